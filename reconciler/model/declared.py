@@ -1,0 +1,121 @@
+"""What files declare: addresses, trees, references, assets, and assets with everything they depend on found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+Json = Any
+Spec = Mapping[str, Json]
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """How a person names an asset: ``model/iris``."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    def at(self, version: str) -> str:
+        """Name one version of the asset, ``model/iris@3``; without a version the address alone."""
+        return f"{self}@{version}" if version else str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a Git tree: its mode (0o100644, 0o100755, 0o120000, 0o160000) and its blob."""
+
+    mode: int
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A Git tree as a value; paths count from the top of the repository."""
+
+    oid: str
+    entries: Mapping[str, Entry]
+    read: Callable[[str], bytes]
+    root: str = ""  # folder of the workspace inside the repository, "" or "a/b/"
+    at: Callable[[str], Tree | None] = lambda _commit: None  # the same workspace at another commit, while Git has it
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or a folder stands at the path."""
+        return path in self.entries or any(each.startswith(f"{path}/") for each in self.entries)
+
+    def shown(self, path: str) -> str:
+        """Write a path as the user sees it, from the workspace root."""
+        return path.removeprefix(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A mention of another asset inside a spec, at a JSON pointer.
+
+    At most one of ``version`` and ``label`` is given. ``output`` names an output of the job that ``address`` is,
+    ``path`` what lies below it.
+    """
+
+    pointer: str
+    text: str
+    address: Address
+    version: str = ""
+    label: str = ""
+    output: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPath:
+    """A file or folder that a spec names, at a JSON pointer; ``path`` counts from the top of the repository."""
+
+    pointer: str
+    text: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One declared thing of any kind, as written in a file. ``version`` is "" where the file gives none."""
+
+    address: Address
+    spec: Spec
+    source: str
+    version: str = ""
+    references: tuple[Reference, ...] = ()
+    paths: tuple[LocalPath, ...] = ()
+    runs_on_change: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a reference stands for now: a version of an asset or a run of a job, and its fingerprint."""
+
+    address: Address
+    version: str
+    fingerprint: str
+    output: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        tail = "/".join(each for each in (self.output, self.path) if each)
+        return self.address.at(self.version) + (f" outputs/{tail}" if tail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An asset with everything it depends on found. ``fingerprint`` is "" while it waits for another's outcome."""
+
+    asset: Asset
+    contents: Mapping[str, str]
+    references: Mapping[str, Resolved]
+    fingerprint: str
+    metadata: str
+    known_after: Address | None = None

@@ -1,0 +1,115 @@
+"""What exists: runs, records, the live state they make up, and the world as it was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.declared import NOTHING, Address, Json, Resolved, Spec
+
+
+class Status(StrEnum):
+    """Where a run stands, in the words of Azure ML, lower case; intended and lost are ours."""
+
+    INTENDED = "intended"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    LOST = "lost"
+
+    @property
+    def active(self) -> bool:
+        """Tell whether the run may still end by itself."""
+        return self in (Status.INTENDED, Status.QUEUED, Status.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a job. ``failure`` is the class of what went wrong: user, timeout, staging, engine or lost."""
+
+    id: str
+    address: Address
+    token: str
+    fingerprint: str
+    attempt: int
+    backend: str
+    status: Status
+    failure: str = ""
+    message: str = ""
+    commit: str = ""
+    submitted_at: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    spec: Spec = field(default_factory=lambda: NOTHING)
+    references: Mapping[str, Resolved] = field(default_factory=lambda: NOTHING)
+    contents: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    metrics: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    params: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    realised: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    extra: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def retryable(self) -> bool:
+        """Tell whether the run ended for a reason that is not the user's: it may be tried again unasked."""
+        return self.status is Status.LOST or (self.status is Status.FAILED and self.failure in ("staging", "engine"))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is live under an address: the declaration as applied, what it resolved to, and what was made of it.
+
+    ``seq`` orders versions; ``declared_at`` is the commit whose tree declared this; ``realised`` is the outcome of
+    a builder or a store. Of a job, ``run`` is the current completed run and ``latest`` the newest one. ``extra``
+    keeps what a newer mlgit wrote.
+    """
+
+    address: Address
+    spec: Spec
+    fingerprint: str
+    metadata: str
+    fp_version: int
+    version: str = ""
+    seq: int = 0
+    contents: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    references: Mapping[str, Resolved] = field(default_factory=lambda: NOTHING)
+    source: str = ""
+    declared_at: str = ""
+    applied_at: str = ""
+    realised: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    lineage: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    run: str = ""
+    latest: str = ""
+    archived: bool = False
+    extra: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live state as a value: current records at hand, older versions and runs on demand."""
+
+    lineage: str
+    current: Mapping[Address, Record]
+    run: Callable[[Address, str], Run | None]
+    version: Callable[[Address, str], Record | None]
+    commit: str = ""
+    applied: str = ""  # the source commit that was applied last
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a backend says of one run; ``result`` is the runner's record once there is one."""
+
+    status: Status
+    result: Mapping[str, Json] | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The world as seen at one moment: what the backends say of the runs that were active."""
+
+    runs: Mapping[str, Report] = field(default_factory=lambda: NOTHING)

@@ -1,0 +1,135 @@
+"""What is to be done: actions with their reasons, the plan they make up, and the events of doing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.declared import NOTHING, Address, Json, Node
+from reconciler.model.live import Record, Run
+
+
+class Op(StrEnum):
+    """What an action does. The last two are advances: they follow from what was decided before."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    NEW_VERSION = "new-version"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+    BUILD = "build"
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+    ADOPT = "adopt"
+    RECORD = "record"
+    REGISTER = "register"
+
+    @property
+    def decision(self) -> bool:
+        """Tell a decision, which wants approval, from an advance, which does not."""
+        return self not in (Op.RECORD, Op.REGISTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing apply does.
+
+    ``before`` and ``after`` are the two sides as a person reads them, for the reason; ``touched`` names the files
+    that changed behind a path; ``needs`` are the keys of the actions that come first; ``known_after`` says whose
+    outcome decides the details.
+    """
+
+    op: Op
+    address: Address
+    version: str = ""
+    seq: int = 0
+    needs: tuple[str, ...] = ()
+    reason: str = ""
+    before: Json = None
+    after: Json = None
+    touched: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    node: Node | None = None
+    record: Record | None = None
+    run: Run | None = None
+    known_after: Address | None = None
+
+    @property
+    def key(self) -> str:
+        """Name the action within its plan."""
+        return f"{self.op} {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Something that plan leaves as it is for now: waiting for a run, or stopped by a failure."""
+
+    address: Address
+    message: str
+    failed: bool = False
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a desired state came from: a commit, its tree, and whether the work tree differed from it.
+
+    ``stored`` is the commit that keeps a dirty tree, which no branch has.
+    """
+
+    commit: str
+    tree: str
+    dirty: bool = False
+    stored: str = ""
+
+    @property
+    def kept(self) -> str:
+        """The commit that holds exactly this tree."""
+        return self.stored or self.commit
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered actions with their reasons, and what they were planned against.
+
+    ``reads`` is the read set: the fingerprint of each record that the plan looked at, "" where there was none.
+    """
+
+    source: Source
+    state: str
+    actions: tuple[Action, ...]
+    pending: tuple[Pending, ...] = ()
+    reads: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def decisions(self) -> tuple[Action, ...]:
+        """The actions that want approval."""
+        return tuple(each for each in self.actions if each.op.decision)
+
+    @property
+    def submissions(self) -> tuple[Action, ...]:
+        """The actions that start a run."""
+        return tuple(each for each in self.actions if each.op is Op.SUBMIT)
+
+
+class Progress(StrEnum):
+    """What an event tells of its action."""
+
+    STARTED = "started"
+    MESSAGE = "message"
+    DONE = "done"
+    FAILED = "failed"
+    WAITING = "waiting"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened during apply."""
+
+    progress: Progress
+    action: Action
+    message: str = ""
+    error: Exception | None = None
