@@ -1,0 +1,1 @@
+"""Assets and a live state to a plan: graph, fingerprints, decisions. Pure: the same values give the same plan."""

@@ -1,0 +1,77 @@
+"""What follows for one asset, as a value, and the comparison with its record that every decision begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.format.assets import kind_of
+from reconciler.model import NOTHING, Action, Json, LocalPath, Node, Op, Pending, Record
+from reconciler.planning import content
+from reconciler.planning.fingerprint import readable, recomputed
+from reconciler.planning.outlook import Outlook, View, needs_of
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The actions for one asset, what is left pending, and how the asset stands afterwards."""
+
+    outlook: Outlook
+    actions: tuple[Action, ...] = ()
+    pending: tuple[Pending, ...] = ()
+
+
+def same(node: Node, record: Record) -> bool:
+    """Tell whether the asset is what the record says it is."""
+    return recomputed(kind_of(node.asset), record)[0] == node.fingerprint
+
+
+def same_metadata(node: Node, record: Record) -> bool:
+    """Tell whether the fields that change in place are as the record has them."""
+    return recomputed(kind_of(node.asset), record)[1] == node.metadata
+
+
+def action(view: View, op: Op, node: Node, record: Record | None, **details: Any) -> Action:
+    """Make an action on an asset, with both sides of its reason and the actions that come first."""
+    before, after = _sides(node, record, affecting=op is not Op.UPDATE)
+    needs = (*needs_of(view, node.asset), *details.pop("needs", ()))
+    return Action(
+        op,
+        node.asset.address,
+        needs=tuple(dict.fromkeys(needs)),
+        before=before,
+        after=after,
+        touched=_touched(view, node, record) if record else NOTHING,
+        node=node,
+        record=record,
+        known_after=node.known_after,
+        **details,
+    )
+
+
+def _sides(node: Node, record: Record | None, *, affecting: bool) -> tuple[Json, Json]:
+    kind = kind_of(node.asset)
+    after = readable(kind, node.asset.spec, node.contents, node.references, affecting=affecting)
+    if record is None:
+        return None, after
+    return readable(kind, record.spec, record.contents, record.references, affecting=affecting), after
+
+
+def _touched(view: View, node: Node, record: Record) -> Mapping[str, tuple[str, ...]]:
+    """Name the files that changed behind each path, as far as Git still has what was declared then."""
+    changed = [each for each in node.asset.paths if _differs(node, record, each)]
+    kept = record.lineage.get("commit", "")
+    then = view.tree.at(kept) if changed and kept else None
+    if then is None:
+        return NOTHING
+    return {
+        each.pointer: content.differences(content.tracked(then, each.path), content.tracked(view.tree, each.path))
+        for each in changed
+        if then.exists(each.path)
+    }
+
+
+def _differs(node: Node, record: Record, mention: LocalPath) -> bool:
+    before = record.contents.get(mention.pointer)
+    return before is not None and before != node.contents[mention.pointer]

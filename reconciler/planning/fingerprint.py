@@ -1,0 +1,70 @@
+"""What an asset is, as a digest: the fields that affect its result, with contents and references resolved.
+
+Two digests: ``fingerprint`` covers what the asset is, ``metadata`` what may change in place. Both are computed from
+values that a record keeps too, so that a record can be fingerprinted again by a newer mlgit (``FP_VERSION``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from reconciler.format.kind import Kind
+from reconciler.format.yaml import escape
+from reconciler.model import Json, Record, Resolved, Spec
+
+FP_VERSION = 1
+
+
+def digest(value: Json) -> str:
+    """Return the digest of a JSON value: sha256 of its canonical form, 40 hexadecimal digits of it."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+
+
+def fingerprint(kind: Kind, spec: Spec, contents: Mapping[str, str], references: Mapping[str, Resolved]) -> str:
+    """Digest what the asset is. A reference counts by what it resolves to, a path by the content behind it."""
+    found = {pointer: f"is:{each.fingerprint}/{each.output}/{each.path}" for pointer, each in references.items()}
+    return digest({"fp": FP_VERSION, "kind": kind.name, "spec": _replaced(_affecting(kind, spec), contents, found)})
+
+
+def metadata(kind: Kind, spec: Spec) -> str:
+    """Digest the fields whose change is an update in place."""
+    return digest({name: value for name, value in spec.items() if name in kind.in_place})
+
+
+def recomputed(kind: Kind, record: Record) -> tuple[str, str]:
+    """Return fingerprint and metadata of a record as today's code sees them."""
+    if record.fp_version == FP_VERSION:
+        return record.fingerprint, record.metadata
+    return fingerprint(kind, record.spec, record.contents, record.references), metadata(kind, record.spec)
+
+
+def token(lineage: str, address: str, wanted: str, attempt: int) -> str:
+    """Return the idempotency key of one submission (design: submitted at least once, executed at most once)."""
+    return digest([lineage, address, wanted, attempt])
+
+
+def readable(
+    kind: Kind, spec: Spec, contents: Mapping[str, str], references: Mapping[str, Resolved], *, affecting: bool
+) -> Json:
+    """Return the fields as a person compares them: references by name and version, contents by digest."""
+    chosen = _affecting(kind, spec) if affecting else {k: v for k, v in spec.items() if k in kind.in_place}
+    return _replaced(chosen, contents, {pointer: str(each) for pointer, each in references.items()})
+
+
+def _affecting(kind: Kind, spec: Spec) -> Spec:
+    return {name: value for name, value in spec.items() if kind.affects(name)}
+
+
+def _replaced(value: Json, contents: Mapping[str, str], references: Mapping[str, str], pointer: str = "") -> Json:
+    if pointer in references:
+        return references[pointer]
+    if pointer in contents:
+        return contents[pointer]
+    if isinstance(value, Mapping):
+        return {key: _replaced(each, contents, references, f"{pointer}/{escape(key)}") for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(each, contents, references, f"{pointer}/{index}") for index, each in enumerate(value)]
+    return value

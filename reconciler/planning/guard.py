@@ -1,0 +1,25 @@
+"""Plans that would do too much at once are refused until somebody says that it is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.model import Live, Op, Plan
+from reconciler.planning.policy import Policy
+
+_SHARE = 0.3
+_AT_LEAST = 10
+
+
+def guard(plan: Plan, live: Live, policy: Policy) -> Iterator[Diagnostic]:
+    """Yield why a plan must not be applied as it is."""
+    submissions = len(plan.submissions)
+    if submissions > policy.submit_limit:
+        message = f"this plan starts {submissions} runs; limits: submit: is {policy.submit_limit}"
+        yield Diagnostic("too-many-runs", message, hint=f"allow it with --allow-submit {submissions}")
+    there = sum(not record.archived for record in live.current.values())
+    leaving = sum(each.op in (Op.ARCHIVE, Op.DELETE) for each in plan.actions)
+    if not policy.allow_mass_delete and there >= _AT_LEAST and leaving > _SHARE * there:
+        message = f"this plan archives or deletes {leaving} of {there} assets"
+        yield Diagnostic("mass-delete", message, hint="allow it with --allow-mass-delete")

@@ -1,0 +1,134 @@
+"""What stands under each address once the plan is done, and what a reference resolves to in that view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import Declared, kind_of
+from reconciler.format.kinds import kind_named
+from reconciler.format.schemas import did_you_mean
+from reconciler.model import Address, Asset, Live, Node, Record, Reference, Resolved, Run, Status, Tree
+from reconciler.planning import content
+from reconciler.planning.fingerprint import digest, fingerprint, metadata, recomputed
+from reconciler.planning.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """An address as the plan leaves it. ``needs`` are the actions that bring it there.
+
+    ``known_after`` is the address whose run decides the fingerprint; ``stuck`` says that no action of this plan
+    will get there, because a run is still going or has failed.
+    """
+
+    version: str = ""
+    fingerprint: str = ""
+    needs: tuple[str, ...] = ()
+    run: Run | None = None
+    known_after: Address | None = None
+    stuck: bool = False
+
+
+@dataclass(slots=True)
+class View:
+    """What planning looks at: what is declared, what is live, and the outlooks found so far."""
+
+    tree: Tree
+    declared: Declared
+    live: Live
+    policy: Policy
+    outlooks: dict[Address, Outlook] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+
+
+def resolve(view: View, asset: Asset) -> Node:
+    """Find everything that an asset depends on; what cannot be found is a diagnostic of the view."""
+    kind = kind_of(asset)
+    contents = {each.pointer: content.tracked(view.tree, each.path).digest for each in asset.paths}
+    counted = [each for each in asset.references if kind.affects(each.pointer.split("/")[1])]
+    found = {each.pointer: _resolved(view, asset, each) for each in asset.references}
+    late = next((each.address for each in counted if found[each.pointer] is None), None)
+    references = {pointer: each for pointer, each in found.items() if each is not None}
+    return Node(
+        asset=asset,
+        contents=contents,
+        references=references,
+        fingerprint="" if late else fingerprint(kind, asset.spec, contents, references),
+        metadata=metadata(kind, asset.spec),
+        known_after=(view.outlooks[late].known_after or late) if late in view.outlooks else late,
+    )
+
+
+def needs_of(view: View, asset: Asset) -> tuple[str, ...]:
+    """Return the keys of the actions that must come before one on this asset."""
+    found = (view.outlooks[each.address].needs for each in asset.references if each.address in view.outlooks)
+    return tuple(dict.fromkeys(key for keys in found for key in keys))
+
+
+def stuck(view: View, asset: Asset) -> bool:
+    """Tell whether the asset waits for something that this plan will not bring about."""
+    return any(view.outlooks[each.address].stuck for each in asset.references if each.address in view.outlooks)
+
+
+def _resolved(view: View, asset: Asset, reference: Reference) -> Resolved | None:
+    """Resolve one reference; None where its target is known later."""
+    outlook = view.outlooks.get(reference.address) or _live_outlook(view, reference.address)
+    if outlook is None:
+        return _refused(view, asset, reference, f"{reference.text} names {reference.address}, which is not live")
+    if reference.output:
+        return _output(view, asset, reference, outlook)
+    if reference.version and reference.version != outlook.version:
+        return _older(view, asset, reference, outlook)
+    if reference.label not in ("", "latest"):
+        return _refused(view, asset, reference, f"{reference.text}: the one label there is is latest")
+    if outlook.known_after:
+        return None
+    return Resolved(reference.address, outlook.version, outlook.fingerprint)
+
+
+def _live_outlook(view: View, address: Address) -> Outlook | None:
+    record = view.live.current.get(address)
+    return outlook_of(record, view.live) if record and not record.archived else None
+
+
+def outlook_of(record: Record, live: Live) -> Outlook:
+    """Return the outlook of a record that stays as it is."""
+    run = live.run(record.address, record.run) if record.run else None
+    return Outlook(record.version, recomputed(kind_named(record.address.kind), record)[0], run=run)
+
+
+def _older(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> Resolved:
+    record = view.live.version(reference.address, reference.version)
+    if record is None:
+        there = f"its current version is {outlook.version}" if outlook.version else "it has no version yet"
+        message = f"{reference.text} names {reference.address.at(reference.version)}, which does not exist: {there}"
+        return _refused(view, asset, reference, message, f"write azureml:{reference.address.name}@latest to follow it")
+    return Resolved(reference.address, record.version, recomputed(kind_named(record.address.kind), record)[0])
+
+
+def _output(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> Resolved | None:
+    job = view.declared.assets.get(reference.address)
+    if job is not None and reference.output not in (outputs := job.spec.get("outputs") or {}):
+        message = f"{reference.address} has no output {reference.output}"
+        hint = did_you_mean(reference.output, outputs) or f"outputs it has: {', '.join(outputs) or 'none'}"
+        return _refused(view, asset, reference, message, hint)
+    if outlook.known_after or outlook.run is None or outlook.run.status is not Status.COMPLETED:
+        return None
+    made = outlook.run.outputs.get(reference.output, {})
+    identity = made.get("md5", "") if kind_of(asset).runnable else digest(outlook.run.id)
+    if not identity:
+        return None  # the run has ended, its output is not in the store yet
+    return Resolved(reference.address, outlook.run.id, identity, reference.output, reference.path)
+
+
+def _refused(view: View, asset: Asset, reference: Reference, message: str, hint: str = "") -> Resolved:
+    place = view.declared.documents[asset.source].value(reference.pointer)
+    view.problems.append(Diagnostic("reference-unresolved", message, place, hint))
+    return Resolved(reference.address, "", "")
+
+
+def known(live: Live) -> Mapping[Address, Record]:
+    """Return what a reference may name beside what is declared: all that is live and not archived."""
+    return {address: record for address, record in live.current.items() if not record.archived}

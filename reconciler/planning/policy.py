@@ -1,0 +1,23 @@
+"""What mlgit.yml and the command line allow a plan to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.format.config import Config
+from reconciler.model import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that planning reads: bindings, bounds, and what the user asked to have anew."""
+
+    config: Config
+    replace: frozenset[Address] = frozenset()
+    allow_submit: int | None = None
+    allow_mass_delete: bool = False
+
+    @property
+    def submit_limit(self) -> int:
+        """The most runs that one plan may start."""
+        return self.config.submit_limit if self.allow_submit is None else self.allow_submit

@@ -1,0 +1,135 @@
+"""Jobs: run once for each fingerprint, adopted where that was done before, tried again only where it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.model import Address, Node, Op, Pending, Record, Run, Status
+from reconciler.planning.decision import Decision, action, same_metadata
+from reconciler.planning.fingerprint import token
+from reconciler.planning.outlook import Outlook, View, stuck
+
+
+def run_id(address: Address, wanted: str) -> str:
+    """Name a run: the job's last name and eight digits of its token."""
+    return f"{address.name.rpartition('/')[2]}-{wanted[:8]}"
+
+
+def attempts(view: View, node: Node) -> Iterator[Run]:
+    """Yield the runs that were made with this fingerprint, first attempt first."""
+    address, attempt = node.asset.address, 1
+    while True:
+        wanted = token(view.live.lineage, str(address), node.fingerprint, attempt)
+        run = view.live.run(address, run_id(address, wanted))
+        if run is None or run.token != wanted:
+            return
+        yield run
+        attempt += 1
+
+
+def decide_run(view: View, node: Node, record: Record | None) -> Decision:
+    """Say what follows for a job."""
+    if node.known_after is not None:
+        return _known_later(view, node, record)
+    made = list(attempts(view, node))
+    if node.asset.address in view.policy.replace:
+        return _submit(view, node, record, made)
+    if completed := [run for run in made if run.status is Status.COMPLETED]:
+        return _completed(view, node, record, completed)
+    if not made:
+        return _submit(view, node, record, made) if node.asset.runs_on_change else _by_hand(node)
+    return _unfinished(view, node, record, made)
+
+
+def _unfinished(view: View, node: Node, record: Record | None, made: list[Run]) -> Decision:
+    last = made[-1]
+    if last.status is Status.INTENDED or (last.retryable and last.attempt <= view.policy.config.retries):
+        return _submit(view, node, record, made)
+    if last.status.active:
+        return _pending(node, last, f"run {last.id} is {last.status}", failed=False)
+    return _pending(node, last, _failure(last), failed=True)
+
+
+def _completed(view: View, node: Node, record: Record | None, completed: list[Run]) -> Decision:
+    current = next((run for run in completed if record and run.id == record.run), completed[-1])
+    outlook = Outlook(current.id, node.fingerprint, run=current)
+    if record is None or record.archived or record.run != current.id or record.fingerprint != node.fingerprint:
+        done = action(view, Op.ADOPT, node, record, run=current)
+    elif not same_metadata(node, record):
+        done = action(view, Op.UPDATE, node, record, run=current)
+    else:
+        return Decision(outlook)
+    return Decision(Outlook(current.id, node.fingerprint, (done.key,), current), (done,))
+
+
+def _submit(view: View, node: Node, record: Record | None, made: list[Run]) -> Decision:
+    again = bool(made) and made[-1].status is Status.INTENDED
+    attempt = made[-1].attempt + (not again) if made else 1
+    wanted = token(view.live.lineage, str(node.asset.address), node.fingerprint, attempt)
+    run = Run(
+        id=run_id(node.asset.address, wanted),
+        address=node.asset.address,
+        token=wanted,
+        fingerprint=node.fingerprint,
+        attempt=attempt,
+        backend=_backend(view, node),
+        status=Status.INTENDED,
+        spec=node.asset.spec,
+        references=node.references,
+        contents=node.contents,
+    )
+    done = action(view, Op.SUBMIT, node, record, version=run.id, run=run, reason=_why(view, made))
+    outlook = Outlook(run.id, node.fingerprint, (done.key,), known_after=node.asset.address)
+    return Decision(outlook, (done,))
+
+
+def _why(view: View, made: list[Run]) -> str:
+    if not made:
+        return ""
+    last = made[-1]
+    if last.status is Status.INTENDED:
+        return f"the submission of {last.id} was cut off"
+    if last.retryable:
+        happened = "was lost" if last.status is Status.LOST else f"failed ({last.failure})"
+        return f"attempt {last.attempt} {happened} (attempt {last.attempt + 1} of {view.policy.config.retries + 1})"
+    return f"it was asked for again (attempt {last.attempt + 1})"
+
+
+def _backend(view: View, node: Node) -> str:
+    """Return the backend behind the job's compute; a job on a compute without one is a diagnostic."""
+    config = view.policy.config
+    named = next((each.address.name for pointer, each in node.references.items() if pointer == "/compute"), "")
+    backend = config.backend_of(named or str(node.asset.spec.get("compute", "local")))
+    if not backend:
+        message = f"{node.asset.address} runs on {node.asset.spec.get('compute')}, which no backend stands behind"
+        place = view.declared.documents[node.asset.source].value("/compute")
+        hint = f"bind it in mlgit.yml: compute: {{{named or '*'}: BACKEND}}; backends: {', '.join(config.backends)}"
+        view.problems.append(Diagnostic("compute-unbound", message, place, hint))
+    return backend
+
+
+def _known_later(view: View, node: Node, record: Record | None) -> Decision:
+    if stuck(view, node.asset):
+        waiting = Pending(node.asset.address, f"waits for {node.known_after}")
+        return Decision(Outlook(known_after=node.known_after, stuck=True), (), (waiting,))
+    done = action(view, Op.SUBMIT, node, record)
+    return Decision(Outlook(needs=(done.key,), known_after=node.asset.address), (done,))
+
+
+def _pending(node: Node, run: Run, message: str, *, failed: bool) -> Decision:
+    waiting = Pending(node.asset.address, message, failed=failed, run=run)
+    return Decision(Outlook(run.id, known_after=node.asset.address, stuck=True), (), (waiting,))
+
+
+def _by_hand(node: Node) -> Decision:
+    name = node.asset.address.name
+    waiting = Pending(node.asset.address, f"is run by hand: mlgit job rerun {name}")
+    return Decision(Outlook(known_after=node.asset.address, stuck=True), (), (waiting,))
+
+
+def _failure(run: Run) -> str:
+    name = run.address.name
+    what = {Status.CANCELED: "was canceled", Status.LOST: "was lost too often"}.get(run.status, "failed")
+    said = f": {run.message.splitlines()[0].rstrip(':;')}" if run.message else ""
+    return f"run {run.id} {what}{said}; look with `mlgit job logs {name}`, run it again with `mlgit job rerun {name}`"
