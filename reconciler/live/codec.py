@@ -1,0 +1,71 @@
+"""Records and runs as JSON and back; what a newer mlgit wrote into one is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from reconciler.model import Address, Json, Record, Resolved, Run, Status
+
+_DEFAULTS = ("", 0, None, False)
+
+
+def address(text: str) -> Address:
+    """Read ``kind/name``; the name may hold further slashes."""
+    kind, _, name = text.partition("/")
+    return Address(kind, name)
+
+
+def dump(value: Record | Run) -> bytes:
+    """Write a record or a run: sorted keys, one to a line, empty fields left out."""
+    plain = {name: _plain(each) for name, each in _fields(value).items() if name != "extra"}
+    kept = {name: each for name, each in plain.items() if each not in _DEFAULTS and each != {}}
+    return encode({**value.extra, **kept})
+
+
+def record(raw: bytes) -> Record:
+    """Read a record."""
+    return Record(**_known(Record, json.loads(raw)))
+
+
+def run(raw: bytes) -> Run:
+    """Read a run."""
+    found = _known(Run, json.loads(raw))
+    return Run(**{**found, "status": Status(found["status"])})
+
+
+def encode(value: Json) -> bytes:
+    """Write JSON as the state keeps it: the same value gives the same bytes."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _fields(value: Record | Run) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+def _plain(value: Any) -> Json:
+    match value:
+        case Address():
+            return str(value)
+        case Resolved():
+            found = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
+            return found | ({"output": value.output, "path": value.path} if value.output else {})
+        case Mapping():
+            return {name: _plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+    return value
+
+
+def _known(of: type[Record | Run], raw: dict[str, Json]) -> dict[str, Any]:
+    names = {each.name for each in fields(of)}
+    found: dict[str, Any] = {name: each for name, each in raw.items() if name in names}
+    found["address"] = address(found["address"])
+    found["references"] = {
+        pointer: Resolved(**{**each, "address": address(each["address"])})
+        for pointer, each in found.get("references", {}).items()
+    }
+    found["extra"] = {name: each for name, each in raw.items() if name not in names}
+    return found
