@@ -1,0 +1,146 @@
+"""How a run went: the value, the plain words for it, and the one record that the backend reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+from .spec import Spec
+
+LOG = "user_logs/std_log.txt"
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+
+_LAST_LINES = 5
+_LAST_CHARACTERS = 500
+# What a shell's exit code says about the command, beyond its number.
+_SHELL_CODES = {
+    126: "a program that the command names cannot be executed",
+    127: "a program that the command names was not found",
+    137: "it was killed, often because the memory ran out",
+}
+
+
+class Status(StrEnum):
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed. The class says who can mend it: user, timeout, staging or engine."""
+
+    kind: str
+    message: str
+    exit_code: int | None = None
+    signal: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "class": self.kind,
+            "message": self.message,
+            "exit_code": self.exit_code,
+            "signal": self.signal,
+        }
+
+
+class RunFailure(Exception):  # noqa: N818 - it carries a Failure, which is the better name
+    """Ends a run before, or instead of, its command."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Canceled(Exception):  # noqa: N818 - nothing is wrong: somebody asked for it
+    """Somebody asked the runner to stop before the command was started."""
+
+
+def staging_failure(message: str) -> RunFailure:
+    """Make the failure of a run whose files could not be laid out, ready to raise."""
+    return RunFailure(Failure("staging", message))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the command; ``exit_code`` is None where a signal ended it or it never began."""
+
+    status: Status
+    failure: Failure | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What the run logged about itself: the last value of each metric, its parameters and the user's tags."""
+
+    metrics: Mapping[str, float | str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSize:
+    files: int
+    size: int
+
+
+def now() -> str:
+    """Tell the time as the records write it: UTC, ISO 8601, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user_failure(return_code: int, log: Path) -> Failure:
+    """Say how the command failed, with the end of what it printed."""
+    name = Signals(-return_code).name if return_code < 0 else None
+    reason = f"the command was ended by {name}" if name else f"the command ended with exit code {return_code}"
+    hint = _SHELL_CODES.get(128 - return_code if name else return_code)
+    ending = last_lines(log)
+    message = (
+        reason + (f": {hint}" if hint else "") + (f"; its last lines:\n{ending}" if ending else "; it printed nothing")
+    )
+    return Failure("user", message, None if name else return_code, name)
+
+
+def last_lines(log: Path) -> str:
+    """Read the end of a log: at most five lines and 500 characters."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4 * _LAST_CHARACTERS))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-_LAST_LINES:])[-_LAST_CHARACTERS:]
+
+
+def record(
+    spec: Spec,
+    outcome: Outcome,
+    started: str,
+    tracked: Tracked,
+    outputs: Mapping[str, OutputSize],
+) -> dict[str, Any]:
+    """Make the document of result.json."""
+    return {
+        "format": 1,
+        "token": spec.token,
+        "run": spec.run,
+        "status": outcome.status,
+        "failure": outcome.failure.document() if outcome.failure else None,
+        "started": started,
+        "ended": now(),
+        "exit_code": outcome.exit_code,
+        "metrics": dict(tracked.metrics),
+        "metrics_file": METRICS,
+        "params": dict(tracked.params),
+        "tags": dict(tracked.tags),
+        "outputs": {name: asdict(each) for name, each in outputs.items()},
+        "log": LOG,
+    }

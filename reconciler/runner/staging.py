@@ -1,0 +1,133 @@
+"""Code, inputs and outputs, laid out in the run's folder; nothing is ever written outside of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from . import command
+from .result import OutputSize, staging_failure
+from .spec import FILE_TYPES, FilesInput, Input, LiteralInput, Spec, StagedFile, UriInput
+
+# Called now and then while bytes are copied: beats the heart, raises Canceled.
+Pulse = Callable[[], None]
+
+_SYMLINK = 0o120000
+_EXECUTABLE = 0o111
+# The store's objects are read-only, so a link is as good as a mount.
+_LINKED_MODES = frozenset({"ro_mount", "eval_mount"})
+_CHUNK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The run's folder, ready: where the command starts, and what its expressions stand for."""
+
+    code: Path
+    values: Mapping[str, command.Value]
+
+
+def stage(spec: Spec, pulse: Pulse) -> Staged:
+    """Lay out a run; what cannot be laid out is a staging failure."""
+    code = spec.folder / "code"
+    _lay_out(spec.code, code, linked=False, pulse=pulse)
+    values: dict[str, command.Value] = {}
+    for name, each in spec.inputs.items():
+        values[f"inputs.{name}"] = _stage_input(_inside(spec.folder / "inputs", name), name, each, pulse)
+    for name, type_ in spec.outputs.items():
+        values[f"outputs.{name}"] = _stage_output(_inside(spec.folder / "outputs", name), name, type_)
+    return Staged(code, values)
+
+
+def output_sizes(spec: Spec) -> dict[str, OutputSize]:
+    """Count the regular files of each output and their bytes; links are not followed."""
+    return {name: _measure(spec.folder / "outputs" / name) for name in spec.outputs}
+
+
+def _stage_input(folder: Path, name: str, given: Input, pulse: Pulse) -> command.Value:
+    match given:
+        case LiteralInput(value):
+            return command.Literal(value)
+        case UriInput(value):
+            return command.Word(value)
+        case FilesInput(type_, mode, files):
+            _lay_out(files, folder, linked=mode in _LINKED_MODES, pulse=pulse)
+            if type_ not in FILE_TYPES:
+                return command.Word(str(folder))
+            if len(files) != 1:
+                raise staging_failure(f"the input {name!r} is one file ({type_}), but {len(files)} were found for it")
+            return command.Word(str(folder / files[0].path))
+
+
+def _stage_output(folder: Path, name: str, type_: str) -> command.Value:
+    _make_folder(folder)
+    return command.Word(str(folder / name if type_ in FILE_TYPES else folder))
+
+
+def _lay_out(files: Iterable[StagedFile], root: Path, *, linked: bool, pulse: Pulse) -> None:
+    """Put files below a folder: symlinks last, and never anything through one."""
+    _make_folder(root)
+    root = root.resolve()
+    links: list[tuple[str, Path]] = []
+    for each in sorted(files, key=_is_symlink):
+        pulse()
+        target = _inside(root, each.path)
+        try:
+            _place(each, target, linked=linked, pulse=pulse)
+        except OSError as error:
+            reason = error.strerror or error
+            raise staging_failure(f"{each.path} could not be laid out in {root}: {reason}") from error
+        if _is_symlink(each):
+            links.append((each.path, target))
+    for path, link in links:  # only now: where a link leads can depend on the ones after it
+        if link.readlink().is_absolute() or not link.resolve().is_relative_to(root):
+            raise staging_failure(
+                f"{path} is a symlink to {link.readlink()}, which lies outside of the job's own files"
+            )
+
+
+def _place(each: StagedFile, target: Path, *, linked: bool, pulse: Pulse) -> None:
+    if target.parent.resolve() != target.parent:
+        raise staging_failure(f"{each.path} lies below a symlink, so it was not laid out")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if _is_symlink(each):
+        target.symlink_to(os.fsdecode(each.object.read_bytes()))
+    elif linked:
+        target.symlink_to(each.object.resolve(strict=True))
+    else:
+        _copy(each.object, target, pulse)
+        target.chmod(0o755 if each.mode & _EXECUTABLE else 0o644)
+
+
+def _copy(source: Path, target: Path, pulse: Pulse) -> None:
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while chunk := reader.read(_CHUNK):
+            writer.write(chunk)
+            pulse()
+
+
+def _inside(root: Path, path: str) -> Path:
+    """Join a path from the spec to its folder, refusing whatever could lead out of it."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise staging_failure(f"{path!r} is no path within {root.name}/, so nothing was laid out there")
+    return root.joinpath(*parts)
+
+
+def _is_symlink(each: StagedFile) -> bool:
+    return each.mode == _SYMLINK
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise staging_failure(f"the folder {folder} could not be made: {error.strerror}") from error
+
+
+def _measure(folder: Path) -> OutputSize:
+    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    sizes = [path.stat().st_size for path in paths if path.is_file() and not path.is_symlink()]
+    return OutputSize(len(sizes), sum(sizes))

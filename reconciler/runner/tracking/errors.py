@@ -1,0 +1,37 @@
+"""Refusals in the shape that MLflow clients understand: a code that they know, and a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_STATUS = {
+    "BAD_REQUEST": 400,
+    "INVALID_PARAMETER_VALUE": 400,
+    "UNAUTHENTICATED": 401,
+    "RESOURCE_DOES_NOT_EXIST": 404,
+    "ENDPOINT_NOT_FOUND": 404,
+    "REQUEST_LIMIT_EXCEEDED": 413,
+    "INTERNAL_ERROR": 500,
+}
+
+
+class ApiError(Exception):
+    """A call that is refused: MLflow's error code and why, in words."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = _STATUS[code]
+
+    def document(self) -> dict[str, Any]:
+        return {"error_code": self.code, "message": str(self)}
+
+
+def invalid(message: str) -> ApiError:
+    """Make the refusal of a value, ready to raise."""
+    return ApiError("INVALID_PARAMETER_VALUE", message)
+
+
+def missing(message: str) -> ApiError:
+    """Make the refusal of a name that stands for nothing, ready to raise."""
+    return ApiError("RESOURCE_DOES_NOT_EXIST", message)

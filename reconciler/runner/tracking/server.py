@@ -1,0 +1,217 @@
+"""The tracking protocol on the wire: loopback only, a token for every call, bounded bodies, MLflow's error shape."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import secrets
+import shutil
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from threading import Thread
+from typing import Any, BinaryIO
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .artifacts import Artifacts, truncated
+from .calls import Calls
+from .errors import ApiError, invalid
+
+LARGEST_CALL = 16 << 20  # bytes of one JSON body; artifacts are streamed to the disk and have no limit of their own
+_IDLE = 600  # seconds after which a silent connection is closed
+_LINE = 1 << 12  # bytes of a line between two chunks of a body
+_CALL = re.compile(r"/(?:ajax-)?api/[23]\.0/mlflow/(.+)")
+_ARTIFACT = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(.*))?")
+
+
+class _Server(ThreadingMixIn, TCPServer):
+    """Not http.server's own class: that one asks the DNS for the host's name before it listens."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(self, calls: Calls, artifacts: Artifacts, token: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.calls = calls
+        self.artifacts = artifacts
+        self.authorization = f"Bearer {token}".encode()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let a connection that broke off go: its client is gone, and every other fault has been answered."""
+
+
+@contextmanager
+def serve(calls: Calls, artifacts: Artifacts, token: str) -> Iterator[str]:
+    """Answer on a free port of the loopback until the block is left; yields the address."""
+    with _Server(calls, artifacts, token) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE
+    wbufsize = -1  # head and body leave in one packet: two would wait for each other
+    error_content_type = "application/json"
+    error_message_format = '{"error_code": "BAD_REQUEST", "message": "%(message)s"}'
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        """Stay silent: the log is the command's."""
+
+    def _answer(self) -> None:
+        try:
+            self._authorize()
+            self._dispatch(urlsplit(self.path).path)
+        except ApiError as error:
+            self._refuse(error)
+        except ConnectionError:
+            self.close_connection = True
+        except Exception:  # noqa: BLE001 - the client gets an answer, the backend the reason
+            sys.stderr.write(traceback.format_exc())
+            self._refuse(ApiError("INTERNAL_ERROR", "the runner's tracking failed; its reason is in the runner's log"))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class looks for these names
+
+    def _dispatch(self, path: str) -> None:
+        if match := _ARTIFACT.fullmatch(path):
+            self._artifact(unquote(match[1] or ""))
+        elif match := _CALL.fullmatch(path):
+            self._send_json(200, self.server.calls.answer(self.command, unquote(match[1]), self._arguments()))
+        else:
+            raise ApiError("ENDPOINT_NOT_FOUND", f"this run's tracking has no {self.command} {path}")
+
+    def _authorize(self) -> None:
+        given = self.headers.get("Authorization", "").encode()
+        if not secrets.compare_digest(given, self.server.authorization):
+            self._body().read(LARGEST_CALL)  # a connection closed on unread bytes loses the answer too
+            raise ApiError("UNAUTHENTICATED", "this call needs the token that is in MLFLOW_TRACKING_TOKEN")
+
+    def _arguments(self) -> dict[str, Any]:
+        query: dict[str, Any] = dict(parse_qsl(urlsplit(self.path).query))
+        content = self._body().read(LARGEST_CALL + 1)
+        if len(content) > LARGEST_CALL:
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", f"a call may have {LARGEST_CALL} bytes at most")
+        try:
+            document = json.loads(content or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise ApiError("BAD_REQUEST", f"the call's body is no JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise ApiError("BAD_REQUEST", "the call's body has to be a JSON object")
+        return {**query, **document}
+
+    def _artifact(self, name: str) -> None:
+        match self.command:
+            case "PUT":
+                self.server.artifacts.save(name, self._body())
+                self._send_json(200, {})
+            case "GET" if not name:
+                path = dict(parse_qsl(urlsplit(self.path).query)).get("path", "")
+                self._send_json(200, {"files": self.server.artifacts.list(path)})
+            case "GET":
+                with self.server.artifacts.open(name) as file:
+                    self._send_file(file)
+            case "DELETE":
+                self.server.artifacts.delete(name)
+                self._send_json(200, {})
+            case _:
+                raise ApiError("ENDPOINT_NOT_FOUND", f"artifacts know no {self.command}")
+
+    def _body(self) -> BinaryIO:
+        """Give the request's body as a file that ends where the body does."""
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return io.BufferedReader(_Chunked(self.rfile))
+        try:
+            length = max(0, int(self.headers.get("Content-Length") or 0))
+        except ValueError as error:
+            raise invalid("Content-Length is no number") from error
+        return io.BufferedReader(_Sized(self.rfile, length))
+
+    def _send_json(self, status: int, document: dict[str, Any]) -> None:
+        self._send_head(status, "application/json", len(content := json.dumps(document).encode()))
+        self.wfile.write(content)
+
+    def _send_file(self, file: BinaryIO) -> None:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self._send_head(200, "application/octet-stream", size)
+        shutil.copyfileobj(file, self.wfile)
+
+    def _send_head(self, status: int, content_type: str, length: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(length))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _refuse(self, error: ApiError) -> None:
+        self.close_connection = True  # the rest of the body may be unread, and is not the next call
+        self._send_json(error.status, error.document())
+
+
+class _Sized(io.RawIOBase):
+    """The next so many bytes of a stream."""
+
+    def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._left)
+        data = self._stream.read(wanted)
+        if len(data) < wanted:
+            raise truncated()
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+class _Chunked(io.RawIOBase):
+    """A body in chunks, as clients send files whose length they do not know, or that are empty."""
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self._stream = stream
+        self._left = 0
+        self._done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._left == 0 and not self._done:
+            self._next_chunk()
+        if self._done:
+            return 0
+        data = self._stream.read(min(len(buffer), self._left))
+        if not data:
+            raise truncated()
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        if self._left == 0:
+            self._stream.readline(_LINE)
+        return len(data)
+
+    def _next_chunk(self) -> None:
+        try:
+            self._left = int(self._stream.readline(_LINE).split(b";")[0], 16)
+        except ValueError as error:
+            raise truncated() from error
+        if self._left == 0:
+            while self._stream.readline(_LINE).strip():
+                pass
+            self._done = True

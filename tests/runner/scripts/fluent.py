@@ -1,0 +1,51 @@
+"""What an ordinary script does with MLflow; runs with every client that the runner has to answer."""
+
+import mlflow
+from mlflow import MlflowClient
+
+mlflow.set_experiment("a name of the script's own")
+mlflow.log_metric("plain", 1)  # no start_run: this is the run of MLFLOW_RUN_ID
+main = mlflow.active_run()
+assert main is not None
+assert main.info.run_id == "train-1a2b3c4d"
+
+for step in range(5):
+    mlflow.log_metrics({"loss": 1 / (step + 1), "odd": float("nan")}, step=step)
+mlflow.log_param("lr", 0.1)
+mlflow.log_params({"epochs": 5, "kind": "größer"})
+mlflow.set_tag("team", "irises")
+mlflow.set_tags({"stage": "trial"})
+mlflow.log_text("hello", "notes/hello.txt")
+mlflow.log_text("", "notes/empty.txt")
+mlflow.log_dict({"a": [1, 2]}, "a name with blanks.json")
+
+with mlflow.start_run(nested=True, run_name="child") as child:
+    mlflow.log_metric("loss", 100)
+    mlflow.log_param("lr", 7)
+    mlflow.log_text("child's", "own.txt")
+
+client = MlflowClient()
+run = client.get_run("train-1a2b3c4d")
+assert run.data.metrics["loss"] == 0.2, run.data.metrics
+assert run.data.params == {"lr": "0.1", "epochs": "5", "kind": "größer"}, run.data.params
+assert client.get_run(child.info.run_id).info.status == "FINISHED"
+assert client.get_run(child.info.run_id).data.tags["mlflow.parentRunId"] == "train-1a2b3c4d"
+assert [each.step for each in client.get_metric_history("train-1a2b3c4d", "loss")] == [0, 1, 2, 3, 4]
+assert [each.path for each in client.list_artifacts("train-1a2b3c4d")] == ["a name with blanks.json", "notes"]
+assert [each.path for each in client.list_artifacts("train-1a2b3c4d", "notes")] == [
+    "notes/empty.txt",
+    "notes/hello.txt",
+]
+assert mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/own.txt") == "child's"
+
+found = client.search_runs(["0"], "metrics.loss > 50 and tags.mlflow.parentRunId = 'train-1a2b3c4d'")
+assert [each.info.run_id for each in found] == [child.info.run_id], found
+best = client.search_runs(["0"], order_by=["metrics.loss ASC"])
+assert [each.data.metrics["loss"] for each in best] == [0.2, 100.0], best
+reason = ""
+try:
+    mlflow.log_param("lr", 0.2)
+except mlflow.exceptions.MlflowException as error:
+    reason = str(error)
+assert "'0.1'" in reason, "a parameter was changed"
+mlflow.end_run()

@@ -1,0 +1,78 @@
+"""Expressions in commands: what a program is given is what the spec says, whatever quotes it stands in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.runner.command import Literal, Word, substitute
+from reconciler.runner.result import RunFailure
+
+_SHOW = f"'{sys.executable}' -c 'import json,sys; print(json.dumps(sys.argv[1:]))' "
+_NASTY = "a b'c\"d$HOME`id`\\e!#;&|*?~(f)"
+
+
+def words(command: str) -> list[str]:
+    """Let a real shell take a command apart."""
+    done = subprocess.run(["/bin/bash", "-c", _SHOW + command], capture_output=True, text=True, check=True)
+    arguments: list[str] = json.loads(done.stdout)
+    return arguments
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("--x ${{inputs.x}} -y", ["--x", _NASTY, "-y"]),
+        ("--x=${{ inputs.x }}/z", [f"--x={_NASTY}/z"]),
+        ('"${{inputs.x}}"', [_NASTY]),
+        ('"in ${{inputs.x}} and \\"" ${{inputs.x}}', [f'in {_NASTY} and "', _NASTY]),
+        ("'${{inputs.x}}' after", [_NASTY, "after"]),
+        ("'it'\"'\"'s' ${{inputs.x}}", ["it's", _NASTY]),
+        ("\"$(printf %s '${{inputs.x}}')\"", [_NASTY]),
+        ('"$(printf %s ${{inputs.x}})${{inputs.x}}"', [_NASTY + _NASTY]),
+        ("one # it's a comment\ntrue ${{inputs.x}}", ["one"]),
+        ("\\'${{inputs.x}}", ["'" + _NASTY]),
+    ],
+)
+def test_a_path_arrives_as_one_word_in_any_quotes(command: str, expected: list[str]) -> None:
+    assert words(substitute(command, {"inputs.x": Word(_NASTY)})) == expected
+
+
+@given(st.text(st.characters(exclude_categories=["C"], max_codepoint=0x2FF), min_size=1, max_size=20))
+def test_any_value_is_quoted_so_that_it_is_nothing_but_itself(value: str) -> None:
+    line = substitute("""${{inputs.x}} '${{inputs.x}}' "${{inputs.x}}" """, {"inputs.x": Word(value)})
+    done = subprocess.run(["/bin/sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == [value] * 3
+
+
+def test_literals_are_pasted_as_azure_ml_does() -> None:
+    values = {"inputs.lr": Literal(0.1), "inputs.flag": Literal(value=True), "inputs.more": Literal("--a 1 --b 2")}
+    line = substitute("--lr ${{inputs.lr}} ${{inputs.flag}} ${{inputs.more}}", values)
+    assert words(line) == ["--lr", "0.1", "True", "--a", "1", "--b", "2"]
+
+
+def test_a_literal_in_quotes_stays_one_word() -> None:
+    assert words(substitute("'${{inputs.s}}'", {"inputs.s": Literal("it's so")})) == ["it's so"]
+
+
+def test_a_value_that_looks_like_an_expression_is_not_read_again() -> None:
+    values = {"inputs.a": Word("${{inputs.b}}"), "inputs.b": Word("secret")}
+    assert words(substitute("${{inputs.a}}", values)) == ["${{inputs.b}}"]
+
+
+def test_an_unknown_name_is_a_staging_failure_that_lists_the_known_ones() -> None:
+    with pytest.raises(RunFailure) as caught:
+        substitute("x ${{inputs.iriss}}", {"inputs.iris": Word("/x"), "outputs.m": Word("/m")})
+    assert caught.value.failure.kind == "staging"
+    assert "${{inputs.iriss}}" in str(caught.value)
+    assert "inputs.iris, outputs.m" in str(caught.value)
+
+
+def test_an_optional_part_stays_only_if_its_input_is_given() -> None:
+    command = "x $[[--lr ${{inputs.lr}}]] $[[--seed ${{inputs.seed}}]] y"
+    assert substitute(command, {"inputs.lr": Literal(1)}).split() == ["x", "--lr", "1", "y"]
