@@ -1,0 +1,94 @@
+"""What a folder is: its files by relative path and Git mode, checked, in one order, with one digest. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.diagnostics import UserError, failure
+
+PLAIN, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a folder; a link's content is its target as text."""
+
+    path: str
+    mode: int
+    md5: str
+    sha256: str
+    size: int
+
+
+def sha256_of(entries: Iterable[Entry]) -> str:
+    """Digest the canonical listing: sorted lines of path, mode and sha256, as compact JSON in UTF-8.
+
+    It covers what dvc's key does not: whether a file is executable, and whether it is a link.
+    """
+    rows = sorted([each.path, f"{each.mode:o}", each.sha256] for each in entries)
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def unusual_modes(entries: Iterable[Entry]) -> dict[str, int]:
+    """Give the modes worth keeping beside dvc's listing: all that are not plain files."""
+    return {each.path: each.mode for each in entries if each.mode != PLAIN}
+
+
+def is_inside(path: str) -> bool:
+    """Tell whether a relative path names a file below its folder, in exactly one spelling."""
+    return "\0" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))
+
+
+def check_path(path: str) -> None:
+    """Raise UserError for a path that cannot be kept: outside the folder, or no text."""
+    if not is_inside(path):
+        raise failure("path-outside", f"'{path}' is no path of a file inside its folder", "use plain relative paths")
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise failure("name-not-text", f"the name of {path!r} is not UTF-8", "rename the file") from error
+
+
+def check_mode(path: str, mode: int) -> None:
+    """Raise UserError for what is neither a file nor a link, such as a Git submodule."""
+    if mode not in {PLAIN, EXECUTABLE, LINK}:
+        message = f"'{path}' is neither a file nor a link (Git mode {mode:o})"
+        raise failure("not-a-file", message, "a submodule has to be resolved to its files first")
+
+
+def check_link(path: str, target: bytes) -> None:
+    """Raise UserError for a link that leaves the folder.
+
+    ``..`` may only lead: after a name it could climb out of another link's target, which no text shows.
+    """
+    parts = target.decode(errors="surrogateescape").split("/")
+    names = [part for part in parts if part != "."]
+    climbs = next((at for at, part in enumerate(names) if part != ".."), len(names))
+    depth = path.count("/")
+    if not target or b"\0" in target or target.startswith(b"/") or climbs > depth or ".." in names[climbs:]:
+        raise link_outside(path, target.decode(errors="replace"))
+
+
+def link_outside(path: str, target: str) -> UserError:
+    """Make the failure of a link that leaves its folder."""
+    message = f"'{path}' is a link to '{target}', which is not inside the folder"
+    return failure("link-outside", message, "replace the link by a copy of what it points to")
+
+
+def check_together(paths: Iterable[str]) -> None:
+    """Raise UserError where two entries cannot be in one folder: a path twice, or a file that is a folder too."""
+    seen: set[str] = set()
+    for path in paths:
+        if path in seen:
+            raise failure("path-twice", f"'{path}' is there twice", "keep one of the two")
+        seen.add(path)
+    for path in seen:
+        parent = posixpath.dirname(path)
+        while parent:
+            if parent in seen:
+                raise failure("path-twice", f"'{parent}' is a file and a folder ('{path}')", "rename one of the two")
+            parent = posixpath.dirname(parent)

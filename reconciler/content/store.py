@@ -1,0 +1,232 @@
+"""The object store: files and folders by content, in a folder that `dvc` can read as its own cache.
+
+The only home of dvc_data, which writes and reads the listings of folders and checks what objects hold. What it drops,
+the modes of files, is kept beside them under the content's sha256.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dvc_data.hashfile.db.local import LocalHashFileDB
+from dvc_data.hashfile.hash import file_md5
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.tree import Tree
+from dvc_objects.errors import ObjectFormatError
+from dvc_objects.fs.local import localfs
+
+from reconciler.content import folder, listing
+from reconciler.content.listing import EXECUTABLE, LINK, PLAIN, Entry
+from reconciler.content.objects import FOLDER, Objects, is_key, unusable
+from reconciler.diagnostics import UserError, failure
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is in the store under a key."""
+
+    md5: str
+    """The key; ends with ``.dir`` for a folder."""
+    sha256: str
+    """Of the file; of the canonical listing (path, mode, sha256) for a folder."""
+    size: int
+    """In bytes, of all files together."""
+    files: int
+
+
+class Store:
+    """An object store in a folder, which need not exist before something is put there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._objects = Objects(self.root)
+        self._dvc = LocalHashFileDB(localfs, str(self._objects.folder))  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def id(self) -> str:
+        """The store's own name, made by whoever asks first and the same for ever."""
+        place = self.root / "id"
+        with self._objects.writing():
+            if not place.exists():
+                with self._objects.draft() as draft, suppress(FileExistsError):
+                    draft.write_text(uuid.uuid4().hex, encoding="ascii")
+                    os.link(draft, place)  # unlike a rename it fails where another was quicker
+            return place.read_text(encoding="ascii").strip()
+
+    def put_path(self, path: Path) -> Content:
+        """Store a file or a folder that is on disk; raises UserError where it cannot be read or kept.
+
+        Links are followed inside the folder and refused where they leave it. Of a single file no mode is kept.
+        """
+        with _reading(path):
+            real = path.resolve(strict=True)
+            if real.is_dir():
+                return self._put_folder(self._entries_on_disk(real))
+            if not real.is_file():
+                raise failure("not-a-file", f"{path} is neither a file nor a folder", "name a file or a folder")
+            return Content(*self._objects.put_file(real), 1)
+
+    def put_files(self, files: Iterable[tuple[str, int, bytes]]) -> Content:
+        """Store a folder from (relative path, Git mode, bytes); a link's bytes are its target."""
+        return self._put_folder(self._entries_in_memory(files))
+
+    def put_bytes(self, name: str, data: bytes) -> Content:
+        """Store a single file; its name is not part of the content, but must be one that a folder can have."""
+        listing.check_path(name)
+        return Content(*self._objects.put_bytes(data), 1)
+
+    def manifest(self, md5: str, name: str = "", *, sha256: str = "") -> tuple[tuple[str, str, int], ...]:
+        """List (relative path, absolute path of the object, Git mode) of a content, sorted; a file is one row.
+
+        dvc's key does not cover modes. `sha256` picks those of exactly that content; without it, a file that was put
+        as executable once is executable. The object of a link (mode 120000) holds its target. Raises UserError
+        (``content-missing``, ``content-corrupt``) where the listing cannot be read; files are not looked at.
+        """
+        if not _is_folder(md5):
+            return ((name or md5, str(self._objects.path(md5)), PLAIN),)
+        modes = self._modes(md5, sha256)
+        rows = sorted(self._load(md5).items())
+        return tuple((path, str(self._objects.path(key)), modes.get(path, PLAIN)) for path, key in rows)
+
+    def has(self, md5: str) -> bool:
+        """Tell whether a content is there; a folder is where all of its files are."""
+        if not self._objects.path(md5).is_file():
+            return False
+        try:
+            return not _is_folder(md5) or all(self._objects.path(key).is_file() for key in self._load(md5).values())
+        except UserError:  # a listing that cannot be read is as good as none
+            return False
+
+    def missing(self, md5s: Iterable[str]) -> tuple[str, ...]:
+        """Give those of the keys that are not there, each once, in the order asked."""
+        return tuple(md5 for md5 in dict.fromkeys(md5s) if not self.has(md5))
+
+    def verify(self, md5: str) -> bool:
+        """Tell whether a content is there and its bytes are what its key says; reads all of it, changes nothing."""
+        if not self.has(md5):
+            return False
+        keys = {md5, *(self._load(md5).values() if _is_folder(md5) else ())}
+        with self._objects.writing():
+            return all(file_md5(str(self._objects.path(key)), localfs) == key.removesuffix(FOLDER) for key in keys)
+
+    def export(self, md5: str, target: Path, *, sha256: str = "") -> None:
+        """Copy a content out to a path that must not exist yet; it appears there whole or not at all."""
+        if target.exists() or target.is_symlink():
+            raise failure("target-exists", f"{target} is there already", "choose another place, or remove it first")
+        if not self.has(md5):
+            raise self._lost(md5)
+        draft = target.with_name(f".{uuid.uuid4().hex}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if _is_folder(md5):
+                draft.mkdir()
+            for relative, source, mode in self.manifest(md5, "", sha256=sha256):
+                _copy_out(Path(source), draft / relative if _is_folder(md5) else draft, mode)
+            draft.rename(target)
+        except OSError as error:
+            raise unusable(error, target) from error
+        finally:
+            _discard(draft)
+
+    def _entries_on_disk(self, root: Path) -> Iterator[Entry]:
+        for relative, mode, file in folder.files(root):
+            listing.check_path(relative)
+            yield Entry(relative, mode, *self._objects.put_file(file))
+
+    def _entries_in_memory(self, files: Iterable[tuple[str, int, bytes]]) -> Iterator[Entry]:
+        for path, mode, data in files:
+            listing.check_path(path)
+            listing.check_mode(path, mode)
+            if mode == LINK:
+                listing.check_link(path, data)
+            yield Entry(path, mode, *self._objects.put_bytes(data))
+
+    def _put_folder(self, entries: Iterable[Entry]) -> Content:
+        found = tuple(entries)
+        listing.check_together(each.path for each in found)
+        tree = Tree()  # type: ignore[no-untyped-call]
+        for each in found:
+            tree.add(tuple(each.path.split("/")), None, HashInfo("md5", each.md5))
+        sha256 = listing.sha256_of(found)
+        md5 = self._objects.put_bytes(tree.as_bytes(), FOLDER).md5
+        if modes := listing.unusual_modes(found):
+            place = self.root / "modes" / md5 / f"{sha256}.json"
+            with self._objects.writing(), self._objects.draft() as draft:
+                draft.write_text(json.dumps(modes, sort_keys=True), encoding="utf-8")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                draft.replace(place)
+        return Content(md5, sha256, sum(each.size for each in found), len(found))
+
+    def _load(self, md5: str) -> dict[str, str]:
+        """Read a folder's listing: relative path to key."""
+        try:
+            tree = Tree.load(self._dvc, HashInfo("md5", md5))
+            rows = {"/".join(parts): info.value for parts, _, info in tree}
+        except FileNotFoundError as error:
+            raise self._lost(md5) from error
+        except OSError as error:
+            raise unusable(error, self.root) from error
+        except (ObjectFormatError, AttributeError, KeyError, TypeError) as error:
+            raise self._damaged(md5) from error
+        if not all(listing.is_inside(path) and is_key(key) for path, key in rows.items()):
+            raise self._damaged(md5)  # nobody shall write outside of a folder because a listing says so
+        listing.check_together(rows)
+        return rows
+
+    def _modes(self, md5: str, sha256: str) -> dict[str, int]:
+        places = sorted((self.root / "modes" / md5).glob(f"{sha256 or '*'}.json"))
+        try:
+            listings = [json.loads(place.read_text(encoding="utf-8")) for place in places]
+        except ValueError as error:
+            raise self._damaged(md5) from error
+        return {path: mode for each in listings for path, mode in each.items()}
+
+    def _lost(self, md5: str) -> UserError:
+        message = f"the content {md5} is not in the store at {self.root}, or not all of it"
+        return failure("content-missing", message, "store it again from where it was made")
+
+    def _damaged(self, md5: str) -> UserError:
+        message = f"the content {md5} in the store at {self.root} is damaged"
+        return failure("content-corrupt", message, "remove that object and store the content again")
+
+
+def _is_folder(md5: str) -> bool:
+    return md5.endswith(FOLDER)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the user's files into a failure that names the file."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise failure("path-not-found", f"{error.filename or path} is not there", "check the path") from error
+    except (OSError, RuntimeError) as error:  # a circle of links is either, depending on the Python
+        place, why = (error.filename or path, error.strerror) if isinstance(error, OSError) else (path, error)
+        raise failure("path-unreadable", f"{place} cannot be read: {why}", "check its permissions") from error
+
+
+def _copy_out(source: Path, target: Path, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if mode == LINK:
+        target.symlink_to(os.fsdecode(source.read_bytes()))
+        return
+    shutil.copyfile(source, target)
+    if mode == EXECUTABLE:
+        now = target.stat().st_mode
+        target.chmod(now | (now & 0o444) >> 2)  # executable for those who may read it
+
+
+def _discard(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft)
+    else:
+        draft.unlink(missing_ok=True)

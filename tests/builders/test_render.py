@@ -1,0 +1,149 @@
+"""What the venv builder takes from a conda file, and what it refuses before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import builders
+from reconciler.builders import BuildRequest
+from reconciler.diagnostics import UserError
+
+
+def render(*dependencies: Any, **spec: Any) -> BuildRequest:
+    asset = {"name": "x", "conda_file": {"dependencies": list(dependencies)}, **spec}
+    return builders.load("venv", Path("unused")).render("environment/x", "f" * 64, asset)
+
+
+def problems(*dependencies: Any, **spec: Any) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        render(*dependencies, **spec)
+    return [f"{each.code}: {each.message}" for each in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("written", "specifier"),
+    [
+        ("python", ""),
+        ("python *", ""),
+        ("python=3.11", "==3.11.*"),
+        ("python = 3.11", "==3.11.*"),
+        ("python==3.11", "==3.11.*"),
+        ("python==3.11.4", "==3.11.4"),
+        ("python=3.11.4", "==3.11.4.*"),
+        ("python 3.11.*", "==3.11.*"),
+        ("python 3.11", "==3.11.*"),
+        ("Python=3.11", "==3.11.*"),
+        ("python>=3.11", ">=3.11"),
+        ("python>=3.11,<3.13", "<3.13,>=3.11"),
+        ("python >=3.11, <3.13", "<3.13,>=3.11"),
+        ("python~=3.11", "~=3.11"),
+        ("python!=3.12.*", "!=3.12.*"),
+        ("python[version='>=3.11']", ">=3.11"),
+        ("conda-forge::python=3.11.4=h2628c8c_0_cpython", "==3.11.4.*"),
+    ],
+)
+def test_a_python_version_is_read_as_conda_reads_it(written: str, specifier: str) -> None:
+    assert render(written).python == specifier
+
+
+@pytest.mark.parametrize("written", ["python=3.11|3.12", "python=three", "python>>3", "python=", "python>=3.11<3.13"])
+def test_a_python_version_that_makes_no_sense_is_said_so(written: str) -> None:
+    assert problems(written) == [f"builder-cannot: environment/x: the version in '{written}' is not understood"]
+
+
+def test_pip_and_its_companions_come_from_pip() -> None:
+    assert render("pip=23.2", "setuptools", "wheel>=0.40", "pip").packages == (
+        "pip==23.2.*",
+        "setuptools",
+        "wheel>=0.40",
+        "pip",
+    )
+
+
+def test_extras_markers_and_comments_are_understood() -> None:
+    entries = [
+        "pandas[performance]>=2,<3",
+        'tomli; python_version < "3.11"',
+        "six  # for old times",
+        "# nothing",
+        "six",
+    ]
+    packages = render({"pip": entries}).packages
+    assert packages == ("pandas[performance]<3,>=2", 'tomli; python_version < "3.11"', "six")
+
+
+@pytest.mark.parametrize("entry", ["numpy=1.26", "conda-forge::scikit-learn>=1.5", "cudatoolkit", "_libgcc_mutex=0.1"])
+def test_a_conda_package_is_refused_by_name(entry: str) -> None:
+    assert problems(entry) == [
+        f"builder-cannot: environment/x: the venv builder cannot install the conda package '{entry}'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("-r requirements.txt", "-e .", "--extra-index-url https://host/simple", "--index-url=https://host/simple"),
+        *("six --hash=sha256:00", "-e git+https://host/repository.git", "--find-links ./wheels", "-cconstraints.txt"),
+        *("./package", "../package", "/opt/package", "package/", "~/package", "package-1.0-py3-none-any.whl"),
+        *("https://host/package.tar.gz", "git+https://host/repository.git", "six @ https://host/six.whl"),
+        *("six @ file:///opt/six", "package.tar.gz", "C:\\package"),
+        *("six==", "two words", "-", "six; nonsense", "${PACKAGE}"),
+    ],
+)
+def test_whatever_could_run_code_or_is_no_requirement_is_refused(entry: str) -> None:
+    assert [each.partition(":")[0] for each in problems({"pip": [entry]})] == ["requirement-refused"]
+
+
+def test_credentials_in_a_refused_entry_are_not_repeated() -> None:
+    entries = [
+        "--index-url https://me:hunter2@host/simple",
+        "--index-url=https://me:hunter2@host/simple",
+        "six @ https://me:hunter2@host/six.whl?sig=hunter2",
+        "git+https://hunter2@host/repository.git",
+        "-ihttps://me:hunter2@host/simple",
+    ]
+    said = problems({"pip": entries})
+    assert len(said) == len(entries)
+    assert "hunter2" not in "".join(said)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    assert len(problems("numpy", "python=x", {"pip": ["-e ."]}, 7, {"npm": ["left-pad"]})) == 5
+
+
+def test_a_docker_context_is_refused() -> None:
+    assert problems(build={"path": "."}) == [
+        "builder-cannot: environment/x: the venv builder cannot build a Docker context ('build')"
+    ]
+
+
+def test_what_is_left_out_is_noted() -> None:
+    assert render("python", image="example.com/base:1").notes == (
+        "image example.com/base:1 is recorded, not used by the venv builder",
+    )
+
+
+def test_an_environment_of_an_image_alone_is_a_bare_python() -> None:
+    request = builders.load("venv", Path("unused")).render("environment/x", "f", {"name": "x", "image": "python:3.11"})
+    assert (request.python, request.packages, len(request.notes)) == ("", (), 1)
+
+
+@pytest.mark.parametrize("conda_file", [{}, {"dependencies": None}, {"dependencies": [{"pip": None}]}])
+def test_an_empty_conda_file_asks_for_nothing(conda_file: dict[str, Any]) -> None:
+    assert render(conda_file=conda_file).packages == ()
+
+
+def test_variables_of_the_conda_file_are_kept() -> None:
+    assert render(conda_file={"variables": {"THREADS": 4, "UNSET": None}}).variables == (("THREADS", "4"),)
+    assert problems(conda_file={"variables": {"A B": 1}}) == [
+        "builder-cannot: environment/x: 'A B' cannot be the name of a variable"
+    ]
+
+
+@pytest.mark.parametrize("line", ["-e ./six", "six @ file:///six", "six==1.17.0", "--index-url https://host/simple"])
+def test_a_lock_that_could_run_code_is_refused(line: str) -> None:
+    with pytest.raises(UserError, match="recorded lock has a line"):
+        builders.load("venv", Path("unused")).render("environment/x", "f", {"name": "x"}, lock=f"{line}\n")
