@@ -1,0 +1,234 @@
+"""What each action does to the world, and what is written of it: one function for each sort of action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from reconciler.applying.ledger import Ledger
+from reconciler.applying.staging import put_node, put_outputs, work_of
+from reconciler.applying.world import World
+from reconciler.builders import Build, to_json
+from reconciler.diagnostics import failure
+from reconciler.format.assets import kind_of
+from reconciler.live.state import Writes
+from reconciler.model import Action, Event, Json, Node, Op, Progress, Record, Run, Source, Status, Tree
+from reconciler.planning.fingerprint import FP_VERSION
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every action of one apply shares."""
+
+    world: World
+    tree: Tree
+    source: Source
+    ledger: Ledger
+    emit: Emit
+
+    def saying(self, action: Action) -> Callable[[str], None]:
+        """Return what reports the progress of an action."""
+        return lambda text: self.emit(Event(Progress.MESSAGE, action, text))
+
+
+def act(context: Context, action: Action) -> Writes:
+    """Do one action and return what is to be written of it. A UserError says why it could not be done."""
+    return _ACTS[action.op](context, action)
+
+
+def external(action: Action) -> bool:
+    """Tell whether the action has an effect outside the live state and the store."""
+    return action.op in (Op.BUILD, Op.SUBMIT, Op.CANCEL)
+
+
+def now() -> str:
+    """Return the time of day as records keep it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _record(context: Context, action: Action) -> Record:
+    """Make the record of a declared asset as of this apply, keeping what an older one knows besides."""
+    node, old = _node(action), context.ledger.records.get(action.address)
+    base = old or Record(action.address, {}, "", "", FP_VERSION)
+    return replace(
+        base,
+        spec=node.asset.spec,
+        fingerprint=node.fingerprint,
+        metadata=node.metadata,
+        fp_version=FP_VERSION,
+        contents=node.contents,
+        references=node.references,
+        source=context.tree.shown(node.asset.source),
+        declared_at=context.source.commit,
+        lineage={"commit": context.source.kept},
+        applied_at=now(),
+        archived=False,
+    )
+
+
+def _node(action: Action) -> Node:
+    if action.node is None:
+        raise AssertionError(action)
+    return action.node
+
+
+def _set(context: Context, action: Action) -> Writes:
+    """Create, update or replace what lives under its name, or describe a version anew."""
+    node = _node(action)
+    kind = kind_of(node.asset)
+    record = _record(context, action)
+    if kind.bound:
+        record = replace(record, realised={"backend": context.world.config.backend_of(action.address.name)})
+    return Writes(current=(record,), versions=(record,) if kind.versioned else ())
+
+
+def _new_version(context: Context, action: Action) -> Writes:
+    node = _node(action)
+    kind = kind_of(node.asset)
+    realised: dict[str, Json] = {}
+    if kind.stored:
+        contents = put_node(context.world, context.tree, node)
+        realised = {"store": context.world.store.id, "contents": contents} if contents else {}
+    if kind.built:
+        built = context.world.builder.find(node.fingerprint)
+        realised = to_json(built) if built else {}
+    record = replace(
+        _record(context, action),
+        version=action.version,
+        seq=action.seq,
+        realised=realised,
+        lineage=_lineage(context, node),
+    )
+    return Writes(current=(record,), versions=(record,))
+
+
+def _lineage(context: Context, node: Node) -> Mapping[str, Json]:
+    """Say where a version came from: the commit, and for a job's output the run and all that the run used."""
+    found: dict[str, Json] = {"commit": context.source.kept}
+    for reference in node.references.values():
+        if not reference.output:
+            continue
+        run = context.world.state.read().run(reference.address, reference.version)
+        if run is not None:
+            used = {pointer.strip("/"): str(each) for pointer, each in run.references.items()}
+            found |= {"commit": run.commit, "job": str(run.address), "run": run.id, "used": used}
+    return found
+
+
+def _adopt(context: Context, action: Action) -> Writes:
+    if action.run is not None:
+        record = replace(_record(context, action), run=action.run.id, latest=action.run.id)
+        return Writes(current=(record,))
+    older = context.world.state.read().version(action.address, action.version)
+    if older is None:
+        raise failure("version-missing", f"{action.address.at(action.version)} is not in the live state any more")
+    return Writes(current=(replace(older, applied_at=now(), archived=False),))
+
+
+def _build(context: Context, action: Action) -> Writes:
+    """Build an environment where it is not there yet; what has a recorded lock is built again as it was."""
+    node, say = _node(action), context.saying(action)
+    builder = context.world.builder
+    recorded = context.ledger.records.get(node.asset.address)
+    lock = recorded.realised.get("lock", "") if recorded and recorded.fingerprint == node.fingerprint else ""
+    request = builder.render(str(node.asset.address), node.fingerprint, node.asset.spec, lock)
+    for note in request.notes:
+        say(note)
+    found = builder.find(node.fingerprint)
+    if found is None:
+        builder.build(request, say)
+    else:
+        say(f"already built on this machine, Python {found.python}")
+    return Writes()
+
+
+def _submit(context: Context, action: Action) -> Writes:
+    """Submit a run: the intent is durable first, so that whoever comes after a crash finds it by its token."""
+    node, run = _node(action), action.run
+    if run is None:
+        raise AssertionError(action)
+    run = replace(run, commit=context.source.kept, submitted_at=now())
+    say = context.saying(action)
+    build = _environment(context, node, say)
+    work = work_of(context.world, context.tree, node, run, build)
+    run = replace(run, realised={"environment": build.identity})
+    context.ledger.now(_with_run(context, action, run), action)
+    backend = context.world.backends[run.backend]
+    backend.submit(backend.render(work))
+    say(f"run {run.id} on {run.backend}")
+    return _with_run(context, action, replace(run, status=Status.QUEUED))
+
+
+def _environment(context: Context, node: Node, say: Callable[[str], None]) -> Build:
+    """Return the environment that the job names, built on this machine."""
+    reference = node.references.get("/environment")
+    if reference is None:
+        message = f"{node.asset.address} names no environment that this workspace declares"
+        raise failure("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")
+    record = context.world.state.read().version(reference.address, reference.version)
+    if record is None:
+        raise failure("environment-missing", f"{reference} is not registered")
+    builder = context.world.builder
+    lock = record.realised.get("lock", "")
+    found = builder.find(record.fingerprint)
+    if found is not None:
+        return found
+    return builder.build(builder.render(str(reference.address), record.fingerprint, record.spec, lock), say)
+
+
+def _with_run(context: Context, action: Action, run: Run) -> Writes:
+    return Writes(current=(replace(_record(context, action), latest=run.id),), runs=(run,))
+
+
+def _finish(context: Context, action: Action) -> Writes:
+    """Record how a run ended; of a lost one, stop what may be left of it first."""
+    run = action.run
+    if run is None:
+        raise AssertionError(action)
+    backend = context.world.backends[run.backend]
+    if run.status is Status.LOST:
+        backend.cancel(run.id)
+        run = replace(run, ended_at=run.ended_at or now())
+    if run.status is Status.COMPLETED:
+        run = replace(run, outputs=put_outputs(context.world, run))
+    record = context.ledger.records.get(action.address)
+    current = record is not None and record.latest == run.id and run.status is Status.COMPLETED
+    if record is None or not current:
+        return Writes(runs=(run,))
+    return Writes(current=(replace(record, run=run.id),), runs=(run,))
+
+
+def _cancel(context: Context, action: Action) -> Writes:
+    run = action.run
+    if run is None:
+        raise AssertionError(action)
+    context.world.backends[run.backend].cancel(run.id)
+    return Writes(runs=(replace(run, status=Status.CANCELED, failure="user", ended_at=now()),))
+
+
+def _archive(context: Context, action: Action) -> Writes:
+    record = context.ledger.records[action.address]
+    return Writes(current=(replace(record, archived=True, applied_at=now()),))
+
+
+def _delete(_context: Context, action: Action) -> Writes:
+    return Writes(removed=(action.address,))
+
+
+_ACTS: Mapping[Op, Callable[[Context, Action], Writes]] = {
+    Op.CREATE: _set,
+    Op.UPDATE: _set,
+    Op.REPLACE: _set,
+    Op.NEW_VERSION: _new_version,
+    Op.REGISTER: _new_version,
+    Op.ADOPT: _adopt,
+    Op.BUILD: _build,
+    Op.SUBMIT: _submit,
+    Op.RECORD: _finish,
+    Op.CANCEL: _cancel,
+    Op.ARCHIVE: _archive,
+    Op.DELETE: _delete,
+}

@@ -1,0 +1,139 @@
+"""Bytes on their way: from Git blobs and runs' outputs into the store, and from the store to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.applying.world import World
+from reconciler.backends import File, Work
+from reconciler.builders import Build
+from reconciler.content.store import Content
+from reconciler.diagnostics import failure
+from reconciler.git import trees
+from reconciler.model import Address, Json, Node, Resolved, Run, Tree
+from reconciler.planning.content import GITLINK, Tracked, tracked
+
+Spec = Mapping[str, Any]
+_DEFAULT_TYPE = "uri_folder"
+
+
+def put_node(world: World, tree: Tree, node: Node) -> dict[str, Json]:
+    """Put what an asset consists of into the store; return, by pointer, where it is there."""
+    found = {each.pointer: _put_tracked(world, tracked(tree, each.path), each.path) for each in node.asset.paths}
+    for pointer, reference in node.references.items():
+        if reference.output:
+            found[pointer] = _put_output(world, reference)
+    return found
+
+
+def _put_tracked(world: World, content: Tracked, path: str) -> Json:
+    """Put files from their Git blobs, never from the work tree."""
+    modules = [name for name, entry in content.files if entry.mode == GITLINK]
+    if modules:
+        message = f"{path} holds the submodule {modules[0]}, whose files are not in this repository's Git objects"
+        raise failure("submodule", message, "copy the files in, or leave the folder out with .amlignore")
+    raws = trees.blobs(world.repository, [entry.oid for _, entry in content.files])
+    files = [(name, entry.mode, raws[entry.oid]) for name, entry in content.files]
+    if content.is_file:
+        name, _, raw = files[0]
+        return _stored(world.store.put_bytes(name, raw), name)
+    return _stored(world.store.put_files(files), "")
+
+
+def _stored(content: Content, name: str) -> Json:
+    found = {"md5": content.md5, "sha256": content.sha256, "size": content.size, "files": content.files}
+    return found | ({"name": name} if name else {})
+
+
+def put_outputs(world: World, run: Run) -> dict[str, Json]:
+    """Put the outputs of a completed run into the store; return, by name, what they are."""
+    folder = world.backends[run.backend].outputs(run.id)
+    return {name: _put_made(world, folder / name, dict(made)) for name, made in run.outputs.items()}
+
+
+def _put_made(world: World, path: Path, made: dict[str, Json]) -> Json:
+    return {**made, **_stored(world.store.put_path(path), "")}
+
+
+def _put_output(world: World, reference: Resolved) -> Json:
+    """Return what a path within a run's output is in the store."""
+    live = world.state.read()
+    run = live.run(reference.address, reference.version)
+    made = run.outputs.get(reference.output) if run else None
+    if made is None:
+        raise failure("output-missing", f"run {reference.version} has no output {reference.output}")
+    if not reference.path:
+        return {key: made[key] for key in ("md5", "sha256", "size", "files")}
+    return _part(world, made, reference)
+
+
+def _part(world: World, made: Json, reference: Resolved) -> Json:
+    rows = [(name, Path(stored), mode) for name, stored, mode in _files(world, made)]
+    for name, stored, _ in rows:
+        if name == reference.path:
+            return _stored(world.store.put_bytes(name.rpartition("/")[2], stored.read_bytes()), name)
+    prefix = f"{reference.path}/"
+    inside = [(name.removeprefix(prefix), mode, stored) for name, stored, mode in rows if name.startswith(prefix)]
+    if not inside:
+        there = ", ".join(sorted({name.partition("/")[0] for name, _, _ in rows})) or "nothing"
+        message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {there}"
+        raise failure("output-path-missing", message, "correct the path after /paths/")
+    return _stored(world.store.put_files((name, mode, stored.read_bytes()) for name, mode, stored in inside), "")
+
+
+def work_of(world: World, tree: Tree, node: Node, run: Run, build: Build) -> Work:
+    """Put together one run: its files in the store, its inputs and outputs by name, its environment."""
+    spec = node.asset.spec
+    stored = put_node(world, tree, node)
+    inputs = {name: _input(world, node, name, given, stored) for name, given in (spec.get("inputs") or {}).items()}
+    outputs = {name: {"type": (given or {}).get("type", _DEFAULT_TYPE)} for name, given in _outputs(spec)}
+    return Work(
+        run=run,
+        command=spec["command"],
+        code=_files(world, stored["/code"]) if "/code" in stored else (),
+        inputs=inputs,
+        outputs=outputs,
+        path=build.path,
+        environment=dict(build.variables),
+        variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
+        timeout=(spec.get("limits") or {}).get("timeout"),
+    )
+
+
+def _outputs(spec: Spec) -> list[tuple[str, Any]]:
+    return list((spec.get("outputs") or {}).items())
+
+
+def _input(world: World, node: Node, name: str, given: Any, stored: Mapping[str, Json]) -> Json:
+    if not isinstance(given, Mapping):
+        return {"kind": "literal", "value": given}
+    if "path" not in given:
+        return {"kind": "literal", "value": given.get("value")}
+    pointer = f"/inputs/{name}/path"
+    kind, mode = given.get("type", _DEFAULT_TYPE), given.get("mode", "ro_mount")
+    if pointer in stored:
+        content = stored[pointer]
+    elif pointer in node.references:
+        content = _content_of(world, node.references[pointer], name)
+    else:
+        return {"kind": "uri", "value": given["path"]}
+    if isinstance(content, str):
+        return {"kind": "uri", "value": content}
+    return {"kind": "files", "type": kind, "mode": mode, "files": [list(row) for row in _files(world, content)]}
+
+
+def _content_of(world: World, reference: Resolved, name: str) -> Json:
+    """Return where the referenced version is in the store, or the URI that it is."""
+    live = world.state.read()
+    address: Address = reference.address
+    record = live.version(address, reference.version) or live.current.get(address)
+    if record is None:
+        raise failure("reference-unresolved", f"input {name} needs {reference}, which is not registered")
+    content = record.realised.get("contents", {}).get("/path")
+    return content or record.spec["path"]
+
+
+def _files(world: World, content: Json) -> tuple[File, ...]:
+    return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])

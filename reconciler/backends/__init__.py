@@ -1,0 +1,118 @@
+"""Jobs are run by name: what a backend is, what it is given, what it says of a run.
+
+``render`` is pure; everything else touches the world. A backend is one module of this package that names its
+factory ``BACKEND``, or an entry point of the group ``mlgit.backends``; the contract tests run on whatever is found.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.diagnostics import failure
+from reconciler.model import Json, Report, Run
+
+GROUP = "mlgit.backends"
+
+File = tuple[str, str, int]  # path within its folder, object that holds the bytes, mode as Git writes it
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One run with everything found that it needs: files in the store, an environment that is built."""
+
+    run: Run
+    command: str
+    code: tuple[File, ...] = ()
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What goes to where the run happens: its name, its token, and the runner's spec."""
+
+    run: str
+    token: str
+    spec: Mapping[str, Json]
+
+
+class Backend(Protocol):
+    """Runs jobs in one sort of place."""
+
+    def render(self, work: Work) -> Submission:
+        """Say what would be submitted; pure."""
+        ...
+
+    def submit(self, submission: Submission) -> None:
+        """Start the run. A submission whose token is known already changes nothing."""
+        ...
+
+    def find(self, run: str, token: str) -> Report | None:
+        """Say how the run with that token stands; None where it was never submitted here."""
+        ...
+
+    def poll(self, runs: Iterable[str]) -> Mapping[str, Report]:
+        """Say how runs stand, all in one go; a run that is gone without a result is lost."""
+        ...
+
+    def cancel(self, run: str) -> None:
+        """Stop a run and everything it started; return when none of it is left. A run that has ended stays so."""
+        ...
+
+    def log(self, run: str) -> Path:
+        """Return the file that the run's output goes to; it may not be there yet."""
+        ...
+
+    def outputs(self, run: str) -> Path:
+        """Return the folder that holds one folder for each output of a completed run."""
+        ...
+
+    def metrics(self, run: str) -> Path:
+        """Return the file with the run's metrics, one JSON object a line; it may not be there yet."""
+        ...
+
+
+Factory = Callable[[Mapping[str, Json], Path], Backend]
+"""Makes a backend from its settings in mlgit.yml and the folder of the store."""
+
+
+def names() -> tuple[str, ...]:
+    """Name every sort of backend that `load` knows."""
+    return tuple(sorted({*_own_names(), *(each.name for each in entry_points(group=GROUP))}))
+
+
+def load(settings: Mapping[str, Json], store: Path) -> Backend:
+    """Make the backend that the settings' ``type`` names; imported only when asked for.
+
+    Raises UserError: ``backend-unknown``.
+    """
+    name = settings["type"]
+    if name in _own_names():
+        own: Factory = importlib.import_module(f"{__name__}.{name}").BACKEND
+        return own(settings, store)
+    for point in entry_points(group=GROUP, name=name):
+        plugged: Factory = point.load()
+        return plugged(settings, store)
+    close = difflib.get_close_matches(name, names(), 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names())}"
+    raise failure("backend-unknown", f"there is no backend of type {name}", hint)
+
+
+def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> dict[str, Backend]:
+    """Make every backend that mlgit.yml names, by the names it gives them."""
+    return {name: load(each, store) for name, each in settings.items()}
+
+
+def _own_names() -> tuple[str, ...]:
+    return tuple(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))

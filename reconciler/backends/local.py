@@ -1,0 +1,174 @@
+"""local: runs are processes of this machine, each under a supervisor that outlives the command that started it.
+
+Whether a supervisor is alive is told by a file lock that it inherits, not by a process id: the kernel lets go of the
+lock with the process, and no other process can be taken for it. The command holds a second one, so that what a killed
+supervisor left behind is found.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.backends import Submission, Work
+from reconciler.diagnostics import failure
+from reconciler.model import Json, Report, Status
+from reconciler.runner.ship import archive
+
+_SPEC, _RESULT, _COMMAND, _SUPERVISOR = "spec.json", "result.json", "command.json", "supervisor.json"
+_ALIVE, _CHILD = "alive.lock", "child.lock"
+_POLL_SECONDS = 0.05
+_CANCEL_SECONDS = 30.0
+
+
+class Local:
+    """Runs jobs as processes of this machine, below ``runs/`` of the store."""
+
+    def __init__(self, store: Path) -> None:
+        self._runs = store / "runs"
+        self._claims = store / "claims"
+
+    def render(self, work: Work) -> Submission:
+        run = work.run
+        spec = {
+            "format": 1,
+            "token": run.token,
+            "run": run.id,
+            "address": str(run.address),
+            "command": work.command,
+            "claim": str(self._claims / run.token),
+            "folder": str(self._runs / run.id),
+            "code": [list(each) for each in work.code],
+            "inputs": dict(work.inputs),
+            "outputs": dict(work.outputs),
+            "environment": {"path": list(work.path), "variables": dict(work.environment)},
+            "variables": dict(work.variables),
+            "timeout": work.timeout,
+            "tracking": None,
+        }
+        return Submission(run.id, run.token, spec)
+
+    def submit(self, submission: Submission) -> None:
+        if self.find(submission.run, submission.token) is not None:
+            return
+        folder = self._runs / submission.run
+        folder.mkdir(parents=True, exist_ok=True)
+        self._claims.mkdir(parents=True, exist_ok=True)
+        (folder / "runner.pyz").write_bytes(archive())
+        with _locked(folder / _ALIVE) as alive, _locked(folder / _CHILD) as child:
+            spec = {**submission.spec, "alive_fd": alive, "child_lock_fd": child}
+            _write(folder / _SPEC, spec)
+            _write(folder / _SUPERVISOR, {"pid": _start(folder), "host": socket.gethostname()})
+
+    def find(self, run: str, token: str) -> Report | None:
+        folder = self._runs / run
+        spec = _read(folder / _SPEC)
+        return self._report(folder) if spec is not None and spec["token"] == token else None
+
+    def poll(self, runs: Iterable[str]) -> Mapping[str, Report]:
+        return {run: self._report(self._runs / run) for run in runs}
+
+    def cancel(self, run: str) -> None:
+        folder = self._runs / run
+        if _held(folder / _ALIVE) and (supervisor := _read(folder / _SUPERVISOR)):
+            os.kill(supervisor["pid"], signal.SIGTERM)
+            _wait_until_free(folder / _ALIVE, run)
+        if _held(folder / _CHILD) and (command := _read(folder / _COMMAND)):
+            os.killpg(command["pgid"], signal.SIGKILL)
+            _wait_until_free(folder / _CHILD, run)
+
+    def log(self, run: str) -> Path:
+        return self._runs / run / "user_logs" / "std_log.txt"
+
+    def outputs(self, run: str) -> Path:
+        return self._runs / run / "outputs"
+
+    def metrics(self, run: str) -> Path:
+        return self._runs / run / "metrics.jsonl"
+
+    def _report(self, folder: Path) -> Report:
+        alive = _held(folder / _ALIVE)  # asked first: a result that is written meanwhile is seen below
+        result = _read(folder / _RESULT)
+        if result is not None:
+            return Report(Status(result["status"]), result)
+        if alive:
+            started = (folder / _COMMAND).exists()
+            return Report(Status.RUNNING if started else Status.QUEUED)
+        return Report(Status.LOST, message="its supervisor ended without a result")
+
+
+def make(_settings: Mapping[str, Json], store: Path) -> Local:
+    """Make the backend; it has no settings of its own."""
+    return Local(store)
+
+
+BACKEND = make
+
+
+def _start(folder: Path) -> int:
+    """Start the supervisor in a session of its own and return its process id."""
+    command = [sys.executable, "-I", str(folder / "runner.pyz"), str(folder / _SPEC)]
+    with (folder / "supervisor.log").open("ab") as log:
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+        ]
+        return os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Give a locked descriptor for a process to inherit; closed here, the lock stays with that process."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.set_inheritable(descriptor, True)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _held(path: Path) -> bool:
+    """Tell whether a living process holds the lock."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who ask do not see each other
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _wait_until_free(path: Path, run: str) -> None:
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while _held(path):
+        if time.monotonic() > deadline:
+            message = f"run {run} has not stopped within {_CANCEL_SECONDS:.0f} s"
+            raise failure("cancel-failed", message, "look for its processes with ps, then run the command again")
+        time.sleep(_POLL_SECONDS)
+
+
+def _write(path: Path, value: Json) -> None:
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def _read(path: Path) -> Json:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
