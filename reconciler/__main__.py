@@ -1,0 +1,5 @@
+"""``python -m reconciler`` is ``mlgit``."""
+
+from reconciler.cli import run
+
+run()

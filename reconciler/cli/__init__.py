@@ -1,0 +1,108 @@
+"""The command line. Commands load by name when they are called, so that ``mlgit --help`` imports click alone.
+
+Exit codes: 0 fine, 1 an error of the user's or of the world's, 2 with ``--detailed-exitcode`` changes, 3 a bug in
+mlgit, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+
+import click
+
+from reconciler import __version__
+from reconciler.diagnostics import UserError
+
+# Command -> the line that `mlgit --help` shows of it; the module of that name has the command.
+COMMANDS: Mapping[str, str] = {
+    "init": "Start a new workspace in a folder.",
+    "validate": "Check the files; offline, executes nothing.",
+    "plan": "Say what apply would do, and why.",
+    "apply": "Make the live state what Git declares.",
+    "status": "Show what is live, and what is running.",
+    "list": "List live assets.",
+    "show": "Show one asset, with its lineage.",
+    "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
+    "log": "Show the history of the live state.",
+}
+
+_BUG = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
+`mlgit status` shows what is live. Please report the lines above."""
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mlgit", message="%(prog)s %(version)s")
+@click.option("-C", "folder", metavar="DIR", help="Work in this folder instead of the current one.")
+def main(folder: str | None) -> None:
+    """Keep a machine-learning workspace in Git: plan what would change, apply it.
+
+    \b
+    mlgit init my-workspace && cd my-workspace
+    mlgit plan
+    mlgit apply --wait
+    """
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise click.UsageError(f"cannot work in {folder}: {error.strerror}") from error
+
+
+def run() -> None:
+    """Run the command line and exit; every way in which it can end has its exit code here."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:  # noqa: PLR0911 - one return for each way to end
+    try:
+        result = main.main(standalone_mode=False)
+    except UserError as error:
+        return _say(*(f"{each}" for each in _explained(error)), code=1)
+    except click.UsageError as error:
+        usage = [error.ctx.get_usage()] if error.ctx else []
+        return _say(*usage, f"error: {error.format_message()}", code=1)
+    except click.ClickException as error:
+        return _say(f"error: {error.format_message()}", code=1)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("", "interrupted; what was done by then is recorded. `mlgit apply` goes on from there.", code=130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say to it
+        return 1
+    except Exception:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
+        return _say(traceback.format_exc(), _BUG, code=3)
+    return result if isinstance(result, int) else 0
+
+
+def _explained(error: UserError) -> list[str]:
+    lines = []
+    for each in error.diagnostics:
+        where = f"{each.span}: " if each.span else ""
+        lines.append(f"{where}{each.severity}: {each.message} [{each.code}]")
+        lines += [f"  help: {each.hint}"] if each.hint else []
+    return lines
+
+
+def _say(*lines: str, code: int) -> int:
+    click.echo("\n".join(lines), err=True)
+    return code

@@ -1,0 +1,62 @@
+"""mlgit init: a working workspace from the template, in a Git repository of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+import click
+
+from reconciler.data import folder as data_folder
+from reconciler.diagnostics import failure
+from reconciler.format.config import FILE
+from reconciler.git.repository import create_repository, is_inside_repository
+
+_NAME, _LINEAGE = "my-workspace", "0" * 32  # what stands in the template
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+@click.command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="The name of the workspace; by default that of the folder.")
+def command(folder: Path, name: str | None) -> None:
+    """Start a new workspace in DIR, which must be new or empty.
+
+    \b
+    mlgit init iris-demo
+    cd iris-demo && mlgit plan
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = "give the name of a folder that is not there yet"
+        raise failure("folder-not-empty", f"{folder} is there already, and not empty", hint)
+    chosen = _checked(name) if name else _derived(folder)
+    inside = is_inside_repository(folder)
+    shutil.copytree(data_folder("workspace-template"), folder, ignore=_LEFT_OUT, dirs_exist_ok=True)
+    _personalise(folder, chosen)
+    if not inside:
+        create_repository(folder, f"Start the workspace {chosen}").close()
+    click.echo(f"Made the workspace {chosen} in {folder}.\n")
+    first = "" if not inside else "  git add . && git commit     # it lies in a repository that was there before\n"
+    click.echo(f"Next:\n  cd {folder}\n{first}  mlgit plan                  # what would be made, and why")
+    click.echo("  mlgit apply --wait          # make it: build, train, register the model")
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{2,32}", name):
+        hint = "3 to 33 lower-case letters, digits and -, beginning with a letter or digit"
+        raise failure("name-illegal", f"{name} cannot be the name of a workspace", hint)
+    return name
+
+
+def _derived(folder: Path) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:33].strip("-")
+    return plain if len(plain) > 2 else _NAME  # noqa: PLR2004 - the shortest name that Azure ML takes
+
+
+def _personalise(folder: Path, name: str) -> None:
+    """Put in the name and a lineage: the identity of the live state, made once, here."""
+    for path in (folder / FILE, folder / "workspace.yml"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(_NAME, name).replace(_LINEAGE, uuid.uuid4().hex), encoding="utf-8")

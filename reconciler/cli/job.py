@@ -1,0 +1,189 @@
+"""mlgit job: runs, looked at and acted on one at a time."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler.applying.act import now
+from reconciler.backends import Backend
+from reconciler.cli.apply import carry_out, refuse_dirty
+from reconciler.cli.options import format_option
+from reconciler.cli.session import Session, open_session
+from reconciler.cli.terminal import Terminal
+from reconciler.diagnostics import failure
+from reconciler.live.state import Writes
+from reconciler.model import Address, Live, Run, Status
+from reconciler.planning.observed import reported
+from reconciler.planning.policy import Policy
+from reconciler.render import as_json
+
+_KIND = "job"
+_POLL_SECONDS = 0.2
+
+
+@click.group("job")
+def command() -> None:
+    """Look at runs, and act on them. JOB is a job's name or the name of one of its runs.
+
+    \b
+    mlgit job logs train --follow
+    """
+
+
+@command.command("list")
+@click.argument("job", required=False)
+@format_option
+def list_(job: str | None, form: str) -> None:
+    """List runs, of one job or of all, oldest first."""
+    session = open_session()
+    live = session.live()
+    addresses = [_address(live, job)] if job else [each for each in live.current if each.kind == _KIND]
+    runs = [live.run(each.address, each.id) or each for address in addresses for each in session.state.runs_of(address)]
+    if form == "json":
+        click.echo(as_json.dump([as_json.run(each) for each in runs]))
+    elif not runs:
+        click.echo("There are no runs yet.")
+    else:
+        rows = [(each.id, str(each.status), str(each.attempt), each.submitted_at, each.message) for each in runs]
+        Terminal().table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
+
+
+@command.command("show")
+@click.argument("job")
+@format_option
+def show(job: str, form: str) -> None:
+    """Show a run: how it ended, its metrics, its outputs."""
+    _, run, _ = _find(job)
+    if form == "json":
+        click.echo(as_json.dump(as_json.run(run)))
+        return
+    Terminal().show(as_json.dump(as_json.run(run)))
+
+
+@command.command("logs")
+@click.argument("job")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+def logs(job: str, *, follow: bool) -> None:
+    """Print what a run has written."""
+    session, run, backend = _find(job)
+    log, at = backend.log(run.id), 0
+    while True:
+        active = follow and backend.poll([run.id])[run.id].status.active
+        at = _copy(log, at)
+        if not active:
+            break
+        time.sleep(_POLL_SECONDS)
+    if at == 0:
+        click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
+    session.workspace.repository.close()
+
+
+@command.command("metrics")
+@click.argument("job")
+@format_option
+def metrics(job: str, form: str) -> None:
+    """Show the metrics that a run has logged: the last value of each, and how many there are."""
+    _, run, backend = _find(job)
+    path = backend.metrics(run.id)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    own = [each for each in lines if "run" not in each]
+    if form == "json":
+        click.echo(as_json.dump(own))
+    elif not own:
+        click.echo(f"run {run.id} has logged no metrics")
+    else:
+        last = {each["key"]: each for each in own}
+        counts = {key: sum(each["key"] == key for each in own) for key in last}
+        rows = [(key, str(each["value"]), str(each["step"]), str(counts[key])) for key, each in last.items()]
+        Terminal().table(("METRIC", "LAST", "STEP", "VALUES"), rows)
+
+
+@command.command("cancel")
+@click.argument("job")
+def cancel(job: str) -> None:
+    """Stop a run and all that it started. A canceled run stays so until `job rerun`."""
+    session, run, backend = _find(job)
+    if not run.status.active:
+        raise failure("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
+    backend.cancel(run.id)
+    report = backend.poll([run.id])[run.id]
+    ended = reported(run, report)
+    if ended.status is Status.LOST:  # it had not begun, or was beyond ending by itself
+        ended = replace(ended, status=Status.CANCELED, ended_at=now())
+    session.state.write(Writes(runs=(ended,)), f"job cancel: {run.id}")
+    if ended.status is not Status.CANCELED:
+        click.echo(f"Run {run.id} was {ended.status} before it could be canceled.")
+        return
+    click.echo(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
+
+
+@command.command("wait")
+@click.argument("job")
+def wait(job: str) -> int:
+    """Wait until a run has ended; exit with 0 if it completed. `mlgit apply` then records it."""
+    _, run, backend = _find(job)
+    status = run.status
+    while status.active:
+        time.sleep(_POLL_SECONDS)
+        status = backend.poll([run.id])[run.id].status
+    click.echo(f"run {run.id} is {status}")
+    return int(status is not Status.COMPLETED)
+
+
+@command.command("rerun")
+@click.argument("job")
+@click.option("--wait", "waits", is_flag=True, help="Wait for the run to end, and register what it makes.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+def rerun(job: str, *, waits: bool, auto_approve: bool) -> int:
+    """Run a job again though nothing changed, or though it failed; nothing else is applied."""
+    session = open_session()
+    refuse_dirty(session, allow_dirty=False)
+    address = _address(session.state.read(), job)
+    policy = Policy(session.config, frozenset({address}))
+    return carry_out(session, policy, address, auto_approve=auto_approve, wait=waits)
+
+
+def _find(job: str) -> tuple[Session, Run, Backend]:
+    """Return a run by its name, or the newest run of a job by the job's name."""
+    session = open_session()
+    live = session.live()
+    address = _address(live, job)
+    latest = live.current[address].latest
+    wanted = latest if job.removeprefix(f"{_KIND}/") == address.name else job
+    run = live.run(address, wanted) if wanted else None
+    if run is None:
+        raise failure("run-unknown", f"{address} has no run yet", "`mlgit apply` starts one")
+    backend = session.backends().get(run.backend)
+    if backend is None:
+        message = f"run {run.id} is on the backend {run.backend}, which mlgit.yml does not name"
+        raise failure("backend-missing", message, "put it back under backends:")
+    return session, run, backend
+
+
+def _address(live: Live, job: str) -> Address:
+    """Read the name of a job, or of one of its runs."""
+    name = job.removeprefix(f"{_KIND}/")
+    for candidate in (name, name.rpartition("-")[0]):
+        address = Address(_KIND, candidate)
+        if address in live.current:
+            return address
+    jobs = ", ".join(each.name for each in live.current if each.kind == _KIND) or "none"
+    raise failure("job-unknown", f"there is no job or run {job}", f"jobs there are: {jobs}")
+
+
+def _copy(log: Path, at: int) -> int:
+    """Copy what a log has from a place on to standard output; return where it ends."""
+    if not log.exists():
+        return at
+    with log.open("rb") as file:
+        file.seek(at)
+        written = file.read()
+    sys.stdout.buffer.write(written)
+    sys.stdout.flush()
+    return at + len(written)

@@ -1,0 +1,120 @@
+"""The terminal: colour by the sign a line begins with, tables, and the progress of an apply. The home of rich."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live as Display
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.diagnostics import UserError
+from reconciler.model import Event, Op, Progress, Run, Status
+from reconciler.render.phrases import sentence
+
+_STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
+_MARKS = {
+    Progress.DONE: ("✓", "green"),
+    Progress.FAILED: ("✗", "red"),
+    Progress.SKIPPED: ("-", "dim"),
+    Progress.WAITING: ("…", "dim"),
+}
+
+
+class Terminal:
+    """Standard output as people see it; plain lines where it is no terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True, emoji=False)
+
+    def show(self, lines: str) -> None:
+        """Print text, each line in the colour of its sign."""
+        for line in lines.splitlines():
+            sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
+            self.console.print(Text(line, _STYLES.get(sign, "bold" if line.endswith(":") else "")))
+
+    def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print rows in columns."""
+        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(Text(each, no_wrap=True) for each in row))
+        width = None if self.console.is_terminal else 10_000
+        self.console.print(table, width=width, soft_wrap=False, no_wrap=True, crop=False)
+
+
+class Progressing:
+    """Shows an apply as it goes: a finished action is a line that stays, what goes on is one line below.
+
+    ``tail`` gives the last line of a run's log.
+    """
+
+    def __init__(self, terminal: Terminal, tail: Callable[[Run], str]) -> None:
+        self._console = terminal.console
+        self._tail = tail
+        self._began: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+        self._display = Display(console=self._console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._display.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._display.stop()
+
+    def event(self, event: Event) -> None:
+        """Show one event."""
+        key = event.action.key
+        match event.progress:
+            case Progress.STARTED:
+                self._began[key] = time.monotonic()
+                if self._console.is_terminal:
+                    self._now(sentence(event.action))
+            case Progress.MESSAGE:
+                self._said[key] = event.message
+                self._now(f"{event.action.address}: {event.message}")
+            case _:
+                self._ended(event)
+
+    def running(self, runs: tuple[Run, ...]) -> None:
+        """Show how runs stand."""
+        for run in runs:
+            tail = self._tail(run)
+            said = f"run {run.id} is {run.status}" + (f": {tail}" if tail else "")
+            self._now(f"{run.address}: {said}")
+
+    def _now(self, line: str) -> None:
+        if self._console.is_terminal:
+            self._display.update(Spinner("dots", Text(line, no_wrap=True, overflow="ellipsis")))
+        elif line not in self._said:
+            self._said[line] = ""
+            self._console.print(Text(f"  {line}"))
+
+    def _ended(self, event: Event) -> None:
+        failed_run = (
+            event.action.op is Op.RECORD and event.action.run and event.action.run.status is not Status.COMPLETED
+        )
+        mark, style = _MARKS[Progress.FAILED if failed_run else event.progress]
+        line = Text.assemble((f"  {mark} ", style), sentence(event.action), (self._took(event.action.key), "dim"))
+        if event.progress is Progress.SKIPPED:
+            line.append(f": skipped {event.message}", "dim")
+        self._console.print(line)
+        for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
+            self._console.print(Text(f"      {each.message} [{each.code}]", style))
+            if each.hint:
+                self._console.print(Text(f"      help: {each.hint}"))
+
+    def _took(self, key: str) -> str:
+        seconds = time.monotonic() - self._began.get(key, time.monotonic())
+        return f" ({seconds:.1f} s)" if seconds >= 1 else ""
+
+
+def is_interactive() -> bool:
+    """Tell whether there is somebody to answer a question."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,109 @@
+"""What many tests need: mlgit run in this process, small workspaces, golden files rewritten by one flag."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from workspaces import SMALL, commit, git
+
+from reconciler import cli
+
+CASES = Path(__file__).parent / "cases"
+_RUN = re.compile(r"\b([a-z_]+)-[0-9a-f]{8}\b")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="write what is seen into tests/cases")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give Git an identity and no configuration of the user's, and mlgit caches of the tests' own."""
+    home = tmp_path_factory.mktemp("home")
+    config = home / "gitconfig"
+    config.write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n", "utf-8")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    patch.setenv("MLGIT_CACHE_DIR", str(home / "cache"))
+    yield
+    patch.undo()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Mlgit = Callable[..., Ended]
+
+
+@pytest.fixture
+def mlgit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mlgit:
+    """Run mlgit in this process: ``mlgit("plan", cwd=folder)``."""
+
+    def run(*arguments: str, cwd: Path) -> Ended:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(cwd)
+            patch.setattr(sys, "argv", ["mlgit", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                cli.run()
+        captured = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def mlgit_process() -> Callable[..., subprocess.Popen[str]]:
+    """Start mlgit as a process of its own, for tests that kill or interrupt it."""
+
+    def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *arguments],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Make a small workspace, committed."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    commit(folder, "start", SMALL)
+    return folder
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare text with a file of tests/cases, names of runs masked; ``--rewrite-golden`` writes the file."""
+
+    def compare(name: str, text: str) -> None:
+        seen = _RUN.sub(r"\1-########", text)
+        path = CASES / name
+        if request.config.getoption("--rewrite-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(seen, encoding="utf-8")
+        assert seen == path.read_text(encoding="utf-8"), f"{name} differs; see with --rewrite-golden and git diff"
+
+    return compare

@@ -1,0 +1,230 @@
+"""The house as design and docs/architecture.md draw it: what may import what, and where libraries live."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from reconciler.cli import COMMANDS
+from reconciler.format.kinds import kinds
+
+Node = TypeVar("Node", bound=ast.AST)
+
+PACKAGE = Path(__file__).parent.parent / "reconciler"
+
+# Lower numbers are lower floors: a module imports from its own floor's package or from below.
+FLOORS = {
+    "__init__": 0,
+    "data": 0,
+    "diagnostics": 0,
+    "model": 1,
+    "format": 2,
+    "planning": 3,
+    "render": 4,
+    "git": 5,
+    "content": 5,
+    "builders": 5,
+    "runner": 5,
+    "source": 6,
+    "live": 6,
+    "backends": 6,
+    "observe": 7,
+    "applying": 8,
+    "cli": 9,
+    "__main__": 10,
+}
+PURE = ("model", "diagnostics", "format", "planning", "render")
+# What the pure part must not know: processes, the network, the clock, chance, the environment, the disk.
+IMPURE = {
+    "subprocess",
+    "socket",
+    "time",
+    "datetime",
+    "random",
+    "secrets",
+    "os",
+    "tempfile",
+    "shutil",
+    "pathlib",
+    "uuid",
+}
+HOMES = {
+    "git": "git",
+    "jsonschema": "format",
+    "referencing": "format",
+    "ruamel": "format",
+    "click": "cli",
+    "rich": "cli",
+    "dvc": "content",
+    "dvc_data": "content",
+    "dvc_objects": "content",
+    "deepdiff": "render",
+    "docker": "backends",
+    "uv": "builders",
+    "packaging": "builders",
+}
+# The places that load by name, and say so in their first lines.
+BY_NAME = {
+    "cli/__init__.py",
+    "builders/__init__.py",
+    "backends/__init__.py",
+    "format/kinds/__init__.py",
+    "render/fields.py",
+}
+# Commands are named after kinds, as in az ml; design.md exempts them.
+COMMAND_NAMES = {"cli/job.py"}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+MODULES = dict(modules())
+
+
+def imports(name: str) -> Iterator[tuple[int, str]]:
+    package = ["reconciler", *name.split("/")[:-1]]
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module]))
+            yield from ((node.lineno, f"{module}.{each.name}") for each in node.names)
+
+
+def part(name: str) -> str:
+    return name.partition("/")[0].removesuffix(".py")
+
+
+def top(imported: str) -> str:
+    return imported.partition(".")[0]
+
+
+def imported_by(*parts: str) -> Iterator[tuple[str, str, str]]:
+    """Yield where an import stands, of what part of the house, and what it imports."""
+    for name in MODULES:
+        if not parts or part(name) in parts:
+            yield from ((f"{name}:{line}", part(name), imported) for line, imported in imports(name))
+
+
+def nodes(kind: type[Node]) -> Iterator[tuple[str, Node]]:
+    """Yield every node of a kind with the module it stands in."""
+    for name, tree in MODULES.items():
+        yield from ((name, node) for node in ast.walk(tree) if isinstance(node, kind))
+
+
+def test_imports_point_down():
+    wrong = []
+    for where, own, imported in imported_by():
+        if imported.startswith("reconciler."):
+            below = imported.split(".")[1]
+            below = below if below in FLOORS else "__init__"  # a name of the package itself
+            if below != own and FLOORS[below] >= FLOORS[own]:
+                wrong.append(f"{where} imports {imported}")
+    assert wrong == []
+
+
+def test_the_pure_part_knows_no_world():
+    assert [f"{where} imports {each}" for where, _, each in imported_by(*PURE) if top(each) in IMPURE] == []
+
+
+def test_each_library_has_one_home():
+    strays = [f"{where} imports {each}" for where, own, each in imported_by() if HOMES.get(top(each), own) != own]
+    assert strays == []
+
+
+def test_the_runner_needs_the_standard_library_alone():
+    known = sys.stdlib_module_names | {"reconciler"}
+    assert [f"{where} imports {each}" for where, _, each in imported_by("runner") if top(each) not in known] == []
+    ours = [each for _, _, each in imported_by("runner") if top(each) == "reconciler"]
+    assert [each for each in ours if not each.startswith("reconciler.runner")] == []
+
+
+def test_no_import_stands_in_a_function():
+    found = [
+        f"{name}:{inner.lineno}"
+        for name, function in nodes(ast.FunctionDef)
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert found == []
+
+
+def test_only_the_named_places_load_by_name():
+    loading = {where.partition(":")[0] for where, _, each in imported_by() if each == "importlib"}
+    assert loading == BY_NAME
+
+
+def names_a_kind(node: ast.Compare) -> bool:
+    return any(isinstance(each, ast.Constant) and each.value in kinds() for each in (node.left, *node.comparators))
+
+
+def test_nothing_compares_a_kind_with_a_literal():
+    found = []
+    for name, node in nodes(ast.Compare):
+        literal = any(
+            isinstance(each, ast.Constant) and each.value in kinds() for each in (node.left, *node.comparators)
+        )
+        if (
+            literal
+            and "kind" in ast.unparse(node)
+            and not name.startswith("format/kinds/")
+            and name not in COMMAND_NAMES
+        ):
+            found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    assert found == []
+
+
+def test_nothing_below_the_command_line_prints():
+    calls = [(name, node) for name, node in nodes(ast.Call) if part(name) != "cli"]
+    assert [name for name, call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"] == []
+
+
+def test_a_module_says_why_it_exists():
+    assert [name for name, tree in MODULES.items() if not ast.get_docstring(tree)] == []
+
+
+def test_a_module_has_one_job():
+    lengths = {name: len((PACKAGE / name).read_text("utf-8").splitlines()) for name in MODULES}
+    assert {name: lines for name, lines in lengths.items() if lines > 300} == {}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that are loaded after running code in a process of its own."""
+    script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    return {top(each) for each in json.loads(out.splitlines()[-1])}
+
+
+def test_help_loads_click_and_nothing_else():
+    before = loaded_by("import click")
+    code = "import reconciler.cli as c, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): "
+    after = loaded_by(f"{code}c.main.main(['--help'], standalone_mode=False)")
+    ours = {each for each in after - before if each not in sys.stdlib_module_names and not each.startswith("_")}
+    assert ours == {"reconciler"}
+
+
+@pytest.mark.parametrize(
+    ("command", "heavy"),
+    [
+        ("validate", {"docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+        ("plan", {"docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+        ("status", {"docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+    ],
+)
+def test_a_command_does_not_load_what_it_does_not_use(command, heavy):
+    assert not heavy & loaded_by(f"import reconciler.cli.{command}")
+
+
+def test_every_command_has_its_module():
+    for name in COMMANDS:
+        assert f"cli/{name}.py" in MODULES

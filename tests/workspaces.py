@@ -1,0 +1,81 @@
+"""Workspaces to test on, and the Git around them."""
+
+from __future__ import annotations
+
+import subprocess
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run one Git command in a folder."""
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files, dedented, below a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+
+
+def commit(folder: Path, message: str = "change", files: Mapping[str, str] | None = None) -> str:
+    """Write files and commit everything; return the commit."""
+    write(folder, files or {})
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
+    return git(folder, "rev-parse", "HEAD")
+
+
+# A workspace whose environment needs no packages, so that building it takes a moment and no network.
+SMALL: Mapping[str, str] = {
+    "mlgit.yml": """
+        state: {name: small, lineage: "11111111111111111111111111111111"}
+        store: {path: .mlgit/store}
+        backends: {local: {type: local}}
+        compute: {"*": local}
+        """,
+    ".gitignore": "/.mlgit/\n",
+    "workspace.yml": "$schema: https://azuremlschemas.azureedge.net/latest/workspace.schema.json\nname: small\n",
+    "data/numbers.yml": """
+        $schema: https://azuremlschemas.azureedge.net/latest/data.schema.json
+        name: numbers
+        type: uri_file
+        path: numbers.csv
+        """,
+    "data/numbers.csv": "n\n1\n2\n3\n",
+    "environments/plain.yml": """
+        $schema: https://azuremlschemas.azureedge.net/latest/environment.schema.json
+        name: plain
+        image: python
+        conda_file: {dependencies: ["python>=3.11"]}
+        """,
+    "jobs/sum.yml": """
+        $schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+        name: sum
+        command: python sum.py ${{inputs.numbers}} ${{inputs.factor}} ${{outputs.total}}
+        code: ../src
+        environment: azureml:plain@latest
+        compute: local
+        inputs:
+          numbers: {type: uri_file, path: azureml:numbers@latest}
+          factor: 2
+        outputs:
+          total: {type: uri_folder}
+        """,
+    "src/sum.py": """
+        import pathlib, sys
+        numbers, factor, out = sys.argv[1:]
+        total = sum(int(line) for line in pathlib.Path(numbers).read_text().split()[1:])
+        (pathlib.Path(out) / "total.txt").write_text(str(total * float(factor)))
+        print("total", total)
+        """,
+    "models/total.yml": """
+        $schema: https://azuremlschemas.azureedge.net/latest/model.schema.json
+        name: total
+        type: custom_model
+        path: azureml://jobs/sum/outputs/total
+        """,
+}
