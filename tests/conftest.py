@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,17 @@ from workspaces import SMALL, commit, git
 from reconciler import cli
 
 CASES = Path(__file__).parent / "cases"
-_RUN = re.compile(r"\b([a-z_]+)-[0-9a-f]{8}\b")
+# What differs from run to run and from machine to machine, and what stands for it in a golden file.
+_MASKS = (
+    (re.compile(r"\b([a-z_]+)-[0-9a-f]{8}\b"), r"\1-########"),
+    (re.compile(r"\b[0-9a-f]{32,64}\b"), "<digest>"),
+    (re.compile(r"\b[0-9a-f]{10}\b"), "<commit>"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "<time>"),
+    (re.compile(r" \(\d+\.\d s\)"), ""),
+    (re.compile(r"Python \d+\.\d+\.\d+"), "Python #.#.#"),
+    (re.compile(r"(?m)^( *by: ).*$"), r"\1<user>"),
+    (re.compile(r"(?m) +$"), ""),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,12 +105,31 @@ def small(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def _applied(tmp_path_factory: pytest.TempPathFactory, _quiet_git: None) -> Path:
+    folder = tmp_path_factory.mktemp("applied") / "small"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    commit(folder, "start", SMALL)
+    command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "--wait"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compare text with a file of tests/cases, names of runs masked; ``--rewrite-golden`` writes the file."""
+def applied(_applied: Path, tmp_path: Path) -> Path:
+    """Copy the small workspace, applied once for all tests: nothing is left to do in it."""
+    return shutil.copytree(_applied, tmp_path / "small")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], None]:
+    """Compare text with a file of tests/cases, what always differs masked; ``--rewrite-golden`` writes the file."""
 
     def compare(name: str, text: str) -> None:
-        seen = _RUN.sub(r"\1-########", text)
+        seen = text.replace(str(tmp_path), "<folder>")
+        for pattern, mask in _MASKS:
+            seen = pattern.sub(mask, seen)
         path = CASES / name
         if request.config.getoption("--rewrite-golden"):
             path.parent.mkdir(parents=True, exist_ok=True)

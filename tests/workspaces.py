@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import textwrap
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -27,6 +31,22 @@ def commit(folder: Path, message: str = "change", files: Mapping[str, str] | Non
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
     return git(folder, "rev-parse", "HEAD")
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace a piece of text that a file has exactly once."""
+    text = (folder / name).read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{name} has {text.count(old)} times {old}"
+    (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def until(look: Callable[[], _T], seconds: float = 30) -> _T:
+    """Look again and again until there is something to see, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "what the test waits for did not happen"
+        time.sleep(0.02)
+    return seen
 
 
 # A workspace whose environment needs no packages, so that building it takes a moment and no network.
