@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import textwrap
 import time
@@ -48,6 +49,20 @@ def until(look: Callable[[], _T], seconds: float = 30) -> _T:
         time.sleep(0.02)
     return seen
 
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended; one that its parent has not asked after yet has ended too."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return True
+    except FileNotFoundError:
+        return Path("/proc/self").exists()  # else there is no such folder here, and it lives
+    return state == "Z"
+
+
+APPLY = ("apply", "--auto-approve", "--wait")
 
 # A workspace whose environment needs no packages, so that building it takes a moment and no network.
 SMALL: Mapping[str, str] = {

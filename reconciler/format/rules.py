@@ -19,9 +19,9 @@ def of_asset(tree: Tree, document: Document, asset: Asset) -> Iterator[Diagnosti
     yield from _instances(document, asset)
     yield from _undeclared(document, asset)
     for mention in asset.paths:
-        if mention.path.startswith("../"):
+        if mention.path.startswith(("../", "/")) or mention.path == "..":
             yield _outside(document, mention)
-        elif not tree.exists(mention.path):
+        elif mention.path != "." and not tree.exists(mention.path):
             yield missing_path(tree, document, mention)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -83,9 +82,11 @@ def _unknown(document: Document, error: ValidationError, pointer: str) -> Iterat
     known = set(_properties(error.schema))
     instance: Json = error.instance
     for name in instance:
-        if name in known or not re.search(rf"'{re.escape(name)}'", error.message):
+        if repr(name) not in error.message:  # jsonschema tells the names nowhere else
             continue
-        hint = did_you_mean(name, known) or f"allowed here: {', '.join(sorted(known))}"
+        hint = did_you_mean(name, known - {name}) or f"allowed here: {', '.join(sorted(known))}"
+        if name in known:
+            hint = "it belongs to another type than this"
         yield Diagnostic("unknown-field", f"unknown field {name}", document.key(f"{pointer}/{escape(name)}"), hint)
 
 

@@ -6,12 +6,20 @@ Files come from strangers: what could be slow, ambiguous or dangerous is refused
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, DocumentStartEvent, Event, MappingStartEvent, SequenceStartEvent
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reconciler.diagnostics import Diagnostic, Span
@@ -20,11 +28,17 @@ from reconciler.model import Json
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 100
 MAX_ALIASES = 100
+MAX_VALUES = 50_000  # aliases written out: a hundred of them are enough to name a billion values
+MAX_POINTER = 4_000  # characters
+MAX_DIGITS = 100
 MAX_PURE = 100_000  # characters that the Python scanner may be asked to read: it is ten times slower
 
 _TAG = "tag:yaml.org,2002:"
 _TRUE = {"yes", "true", "on"}
+_NO_TEXT = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_SURROGATE = re.compile("[\\ud800-\\udfff]")
 _WRITE_OUT, _ONE = "write the values out", "one asset, one file"
+_COLLECTIONS = {f"{_TAG}map", f"{_TAG}seq"}
 _LETTERS = {"y", "Y", "n", "N"}  # booleans in the YAML 1.1 text, strings in every reader in use
 
 
@@ -77,10 +91,13 @@ def _compose(path: str, text: str) -> Node | None:
     """Compose with the C scanner; what that refuses is tried again in Python, which takes ``{a: azureml:b:1}``."""
     try:
         return _guarded(path, text, pure=False)
-    except MarkedYAMLError:
+    except MarkedYAMLError as refused:
         if len(text) > MAX_PURE:
             raise
-        return _guarded(path, text, pure=True)
+        try:
+            return _guarded(path, text, pure=True)
+        except ValueError:  # the Python scanner fails on "\\U00110000", which is no character
+            raise refused from None
 
 
 def _guarded(path: str, text: str, *, pure: bool) -> Node | None:
@@ -103,12 +120,13 @@ def _decode(path: str, raw: bytes) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         raise _RefusedError("not-utf8", message, Span(path, line, column), "save the file as UTF-8") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise _RefusedError("not-text", "the file holds a NUL byte: it is not text", Span(path, line))
+    if found := _NO_TEXT.search(text):
+        at = found.start()
+        span = Span(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+        raise _RefusedError("not-text", f"the file holds the character 0x{ord(found[0]):02x}: it is not text", span)
     return text
 
 
@@ -122,6 +140,8 @@ def _guard(path: str, events: Iterable[Event]) -> None:
             depth -= 1
         aliases += isinstance(event, AliasEvent)
         documents += isinstance(event, DocumentStartEvent)
+        if isinstance(event, ScalarEvent) and _SURROGATE.search(event.value):
+            raise _RefusedError("yaml-syntax", "an escape here stands for half a character", _at(path, event))
         if depth > MAX_DEPTH:
             raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", _at(path, event))
         if aliases > MAX_ALIASES:
@@ -145,10 +165,11 @@ def _syntax(path: str, error: MarkedYAMLError) -> Diagnostic:
 def _construct(path: str, node: Node | None) -> tuple[Document, tuple[Diagnostic, ...]]:
     document = Document(path, None)
     problems: list[Diagnostic] = []
-    if node is None:
-        empty = Diagnostic("yaml-empty", "the file is empty", Span(path), "an asset file is a mapping of fields")
-        return document, (empty,)
-    data = _value(document, node, "", problems.append, ())
+    data = _value(document, node, "", problems.append, ()) if node else None
+    if data is None and not problems:
+        problems.append(
+            Diagnostic("yaml-empty", "the file is empty", Span(path), "an asset file is a mapping of fields")
+        )
     return replace(document, data=data), tuple(problems)
 
 
@@ -158,15 +179,21 @@ Report = Callable[[Diagnostic], None]
 def _value(document: Document, node: Node, pointer: str, report: Report, above: tuple[int, ...]) -> Json:
     span = document.values.setdefault(pointer, _span(document.path, node))
     if id(node) in above:
-        raise _RefusedError("yaml-aliases", "this alias refers to what it stands in", span, "write the value out")
+        raise _RefusedError("yaml-aliases", "this alias refers to what it stands in", span, _WRITE_OUT)
+    if len(above) > MAX_DEPTH or len(pointer) > MAX_POINTER:
+        raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep, or under too long keys", span)
+    if len(document.values) > MAX_VALUES:
+        raise _RefusedError("yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", span)
     within = (*above, id(node))
+    if not isinstance(node, ScalarNode) and node.tag not in _COLLECTIONS:
+        report(_tagged(node, span))
+        return None
     match node:
         case MappingNode():
             return dict(_pairs(document, node, pointer, report, within))
         case SequenceNode():
-            return [
-                _value(document, each, f"{pointer}/{index}", report, within) for index, each in enumerate(node.value)
-            ]
+            below = ((each, f"{pointer}/{index}") for index, each in enumerate(node.value))
+            return [_value(document, each, where, report, within) for each, where in below]
         case ScalarNode():
             value = _scalar(node, span, report)
             if not isinstance(value, str):
@@ -195,37 +222,45 @@ def _pairs(
         yield key.value, _value(document, value, below, report, above)
 
 
-def _scalar(node: ScalarNode, span: Span, report: Report) -> Json:  # noqa: PLR0911 - one return for each YAML type
+def _scalar(node: ScalarNode, span: Span, report: Report) -> Json:
     text: str = node.value
     match str(node.tag).removeprefix(_TAG):
-        case "str":
+        case "str" | "timestamp" | "value":
             return text
         case "null":
             return None
         case "bool":
             return text if text in _LETTERS else text.lower() in _TRUE
-        case "int":
-            return _integer(text)
-        case "float":
-            number = float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan").lower())
-            if not math.isfinite(number):
-                report(Diagnostic("yaml-number", f"{text} is not a number that JSON has", span))
-                return None
+        case "int" | "float" as kind:
+            number = _number(kind, text)
+            if number is None:
+                report(Diagnostic("yaml-number", f"{text[:MAX_DIGITS]} is not a number that JSON has", span))
             return number
-        case "timestamp":
-            return text
-        case other:
-            shown = other if other.startswith("!") else f"!!{other}"
-            report(Diagnostic("yaml-tag", f"the tag {shown} is not allowed here", span, "write a plain value"))
-            return None
+    report(_tagged(node, span))
+    return None
 
 
-def _integer(text: str) -> int | str:
-    plain = text.replace("_", "")
+def _tagged(node: Node, span: Span) -> Diagnostic:
+    tag = str(node.tag)
+    shown = f"!!{tag.removeprefix(_TAG)}" if tag.startswith(_TAG) else tag
+    return Diagnostic("yaml-tag", f"the tag {shown} is not allowed here", span, "write a plain value")
+
+
+def _number(kind: str, text: str) -> int | float | str | None:
+    """Read a number; None where JSON has none such."""
+    plain = text.replace("_", "").lower()
     if ":" in plain:  # YAML 1.1 reads 1:30 as 90; nobody means that
         return text
-    sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain.lstrip("+"))
-    octal = len(digits) > 1 and digits.startswith("0") and digits[1:].isdigit()
+    try:
+        number = _integer(plain) if kind == "int" else float(plain.replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:  # only a tag makes a number of what looks like none
+        return None
+    return number if len(plain) <= MAX_DIGITS and math.isfinite(number) else None
+
+
+def _integer(plain: str) -> int:
+    sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain.removeprefix("+"))
+    octal = len(digits) > 1 and digits.startswith("0") and digits.isdigit()
     return sign * (int(digits, 8) if octal else int(digits, 0))
 
 

@@ -34,8 +34,8 @@ def swap(repository: Repository, ref: str, new: str, old: str) -> bool:
     """Move a ref from one commit to another, only if it still stands at the old one ("" for: not yet made)."""
     try:
         repository.git("update-ref", "-m", "mlgit", "--", ref, new, old or ABSENT)
-    except GitCommandError:
-        if read(repository, ref) != old:
+    except GitCommandError as error:
+        if read(repository, ref) != old or "File exists" in str(error):  # moved, or being moved, by another
             return False
         raise
     return True

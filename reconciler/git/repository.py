@@ -7,14 +7,26 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from git import Repo
+from git import Git, Repo
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
 from reconciler.diagnostics import failure
 
 FALLBACK_NAME = "mlgit"
 FALLBACK_EMAIL = "mlgit@localhost"
+
+
+class _Git(Git):
+    """Git in sessions of its own: Ctrl-C reaches mlgit alone, which still writes down what was done by then."""
+
+    def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
+        return super().execute(command, *arguments, **{"start_new_session": True, **options})
+
+
+class _Repo(Repo):
+    GitCommandWrapperType = _Git
 
 
 class Repository:
@@ -67,7 +79,7 @@ class Repository:
 
     def is_ancestor(self, commit: str, of: str) -> bool | None:
         """Tell whether one commit is behind another; None where a shallow clone cannot know."""
-        if self.resolve(commit):
+        if of and self.resolve(commit):
             try:
                 self.git("merge-base", "--is-ancestor", commit, of)
             except GitCommandError as error:
@@ -95,7 +107,7 @@ class Repository:
 def open_repository(start: Path) -> Repository:
     """Open the repository that a folder is in; a UserError where there is none."""
     try:
-        repo = Repo(start, search_parent_directories=True)
+        repo = _Repo(start, search_parent_directories=True)
     except (InvalidGitRepositoryError, NoSuchPathError) as error:
         message = f"{start} is not in a Git repository"
         hint = "mlgit keeps the workspace in Git: run `git init` here, or `mlgit init DIR` for a new workspace"
@@ -108,7 +120,7 @@ def open_repository(start: Path) -> Repository:
 
 def create_repository(folder: Path, message: str) -> Repository:
     """Make a repository of a folder with all its files in a first commit."""
-    repository = Repository(Repo.init(folder, initial_branch="main"))
+    repository = Repository(_Repo.init(folder, initial_branch="main"))
     repository.git("add", "--all")
     environment = repository.identity()
     repository.git("-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, env=environment)

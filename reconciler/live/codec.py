@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from reconciler.model import Address, Json, Record, Resolved, Run, Status
-
-_DEFAULTS = ("", 0, None, False)
 
 
 def address(text: str) -> Address:
@@ -19,10 +17,8 @@ def address(text: str) -> Address:
 
 
 def dump(value: Record | Run) -> bytes:
-    """Write a record or a run: sorted keys, one to a line, empty fields left out."""
-    plain = {name: _plain(each) for name, each in _fields(value).items() if name != "extra"}
-    kept = {name: each for name, each in plain.items() if each not in _DEFAULTS and each != {}}
-    return encode({**value.extra, **kept})
+    """Write a record or a run: sorted keys, one to a line, what is not set left out."""
+    return encode({**value.extra, **{name: _plain(each) for name, each in _set(value) if name != "extra"}})
 
 
 def record(raw: bytes) -> Record:
@@ -41,8 +37,12 @@ def encode(value: Json) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _fields(value: Record | Run) -> dict[str, Any]:
-    return {each.name: getattr(value, each.name) for each in fields(value)}
+def _set(value: Record | Run) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that have another value than they would have by themselves."""
+    for each in fields(value):
+        unset = each.default if each.default_factory is MISSING else each.default_factory()
+        if (found := getattr(value, each.name)) != unset:
+            yield each.name, found
 
 
 def _plain(value: Any) -> Json:

@@ -44,7 +44,7 @@ def decide_run(view: View, node: Node, record: Record | None) -> Decision:
 
 def _unfinished(view: View, node: Node, record: Record | None, made: list[Run]) -> Decision:
     last = made[-1]
-    if last.status is Status.INTENDED or (last.retryable and last.attempt <= view.policy.config.retries):
+    if _unwatched(last, record) or (last.retryable and last.attempt <= view.policy.config.retries):
         return _submit(view, node, record, made)
     if last.status.active:
         return _pending(node, last, f"run {last.id} is {last.status}", failed=False)
@@ -64,7 +64,7 @@ def _completed(view: View, node: Node, record: Record | None, completed: list[Ru
 
 
 def _submit(view: View, node: Node, record: Record | None, made: list[Run]) -> Decision:
-    again = bool(made) and made[-1].status is Status.INTENDED
+    again = bool(made) and _unwatched(made[-1], record)
     attempt = made[-1].attempt + (not again) if made else 1
     wanted = token(view.live.lineage, str(node.asset.address), node.fingerprint, attempt)
     run = Run(
@@ -79,17 +79,27 @@ def _submit(view: View, node: Node, record: Record | None, made: list[Run]) -> D
         references=node.references,
         contents=node.contents,
     )
-    done = action(view, Op.SUBMIT, node, record, version=run.id, run=run, reason=_why(view, made))
+    done = action(view, Op.SUBMIT, node, record, version=run.id, run=run, reason=_why(view, made, again=again))
     outlook = Outlook(run.id, node.fingerprint, (done.key,), known_after=node.asset.address)
     return Decision(outlook, (done,))
 
 
-def _why(view: View, made: list[Run]) -> str:
+def _unwatched(run: Run, record: Record | None) -> bool:
+    """Tell a run that may go on without anybody looking: cut off when submitted, or superseded by another.
+
+    Submitting it once more finds it by its token, so it is never executed twice.
+    """
+    superseded = record is None or record.latest != run.id
+    return run.status is Status.INTENDED or (run.status.active and superseded)
+
+
+def _why(view: View, made: list[Run], *, again: bool) -> str:
     if not made:
         return ""
     last = made[-1]
-    if last.status is Status.INTENDED:
-        return f"the submission of {last.id} was cut off"
+    if again:
+        cut_off = last.status is Status.INTENDED
+        return f"the submission of {last.id} was cut off" if cut_off else f"run {last.id} is wanted again"
     if last.retryable:
         happened = "was lost" if last.status is Status.LOST else f"failed ({last.failure})"
         return f"attempt {last.attempt} {happened} (attempt {last.attempt + 1} of {view.policy.config.retries + 1})"
@@ -113,6 +123,8 @@ def _known_later(view: View, node: Node, record: Record | None) -> Decision:
     if stuck(view, node.asset):
         waiting = Pending(node.asset.address, f"waits for {node.known_after}")
         return Decision(Outlook(known_after=node.known_after, stuck=True), (), (waiting,))
+    if not node.asset.runs_on_change and node.asset.address not in view.policy.replace:
+        return _by_hand(node)
     done = action(view, Op.SUBMIT, node, record)
     return Decision(Outlook(needs=(done.key,), known_after=node.asset.address), (done,))
 
@@ -131,5 +143,5 @@ def _by_hand(node: Node) -> Decision:
 def _failure(run: Run) -> str:
     name = run.address.name
     what = {Status.CANCELED: "was canceled", Status.LOST: "was lost too often"}.get(run.status, "failed")
-    said = f": {run.message.splitlines()[0].rstrip(':;')}" if run.message else ""
+    said = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
     return f"run {run.id} {what}{said}; look with `mlgit job logs {name}`, run it again with `mlgit job rerun {name}`"

@@ -27,9 +27,9 @@ def _change(level: Any, touched: Mapping[str, tuple[str, ...]]) -> Iterator[str]
     if files := touched.get("/" + "/".join(path)):
         yield f"{_name(path)} changed ({_some(files)})"
     elif level.report_type == "dictionary_item_added":
-        yield f"{_name(path)} {_shown(level.t2)} added"
+        yield f"{_name(path)} added: {_shown(level.t2)}"
     elif level.report_type == "dictionary_item_removed":
-        yield f"{_name(path)} {_shown(level.t1)} removed"
+        yield f"{_name(path)} removed"
     elif level.report_type == "iterable_item_added":
         yield f"{_name(path[:-1])}: {_shown(level.t2)} added"
     elif level.report_type == "iterable_item_removed":
@@ -55,9 +55,9 @@ def _name(path: list[str]) -> str:
 
 
 def _shown(value: Json) -> str:
-    if isinstance(value, str):
-        return value if len(value) <= _LONG else f"{value[: _LONG - 3]}..."
-    return json.dumps(value, ensure_ascii=False)
+    plain = isinstance(value, str) and value.isprintable()
+    text = str(value) if plain else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 3]}..."
 
 
 def _some(names: tuple[str, ...], most: int = 3) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from reconciler.format.kinds import kind_named
-from reconciler.model import Action, Op
+from reconciler.model import Action, Op, Status
 from reconciler.render.fields import changes
 
 SIGNS: Mapping[Op, str] = {
@@ -82,7 +82,15 @@ def _adopt(action: Action) -> str:
 
 
 def _record(action: Action) -> str:
-    return f"{action.address}: run {action.version} {action.run.status if action.run else 'ended'}"
+    return f"{action.address}: run {action.version} {_ENDED[action.run.status] if action.run else 'ended'}"
+
+
+_ENDED: Mapping[Status, str] = {
+    Status.COMPLETED: "completed",
+    Status.FAILED: "failed",
+    Status.CANCELED: "was canceled",
+    Status.LOST: "was lost",
+}
 
 
 def _leave(action: Action) -> str:

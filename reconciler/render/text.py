@@ -10,6 +10,8 @@ from reconciler.render.phrases import SIGNS, sentence
 
 Lines = Callable[[str], Sequence[str]]
 
+_SHORT = 8  # lines
+
 
 def diagnostics(found: Iterable[Diagnostic], lines: Lines = lambda _path: ()) -> str:
     """Write diagnostics, each with its source line and a caret where ``lines`` has the file."""
@@ -93,6 +95,15 @@ def _outline(value: Json, indent: str) -> Iterator[str]:
             yield f"{indent}{name}"
             yield from _outline(each, f"{indent}  ")
         elif isinstance(each, str) and "\n" in each:
-            yield f"{indent}{name} ({counted(len(each.splitlines()), 'line')})"
+            yield from _block(name, each.splitlines(), indent)
         else:
-            yield f"{indent}{name} {each}"
+            yield f"{indent}{name} {str(each).lower() if isinstance(each, bool) else each}"
+
+
+def _block(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:
+    """Write a short text whole; of a long one, such as a lock, say how long it is."""
+    if len(lines) > _SHORT:
+        yield f"{indent}{name} ({counted(len(lines), 'line')})"
+    else:
+        yield f"{indent}{name}"
+        yield from (f"{indent}  {line}" for line in lines)

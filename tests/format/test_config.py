@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.diagnostics import Span, has_errors
+from reconciler.format.config import Glob, read
+from reconciler.format.yaml import parse
+
+STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'
+
+
+def config(text: str):
+    document, unreadable = parse("mlgit.yml", text.encode())
+    assert unreadable == ()
+    return read(document)
+
+
+def test_what_is_left_out_has_a_default():
+    found, problems = config(STATE)
+    assert problems == ()
+    assert found is not None
+    assert (found.state, found.lineage, found.target) == ("small", "1" * 32, "default")
+    assert (found.store, found.builder, found.submit_limit, found.retries) == (".mlgit/store", "venv", 10, 2)
+    assert found.include == (Glob("**/*.yml"), Glob("**/*.yaml"))
+    assert found.backend_of("anything") == "local"
+
+
+def test_what_is_said_counts():
+    found, _ = config(
+        STATE
+        + "assets: {include: [{glob: a/*.yml, run: manual}, {glob: b}], exclude: [c]}\n"
+        + "backends: {here: {type: local}, there: {type: ray}}\ncompute: {gpu: there, '*': here}\n"
+        + "limits: {submit: 0}\nretries: 0\nstore: {path: ../store}\nbuilder: conda\n"
+    )
+    assert found is not None
+    assert found.include == (Glob("a/*.yml", runs_on_change=False), Glob("b"))
+    assert (found.exclude, found.submit_limit, found.retries) == (("c",), 0, 0)
+    assert (found.backend_of("gpu"), found.backend_of("cpu")) == ("there", "here")
+
+
+def test_a_compute_without_a_backend_has_none():
+    found, _ = config(STATE + "compute: {gpu: local}\n")
+    assert found is not None
+    assert found.backend_of("cpu") == ""
+
+
+def test_a_backend_that_is_not_there_is_refused_at_its_line():
+    found, (problem,) = config(STATE + "compute:\n  gpu: locl\n")
+    assert found is not None
+    assert (problem.code, problem.span) == ("backend-unknown", Span("mlgit.yml", 3, 8))
+    assert problem.hint == "backends there are: local"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: {}\n",
+        "state: {name: small}\n",
+        'state: {name: Small Caps, lineage: "11111111111111111111111111111111"}\n',
+        "state: {name: small, lineage: short}\n",
+        STATE + "retries: many\n",
+        STATE + "retries: -1\n",
+        STATE + "stores: {}\n",
+        STATE + "assets: {include: [{glob: a, run: sometimes}]}\n",
+        STATE + "backends: {local: {}}\n",
+        "- 1\n",
+    ],
+)
+def test_what_is_wrong_gives_a_problem_with_its_place_and_no_configuration(text):
+    found, problems = config(text)
+    assert found is None
+    assert has_errors(problems)
+    assert all(each.span is not None and each.span.path == "mlgit.yml" for each in problems)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["path", "include", "glob", "submit", "type", "local", "*"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["store", "assets", "backends", "compute", "limits", "retries", "builder", "requires"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(KEYS, JSON))
+def test_any_settings_give_a_configuration_or_problems_and_never_raise(values):
+    document, _ = parse("mlgit.yml", STATE.encode())
+    document.data.update(values)
+    found, problems = read(document)
+    assert found is not None or problems

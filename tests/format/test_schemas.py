@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from planning.world import SCHEMA
+from referencing import Registry, Resource
+from workspaces import SMALL
+
+from reconciler.data import folder
+from reconciler.diagnostics import Diagnostic, Span
+from reconciler.format import schemas
+from reconciler.format.kinds import kinds
+from reconciler.format.schemas import check, did_you_mean
+from reconciler.format.yaml import parse
+
+FILES = sorted(folder("schemas").rglob("*.schema.json"))
+DATA = SCHEMA.format("data")
+
+
+def checked(text: str, name: str = "data") -> tuple[Diagnostic, ...]:
+    document, unreadable = parse("f.yml", text.encode())
+    assert unreadable == ()
+    return check(document, name)
+
+
+def refs(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for each in value.values():
+            yield from refs(each)
+    if isinstance(value, list):
+        for each in value:
+            yield from refs(each)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_each_schema_is_a_valid_one_and_refers_to_what_there_is(path):
+    schema = json.loads(path.read_text("utf-8"))
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+    everything = [Resource.from_contents(json.loads(each.read_text("utf-8"))) for each in FILES]
+    resolver = Registry().with_resources((each.id() or "", each) for each in everything).resolver(schema["$id"])
+    assert all(resolver.lookup(each) for each in refs(schema))
+
+
+def test_no_two_schemas_share_an_id():
+    ids = [json.loads(path.read_text("utf-8"))["$id"] for path in FILES]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", [*kinds(), "mlgit"])
+def test_each_kind_has_a_schema(name):
+    assert schemas.load(name)
+
+
+def test_what_is_right_is_not_talked_about():
+    assert checked(f"{DATA}name: d\ntype: uri_file\npath: x\n") == ()
+
+
+def test_an_unknown_field_is_shown_at_its_key_with_what_was_meant():
+    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\ndescripton: y\n")
+    assert (found.code, found.span) == ("unknown-field", Span("f.yml", 5, 1))
+    assert found.hint == "did you mean description?"
+
+
+def test_an_unknown_field_deep_in_a_file_is_shown_where_it_stands():
+    text = "command: c\nenvironment: azureml:e@latest\ninputs:\n  x:\n    pth: y\n    type: uri_file\n"
+    found = [each for each in checked(SCHEMA.format("commandJob") + text, "job") if each.code == "unknown-field"]
+    assert [(each.span, each.hint) for each in found] == [(Span("f.yml", 6, 5), "did you mean path?")]
+
+
+@pytest.mark.parametrize("name", ["it's", 'say "x"', "back\\slash", "é", "a b"])
+def test_an_unknown_field_is_found_however_it_is_spelled(name):
+    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\n{json.dumps(name, ensure_ascii=False)}: y\n")
+    assert (found.code, found.span) == ("unknown-field", Span("f.yml", 5, 1))
+
+
+def test_an_unknown_field_that_is_like_nothing_lists_what_there_is():
+    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\nzzzzzz: y\n")
+    assert "path" in found.hint
+    assert "description" in found.hint
+
+
+def test_a_missing_field_is_named():
+    found = checked(f"{DATA}name: d\ntype: uri_file\n")
+    assert [(each.code, each.message) for each in found] == [("field-missing", "the field path is missing")]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("[1]", "a list"), ("{a: 1}", "a mapping"), ("1.5", "1.5"), ("true", "true")]
+)
+def test_a_wrong_type_is_shown_at_its_value(value, said):
+    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\ndescription: {value}\n")
+    assert (found.code, found.span) == ("wrong-type", Span("f.yml", 5, 14))
+    assert found.message == f"this must be a string, not {said}"
+
+
+def test_a_value_that_is_none_of_those_allowed_is_shown_with_what_was_meant():
+    (found,) = checked(f"{DATA}name: d\ntype: uri_fil\npath: x\n")
+    assert (found.code, found.span) == ("wrong-value", Span("f.yml", 3, 7))
+    assert "uri_folder" in found.message
+    assert found.hint in ("did you mean uri_file?", "did you mean uri_folder?")
+
+
+def test_a_document_that_is_no_mapping_is_a_wrong_type():
+    (found,) = checked("- 1\n")
+    assert (found.code, found.span) == ("wrong-type", Span("f.yml", 1, 1))
+
+
+def test_everything_that_is_wrong_is_said_in_one_run_from_top_to_bottom():
+    found = checked(f"{DATA}name: [1]\ntype: nope\ndescription: 5\nunknown: 1\n")
+    assert {each.code for each in found} >= {"wrong-type", "wrong-value", "field-missing", "unknown-field"}
+    spans = [each.span for each in found if each.span]
+    assert spans == sorted(spans)
+    assert len(found) == len(set(found)) == 5
+
+
+def test_a_field_of_another_type_is_not_passed_over(monkeypatch):
+    schema = {
+        "type": "object",
+        "properties": {"type": {"enum": ["a", "b"]}},
+        "if": {"properties": {"type": {"const": "a"}}},
+        "then": {"properties": {"of_a": {}}},
+        "else": {"properties": {"of_b": {}}},
+        "unevaluatedProperties": False,
+    }
+    monkeypatch.setattr(schemas, "_validator", lambda _name: Draft202012Validator(schema))
+    (found,) = checked("type: a\nof_b: 1\n", "any")
+    assert (found.code, found.span, found.hint) == (
+        "unknown-field",
+        Span("f.yml", 2, 1),
+        "it belongs to another type than this",
+    )
+    assert checked("type: b\nof_b: 1\n", "any") == ()
+
+
+def test_a_suggestion_is_only_made_where_something_is_close():
+    assert did_you_mean("iri", ["iris", "digits"]) == "did you mean iris?"
+    assert did_you_mean("zzz", ["iris", "digits"]) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name.endswith(".yml")])
+def test_the_small_workspace_satisfies_its_schemas(name):
+    document, _ = parse(name, SMALL[name].encode())
+    kind = {"workspace.yml": "workspace", "mlgit.yml": "mlgit"}.get(name) or name.partition("/")[0].removesuffix("s")
+    assert check(document, kind) == ()

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import io
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from reconciler.diagnostics import Diagnostic, Span
+from reconciler.format import yaml
+from reconciler.format.yaml import Document, escape, parse, unescape
+
+QUICK = 2.0  # seconds; what these files would cost unguarded is minutes
+
+
+def refusals(raw: bytes) -> tuple[Diagnostic, ...]:
+    return parse("f.yml", raw)[1]
+
+
+def data(text: str) -> Any:
+    document, problems = parse("f.yml", text.encode())
+    assert problems == ()
+    return document.data
+
+
+def bomb(levels: int, width: int) -> bytes:
+    """Write a billion laughs."""
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, levels + 1)]
+    return "\n".join(lines).encode()
+
+
+def chain(length: int, depth: int) -> bytes:
+    """Write aliases that are shallow each and deep together."""
+    lines = ["a0: &a0 x"]
+    lines += [f"a{n}: &a{n} {'[' * depth}*a{n - 1}{']' * depth}" for n in range(1, length + 1)]
+    return "\n".join(lines).encode()
+
+
+REFUSED: dict[str, tuple[bytes, str, int, int]] = {
+    "a duplicate key": (b"a: 1\nb:\n  c: 1\n  c: 2\n", "yaml-duplicate-key", 4, 3),
+    "a tab": (b"a:\n\tb: 1\n", "yaml-syntax", 2, 1),
+    "a second document": (b"a: 1\n---\nb: 2\n", "yaml-documents", 2, 1),
+    "a number as key": (b"a: 1\n12: x\n", "yaml-key", 2, 1),
+    "a boolean as key": (b"yes: 1\n", "yaml-key", 1, 1),
+    "nothing as key": (b"~: 1\n", "yaml-key", 1, 1),
+    "a date as key": (b"2020-01-01: 1\n", "yaml-key", 1, 1),
+    "a list as key": (b"? [a]\n: 1\n", "yaml-key", 1, 3),
+    "a Python object": (b'a: !!python/object/apply:os.system ["x"]\n', "yaml-tag", 1, 4),
+    "a Python name": (b"a: !!python/name:os.system\n", "yaml-tag", 1, 4),
+    "binary": (b"a:\n  b: !!binary aGk=\n", "yaml-tag", 2, 6),
+    "a set": (b"a: !!set {x, y}\n", "yaml-tag", 1, 4),
+    "an own tag": (b"a: !secret x\n", "yaml-tag", 1, 4),
+    "a number's tag on a word": (b"a: !!int x\n", "yaml-number", 1, 4),
+    "not a number": (b"a: 1\nb: [1, .nan]\n", "yaml-number", 2, 8),
+    "infinity": (b"a: -.inf\n", "yaml-number", 1, 4),
+    "a float beyond floats": (b"a: 1e400\n", "yaml-number", 1, 4),
+    "five thousand digits": (b"a: " + b"9" * 5000, "yaml-number", 1, 4),
+    "five thousand hexadecimal digits": (b"a: 0x" + b"f" * 5000, "yaml-number", 1, 4),
+    "an alias bomb": (bomb(9, 9), "yaml-too-many", 1, 10),
+    "too many aliases": (b"a: &a 1\nb: [" + b"*a, " * 101 + b"1]\n", "yaml-aliases", 2, 405),
+    "an alias in what it names": (b"a: &x [1, *x]\n", "yaml-aliases", 1, 4),
+    "a mapping in itself": (b"a: &x {b: *x}\n", "yaml-aliases", 1, 4),
+    "aliases that are deep together": (chain(50, 90), "yaml-too-deep", 2, 19),
+    "an alias of nothing": (b"a: *x\n", "yaml-syntax", 1, 4),
+    "brackets": (b"[" * 10_000, "yaml-too-deep", 1, 101),
+    "braces": (b"{a: " * 10_000, "yaml-too-deep", 1, 401),
+    "bullets": (b"- " * 10_000, "yaml-too-deep", 1, 201),
+    "a NUL": (b"a: 1\nb: \0", "not-text", 2, 4),
+    "a control character": (b"a: \x01\n", "not-text", 1, 4),
+    "Latin-1": ("a: 1\nb: café\n".encode("latin-1"), "not-utf8", 2, 7),
+    "UTF-16": ("a: 1".encode("utf-16"), "not-utf8", 1, 1),
+    "half a character": (b'a: 1\nb: "\\ud800"\n', "yaml-syntax", 2, 4),
+    "an escape beyond Unicode": (b'a: "\\U00110000"\n', "yaml-syntax", 1, 7),
+    "a new YAML": (b"%YAML 3.0\n---\na: 1\n", "yaml-syntax", 1, 1),
+    "nothing": (b"", "yaml-empty", 1, 1),
+    "comments alone": (b"# a\n# b\n", "yaml-empty", 1, 1),
+    "null": (b"---\n~\n", "yaml-empty", 1, 1),
+    "an unclosed list": (b"a: [1, 2\nb: 3\n", "yaml-syntax", 2, 2),
+    "too large a file": (b"#" * (yaml.MAX_BYTES + 1), "file-too-large", 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_slow_or_ambiguous_or_dangerous_is_refused_at_its_place(name):
+    raw, code, line, column = REFUSED[name]
+    began = time.monotonic()
+    found = refusals(raw)
+    assert time.monotonic() - began < QUICK
+    assert [(each.code, each.span) for each in found] == [(code, Span("f.yml", line, column))]
+
+
+def test_everything_that_is_wrong_with_values_is_said_in_one_run():
+    document, problems = parse("f.yml", b"a: .nan\na: 2\n3: x\nb: !t x\nc: fine\n")
+    assert [each.code for each in problems] == ["yaml-number", "yaml-duplicate-key", "yaml-key", "yaml-tag"]
+    assert document.data == {"a": None, "b": None, "c": "fine"}
+
+
+def test_a_duplicate_key_names_the_line_of_the_first():
+    assert "first on line 1" in refusals(b"a: 1\nb: 1\na: 2\n")[0].message
+
+
+def test_a_tab_is_answered_with_spaces():
+    assert refusals(b"a:\n\tb: 1\n")[0].hint == "indent with spaces"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_content():
+    document, problems = parse("f.yml", b"\xef\xbb\xbfa: 1\r\nb:\r\n  c: x\r\n")
+    assert (document.data, problems) == ({"a": 1, "b": {"c": "x"}}, ())
+    assert document.keys["/b/c"] == Span("f.yml", 3, 3)
+
+
+@pytest.mark.parametrize("text", ["azureml:a@b", "azureml:a:1", "azureml://jobs/a/outputs/b", "a@b"])
+@pytest.mark.parametrize("form", ["{{x: {{path: {text}}}}}", "x: {{path: {text}}}", "x:\n  path: {text}\n"])
+def test_a_reference_needs_no_quotes_in_a_flow_mapping_as_in_azure_ml(text, form):
+    assert data(form.format(text=text)) == {"x": {"path": text}}
+
+
+def test_an_alias_stands_for_its_value():
+    assert data("a: &a {x: [1]}\nb: *a\n") == {"a": {"x": [1]}, "b": {"x": [1]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", True),
+        ("Off", False),
+        ("y", "y"),
+        ("N", "N"),
+        ("~", None),
+        ("", None),
+        ("010", 8),
+        ("-010", -8),
+        ("0x1F", 31),
+        ("-0x1f", -31),
+        ("0b11", 3),
+        ("1_000", 1000),
+        ("+12", 12),
+        ("09", "09"),
+        ("1:30", "1:30"),
+        ("190:20:30.15", "190:20:30.15"),
+        ("2020-01-01", "2020-01-01"),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("=", "="),
+        ('"1"', "1"),
+        ("!!str 1", "1"),
+    ],
+)
+def test_scalars_are_read_as_yaml_1_1_has_them_save_what_nobody_means(text, value):
+    found = data(f"a: {text}\n")["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_a_number_is_remembered_as_it_was_typed():
+    document, _ = parse("f.yml", b"version: 1.10\n")
+    assert (document.data["version"], document.typed["/version"]) == (1.1, "1.10")
+
+
+def test_the_place_of_a_missing_pointer_is_the_nearest_above_it():
+    document, _ = parse("f.yml", b"a:\n  b: 1\n")
+    assert document.value("/a/b/c/d") == Span("f.yml", 2, 6)
+    assert document.key("/a/x") == Span("f.yml", 1, 1)
+    assert Document("f.yml", None).key("/a") == Span("f.yml")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_arbitrary_bytes_give_data_or_a_diagnostic_and_never_raise(raw):
+    document, problems = parse("f.yml", raw)
+    assert document.data is not None or problems
+    json.dumps(document.data, allow_nan=False).encode()
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(list("ab10:-? \n\t[]{},&*!|>'\"%#~<.x\\@`u")), max_size=60).map("".join))
+def test_arbitrary_punctuation_gives_data_or_a_diagnostic_and_never_raises(text):
+    document, problems = parse("f.yml", text.encode())
+    assert document.data is not None or problems
+
+
+# What a text editor shows as one line, and YAML takes as it stands.
+WORDS = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Co", "Zl", "Zp", "Cf")), max_size=12
+)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**60), 10**60) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    SCALARS | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=20,
+)
+MAPPINGS = st.dictionaries(WORDS, VALUES, min_size=1, max_size=4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(MAPPINGS, st.booleans())
+def test_what_a_yaml_writer_writes_is_read_as_the_same_data(value, flow):
+    writer = YAML(typ="safe", pure=True)
+    writer.version, writer.default_flow_style, writer.width = (1, 1), flow, 10_000
+    stream = io.StringIO()
+    writer.dump(value, stream)
+    assert data(stream.getvalue()) == value
+
+
+@settings(max_examples=150, deadline=None)
+@given(MAPPINGS, st.integers(1, 4))
+def test_every_key_and_value_is_found_where_it_stands(value, indent):
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    document, problems = parse("f.yml", text.encode())
+    assert (document.data, problems) == (value, ())
+    lines = text.split("\n")
+    for pointer, each in walk(value):
+        span = document.values[pointer]
+        begins = "{[" if isinstance(each, dict | list) else json.dumps(each, ensure_ascii=False)
+        here = lines[span.line - 1][span.column - 1 :]
+        assert here[0] in begins if isinstance(each, dict | list) else here.rstrip(",") == begins
+    for pointer, span in document.keys.items():
+        key = json.dumps(unescape(pointer.rpartition("/")[2]), ensure_ascii=False)
+        assert lines[span.line - 1][span.column - 1 :].startswith(f"{key}: ")
+
+
+def walk(value: Any, pointer: str = "") -> Any:
+    yield pointer, value
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from walk(each, f"{pointer}/{escape(key)}")
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from walk(each, f"{pointer}/{index}")
+
+
+@given(st.text())
+def test_a_key_survives_being_a_part_of_a_pointer(key):
+    assert unescape(escape(key)) == key
+    assert "/" not in escape(key)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planning.world import SUM, World, declared_by, edited, small, tree_of
+
+from reconciler.format.kind import Kind
+from reconciler.format.kinds import kinds
+from reconciler.format.yaml import parse
+from reconciler.model import Address, Entry, Resolved
+from reconciler.planning import content
+from reconciler.planning.fingerprint import FP_VERSION, digest, fingerprint, metadata, recomputed, token
+
+FROZEN = Path(__file__).parent.parent / "cases" / "fingerprints.json"
+FILES = small()
+YAMLS = sorted(path for path in FILES if path.endswith(".yml") and path != "mlgit.yml")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def settled() -> World:
+    world = World()
+    world.settle(FILES)
+    return world
+
+
+SETTLED = settled()
+
+
+def test_the_fingerprints_of_this_version_are_those_that_were_frozen():
+    """A change here needs a new FP_VERSION, or every job of every user runs again after an upgrade."""
+    frozen = json.loads(FROZEN.read_text("utf-8"))[str(FP_VERSION)]
+    seen = {
+        str(address): {"fingerprint": record.fingerprint, "metadata": record.metadata}
+        for address, record in SETTLED.records.items()
+    }
+    assert seen == frozen
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_white_space_and_comments_change_nothing(data):
+    path = data.draw(st.sampled_from(YAMLS))
+    noise = st.sampled_from(["", "\n", "# why\n", "   # later\n", "\n\n"])
+    tails = st.sampled_from(["", "   ", "  # so"])
+    lines = FILES[path].splitlines()
+    text = "".join(f"{data.draw(noise)}{line}{data.draw(tails)}\n" for line in lines)
+    assert SETTLED.plan({**FILES, path: text}).actions == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_the_order_of_keys_and_the_style_change_nothing(data):
+    path = data.draw(st.sampled_from(YAMLS))
+
+    def shuffled(value):
+        if isinstance(value, dict):
+            return {key: shuffled(value[key]) for key in data.draw(st.permutations(list(value)))}
+        return value
+
+    spec = shuffled(parse(path, FILES[path].encode())[0].data)
+    text = json.dumps(spec, indent=data.draw(st.integers(1, 8)))
+    assert SETTLED.plan({**FILES, path: text}).actions == ()
+
+
+def fields_of(kind: Kind) -> list[str]:
+    """Name the fields that a kind has traits for, and two that it has none for."""
+    return sorted(kind.in_place | kind.ignored | {"path", "anything_else"})
+
+
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind in kinds().values() for field in fields_of(kind)])
+@settings(max_examples=20, deadline=None)
+@given(before=JSON, after=JSON)
+def test_a_field_counts_in_one_digest_or_in_none(kind, field, before, after):
+    one, two = {"other": 1, field: before}, {"other": 1, field: after}
+    moved = (
+        fingerprint(kind, one, {}, {}) != fingerprint(kind, two, {}, {}),
+        metadata(kind, one) != metadata(kind, two),
+    )
+    differs = digest(before) != digest(after)
+    assert moved == (differs and kind.affects(field), differs and field in kind.in_place)
+
+
+def test_no_field_is_both_in_place_and_ignored():
+    assert [kind.name for kind in kinds().values() if kind.in_place & kind.ignored] == []
+
+
+@given(JSON, JSON)
+def test_the_digest_is_of_the_value_and_not_of_how_it_was_made(left, right):
+    copy = json.loads(json.dumps(left))
+    assert digest(copy) == digest(left)
+    assert (digest(left) == digest(right)) == (json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True))
+
+
+def test_a_reference_counts_by_what_it_resolves_to_and_not_by_how_it_is_written():
+    kind = kinds()["job"]
+    data = Address("data", "d")
+    spelled = [{"inputs": {"x": {"path": text}}} for text in ("azureml:d@latest", "azureml:d:1")]
+    found = [{"/inputs/x/path": Resolved(data, version, "same")} for version in ("1", "2")]
+    assert fingerprint(kind, spelled[0], {}, found[0]) == fingerprint(kind, spelled[1], {}, found[1])
+    other = {"/inputs/x/path": Resolved(data, "1", "other")}
+    assert fingerprint(kind, spelled[0], {}, other) != fingerprint(kind, spelled[0], {}, found[0])
+
+
+def test_a_path_counts_by_the_content_behind_it():
+    moved = edited("data/numbers.yml", "numbers.csv", "other.csv")
+    moved["data/other.csv"] = moved.pop("data/numbers.csv")
+    assert SETTLED.plan(moved).actions == ()
+
+
+def test_a_record_of_an_older_fingerprint_is_fingerprinted_again():
+    record = SETTLED.records[Address("data", "numbers")]
+    older = replace(record, fp_version=0, fingerprint="old", metadata="old")
+    assert recomputed(kinds()["data"], older) == (record.fingerprint, record.metadata)
+
+
+@pytest.mark.parametrize("name", ["workspace/small", "data/numbers", "environment/plain"])
+def test_an_upgrade_that_fingerprints_otherwise_changes_nothing(name):
+    world = settled()
+    address = Address(*name.split("/"))
+    older = replace(world.records[address], fp_version=0, fingerprint="old", metadata="old")
+    world.records[address] = older
+    assert world.plan(FILES).actions == ()
+
+
+@given(st.lists(st.tuples(st.text(), st.text(), st.text(), st.integers()), unique=True, min_size=2, max_size=2))
+def test_a_token_is_for_one_attempt_on_one_thing_in_one_lineage(two):
+    assert token(*two[0]) != token(*two[1])
+    assert token(*two[0]) == token(*two[0])
+
+
+def test_a_code_folder_is_its_files_modes_and_names():
+    tree = tree_of({"src/a.py": "a", "src/b/c.py": "c", "srcs/d.py": "d", "e": "e"})
+    found = content.tracked(tree, "src")
+    assert [name for name, _ in found.files] == ["a.py", "b/c.py"]
+    executable = replace(tree, entries={**tree.entries, "src/a.py": Entry(0o100755, tree.entries["src/a.py"].oid)})
+    renamed = tree_of({"src/z.py": "a", "src/b/c.py": "c"})
+    assert len({content.tracked(each, "src").digest for each in (tree, executable, renamed)}) == 3
+    assert content.differences(found, content.tracked(renamed, "src")) == ("a.py", "z.py")
+
+
+@pytest.mark.parametrize("ignore", [".amlignore", ".gitignore"])
+def test_what_a_code_folder_ignores_is_not_of_its_content(ignore):
+    one = tree_of({"src/a.py": "a", f"src/{ignore}": "*.txt\n"})
+    two = tree_of({"src/a.py": "a", f"src/{ignore}": "*.txt\n", "src/notes.txt": "note"})
+    assert content.tracked(one, "src").digest == content.tracked(two, "src").digest
+
+
+def test_amlignore_rules_where_there_is_also_a_gitignore():
+    files = {"src/a.py": "a", "src/b.txt": "b", "src/.amlignore": "a.py\n", "src/.gitignore": "*.txt\n"}
+    assert [name for name, _ in content.tracked(tree_of(files), "src").files] == [".amlignore", ".gitignore", "b.txt"]
+
+
+def test_the_top_of_the_repository_can_be_the_code_of_a_job():
+    files = edited("jobs/sum.yml", "code: ../src", "code: ..")
+    assert declared_by(files).diagnostics == ()
+    changed = {**files, "README.md": "new"}
+    world = World()
+    world.settle(files)
+    assert "submit job/sum" in [each.key for each in world.plan(changed).actions]
+    assert SUM in world.records

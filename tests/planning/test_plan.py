@@ -1,0 +1,307 @@
+"""Plan is a function; and what follows for assets that have a name or versions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planning.world import (
+    NUMBERS,
+    PLAIN,
+    SCHEMA,
+    SUM,
+    TOTAL,
+    World,
+    action_on,
+    declared_by,
+    done,
+    edited,
+    policy_of,
+    small,
+    without,
+)
+
+from reconciler.diagnostics import Span
+from reconciler.format.kinds import kinds
+from reconciler.model import Address, Observation, Op, Report, Status
+from reconciler.planning.plan import make_plan
+
+CLUSTER = Address("compute", "cluster")
+WITH_CLUSTER = {
+    **edited("jobs/sum.yml", "compute: local", "compute: azureml:cluster"),
+    "compute/cluster.yml": SCHEMA.format("amlCompute") + "name: cluster\ntype: amlcompute\nsize: one\n",
+}
+EDITS = {
+    "nothing": small(),
+    "code": edited("src/sum.py", "import pathlib, sys", "import sys, pathlib"),
+    "data": edited("data/numbers.csv", "3", "4"),
+    "parameter": edited("jobs/sum.yml", "factor: 2", "factor: 3"),
+    "environment": edited("environments/plain.yml", "image: python", "image: other"),
+    "description": edited("jobs/sum.yml", "factor: 2", "factor: 2\ndescription: new"),
+    "model gone": without("models/total.yml"),
+    "all gone": {name: text for name, text in small().items() if "/" not in name},
+    "compute": WITH_CLUSTER,
+}
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.settle(small())
+    return made
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(sorted(EDITS)), max_size=4), st.sampled_from(sorted(EDITS)), st.data())
+def test_plan_is_a_function_of_its_arguments(path, last, data):
+    world = World()
+    for name in path:
+        world.apply(EDITS[name])
+        if data.draw(st.booleans()):
+            world.end(data.draw(st.sampled_from([Status.COMPLETED, Status.FAILED, Status.LOST])))
+    live, desired, policy = world.live(), world.desired(EDITS[last]), policy_of(small())
+    seen = Observation({run.id: Report(Status.RUNNING) for run in world.runs.values() if run.status.active})
+    first, second = (make_plan(desired, live, policy, seen) for _ in range(2))
+    assert first == second
+    assert dict(live.current) == world.records
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=4))
+def test_whatever_was_applied_before_a_settled_world_has_nothing_to_do(path):
+    world = World()
+    for name in path:
+        world.settle(EDITS[name])
+    plan = world.plan(EDITS[path[-1]])
+    assert (plan.actions, plan.pending) == ((), ())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), st.sampled_from(sorted(EDITS)))
+def test_an_action_comes_after_everything_that_it_needs(path, last):
+    world = World()
+    for name in path:
+        world.apply(EDITS[name])
+    keys = done(world.plan(EDITS[last]))
+    assert len(keys) == len(set(keys))
+    for each in world.plan(EDITS[last]).actions:
+        assert set(each.needs) <= set(keys[: keys.index(each.key)])
+
+
+def test_the_first_plan_makes_everything_in_the_order_of_what_it_needs():
+    plan = World().plan(small())
+    assert done(plan) == [
+        "create workspace/small",
+        "new-version data/numbers",
+        "build environment/plain",
+        "new-version environment/plain",
+        "submit job/sum",
+        "register model/total",
+    ]
+    assert action_on(plan, TOTAL).known_after == SUM
+    assert [each.key for each in plan.decisions] == done(plan)[:-1]
+    assert plan.submissions == (action_on(plan, SUM),)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nothing", []),
+        ("code", ["submit job/sum", "register model/total"]),
+        ("data", ["new-version data/numbers", "submit job/sum", "register model/total"]),
+        ("parameter", ["submit job/sum", "register model/total"]),
+        (
+            "environment",
+            ["build environment/plain", "new-version environment/plain", "submit job/sum", "register model/total"],
+        ),
+        ("description", ["update job/sum"]),
+        ("model gone", ["archive model/total"]),
+        ("all gone", ["archive model/total", "archive job/sum", "archive environment/plain", "archive data/numbers"]),
+        ("compute", ["create compute/cluster", "update job/sum"]),
+    ],
+)
+def test_a_plan_after_one_edit_names_exactly_what_follows_from_it(world, name, expected):
+    assert done(world.plan(EDITS[name])) == expected
+
+
+def test_a_plan_remembers_what_it_was_planned_against(world):
+    plan = world.plan(small())
+    assert plan.reads == {str(each): world.records[each].fingerprint for each in sorted(world.records)}
+    assert plan.state == world.live().commit
+
+
+def test_the_reason_of_a_new_run_names_the_files_that_changed(world):
+    assert action_on(world.plan(EDITS["code"]), SUM).touched == {"/code": ("sum.py",)}
+    assert action_on(world.plan(EDITS["data"]), NUMBERS).touched == {"/path": ("numbers.csv",)}
+
+
+# Named kinds.
+
+
+def test_a_named_asset_is_created_updated_in_place_and_replaced():
+    world = World()
+    assert action_on(world.apply(WITH_CLUSTER), CLUSTER).op is Op.CREATE
+    described = edited("compute/cluster.yml", "size: one", "size: one\nmax_instances: 4", WITH_CLUSTER)
+    assert action_on(world.apply(described), CLUSTER).op is Op.UPDATE
+    resized = edited("compute/cluster.yml", "size: one", "size: two", described)
+    assert action_on(world.apply(resized), CLUSTER).op is Op.REPLACE
+    assert world.plan(resized).decisions == ()
+
+
+def test_a_compute_that_is_bound_to_another_backend_is_updated():
+    world = World()
+    world.settle(WITH_CLUSTER)
+    bound = edited("mlgit.yml", 'compute: {"*": local}', "compute: {cluster: other}", WITH_CLUSTER)
+    rebound = edited("mlgit.yml", "{local: {type: local}}", "{other: {type: local}, local: {type: local}}", bound)
+    found = action_on(world.plan(rebound), CLUSTER)
+    assert (found.op, found.reason) == (Op.UPDATE, "backend local -> other")
+
+
+def test_a_job_on_a_compute_without_a_backend_is_refused_at_its_line():
+    files = edited("mlgit.yml", 'compute: {"*": local}', "compute: {}", WITH_CLUSTER)
+    _, (problem,) = World().look(files)
+    assert (problem.code, problem.span) == ("compute-unbound", Span("jobs/sum.yml", 6, 10))
+    assert "cluster" in problem.hint
+
+
+# Versioned kinds.
+
+
+def numbers(version: str, csv: str = "n\n1\n2\n3\n") -> dict[str, str]:
+    files = edited("data/numbers.yml", "type:", f"version: {version}\ntype:" if version else "type:")
+    return {**files, "data/numbers.csv": csv}
+
+
+def test_versions_are_numbered_where_none_is_declared(world):
+    assert action_on(world.apply(numbers("", "n\n4\n")), NUMBERS).version == "2"
+    found = action_on(world.apply(numbers("", "n\n5\n")), NUMBERS)
+    assert (found.op, found.version, found.seq) == (Op.NEW_VERSION, "3", 3)
+
+
+def test_older_content_registers_the_next_version(world):
+    world.settle(numbers("", "n\n4\n"))
+    assert action_on(world.plan(small()), NUMBERS).version == "3"
+
+
+def test_a_declared_version_is_immutable_at_its_line():
+    world = World()
+    world.settle(numbers("7"))
+    _, (problem,) = world.look(numbers("7", "n\n4\n"))
+    assert (problem.code, problem.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
+    assert "data/numbers@7" in problem.message
+    assert "raise the version" in problem.hint
+
+
+def test_an_older_version_is_immutable_too():
+    world = World()
+    world.settle(numbers("7"))
+    world.settle(numbers("8", "n\n4\n"))
+    _, (problem,) = world.look(numbers("7", "n\n5\n"))
+    assert problem.code == "version-immutable"
+
+
+def test_a_declared_version_that_was_registered_before_is_adopted():
+    world = World()
+    world.settle(numbers("7"))
+    world.settle(numbers("8", "n\n4\n"))
+    plan = world.apply(numbers("7"))
+    assert (action_on(plan, NUMBERS).op, action_on(plan, NUMBERS).version) == (Op.ADOPT, "7")
+    assert action_on(plan, SUM).op is Op.ADOPT
+    assert plan.submissions == ()
+
+
+def test_a_declared_version_with_other_fields_in_place_is_an_update():
+    world = World()
+    world.settle(numbers("7"))
+    described = edited("data/numbers.yml", "type:", "description: new\ntype:", numbers("7"))
+    found = action_on(world.plan(described), NUMBERS)
+    assert (found.op, found.version) == (Op.UPDATE, "7")
+
+
+def test_a_higher_declared_version_of_the_same_content_runs_nothing():
+    world = World()
+    world.settle(numbers("7"))
+    plan = world.plan(numbers("8"))
+    assert done(plan) == ["new-version data/numbers"]
+
+
+def test_an_automatic_version_steps_over_one_that_was_declared():
+    world = World()
+    for version, csv in (("2", "n\n2\n"), ("1", "n\n1\n")):
+        world.settle(numbers(version, csv))
+    assert action_on(world.plan(numbers("", "n\n3\n")), NUMBERS).version == "3"
+
+
+def test_an_asset_that_comes_back_is_registered_again(world):
+    world.settle(EDITS["model gone"])
+    assert world.records[TOTAL].archived
+    found = action_on(world.plan(small()), TOTAL)
+    assert (found.op, found.version) == (Op.REGISTER, "2")
+
+
+# References.
+
+
+def job_with(reference: str) -> dict[str, str]:
+    return edited("jobs/sum.yml", "azureml:numbers@latest", reference)
+
+
+def test_latest_is_what_the_plan_itself_registers(world):
+    plan = world.plan(EDITS["data"])
+    node = action_on(plan, SUM).node
+    assert node is not None
+    assert node.references["/inputs/numbers/path"].version == "2"
+
+
+def test_an_exact_older_version_is_what_it_was(world):
+    world.settle(EDITS["data"])
+    node = action_on(world.plan({**EDITS["data"], "jobs/sum.yml": job_with("azureml:numbers:1")["jobs/sum.yml"]}), SUM)
+    assert node.op is Op.ADOPT
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("azureml:numbers:9", "data/numbers@9, which does not exist: its current version is 1"),
+        ("azureml:numbers@best", "the one label there is is latest"),
+    ],
+)
+def test_a_version_or_label_that_is_not_there_is_refused_at_its_line(world, reference, said):
+    _, (problem,) = world.look(job_with(f'"{reference}"'))
+    assert (problem.code, problem.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
+    assert said in problem.message
+
+
+def test_an_output_that_the_job_has_not_is_refused_with_a_suggestion(world):
+    _, (problem,) = world.look(edited("models/total.yml", "outputs/total", "outputs/totl"))
+    assert (problem.span, problem.hint) == (Span("models/total.yml", 4, 7), "did you mean total?")
+
+
+def test_what_is_live_and_not_declared_can_be_referenced(world):
+    files = without("data/numbers.yml")
+    plan = world.plan(files, ancestry=lambda _: False)
+    assert plan.actions == ()
+
+
+def test_what_is_archived_cannot_be_referenced(world):
+    world.records[NUMBERS] = replace(world.records[NUMBERS], archived=True)
+    _, (problem,) = world.look(without("data/numbers.yml"))
+    assert "which is not live" in problem.message
+
+
+def test_a_kind_that_nothing_realises_is_planned_all_the_same():
+    (kind,) = (each for each in kinds().values() if not each.realised)
+    text = SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
+    plan = World().plan({**small(), "store.yml": text})
+    assert f"create {kind.name}/store" in done(plan)
+
+
+def test_environments_are_built_before_their_version_is_registered():
+    plan = World().plan(small())
+    assert action_on(plan, PLAIN, Op.NEW_VERSION).needs == ("build environment/plain",)
+
+
+def test_the_files_of_small_have_nothing_wrong_in_them():
+    assert declared_by(small()).diagnostics == ()

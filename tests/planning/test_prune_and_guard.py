@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from planning.world import SCHEMA, SUM, World, action_on, done, policy_of, small, without
+
+from reconciler.model import Address, Op
+from reconciler.planning.guard import guard
+
+STORE = {
+    **small(),
+    "store.yml": SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n",
+}
+NO_MODEL = without("models/total.yml")
+
+
+def many(count: int) -> dict[str, str]:
+    named = {f"data/d{n}.yml": small()["data/numbers.yml"].replace("numbers\n", f"d{n}\n") for n in range(count)}
+    return {**small(), **named}
+
+
+def jobs(count: int) -> dict[str, str]:
+    text = small()["jobs/sum.yml"]
+    return {**small(), **{f"jobs/j{n}.yml": text.replace("name: sum", f"name: j{n}") for n in range(count - 1)}}
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.settle(small())
+    return made
+
+
+def test_what_this_branch_has_seen_leaves_with_its_file(world):
+    plan = world.plan(NO_MODEL, ancestry=lambda _: True)
+    assert done(plan) == ["archive model/total"]
+    assert plan.notes == ()
+
+
+def test_what_this_branch_never_saw_is_left_alone(world):
+    plan = world.plan(NO_MODEL, ancestry=lambda _: False)
+    assert plan.actions == ()
+    assert plan.notes == ("model/total is live, from a commit that this branch has not seen: left alone",)
+
+
+def test_what_a_shallow_clone_cannot_know_is_left_alone(world):
+    plan = world.plan(NO_MODEL, ancestry=lambda _: None)
+    assert plan.actions == ()
+    assert "unknown in a shallow clone" in plan.notes[0]
+
+
+def test_ancestry_is_asked_of_the_commit_that_declared_it(world):
+    asked: list[str] = []
+
+    def ancestry(commit: str) -> bool:
+        asked.append(commit)
+        return True
+
+    world.plan(NO_MODEL, ancestry=ancestry)
+    assert asked == [world.records[Address("model", "total")].declared_at]
+
+
+def test_a_workspace_never_goes_by_itself(world):
+    plan = world.plan(without("workspace.yml"))
+    assert plan.actions == ()
+    assert plan.notes == ("workspace/small is live and not in Git; it never goes by itself",)
+
+
+def test_a_named_asset_is_deleted_and_then_gone():
+    world = World()
+    world.settle(STORE)
+    assert done(world.apply(small())) == ["delete datastore/store"]
+    assert world.plan(small()).actions == ()
+
+
+def test_an_archived_asset_is_left_alone(world):
+    world.settle(NO_MODEL)
+    assert world.records[Address("model", "total")].archived
+    assert world.plan(NO_MODEL).actions == ()
+
+
+def test_a_job_that_leaves_while_it_runs_is_canceled_and_archived():
+    world = World()
+    world.apply(small())
+    gone = without("jobs/sum.yml", NO_MODEL)
+    plan = world.apply(gone)
+    assert done(plan) == ["cancel job/sum", "archive job/sum"]
+    assert action_on(plan, SUM, Op.CANCEL).version == world.latest().id
+    assert world.plan(gone).actions == ()
+
+
+def test_what_leaves_goes_after_what_reads_it(world):
+    keys = done(world.plan({name: text for name, text in small().items() if "/" not in name}))
+    assert keys.index("archive job/sum") < keys.index("archive data/numbers")
+
+
+def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
+    files, world = jobs(11), World()
+    plan = world.plan(files)
+    (problem,) = guard(plan, world.live(), policy_of(files))
+    assert (problem.code, problem.hint) == ("too-many-runs", "allow it with --allow-submit 11")
+    assert list(guard(plan, world.live(), replace(policy_of(files), allow_submit=11))) == []
+    assert list(guard(plan, world.live(), replace(policy_of(files), allow_submit=0))) != []
+
+
+def test_as_many_runs_as_the_limit_are_allowed():
+    world = World()
+    assert list(guard(world.plan(jobs(10)), world.live(), policy_of(small()))) == []
+
+
+@pytest.mark.parametrize(("there", "left", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
+def test_a_plan_that_drops_much_of_much_is_refused(there, left, refused):
+    extra = there - 5  # SMALL itself has five assets
+    files, world = many(extra), World()
+    world.settle(files)
+    assert len(world.records) == there
+    kept = dict(files)
+    dropped = [f"data/d{n}.yml" for n in range(extra)]
+    dropped += ["models/total.yml", "jobs/sum.yml", "data/numbers.yml", "environments/plain.yml"]
+    for name in dropped[: there - left]:
+        kept.pop(name)
+    plan = world.plan(kept)
+    found = list(guard(plan, world.live(), policy_of(files)))
+    assert [each.code for each in found] == (["mass-delete"] if refused else [])
+    assert list(guard(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
+
+
+def test_archived_assets_do_not_count_as_there():
+    files, world = many(5), World()
+    world.settle(files)
+    for n in range(5):
+        address = Address("data", f"d{n}")
+        world.records[address] = replace(world.records[address], archived=True)
+    bare = {name: text for name, text in small().items() if "/" not in name}
+    assert list(guard(world.plan(bare), world.live(), policy_of(files))) == []

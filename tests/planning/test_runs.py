@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from planning.world import SUM, TOTAL, World, action_on, done, edited, small
+
+from reconciler.model import Address, Op, Report, Run, Status
+
+TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
+RERUN = frozenset({SUM})
+CHAINED = {
+    **small(),
+    "jobs/next.yml": small()["jobs/sum.yml"]
+    .replace("name: sum", "name: next")
+    .replace("azureml:numbers@latest", "azureml://jobs/sum/outputs/total"),
+}
+NEXT = Address("job", "next")
+
+
+@pytest.fixture
+def world() -> World:
+    """Make a world in which the job was submitted and runs."""
+    made = World()
+    made.apply(small())
+    return made
+
+
+def observed(world: World, status: Status, **result: object) -> dict[str, Report]:
+    return {world.latest().id: Report(status, result or None)}
+
+
+def submitted(world: World, **options: object) -> Run:
+    run = action_on(world.plan(small(), **options), SUM).run
+    assert run is not None
+    return run
+
+
+def test_a_run_is_named_after_its_job_and_its_token(world):
+    run = world.latest()
+    assert (run.id, run.attempt) == (f"sum-{run.token[:8]}", 1)
+
+
+def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(world):
+    plan = world.plan(small())
+    assert plan.actions == ()
+    assert [(each.address, each.failed) for each in plan.pending] == [(SUM, False), (TOTAL, False)]
+    assert [each.message for each in plan.pending] == [f"run {world.latest().id} is queued", "waits for job/sum"]
+
+
+def test_a_run_that_is_seen_running_gives_no_action(world):
+    plan = world.plan(small(), seen=observed(world, Status.RUNNING))
+    assert plan.actions == ()
+    assert plan.pending[0].message.endswith("is running")
+
+
+def test_a_run_that_is_seen_completed_is_recorded_and_then_its_output_registered(world):
+    seen = observed(world, Status.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
+    plan = world.plan(small(), seen=seen)
+    assert done(plan) == ["record job/sum", "register model/total"]
+    assert action_on(plan, TOTAL).needs == ("record job/sum",)
+    assert plan.decisions == ()
+    run = action_on(plan, SUM).run
+    assert run is not None
+    assert (run.status, run.metrics) == (Status.COMPLETED, {"total": 12})
+
+
+def test_a_job_on_an_output_that_is_not_in_the_store_yet_is_known_later(world):
+    world = World()
+    world.apply(CHAINED)
+    plan = world.plan(CHAINED, seen=observed(world, Status.COMPLETED, outputs={"total": {}}))
+    assert action_on(plan, NEXT).known_after == SUM
+
+
+def test_a_job_on_the_output_of_another_runs_after_it():
+    world = World()
+    first, second = world.settle(CHAINED)
+    assert action_on(first, NEXT).known_after == SUM
+    assert action_on(second, NEXT).known_after is None
+    assert world.latest(NEXT).status is Status.COMPLETED
+
+
+def test_an_equal_output_runs_nothing_that_reads_it():
+    world = World()
+    world.settle(CHAINED)
+    plans = world.settle(CHAINED, again=RERUN)
+    assert [each.address for plan in plans for each in plan.submissions if each.known_after is None] == [SUM]
+
+
+def test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing():
+    world = World()
+    world.settle(small())
+    first = world.latest().id
+    world.settle(TRIPLED)
+    plan = world.plan(small())
+    found = action_on(plan, SUM)
+    assert (found.op, found.run and found.run.id) == (Op.ADOPT, first)
+    assert plan.submissions == ()
+    assert action_on(plan, TOTAL).version == "3"
+
+
+@pytest.mark.parametrize("failure", ["user", "timeout"])
+def test_a_failure_of_the_users_is_sticky(world, failure):
+    world.end(Status.FAILED, failure)
+    plan = world.plan(small())
+    assert plan.actions == ()
+    (failed,) = (each for each in plan.pending if each.failed)
+    assert "mlgit job rerun sum" in failed.message
+
+
+def test_a_cancel_is_sticky(world):
+    world.end(Status.CANCELED, "user")
+    plan = world.plan(small())
+    assert (plan.actions, plan.pending[0].failed) == ((), True)
+    assert "was canceled" in plan.pending[0].message
+
+
+def test_a_failed_run_is_run_again_where_it_is_asked_for(world):
+    world.end(Status.FAILED, "user")
+    assert submitted(world, again=RERUN).attempt == 2
+
+
+def test_a_failed_run_is_forgotten_when_the_job_changes(world):
+    world.end(Status.FAILED, "user")
+    run = action_on(world.plan(TRIPLED), SUM).run
+    assert run is not None
+    assert run.attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"), [(Status.LOST, ""), (Status.FAILED, "staging"), (Status.FAILED, "engine")]
+)
+def test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_says(world, status, failure):
+    attempts = []
+    while True:
+        attempts.append(world.latest().attempt)
+        world.end(status, failure)
+        plan = world.apply(small())
+        if not plan.submissions:
+            break
+        assert f"(attempt {attempts[-1] + 1} of 3)" in plan.submissions[0].reason
+    assert attempts == [1, 2, 3]
+    assert plan.pending[0].failed
+
+
+def test_an_attempt_has_a_token_of_its_own(world):
+    first = world.latest()
+    world.end(Status.LOST)
+    second = submitted(world)
+    assert first.fingerprint == second.fingerprint
+    assert (first.token, first.id) != (second.token, second.id)
+
+
+def test_a_submission_that_was_cut_off_is_made_again_with_the_same_token(world):
+    intended = replace(world.latest(), status=Status.INTENDED)
+    world.runs[SUM, intended.id] = intended
+    again = submitted(world)
+    assert (again.id, again.token, again.attempt) == (intended.id, intended.token, 1)
+    assert "was cut off" in action_on(world.plan(small()), SUM).reason
+
+
+def test_a_cut_off_submission_that_a_backend_knows_is_not_made_again(world):
+    intended = replace(world.latest(), status=Status.INTENDED)
+    world.runs[SUM, intended.id] = intended
+    assert world.plan(small(), seen=observed(world, Status.RUNNING)).actions == ()
+
+
+def test_a_lost_run_is_recorded_before_it_is_tried_again(world):
+    plan = world.plan(small(), seen=observed(world, Status.LOST))
+    assert done(plan)[:2] == ["record job/sum", "submit job/sum"]
+    assert action_on(plan, SUM, Op.SUBMIT).needs[0] == "record job/sum"
+
+
+def test_a_superseded_run_never_becomes_current(world):
+    first = world.latest()
+    world.apply(TRIPLED)
+    second = world.latest()
+    assert first.id != second.id
+    seen = {first.id: Report(Status.COMPLETED, {"outputs": {"total": {}}})}
+    assert world.plan(TRIPLED, seen=seen).actions == ()
+    world.end(Status.COMPLETED)
+    assert world.records[SUM].run == second.id
+    assert [each.version for each in world.settle(TRIPLED)[0].actions] == ["1"]
+
+
+def test_a_superseded_run_that_is_wanted_again_is_watched_again(world):
+    first = world.latest()
+    world.apply(TRIPLED)
+    again = action_on(world.apply(small()), SUM)
+    assert (again.op, again.run and again.run.token) == (Op.SUBMIT, first.token)
+    assert world.records[SUM].latest == first.id
+    assert world.plan(small()).actions == ()
+
+
+def test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not():
+    world = World()
+    world.settle(small())
+    first = world.latest().id
+    for status, current in ((Status.FAILED, False), (Status.COMPLETED, True)):
+        world.apply(small(), again=RERUN)
+        run = world.latest().id
+        world.end(status, "user")
+        assert world.records[SUM].run == (run if current else first)
+    assert done(world.plan(small())) == ["register model/total"]
+
+
+def test_a_manual_job_is_not_run_by_a_plan():
+    plan = World().plan(small(), runs=False)
+    assert plan.submissions == ()
+    assert "is run by hand: mlgit job rerun sum" in plan.pending[0].message
+
+
+def test_a_manual_job_that_is_known_later_is_not_planned_either():
+    world = World()
+    world.settle(CHAINED, again=frozenset({SUM}), runs=False)
+    assert NEXT not in world.records
+
+
+def test_a_manual_job_is_run_where_it_is_asked_for():
+    assert submitted(World(), runs=False, again=RERUN).attempt == 1
+
+
+def test_a_manual_job_that_ran_is_adopted():
+    world = World()
+    world.settle(small(), runs=False, again=RERUN)
+    assert world.records[SUM].run
+    assert world.plan(small(), runs=False).actions == ()
+
+
+def test_what_says_where_and_how_long_a_job_runs_is_an_update():
+    world = World()
+    world.settle(small())
+    limited = edited("jobs/sum.yml", "factor: 2", "factor: 2\nlimits: {timeout: 60}\nresources: {instance_count: 1}")
+    assert done(world.plan(limited)) == ["update job/sum"]
+
+
+def test_a_job_without_a_name_is_named_by_its_path():
+    files = edited("jobs/sum.yml", "name: sum\n", "")
+    files = edited("models/total.yml", "jobs/sum/outputs", "jobs/x/outputs", files)
+    del files["models/total.yml"]
+    run = action_on(World().plan(files), Address("job", "jobs/sum")).run
+    assert run is not None
+    assert run.id.startswith("sum-")

@@ -1,0 +1,27 @@
+"""The world in memory must do as Git does, or every test on it is about something else."""
+
+from __future__ import annotations
+
+from planning.world import World, small, tree_of
+from workspaces import git, write
+
+from reconciler.git.repository import open_repository
+from reconciler.git.trees import load
+
+
+def test_a_tree_in_memory_has_the_entries_that_git_would_give_it(tmp_path):
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, small())
+    repository = open_repository(tmp_path)
+    real = load(repository, repository.work_tree())
+    ours = tree_of(small())
+    assert dict(ours.entries) == dict(real.entries)
+    assert all(ours.read(entry.oid) == real.read(entry.oid) for entry in real.entries.values())
+    repository.close()
+
+
+def test_a_settled_world_has_nothing_left_to_do():
+    world = World()
+    assert len(world.settle(small())) == 2
+    plan = world.plan(small())
+    assert (plan.actions, plan.pending, plan.notes) == ((), (), ())

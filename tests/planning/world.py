@@ -1,0 +1,242 @@
+"""Worlds in memory: trees made of text, and a live state that plans are carried out on without doing anything.
+
+Tests plan against these with no Git and no disk; ``World.apply`` writes what applying would write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from workspaces import SMALL
+
+from reconciler.diagnostics import Diagnostic, has_errors
+from reconciler.format import config
+from reconciler.format.assets import Declared, declare, kind_of
+from reconciler.format.yaml import parse
+from reconciler.model import (
+    Action,
+    Address,
+    Asset,
+    Entry,
+    Live,
+    Observation,
+    Op,
+    Plan,
+    Record,
+    Report,
+    Run,
+    Source,
+    Status,
+    Tree,
+)
+from reconciler.planning.fingerprint import FP_VERSION
+from reconciler.planning.plan import Desired, make_plan
+from reconciler.planning.policy import Policy
+
+LINEAGE = "1" * 32
+SUM = Address("job", "sum")
+TOTAL = Address("model", "total")
+NUMBERS = Address("data", "numbers")
+PLAIN = Address("environment", "plain")
+SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
+
+Files = Mapping[str, str]
+Problems = tuple[Diagnostic, ...]
+
+
+def small() -> dict[str, str]:
+    """Return the files of SMALL as they are written."""
+    return {name: textwrap.dedent(text).lstrip("\n") for name, text in SMALL.items()}
+
+
+def edited(path: str, before: str, after: str, files: Files | None = None) -> dict[str, str]:
+    """Return files, SMALL's by default, with one text in one of them replaced."""
+    files = files or small()
+    assert before in files[path]
+    return {**files, path: files[path].replace(before, after)}
+
+
+def without(path: str, files: Files | None = None) -> dict[str, str]:
+    """Return files, SMALL's by default, without one of them."""
+    return {name: text for name, text in (files or small()).items() if name != path}
+
+
+def tree_of(files: Mapping[str, str | bytes], root: str = "") -> Tree:
+    """Make a tree of files, with the blob names that Git would give them."""
+    raw = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+    oids = {path: hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest() for path, text in raw.items()}  # noqa: S324 - Git's
+    blobs = {oids[path]: text for path, text in raw.items()}
+    listing = "".join(f"{path}\0{oid}\0" for path, oid in sorted(oids.items()))
+    oid = hashlib.sha1(listing.encode()).hexdigest()  # noqa: S324 - the same
+    return Tree(oid, {path: Entry(0o100644, each) for path, each in oids.items()}, blobs.__getitem__, root)
+
+
+def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> Declared:
+    """Read what files declare; every YAML file but mlgit.yml may be an asset."""
+    tree = tree_of(files)
+    chosen = sorted(path for path in files if path.endswith(".yml") and path != config.FILE)
+    return declare(tree, [(path, runs) for path in chosen])
+
+
+def policy_of(files: Files) -> Policy:
+    """Read the policy that mlgit.yml of the files makes."""
+    found, problems = config.read(parse(config.FILE, files[config.FILE].encode())[0])
+    assert found is not None, problems
+    return Policy(found)
+
+
+@dataclass
+class World:
+    """A live state in memory. ``history`` counts commits; a tree is planned as of the next one."""
+
+    records: dict[Address, Record] = field(default_factory=dict)
+    versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
+    runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
+    trees: dict[str, Tree] = field(default_factory=dict)
+    history: int = 0
+
+    def live(self) -> Live:
+        """Return the live state as planning gets it."""
+        return Live(LINEAGE, dict(self.records), self._run, self._version, f"state{self.history}")
+
+    def _run(self, address: Address, run_id: str) -> Run | None:
+        return self.runs.get((address, run_id))
+
+    def _version(self, address: Address, version: str) -> Record | None:
+        return self.versions.get((address, version))
+
+    def desired(
+        self, files: Files, *, runs: bool = True, ancestry: Callable[[str], bool | None] = lambda _: True
+    ) -> Desired:
+        """Return what planning compares with the live state."""
+        declared = declared_by(files, runs=runs)
+        assert not has_errors(declared.diagnostics), declared.diagnostics
+        commit = f"commit{self.history + 1}"
+        tree = replace(tree_of(files), at=self.trees.get)
+        return Desired(Source(commit, tree.oid), tree, declared, ancestry)
+
+    def look(
+        self,
+        files: Files,
+        *,
+        again: frozenset[Address] = frozenset(),
+        seen: Mapping[str, Report] | None = None,
+        runs: bool = True,
+        ancestry: Callable[[str], bool | None] = lambda _: True,
+    ) -> tuple[Plan, Problems]:
+        """Plan files against the live state; ``again`` is asked for anew, ``seen`` is what backends say."""
+        policy = replace(policy_of(files), replace=again)
+        desired = self.desired(files, runs=runs, ancestry=ancestry)
+        return make_plan(desired, self.live(), policy, Observation(seen or {}))
+
+    def plan(self, files: Files, **options: object) -> Plan:
+        """Plan files that have nothing wrong in them."""
+        plan, problems = self.look(files, **options)  # type: ignore[arg-type]
+        assert problems == ()
+        return plan
+
+    def apply(self, files: Files, **options: object) -> Plan:
+        """Carry out what can be done now of a plan for the files; return the plan."""
+        plan = self.plan(files, **options)
+        self.history += 1
+        self.trees[plan.source.commit] = tree_of(files)
+        for action in plan.actions:
+            if action.known_after is None:
+                self._act(action, plan.source.commit)
+        return plan
+
+    def settle(self, files: Files, **options: object) -> tuple[Plan, ...]:
+        """Apply again and again, each submitted run completing at once, until there is nothing to do."""
+        plans = []
+        while (plan := self.apply(files, **options)).actions:
+            plans.append(plan)
+            options = {name: value for name, value in options.items() if name != "again"}
+            self.end(Status.COMPLETED)
+        return tuple(plans)
+
+    def end(self, status: Status, failure: str = "", address: Address | None = None) -> None:
+        """End every active run, or those of one job, as applying would record it."""
+        for key, run in list(self.runs.items()):
+            if run.status.active and address in (None, run.address):
+                outputs = {name: {"md5": f"md5 of {run.fingerprint}"} for name in run.spec.get("outputs") or {}}
+                self._finish(replace(self.runs[key], status=status, failure=failure, outputs=outputs))
+
+    def latest(self, address: Address = SUM) -> Run:
+        """Return the newest run of a job."""
+        return self.runs[address, self.records[address].latest]
+
+    def _act(self, action: Action, commit: str) -> None:
+        match action.op:
+            case Op.BUILD:
+                return
+            case Op.RECORD:
+                assert action.run is not None
+                self._finish(action.run)
+            case Op.SUBMIT:
+                assert action.run is not None
+                run = replace(action.run, status=Status.QUEUED, submitted_at=f"{len(self.runs):04}")
+                self.runs[run.address, run.id] = run
+                self._set(action, commit, latest=run.id)
+            case Op.ADOPT if action.run is not None:
+                self._set(action, commit, latest=action.run.id, run=action.run.id)
+            case Op.ADOPT:
+                self.records[action.address] = replace(self.versions[action.address, action.version], archived=False)
+            case Op.CANCEL:
+                assert action.run is not None
+                self.runs[action.address, action.version] = replace(action.run, status=Status.CANCELED)
+            case Op.ARCHIVE:
+                self.records[action.address] = replace(self.records[action.address], archived=True)
+            case Op.DELETE:
+                del self.records[action.address]
+            case Op.NEW_VERSION | Op.REGISTER:
+                self._set(action, commit, version=action.version, seq=action.seq)
+            case _:
+                self._set(action, commit)
+
+    def _finish(self, run: Run) -> None:
+        self.runs[run.address, run.id] = run
+        record = self.records[run.address]
+        if record.latest == run.id and run.status is Status.COMPLETED:
+            self.records[run.address] = replace(record, run=run.id)
+
+    def _set(self, action: Action, commit: str, **changes: str | int) -> None:
+        assert action.node is not None
+        node = action.node
+        kind = kind_of(node.asset)
+        base = self.records.get(action.address) or Record(action.address, {}, "", "", FP_VERSION)
+        backend = policy_of(small()).config.backend_of(action.address.name)
+        record = replace(
+            base,
+            spec=node.asset.spec,
+            fingerprint=node.fingerprint,
+            metadata=node.metadata,
+            contents=node.contents,
+            references=node.references,
+            declared_at=commit,
+            lineage={"commit": commit},
+            archived=False,
+            realised={"backend": backend} if kind.bound else {},
+            **changes,  # type: ignore[arg-type]
+        )
+        self.records[action.address] = record
+        if kind.versioned:
+            self.versions[action.address, record.version] = record
+
+
+def done(plan: Plan) -> list[str]:
+    """Name the actions of a plan, in its order."""
+    return [each.key for each in plan.actions]
+
+
+def action_on(plan: Plan, address: Address, op: Op | None = None) -> Action:
+    """Return the one action on an address."""
+    (found,) = (each for each in plan.actions if each.address == address and op in (None, each.op))
+    return found
+
+
+def asset(files: Files, address: Address) -> Asset:
+    """Return one asset that files declare."""
+    return declared_by(files).assets[address]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.model import Action, Address, Op
+from reconciler.render.fields import changes
+
+LONG = "x" * 200
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
+    named = {f"/{name.replace('__', '/')}": files for name, files in touched.items()}
+    return list(changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after, touched=named)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"inputs": {"lr": 0.1}}, {"inputs": {"lr": 0.2}}, ["inputs.lr 0.1 -> 0.2"]),
+        ({"a": 1}, {"a": "1"}, ["a 1 -> 1"]),
+        ({"a": True}, {"a": False}, ["a true -> false"]),
+        ({"a": None}, {"a": 1}, ["a null -> 1"]),
+        ({}, {"a": "x"}, ["a added: x"]),
+        ({"a": "x"}, {}, ["a removed"]),
+        ({}, {"tags": {"a": "x"}}, ['tags added: {"a": "x"}']),
+        ({"tags": {"a": "x"}}, {"tags": {"a": "x", "b": "y"}}, ["tags.b added: y"]),
+        ({"l": [1, 2]}, {"l": [1, 2, 3]}, ["l: 3 added"]),
+        ({"l": [1, 2]}, {"l": [2]}, ["l: 1 removed"]),
+        ({"l": ["a", "b"]}, {"l": ["a", "c"]}, ["l b -> c"]),
+        ({"l": []}, {"l": [{"a": 1}]}, ['l: {"a": 1} added']),
+        ({"a": "x", "b": 1}, {"a": "y", "b": 2}, ["a x -> y", "b 1 -> 2"]),
+        ({"a": "short"}, {"a": LONG}, ["a changed"]),
+        ({}, {"a": LONG}, ["a added: " + "x" * 57 + "..."]),
+        ({"a": "one\ntwo"}, {"a": "one\n2"}, ['a "one\\ntwo" -> "one\\n2"']),
+        ({"a": {"b": 1}}, {"a": "b"}, ['a {"b": 1} -> b']),
+        (
+            {"inputs": {"d": {"path": "data/d@1"}}},
+            {"inputs": {"d": {"path": "data/d@2"}}},
+            ["inputs.d data/d@1 -> data/d@2"],
+        ),
+        (
+            {"environment": "environment/e@1"},
+            {"environment": "environment/e@2"},
+            ["environment/e@1 -> environment/e@2"],
+        ),
+        ({"path": "blob:1"}, {"path": "blob:2"}, ["path changed"]),
+        ({"code": "tree:1"}, {"code": "tree:2"}, ["code changed"]),
+        ({"a": 1}, {"a": 1}, []),
+    ],
+)
+def test_each_difference_is_said_as_a_person_says_it(before, after, expected):
+    assert said(before, after) == expected
+
+
+def test_what_is_added_deep_and_long_is_cut_to_fit_a_line():
+    (found,) = said({}, {"conda_file": {"dependencies": [f"package-{n}" for n in range(50)]}})
+    assert found.startswith('conda_file added: {"dependencies"')
+    assert found.endswith("...")
+    assert len(found) < 100
+
+
+def test_a_path_names_the_files_that_changed_behind_it():
+    assert said({"code": "tree:1"}, {"code": "tree:2"}, code=("a.py", "b.py")) == ["code changed (a.py, b.py)"]
+    nested = said(
+        {"inputs": {"d": {"path": "blob:1"}}}, {"inputs": {"d": {"path": "blob:2"}}}, inputs__d__path=("d.csv",)
+    )
+    assert nested == ["inputs.d changed (d.csv)"]
+
+
+def test_of_many_files_a_few_are_named():
+    many = tuple(f"f{n}" for n in range(10))
+    assert said({"code": "tree:1"}, {"code": "tree:2"}, code=many) == ["code changed (f0, f1, f2 and 7 more)"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON, JSON)
+def test_any_two_values_can_be_compared_and_each_difference_fits_a_line(before, after):
+    left, right = {"field": before}, {"field": after}
+    found = said(left, right)
+    assert found == said(left, right)
+    assert all("\n" not in each for each in found)
+    assert said(left, left) == []

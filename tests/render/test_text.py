@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.model import (
+    Action,
+    Address,
+    Asset,
+    Event,
+    Node,
+    Op,
+    Pending,
+    Plan,
+    Progress,
+    Record,
+    Resolved,
+    Run,
+    Source,
+    Status,
+)
+from reconciler.render import as_json, text
+from reconciler.render.phrases import SIGNS, sentence
+
+JOB, MODEL, DATA = Address("job", "train"), Address("model", "iris"), Address("data", "iris")
+RUN = Run("train-0000abcd", JOB, "0000abcd" * 5, "f", 1, "local", Status.COMPLETED)
+RECORD = Record(DATA, {}, "f", "m", 1, version="1")
+MADE = Node(Asset(MODEL, {}, "m.yml"), {}, {"/path": Resolved(JOB, RUN.id, "f", "model")}, "f", "m")
+LR = {"before": {"inputs": {"lr": 0.1}}, "after": {"inputs": {"lr": 0.2}}}
+DESCRIBED = {"before": {"description": "old"}, "after": {"description": "new"}}
+
+ACTIONS = (
+    Action(Op.CREATE, Address("workspace", "w")),
+    Action(Op.CREATE, Address("compute", "cpu"), reason="bound to backend local"),
+    Action(Op.CREATE, Address("datastore", "archive")),
+    Action(Op.UPDATE, DATA, version="1", record=RECORD, **DESCRIBED),
+    Action(Op.UPDATE, Address("compute", "cpu"), record=RECORD, reason="backend local -> ray"),
+    Action(Op.REPLACE, Address("compute", "cpu"), record=RECORD, before={"size": "a"}, after={"size": "b"}),
+    Action(Op.NEW_VERSION, DATA, version="1", after={"path": "blob:1"}),
+    Action(
+        Op.NEW_VERSION,
+        DATA,
+        version="2",
+        record=RECORD,
+        before={"path": "blob:1"},
+        after={"path": "blob:2"},
+        touched={"/path": ("iris.csv",)},
+    ),
+    Action(Op.ARCHIVE, MODEL, version="2", record=RECORD, reason="it has left Git"),
+    Action(Op.DELETE, Address("compute", "cpu"), record=RECORD, reason="it has left Git"),
+    Action(Op.BUILD, Address("environment", "sklearn"), version="1", reason="with venv"),
+    Action(Op.SUBMIT, JOB, run=RUN, version=RUN.id, after={}),
+    Action(Op.SUBMIT, JOB, run=RUN, version=RUN.id, record=RECORD, **LR),
+    Action(Op.SUBMIT, JOB, run=RUN, record=RECORD, reason="attempt 1 was lost (attempt 2 of 3)", **LR),
+    Action(Op.SUBMIT, JOB, known_after=Address("job", "prepare"), record=RECORD, **LR),
+    Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="it has left Git"),
+    Action(Op.ADOPT, JOB, run=RUN, record=RECORD),
+    Action(Op.ADOPT, DATA, version="1", record=RECORD),
+    Action(Op.RECORD, JOB, version=RUN.id, run=RUN),
+    Action(Op.RECORD, JOB, version=RUN.id, run=replace(RUN, status=Status.FAILED)),
+    Action(Op.REGISTER, MODEL, version="1", node=MADE),
+    Action(Op.REGISTER, MODEL, version="2", node=MADE, record=RECORD),
+    Action(Op.REGISTER, MODEL, known_after=JOB),
+)
+PENDING = (Pending(JOB, "waits for job/prepare", run=RUN), Pending(MODEL, "failed", failed=True))
+
+
+def planned(*actions: Action, pending: tuple[Pending, ...] = (), notes: tuple[str, ...] = ()) -> Plan:
+    return Plan(Source("c", "t"), "s", actions, pending, notes=notes)
+
+
+def test_every_action_is_a_sentence(golden):
+    assert {each.op for each in ACTIONS} == set(Op) == set(SIGNS)
+    golden("render/sentences.txt", "".join(f"{SIGNS[each.op]} {sentence(each)}\n" for each in ACTIONS))
+
+
+def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
+    found = text.plan(planned(*ACTIONS[6:8], ACTIONS[11], pending=PENDING, notes=("model/old is left alone",)))
+    golden("render/plan.txt", found + "\n")
+
+
+@pytest.mark.parametrize(
+    ("plan", "verdict"),
+    [
+        (planned(), "No changes. The live state is what Git declares."),
+        (planned(pending=PENDING), "No changes to make now."),
+        (planned(ACTIONS[0]), "Plan: 1 change."),
+        (planned(*ACTIONS[:2]), "Plan: 2 changes."),
+        (planned(ACTIONS[0], ACTIONS[11]), "Plan: 2 changes, starts 1 run."),
+    ],
+)
+def test_the_verdict_comes_first(plan, verdict):
+    assert text.plan(plan).splitlines()[0] == verdict
+
+
+def test_a_diagnostic_shows_its_line_with_a_caret_and_what_to_do(golden):
+    lines = ["name: iris", "descripton: x", "type: uri_fil"]
+    found = [
+        Diagnostic("unknown-field", "unknown field descripton", Span("data/iris.yml", 2), "did you mean description?"),
+        Diagnostic("wrong-value", '"uri_fil" is not allowed here', Span("data/iris.yml", 3, 7)),
+        Diagnostic("reference-dangling", "no such thing", Span("other.yml", 9, 9), severity=Severity.WARNING),
+        Diagnostic("too-many-runs", "this plan starts 11 runs", hint="allow it"),
+    ]
+    shown = text.diagnostics(found, lambda path: lines if path == "data/iris.yml" else ())
+    golden("render/diagnostics.txt", shown + "\n")
+
+
+@pytest.mark.parametrize("span", [Span("f", 0, 1), Span("f", 2, 1), Span("f", 99, 99)])
+def test_a_place_beyond_the_file_shows_no_line(span):
+    assert text.diagnostics([Diagnostic("c", "m", span)], lambda _: ["one"]) == f"{span}: error: m [c]"
+
+
+@pytest.mark.parametrize(
+    ("severities", "expected"),
+    [
+        ([], "3 files: fine."),
+        (["error"], "3 files: 1 error, 0 warnings."),
+        (["error", "error", "warning", "note"], "3 files: 2 errors, 1 warning."),
+    ],
+)
+def test_a_validation_is_summed_up_in_a_line(severities, expected):
+    assert text.summary([Diagnostic("c", "m", severity=Severity(each)) for each in severities], 3) == expected
+
+
+def test_nested_values_are_an_outline():
+    value = {"a": 1, "b": {"c": [1, {"d": "x"}]}, "e": [], "f": "one\ntwo\n", "g": "x\n" * 500, "h": True}
+    expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  one", "  two"]
+    expected += ["g: (500 lines)", "h: true"]
+    assert text.outline(value).splitlines() == expected
+
+
+def test_a_plan_as_json_says_the_same_for_programs():
+    found = json.loads(as_json.dump(as_json.plan(planned(*ACTIONS, pending=PENDING, notes=("note",)))))
+    assert [each["sentence"] for each in found["actions"]] == [sentence(each) for each in ACTIONS]
+    assert [each["action"] for each in found["actions"]] == [str(each.op) for each in ACTIONS]
+    assert found["actions"][12]["changes"] == ["inputs.lr 0.1 -> 0.2"]
+    assert found["actions"][14]["known_after"] == "job/prepare"
+    assert [each["failed"] for each in found["pending"]] == [False, True]
+    assert (found["commit"], found["tree"], found["state"], found["notes"]) == ("c", "t", "s", ["note"])
+
+
+def test_diagnostics_as_json_have_their_place_or_none():
+    found = [Diagnostic("a", "m", Span("f", 2, 3), "h"), Diagnostic("b", "n", severity=Severity.WARNING)]
+    first, second = as_json.diagnostics(found, 5)["diagnostics"]
+    assert (first["path"], first["line"], first["column"], first["hint"]) == ("f", 2, 3, "h")
+    assert (second["path"], second["severity"]) == (None, "warning")
+
+
+def test_an_event_a_record_and_a_run_as_json_leave_out_what_is_empty():
+    failed = as_json.event(Event(Progress.FAILED, ACTIONS[0], error=ValueError("why")))
+    assert failed == {"event": "failed", "action": "create", "address": "workspace/w", "message": "why"}
+    assert as_json.record(RECORD) == {"address": "data/iris", "version": "1", "archived": False, "fingerprint": "f"}
+    shown = as_json.run(RUN)
+    assert shown == {"run": RUN.id, "job": "job/train", "status": "completed", "attempt": 1, "backend": "local"}
