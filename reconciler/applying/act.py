@@ -18,6 +18,9 @@ from reconciler.planning.fingerprint import FP_VERSION
 
 Emit = Callable[[Event], None]
 
+# What is recorded of a build: what it is, not where it lies on the machine that happened to build it.
+_BUILT = ("builder", "identity", "python", "lock")
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -44,9 +47,9 @@ def external(action: Action) -> bool:
     return action.op in (Op.BUILD, Op.SUBMIT, Op.CANCEL)
 
 
-def now() -> str:
-    """Return the time of day as records keep it: UTC, ISO 8601, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(precision: str = "seconds") -> str:
+    """Return the time of day as records keep it: UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def _record(context: Context, action: Action) -> Record:
@@ -94,7 +97,7 @@ def _new_version(context: Context, action: Action) -> Writes:
         realised = {"store": context.world.store.id, "contents": contents} if contents else {}
     if kind.built:
         built = context.world.builder.find(node.fingerprint)
-        realised = to_json(built) if built else {}
+        realised = {name: to_json(built)[name] for name in _BUILT} if built else {}
     record = replace(
         _record(context, action),
         version=action.version,
@@ -150,7 +153,7 @@ def _submit(context: Context, action: Action) -> Writes:
     node, run = _node(action), action.run
     if run is None:
         raise AssertionError(action)
-    run = replace(run, commit=context.source.kept, submitted_at=now())
+    run = replace(run, commit=context.source.kept, submitted_at=now("milliseconds"))  # runs are told in this order
     say = context.saying(action)
     build = _environment(context, node, say)
     work = work_of(context.world, context.tree, node, run, build)

@@ -52,6 +52,8 @@ def _do(action: Action, context: Context) -> Event | None:
         context.ledger.add(act(context, action), action)
     except UserError as error:
         return Event(Progress.FAILED, action, error=error)
+    if external(action):
+        _flush(context)
     return None
 
 

@@ -82,7 +82,9 @@ def converge(world: World, job: Job, approved: Plan, watch: Watch, *, wait: bool
     name = f"{world.state.name}-{world.state.target}"
     unseen: Plan | None = approved
     while True:
-        with applying(world.local, name, wait=unseen is None):
+        # Who has nothing to decide and waits anyway is in no hurry; else it is better to know who is in the way.
+        patient = unseen is None or (wait and not unseen.decisions)
+        with applying(world.local, name, wait=patient):
             plan, live = look(world, job)
             if unseen is not None:
                 _check_stale(unseen, plan)

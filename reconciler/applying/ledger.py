@@ -31,24 +31,27 @@ class Ledger:
         """Write everything in one commit; return the actions that are durable now."""
         done, writes = tuple(self.actions), self.pending
         if writes:
-            self._write(writes, done)
+            self._write(writes, [_line(each) for each in done])
         self.actions, self.pending = [], Writes()
         return done
 
     def now(self, writes: Writes, action: Action) -> None:
         """Write what must be durable before the next external effect, on its own."""
         self.records |= {each.address: each for each in writes.current}
-        self._write(writes, (action,))
+        self._write(writes, [f"about to {_line(action)}"])
 
-    def _write(self, writes: Writes, actions: tuple[Action, ...]) -> None:
+    def _write(self, writes: Writes, lines: list[str]) -> None:
         applied = Writes(meta={"applied": self.source.commit})
-        self.state.write(writes + applied, self._message(actions))
+        self.state.write(writes + applied, self._message(lines))
 
-    def _message(self, actions: tuple[Action, ...]) -> str:
-        lines = [f"{each.op} {each.address.at(each.version)}" for each in actions]
+    def _message(self, lines: list[str]) -> str:
         subject = lines[0] if len(lines) == 1 else f"{len(lines)} actions"
         body = "" if len(lines) == 1 else "\n" + "\n".join(lines) + "\n"
         return f"apply: {subject}\n{body}\n{self.title}\n"
+
+
+def _line(action: Action) -> str:
+    return f"{action.op} {action.address.at(action.version)}"
 
 
 def open_ledger(state: State, live: Live, source: Source, title: str) -> Ledger:

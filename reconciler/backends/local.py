@@ -14,13 +14,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.backends import Submission, Work
 from reconciler.diagnostics import failure
 from reconciler.model import Json, Report, Status
+from reconciler.runner.environment import allowed
 from reconciler.runner.ship import archive
 
 _SPEC, _RESULT, _COMMAND, _SUPERVISOR = "spec.json", "result.json", "command.json", "supervisor.json"
@@ -71,19 +72,19 @@ class Local:
     def find(self, run: str, token: str) -> Report | None:
         folder = self._runs / run
         spec = _read(folder / _SPEC)
-        return self._report(folder) if spec is not None and spec["token"] == token else None
+        if spec is None or spec["token"] != token:
+            return None
+        report = self._report(folder)
+        # Nobody there, and the token unclaimed: whoever submitted it was killed before it began.
+        return None if report.status is Status.LOST and not (self._claims / token).exists() else report
 
     def poll(self, runs: Iterable[str]) -> Mapping[str, Report]:
         return {run: self._report(self._runs / run) for run in runs}
 
     def cancel(self, run: str) -> None:
         folder = self._runs / run
-        if _held(folder / _ALIVE) and (supervisor := _read(folder / _SUPERVISOR)):
-            os.kill(supervisor["pid"], signal.SIGTERM)
-            _wait_until_free(folder / _ALIVE, run)
-        if _held(folder / _CHILD) and (command := _read(folder / _COMMAND)):
-            os.killpg(command["pgid"], signal.SIGKILL)
-            _wait_until_free(folder / _CHILD, run)
+        _stop(run, folder / _ALIVE, lambda: _supervisor(folder), lambda pid: os.kill(pid, signal.SIGTERM))
+        _stop(run, folder / _CHILD, lambda: _command(folder), lambda group: os.killpg(group, signal.SIGKILL))
 
     def log(self, run: str) -> Path:
         return self._runs / run / "user_logs" / "std_log.txt"
@@ -114,7 +115,10 @@ BACKEND = make
 
 
 def _start(folder: Path) -> int:
-    """Start the supervisor in a session of its own and return its process id."""
+    """Start the supervisor in a session of its own and return its process id.
+
+    It gets no secret of the caller's: a job can read what its parent was started with.
+    """
     command = [sys.executable, "-I", str(folder / "runner.pyz"), str(folder / _SPEC)]
     with (folder / "supervisor.log").open("ab") as log:
         actions = [
@@ -122,7 +126,7 @@ def _start(folder: Path) -> int:
             (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
             (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
         ]
-        return os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
+        return os.posix_spawn(sys.executable, command, allowed(os.environ), file_actions=actions, setsid=True)
 
 
 @contextmanager
@@ -152,12 +156,30 @@ def _held(path: Path) -> bool:
     return False
 
 
-def _wait_until_free(path: Path, run: str) -> None:
+def _supervisor(folder: Path) -> int | None:
+    """Return the process of a supervisor; its claim names it too, should the submitter have been killed too soon."""
+    spec = _read(folder / _SPEC)
+    noted = _read(folder / _SUPERVISOR) or (_read(Path(spec["claim"])) if spec else None)
+    return noted["pid"] if noted else None
+
+
+def _command(folder: Path) -> int | None:
+    """Return the process group of a command."""
+    noted = _read(folder / _COMMAND)
+    return noted["pgid"] if noted else None
+
+
+def _stop(run: str, lock: Path, find: Callable[[], int | None], tell: Callable[[int], None]) -> None:
+    """Tell the holder of a lock to end, until nobody holds it."""
     deadline = time.monotonic() + _CANCEL_SECONDS
-    while _held(path):
+    while _held(lock):
         if time.monotonic() > deadline:
             message = f"run {run} has not stopped within {_CANCEL_SECONDS:.0f} s"
             raise failure("cancel-failed", message, "look for its processes with ps, then run the command again")
+        process = find()
+        if process is not None:
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                tell(process)
         time.sleep(_POLL_SECONDS)
 
 
@@ -170,5 +192,5 @@ def _write(path: Path, value: Json) -> None:
 def _read(path: Path) -> Json:
     try:
         return json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # not there, or only beginning to be: a claim is not written in one step
         return None

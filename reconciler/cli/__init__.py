@@ -38,7 +38,7 @@ class _Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]  # in this package, list is the module of that command once it was called
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -48,7 +48,7 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -76,7 +76,7 @@ def run() -> None:
 
 def _exit_code() -> int:  # noqa: PLR0911 - one return for each way to end
     try:
-        result = main.main(standalone_mode=False)
+        result = main.main(prog_name="mlgit", standalone_mode=False)
     except UserError as error:
         return _say(*(f"{each}" for each in _explained(error)), code=1)
     except click.UsageError as error:
@@ -86,12 +86,21 @@ def _exit_code() -> int:  # noqa: PLR0911 - one return for each way to end
         return _say(f"error: {error.format_message()}", code=1)
     except (click.Abort, KeyboardInterrupt):
         return _say("", "interrupted; what was done by then is recorded. `mlgit apply` goes on from there.", code=130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say to it
-        return 1
-    except Exception:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
+    except Exception as error:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return 1
         return _say(traceback.format_exc(), _BUG, code=3)
     return result if isinstance(result, int) else 0
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether standard output is what broke, as in ``mlgit log | head``; then nothing more is said to it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _explained(error: UserError) -> list[str]:

@@ -19,7 +19,7 @@ from reconciler.cli.terminal import Progressing, Terminal, is_interactive
 from reconciler.content.store import Store
 from reconciler.diagnostics import failure
 from reconciler.git.repository import user
-from reconciler.model import Address, Run
+from reconciler.model import Address, Progress, Run
 from reconciler.planning.plan import Desired
 from reconciler.planning.policy import Policy
 from reconciler.render import text
@@ -127,10 +127,15 @@ def _tail(world: World, run: Run) -> str:
 
 
 def _ended(result: Result) -> int:
-    failed = len(result.failed) + len(result.broken)
-    click.echo(f"\nApplied {text.counted(result.done, 'action')}" + (f", {failed} failed." if failed else "."))
+    skipped = sum(each.progress is Progress.SKIPPED for each in result.failed)
+    failed = len(result.failed) - skipped + len(result.broken)
+    counts = ((failed, "failed"), (skipped, "skipped"))
+    said = "".join(f", {number} {what}" for number, what in counts if number)
+    click.echo(f"\nApplied {text.counted(result.done, 'action')}{said}.")
     for each in result.pending:
         click.echo(f"  {each.address}: {each.message}")
-    if not failed and any(each.run for each in result.pending):
+    if result.failed:
+        click.echo("\nMend what failed, then run `mlgit apply` again: it goes on from here.")
+    elif not failed and any(each.run for each in result.pending):
         click.echo("\n`mlgit apply --wait` waits for what is running and registers what it makes.")
     return int(bool(failed))

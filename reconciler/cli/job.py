@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +15,14 @@ from reconciler.applying.act import now
 from reconciler.backends import Backend
 from reconciler.cli.apply import carry_out, refuse_dirty
 from reconciler.cli.options import format_option
-from reconciler.cli.session import Session, open_session
+from reconciler.cli.session import Session, offline, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import failure
 from reconciler.live.state import Writes
-from reconciler.model import Address, Live, Run, Status
+from reconciler.model import Address, Run, Status
 from reconciler.planning.observed import reported
 from reconciler.planning.policy import Policy
-from reconciler.render import as_json
+from reconciler.render import as_json, text
 
 _KIND = "job"
 _POLL_SECONDS = 0.2
@@ -40,17 +41,22 @@ def command() -> None:
 @click.argument("job", required=False)
 @format_option
 def list_(job: str | None, form: str) -> None:
-    """List runs, of one job or of all, oldest first."""
+    """List runs, of one job or of all, oldest first.
+
+    \b
+    mlgit job list train
+    """
     session = open_session()
     live = session.live()
-    addresses = [_address(live, job)] if job else [each for each in live.current if each.kind == _KIND]
+    jobs = [each for each in live.current if each.kind == _KIND]
+    addresses = [_address(jobs, job)] if job else jobs
     runs = [live.run(each.address, each.id) or each for address in addresses for each in session.state.runs_of(address)]
     if form == "json":
         click.echo(as_json.dump([as_json.run(each) for each in runs]))
     elif not runs:
         click.echo("There are no runs yet.")
     else:
-        rows = [(each.id, str(each.status), str(each.attempt), each.submitted_at, each.message) for each in runs]
+        rows = [(each.id, str(each.status), str(each.attempt), each.submitted_at, _first_line(each)) for each in runs]
         Terminal().table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
 
 
@@ -58,19 +64,25 @@ def list_(job: str | None, form: str) -> None:
 @click.argument("job")
 @format_option
 def show(job: str, form: str) -> None:
-    """Show a run: how it ended, its metrics, its outputs."""
+    """Show a run: how it ended, its metrics, its outputs.
+
+    \b
+    mlgit job show train --format json
+    """
     _, run, _ = _find(job)
-    if form == "json":
-        click.echo(as_json.dump(as_json.run(run)))
-        return
-    Terminal().show(as_json.dump(as_json.run(run)))
+    shown = as_json.run(run)
+    click.echo(as_json.dump(shown) if form == "json" else text.outline(shown))
 
 
 @command.command("logs")
 @click.argument("job")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
 def logs(job: str, *, follow: bool) -> None:
-    """Print what a run has written."""
+    """Print what a run has written.
+
+    \b
+    mlgit job logs train --follow
+    """
     session, run, backend = _find(job)
     log, at = backend.log(run.id), 0
     while True:
@@ -88,7 +100,11 @@ def logs(job: str, *, follow: bool) -> None:
 @click.argument("job")
 @format_option
 def metrics(job: str, form: str) -> None:
-    """Show the metrics that a run has logged: the last value of each, and how many there are."""
+    """Show the metrics that a run has logged: the last value of each, and how many there are.
+
+    \b
+    mlgit job metrics train
+    """
     _, run, backend = _find(job)
     path = backend.metrics(run.id)
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
@@ -107,7 +123,11 @@ def metrics(job: str, form: str) -> None:
 @command.command("cancel")
 @click.argument("job")
 def cancel(job: str) -> None:
-    """Stop a run and all that it started. A canceled run stays so until `job rerun`."""
+    """Stop a run and all that it started. A canceled run stays so until `job rerun`.
+
+    \b
+    mlgit job cancel train
+    """
     session, run, backend = _find(job)
     if not run.status.active:
         raise failure("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
@@ -115,7 +135,7 @@ def cancel(job: str) -> None:
     report = backend.poll([run.id])[run.id]
     ended = reported(run, report)
     if ended.status is Status.LOST:  # it had not begun, or was beyond ending by itself
-        ended = replace(ended, status=Status.CANCELED, ended_at=now())
+        ended = replace(ended, status=Status.CANCELED, message="", ended_at=now())
     session.state.write(Writes(runs=(ended,)), f"job cancel: {run.id}")
     if ended.status is not Status.CANCELED:
         click.echo(f"Run {run.id} was {ended.status} before it could be canceled.")
@@ -126,9 +146,15 @@ def cancel(job: str) -> None:
 @command.command("wait")
 @click.argument("job")
 def wait(job: str) -> int:
-    """Wait until a run has ended; exit with 0 if it completed. `mlgit apply` then records it."""
+    """Wait until a run has ended; exit with 0 if it completed. `mlgit apply` then records it.
+
+    \b
+    mlgit job wait train && mlgit apply
+    """
     _, run, backend = _find(job)
     status = run.status
+    if status.active:
+        click.echo(f"waiting for run {run.id}, which is {status}", err=True)
     while status.active:
         time.sleep(_POLL_SECONDS)
         status = backend.poll([run.id])[run.id].status
@@ -141,10 +167,14 @@ def wait(job: str) -> int:
 @click.option("--wait", "waits", is_flag=True, help="Wait for the run to end, and register what it makes.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 def rerun(job: str, *, waits: bool, auto_approve: bool) -> int:
-    """Run a job again though nothing changed, or though it failed; nothing else is applied."""
+    """Run a job again though nothing changed, or though it failed; nothing else is applied.
+
+    \b
+    mlgit job rerun train --wait
+    """
     session = open_session()
     refuse_dirty(session, allow_dirty=False)
-    address = _address(session.state.read(), job)
+    address = _address(offline(session)[0].assets, job)  # it may never have been run
     policy = Policy(session.config, frozenset({address}))
     return carry_out(session, policy, address, auto_approve=auto_approve, wait=waits)
 
@@ -153,12 +183,15 @@ def _find(job: str) -> tuple[Session, Run, Backend]:
     """Return a run by its name, or the newest run of a job by the job's name."""
     session = open_session()
     live = session.live()
-    address = _address(live, job)
+    address = _address(live.current, job)
     latest = live.current[address].latest
     wanted = latest if job.removeprefix(f"{_KIND}/") == address.name else job
     run = live.run(address, wanted) if wanted else None
+    if run is None and not latest:
+        raise failure("run-unknown", f"{address} has no run yet", f"`mlgit job rerun {address.name}` starts one")
     if run is None:
-        raise failure("run-unknown", f"{address} has no run yet", "`mlgit apply` starts one")
+        message = f"{address} has no run {wanted}"
+        raise failure("run-unknown", message, f"`mlgit job list {address.name}` lists the runs it has")
     backend = session.backends().get(run.backend)
     if backend is None:
         message = f"run {run.id} is on the backend {run.backend}, which mlgit.yml does not name"
@@ -166,15 +199,20 @@ def _find(job: str) -> tuple[Session, Run, Backend]:
     return session, run, backend
 
 
-def _address(live: Live, job: str) -> Address:
+def _address(known: Collection[Address], job: str) -> Address:
     """Read the name of a job, or of one of its runs."""
     name = job.removeprefix(f"{_KIND}/")
     for candidate in (name, name.rpartition("-")[0]):
         address = Address(_KIND, candidate)
-        if address in live.current:
+        if address in known:
             return address
-    jobs = ", ".join(each.name for each in live.current if each.kind == _KIND) or "none"
+    jobs = ", ".join(each.name for each in known if each.kind == _KIND) or "none"
     raise failure("job-unknown", f"there is no job or run {job}", f"jobs there are: {jobs}")
+
+
+def _first_line(run: Run) -> str:
+    """Return what a run's message begins with: the rest is for `job show`."""
+    return run.message.partition("\n")[0].removesuffix("; its last lines:")
 
 
 def _copy(log: Path, at: int) -> int:

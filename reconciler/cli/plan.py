@@ -7,6 +7,8 @@ import click
 from reconciler.cli.options import format_option, guard_options, replace_option
 from reconciler.cli.session import Session, checked, open_session, refuse
 from reconciler.cli.terminal import Terminal
+from reconciler.diagnostics import failure
+from reconciler.format.schemas import did_you_mean
 from reconciler.model import Address, Live, Plan
 from reconciler.observe import observe
 from reconciler.planning.guard import guard
@@ -55,6 +57,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
 def made(session: Session, desired: Desired, live: Live, policy: Policy, *, refresh: bool) -> Plan:
     """Plan, and refuse what the files, or the bounds in mlgit.yml, do not allow."""
+    for address in sorted(policy.replace - desired.declared.assets.keys()):
+        hint = did_you_mean(str(address), [str(each) for each in desired.declared.assets])
+        raise failure("address-unknown", f"{address} is not declared, so it cannot be done anew", hint)
     observation = observe(live, session.backends()) if refresh else None
     planned, problems = make_plan(desired, live, policy, observation)
     refuse(session, (*problems, *guard(planned, live, policy)))

@@ -12,6 +12,7 @@ from reconciler.backends import Backend, open_backends
 from reconciler.diagnostics import Diagnostic, Severity, failure, has_errors
 from reconciler.format.assets import Declared, unresolved
 from reconciler.format.config import Config
+from reconciler.format.schemas import did_you_mean
 from reconciler.live.state import State
 from reconciler.model import Address, Live, Source, Tree
 from reconciler.observe import observe
@@ -106,6 +107,6 @@ def address_of(given: str, live: Live) -> Address:
     address = Address(kind, name.partition("@")[0])
     if slash and address in live.current:
         return address
-    close = text.counted(len(live.current), "asset")
-    message = f"{given} is not live"
-    raise failure("address-unknown", message, f"`mlgit list` shows the {close} there are; an address is KIND/NAME")
+    there = f"`mlgit list` shows the {text.counted(len(live.current), 'asset')} there are; an address is KIND/NAME"
+    hint = did_you_mean(given, [str(each) for each in live.current]) or there
+    raise failure("address-unknown", f"{given} is not live", hint)

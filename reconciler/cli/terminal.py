@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.diagnostics import UserError
-from reconciler.model import Event, Op, Progress, Run, Status
+from reconciler.model import Action, Event, Op, Progress, Run, Status
 from reconciler.render.phrases import sentence
 
 _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
@@ -24,13 +24,15 @@ _MARKS = {
     Progress.SKIPPED: ("-", "dim"),
     Progress.WAITING: ("…", "dim"),
 }
+_ENDLESS = 10_000  # columns of what is no terminal: a file, a pipe; nothing is cut off there
 
 
 class Terminal:
     """Standard output as people see it; plain lines where it is no terminal."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True, emoji=False)
+        width = None if sys.stdout.isatty() else _ENDLESS
+        self.console = Console(width=width, highlight=False, soft_wrap=True, emoji=False)
 
     def show(self, lines: str) -> None:
         """Print text, each line in the colour of its sign."""
@@ -43,8 +45,7 @@ class Terminal:
         table = Table(*heads, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*(Text(each, no_wrap=True) for each in row))
-        width = None if self.console.is_terminal else 10_000
-        self.console.print(table, width=width, soft_wrap=False, no_wrap=True, crop=False)
+        self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
 
 
 class Progressing:
@@ -97,14 +98,14 @@ class Progressing:
             self._console.print(Text(f"  {line}"))
 
     def _ended(self, event: Event) -> None:
-        failed_run = (
-            event.action.op is Op.RECORD and event.action.run and event.action.run.status is not Status.COMPLETED
-        )
+        failed_run = _failed_run(event.action)
         mark, style = _MARKS[Progress.FAILED if failed_run else event.progress]
         line = Text.assemble((f"  {mark} ", style), sentence(event.action), (self._took(event.action.key), "dim"))
         if event.progress is Progress.SKIPPED:
             line.append(f": skipped {event.message}", "dim")
         self._console.print(line)
+        for said in failed_run.message.splitlines() if failed_run else ():
+            self._console.print(Text(f"      {said}", "dim"))
         for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
             self._console.print(Text(f"      {each.message} [{each.code}]", style))
             if each.hint:
@@ -113,6 +114,12 @@ class Progressing:
     def _took(self, key: str) -> str:
         seconds = time.monotonic() - self._began.get(key, time.monotonic())
         return f" ({seconds:.1f} s)" if seconds >= 1 else ""
+
+
+def _failed_run(action: Action) -> Run | None:
+    """Return the run that an action records, if that run did not complete."""
+    run = action.run if action.op is Op.RECORD else None
+    return run if run and run.status is not Status.COMPLETED else None
 
 
 def is_interactive() -> bool:

@@ -33,9 +33,14 @@ _ALLOWED_PREFIX = "LC_"
 _OTHER_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
+def allowed(own: Mapping[str, str]) -> dict[str, str]:
+    """Return what of a process's own environment may be passed on: what is about the machine, nothing secret."""
+    return {name: value for name, value in own.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)}
+
+
 def build_environment(own: Mapping[str, str], spec: Spec, tracking: Mapping[str, str]) -> dict[str, str]:
     """Make the command's environment; where two say the same name, the later of own, spec, runner wins."""
-    variables = {name: value for name, value in own.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)}
+    variables = allowed(own)
     variables["PYTHONUNBUFFERED"] = "1"  # a log that is read while the run goes on
     variables["PATH"] = os.pathsep.join([*spec.path, variables.get("PATH", os.defpath)])
     variables.update(spec.environment)

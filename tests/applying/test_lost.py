@@ -1,0 +1,49 @@
+"""A run whose supervisor was killed is lost: what is left of it is ended, and it is tried again, so many times."""
+
+from __future__ import annotations
+
+import pytest
+from workspaces import APPLY, gone, until
+
+pytestmark = pytest.mark.slow
+
+SUBMIT = ("apply", "--auto-approve")
+
+
+def test_a_lost_run_is_ended_recorded_and_tried_again_at_most_so_many_times(waiting, mlgit, listed, golden):
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    for attempt in (1, 2, 3):
+        until(lambda attempt=attempt: len(waiting.executions()) == attempt)
+        orphan = waiting.executions()[-1]
+        waiting.kill_supervisor()
+        assert not gone(orphan)
+        until(lambda: listed(waiting.folder, "job", "list")[-1]["status"] == "lost")
+        golden(f"cli/lost/plan-after-{attempt}.txt", mlgit("plan", "--refresh", cwd=waiting.folder).out)
+        applied = mlgit(*SUBMIT, cwd=waiting.folder)
+        golden(f"cli/lost/apply-after-{attempt}.txt", applied.out)
+        until(lambda orphan=orphan: gone(orphan))
+    assert [run["status"] for run in listed(waiting.folder, "job", "list")] == ["lost"] * 3
+    planned = mlgit("plan", "--detailed-exitcode", cwd=waiting.folder)
+    assert planned.code == 0
+    golden("cli/lost/plan-when-lost-too-often.txt", planned.out)
+    assert len(waiting.executions()) == 3
+    waiting.let_it_end()
+    assert mlgit("job", "rerun", "sum", "--auto-approve", "--wait", cwd=waiting.folder).code == 0
+    assert len(waiting.executions()) == 4
+
+
+def test_an_apply_that_waits_tries_a_lost_run_again_by_itself(waiting, mlgit_process, listed):
+    process = mlgit_process(*APPLY, cwd=waiting.folder)
+    orphan = until(waiting.executions)[0]
+    waiting.kill_supervisor()
+    until(lambda: len(waiting.executions()) == 2)
+    assert gone(orphan)
+    waiting.let_it_end()
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "attempt 1 was lost (attempt 2 of 3)" in out
+    assert [(run["status"], run["attempt"]) for run in listed(waiting.folder, "job", "list")] == [
+        ("lost", 1),
+        ("completed", 2),
+    ]
+    assert len(listed(waiting.folder, "list", "model")) == 1

@@ -1,0 +1,138 @@
+"""What is wrong before anything is done: one clear message with what to do, exit code 1, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from workspaces import APPLY, SMALL, commit, edit, git, write
+
+
+def refs(folder):
+    return git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
+
+
+def test_a_folder_outside_of_git_is_refused(tmp_path, mlgit, golden):
+    for command in ("validate", "plan", "apply", "status", "list", "log"):
+        ended = mlgit(command, cwd=tmp_path)
+        assert (ended.code, ended.out) == (1, "")
+        golden("cli/faults/not-a-git-repository.txt", ended.err)
+
+
+def test_a_repository_that_is_no_workspace_is_refused(tmp_path, mlgit, golden):
+    git(tmp_path, "init", "--quiet")
+    for command in ("validate", "plan", "apply", "status", "list", "log"):
+        ended = mlgit(command, cwd=tmp_path)
+        assert (ended.code, ended.out) == (1, "")
+        golden("cli/faults/not-a-workspace.txt", ended.err)
+
+
+def test_before_the_first_commit_there_is_a_plan_and_no_apply(tmp_path, mlgit, golden):
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, SMALL)
+    assert mlgit("plan", cwd=tmp_path).code == 0
+    ended = mlgit(*APPLY, cwd=tmp_path)
+    assert (ended.code, ended.out) == (1, "")
+    golden("cli/faults/no-commit.txt", ended.err)
+    assert refs(tmp_path) == []
+    commit(tmp_path)
+    assert mlgit(*APPLY, cwd=tmp_path).code == 0
+
+
+def test_a_dirty_tree_is_refused_and_nothing_is_registered(small, mlgit, golden):
+    write(small, {"data/notes.txt": "not in Git yet\n"})
+    ended = mlgit(*APPLY, cwd=small)
+    assert (ended.code, ended.out) == (1, "")
+    golden("cli/faults/work-tree-dirty.txt", ended.err)
+    assert refs(small) == []
+    commit(small)
+    assert mlgit(*APPLY, cwd=small).code == 0
+
+
+@pytest.mark.slow
+def test_a_dirty_tree_that_is_allowed_is_kept_as_a_commit_that_the_records_name(applied, mlgit):
+    edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
+    head = git(applied, "rev-parse", "HEAD")
+    assert mlgit(*APPLY, "--allow-dirty", cwd=applied).code == 0
+    (numbers,) = json.loads(mlgit("list", "data", "--format", "json", cwd=applied).out)
+    kept = numbers["lineage"]["commit"]
+    assert kept != head
+    assert git(applied, "show", f"{kept}:data/numbers.csv") == "n\n1\n2\n3\n4"
+    assert f"refs/mlgit/small/default/sources/{kept}" in refs(applied)
+    assert git(applied, "rev-parse", f"{kept}^") == git(applied, "rev-parse", "HEAD") == head
+    assert git(applied, "status", "--porcelain") == "M data/numbers.csv"
+    (model,) = json.loads(mlgit("list", "model", "--format", "json", cwd=applied).out)
+    assert model["lineage"]["commit"] == kept
+    commit(applied)
+    assert "No changes." in mlgit("plan", cwd=applied).out
+
+
+WRONG = {
+    "unknown-key": ("jobs/sum.yml", "environment:", "enviroment:"),
+    "dangling-reference": ("jobs/sum.yml", "azureml:numbers@latest", "azureml:nubmers@latest"),
+    "missing-file": ("data/numbers.yml", "numbers.csv", "number.csv"),
+    "missing-output": ("models/total.yml", "outputs/total", "outputs/totals"),
+    "missing-version": ("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:7"),
+    "undeclared-input": ("jobs/sum.yml", "${{inputs.factor}}", "${{inputs.facter}}"),
+    "not-yaml": ("jobs/sum.yml", "name: sum", "name: [sum"),
+    "unknown-key-of-mlgit": ("mlgit.yml", "store:", "storage:"),
+    "unknown-backend": ("mlgit.yml", '"*": local', '"*": lokal'),
+    "unknown-backend-type": ("mlgit.yml", "type: local", "type: lokal"),
+    "unknown-builder": ("mlgit.yml", "store:", "builder: venf\nstore:"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_in_a_file_is_said_with_its_place_and_nothing_is_registered(name, small, mlgit, golden):
+    edit(small, *WRONG[name])
+    commit(small)
+    ended = mlgit(*APPLY, cwd=small)
+    assert ended.code == 1
+    golden(f"cli/faults/{name}.txt", ended.err)
+    assert refs(small) == []
+
+
+def test_everything_that_is_wrong_is_said_in_one_run(small, mlgit):
+    for name in ("unknown-key", "missing-file"):
+        edit(small, *WRONG[name])
+    said = mlgit("plan", cwd=small).err
+    assert "jobs/sum.yml:" in said
+    assert "data/numbers.yml:" in said
+
+
+def test_after_the_correction_apply_goes_on(small, mlgit):
+    file, old, new = WRONG["dangling-reference"]
+    edit(small, file, old, new)
+    commit(small)
+    assert mlgit(*APPLY, cwd=small).code == 1
+    edit(small, file, new, old)
+    commit(small)
+    assert mlgit(*APPLY, cwd=small).code == 0
+
+
+def test_a_declared_version_with_other_content_is_refused(applied, mlgit, golden):
+    edit(applied, "data/numbers.yml", "name:", 'version: "1"\nname:')
+    assert "No changes." in mlgit("plan", cwd=applied).out
+    edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
+    ended = mlgit("plan", cwd=applied)
+    assert ended.code == 1
+    golden("cli/faults/version-immutable.txt", ended.err)
+
+
+def test_an_apply_that_would_start_too_many_runs_is_refused(small, mlgit, golden):
+    edit(small, "mlgit.yml", "store:", "limits: {submit: 0}\nstore:")
+    commit(small)
+    ended = mlgit(*APPLY, cwd=small)
+    assert ended.code == 1
+    golden("cli/faults/too-many-runs.txt", ended.err)
+    assert refs(small) == []
+    assert mlgit(*APPLY, "--allow-submit", "1", cwd=small).code == 0
+
+
+def test_a_state_of_another_lineage_is_refused(applied, mlgit, golden):
+    edit(applied, "mlgit.yml", "1" * 32, "2" * 32)
+    commit(applied)
+    for command in (("plan",), APPLY, ("status",)):
+        ended = mlgit(*command, cwd=applied)
+        assert ended.code == 1
+        golden("cli/faults/state-foreign.txt", ended.err)

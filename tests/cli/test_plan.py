@@ -1,0 +1,81 @@
+"""mlgit plan: what apply would do, for people and for programs; it changes nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from workspaces import APPLY, commit, edit, git
+
+
+def test_the_first_plan_names_everything(small, mlgit, golden):
+    golden("cli/plan.txt", mlgit("plan", cwd=small).out)
+
+
+def test_the_exit_code_can_tell_that_there_is_something_to_do(small, mlgit):
+    assert mlgit("plan", cwd=small).code == 0
+    assert mlgit("plan", "--detailed-exitcode", cwd=small).code == 2
+    edit(small, "jobs/sum.yml", "environment:", "enviroment:")
+    assert mlgit("plan", "--detailed-exitcode", cwd=small).code == 1
+
+
+def test_the_exit_code_can_tell_that_there_is_nothing_to_do(applied, mlgit):
+    assert mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0
+
+
+def test_the_same_git_and_state_give_the_same_plan_byte_for_byte(small, mlgit, golden):
+    first, second = (mlgit("plan", "--format", "json", cwd=small).out for _ in range(2))
+    assert first == second
+    golden("cli/plan.json", first)
+
+
+def test_a_plan_as_json_says_what_the_text_says(applied, mlgit):
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    plan = json.loads(mlgit("plan", "--format", "json", cwd=applied).out)
+    submit, register = plan["actions"]
+    assert (submit["action"], submit["address"], submit["changes"]) == ("submit", "job/sum", ["inputs.factor 2 -> 3"])
+    assert (register["action"], register["address"], register["known_after"]) == ("register", "model/total", "job/sum")
+    assert submit["sentence"] in mlgit("plan", cwd=applied).out
+    assert plan["dirty"] is True
+
+
+def test_a_plan_changes_nothing(small, mlgit):
+    before = git(small, "for-each-ref"), git(small, "status", "--porcelain")
+    mlgit("plan", cwd=small)
+    mlgit("plan", "--refresh", "--format", "json", cwd=small)
+    assert (git(small, "for-each-ref"), git(small, "status", "--porcelain")) == before
+    assert not (small / ".mlgit").exists()
+
+
+def test_a_revision_is_planned_instead_of_the_work_tree(applied, mlgit):
+    first = git(applied, "rev-parse", "HEAD")
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(applied)
+    assert "inputs.factor 2 -> 3" in mlgit("plan", cwd=applied).out
+    assert mlgit("plan", "--ref", first, cwd=applied).out.startswith("No changes. ")
+    assert mlgit("plan", "--ref", "no-such-branch", cwd=applied).code == 1
+
+
+def test_what_is_to_be_done_anew_can_be_named(applied, mlgit, golden):
+    ended = mlgit("plan", "--replace", "job/sum", cwd=applied)
+    assert ended.code == 0
+    golden("cli/plan-replace.txt", ended.out)
+
+
+def test_a_name_to_replace_that_names_nothing_is_refused(applied, mlgit):
+    ended = mlgit("plan", "--replace", "job/summ", cwd=applied)
+    assert ended.code == 1
+    assert "job/summ" in ended.err
+
+
+@pytest.mark.slow
+def test_an_asset_that_another_branch_has_made_is_left_alone(applied, mlgit):
+    git(applied, "switch", "--quiet", "--create", "other")
+    commit(
+        applied, "more", {"data/more.yml": (applied / "data/numbers.yml").read_text().replace(" numbers\n", " more\n")}
+    )
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    git(applied, "switch", "--quiet", "main")
+    planned = mlgit("plan", cwd=applied)
+    assert "data/more is live, from a commit that this branch has not seen: left alone" in planned.out
+    assert "archive" not in planned.out

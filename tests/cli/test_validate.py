@@ -1,0 +1,71 @@
+"""mlgit validate: everything that is wrong in the files, offline."""
+
+from __future__ import annotations
+
+import json
+
+from workspaces import commit, edit, git, write
+
+
+def test_files_that_are_fine_are_counted(small, mlgit):
+    ended = mlgit("validate", cwd=small)
+    assert (ended.code, ended.out, ended.err) == (0, "5 files: fine.\n", "")
+
+
+def test_what_is_wrong_is_shown_with_its_line_and_a_hint(small, mlgit, golden):
+    edit(small, "jobs/sum.yml", "environment:", "enviroment:")
+    edit(small, "data/numbers.yml", "uri_file", "uri_fil")
+    ended = mlgit("validate", cwd=small)
+    assert ended.code == 1
+    golden("cli/validate.txt", ended.err + ended.out)
+
+
+def test_json_is_one_document_whatever_is_wrong(small, mlgit):
+    fine = mlgit("validate", "--format", "json", cwd=small)
+    assert (fine.code, json.loads(fine.out)) == (0, {"files": 5, "diagnostics": []})
+    edit(small, "data/numbers.yml", "numbers.csv", "number.csv")
+    wrong = mlgit("validate", "--format", "json", cwd=small)
+    assert (wrong.code, wrong.err) == (1, "")
+    first = json.loads(wrong.out)["diagnostics"][0]
+    assert (first["path"], first["line"], first["column"]) == ("data/numbers.yml", 4, 7)
+    assert (first["severity"], first["code"]) == ("error", "path-missing")
+    assert first["message"]
+    assert first["hint"]
+
+
+def test_a_reference_to_nothing_is_a_warning_because_it_may_be_live(small, mlgit):
+    (small / "data/numbers.yml").unlink()
+    ended = mlgit("validate", cwd=small)
+    assert ended.code == 0
+    assert "warning: azureml:numbers@latest names data/numbers, which is not declared" in ended.err
+    assert ended.out == "4 files: 0 errors, 1 warning.\n"
+
+
+def test_a_revision_is_checked_instead_of_the_work_tree(small, mlgit):
+    first = git(small, "rev-parse", "HEAD")
+    edit(small, "jobs/sum.yml", "environment:", "enviroment:")
+    commit(small)
+    assert mlgit("validate", cwd=small).code == 1
+    assert mlgit("validate", "--ref", first, cwd=small).code == 0
+    unknown = mlgit("validate", "--ref", "no-such-branch", cwd=small)
+    assert unknown.code == 1
+    assert "Git knows no revision no-such-branch" in unknown.err
+
+
+def test_validate_works_in_a_folder_below_and_touches_nothing(small, mlgit):
+    before = git(small, "status", "--porcelain")
+    assert mlgit("validate", cwd=small / "jobs").out == "5 files: fine.\n"
+    assert git(small, "status", "--porcelain") == before
+    assert git(small, "for-each-ref", "refs/mlgit") == ""
+
+
+def test_a_circle_of_references_is_shown_with_its_path(small, mlgit):
+    job = (small / "jobs/sum.yml").read_text().replace("name: sum", "name: {}").replace("azureml:numbers@latest", "{}")
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        text = job.replace("name: {}", f"name: {name}").replace(
+            "path: {}", f"path: azureml://jobs/{other}/outputs/total"
+        )
+        write(small, {f"jobs/{name}.yml": text})
+    ended = mlgit("validate", cwd=small)
+    assert ended.code == 1
+    assert "these depend on each other in a circle: job/" in ended.err
