@@ -1,122 +1,81 @@
-"""Documents to assets: what the files of a workspace declare, with everything that is wrong in them."""
+"""What the files of a workspace declare together, and what is wrong between them."""
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reconciler.diagnostics import Diagnostic, has_errors
-from reconciler.format import rules
+from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.kind import Kind
-from reconciler.format.kinds import kind_named, recognise
-from reconciler.format.references import mentions
-from reconciler.format.schemas import check
-from reconciler.format.yaml import Document, parse
-from reconciler.model import Address, Asset, Json, LocalPath, Reference, Spec, Tree
+from reconciler.format.kinds import kind_named
+from reconciler.format.reading import Reading, read
+from reconciler.format.rules.workspace import alike, dangling, declared_twice
+from reconciler.format.yaml import Document
+from reconciler.model import NOTHING, Address, Asset, Files
 
-# What means to be an asset, readable or not: it names a schema of Azure ML, of whatever kind.
-_MEANT = re.compile(rb"""^["']?\$schema["']?\s*:.*azureml""", re.MULTILINE | re.IGNORECASE)
+# What nothing may be done with, though a file with it can be valid.
+_STRICT = frozenset({"secret-literal"})
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a tree declares: assets by address, the documents they stand in by path, and what is wrong."""
+    """What a tree declares: assets by address, the documents they stand in by path, and what is wrong.
+
+    ``broken`` are the addresses of files with errors: there is no asset, and what refers to one is not to blame.
+    """
 
     assets: Mapping[Address, Asset]
     documents: Mapping[str, Document]
     diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[Address] = frozenset()
 
 
-def declare(tree: Tree, files: Iterable[tuple[str, bool]]) -> Declared:
+def declare(files: Files, paths: Iterable[tuple[str, bool]], rules: Mapping[str, str] = NOTHING) -> Declared:
     """Read the assets among the files: (path from the top of the repository, whether apply runs its jobs)."""
+    readings = (read(files, path, runs=runs, rules=rules) for path, runs in paths)
+    return together(reading for reading in readings if reading is not None)
+
+
+def together(readings: Iterable[Reading]) -> Declared:
+    """Put readings together; an address that is declared twice is a diagnostic, and the first stays."""
     assets: dict[Address, Asset] = {}
     documents: dict[str, Document] = {}
     problems: list[Diagnostic] = []
-    for path, runs in files:
-        raw = tree.read(tree.entries[path].oid)
-        document, unreadable = parse(tree.shown(path), raw)
-        kind = recognise(document)
-        if kind is None and not _MEANT.search(raw):
+    broken: set[Address] = set()
+    for reading in readings:
+        documents[reading.path] = reading.document
+        problems += reading.diagnostics
+        if reading.asset is None:
+            broken |= {reading.address} if reading.address else set()
             continue
-        documents[path] = document
-        problems += unreadable
-        if document.data is None:
-            continue
-        if kind is None:
-            problems.append(_unrecognised(document))
-            continue
-        asset, found = _asset(tree, path, document, kind, runs=runs)
-        problems += found
-        if asset is None:
-            continue
-        if asset.address in assets:
-            problems.append(rules.declared_twice(document, asset, tree.shown(assets[asset.address].source)))
-            continue
-        assets[asset.address] = asset
-    return Declared(assets, documents, tuple(problems))
+        first = assets.setdefault(reading.asset.address, reading.asset)
+        if first is not reading.asset:
+            problems.append(declared_twice(reading.document, reading.asset, documents[first.source].path))
+    problems += alike((each.address, documents[each.source]) for each in assets.values())
+    return Declared(assets, documents, tuple(problems), frozenset(broken))
 
 
-def unresolved(declared: Declared, known: Mapping[Address, object] | None = None) -> tuple[Diagnostic, ...]:
+def unresolved(
+    declared: Declared, known: Mapping[Address, object] | None = None, gone: Mapping[Address, str] | None = None
+) -> tuple[Diagnostic, ...]:
     """Say which references name nothing: nothing declared and, where ``known`` is given, nothing live.
 
-    Without ``known`` they are warnings, because what they name may be live.
+    Without ``known`` they are warnings, because what they name may be live. ``gone`` has what is live and about to
+    leave, with what to say of it.
     """
+    left = gone or {}
     found = (
-        rules.dangling(declared.documents[asset.source], reference, declared.assets, known)
+        dangling(declared.documents[asset.source], reference, declared.assets, known, left.get(reference.address, ""))
         for asset in declared.assets.values()
         for reference in asset.references
+        if reference.address not in declared.broken
     )
     return tuple(each for each in found if each is not None)
 
 
-def _unrecognised(document: Document) -> Diagnostic:
-    schema = document.data["$schema"]
-    message = f"mlgit does not know the kind of asset that {schema} describes"
-    hint = "leave the file out with assets: exclude: in mlgit.yml"
-    return Diagnostic("kind-unknown", message, document.value("/$schema"), hint)
-
-
-def _asset(
-    tree: Tree, path: str, document: Document, kind: Kind, *, runs: bool
-) -> tuple[Asset | None, list[Diagnostic]]:
-    problems = list(check(document, kind.name))
-    if has_errors(problems):
-        return None, problems
-    spec, unspliced = _splice(tree, path, document, kind)
-    problems += unspliced
-    found = list(mentions(spec, kind, posixpath.dirname(path)))
-    asset = Asset(
-        address=Address(kind.name, spec.get("name") or posixpath.splitext(tree.shown(path))[0]),
-        spec=spec,
-        source=path,
-        version=str(spec.get("version", "")),
-        references=tuple(each for each in found if isinstance(each, Reference)),
-        paths=tuple(each for each in found if isinstance(each, LocalPath)),
-        runs_on_change=runs,
-    )
-    problems += rules.of_asset(tree, document, asset)
-    return (None if has_errors(problems) else asset), problems
-
-
-def _splice(tree: Tree, path: str, document: Document, kind: Kind) -> tuple[Spec, list[Diagnostic]]:
-    """Put the content of a named YAML file in the place of its name, as Azure ML does with conda files."""
-    spec: dict[str, Json] = dict(document.data)
-    problems: list[Diagnostic] = []
-    for name in kind.spliced & spec.keys():
-        if not isinstance(spec[name], str):
-            continue
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), spec[name]))
-        entry = tree.entries.get(target)
-        if entry is None:
-            mention = LocalPath(f"/{name}", spec[name], target)
-            problems.append(rules.missing_path(tree, document, mention))
-            continue
-        inner, unreadable = parse(tree.shown(target), tree.read(entry.oid))
-        problems += unreadable
-        spec[name] = inner.data
-    return spec, problems
+def strict(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return problems as they count before something is done: a secret in a file is an error then, whatever else."""
+    return tuple(replace(each, severity=Severity.ERROR) if each.code in _STRICT else each for each in problems)
 
 
 def kind_of(asset: Asset) -> Kind:

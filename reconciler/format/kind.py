@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.format.subject import Rule
 from reconciler.model import Spec
 
 
@@ -25,6 +26,11 @@ class Leaving(StrEnum):
     ARCHIVE = "archive"
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text: names of fields are easier to read without quotes and commas."""
+    return frozenset(text.split())
+
+
 KindOf = Callable[[Spec], str]
 
 
@@ -33,12 +39,14 @@ class Site:
     """A place in a spec that mentions something: a JSON pointer with ``*`` for any key.
 
     ``kind`` is the kind of asset that a reference there means; where what stands beside it decides, a function
-    of the mapping around it. ``local`` says that a plain string there is a path from the file.
+    of the mapping around it. ``local`` says that a plain string there is a path from the file, ``file`` that
+    ``file:PATH`` names a YAML file that is part of this one.
     """
 
     pointer: str
     kind: str | KindOf = ""
     local: bool = False
+    file: bool = False
 
     def kind_in(self, around: Spec) -> str:
         """Return the kind that a reference at this place means."""
@@ -49,25 +57,33 @@ class Site:
 class Kind:
     """One kind and its traits.
 
-    ``schemas`` are the names that ``$schema`` URLs give it; ``keys`` are sets of keys that tell it without one.
-    ``in_place`` are the fields whose change is an update: all others make a new version, a new run or a
-    replacement. ``spliced`` are fields that may name a YAML file which then stands in their place. ``realised``
-    says that something stands behind the record: a kind without it is *recorded only*.
+    ``schemas`` is a pattern of the names that ``$schema`` URLs give it, in lower case. A file without one is told
+    by its keys: it has all of one of the sets of ``keys`` and, where ``types`` are named, a ``type`` among them or
+    none; or it has exactly the keys of one of ``fragments``. ``within`` is the field that names what its name counts
+    in. ``in_place`` are the fields whose change is an update: all others make a new version, a new run or a
+    replacement. ``spliced`` are fields that may name a YAML file which then stands in their place. ``realises`` tells
+    for which assets something stands behind the record: others are *recorded only*. Of ``secret`` fields no value is
+    recorded or shown.
     """
 
     name: str
     lifecycle: Lifecycle
     leaving: Leaving
-    schemas: frozenset[str]
+    schemas: str
     keys: tuple[frozenset[str], ...] = ()
-    in_place: frozenset[str] = frozenset({"description", "tags"})
-    ignored: frozenset[str] = frozenset({"$schema", "name", "version", "id"})
+    types: frozenset[str] = frozenset()
+    fragments: tuple[frozenset[str], ...] = ()
+    within: str = ""
+    in_place: frozenset[str] = words("description tags")
+    ignored: frozenset[str] = words("$schema name version id")
     sites: tuple[Site, ...] = ()
     spliced: frozenset[str] = frozenset()
     built: bool = False
     bound: bool = False
     stored: bool = False
-    realised: bool = True
+    realises: Callable[[Spec], bool] = lambda _spec: True
+    rules: tuple[Rule, ...] = ()
+    secret: frozenset[str] = frozenset()
     order: int = field(default=0, compare=False)
 
     @property
@@ -79,6 +95,15 @@ class Kind:
     def runnable(self) -> bool:
         """Tell whether assets of this kind have runs."""
         return self.lifecycle is Lifecycle.RUNNABLE
+
+    def claims(self, data: Spec) -> int:
+        """Tell how surely a file without a ``$schema`` is of this kind: by how many keys, 0 for not at all."""
+        if any(set(data) == fragment for fragment in self.fragments):
+            return 1
+        named = str(data.get("type", "")).lower()
+        if self.types and named and named not in self.types:
+            return 0
+        return max((len(known) for known in self.keys if known <= data.keys()), default=0)
 
     def affects(self, name: str) -> bool:
         """Tell whether a field counts in the fingerprint."""

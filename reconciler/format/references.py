@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from reconciler.format.kind import Kind, Site
-from reconciler.format.yaml import escape
+from reconciler.format.pointers import escape
 from reconciler.model import Address, Json, LocalPath, Reference, Spec
 
-_JOB_OUTPUT = re.compile(r"^azureml://jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths(?:/(?P<path>.*))?)?$")
+# The name of a job that has none is its path, so it may hold slashes.
+_JOB_OUTPUT = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[^/]+)(?:/|/paths(?:/(?P<path>.*))?)?$")
 _ASSET = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
 _ELSEWHERE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
 
@@ -19,6 +20,9 @@ def mentions(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalP
     """Yield what a spec mentions at the places where its kind may; ``folder`` is that of its file."""
     for site in kind.sites:
         for pointer, text, around in _found(spec, site):
+            if site.file and text.startswith("file:"):
+                yield _local(pointer, text, text.removeprefix("file:"), folder)
+                continue
             mention = read(pointer, text, site.kind_in(around), folder if site.local else None)
             if mention is not None:
                 yield mention
@@ -34,7 +38,11 @@ def read(pointer: str, text: str, kind: str, folder: str | None) -> Reference | 
         return Reference(pointer, text, address, found["version"] or "", found["label"] or "")
     if folder is None or _ELSEWHERE.match(text):
         return None
-    return LocalPath(pointer, text, posixpath.normpath(posixpath.join(folder, text)))
+    return _local(pointer, text, text, folder)
+
+
+def _local(pointer: str, text: str, path: str, folder: str) -> LocalPath:
+    return LocalPath(pointer, text, posixpath.normpath(posixpath.join(folder, path)))
 
 
 def _found(spec: Spec, site: Site) -> Iterator[tuple[str, str, Spec]]:

@@ -1,278 +1,280 @@
-"""YAML bytes to plain JSON values with positions, read as Azure ML reads them (YAML 1.1), only stricter.
+"""YAML bytes to plain JSON values, read as Azure ML reads them (YAML 1.1), only stricter.
 
-Files come from strangers: what could be slow, ambiguous or dangerous is refused here, with its place.
+Files come from strangers: what could be slow, ambiguous or dangerous is refused here, with its place. One pass over
+the scanner's events builds the values; places are looked up by a second pass, and only when one is asked for,
+because most files have nothing wrong in them.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
-    Event,
+    MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
+    SequenceEndEvent,
     SequenceStartEvent,
 )
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reconciler.diagnostics import Diagnostic, Span
+from reconciler.format.places import Place, at, events, places
+from reconciler.format.scalars import MAX_DIGITS, TAG, UNREADABLE, plain, tagged
 from reconciler.model import Json
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 100
-MAX_ALIASES = 100
-MAX_VALUES = 50_000  # aliases written out: a hundred of them are enough to name a billion values
-MAX_POINTER = 4_000  # characters
-MAX_DIGITS = 100
-MAX_PURE = 100_000  # characters that the Python scanner may be asked to read: it is ten times slower
+MAX_VALUES = 50_000  # with aliases written out: a few aliases are enough to name a billion values
 
-_TAG = "tag:yaml.org,2002:"
-_TRUE = {"yes", "true", "on"}
+# What libyaml takes for no text; named here, because it does not say where.
 _NO_TEXT = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-_SURROGATE = re.compile("[\\ud800-\\udfff]")
-_WRITE_OUT, _ONE = "write the values out", "one asset, one file"
-_COLLECTIONS = {f"{_TAG}map", f"{_TAG}seq"}
-_LETTERS = {"y", "Y", "n", "N"}  # booleans in the YAML 1.1 text, strings in every reader in use
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML file as JSON, with the place of every key and value by JSON pointer, and numbers as they were typed."""
+    """One YAML file as JSON; it knows the place of each of its keys and values, and what was typed there."""
 
     path: str
     data: Json
-    keys: dict[str, Span] = field(default_factory=dict)
-    values: dict[str, Span] = field(default_factory=dict)
-    typed: dict[str, str] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
 
     def key(self, pointer: str) -> Span:
-        """Return the place of the key at the pointer, or of the nearest one above it."""
-        return self._nearest(self.keys, pointer)
+        """Return the place of the key at a JSON pointer, or of the nearest one above it."""
+        return self._span(pointer, lambda place: place.key)
 
     def value(self, pointer: str) -> Span:
-        """Return the place of the value at the pointer, or of the nearest one above it."""
-        return self._nearest(self.values, pointer)
+        """Return the place of the value at a JSON pointer, or of the nearest one above it."""
+        return self._span(pointer, lambda place: place.value)
 
-    def _nearest(self, spans: dict[str, Span], pointer: str) -> Span:
-        while pointer and pointer not in spans:
+    def places_of(self, text: str, pointers: Sequence[str]) -> list[Span]:
+        """Return the places of string values that are all the same text.
+
+        Where the text stands in the file just as often as there are values, no second pass is needed.
+        """
+        starts = [found.start() for found in re.finditer(rf"{re.escape(text)}(?![\w.:@/-])", self.text)]
+        if len(starts) != len(pointers):
+            return [self.value(pointer) for pointer in pointers]
+        return [self._at(start - (self.text[start - 1 : start] in {'"', "'"})) for start in starts]
+
+    def _at(self, start: int) -> Span:
+        line_start = self.text.rfind("\n", 0, start) + 1
+        return Span(self.path, self.text.count("\n", 0, start) + 1, start - line_start + 1)
+
+    def typed(self, pointer: str) -> str | None:
+        """Return the text of a scalar as it stands in the file; None where there is none."""
+        place = places(self.text).get(pointer)
+        return place.text if place else None
+
+    def _span(self, pointer: str, which: Callable[[Place], tuple[int, int]]) -> Span:
+        known = places(self.text)
+        while pointer and pointer not in known:
             pointer = pointer.rpartition("/")[0]
-        return spans.get(pointer) or self.values.get(pointer) or Span(self.path)
+        return Span(self.path, *which(known[pointer])) if pointer in known else Span(self.path)
 
 
 class _RefusedError(Exception):
-    """Carries the one diagnostic that ends the reading of a document."""
+    """Ends the reading of a document with one diagnostic."""
 
-    def __init__(self, code: str, message: str, span: Span, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, at: tuple[int, int] = (1, 1), hint: str = "") -> None:
         super().__init__(message)
-        self.diagnostic = Diagnostic(code, message, span, hint)
+        self.problem = (code, message, at, hint)
 
 
+@dataclass(slots=True)
+class _Frame:
+    """A mapping or a list being read: how many values it has and on how many levels, aliases written out."""
+
+    container: Any
+    anchor: str | None
+    size: int = 1
+    height: int = 1
+    key: str | None = None
+    merging: bool = False  # whether the key is the merge key
+    dropped: bool = False  # whether the value that comes next stands under a key that is refused
+    lines: dict[str, int] = field(default_factory=dict)  # of the keys so far
+
+
+Problem = tuple[str, str, tuple[int, int], str]
+
+
+@lru_cache(maxsize=64)  # a component is read by itself and for the pipeline beside it
 def parse(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, ...]]:
     """Read one file. A document that cannot be read has ``data`` None and a diagnostic that says why."""
+    problems: list[Problem] = []
+    text = ""
+    data = None
     try:
-        text = _decode(path, raw)
-        return _construct(path, _compose(path, text))
+        text = _decode(raw)
+        data = _Builder(problems).build(text)
     except _RefusedError as refused:
-        return Document(path, None), (refused.diagnostic,)
-    except MarkedYAMLError as error:
-        return Document(path, None), (_syntax(path, error),)
-    except YAMLError as error:
-        return Document(path, None), (Diagnostic("yaml-syntax", f"this is not YAML: {error}", Span(path)),)
+        problems = [refused.problem]
+    except yaml.MarkedYAMLError as error:
+        problems = [_syntax(error)]
+    except yaml.YAMLError as error:
+        problems = [("yaml-syntax", f"this is not YAML: {str(error).splitlines()[0]}", (1, 1), "")]
+    found = tuple(Diagnostic(code, message, Span(path, *at), hint) for code, message, at, hint in problems)
+    return Document(path, data, text if data is not None else ""), found
 
 
-def _compose(path: str, text: str) -> Node | None:
-    """Compose with the C scanner; what that refuses is tried again in Python, which takes ``{a: azureml:b:1}``."""
-    try:
-        return _guarded(path, text, pure=False)
-    except MarkedYAMLError as refused:
-        if len(text) > MAX_PURE:
-            raise
-        try:
-            return _guarded(path, text, pure=True)
-        except ValueError:  # the Python scanner fails on "\\U00110000", which is no character
-            raise refused from None
-
-
-def _guarded(path: str, text: str, *, pure: bool) -> Node | None:
-    _guard(path, _reader(pure=pure).parse(text))
-    node: Node | None = _reader(pure=pure).compose(text)
-    return node
-
-
-def _reader(*, pure: bool) -> YAML:
-    reader = YAML(typ="safe", pure=pure)
-    reader.version = (1, 1)
-    return reader
-
-
-def _decode(path: str, raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         message = f"the file has {len(raw):,} bytes; an asset file has at most {MAX_BYTES:,}"
-        raise _RefusedError("file-too-large", message, Span(path))
+        raise _RefusedError("file-too-large", message)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - raw.rfind(b"\n", 0, error.start)
+        place = (raw.count(b"\n", 0, error.start) + 1, error.start - raw.rfind(b"\n", 0, error.start))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
-        raise _RefusedError("not-utf8", message, Span(path, line, column), "save the file as UTF-8") from error
+        raise _RefusedError("not-utf8", message, place, "save the file as UTF-8") from error
     if found := _NO_TEXT.search(text):
-        at = found.start()
-        span = Span(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-        raise _RefusedError("not-text", f"the file holds the character 0x{ord(found[0]):02x}: it is not text", span)
+        start = found.start()
+        place = (text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
+        raise _RefusedError("not-text", f"the file holds the character 0x{ord(found[0]):02x}: it is not text", place)
     return text
 
 
-def _guard(path: str, events: Iterable[Event]) -> None:
-    """Refuse depth, aliases and further documents before anything is composed: composing them is what costs."""
-    depth = aliases = documents = 0
-    for event in events:
-        if isinstance(event, MappingStartEvent | SequenceStartEvent):
-            depth += 1
-        elif type(event).__name__.endswith("EndEvent"):
-            depth -= 1
-        aliases += isinstance(event, AliasEvent)
-        documents += isinstance(event, DocumentStartEvent)
-        if isinstance(event, ScalarEvent) and _SURROGATE.search(event.value):
-            raise _RefusedError("yaml-syntax", "an escape here stands for half a character", _at(path, event))
-        if depth > MAX_DEPTH:
-            raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", _at(path, event))
-        if aliases > MAX_ALIASES:
-            raise _RefusedError("yaml-aliases", f"more than {MAX_ALIASES} aliases", _at(path, event), _WRITE_OUT)
-        if documents > 1:
-            raise _RefusedError("yaml-documents", "a second document begins here", _at(path, event), _ONE)
-
-
-def _at(path: str, event: Event) -> Span:
-    return Span(path, event.start_mark.line + 1, event.start_mark.column + 1)
-
-
-def _syntax(path: str, error: MarkedYAMLError) -> Diagnostic:
+def _syntax(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    span = Span(path, mark.line + 1, mark.column + 1) if mark else Span(path)
+    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = str(error.problem or error.context or error)
-    hint = "indent with spaces" if "'\\t'" in problem else ""
-    return Diagnostic("yaml-syntax", f"this is not YAML: {problem}", span, hint)
+    hint = "indent with spaces" if "cannot start any token" in problem else ""
+    return ("yaml-syntax", f"this is not YAML: {problem}", place, hint)
 
 
-def _construct(path: str, node: Node | None) -> tuple[Document, tuple[Diagnostic, ...]]:
-    document = Document(path, None)
-    problems: list[Diagnostic] = []
-    data = _value(document, node, "", problems.append, ()) if node else None
-    if data is None and not problems:
-        problems.append(
-            Diagnostic("yaml-empty", "the file is empty", Span(path), "an asset file is a mapping of fields")
-        )
-    return replace(document, data=data), tuple(problems)
+class _Builder:
+    """Builds values from events; what is wrong but readable is added to ``problems``."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Json, int, int]] = {}
+        self._root: Json = None
+        self._nodes = 0
+
+    def build(self, text: str) -> Json:
+        documents = 0
+        for event in events(text):
+            sort = type(event)
+            if sort is ScalarEvent:
+                self._scalar(event)
+            elif sort is MappingStartEvent:
+                self._open(event, {})
+            elif sort is SequenceStartEvent:
+                self._open(event, [])
+            elif sort is MappingEndEvent or sort is SequenceEndEvent:
+                self._close()
+            elif sort is AliasEvent:
+                self._alias(event)
+            elif sort is DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    raise _RefusedError(
+                        "yaml-documents", "a second document begins here", at(event), "one asset, one file"
+                    )
+        if not documents or self._root is None:
+            raise _RefusedError("yaml-empty", "the file is empty", hint="an asset file is a mapping of fields")
+        return self._root
+
+    def _scalar(self, event: Any) -> None:
+        if event.tag is None and event.implicit[0]:
+            tag, value = plain(event.value)
+        else:
+            tag, value = tagged(event.tag, event.value)
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and type(frame.container) is dict and frame.key is None:
+            self._key(frame, event, tag)
+            return
+        if tag == "refused":
+            self._problems.append(
+                ("yaml-tag", f"the tag {_shown(event.tag)} is not allowed here", at(event), "write a plain value")
+            )
+        elif tag == UNREADABLE:
+            self._problems.append(
+                ("yaml-number", f"{event.value[:MAX_DIGITS]} is not a number that JSON has", at(event), "")
+            )
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1, 0)
+        self._put(value, 1, 0, event)
+
+    def _key(self, frame: _Frame, event: Any, tag: str) -> None:
+        key = event.value
+        frame.key, frame.dropped, frame.merging = key, True, tag == "merge"
+        if tag not in {"str", "merge", "value"}:
+            self._problems.append(("yaml-key", f"the key {key} is read as no string", at(event), "put it in quotes"))
+        elif key in frame.lines:
+            self._problems.append(
+                ("yaml-duplicate-key", f"{key!r} stands here twice, first on line {frame.lines[key]}", at(event), _ONE)
+            )
+        else:
+            frame.dropped = False
+            frame.lines[key] = at(event)[0]
+
+    def _open(self, event: Any, container: Json) -> None:
+        if len(self._stack) >= MAX_DEPTH:
+            raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and type(frame.container) is dict and frame.key is None:
+            raise _RefusedError("yaml-key", "a list or a mapping cannot be a key", at(event), _BRACES)
+        if event.tag is not None and not event.implicit and event.tag not in _CONTAINERS:
+            self._problems.append(
+                ("yaml-tag", f"the tag {_shown(event.tag)} is not allowed here", at(event), "write a plain value")
+            )
+        self._stack.append(_Frame(container, event.anchor))
+
+    def _close(self) -> None:
+        frame = self._stack.pop()
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = (frame.container, frame.size, frame.height)
+        self._put(frame.container, frame.size, frame.height, None)
+
+    def _alias(self, event: Any) -> None:
+        found = self._anchors.get(event.anchor)
+        if found is None:
+            inside = any(frame.anchor == event.anchor for frame in self._stack)
+            message = "this alias refers to what it stands in" if inside else f"nothing above is marked &{event.anchor}"
+            raise _RefusedError("yaml-aliases", message, at(event), "write the value out")
+        if self._stack and type(self._stack[-1].container) is dict and self._stack[-1].key is None:
+            raise _RefusedError("yaml-key", "an alias cannot be a key", at(event), "write it out")
+        self._put(*found, event)
+
+    def _put(self, value: Json, size: int, height: int, event: Any) -> None:
+        if not self._stack:
+            self._root = value
+            return
+        frame = self._stack[-1]
+        frame.size += size
+        frame.height = max(frame.height, height + 1)
+        if len(self._stack) + height > MAX_DEPTH:
+            raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
+        if frame.size > MAX_VALUES:
+            raise _RefusedError(
+                "yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", at(event)
+            )
+        if type(frame.container) is list:
+            frame.container.append(value)
+            return
+        key, frame.key = frame.key, None
+        if key is None or frame.dropped:
+            return
+        if frame.merging and isinstance(value, dict):
+            for name, each in value.items():
+                frame.container.setdefault(name, each)
+        else:
+            frame.container[key] = value
 
 
-Report = Callable[[Diagnostic], None]
+_ONE = "remove one of them"
+_BRACES = "{{ and }} are a template's: fill the template in first, or put the value in quotes"
+_CONTAINERS = {f"{TAG}map", f"{TAG}seq"}
 
 
-def _value(document: Document, node: Node, pointer: str, report: Report, above: tuple[int, ...]) -> Json:
-    span = document.values.setdefault(pointer, _span(document.path, node))
-    if id(node) in above:
-        raise _RefusedError("yaml-aliases", "this alias refers to what it stands in", span, _WRITE_OUT)
-    if len(above) > MAX_DEPTH or len(pointer) > MAX_POINTER:
-        raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep, or under too long keys", span)
-    if len(document.values) > MAX_VALUES:
-        raise _RefusedError("yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", span)
-    within = (*above, id(node))
-    if not isinstance(node, ScalarNode) and node.tag not in _COLLECTIONS:
-        report(_tagged(node, span))
-        return None
-    match node:
-        case MappingNode():
-            return dict(_pairs(document, node, pointer, report, within))
-        case SequenceNode():
-            below = ((each, f"{pointer}/{index}") for index, each in enumerate(node.value))
-            return [_value(document, each, where, report, within) for each, where in below]
-        case ScalarNode():
-            value = _scalar(node, span, report)
-            if not isinstance(value, str):
-                document.typed[pointer] = node.value
-            return value
-    raise AssertionError(node)
-
-
-def _pairs(
-    document: Document, node: MappingNode, pointer: str, report: Report, above: tuple[int, ...]
-) -> Iterator[tuple[str, Json]]:
-    seen: dict[str, Span] = {}
-    for key, value in node.value:
-        span = _span(document.path, key)
-        if not isinstance(key, ScalarNode) or not (key.tag == f"{_TAG}str" or key.value in _LETTERS):
-            shown = key.value if isinstance(key, ScalarNode) else "a list or mapping"
-            report(Diagnostic("yaml-key", f"the key {shown} is read as no string", span, "put it in quotes"))
-            continue
-        if key.value in seen:
-            first = seen[key.value].line
-            report(Diagnostic("yaml-duplicate-key", f"{key.value!r} stands here twice, first on line {first}", span))
-            continue
-        seen[key.value] = span
-        below = f"{pointer}/{escape(key.value)}"
-        document.keys.setdefault(below, span)
-        yield key.value, _value(document, value, below, report, above)
-
-
-def _scalar(node: ScalarNode, span: Span, report: Report) -> Json:
-    text: str = node.value
-    match str(node.tag).removeprefix(_TAG):
-        case "str" | "timestamp" | "value":
-            return text
-        case "null":
-            return None
-        case "bool":
-            return text if text in _LETTERS else text.lower() in _TRUE
-        case "int" | "float" as kind:
-            number = _number(kind, text)
-            if number is None:
-                report(Diagnostic("yaml-number", f"{text[:MAX_DIGITS]} is not a number that JSON has", span))
-            return number
-    report(_tagged(node, span))
-    return None
-
-
-def _tagged(node: Node, span: Span) -> Diagnostic:
-    tag = str(node.tag)
-    shown = f"!!{tag.removeprefix(_TAG)}" if tag.startswith(_TAG) else tag
-    return Diagnostic("yaml-tag", f"the tag {shown} is not allowed here", span, "write a plain value")
-
-
-def _number(kind: str, text: str) -> int | float | str | None:
-    """Read a number; None where JSON has none such."""
-    plain = text.replace("_", "").lower()
-    if ":" in plain:  # YAML 1.1 reads 1:30 as 90; nobody means that
-        return text
-    try:
-        number = _integer(plain) if kind == "int" else float(plain.replace(".inf", "inf").replace(".nan", "nan"))
-    except ValueError:  # only a tag makes a number of what looks like none
-        return None
-    return number if len(plain) <= MAX_DIGITS and math.isfinite(number) else None
-
-
-def _integer(plain: str) -> int:
-    sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain.removeprefix("+"))
-    octal = len(digits) > 1 and digits.startswith("0") and digits.isdigit()
-    return sign * (int(digits, 8) if octal else int(digits, 0))
-
-
-def _span(path: str, node: Node) -> Span:
-    return Span(path, node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def escape(key: str) -> str:
-    """Write a key as a part of a JSON pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def unescape(part: str) -> str:
-    """Read a part of a JSON pointer."""
-    return part.replace("~1", "/").replace("~0", "~")
+def _shown(tag: str | None) -> str:
+    text = str(tag)
+    return f"!!{text.removeprefix(TAG)}" if text.startswith(TAG) else text

@@ -1,9 +1,12 @@
 """The nouns: what flows from a Git tree to a plan and its events. Values only, no behaviour by kind."""
 
+from reconciler.model.declared import LINK as LINK
+from reconciler.model.declared import MODULE as MODULE
 from reconciler.model.declared import NOTHING as NOTHING
 from reconciler.model.declared import Address as Address
 from reconciler.model.declared import Asset as Asset
 from reconciler.model.declared import Entry as Entry
+from reconciler.model.declared import Files as Files
 from reconciler.model.declared import Json as Json
 from reconciler.model.declared import LocalPath as LocalPath
 from reconciler.model.declared import Node as Node
@@ -11,6 +14,7 @@ from reconciler.model.declared import Reference as Reference
 from reconciler.model.declared import Resolved as Resolved
 from reconciler.model.declared import Spec as Spec
 from reconciler.model.declared import Tree as Tree
+from reconciler.model.links import BrokenLinkError as BrokenLinkError
 from reconciler.model.live import Live as Live
 from reconciler.model.live import Observation as Observation
 from reconciler.model.live import Record as Record

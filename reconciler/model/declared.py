@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
+
+from reconciler.model.links import BrokenLinkError, follow
 
 Json = Any
 Spec = Mapping[str, Json]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+LINK, MODULE = 0o120000, 0o160000  # modes of a symbolic link and of a submodule
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,6 +40,22 @@ class Entry:
     oid: str
 
 
+class Files(Protocol):
+    """Files by path, from wherever: all that the format needs to know of the world."""
+
+    def file(self, path: str) -> bytes:
+        """Read the file at a path that exists."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or a folder stands at the path."""
+        ...
+
+    def shown(self, path: str) -> str:
+        """Write a path as the user sees it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A Git tree as a value; paths count from the top of the repository."""
@@ -45,10 +65,34 @@ class Tree:
     read: Callable[[str], bytes]
     root: str = ""  # folder of the workspace inside the repository, "" or "a/b/"
     at: Callable[[str], Tree | None] = lambda _commit: None  # the same workspace at another commit, while Git has it
+    size: Callable[[str], int] | None = None  # of a blob, in bytes, where that can be told without reading it
+
+    def file(self, path: str) -> bytes:
+        """Read the file at a path that exists, links followed. What is no file is empty."""
+        try:
+            entry = self.entries.get(self.real(path))
+        except BrokenLinkError:
+            return b""
+        return self.read(entry.oid) if entry is not None and entry.mode != MODULE else b""
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder stands at the path."""
-        return path in self.entries or any(each.startswith(f"{path}/") for each in self.entries)
+        """Tell whether a file or a folder stands at the path; a link does, whatever it leads to."""
+        if path in self.entries:
+            return True
+        try:
+            real = self.real(path)
+        except BrokenLinkError:
+            return False
+        return not real or real in self.entries or any(each.startswith(f"{real}/") for each in self.entries)
+
+    def real(self, path: str) -> str:
+        """Return the path with all links on its way followed; a BrokenLinkError where that cannot be."""
+        return follow(path, self._target)
+
+    def _target(self, path: str) -> str | None:
+        entry = self.entries.get(path)
+        linked = entry is not None and entry.mode == LINK
+        return self.read(self.entries[path].oid).decode("utf-8", "surrogateescape") if linked else None
 
     def shown(self, path: str) -> str:
         """Write a path as the user sees it, from the workspace root."""

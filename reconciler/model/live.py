@@ -28,7 +28,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of a job. ``failure`` is the class of what went wrong: user, timeout, staging, engine or lost."""
+    """One execution of a job.
+
+    ``failure`` is the class of what went wrong: user, timeout, staging, engine or lost; of a canceled run who did it:
+    user, or left, where mlgit canceled it because its job had left Git.
+    """
 
     id: str
     address: Address
@@ -57,14 +61,21 @@ class Run:
         """Tell whether the run ended for a reason that is not the user's: it may be tried again unasked."""
         return self.status is Status.LOST or (self.status is Status.FAILED and self.failure in ("staging", "engine"))
 
+    @property
+    def open(self) -> bool:
+        """Tell whether something is left to record of the run: its end, or what its outputs are in the store."""
+        unstored = any("md5" not in each for each in self.outputs.values())
+        return self.status.active or (self.status is Status.COMPLETED and unstored)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is live under an address: the declaration as applied, what it resolved to, and what was made of it.
 
-    ``seq`` orders versions; ``declared_at`` is the commit whose tree declared this; ``realised`` is the outcome of
-    a builder or a store. Of a job, ``run`` is the current completed run and ``latest`` the newest one. ``extra``
-    keeps what a newer mlgit wrote.
+    ``seq`` orders versions, ``top`` is the highest that the address ever had; ``declared_at`` is the commit whose tree
+    declared this; ``realised`` is the outcome of a builder or a store. Of a job, ``run`` is the current completed run,
+    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. ``extra`` keeps what a newer mlgit
+    wrote.
     """
 
     address: Address
@@ -74,6 +85,7 @@ class Record:
     fp_version: int
     version: str = ""
     seq: int = 0
+    top: int = 0
     contents: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     references: Mapping[str, Resolved] = field(default_factory=lambda: NOTHING)
     source: str = ""
@@ -83,6 +95,7 @@ class Record:
     lineage: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     run: str = ""
     latest: str = ""
+    unfinished: tuple[str, ...] = ()
     archived: bool = False
     extra: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
 
@@ -97,6 +110,7 @@ class Live:
     version: Callable[[Address, str], Record | None]
     commit: str = ""
     applied: str = ""  # the source commit that was applied last
+    store: str = ""  # the id of the store that was written to last
 
 
 @dataclass(frozen=True, slots=True)

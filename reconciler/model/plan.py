@@ -57,7 +57,10 @@ class Action:
 
     @property
     def key(self) -> str:
-        """Name the action within its plan."""
+        """Name the action within its plan; what concerns a superseded run names that run."""
+        superseded = self.record is not None and self.run is not None and self.run.id != self.record.latest
+        if superseded and self.op in (Op.RECORD, Op.CANCEL):
+            return f"{self.op} {self.address.at(self.version)}"
         return f"{self.op} {self.address}"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from planning.world import SCHEMA, SUM, asset, declared_by, edited, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.assets import declare, unresolved
+from reconciler.format.assets import declare, strict, unresolved
 from reconciler.format.kinds import kinds
 from reconciler.model import Address
 
@@ -79,6 +79,18 @@ def test_a_dangling_reference_is_an_error_where_it_is_not_live_either():
     assert unresolved(declared, {Address("data", "numbers"): None}) == ()
 
 
+def test_a_reference_to_a_file_with_an_error_is_not_wrong_too():
+    declared = declared_by(edited("jobs/sum.yml", "command:", "comand:"))
+    assert SUM in declared.broken
+    assert unresolved(declared, {}) == unresolved(declared) == ()
+
+
+def test_a_secret_counts_as_an_error_before_anything_is_done():
+    lowered = Diagnostic("secret-literal", "m", severity=Severity.WARNING)
+    other = Diagnostic("path-missing", "m", severity=Severity.WARNING)
+    assert [each.severity for each in strict([lowered, other])] == [Severity.ERROR, Severity.WARNING]
+
+
 def test_a_path_that_is_not_in_git_is_shown_at_its_line():
     found = problem(edited("data/numbers.yml", "path: numbers.csv", "path: nowhere.csv"))
     assert (found.code, found.span) == ("path-missing", Span("data/numbers.yml", 4, 7))
@@ -91,16 +103,14 @@ def test_a_path_out_of_the_repository_is_refused(path):
     assert (found.code, found.span) == ("path-outside", Span("data/numbers.yml", 4, 7))
 
 
-@pytest.mark.parametrize("typed", ["1.10", "010", "1_0", "1e1"])
+@pytest.mark.parametrize("typed", ["1.10", "010", "1_0", "2024-01-01"])
 def test_a_version_that_yaml_reads_as_another_number_is_shown_as_it_was_typed(typed):
     found = problem(edited("data/numbers.yml", "type:", f"version: {typed}\ntype:"))
     assert (found.code, found.span) == ("version-ambiguous", Span("data/numbers.yml", 3, 10))
     assert found.hint == f'write version: "{typed}"'
 
 
-@pytest.mark.parametrize(
-    ("typed", "version"), [("1", "1"), ('"1.10"', "1.10"), ("1.5", "1.5"), ("2024-01-01", "2024-01-01")]
-)
+@pytest.mark.parametrize(("typed", "version"), [("1", "1"), ('"1.10"', "1.10"), ("1.5", "1.5"), ("1e1", "1e1")])
 def test_a_version_that_is_clear_is_taken_as_it_stands(typed, version):
     files = edited("data/numbers.yml", "type:", f"version: {typed}\ntype:")
     assert asset(files, Address("data", "numbers")).version == version
@@ -114,11 +124,11 @@ def test_fewest_instances_are_not_more_than_most():
 
 def test_the_command_uses_only_inputs_and_outputs_that_are_declared():
     found = problem(edited("jobs/sum.yml", "${{inputs.factor}}", "${{inputs.factr}} ${{ inputs.numbers }}"))
-    assert (found.code, found.span) == ("expression-undeclared", Span("jobs/sum.yml", 3, 10))
+    assert (found.code, found.span) == ("expression-undeclared", Span("jobs/sum.yml", 3, 44))
     assert "${{inputs.factr}}" in found.message
     assert found.hint == "did you mean factor?"
     gone = edited("jobs/sum.yml", "outputs:\n  total: {type: uri_folder}\n", "")
-    assert "outputs has no total" in problem(gone).message
+    assert "outputs does not declare" in problem(gone).message
 
 
 def test_a_job_without_a_name_is_named_after_its_file():

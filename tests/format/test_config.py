@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import __version__
 from reconciler.diagnostics import Span, has_errors
 from reconciler.format.config import Glob, read
 from reconciler.format.yaml import parse
@@ -85,7 +86,7 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["store", "assets", "backends", "compute", "limits", "retries", "builder", "requires"])
+KEYS = st.sampled_from(["store", "assets", "backends", "compute", "limits", "retries", "builder", "requires", "rules"])
 
 
 @settings(max_examples=150, deadline=None)
@@ -95,3 +96,33 @@ def test_any_settings_give_a_configuration_or_problems_and_never_raise(values):
     document.data.update(values)
     found, problems = read(document)
     assert found is not None or problems
+
+
+@pytest.mark.parametrize(
+    "field", ['state: {name: "a\\n", lineage: "%s"}' % ("1" * 32), 'state: {name: a, lineage: "%s\\n"}' % ("1" * 32)]
+)
+def test_a_line_break_at_the_end_is_no_part_of_a_name(field):
+    found, problems = config(f"{field}\n")
+    assert found is None
+    assert [each.code for each in problems] == ["wrong-value"]
+
+
+@pytest.mark.parametrize("wanted", [">=0.0.1", ">=0.0.1,<99", "!=99.0"])
+def test_a_version_that_fits_may_work_here(wanted):
+    found, problems = config(f'requires: "{wanted}"\n{STATE}')
+    assert found is not None
+    assert problems == ()
+
+
+def test_another_version_is_refused_before_its_fields_are_judged():
+    found, (problem,) = config(f'requires: ">=99"\nwhatever: 1\n{STATE}')
+    assert found is None
+    assert (problem.code, problem.span) == ("requires-unmet", Span("mlgit.yml", 1, 11))
+    assert ">=99" in problem.message
+    assert __version__ in problem.message
+
+
+def test_versions_that_are_none_are_refused_at_their_line():
+    found, (problem,) = config(f"requires: newest\n{STATE}")
+    assert found is None
+    assert (problem.code, problem.span) == ("wrong-value", Span("mlgit.yml", 1, 11))

@@ -12,9 +12,10 @@ from workspaces import SMALL
 
 from reconciler.data import folder
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format import schemas
+from reconciler.format import explain, schemas
 from reconciler.format.kinds import kinds
-from reconciler.format.schemas import check, did_you_mean
+from reconciler.format.schemas import check
+from reconciler.format.suggest import did_you_mean
 from reconciler.format.yaml import parse
 
 FILES = sorted(folder("schemas").rglob("*.schema.json"))
@@ -55,7 +56,7 @@ def test_no_two_schemas_share_an_id():
 
 @pytest.mark.parametrize("name", [*kinds(), "mlgit"])
 def test_each_kind_has_a_schema(name):
-    assert schemas.load(name)
+    assert schemas.identity(name) in schemas.documents()
 
 
 def test_what_is_right_is_not_talked_about():
@@ -130,6 +131,7 @@ def test_a_field_of_another_type_is_not_passed_over(monkeypatch):
         "unevaluatedProperties": False,
     }
     monkeypatch.setattr(schemas, "_validator", lambda _name: Draft202012Validator(schema))
+    monkeypatch.setattr(explain, "validator", lambda _name: Draft202012Validator(schema))
     (found,) = checked("type: a\nof_b: 1\n", "any")
     assert (found.code, found.span, found.hint) == (
         "unknown-field",

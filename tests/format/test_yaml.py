@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format import yaml
-from reconciler.format.yaml import Document, escape, parse, unescape
+from reconciler.format.pointers import escape, find, split, unescape
+from reconciler.format.yaml import Document, parse
 
 QUICK = 2.0  # seconds; what these files would cost unguarded is minutes
 
@@ -58,15 +59,14 @@ REFUSED: dict[str, tuple[bytes, str, int, int]] = {
     "a number's tag on a word": (b"a: !!int x\n", "yaml-number", 1, 4),
     "not a number": (b"a: 1\nb: [1, .nan]\n", "yaml-number", 2, 8),
     "infinity": (b"a: -.inf\n", "yaml-number", 1, 4),
-    "a float beyond floats": (b"a: 1e400\n", "yaml-number", 1, 4),
+    "a float beyond floats": (b"a: 1.0e+400\n", "yaml-number", 1, 4),
     "five thousand digits": (b"a: " + b"9" * 5000, "yaml-number", 1, 4),
     "five thousand hexadecimal digits": (b"a: 0x" + b"f" * 5000, "yaml-number", 1, 4),
-    "an alias bomb": (bomb(9, 9), "yaml-too-many", 1, 10),
-    "too many aliases": (b"a: &a 1\nb: [" + b"*a, " * 101 + b"1]\n", "yaml-aliases", 2, 405),
-    "an alias in what it names": (b"a: &x [1, *x]\n", "yaml-aliases", 1, 4),
-    "a mapping in itself": (b"a: &x {b: *x}\n", "yaml-aliases", 1, 4),
-    "aliases that are deep together": (chain(50, 90), "yaml-too-deep", 2, 19),
-    "an alias of nothing": (b"a: *x\n", "yaml-syntax", 1, 4),
+    "an alias bomb": (bomb(9, 9), "yaml-too-many", 6, 25),
+    "an alias in what it names": (b"a: &x [1, *x]\n", "yaml-aliases", 1, 11),
+    "a mapping in itself": (b"a: &x {b: *x}\n", "yaml-aliases", 1, 11),
+    "aliases that are deep together": (chain(50, 90), "yaml-too-deep", 3, 99),
+    "an alias of nothing": (b"a: *x\n", "yaml-aliases", 1, 4),
     "brackets": (b"[" * 10_000, "yaml-too-deep", 1, 101),
     "braces": (b"{a: " * 10_000, "yaml-too-deep", 1, 401),
     "bullets": (b"- " * 10_000, "yaml-too-deep", 1, 201),
@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[bytes, str, int, int]] = {
     "a control character": (b"a: \x01\n", "not-text", 1, 4),
     "Latin-1": ("a: 1\nb: café\n".encode("latin-1"), "not-utf8", 2, 7),
     "UTF-16": ("a: 1".encode("utf-16"), "not-utf8", 1, 1),
-    "half a character": (b'a: 1\nb: "\\ud800"\n', "yaml-syntax", 2, 4),
+    "half a character": (b'a: 1\nb: "\\ud800"\n', "yaml-syntax", 2, 7),
     "an escape beyond Unicode": (b'a: "\\U00110000"\n', "yaml-syntax", 1, 7),
     "a new YAML": (b"%YAML 3.0\n---\na: 1\n", "yaml-syntax", 1, 1),
     "nothing": (b"", "yaml-empty", 1, 1),
@@ -111,7 +111,7 @@ def test_a_tab_is_answered_with_spaces():
 def test_a_byte_order_mark_and_windows_line_ends_are_no_content():
     document, problems = parse("f.yml", b"\xef\xbb\xbfa: 1\r\nb:\r\n  c: x\r\n")
     assert (document.data, problems) == ({"a": 1, "b": {"c": "x"}}, ())
-    assert document.keys["/b/c"] == Span("f.yml", 3, 3)
+    assert document.key("/b/c") == Span("f.yml", 3, 3)
 
 
 @pytest.mark.parametrize("text", ["azureml:a@b", "azureml:a:1", "azureml://jobs/a/outputs/b", "a@b"])
@@ -144,7 +144,7 @@ def test_an_alias_stands_for_its_value():
         ("1:30", "1:30"),
         ("190:20:30.15", "190:20:30.15"),
         ("2020-01-01", "2020-01-01"),
-        ("1e3", 1000.0),
+        ("1e3", "1e3"),
         (".5", 0.5),
         ("=", "="),
         ('"1"', "1"),
@@ -158,7 +158,7 @@ def test_scalars_are_read_as_yaml_1_1_has_them_save_what_nobody_means(text, valu
 
 def test_a_number_is_remembered_as_it_was_typed():
     document, _ = parse("f.yml", b"version: 1.10\n")
-    assert (document.data["version"], document.typed["/version"]) == (1.1, "1.10")
+    assert (document.data["version"], document.typed("/version")) == (1.1, "1.10")
 
 
 def test_the_place_of_a_missing_pointer_is_the_nearest_above_it():
@@ -187,7 +187,11 @@ def test_arbitrary_punctuation_gives_data_or_a_diagnostic_and_never_raises(text)
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Co", "Zl", "Zp", "Cf")), max_size=12
 )
-SCALARS = st.none() | st.booleans() | st.integers(-(10**60), 10**60) | st.floats(allow_nan=False, allow_infinity=False)
+# YAML 1.1 takes 1e-5 for text: it wants the dot.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(
+    lambda each: "e" not in repr(each) or "." in repr(each)
+)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**60), 10**60) | FLOATS
 VALUES = st.recursive(
     SCALARS | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
@@ -214,12 +218,16 @@ def test_every_key_and_value_is_found_where_it_stands(value, indent):
     assert (document.data, problems) == (value, ())
     lines = text.split("\n")
     for pointer, each in walk(value):
-        span = document.values[pointer]
+        span = document.value(pointer)
         begins = "{[" if isinstance(each, dict | list) else json.dumps(each, ensure_ascii=False)
         here = lines[span.line - 1][span.column - 1 :]
         assert here[0] in begins if isinstance(each, dict | list) else here.rstrip(",") == begins
-    for pointer, span in document.keys.items():
-        key = json.dumps(unescape(pointer.rpartition("/")[2]), ensure_ascii=False)
+    for pointer, _ in walk(value):
+        above, _, last = pointer.rpartition("/")
+        if not isinstance(find(value, split(above)), dict) or not pointer:
+            continue
+        span = document.key(pointer)
+        key = json.dumps(unescape(last), ensure_ascii=False)
         assert lines[span.line - 1][span.column - 1 :].startswith(f"{key}: ")
 
 

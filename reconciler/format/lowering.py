@@ -1,0 +1,37 @@
+"""How much a diagnostic matters here: rules stricter than azure-ai-ml's can be lowered, or raised, in mlgit.yml.
+
+Only codes of rules can be; what a file needs in order to be read, found or planned at all stays an error.
+docs/format.md has the same list, with the reason of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.kind import words
+
+OFF = "off"
+LEVELS = (*(str(each) for each in Severity), OFF)
+
+LOWERABLE = words(
+    "binding-dangling binding-legacy binding-type binding-unknown cron-illegal deployment-empty environment-both "
+    "environment-conda environment-neither expression-malformed expression-undeclared expression-unknown input-range "
+    "input-type input-undeclared instances-negative instances-order mltable-missing name-dotted name-illegal "
+    "name-placeholder name-reserved node-cycle optional-needed output-undeclared path-missing port-name "
+    "protocol-unknown recurrence-illegal reference-sort secret-literal secret-suspected time-illegal time-order "
+    "traffic-mirror traffic-part traffic-share version-ambiguous version-illegal zone-foreign zone-unknown"
+)
+
+
+def lowered(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """Return diagnostics with the severity that ``rules`` gives to their codes, those that are off left out."""
+    return tuple(_lowered(found, rules)) if rules else tuple(found)
+
+
+def _lowered(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
+    for each in found:
+        level = rules.get(each.code, each.severity) if each.code in LOWERABLE else each.severity
+        if level != OFF:
+            yield replace(each, severity=Severity(level))

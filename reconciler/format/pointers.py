@@ -1,0 +1,39 @@
+"""JSON pointers (RFC 6901): how a place inside a document is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reconciler.model import Json
+
+
+def escape(key: str) -> str:
+    """Write a key as one part of a pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def unescape(part: str) -> str:
+    """Read one part of a pointer."""
+    return part.replace("~1", "/").replace("~0", "~")
+
+
+def join(*parts: str | int) -> str:
+    """Make a pointer of keys and indices."""
+    return "".join(f"/{escape(str(part))}" for part in parts)
+
+
+def split(pointer: str) -> list[str]:
+    """Return the keys and indices that a pointer is made of."""
+    return [unescape(part) for part in pointer.split("/")[1:]]
+
+
+def find(value: Json, parts: Iterable[str | int]) -> Json:
+    """Return what stands at the keys and indices; None where nothing does."""
+    for part in parts:
+        if isinstance(value, Mapping):
+            value = value.get(str(part))
+        elif isinstance(value, Sequence) and not isinstance(value, str) and str(part).isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            return None
+    return value

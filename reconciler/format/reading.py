@@ -1,0 +1,166 @@
+"""One file, read: what it declares, what it mentions and everything that is wrong in it by itself."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from reconciler.diagnostics import Diagnostic, Severity, has_errors
+from reconciler.format.behind import behind, unfetched
+from reconciler.format.forms import malformed
+from reconciler.format.kind import Kind
+from reconciler.format.kinds import kind_named
+from reconciler.format.lowering import lowered
+from reconciler.format.recognition import recognise
+from reconciler.format.references import mentions
+from reconciler.format.rules.components import reached
+from reconciler.format.schemas import check
+from reconciler.format.subject import Subject
+from reconciler.format.yaml import Document, parse
+from reconciler.model import NOTHING, Address, Asset, Files, Json, LocalPath, Reference, Spec, Tree
+
+# What means to be an asset, readable or not: it names a schema of Azure ML, of whatever kind.
+_MEANT = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
+
+
+_MOST = 50  # diagnostics of one rule in one file
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading one file that is, or means to be, an asset. No asset where an error stands.
+
+    ``address`` is what the file declares, or would without its errors.
+    """
+
+    path: str
+    document: Document
+    kind: Kind | None
+    asset: Asset | None
+    diagnostics: tuple[Diagnostic, ...]
+    address: Address | None = None
+
+
+def read(files: Files, path: str, *, runs: bool = True, rules: Mapping[str, str] = NOTHING) -> Reading | None:
+    """Read the file at a path; None where it is nothing of ours. ``rules`` says how much each diagnostic matters."""
+    raw = files.file(path)
+    document, unreadable = parse(files.shown(path), raw)
+    kind = recognise(document.data)
+    if kind is None:
+        return _unclaimed(path, document, unreadable) if _MEANT.search(raw) else None
+    problems = list(unreadable)
+    problems += check(document, kind.name)
+    address = Address(kind.name, _name(files, path, kind, document.data))
+    if has_errors(problems):
+        return Reading(path, document, kind, None, tuple(problems), address)
+    asset, found = _asset(files, path, document, kind, runs=runs)
+    problems += lowered(found, rules)
+    return Reading(path, document, kind, None if has_errors(problems) else asset, tuple(problems), address)
+
+
+def _unclaimed(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> Reading:
+    if document.data is None or not isinstance(document.data, dict):
+        return Reading(path, document, None, None, unreadable)
+    message = f"mlgit does not know the kind of asset that {document.data['$schema']} describes"
+    hint = "leave the file out with assets: exclude: in mlgit.yml"
+    note = Diagnostic("kind-unknown", message, document.value("/$schema"), hint, Severity.NOTE)
+    return Reading(path, document, None, None, (*unreadable, note))
+
+
+def _asset(
+    files: Files, path: str, document: Document, kind: Kind, *, runs: bool
+) -> tuple[Asset, tuple[Diagnostic, ...]]:
+    subject = Subject(path, document, document.data, files)
+    problems = [*_judged(subject, kind), *_included(subject)]
+    spec = _spliced(subject, kind)
+    found = list(mentions(spec, kind, posixpath.dirname(path)))
+    problems += _unspliced(subject, kind)
+    problems += _formless(subject, problems)
+    problems += _out_of_reach(subject, found)
+    asset = Asset(
+        address=Address(kind.name, _name(files, path, kind, spec)),
+        spec=spec,
+        source=path,
+        version=str(spec.get("version", "")),
+        references=tuple(each for each in found if isinstance(each, Reference)),
+        paths=tuple(each for each in found if isinstance(each, LocalPath)),
+        runs_on_change=runs,
+    )
+    return asset, (*problems, *_unprintable(asset, document))
+
+
+def _unprintable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
+    """Yield names and versions that no line of text can show: they would forge what is shown beside them."""
+    for field, value in (("name", asset.address.name), ("version", asset.version)):
+        if not value.isprintable():
+            message = f"the {field} {json.dumps(value)} has a character in it that cannot be shown"
+            hint = f"write the {field} without line breaks, tabs and control characters"
+            yield Diagnostic("name-unprintable", message, document.value(f"/{field}"), hint)
+
+
+def _judged(subject: Subject, kind: Kind) -> Iterator[Diagnostic]:
+    """Yield what the rules of a kind find; of one rule no more than a person would read."""
+    for rule in kind.rules:
+        yield from islice(rule(subject), _MOST)
+
+
+def _included(subject: Subject) -> Iterator[Diagnostic]:
+    """Yield what is wrong in the files that this one is made of, wherever they lie."""
+    for name, part in reached(subject):
+        kind = kind_named(name)
+        problems = check(part.document, kind.name)
+        yield from problems
+        if not has_errors(problems):
+            yield from _judged(part, kind)
+
+
+def _unspliced(subject: Subject, kind: Kind) -> Iterator[Diagnostic]:
+    """Yield why a file that is there cannot be put in the place of its name; an empty one has nothing to say."""
+    for name in sorted(kind.spliced & subject.spec.keys()):
+        value = subject.spec[name]
+        path = subject.beside(value.removeprefix("file:")) if isinstance(value, str) else ""
+        if path and subject.files.exists(path):
+            found = parse(subject.files.shown(path), subject.files.file(path))[1]
+            yield from (each for each in found if each.code != "yaml-empty")
+
+
+def _formless(subject: Subject, said: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield references that have no known form, where no rule has said more of them."""
+    places = {each.span for each in said}
+    for pointer, text, forms in malformed(subject.spec):
+        place = subject.document.value(pointer)
+        if place not in places:
+            yield Diagnostic("reference-form", f"{text} is not a reference of any known form", place, forms)
+
+
+def _out_of_reach(subject: Subject, found: Iterable[Reference | LocalPath]) -> Iterator[Diagnostic]:
+    """Yield what a path names and Git cannot give; files of the disk are there or not, which the rules tell."""
+    tree = subject.files
+    if not isinstance(tree, Tree):
+        return
+    for each in found:
+        if isinstance(each, LocalPath) and tree.exists(each.path):
+            content = behind(tree, each.path)
+            place = subject.document.value(each.pointer)
+            faults = (*content.faults, *unfetched(tree, each.path, content))
+            yield from (fault.at(place) for fault in islice(faults, _MOST))
+
+
+def _name(files: Files, path: str, kind: Kind, spec: Spec) -> str:
+    """Name an asset: by its ``name``, within what its kind counts in, else by its path."""
+    name = str(spec.get("name") or posixpath.splitext(files.shown(path))[0])
+    return f"{spec[kind.within]}/{name}" if kind.within and spec.get(kind.within) else name
+
+
+def _spliced(subject: Subject, kind: Kind) -> Spec:
+    """Put the content of a named YAML file in the place of its name, as Azure ML does with conda files."""
+    spec: dict[str, Json] = dict(subject.spec)
+    for name in kind.spliced & spec.keys():
+        if isinstance(spec[name], str):
+            inner = subject.load(subject.beside(spec[name].removeprefix("file:")))
+            spec[name] = spec[name] if inner is None else inner
+    return spec

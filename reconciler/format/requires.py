@@ -1,0 +1,32 @@
+"""Which versions of mlgit may work on a workspace: `requires` of mlgit.yml, read as pip reads versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from reconciler import __version__
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.pointers import find
+from reconciler.format.yaml import Document
+
+_POINTER = "/requires"
+
+
+def requires(document: Document) -> Iterator[Diagnostic]:
+    """Yield why this mlgit must not work on what the document belongs to."""
+    wanted = find(document.data, ["requires"])
+    if not isinstance(wanted, str):
+        return  # nothing is asked for, or the schema has something to say
+    try:
+        met = SpecifierSet(wanted).contains(__version__, prereleases=True)
+    except InvalidSpecifier:
+        message = f"{wanted} names no versions"
+        hint = f'write it as pip does, such as requires: ">={__version__}"'
+        yield Diagnostic("wrong-value", message, document.value(_POINTER), hint)
+        return
+    if not met:
+        message = f"this workspace needs mlgit {wanted}; this is mlgit {__version__}"
+        hint = f'install one that fits: pip install "mlgit{wanted}"'
+        yield Diagnostic("requires-unmet", message, document.value(_POINTER), hint)

@@ -1,0 +1,79 @@
+"""What a schema cannot say: rules about one asset and its surroundings, each a small function with a diagnostic.
+
+Modules go by subject. Here they are put together by kind, for the values in ``kinds/`` to hold; which of them are
+stricter than azure-ai-ml, and why, is told in docs/format.md.
+"""
+
+from __future__ import annotations
+
+from reconciler.format.rules import (
+    bindings,
+    commands,
+    endpoints,
+    environments,
+    inputs,
+    machines,
+    mentions,
+    names,
+    paths,
+    pipelines,
+    ports,
+    schedules,
+    secrets,
+    spark,
+    stores,
+)
+from reconciler.format.rules.graph import Check, on_graph
+from reconciler.format.subject import Rule
+
+_WORK: tuple[Rule, ...] = (
+    *mentions.RULES,
+    *paths.WORK_RULES,
+    *environments.WORK_RULES,
+    *secrets.RULES,
+)
+_PIPELINE: tuple[Check, ...] = (*pipelines.STRUCTURE_CHECKS, *bindings.CHECKS, *inputs.CHECKS, *spark.NODE_CHECKS)
+
+COMPONENT_RULES: tuple[Rule, ...] = (
+    *names.ASSET_RULES,
+    *ports.COMPONENT_RULES,
+    *_WORK,
+    *commands.COMPONENT_RULES,
+    on_graph(*_PIPELINE),
+)
+JOB_RULES: tuple[Rule, ...] = (
+    *ports.JOB_RULES,
+    *_WORK,
+    *commands.JOB_RULES,
+    on_graph(*_PIPELINE, *pipelines.COMPUTE_CHECKS),
+    *spark.JOB_RULES,
+)
+SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_WORK, *commands.JOB_RULES)
+DEPLOYMENT_RULES: tuple[Rule, ...] = (
+    *names.ENDPOINT_RULES,
+    *mentions.RULES,
+    *paths.WORK_RULES,
+    *environments.WORK_RULES,
+    *endpoints.DEPLOYMENT_RULES,
+    *machines.RULES,
+    *secrets.RULES,
+)
+ENDPOINT_RULES: tuple[Rule, ...] = (*names.ENDPOINT_RULES, *endpoints.ENDPOINT_RULES, *secrets.RULES)
+ENVIRONMENT_RULES: tuple[Rule, ...] = (
+    *names.ENVIRONMENT_RULES,
+    *paths.ENVIRONMENT_RULES,
+    *environments.ASSET_RULES,
+    *secrets.RULES,
+)
+DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *secrets.RULES)
+MODEL_RULES: tuple[Rule, ...] = DATA_RULES
+COMPUTE_RULES: tuple[Rule, ...] = (*names.COMPUTE_RULES, *machines.RULES, *schedules.RULES, *secrets.RULES)
+DATASTORE_RULES: tuple[Rule, ...] = (*names.CONTAINER_RULES, *stores.RULES, *secrets.RULES)
+WORKSPACE_RULES: tuple[Rule, ...] = (*names.WORKSPACE_RULES, *secrets.RULES)
+FEATURESTORE_RULES: tuple[Rule, ...] = WORKSPACE_RULES
+CONNECTION_RULES: tuple[Rule, ...] = WORKSPACE_RULES
+REGISTRY_RULES: tuple[Rule, ...] = (*names.REGISTRY_RULES, *secrets.RULES)
+FEATURESET_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.WORK_RULES, *secrets.RULES)
+FEATURESTORE_ENTITY_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *secrets.RULES)
+DATA_IMPORT_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *secrets.RULES)
+MODEL_PACKAGE_RULES: tuple[Rule, ...] = (*mentions.RULES, *paths.WORK_RULES, *environments.WORK_RULES, *secrets.RULES)

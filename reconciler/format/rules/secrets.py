@@ -1,0 +1,91 @@
+"""Secrets that stand in a file: Git never forgets one. design.md, section 5: a literal key in a file is an error.
+
+What is recognisably a key is an error. What stands where a secret belongs but does not look like one (a password
+``example``) is a warning, because files with such examples are about. Placeholders are neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.pointers import join
+from reconciler.format.rules.parts import Pointer, mapping, placeholder, strings
+from reconciler.format.rules.spots import span_at
+from reconciler.format.subject import Rule, Subject
+
+_FIELDS = re.compile(
+    r"(?:.*_)?(?:account_key|sas_token|client_secret|password|pat|api_key|secret_access_key|access_token|secret|key)",
+    re.IGNORECASE,
+)
+_HOLDERS = ("credentials", "ssh_settings", "teacher_model_endpoint_connection")
+_OF_CONNECTIONS = ("api_key", "client_secret", "password", "sas_token", "account_key", "key")
+_EXAMPLE = re.compile(
+    r"example|dummy|placeholder|changeme|your|sample|fake|redacted|todo|secret|\.\.\.|\*\*\*", re.IGNORECASE
+)
+_REAL_LENGTH, _REAL_VARIETY = 20, 10
+# What is a secret wherever it stands, with the word to look for first: a search costs less than a pattern.
+_KNOWN = (
+    ("AccountKey=", re.compile(r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})"), "a storage account key"),
+    ("sig=", re.compile(r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{30,}={0,2})"), "a shared access signature"),
+    ("PRIVATE KEY", re.compile(r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----)"), "a private key"),
+    ("AKIA", re.compile(r"\b(?P<secret>AKIA[0-9A-Z]{16})\b"), "an AWS access key"),
+    ("ghp_", re.compile(r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b"), "a GitHub token"),
+)
+_HINT = "take it out, replace it where it is valid, and name it under secrets: in mlgit.yml"
+
+
+def literal(subject: Subject) -> Iterator[Diagnostic]:
+    """Yield values where a secret belongs: errors where they look like one, warnings else, placeholders never."""
+    for pointer, text in _held(subject):
+        if not text.strip() or _filled_in_later(text):
+            continue
+        place = subject.document.value(join(*pointer))
+        if _real(text):
+            yield Diagnostic("secret-literal", f"{pointer[-1]} is a secret, and this file is in Git", place, _HINT)
+        else:
+            message = f"{pointer[-1]} is a secret; what stands here will be in Git for ever"
+            yield Diagnostic("secret-suspected", message, place, _HINT, Severity.WARNING)
+
+
+def _held(subject: Subject) -> Iterator[tuple[Pointer, str]]:
+    for holder in _HOLDERS:
+        for pointer, text in strings(subject.spec.get(holder), (holder,)):
+            if _FIELDS.fullmatch(str(pointer[-1])):
+                yield pointer, text
+    for field in _OF_CONNECTIONS:
+        if isinstance(subject.spec.get(field), str):
+            yield (field,), subject.spec[field]
+    for name, value in mapping(subject.spec.get("environment_variables")).items():
+        # Names of variables say little: only what is recognisably a key counts.
+        if isinstance(value, str) and _FIELDS.fullmatch(str(name)) and _real(value) and not _filled_in_later(value):
+            yield ("environment_variables", name), value
+
+
+def _filled_in_later(text: str) -> bool:
+    varied = set(text.lower()) - set("?&=-_:. ")
+    return placeholder(text) or len(varied) <= 2 or _EXAMPLE.search(text) is not None  # noqa: PLR2004 - x and X, or *
+
+
+def _real(text: str) -> bool:
+    """Tell whether a text is as long and as varied as keys are that a machine has made."""
+    mixed = any(each.isdigit() for each in text) and any(each.isalpha() for each in text)
+    return len(text) >= _REAL_LENGTH and mixed and len(set(text)) >= _REAL_VARIETY and " " not in text
+
+
+def anywhere(subject: Subject) -> Iterator[Diagnostic]:
+    """Yield keys of well-known forms, wherever they stand: in a command, a comment, a URL."""
+    source = subject.document.text
+    for word, pattern, sort in _KNOWN:
+        if word not in source:
+            continue
+        for found in pattern.finditer(source):
+            secret = found["secret"]
+            if _filled_in_later(secret) or (len(set(secret)) < _REAL_VARIETY and "-----" not in secret):
+                continue
+            place = span_at(subject.document, found.start("secret"))
+            yield Diagnostic("secret-literal", f"this is {sort}, and this file is in Git", place, _HINT)
+
+
+RULES: tuple[Rule, ...] = (literal, anywhere)

@@ -1,0 +1,98 @@
+"""Whatever the JSON: rules yield diagnostics with places, and never raise."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.diagnostics import Span
+from reconciler.format.kind import words
+from reconciler.format.kinds import kinds
+from reconciler.format.subject import Subject
+from reconciler.format.yaml import parse
+
+# Words that rules look for: made of them, documents get far into the rules.
+WORDS = st.sampled_from(
+    sorted(
+        words("""
+    name version type inputs outputs jobs a b path component trial command code environment image build conda_file
+    compute settings default_compute resources conf entry file task search_space additional_includes create_job
+    trigger expression schedule hours minutes time_zone start_time end_time interval schedules compute_start_stop
+    traffic mirror_traffic credentials account_key sas_token password optional default min max enum values protocol
+    min_instances max_instances code_configuration scoring_script training_data model job
+""")
+    )
+)
+TEXTS = st.one_of(
+    WORDS,
+    st.sampled_from(
+        [
+            "${{inputs.a}}",
+            "${{parent.jobs.a.outputs.b}}",
+            "${{parent.jobs.b.outputs.a}}",
+            "${{parent.inputs.a}}",
+            "${{inputs",
+            "$[[ ${{ inputs.a }}",
+            "${{}}",
+            "${{...}}",
+            "./it.yml",
+            "file:it.yml",
+            "azureml:a:1",
+            "azureml:",
+            "..",
+            "/",
+            "pipeline",
+            "spark",
+            "sweep",
+            "mltable",
+            "integer",
+            "uri_file",
+            "* * * * *",
+            "9999-99-99",
+            "0000-01-01",
+            "1" * 5000,
+            "²",
+            "-",
+        ]
+    ),
+    st.text(max_size=12),
+)
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS)
+VALUES = st.recursive(
+    SCALARS,
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(TEXTS, below, max_size=5)),
+    max_leaves=30,
+)
+SPECS = st.dictionaries(WORDS, VALUES, max_size=8)
+
+
+class Itself:
+    """Files where every path exists and holds the same document."""
+
+    def __init__(self, raw):
+        self._raw = raw
+
+    def file(self, path):
+        return self._raw
+
+    def exists(self, path):
+        return path.endswith("it.yml")
+
+    def shown(self, path):
+        return path
+
+
+@pytest.mark.parametrize("kind", kinds())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(spec=SPECS)
+def test_any_json_is_judged_without_an_exception(kind, spec):
+    raw = json.dumps(spec).encode()
+    document, _ = parse("it.yml", raw)
+    subject = Subject("it.yml", document, spec, Itself(raw))
+    for rule in kinds()[kind].rules:
+        for each in rule(subject):
+            assert isinstance(each.span, Span)
+            assert each.message

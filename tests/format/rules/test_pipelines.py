@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.format.rules import COMPONENT_RULES, JOB_RULES, bindings, inputs, pipelines
+from reconciler.format.rules.components import reached
+from reconciler.format.rules.graph import on_graph
+from reconciler.format.subject import Subject
+from reconciler.format.yaml import parse
+
+STRUCTURE = [on_graph(*pipelines.STRUCTURE_CHECKS)]
+COMPUTE = [on_graph(*pipelines.COMPUTE_CHECKS)]
+BINDINGS = [on_graph(*bindings.CHECKS)]
+INPUTS = [on_graph(*inputs.CHECKS)]
+
+COMPONENT = """\
+    name: train
+    command: run
+    environment: azureml:e:1
+    inputs:
+      data: {type: uri_folder}
+      rate: {type: number, default: 0.1, min: 0, max: 1}
+      epochs: {type: integer, optional: true}
+      kind: {type: string, optional: true, enum: [a, b]}
+      table: {type: mltable, optional: true}
+    outputs:
+      model: {type: mlflow_model}
+"""
+FILES = {"jobs/train.yml": COMPONENT}
+
+
+def pipeline(nodes: str, inputs: str = "{}") -> str:
+    lines = "".join(f"  {line}\n" for line in nodes.splitlines())
+    return f"inputs: {inputs}\njobs:\n{lines}"
+
+
+@pytest.mark.parametrize("name", ["My_node", "my-step", "1st"])
+def test_nodes_have_names_that_azure_ml_takes(found, name):
+    assert found(STRUCTURE, f"jobs:\n  {name}: {{}}\n  my_step1: {{}}\n  _: {{}}\n") == ["node-name 2:3"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "compute: azureml:c\njobs: {a: {command: x}}",
+        "settings: {default_compute: serverless}\njobs: {a: {command: x}}",
+        "jobs: {a: {command: x, compute: 'azureml:c'}}",
+        "jobs: {a: {type: spark, resources: {instance_type: x}}}",
+        "jobs: {a: {type: pipeline, component: azureml:p:1}}",
+        "jobs: {a: {type: if_else}}",
+        "command: x",
+    ],
+)
+def test_every_node_gets_a_compute_from_somewhere(found, text):
+    assert found(COMPUTE, text) == []
+
+
+def test_a_node_without_a_compute_is_refused_at_its_name(found):
+    text = "jobs:\n  a: {command: x, compute: c}\n  b:\n    type: sweep\n  c: {type: spark}\n"
+    assert found(COMPUTE, text) == ["node-compute 3:3", "node-compute 5:3"]
+
+
+def test_a_node_of_a_pipeline_within_needs_a_compute_too(diagnostics):
+    inner = {"jobs/p.yml": "type: pipeline\njobs: {a: {command: x}}"}
+    (each,) = diagnostics(COMPUTE, "jobs:\n  b:\n    type: pipeline\n    component: ./p.yml", inner)
+    assert (each.code, each.span.line, each.message) == ("node-compute", 4, "the node b > a has no compute to run on")
+    (each,) = diagnostics(COMPUTE, "type: pipeline\ncomponent: ./p.yml", inner)
+    assert (each.code, each.span.line) == ("node-compute", 2)
+
+
+def test_a_pipeline_component_gets_its_compute_from_its_user(found):
+    text = "name: p\nversion: '1'\njobs: {a: {command: x, environment: azureml:e:1}}"
+    assert found(COMPONENT_RULES, text) == []
+    assert found(JOB_RULES, text) == ["node-compute 3:8"]
+
+
+def test_a_circle_of_nodes_is_shown_with_its_path(diagnostics):
+    text = """\
+        jobs:
+          a: {inputs: {x: "${{parent.jobs.c.outputs.o}}"}}
+          b: {inputs: {x: {path: "${{parent.jobs.a.outputs.o}}"}}}
+          c: {inputs: {x: "${{parent.jobs.b.outputs.o}}"}}
+          d: {inputs: {x: "${{parent.jobs.c.outputs.o}}"}}
+    """
+    (each,) = diagnostics(STRUCTURE, text)
+    assert (each.code, each.span.line, each.span.column) == ("node-cycle", 2, 20)
+    assert each.message == "these nodes wait for each other: a > c > b > a"
+
+
+def test_a_node_that_reads_its_own_output_waits_for_itself(diagnostics):
+    (each,) = diagnostics(STRUCTURE, "jobs:\n  a: {inputs: {x: '${{parent.jobs.a.outputs.o}}'}}")
+    assert (each.code, each.message) == ("node-cycle", "a waits for itself")
+
+
+def test_nodes_in_a_row_are_no_circle(found):
+    text = "jobs:\n" + "".join(
+        f"  n{each}: {{inputs: {{x: '${{{{parent.jobs.n{each + 1}.outputs.o}}}}'}}}}\n" for each in range(2000)
+    )
+    assert found(STRUCTURE, text) == []
+
+
+def test_a_component_that_includes_itself_is_refused(found, diagnostics):
+    inner = {"jobs/p.yml": "jobs: {a: {type: pipeline, component: ./it.yml}}"}
+    (each,) = diagnostics(STRUCTURE, "jobs:\n  b:\n    type: pipeline\n    component: ./p.yml", inner)
+    assert (each.code, each.span.line) == ("component-cycle", 4)
+    assert each.message == "this pipeline includes itself: jobs/it.yml > jobs/p.yml > jobs/it.yml"
+    assert found(STRUCTURE, "jobs:\n  b: {type: pipeline, component: ./it.yml}") == ["component-cycle 2:34"]
+
+
+def test_files_that_include_each_other_many_times_do_not_keep_us_busy(found):
+    inner = {
+        "jobs/p.yml": "jobs: {a: {type: pipeline, component: ./q.yml}, b: {type: pipeline, component: ./q.yml}}",
+        "jobs/q.yml": "jobs: {a: {type: pipeline, component: ./p.yml}, b: {type: pipeline, component: ./p.yml}}",
+    }
+    assert found(STRUCTURE, "jobs:\n  b: {type: pipeline, component: ./p.yml}", inner) == []
+    assert found(COMPUTE, "jobs:\n  b: {type: pipeline, component: ./p.yml}", inner) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'${{parent.inputs.data}}'",
+        "{path: '${{parent.inputs.data}}', mode: direct}",
+        "'${{parent.inputs.group.x}}'",
+        "'${{parent.jobs.a.outputs.model}}'",
+        "'${{parent.jobs.a.inputs.data}}'",
+        "'${{parent.jobs.own.outputs.o}}'",
+        "'${{parent.jobs.unknown.outputs.anything}}'",
+        "'${{parent.jobs.auto.outputs.best_model}}'",
+        "'${{parent.jobs.own.outputs.default}}'",
+        "azureml:data:1",
+        "'${{name}}'",
+    ],
+)
+def test_a_node_can_bind_to_what_is_there(found, value):
+    nodes = (
+        "a: {component: ./train.yml}\nown: {command: x, outputs: {o: }}\nunknown: {component: azureml:c:1}\n"
+        f"auto: {{type: automl}}\nb: {{command: x, inputs: {{x: {value}}}}}"
+    )
+    assert found(BINDINGS, pipeline(nodes, "{data: 1, group: {x: 1}}"), FILES) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("${{parent.inputs.dat}}", "the pipeline has no input dat"),
+        ("${{parent.outputs.o}}", "the pipeline has no output o"),
+        ("${{parent.jobs.c.outputs.o}}", "the pipeline has no node c"),
+        ("${{parent.jobs.a.outputs.o}}", "the node a has no output o"),
+        ("${{parent.jobs.a.inputs.o}}", "the node a has no input o"),
+        ("${{parent.jobs.own.outputs.o}}", "the node own has no output o"),
+        ("${{parent.jobs.a.o}}", "names neither an input nor an output of a"),
+        ("${{parent.data}}", "names nothing of a pipeline"),
+        ("x_${{parent.inputs.dat}}_y", "the pipeline has no input dat"),
+    ],
+)
+def test_a_binding_to_what_is_not_there_is_refused(diagnostics, value, message):
+    nodes = f'a: {{component: ./train.yml}}\nown: {{command: x}}\nb:\n  inputs:\n    x: "{value}"'
+    (each,) = diagnostics(BINDINGS, pipeline(nodes, "{data: 1}"), FILES)
+    assert (each.code, each.span.line, each.span.column) == ("binding-dangling", 7, 11 + value.index("${{"))
+    assert message in each.message
+
+
+def test_an_output_of_a_node_binds_to_one_of_the_pipeline(found):
+    node = 'a:\n  outputs:\n    o: "${{parent.outputs.model}}"\n    p: {path: "${{parent.outputs.mode}}"}'
+    assert found(BINDINGS, f"outputs: {{model: }}\n{pipeline(node)}") == ["binding-dangling 7:18"]
+
+
+def test_a_compute_can_be_an_input_of_the_pipeline(found):
+    assert found(BINDINGS, pipeline('a: {compute: "${{parent.inputs.c}}"}', "{c: x}")) == []
+    assert found(BINDINGS, pipeline('a: {compute: "${{parent.inputs.d}}"}', "{c: x}")) == ["binding-dangling 3:17"]
+
+
+def test_the_old_way_to_bind_is_read_and_checked(found):
+    nodes = 'a:\n  inputs:\n    x: "${{inputs.data}}"\n    y: "${{jobs.b.outputs.o}}"'
+    assert found(BINDINGS, pipeline(nodes, "{data: 1}")) == [
+        "binding-legacy 5:11 warning",
+        "binding-dangling 6:11",
+        "binding-legacy 6:11 warning",
+    ]
+
+
+def test_a_binding_that_means_nothing_is_refused(found):
+    assert found(BINDINGS, pipeline('a: {inputs: {x: "${{PARENT.INPUTS.X}}"}}')) == ["binding-unknown 3:19"]
+
+
+def test_a_node_gives_what_its_component_requires(found):
+    assert found(INPUTS, pipeline("a:\n  component: ./train.yml\n  inputs: {rate: 0.5}"), FILES) == [
+        "input-missing 5:5"
+    ]
+    assert found(INPUTS, pipeline("a:\n  component: file:train.yml"), FILES) == ["input-missing 3:3"]
+    assert found(INPUTS, pipeline("a:\n  component: ./train.yml\n  inputs: {data: 'azureml:d:1'}"), FILES) == []
+
+
+def test_a_component_written_in_the_node_is_asked_as_well(found):
+    nodes = "a:\n  component:\n    command: x\n    inputs: {data: {type: uri_file}}"
+    assert found(INPUTS, pipeline(nodes)) == ["input-missing 3:3"]
+
+
+def test_a_sweep_gives_what_it_searches(found):
+    nodes = "a:\n  type: sweep\n  trial: ./train.yml\n  search_space: {data: {type: choice, values: [a]}}"
+    assert found(INPUTS, pipeline(nodes), FILES) == []
+
+
+def test_a_job_that_runs_a_component_gives_what_it_requires(found):
+    assert found(INPUTS, "type: pipeline\ncomponent: ./train.yml", FILES) == ["input-missing 1:1"]
+
+
+def test_inputs_and_outputs_that_a_component_does_not_have(diagnostics):
+    nodes = "a:\n  component: ./train.yml\n  inputs: {data: x, epoch: 3}\n  outputs: {modle: }"
+    one, two = diagnostics(INPUTS, pipeline(nodes), FILES)
+    assert (one.code, one.severity, one.span.line, one.span.column) == ("input-undeclared", "warning", 5, 23)
+    assert one.hint == "did you mean epochs?"
+    assert (two.code, two.severity, two.span.line, two.span.column) == ("output-undeclared", "error", 6, 15)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("data: 5", "input-type 5:20"),
+        ("data: azureml:d:1", None),
+        ("data: x, epochs: abc", "input-type 5:31"),
+        ("data: x, epochs: '5'", None),
+        ("data: x, epochs: 1.5", "input-type 5:31"),
+        ("data: x, epochs: {type: uri_file, path: x}", "input-type 5:31"),
+        ("data: x, rate: 7", "input-range 5:29 warning"),
+        ("data: x, rate: -0.5", "input-range 5:29 warning"),
+        ("data: x, rate: 1e-3", None),
+        ("data: x, kind: c", "input-range 5:29 warning"),
+        ("data: x, kind: b", None),
+        ("data: '${{parent.inputs.number}}'", "input-type 5:21"),
+        ("data: x, epochs: '${{parent.inputs.number}}'", None),
+        ("data: x, epochs: '${{parent.inputs.word}}'", "input-type 5:32"),
+        ("data: x, epochs: '${{parent.inputs.folder}}'", "binding-type 5:32"),
+        ("data: '${{parent.jobs.b.outputs.model}}'", None),
+        ("data: x, epochs: '${{parent.jobs.b.outputs.model}}'", "binding-type 5:32"),
+        ("data: x, table: '${{parent.jobs.c.outputs.o}}'", "binding-type 5:31 warning"),
+        ("data: x, epochs: '${{parent.inputs.typed}}'", None),
+    ],
+)
+def test_values_are_held_to_the_type_that_is_wanted(found, given, problem):
+    given_inputs = "{number: 5, word: abc, folder: {type: uri_folder, path: x}, typed: {type: number}}"
+    others = "b: {component: ./train.yml, inputs: {data: x}}\nc: {command: x, outputs: {o: {type: uri_file}}}"
+    nodes = f"a:\n  component: ./train.yml\n  inputs: {{{given}}}\n{others}"
+    assert found(INPUTS, pipeline(nodes, given_inputs), FILES) == ([problem] if problem else [])
+
+
+def test_an_optional_input_cannot_stand_for_a_required_one(found):
+    declared = "{data: {type: uri_folder, optional: true}}"
+    nodes = 'a:\n  component: ./train.yml\n  inputs: {data: "${{parent.inputs.data}}"}'
+    assert found(INPUTS, pipeline(nodes, declared), FILES) == ["binding-optional 5:21"]
+
+
+def test_a_component_named_by_reference_is_not_known_and_not_judged(found):
+    nodes = "a: {component: azureml:train:1, inputs: {whatever: 1}, outputs: {o: }}"
+    assert found(INPUTS, pipeline(nodes)) == []
+
+
+def test_the_files_that_are_part_of_a_file_are_found(found):
+    held = {
+        "jobs/p.yml": "jobs: {a: {component: sub/c.yml}, b: {type: pipeline, component: ./p.yml}}",
+        "jobs/sub/c.yml": "environment: file:e.yml",
+        "jobs/sub/e.yml": "image: x",
+    }
+    files = type(
+        "Files",
+        (),
+        {
+            "file": lambda _, path: held[path].encode(),
+            "exists": lambda _, path: path in held,
+            "shown": lambda _, path: path,
+        },
+    )()
+    document, _ = parse("jobs/it.yml", b"jobs: {a: {component: ./p.yml}}")
+    subject = Subject("jobs/it.yml", document, document.data, files)
+    assert [(kind, each.path) for kind, each in reached(subject)] == [
+        ("component", "jobs/p.yml"),
+        ("component", "jobs/sub/c.yml"),
+        ("environment", "jobs/sub/e.yml"),
+    ]

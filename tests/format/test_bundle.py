@@ -1,0 +1,135 @@
+"""A bundled schema says the same as the files it was made of, and can be used without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from reconciler.format.bundle import bundle, properties
+from reconciler.format.kinds import kinds
+from reconciler.format.recognition import recognise
+from reconciler.format.schemas import documents, identity
+from reconciler.format.yaml import parse
+
+TEMPLATE = Path(__file__).parent.parent.parent / "workspace-template"
+BASE = "https://example.org/"
+
+
+def schemas(**files: Any) -> dict[str, Any]:
+    return {f"{BASE}{name}": {"$id": f"{BASE}{name}", **schema} for name, schema in files.items()}
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (each for key, each in value.items() if key == "$ref" and isinstance(each, str))
+        value = list(value.values())
+    for each in value if isinstance(value, list) else ():
+        yield from references(each)
+
+
+def found(validator: Draft202012Validator, document: Any) -> list[tuple[str, str]]:
+    return sorted((error.json_path, error.message) for error in validator.iter_errors(document))
+
+
+def mutated(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the document, and the document with each of its fields taken out, misspelt or of another type."""
+    yield document
+    for name, value in document.items():
+        rest = {key: each for key, each in document.items() if key != name}
+        yield from (rest, {**rest, f"{name}x": value}, {**rest, name: [value]}, {**rest, name: {"x": 1}})
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_bundle_refers_to_nothing_outside(kind):
+    assert [each for each in references(bundle(identity(kind), documents())) if not each.startswith("#")] == []
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_bundle_is_a_schema(kind):
+    Draft202012Validator.check_schema(bundle(identity(kind), documents()))
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATE.rglob("*.yml")), ids=lambda path: path.name)
+def test_a_bundle_finds_what_the_files_find(path):
+    data = parse(path.name, path.read_bytes())[0].data
+    kind = recognise(data)
+    if kind is None:
+        assert path.name in {"mlgit.yml", "conda.yml"}
+        return
+    registry = Registry().with_resources((name, Resource.from_contents(each)) for name, each in documents().items())
+    split = Draft202012Validator(documents()[identity(kind.name)], registry=registry)
+    alone = Draft202012Validator(bundle(identity(kind.name), documents()))
+    assert found(alone, data) == []
+    for document in mutated(data):
+        assert found(alone, document) == found(split, document)
+
+
+def test_references_count_from_the_file_they_stand_in():
+    files = schemas(
+        **{
+            "a.json": {"properties": {"x": {"$ref": "inner/b.json"}}},
+            "inner/b.json": {"items": {"$ref": "#/$defs/c"}, "$defs": {"c": {"$ref": "../d.json#/$defs/e"}}},
+            "d.json": {"$defs": {"e": {"type": "string"}, "unused": {"type": "null"}}},
+        }
+    )
+    bundled = bundle(f"{BASE}a.json", files)
+    assert "null" not in str(bundled)
+    assert found(Draft202012Validator(bundled), {"x": ["fine", 1]}) == [("$.x[1]", "1 is not of type 'string'")]
+
+
+def test_a_part_that_refers_to_itself_is_bundled_once():
+    files = schemas(
+        **{
+            "a.json": {"$ref": "#/$defs/tree"}
+            | {"$defs": {"tree": {"additionalProperties": {"$ref": "#/$defs/tree"}}}},
+        }
+    )
+    bundled = bundle(f"{BASE}a.json", files)
+    assert len(bundled["$defs"]) == 1
+    assert found(Draft202012Validator(bundled), {"a": {"b": {}}}) == []
+
+
+def test_a_schema_may_refer_to_itself_as_a_whole():
+    files = schemas(**{"a.json": {"type": "object", "properties": {"below": {"$ref": "#"}}}})
+    bundled = bundle(f"{BASE}a.json", files)
+    assert len(found(Draft202012Validator(bundled), {"below": {"below": 1}})) == 1
+
+
+def test_fields_that_are_called_like_keywords_are_fields():
+    files = schemas(
+        **{
+            "a.json": {
+                "properties": {"default": {"$ref": "b.json"}, "$ref": {"type": "string"}},
+                "default": {"$ref": 1},
+            },
+            "b.json": {"type": "integer"},
+        }
+    )
+    bundled = bundle(f"{BASE}a.json", files)
+    assert bundled["default"] == {"$ref": 1}
+    assert len(found(Draft202012Validator(bundled), {"default": "x", "$ref": 1})) == 2
+
+
+def test_a_part_that_is_not_there_is_named():
+    with pytest.raises(KeyError, match=r"a\.json#/\$defs/missing"):
+        bundle(f"{BASE}a.json", schemas(**{"a.json": {"$ref": "#/$defs/missing"}}))
+
+
+def test_properties_are_those_of_all_branches_in_order():
+    files = schemas(
+        **{
+            "a.json": {
+                "properties": {"one": {}},
+                "allOf": [
+                    {"if": {"properties": {"no": {}}}, "then": {"$ref": "b.json"}, "else": {"properties": {"z": {}}}}
+                ],
+            },
+            "b.json": {"properties": {"two": {"properties": {"deeper": {}}}, "one": {}}},
+        }
+    )
+    assert properties(bundle(f"{BASE}a.json", files)) == ("one", "two", "z")

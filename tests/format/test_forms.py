@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from planning.world import SCHEMA, TOTAL, declared_by, edited, small
+
+from reconciler.diagnostics import Severity, Span
+from reconciler.format.forms import expected
+
+DATASTORE = "azureml://datastores/store/paths"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "azureml:iris",
+        "azureml:iris:3",
+        "azureml:iris:2024-01-01T10:00",
+        "azureml:iris@latest",
+        "azureml:${{parent.inputs.x}}",
+        "azureml:/subscriptions/S/resourceGroups/R/providers/Microsoft.Synapse/workspaces/W/bigDataPools/P",
+        "azureml://registries/azureml/environments/sklearn-1.5/versions/10",
+        "azureml://registries/azureml/components/train/labels/latest",
+        "azureml://registries/azureml/components/train",
+        "azureml://feeds/azureml/models/m/versions/1",
+        f"{DATASTORE}/a/b.csv",
+        f"{DATASTORE}/${{{{name}}}}/x",
+        "azureml://datastores/${{default_datastore}}/paths/x",
+        "azureml://subscriptions/S/resourceGroups/R/workspaces/W/datastores/D/paths/P",
+        "azureml://locations/westus/workspaces/W/models/m/versions/1",
+        "azureml://jobs/sum/outputs/total",
+        "azureml://jobs/jobs/sum/outputs/total/paths/a/b",
+    ],
+)
+def test_a_documented_form_is_a_reference(text):
+    assert expected(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("azureml:", "azureml:NAME:VERSION"),
+        ("azureml:iris:", "azureml:NAME:VERSION"),
+        ("azureml:azureml:iris:1", "azureml:NAME:VERSION"),
+        ("azureml:/jobs/sum", "azureml:/subscriptions/"),
+        ("azureml://jobs/sum/output/total", "azureml://jobs/JOB/outputs/OUTPUT"),
+        ("azureml://job/sum/outputs/total", "did you mean azureml://jobs/?"),
+        ("azureml://datastores/store/path/x", "azureml://datastores/DATASTORE/paths/PATH"),
+        (f"{DATASTORE}/", "azureml://datastores/DATASTORE/paths/PATH"),
+        ("azureml://registries/azureml/enviroments/x/versions/1", "azureml://registries/REGISTRY/SORT"),
+        ("azureml://nonsense", "a URI begins with one of"),
+    ],
+)
+def test_anything_else_is_told_the_forms_that_are_possible(text, hint):
+    assert hint in expected(text)
+
+
+def test_a_typo_in_a_reference_is_an_error_at_its_place_and_never_a_uri():
+    (found,) = declared_by(edited("models/total.yml", "/outputs/", "/output/")).diagnostics
+    assert (found.code, found.severity, found.span) == (
+        "reference-form",
+        Severity.ERROR,
+        Span("models/total.yml", 4, 7),
+    )
+
+
+def test_free_text_and_names_that_the_user_chose_are_no_references():
+    text = small()["jobs/sum.yml"].replace("factor: 2", "path: azureml:/no").replace("inputs.factor", "inputs.path")
+    files = {**small(), "jobs/sum.yml": text + "description: 'azureml://no'\ntags: {model: 'azureml:'}\n"}
+    assert declared_by(files).diagnostics == ()
+
+
+def test_the_job_of_an_output_is_named_by_its_path_where_it_has_no_name():
+    files = edited("jobs/sum.yml", "name: sum\n", "")
+    files = edited("models/total.yml", "jobs/sum/outputs", "jobs/jobs/sum/outputs", files)
+    (reference,) = declared_by(files).assets[TOTAL].references
+    assert (str(reference.address), reference.output) == ("job/jobs/sum", "total")
+
+
+def test_one_mistake_in_a_reference_is_said_once():
+    text = SCHEMA.format("commandJob") + "command: x\nenvironment: azureml:azureml:x:1\ncompute: local\n"
+    found = declared_by({"job.yml": text}).diagnostics
+    assert [each.span for each in found] == [Span("job.yml", 3, 14)]
