@@ -14,6 +14,7 @@ from workspaces import git
 UV = find_uv_bin()
 ROOT = Path(__file__).parent.parent
 DATA = [path for name in ("schemas", "workspace-template") for path in (ROOT / name).rglob("*")]
+DATA.append(ROOT / "docs" / "diagnostics.md")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.schema import write_editor_settings
 from reconciler.data import folder as data_folder
 from reconciler.diagnostics import failure
 from reconciler.format.config import FILE
@@ -35,6 +36,7 @@ def command(folder: Path, name: str | None) -> None:
     inside = is_inside_repository(folder)
     shutil.copytree(data_folder("workspace-template"), folder, ignore=_LEFT_OUT, dirs_exist_ok=True)
     _personalise(folder, chosen)
+    write_editor_settings(folder)
     if not inside:
         create_repository(folder, f"Start the workspace {chosen}").close()
     click.echo(f"Made the workspace {chosen} in {folder}.\n")

@@ -1,29 +1,36 @@
-"""mlgit list: live assets, all or of one kind."""
+"""mlgit list: live or declared assets, all or of one kind."""
 
 from __future__ import annotations
 
 import click
 
 from reconciler.cli.options import format_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import Session, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.format.kinds import kinds
 from reconciler.render import as_json
+from reconciler.source import workspace as workspaces
 
 
 @click.command("list")
 @click.argument("kind", required=False)
 @click.option("--archived", is_flag=True, help="Those that were archived, too.")
+@click.option("--declared", is_flag=True, help="What the files declare, instead of what is live.")
 @format_option
-def command(kind: str | None, form: str, *, archived: bool) -> None:
+def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> None:
     """List live assets, all or of one KIND.
 
     \b
     mlgit list model
+    mlgit list --declared --format json
     """
     if kind is not None and kind not in kinds():
         raise click.UsageError(f"there is no kind {kind}; kinds: {', '.join(kinds())}")
-    live = open_session().live()
+    session = open_session()
+    if declared:
+        _declared(session, kind, form)
+        return
+    live = session.live()
     shown = [each for each in live.current.values() if (archived or not each.archived)]
     shown = [each for each in shown if kind is None or each.address.kind == kind]
     if form == "json":
@@ -33,3 +40,16 @@ def command(kind: str | None, form: str, *, archived: bool) -> None:
     else:
         rows = [(str(each.address), each.version or each.run, each.source, each.applied_at) for each in shown]
         Terminal().table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
+
+
+def _declared(session: Session, kind: str | None, form: str) -> None:
+    """Show what the files declare; what is wrong in them is for validate to say."""
+    found = workspaces.declared(session.tree, session.config).assets
+    assets = [each for address, each in sorted(found.items()) if kind is None or address.kind == kind]
+    if form == "json":
+        click.echo(as_json.dump([as_json.asset(each, session.tree.shown(each.source)) for each in assets]))
+    elif not assets:
+        click.echo(f"No {kind or 'asset'} is declared.")
+    else:
+        rows = [(str(each.address), each.version, session.tree.shown(each.source)) for each in assets]
+        Terminal().table(("ADDRESS", "VERSION", "FILE"), rows)

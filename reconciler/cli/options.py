@@ -16,6 +16,13 @@ def format_option(function: Decorated) -> Decorated:
     return click.option("--format", "form", type=choice, default="text", help="For people or for programs.")(function)
 
 
+def report_option(function: Decorated) -> Decorated:
+    """Add ``--format text|json|github|sarif``."""
+    choice = click.Choice(["text", "json", "github", "sarif"])
+    described = "For people, programs, annotations of a pull request, code scanning."
+    return click.option("--format", "form", type=choice, default="text", help=described)(function)
+
+
 def guard_options(function: Decorated) -> Decorated:
     """Add the options that let a plan do more than usual."""
     submit = click.option("--allow-submit", type=int, metavar="N", help="Let this plan start up to N runs.")

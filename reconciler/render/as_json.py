@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Action, Event, Json, Pending, Plan, Record, Run
+from reconciler.model import Action, Asset, Event, Json, Pending, Plan, Record, Run
 from reconciler.render.fields import changes
 from reconciler.render.phrases import sentence
 
@@ -77,6 +77,19 @@ def record(each: Record) -> Json:
             "references": {pointer: str(found) for pointer, found in each.references.items()},
             "lineage": dict(each.lineage),
             "realised": dict(each.realised),
+            "spec": dict(each.spec),
+        }
+    )
+
+
+def asset(each: Asset, source: str) -> Json:
+    """Return what a file declares."""
+    return _filled(
+        {
+            "address": str(each.address),
+            "version": each.version,
+            "source": source,
+            "references": [reference.text for reference in each.references],
             "spec": dict(each.spec),
         }
     )

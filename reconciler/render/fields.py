@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from reconciler.format.pointers import join
 from reconciler.model import Action, Json
+from reconciler.planning.masking import MARK
 
 _LONG = 60
 
@@ -23,8 +25,10 @@ def changes(action: Action) -> tuple[str, ...]:
 
 
 def _change(level: Any, touched: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    path = [str(part) for part in level.path(output_format="list")]
-    if files := touched.get("/" + "/".join(path)):
+    path: list[str | int] = level.path(output_format="list")
+    if path[-1:] == [MARK]:
+        yield f"{_name(path[:-1])} changed"
+    elif files := touched.get(join(*path)):
         yield f"{_name(path)} changed ({_some(files)})"
     elif level.report_type == "dictionary_item_added":
         yield f"{_name(path)} added: {_shown(level.t2)}"
@@ -48,10 +52,10 @@ def _is_digest(value: Json) -> bool:
     return isinstance(value, str) and value.startswith(("blob:", "tree:"))
 
 
-def _name(path: list[str]) -> str:
-    """Write a path as a person says it: the ``path`` of an input is the input."""
+def _name(path: Sequence[str | int]) -> str:
+    """Write a path as a person says it, without places in lists: the ``path`` of an input is the input."""
     parts = path[:-1] if len(path) > 1 and path[-1] == "path" else path
-    return ".".join(part for part in parts if not part.isdigit())
+    return ".".join(part for part in parts if isinstance(part, str))
 
 
 def _shown(value: Json) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from reconciler.format.kinds import kind_named
 from reconciler.model import Action, Op, Status
+from reconciler.render.excerpt import inline
 from reconciler.render.fields import changes
 
 SIGNS: Mapping[Op, str] = {
@@ -26,7 +27,7 @@ SIGNS: Mapping[Op, str] = {
 
 def sentence(action: Action) -> str:
     """Say what an action does and why, in one line."""
-    return _SENTENCES[action.op](action)
+    return inline(_SENTENCES[action.op](action))
 
 
 def _because(action: Action) -> str:
@@ -36,8 +37,12 @@ def _because(action: Action) -> str:
 
 def _create(action: Action) -> str:
     said = f", {action.reason}" if action.reason else ""
-    only = "" if kind_named(action.address.kind).realised else ", recorded only: nothing here realises it yet"
-    return f"{action.address}: create{said}{only}"
+    return f"{action.address}: create{said}{_recorded_only(action)}"
+
+
+def _recorded_only(action: Action) -> str:
+    realised = action.node is None or kind_named(action.address.kind).realises(action.node.asset.spec)
+    return "" if realised else ", recorded only: nothing here realises it yet"
 
 
 def _update(action: Action) -> str:
@@ -71,7 +76,7 @@ def _build(action: Action) -> str:
 
 def _submit(action: Action) -> str:
     if action.known_after is not None:
-        return f"new run of {action.address}, known after {action.known_after}"
+        return f"{'new' if action.record else 'first'} run of {action.address}, known after {action.known_after}"
     return f"{'new' if action.record else 'first'} run of {action.address}{_because(action)}"
 
 

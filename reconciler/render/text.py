@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Pending, Plan
+from reconciler.render.excerpt import excerpt, inline, visible
 from reconciler.render.phrases import SIGNS, sentence
 
 Lines = Callable[[str], Sequence[str]]
@@ -20,18 +21,11 @@ def diagnostics(found: Iterable[Diagnostic], lines: Lines = lambda _path: ()) ->
 
 def _diagnostic(each: Diagnostic, lines: Lines) -> Iterator[str]:
     where = f"{each.span}: " if each.span else ""
-    yield f"{where}{each.severity}: {each.message} [{each.code}]"
+    yield visible(f"{where}{each.severity}: {each.message} [{each.code}]")
     if each.span is not None:
-        yield from _excerpt(each.span, lines(each.span.path))
+        yield from excerpt(each.span, lines(each.span.path))
     if each.hint:
-        yield f"  help: {each.hint}"
-
-
-def _excerpt(span: Span, lines: Sequence[str]) -> Iterator[str]:
-    if 0 < span.line <= len(lines):
-        number = str(span.line)
-        yield f"  {number} | {lines[span.line - 1]}"
-        yield f"  {' ' * len(number)} | {' ' * (span.column - 1)}^"
+        yield visible(f"  help: {each.hint}")
 
 
 def plan(planned: Plan) -> str:
@@ -65,7 +59,7 @@ def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
     if lines:
         yield ""
         yield title
-        yield from (f"  {line}" for line in lines)
+        yield from (f"  {inline(line)}" for line in lines)
 
 
 def counted(number: int, noun: str) -> str:
@@ -84,7 +78,7 @@ def summary(found: Sequence[Diagnostic], files: int) -> str:
 
 def outline(value: Json, indent: str = "") -> str:
     """Write nested values as an indented outline."""
-    return "\n".join(_outline(value, indent))
+    return "\n".join(visible(line) for line in _outline(value, indent))
 
 
 def _outline(value: Json, indent: str) -> Iterator[str]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import Diagnostic, Span, failure
 from reconciler.format import config as configuration
 from reconciler.format.assets import Declared, declare
+from reconciler.format.behind import legible
 from reconciler.format.config import Config
-from reconciler.format.yaml import parse
+from reconciler.format.yaml import Document, parse
 from reconciler.git import trees
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import Source, Tree
+from reconciler.model import NOTHING, Source, Tree
 from reconciler.planning.plan import Desired
+from reconciler.source.lying import workspace_around
 
 _YAML = (".yml", ".yaml")
 
@@ -57,37 +61,79 @@ def at_revision(workspace: Workspace, revision: str) -> tuple[Source, Tree]:
     return Source(commit, tree), trees.load(workspace.repository, tree, workspace.root)
 
 
-def at_work_tree(workspace: Workspace) -> tuple[Source, Tree]:
-    """Return the tree of the files as they lie in the work tree; it is dirty where it is not that of HEAD."""
+def at_work_tree(workspace: Workspace, *, keep: bool = False) -> tuple[Source, Tree]:
+    """Return the tree of the files as they lie in the work tree; it is dirty where it is not that of HEAD.
+
+    Without ``keep``, what is not in Git yet does not come to be there; the store never does.
+    """
     head = workspace.repository.head()
-    tree = workspace.repository.work_tree()
+    tree = workspace.repository.work_tree(_store(workspace), keep=keep)
     dirty = not head or workspace.repository.tree_of(head) != tree
     return Source(head, tree, dirty), trees.load(workspace.repository, tree, workspace.root)
 
 
-def read_config(tree: Tree) -> Config:
-    """Read mlgit.yml of a tree; a UserError where it is wrong."""
+def rules_around(start: Path) -> Mapping[str, str]:
+    """Return what mlgit.yml of the workspace around a folder says of rules; nothing where it says none."""
+    path = workspace_around(start) / configuration.FILE
+    config = configuration.read(parse(configuration.FILE, path.read_bytes())[0])[0] if path.is_file() else None
+    return config.rules if config else NOTHING
+
+
+def _store(workspace: Workspace) -> str:
+    """Return the folder of the store, from the top of the repository; "" where it lies outside."""
+    document, _ = parse(configuration.FILE, (workspace.folder / configuration.FILE).read_bytes())
+    inside = _from_top(workspace.root, configuration.store_in(document))
+    return "" if inside.startswith(("/", "..")) or inside == "." else inside
+
+
+def _from_top(root: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(root, path))
+
+
+def read_config(tree: Tree) -> tuple[Document, Config | None, tuple[Diagnostic, ...]]:
+    """Read mlgit.yml of a tree: the document, what it says, and what is wrong; a UserError where there is none."""
     path = tree.root + configuration.FILE
     if path not in tree.entries:
         message = f"{configuration.FILE} is not in Git"
         raise failure("not-a-workspace", message, f"is it ignored? `git check-ignore -v {configuration.FILE}` tells")
     document, unreadable = parse(configuration.FILE, tree.read(tree.entries[path].oid))
     config, problems = configuration.read(document)
-    if config is None or unreadable:
-        raise UserError(*unreadable, *problems)
-    if problems:
-        raise UserError(*problems)
-    return config
+    found = (*unreadable, *problems, *_misplaced_store(tree, document, config))
+    return document, config, found
+
+
+def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> Iterator[Diagnostic]:
+    """Yield why the store cannot be where it is said to be: Git would take it in, or it is nobody's place."""
+    if config is None:
+        return
+    place = document.value("/store/path")
+    inside = _from_top(tree.root, config.store)
+    if inside.startswith("../") or inside == "..":
+        message = f"the store {config.store} leads out of the repository"
+        hint = "a clone elsewhere would find something else there: write the whole path, or one inside"
+        yield Diagnostic("store-outside", message, place, hint)
+    elif inside == "." or inside in tree.entries or any(path.startswith(f"{inside}/") for path in tree.entries):
+        message = f"Git tracks files in {config.store}, where the store is to be"
+        hint = f"name another folder, or take them out of Git: git rm -r --cached {config.store}"
+        yield Diagnostic("store-tracked", message, place, hint)
 
 
 def declared(tree: Tree, config: Config) -> Declared:
     """Read the assets that a tree declares."""
-    return declare(tree, _files(tree, config))
+    files = list(_files(tree, config))
+    found = declare(tree, [(path, runs) for path, runs in files if legible(path) == path], config.rules)
+    unnamed = tuple(_not_utf8(legible(tree.shown(path))) for path, _ in files if legible(path) != path)
+    return replace(found, diagnostics=(*found.diagnostics, *unnamed))
+
+
+def _not_utf8(path: str) -> Diagnostic:
+    return Diagnostic("path-not-utf8", f"the name of {path} is not UTF-8", Span(path), "give the file another name")
 
 
 def desired(workspace: Workspace, source: Source, tree: Tree, found: Declared) -> Desired:
     """Put together what planning compares with the live state."""
 
+    @cache
     def ancestry(commit: str) -> bool | None:
         return workspace.repository.is_ancestor(commit, source.commit)
 

@@ -1,0 +1,155 @@
+"""How long validating N files takes, beside what parsing them alone takes in the same run.
+
+    python benchmarks/validate.py --files 10000 [--corpus FOLDER] [--azure]
+
+Writes N files of mixed kinds (those of a corpus with labels.tsv that azure-ai-ml accepts, else those of the
+template) into a temporary Git repository, then times, in turn: PyYAML's C loader in one process; `mlgit validate`
+cold and warm, as processes. With --azure also azure-ai-ml, if it is installed, over a sample. The last line is one
+JSON object; times in seconds, memory in MiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+TEMPLATE = Path(__file__).parent.parent / "workspace-template"
+PARSE = """
+import sys, time, yaml
+paths = sys.stdin.read().split("\\n")
+began = time.perf_counter()
+for path in paths:
+    with open(path, "rb") as file:
+        yaml.load(file, yaml.CSafeLoader)
+print(time.perf_counter() - began)
+"""
+AZURE = """
+import sys, time
+began = time.perf_counter()
+from azure.ai.ml import load_job
+imported = time.perf_counter() - began
+times = []
+for path in sys.stdin.read().split("\\n"):
+    began = time.perf_counter()
+    try:
+        load_job(path)._validate()
+    except Exception:
+        pass
+    times.append(time.perf_counter() - began)
+print(imported, sorted(times)[len(times) // 2], len(times))
+"""
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    with tempfile.TemporaryDirectory(prefix="mlgit-bench-") as name:
+        folder = Path(name)
+        paths = list(written(folder, arguments.files, arguments.corpus))
+        subprocess.run(["git", "init", "--quiet", folder], check=True)
+        print(f"{len(paths)} files of {arguments.corpus or 'the template'}")
+        figures = measured(folder, paths, arguments.rounds)
+        if arguments.azure:
+            figures |= azure(folder, paths)
+    for each, value in figures.items():
+        print(f"{each:24} {value:10.3f}")
+    print(json.dumps({"files": len(paths), **figures}))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--corpus", type=Path, help="folder with labels.tsv and other-paths.txt")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--azure", action="store_true", help="azure-ai-ml too, on the jobs among 200 files")
+    return parser.parse_args()
+
+
+def written(folder: Path, files: int, corpus: Path | None) -> Iterator[str]:
+    """Write copies of the samples until there are enough; yield their paths from the folder."""
+    assets, others = samples(corpus)
+    source = corpus or TEMPLATE
+    for index in range(files):
+        copy, each = divmod(index, len(assets))
+        if each == 0:
+            for other in others:
+                place(source / other, folder / str(copy) / other)
+        place(source / assets[each], folder / str(copy) / assets[each])
+        yield f"{copy}/{assets[each]}"
+
+
+def samples(corpus: Path | None) -> tuple[list[str], list[str]]:
+    """Return the asset files to copy, and the files beside them that must be there."""
+    if corpus is not None:
+        rows = [line.split("\t") for line in (corpus / "labels.tsv").read_text("utf-8").splitlines()[1:]]
+        return [row[0] for row in rows if row[3] == "accept"], (corpus / "other-paths.txt").read_text().splitlines()
+    found = sorted(path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*") if path.is_file())
+    assets = [each for each in found if each.endswith(".yml") and "$schema" in (TEMPLATE / each).read_text("utf-8")]
+    return assets, [each for each in found if each not in assets and each != "mlgit.yml"]
+
+
+def place(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_file():
+        shutil.copyfile(source, target)
+    else:
+        target.touch()
+
+
+def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
+    """Time everything in turn, so that a noisy moment hits all alike; return medians."""
+    stdin = "\n".join(paths)
+    parse, cold, warm = [], [], []
+    for _ in range(rounds):
+        out = subprocess.run(
+            [sys.executable, "-c", PARSE], cwd=folder, input=stdin, text=True, capture_output=True, check=True
+        )
+        parse.append(float(out.stdout))
+        shutil.rmtree(folder / ".git" / "mlgit", ignore_errors=True)
+        cold.append(timed(lambda: validate(folder)))
+        warm.append(timed(lambda: validate(folder)))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    medians = {"pyyaml_parse_s": parse, "validate_cold_s": cold, "validate_warm_s": warm}
+    found = {name: round(statistics.median(values), 3) for name, values in medians.items()}
+    ratio = statistics.median(a / b for a, b in zip(cold, parse, strict=True))
+    return {**found, "cold_to_parse": round(ratio, 3), "peak_mib": round(peak, 1)}
+
+
+def validate(folder: Path) -> None:
+    command = [sys.executable, "-m", "reconciler", "validate", "--format", "json", "."]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    found = json.loads(ended.stdout)
+    errors = [each for each in found["diagnostics"] if each["severity"] == "error"]
+    if ended.returncode or errors:
+        raise SystemExit(f"validate ended with {ended.returncode}: {errors[:3]} {ended.stderr[-500:]!r}")
+
+
+def timed(action: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def azure(folder: Path, paths: list[str]) -> dict[str, float]:
+    """Time azure-ai-ml over the jobs among the first files: import once, then each load and validation."""
+    jobs = [path for path in paths[:2000] if "Job.schema" in (folder / path).read_text("utf-8", "replace")][:200]
+    ended = subprocess.run(
+        [sys.executable, "-c", AZURE], cwd=folder, input="\n".join(jobs), text=True, capture_output=True, check=False
+    )
+    if ended.returncode:
+        print("azure-ai-ml is not installed here")
+        return {}
+    imported, median, count = ended.stdout.split()
+    return {"azure_import_s": float(imported), "azure_median_job_s": float(median), "azure_jobs": float(count)}
+
+
+if __name__ == "__main__":
+    main()

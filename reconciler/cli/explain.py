@@ -1,0 +1,34 @@
+"""mlgit explain: what a diagnostic means, and how to cure it."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.diagnostics import failure
+from reconciler.format.suggest import did_you_mean
+from reconciler.render.pages import Page, pages
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+def command(code: str | None) -> None:
+    """Explain a diagnostic by its code, the word in brackets at its end; without CODE, list all codes.
+
+    \b
+    mlgit explain version-immutable
+    mlgit explain | grep yaml
+    """
+    known = pages()
+    if code is None:
+        width = max(len(each) for each in known)
+        click.echo("\n".join(f"{page.code:{width}}  {page.summary}" for page in known.values()))
+        return
+    page = known.get(code.strip("[]").lower())
+    if page is None:
+        hint = did_you_mean(code, known) or "`mlgit explain` lists them all"
+        raise failure("code-unknown", f"there is no diagnostic with the code {code}", hint)
+    click.echo(_shown(page))
+
+
+def _shown(page: Page) -> str:
+    return f"{page.code}\n\n{page.body}"

@@ -1,0 +1,41 @@
+"""docs/diagnostics.md as values: what each code of a diagnostic means and how to cure it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from reconciler.data import folder
+
+_SECTION = re.compile(r"^## ([a-z0-9-]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What there is to say of one code, in Markdown."""
+
+    code: str
+    body: str
+
+    @property
+    def meaning(self) -> str:
+        """The first paragraph: what is wrong."""
+        return self.body.partition("\n\n")[0].replace("\n", " ")
+
+    @property
+    def summary(self) -> str:
+        """The first sentence, without its full stop."""
+        return re.split(r"\.(?= |$)", self.meaning, maxsplit=1)[0]
+
+
+def read(text: str) -> Mapping[str, Page]:
+    """Cut the text of docs/diagnostics.md into its pages, by code."""
+    return {code: Page(code, body.strip()) for code, body in _SECTION.findall(text)}
+
+
+@cache
+def pages() -> Mapping[str, Page]:
+    """Return the pages of every code."""
+    return read((folder("docs") / "diagnostics.md").read_text(encoding="utf-8"))

@@ -1,0 +1,67 @@
+"""The asset files that lie in folders, with or without Git around them: what formatting and editors work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from reconciler.diagnostics import Diagnostic, Span, has_errors
+from reconciler.format.config import FILE
+from reconciler.format.kind import Kind
+from reconciler.format.pointers import find
+from reconciler.format.recognition import recognise
+from reconciler.format.yaml import Document, parse
+from reconciler.source.disk import DiskFiles, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """A file as it lies on the disk: an asset of a kind, or one that cannot be read, and why, with its bytes."""
+
+    path: str
+    document: Document
+    kind: Kind | None
+    problems: tuple[Diagnostic, ...] = ()
+    raw: bytes = b""
+
+
+def workspace_around(start: Path) -> Path:
+    """Return the nearest folder upwards that has mlgit.yml; ``start`` itself where there is none."""
+    return next((each for each in (start, *start.parents) if (each / FILE).is_file()), start)
+
+
+def asset_files(top: Path, paths: Sequence[str]) -> Iterator[Lying]:
+    """Yield the assets among the files and below the folders that paths name, from ``top``; a UserError for neither.
+
+    Left out are hidden folders and what .gitignore, or ``assets: exclude:`` of mlgit.yml, of ``top`` name. What is no
+    asset is passed over; what cannot be read is not, where it was named or speaks of Azure ML.
+    """
+    files = DiskFiles(top, {})
+    left_out = GitIgnoreSpec.from_lines(_left_out(top))
+    for path in dict.fromkeys(listed(top, paths)):
+        inside = not path.startswith(("/", ".."))
+        if inside and path not in paths and left_out.match_file(path):
+            continue
+        try:
+            raw = files.file(path)
+        except OSError as error:
+            problem = Diagnostic("path-unreadable", f"the file cannot be read: {error.strerror}", Span(path))
+            yield Lying(path, Document(path, None), None, (problem,))
+            continue
+        document, problems = parse(path, raw)
+        kind = recognise(document.data)
+        if has_errors(problems) and (kind or path in paths or b"azureml" in raw):
+            yield Lying(path, document, None, problems, raw)
+        elif kind:
+            yield Lying(path, document, kind, raw=raw)
+
+
+def _left_out(folder: Path) -> list[str]:
+    ignored, config = folder / ".gitignore", folder / FILE
+    lines = ignored.read_text("utf-8", "replace").splitlines() if ignored.is_file() else []
+    data = parse(FILE, config.read_bytes())[0].data if config.is_file() else None
+    excluded = find(data, ("assets", "exclude"))
+    return lines + [str(each) for each in excluded or () if not isinstance(excluded, str)]

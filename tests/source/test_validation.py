@@ -1,0 +1,88 @@
+"""Many files at once: on every core and from memory the same comes out as one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from workspaces import SMALL, write
+
+from reconciler.source.disk import DiskFiles, listed
+from reconciler.source.memo import Memo
+from reconciler.source.outline import dump, load, outline
+from reconciler.source.validation import check_files
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> tuple[DiskFiles, list[str]]:
+    """Make a hundred files, some of them wrong."""
+    for index in range(25):
+        write(tmp_path / f"w{index}", SMALL)
+    write(tmp_path / "w3", {"jobs/sum.yml": SMALL["jobs/sum.yml"].replace("command:", "comand:")})
+    write(tmp_path / "w7", {"models/total.yml": SMALL["models/total.yml"].replace("custom_model", "custom")})
+    write(tmp_path / "w9", {"data/numbers.yml": "$schema: azureml/data.schema.json\nname: [1\n"})
+    files = DiskFiles(tmp_path, {})
+    return files, list(listed(tmp_path, ["."]))
+
+
+def one_by_one(files: DiskFiles, paths: list[str]) -> list[str]:
+    return [str(problem) for path in paths for problem in outline(files, path).diagnostics]
+
+
+def test_every_core_finds_what_one_finds(many):
+    files, paths = many
+    assert len(paths) > 64, "few files are read by one process"
+    checked = check_files(files, paths, None, one_workspace=False)
+    assert [str(each) for each in checked.diagnostics] == one_by_one(files, paths)
+
+
+def test_what_is_remembered_is_what_was_found(many, tmp_path):
+    files, paths = many
+    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    first = check_files(files, paths, memo, one_workspace=False)
+    assert check_files(files, paths, memo, one_workspace=False) == first
+
+
+def test_a_file_that_changed_is_read_again(many, tmp_path):
+    files, paths = many
+    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    check_files(files, paths, memo, one_workspace=False)
+    write(tmp_path / "w0", {"workspace.yml": "$schema: azureml/workspace.schema.json\nname: x\nlocaton: y\n"})
+    found = check_files(files, paths, memo, one_workspace=False)
+    assert "localton" not in str(found)
+    assert [each.message for each in found.diagnostics if each.span and each.span.path == "w0/workspace.yml"]
+
+
+def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
+    files, paths = many
+    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    check_files(files, paths, memo, one_workspace=False)
+    (tmp_path / "w1" / "data" / "numbers.csv").unlink()
+    found = check_files(files, paths, memo, one_workspace=False)
+    assert [each.code for each in found.diagnostics if each.span and each.span.path == "w1/data/numbers.yml"] == [
+        "path-missing"
+    ]
+
+
+def test_a_memo_that_cannot_be_read_is_no_memo(many, tmp_path):
+    files, paths = many
+    broken = tmp_path / "broken.sqlite"
+    broken.write_bytes(b"this is no database at all" * 100)
+    assert check_files(files, paths, Memo(broken), one_workspace=False) == check_files(
+        files, paths, None, one_workspace=False
+    )
+
+
+def test_an_outline_survives_being_written_down(many):
+    files, paths = many
+    for path in paths:
+        found = outline(files, path)
+        assert load(path, path, dump(found)) == found
+
+
+def test_an_address_declared_twice_is_wrong_only_within_one_workspace(many):
+    files, paths = many
+    apart = check_files(files, paths, None, one_workspace=False)
+    together = check_files(files, paths, None, one_workspace=True)
+    assert "declared-twice" not in {each.code for each in apart.diagnostics}
+    assert "declared-twice" in {each.code for each in together.diagnostics}
