@@ -28,7 +28,7 @@ _MASKS = (
     # How far a run or a build happens to be, when it is looked at.
     (re.compile(r"(?m)( run \S+) is (?:queued|running).*$"), r"\1 is <under way>"),
     (re.compile(r"(?m)^  environment/\S+: (?:installing|already built) .*\n"), ""),
-    (re.compile(r"(?m)^( *by: ).*$"), r"\1<user>"),
+    (re.compile(r"(?m)((?:^ *|\\n)by: )[^\"\n]*"), r"\1<user>"),
     (re.compile(r"(?m) +$"), ""),
 )
 

@@ -60,6 +60,8 @@ HOMES = {
     "jsonschema": "format",
     "referencing": "format",
     "ruamel": "format",
+    "yaml": "format",
+    "jsonschema_rs": "format",
     "click": "cli",
     "rich": "cli",
     "dvc": "content",
@@ -68,7 +70,6 @@ HOMES = {
     "deepdiff": "render",
     "docker": "backends",
     "uv": "builders",
-    "packaging": "builders",
 }
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
@@ -77,6 +78,7 @@ BY_NAME = {
     "backends/__init__.py",
     "format/kinds/__init__.py",
     "render/fields.py",
+    "format/schemas.py",
 }
 # Commands are named after kinds, as in az ml; design.md exempts them.
 COMMAND_NAMES = {"cli/job.py"}

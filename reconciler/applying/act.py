@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reconciler.applying.ledger import Ledger
-from reconciler.applying.staging import put_node, put_outputs, work_of
+from reconciler.applying.staging import is_worlds, put_node, put_outputs, work_of
 from reconciler.applying.world import World
 from reconciler.builders import Build, to_json
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import UserError, failure
 from reconciler.format.assets import kind_of
 from reconciler.live.state import Writes
 from reconciler.model import Action, Event, Json, Node, Op, Progress, Record, Run, Source, Status, Tree
 from reconciler.planning.fingerprint import FP_VERSION
+from reconciler.planning.observed import reported
+from reconciler.planning.runs import LEFT
 
 Emit = Callable[[Event], None]
 
@@ -102,6 +104,7 @@ def _new_version(context: Context, action: Action) -> Writes:
         _record(context, action),
         version=action.version,
         seq=action.seq,
+        top=action.seq,
         realised=realised,
         lineage=_lineage(context, node),
     )
@@ -128,7 +131,9 @@ def _adopt(context: Context, action: Action) -> Writes:
     older = context.world.state.read().version(action.address, action.version)
     if older is None:
         raise failure("version-missing", f"{action.address.at(action.version)} is not in the live state any more")
-    return Writes(current=(replace(older, applied_at=now(), archived=False),))
+    before = context.ledger.records.get(action.address)
+    top = max(older.top, older.seq, before.top if before else 0, before.seq if before else 0)
+    return Writes(current=(replace(older, top=top, applied_at=now(), archived=False),))
 
 
 def _build(context: Context, action: Action) -> Writes:
@@ -156,10 +161,10 @@ def _submit(context: Context, action: Action) -> Writes:
     run = replace(run, commit=context.source.kept, submitted_at=now("milliseconds"))  # runs are told in this order
     say = context.saying(action)
     build = _environment(context, node, say)
+    backend = context.world.backend(run.backend)
     work = work_of(context.world, context.tree, node, run, build)
     run = replace(run, realised={"environment": build.identity})
     context.ledger.now(_with_run(context, action, run), action)
-    backend = context.world.backends[run.backend]
     backend.submit(backend.render(work))
     say(f"run {run.id} on {run.backend}")
     return _with_run(context, action, replace(run, status=Status.QUEUED))
@@ -183,7 +188,9 @@ def _environment(context: Context, node: Node, say: Callable[[str], None]) -> Bu
 
 
 def _with_run(context: Context, action: Action, run: Run) -> Writes:
-    return Writes(current=(replace(_record(context, action), latest=run.id),), runs=(run,))
+    record = _record(context, action)
+    unfinished = tuple(dict.fromkeys((*record.unfinished, run.id)))
+    return Writes(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
 
 
 def _finish(context: Context, action: Action) -> Writes:
@@ -191,25 +198,51 @@ def _finish(context: Context, action: Action) -> Writes:
     run = action.run
     if run is None:
         raise AssertionError(action)
-    backend = context.world.backends[run.backend]
     if run.status is Status.LOST:
-        backend.cancel(run.id)
+        context.world.backend(run.backend).cancel(run.id)
         run = replace(run, ended_at=run.ended_at or now())
     if run.status is Status.COMPLETED:
-        run = replace(run, outputs=put_outputs(context.world, run))
-    record = context.ledger.records.get(action.address)
-    current = record is not None and record.latest == run.id and run.status is Status.COMPLETED
-    if record is None or not current:
+        run = _with_outputs(context, action, run)
+    return _ended(context, run)
+
+
+def _with_outputs(context: Context, action: Action, run: Run) -> Run:
+    """Put what a run made into the store; a run that made what cannot be kept is recorded as failed."""
+    try:
+        return replace(run, outputs=put_outputs(context.world, run))
+    except UserError as error:
+        if is_worlds(error):
+            raise
+        message = f"run {run.id} completed, and what it made cannot be stored: {error.diagnostics[0].message}"
+        failed = replace(run, status=Status.FAILED, failure="user", message=message)
+        context.ledger.now(_ended(context, failed), action)
+        hint = f"it is recorded as failed: correct the job, or run it again with `mlgit job rerun {run.address.name}`"
+        raise failure("output-not-kept", message, hint) from error
+
+
+def _ended(context: Context, run: Run) -> Writes:
+    """Write the end of a run; the newest one becomes current if it completed."""
+    record = context.ledger.records.get(run.address)
+    if record is None:
         return Writes(runs=(run,))
-    return Writes(current=(replace(record, run=run.id),), runs=(run,))
+    ended = replace(record, unfinished=tuple(each for each in record.unfinished if each != run.id))
+    if run.id == record.latest and run.status is Status.COMPLETED:
+        ended = replace(ended, run=run.id)
+    return Writes(current=(ended,) if ended != record else (), runs=(run,))
 
 
 def _cancel(context: Context, action: Action) -> Writes:
-    run = action.run
-    if run is None:
+    """Stop a run whose job has left Git; one that ended by itself before that is recorded as it ended."""
+    if action.run is None:
         raise AssertionError(action)
-    context.world.backends[run.backend].cancel(run.id)
-    return Writes(runs=(replace(run, status=Status.CANCELED, failure="user", ended_at=now()),))
+    backend, run = context.world.backend(action.run.backend), action.run
+    backend.cancel(run.id)
+    run = reported(run, backend.poll([run.id])[run.id])
+    if run.status is Status.COMPLETED:
+        return _ended(context, _with_outputs(context, action, run))
+    if run.status is not Status.FAILED:  # canceled, or gone before it could say so
+        run = replace(run, status=Status.CANCELED, failure=LEFT, message="", ended_at=now())
+    return _ended(context, run)
 
 
 def _archive(context: Context, action: Action) -> Writes:

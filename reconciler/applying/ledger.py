@@ -16,6 +16,7 @@ class Ledger:
     records: dict[Address, Record]
     source: Source
     title: str
+    store: str
     pending: Writes = field(default_factory=Writes)
     actions: list[Action] = field(default_factory=list)
 
@@ -41,7 +42,7 @@ class Ledger:
         self._write(writes, [f"about to {_line(action)}"])
 
     def _write(self, writes: Writes, lines: list[str]) -> None:
-        applied = Writes(meta={"applied": self.source.commit})
+        applied = Writes(meta={"applied": self.source.commit, "store": self.store})
         self.state.write(writes + applied, self._message(lines))
 
     def _message(self, lines: list[str]) -> str:
@@ -54,6 +55,6 @@ def _line(action: Action) -> str:
     return f"{action.op} {action.address.at(action.version)}"
 
 
-def open_ledger(state: State, live: Live, source: Source, title: str) -> Ledger:
-    """Begin with the records that the plan saw; ``title`` ends each commit's message."""
-    return Ledger(state, dict(live.current), source, title)
+def open_ledger(state: State, live: Live, source: Source, title: str, store: str) -> Ledger:
+    """Begin with the records that the plan saw; ``title`` ends each commit's message, ``store`` is the store's id."""
+    return Ledger(state, dict(live.current), source, title, store)

@@ -9,31 +9,33 @@ from typing import Any
 from reconciler.applying.world import World
 from reconciler.backends import File, Work
 from reconciler.builders import Build
+from reconciler.content import folder as on_disk
+from reconciler.content import listing
 from reconciler.content.store import Content
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import UserError, failure
+from reconciler.format.assets import declare
 from reconciler.git import trees
-from reconciler.model import Address, Json, Node, Resolved, Run, Tree
-from reconciler.planning.content import GITLINK, Tracked, tracked
+from reconciler.model import Address, Json, Node, Record, Resolved, Run, Tree
+from reconciler.planning.content import Tracked, tracked
+from reconciler.runner.spec import FILE_TYPES
 
 Spec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
+# What is wrong with the place where outputs go, or may be over in a moment; anything else is wrong with the outputs.
+_WORLDS = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
 
 
 def put_node(world: World, tree: Tree, node: Node) -> dict[str, Json]:
     """Put what an asset consists of into the store; return, by pointer, where it is there."""
-    found = {each.pointer: _put_tracked(world, tracked(tree, each.path), each.path) for each in node.asset.paths}
+    found = {each.pointer: _put_tracked(world, tracked(tree, each.path)) for each in node.asset.paths}
     for pointer, reference in node.references.items():
         if reference.output:
             found[pointer] = _put_output(world, reference)
     return found
 
 
-def _put_tracked(world: World, content: Tracked, path: str) -> Json:
+def _put_tracked(world: World, content: Tracked) -> Json:
     """Put files from their Git blobs, never from the work tree."""
-    modules = [name for name, entry in content.files if entry.mode == GITLINK]
-    if modules:
-        message = f"{path} holds the submodule {modules[0]}, whose files are not in this repository's Git objects"
-        raise failure("submodule", message, "copy the files in, or leave the folder out with .amlignore")
     raws = trees.blobs(world.repository, [entry.oid for _, entry in content.files])
     files = [(name, entry.mode, raws[entry.oid]) for name, entry in content.files]
     if content.is_file:
@@ -49,12 +51,35 @@ def _stored(content: Content, name: str) -> Json:
 
 def put_outputs(world: World, run: Run) -> dict[str, Json]:
     """Put the outputs of a completed run into the store; return, by name, what they are."""
-    folder = world.backends[run.backend].outputs(run.id)
-    return {name: _put_made(world, folder / name, dict(made)) for name, made in run.outputs.items()}
+    folder = world.backend(run.backend).outputs(run.id)
+    types = {name: (given or {}).get("type", _DEFAULT_TYPE) for name, given in _outputs(run.spec)}
+    return {
+        name: {**made, **_put_made(world, folder / name, single=types.get(name) in FILE_TYPES)}
+        for name, made in run.outputs.items()
+    }
 
 
-def _put_made(world: World, path: Path, made: dict[str, Json]) -> Json:
-    return {**made, **_stored(world.store.put_path(path), "")}
+def _put_made(world: World, path: Path, *, single: bool) -> Json:
+    """Put one output; of an output that is to be a file, the one file in its folder."""
+    file = _one_file(path) if single else None
+    if file is None:
+        return _stored(world.store.put_path(path), "")
+    name, real = file
+    listing.check_path(name)
+    return _stored(world.store.put_path(real), name)
+
+
+def _one_file(folder: Path) -> tuple[str, Path] | None:
+    try:
+        found = list(on_disk.files(folder))
+    except OSError:
+        return None  # storing the folder says in words what is wrong with it
+    return (found[0][0], found[0][2]) if len(found) == 1 else None
+
+
+def is_worlds(error: UserError) -> bool:
+    """Tell whether outputs could not be stored for a reason that is not theirs, so that it may go better later."""
+    return any(each.code in _WORLDS for each in error.diagnostics)
 
 
 def _put_output(world: World, reference: Resolved) -> Json:
@@ -64,8 +89,11 @@ def _put_output(world: World, reference: Resolved) -> Json:
     made = run.outputs.get(reference.output) if run else None
     if made is None:
         raise failure("output-missing", f"run {reference.version} has no output {reference.output}")
+    if "md5" not in made:
+        message = f"output {reference.output} of run {reference.version} is not in the store yet"
+        raise failure("output-missing", message, "`mlgit apply` records the run, and with it what it made")
     if not reference.path:
-        return {key: made[key] for key in ("md5", "sha256", "size", "files")}
+        return {key: made[key] for key in ("md5", "sha256", "size", "files", "name") if key in made}
     return _part(world, made, reference)
 
 
@@ -87,7 +115,9 @@ def work_of(world: World, tree: Tree, node: Node, run: Run, build: Build) -> Wor
     """Put together one run: its files in the store, its inputs and outputs by name, its environment."""
     spec = node.asset.spec
     stored = put_node(world, tree, node)
-    inputs = {name: _input(world, node, name, given, stored) for name, given in (spec.get("inputs") or {}).items()}
+    inputs = {
+        name: _input(world, tree, node, name, given, stored) for name, given in (spec.get("inputs") or {}).items()
+    }
     outputs = {name: {"type": (given or {}).get("type", _DEFAULT_TYPE)} for name, given in _outputs(spec)}
     return Work(
         run=run,
@@ -106,7 +136,9 @@ def _outputs(spec: Spec) -> list[tuple[str, Any]]:
     return list((spec.get("outputs") or {}).items())
 
 
-def _input(world: World, node: Node, name: str, given: Any, stored: Mapping[str, Json]) -> Json:
+def _input(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
+    world: World, tree: Tree, node: Node, name: str, given: Any, stored: Mapping[str, Json]
+) -> Json:
     if not isinstance(given, Mapping):
         return {"kind": "literal", "value": given}
     if "path" not in given:
@@ -116,15 +148,16 @@ def _input(world: World, node: Node, name: str, given: Any, stored: Mapping[str,
     if pointer in stored:
         content = stored[pointer]
     elif pointer in node.references:
-        content = _content_of(world, node.references[pointer], name)
+        content = _content_of(world, tree, node.references[pointer], name)
     else:
         return {"kind": "uri", "value": given["path"]}
     if isinstance(content, str):
         return {"kind": "uri", "value": content}
-    return {"kind": "files", "type": kind, "mode": mode, "files": [list(row) for row in _files(world, content)]}
+    found = {"kind": "files", "type": kind, "mode": mode, "files": [list(row) for row in _files(world, content)]}
+    return found | ({"single": True} if "name" in content else {})
 
 
-def _content_of(world: World, reference: Resolved, name: str) -> Json:
+def _content_of(world: World, tree: Tree, reference: Resolved, name: str) -> Json:
     """Return where the referenced version is in the store, or the URI that it is."""
     live = world.state.read()
     address: Address = reference.address
@@ -132,8 +165,27 @@ def _content_of(world: World, reference: Resolved, name: str) -> Json:
     if record is None:
         raise failure("reference-unresolved", f"input {name} needs {reference}, which is not registered")
     content = record.realised.get("contents", {}).get("/path")
+    if content and not world.store.has(content["md5"]):
+        _put_again(world, tree, record)
     return content or record.spec["path"]
 
 
+def _put_again(world: World, tree: Tree, record: Record) -> None:
+    """Put what was declared in Git into a store that has lost it, or never had it."""
+    then = tree.at(record.lineage.get("commit", ""))
+    path = f"{tree.root}{record.source}"
+    if then is None or path not in then.entries:
+        return
+    asset = declare(then, [(path, True)]).assets.get(record.address)
+    for each in asset.paths if asset else ():
+        if then.exists(each.path):
+            _put_tracked(world, tracked(then, each.path))
+
+
 def _files(world: World, content: Json) -> tuple[File, ...]:
+    """List what is to be staged; raises UserError ``content-missing`` before anything is begun without it."""
+    if not world.store.has(content["md5"]):
+        message = f"the content {content['md5']} is not in the store at {world.store.root}, or not all of it"
+        hint = "bring that store back; what a run made is made again by `mlgit job rerun`"
+        raise failure("content-missing", message, hint)
     return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.backends import Backend
 from reconciler.builders import Builder
 from reconciler.content.store import Store
+from reconciler.diagnostics import failure
 from reconciler.format.config import Config
 from reconciler.git.repository import Repository
 from reconciler.live.state import State
@@ -25,3 +26,15 @@ class World:
     store: Store
     builder: Builder
     backends: Mapping[str, Backend]
+
+    def backend(self, name: str) -> Backend:
+        """Return a backend by the name that mlgit.yml gives it; raises UserError ``backend-missing``."""
+        return chosen(self.backends, name)
+
+
+def chosen(backends: Mapping[str, Backend], name: str) -> Backend:
+    """Choose a backend by its name; raises UserError ``backend-missing``."""
+    if name not in backends:
+        message = f"the backend {name} is not in mlgit.yml, and runs are known on it"
+        raise failure("backend-missing", message, "put it back under backends:")
+    return backends[name]

@@ -11,11 +11,14 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from reconciler import __version__
 from reconciler.diagnostics import UserError
+from reconciler.format.suggest import did_you_mean
+from reconciler.render.excerpt import visible
 
 # Command -> the line that `mlgit --help` shows of it; the module of that name has the command.
 COMMANDS: Mapping[str, str] = {
@@ -28,7 +31,12 @@ COMMANDS: Mapping[str, str] = {
     "show": "Show one asset, with its lineage.",
     "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
     "log": "Show the history of the live state.",
+    "fmt": "Put the fields of asset files in canonical order.",
+    "schema": "Print the JSON schema of a kind; set up an editor.",
+    "explain": "Say what a diagnostic means, and how to cure it.",
 }
+
+INTERRUPTED = 130
 
 _BUG = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""
@@ -46,15 +54,27 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS) or "the commands there are: " + ", ".join(COMMANDS)
+            ctx.fail(f"there is no command {args[0]}; {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items()])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="mlgit", message="%(prog)s %(version)s")
 @click.option("-C", "folder", metavar="DIR", help="Work in this folder instead of the current one.")
-def main(folder: str | None) -> None:
+@click.pass_context
+def main(context: click.Context, folder: str | None) -> int:
     """Keep a machine-learning workspace in Git: plan what would change, apply it.
 
     \b
@@ -67,6 +87,10 @@ def main(folder: str | None) -> None:
             os.chdir(folder)
         except OSError as error:
             raise click.UsageError(f"cannot work in {folder}: {error.strerror}") from error
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        return 1  # nothing was asked for, so nothing was done
+    return 0
 
 
 def run() -> None:
@@ -81,11 +105,11 @@ def _exit_code() -> int:  # noqa: PLR0911 - one return for each way to end
         return _say(*(f"{each}" for each in _explained(error)), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
-        return _say(*usage, f"error: {error.format_message()}", code=1)
+        return _say(*usage, visible(f"error: {error.format_message()}"), code=1)
     except click.ClickException as error:
         return _say(f"error: {error.format_message()}", code=1)
-    except (click.Abort, KeyboardInterrupt):
-        return _say("", "interrupted; what was done by then is recorded. `mlgit apply` goes on from there.", code=130)
+    except (click.Abort, KeyboardInterrupt) as stopped:
+        return _say(str(stopped) or "interrupted", code=INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
             return 1
@@ -109,7 +133,7 @@ def _explained(error: UserError) -> list[str]:
         where = f"{each.span}: " if each.span else ""
         lines.append(f"{where}{each.severity}: {each.message} [{each.code}]")
         lines += [f"  help: {each.hint}"] if each.hint else []
-    return lines
+    return [visible(each) for each in lines]
 
 
 def _say(*lines: str, code: int) -> int:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reconciler.applying.act import now
+from reconciler.applying.world import chosen
 from reconciler.backends import Backend
+from reconciler.cli import INTERRUPTED
 from reconciler.cli.apply import carry_out, refuse_dirty
 from reconciler.cli.options import format_option
 from reconciler.cli.session import Session, offline, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import failure
 from reconciler.live.state import Writes
-from reconciler.model import Address, Run, Status
+from reconciler.model import Address, Json, Run, Status
 from reconciler.planning.observed import reported
 from reconciler.planning.policy import Policy
 from reconciler.render import as_json, text
@@ -64,36 +66,46 @@ def list_(job: str | None, form: str) -> None:
 @click.argument("job")
 @format_option
 def show(job: str, form: str) -> None:
-    """Show a run: how it ended, its metrics, its outputs.
+    """Show a run: how it ended, what it used, its metrics, its outputs, and where they lie.
 
     \b
     mlgit job show train --format json
     """
-    _, run, _ = _find(job)
-    shown = as_json.run(run)
+    session, run = _find(job)
+    shown = {**as_json.run(run), **_used(run), **_places(session, run)}
     click.echo(as_json.dump(shown) if form == "json" else text.outline(shown))
 
 
 @command.command("logs")
 @click.argument("job")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
-def logs(job: str, *, follow: bool) -> None:
+def logs(job: str, *, follow: bool) -> int:
     """Print what a run has written.
 
     \b
     mlgit job logs train --follow
     """
-    session, run, backend = _find(job)
-    log, at = backend.log(run.id), 0
-    while True:
-        active = follow and backend.poll([run.id])[run.id].status.active
-        at = _copy(log, at)
-        if not active:
-            break
-        time.sleep(_POLL_SECONDS)
-    if at == 0:
+    session, run, backend = _find_there(job)
+    try:
+        written = _follow(backend, run) if follow else _copy(backend.log(run.id), 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED  # who looks at a log has seen enough
+    finally:
+        session.workspace.repository.close()
+    if written == 0:
         click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
-    session.workspace.repository.close()
+    return 0
+
+
+def _follow(backend: Backend, run: Run) -> int:
+    """Copy the log of a run until the run has ended; return how much that was."""
+    active, at = True, 0
+    while active:
+        active = backend.poll([run.id])[run.id].status.active
+        at = _copy(backend.log(run.id), at)
+        if active:
+            time.sleep(_POLL_SECONDS)
+    return at
 
 
 @command.command("metrics")
@@ -105,10 +117,14 @@ def metrics(job: str, form: str) -> None:
     \b
     mlgit job metrics train
     """
-    _, run, backend = _find(job)
+    _, run, backend = _find_there(job)
     path = backend.metrics(run.id)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    own = [each for each in lines if "run" not in each]
+    lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+    logged = [each for line in lines if (each := _logged(line)) is not None]
+    if len(logged) < len(lines):
+        broken = text.counted(len(lines) - len(logged), "line")
+        click.echo(f"left out: {broken} of {path.name} that cannot be read", err=True)
+    own = [each for each in logged if "run" not in each]
     if form == "json":
         click.echo(as_json.dump(own))
     elif not own:
@@ -128,18 +144,16 @@ def cancel(job: str) -> None:
     \b
     mlgit job cancel train
     """
-    session, run, backend = _find(job)
+    session, run, backend = _find_there(job)
     if not run.status.active:
         raise failure("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
     backend.cancel(run.id)
-    report = backend.poll([run.id])[run.id]
-    ended = reported(run, report)
-    if ended.status is Status.LOST:  # it had not begun, or was beyond ending by itself
-        ended = replace(ended, status=Status.CANCELED, message="", ended_at=now())
-    session.state.write(Writes(runs=(ended,)), f"job cancel: {run.id}")
-    if ended.status is not Status.CANCELED:
-        click.echo(f"Run {run.id} was {ended.status} before it could be canceled.")
+    ended = reported(run, backend.poll([run.id])[run.id])
+    if ended.status not in (Status.CANCELED, Status.LOST):  # lost: it had not begun, or was beyond ending by itself
+        click.echo(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
         return
+    canceled = replace(ended, status=Status.CANCELED, failure="user", message="", ended_at=ended.ended_at or now())
+    session.state.write(Writes(runs=(canceled,)), f"job cancel: {run.id}")
     click.echo(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
 
 
@@ -151,7 +165,7 @@ def wait(job: str) -> int:
     \b
     mlgit job wait train && mlgit apply
     """
-    _, run, backend = _find(job)
+    _, run, backend = _find_there(job)
     status = run.status
     if status.active:
         click.echo(f"waiting for run {run.id}, which is {status}", err=True)
@@ -175,11 +189,51 @@ def rerun(job: str, *, waits: bool, auto_approve: bool) -> int:
     session = open_session()
     refuse_dirty(session, allow_dirty=False)
     address = _address(offline(session)[0].assets, job)  # it may never have been run
+    _refuse_running(session, address)
     policy = Policy(session.config, frozenset({address}))
     return carry_out(session, policy, address, auto_approve=auto_approve, wait=waits)
 
 
-def _find(job: str) -> tuple[Session, Run, Backend]:
+def _refuse_running(session: Session, address: Address) -> None:
+    """Refuse to run a job beside itself: the run that goes on would be superseded though nothing changed."""
+    live = session.live()
+    record = live.current.get(address)
+    run = live.run(address, record.latest) if record and record.latest else None
+    if run and run.status in (Status.QUEUED, Status.RUNNING) and run.backend in session.config.backends:
+        hint = f"cancel it first with `mlgit job cancel {address.name}`, or wait for it to end"
+        raise failure("run-active", f"run {run.id} is still running", hint)
+
+
+def _used(run: Run) -> Json:
+    """Say what a run was given: literal values as they are, everything else by its version."""
+    given = {name: each if isinstance(each, Mapping) else {"value": each} for name, each in _inputs(run).items()}
+    found = {name: run.references.get(f"/inputs/{name}/path") for name in given}
+    inputs = {
+        name: str(found[name]) if found[name] else each.get("path", each.get("value")) for name, each in given.items()
+    }
+    environment = run.references.get("/environment")
+    return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
+
+
+def _inputs(run: Run) -> Mapping[str, Json]:
+    return run.spec.get("inputs") or {}
+
+
+def _places(session: Session, run: Run) -> Json:
+    """Say where a run's log and its outputs lie; nothing where its backend cannot be asked."""
+    backend = session.backends().get(run.backend)
+    if backend is None:
+        return {}
+    return {"log": str(backend.log(run.id)), "output_folder": str(backend.outputs(run.id))}
+
+
+def _find_there(job: str) -> tuple[Session, Run, Backend]:
+    """Return a run as `_find` does, and the backend that it is on."""
+    session, run = _find(job)
+    return session, run, chosen(session.backends(), run.backend)
+
+
+def _find(job: str) -> tuple[Session, Run]:
     """Return a run by its name, or the newest run of a job by the job's name."""
     session = open_session()
     live = session.live()
@@ -192,11 +246,7 @@ def _find(job: str) -> tuple[Session, Run, Backend]:
     if run is None:
         message = f"{address} has no run {wanted}"
         raise failure("run-unknown", message, f"`mlgit job list {address.name}` lists the runs it has")
-    backend = session.backends().get(run.backend)
-    if backend is None:
-        message = f"run {run.id} is on the backend {run.backend}, which mlgit.yml does not name"
-        raise failure("backend-missing", message, "put it back under backends:")
-    return session, run, backend
+    return session, run
 
 
 def _address(known: Collection[Address], job: str) -> Address:
@@ -208,6 +258,15 @@ def _address(known: Collection[Address], job: str) -> Address:
             return address
     jobs = ", ".join(each.name for each in known if each.kind == _KIND) or "none"
     raise failure("job-unknown", f"there is no job or run {job}", f"jobs there are: {jobs}")
+
+
+def _logged(line: str) -> dict[str, Json] | None:
+    """Read one line of metrics; None where the run, or its machine, ended in the middle of it."""
+    try:
+        found: Json = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and {"key", "value", "step"} <= found.keys() else None
 
 
 def _first_line(run: Run) -> str:

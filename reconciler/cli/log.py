@@ -7,6 +7,7 @@ import click
 from reconciler.cli.options import format_option
 from reconciler.cli.session import open_session
 from reconciler.render import as_json
+from reconciler.render.excerpt import visible
 
 
 @click.command("log")
@@ -25,7 +26,8 @@ def command(limit: int, form: str) -> None:
     elif not moments:
         click.echo("Nothing was applied yet.")
     else:
-        click.echo("\n\n".join(f"{m.when}  {m.author}  {m.commit[:10]}\n{_indented(m.message)}" for m in moments))
+        shown = (f"{m.when}  {m.author}  {m.commit[:10]}\n{_indented(m.message)}" for m in moments)
+        click.echo(visible("\n\n".join(shown)))
 
 
 def _indented(message: str) -> str:

@@ -26,6 +26,8 @@ def command(form: str) -> None:
         return
     if not live.current:
         click.echo("Nothing is live yet. `mlgit plan` shows what would be made.")
+        if elsewhere := session.elsewhere(live):
+            click.echo(elsewhere)
         return
     Terminal().table(("ADDRESS", "VERSION", "STATE", "SINCE"), [_row(live, each) for each in live.current.values()])
     applied = f"from commit {live.applied[:10]}" if live.applied else ""

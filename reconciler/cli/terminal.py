@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live as Display
 from rich.spinner import Spinner
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, Status
+from reconciler.render.excerpt import inline, visible
 from reconciler.render.phrases import sentence
 
 _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
@@ -24,6 +26,7 @@ _MARKS = {
     Progress.SKIPPED: ("-", "dim"),
     Progress.WAITING: ("…", "dim"),
 }
+_GAP = 1  # column between columns
 _ENDLESS = 10_000  # columns of what is no terminal: a file, a pipe; nothing is cut off there
 
 
@@ -36,16 +39,33 @@ class Terminal:
 
     def show(self, lines: str) -> None:
         """Print text, each line in the colour of its sign."""
-        for line in lines.splitlines():
+        for line in visible(lines).split("\n"):
             sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
             self.console.print(Text(line, _STYLES.get(sign, "bold" if line.endswith(":") else "")))
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print rows in columns."""
-        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(each, no_wrap=True) for each in row))
+        """Print rows in columns. Where they are too wide the last ones are left out; the first is never cut."""
+        cells = [[inline(each) for each in row] for row in rows]
+        shown = _fitting(heads, cells, self.console.width)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for number, head in enumerate(heads[:shown]):
+            table.add_column(head, no_wrap=number == 0, overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(each) for each in row[:shown]))
         self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
+        if heads[shown:]:
+            left_out = ", ".join(heads[shown:])
+            self.console.print(Text(f"(too narrow for {left_out}: see --format json)", "dim"))
+
+
+def _fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+    """Return how many columns have room side by side; two at least, of which the second may be wrapped."""
+    room = width + _GAP
+    for number, cells in enumerate(zip(heads, *rows, strict=True)):
+        room -= max(cell_len(each) for each in cells) + _GAP
+        if room < 0:
+            return max(number, 2)
+    return len(heads)
 
 
 class Progressing:
@@ -91,6 +111,7 @@ class Progressing:
             self._now(f"{run.address}: {said}")
 
     def _now(self, line: str) -> None:
+        line = inline(line)
         if self._console.is_terminal:
             self._display.update(Spinner("dots", Text(line, no_wrap=True, overflow="ellipsis")))
         elif line not in self._said:
@@ -105,11 +126,11 @@ class Progressing:
             line.append(f": skipped {event.message}", "dim")
         self._console.print(line)
         for said in failed_run.message.splitlines() if failed_run else ():
-            self._console.print(Text(f"      {said}", "dim"))
+            self._console.print(Text(f"      {inline(said)}", "dim"))
         for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self._console.print(Text(f"      {each.message} [{each.code}]", style))
+            self._console.print(Text(visible(f"      {each.message} [{each.code}]"), style))
             if each.hint:
-                self._console.print(Text(f"      help: {each.hint}"))
+                self._console.print(Text(visible(f"      help: {each.hint}")))
 
     def _took(self, key: str) -> str:
         seconds = time.monotonic() - self._began.get(key, time.monotonic())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,26 @@ from typing import Any
 from git import Git, Repo
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import UserError, failure
+
+# What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
+# by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
+_INERT = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
+_OPTIONS = [part for setting in _INERT for part in ("-c", setting)]
 
 FALLBACK_NAME = "mlgit"
 FALLBACK_EMAIL = "mlgit@localhost"
 
 
 class _Git(Git):
-    """Git in sessions of its own: Ctrl-C reaches mlgit alone, which still writes down what was done by then."""
+    """Git that runs no hooks, in sessions of its own.
+
+    So Ctrl-C reaches mlgit alone, which still writes down what was done by then.
+    """
 
     def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
-        return super().execute(command, *arguments, **{"start_new_session": True, **options})
+        program, *rest = command
+        return super().execute([program, *_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options})
 
 
 class _Repo(Repo):
@@ -36,6 +47,10 @@ class Repository:
         self.repo = repo
         self.top = Path(repo.working_dir).resolve()
         self.common = Path(repo.common_dir).resolve()
+        linked = Path(repo.git_dir).resolve() != self.common  # one of several work trees, and not the first
+        first = self.common.parent if self.common.name == ".git" else self.common
+        self.main = first if linked else self.top  # what all its work trees share lies here
+        self._scratch: Path | None = None
 
     def git(self, *arguments: str, env: Mapping[str, str] | None = None, **options: object) -> str:
         """Run one Git command and return what it prints, the last newline aside."""
@@ -57,21 +72,61 @@ class Repository:
         """Return the tree of a commit."""
         return self.git("rev-parse", "--verify", f"{commit}^{{tree}}")
 
-    def work_tree(self) -> str:
-        """Write the work tree, untracked files too, as a tree, through an index of our own: the user's stays."""
+    def work_tree(self, without: str = "", *, keep: bool = False) -> str:
+        """Write the work tree, untracked files too, as a tree; what lies below the folder ``without`` is left out.
+
+        The index is one of our own, and so is the place for objects: neither the user's index nor what Git keeps
+        changes, and the tree can be read only here, while this process lives. With ``keep`` Git keeps it for real.
+        A UserError where Git cannot read a file.
+        """
         with tempfile.TemporaryDirectory(prefix="mlgit-index-") as folder:
             index = Path(folder) / "index"
             own = Path(self.repo.git_dir) / "index"
             if own.exists():
                 shutil.copy2(own, index)
-            environment = {"GIT_INDEX_FILE": str(index)}
-            self.git("add", "--all", "--", ":/", env=environment)
+            environment = {"GIT_INDEX_FILE": str(index), **(self._for_real() if keep else self._aside())}
+            left_out = [f":(top,exclude,literal){without}"] if without and not self._ignores(without) else []
+            try:
+                self.git("add", "--all", "--", ":/", *left_out, env=environment)
+            except GitCommandError as error:
+                raise _unreadable(error) from error
             return self.git("write-tree", env=environment)
+
+    def _ignores(self, path: str) -> bool:
+        """Tell whether Git leaves a path out by itself; it takes offence where it is told to do so once more."""
+        try:
+            self.git("check-ignore", "--quiet", "--", str(self.top / path))
+        except GitCommandError as error:
+            if error.status != 1:
+                raise
+            return False
+        return True
+
+    def _for_real(self) -> dict[str, str]:
+        """Return what makes Git keep objects itself, also those that it would find in our folder."""
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")}
+
+    def _aside(self) -> dict[str, str]:
+        """Return what makes Git write objects to a folder that goes with us; from now on they are read from there."""
+        objects = os.environ.get("GIT_OBJECT_DIRECTORY") or str(self.common / "objects")
+        known = os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+            self.repo.git.update_environment(GIT_ALTERNATE_OBJECT_DIRECTORIES=_joined(str(self._scratch), known))
+            self.repo.git.clear_cache()  # what reads objects already has not heard of the folder
+        alternates = _joined(objects, known)
+        return {"GIT_OBJECT_DIRECTORY": str(self._scratch), "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates}
 
     def commit_tree(self, tree: str, parent: str, message: str) -> str:
         """Store a tree as a commit that no branch has."""
         parents = ["-p", parent] if parent else []
         return self.git("commit-tree", tree, *parents, "-m", message, env=self.identity())
+
+    def remote(self) -> str:
+        """Return the name of the remote that this clone shares with others, "" where it has none."""
+        names = self.git("remote").split()
+        return "origin" if "origin" in names else next(iter(names), "")
 
     def is_shallow(self) -> bool:
         """Tell whether history was cut off when the repository was cloned."""
@@ -140,4 +195,34 @@ def is_inside_repository(folder: Path) -> bool:
 
 def user() -> str:
     """Name who runs this process, for messages and records."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or _account()
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return str(os.getuid())
+
+
+def _joined(folder: str, others: str) -> str:
+    """Put a folder before others in the form in which Git reads them: in quotes, for it may have a colon."""
+    quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
+    return os.pathsep.join(filter(None, [f'"{quoted}"', others]))
+
+
+_NO_COMMIT = "does not have a commit checked out"
+
+
+def _unreadable(error: GitCommandError) -> UserError:
+    said = [line.partition(": ")[2] for line in _said(error) if line.startswith(("error: ", "fatal: "))]
+    cause = next(iter(said), f"git add ended with {error.status}")
+    hint = "correct that, or put the file into .gitignore"
+    if _NO_COMMIT in cause:
+        hint = "it is a Git repository of its own: make a commit in it, or put it into .gitignore"
+    return failure("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)
+
+
+def _said(error: GitCommandError) -> list[str]:
+    """Return the lines that Git wrote before it failed; GitPython hands them on in quotes, under a title."""
+    return str(error.stderr).strip().removeprefix("stderr: ").strip("'").splitlines()

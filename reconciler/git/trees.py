@@ -5,8 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 
+from git.exc import GitCommandError
+
+from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.git.repository import Repository
 from reconciler.model import Entry, Tree
+
+
+class MissingObjectError(UserError):
+    """An object that Git should have and has not: the clone is partial, or damaged."""
+
+    def __init__(self, oid: str) -> None:
+        hint = "`git fsck` tells what else is missing; `git fetch` or a new clone may bring it back"
+        super().__init__(Diagnostic("object-missing", f"Git has no object {oid}", hint=hint))
+        self.oid = oid
 
 
 def load(repository: Repository, tree: str, root: str = "") -> Tree:
@@ -19,13 +31,25 @@ def load(repository: Repository, tree: str, root: str = "") -> Tree:
     def read(oid: str) -> bytes:
         return blob(repository, oid)
 
-    return Tree(tree, entries(repository, tree), read, root, at)
+    def size(oid: str) -> int:
+        try:
+            return int(repository.repo.git.get_object_header(oid)[2])
+        except ValueError as error:  # as in `blob`
+            raise MissingObjectError(oid) from error
+
+    return Tree(tree, entries(repository, tree), read, root, at, size)
 
 
 def entries(repository: Repository, tree: str, below: str = "") -> Mapping[str, Entry]:
-    """List every file of a tree or a commit, or those below one folder of it, by path."""
+    """List every file of a tree or a commit, or those below one folder of it, by path.
+
+    A MissingObjectError where Git has not all of the tree.
+    """
     only = ["--", below] if below else []
-    listed = repository.git("ls-tree", "-r", "-z", "--full-tree", tree, *only, strip_newline_in_stdout=False)
+    try:
+        listed = repository.git("ls-tree", "-r", "-z", "--full-tree", tree, *only, strip_newline_in_stdout=False)
+    except GitCommandError as error:
+        raise MissingObjectError(tree) from error
     found = {}
     for line in listed.split("\0"):
         if line:
@@ -36,20 +60,23 @@ def entries(repository: Repository, tree: str, below: str = "") -> Mapping[str, 
 
 
 def blob(repository: Repository, oid: str) -> bytes:
-    """Read one blob through the process that stays open for this."""
-    return bytes(repository.repo.git.get_object_data(oid)[3])
+    """Read one blob through the process that stays open for this; a MissingObjectError where there is none."""
+    try:
+        return bytes(repository.repo.git.get_object_data(oid)[3])
+    except ValueError as error:  # how GitPython says that Git has no such object
+        raise MissingObjectError(oid) from error
 
 
 def file_at(repository: Repository, commit: str, path: str) -> bytes | None:
     """Read the file at a path of a commit; None where there is none."""
     try:
         return blob(repository, f"{commit}:{path}")
-    except ValueError:  # how GitPython says that Git has no such object
+    except MissingObjectError:
         return None
 
 
 def blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
-    """Read many blobs in one process."""
+    """Read many blobs in one process; a MissingObjectError where one is not there."""
     wanted = list(dict.fromkeys(oids))
     with tempfile.TemporaryFile() as asked:
         asked.write("".join(f"{oid}\n" for oid in wanted).encode())
@@ -64,6 +91,9 @@ def _split(raw: bytes) -> Iterable[bytes]:
     at = 0
     while at < len(raw):
         header_end = raw.index(b"\n", at)
-        size = int(raw[at:header_end].rsplit(b" ", 1)[1])
+        oid, _, said = raw[at:header_end].partition(b" ")
+        if said == b"missing":
+            raise MissingObjectError(oid.decode())
+        size = int(said.rpartition(b" ")[2])
         yield raw[header_end + 1 : header_end + 1 + size]
         at = header_end + size + 2

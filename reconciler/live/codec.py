@@ -9,6 +9,8 @@ from typing import Any
 
 from reconciler.model import Address, Json, Record, Resolved, Run, Status
 
+_RESOLVED = {each.name for each in fields(Resolved)}  # what a newer mlgit adds is left out
+
 
 def address(text: str) -> Address:
     """Read ``kind/name``; the name may hold further slashes."""
@@ -64,8 +66,12 @@ def _known(of: type[Record | Run], raw: dict[str, Json]) -> dict[str, Any]:
     found: dict[str, Any] = {name: each for name, each in raw.items() if name in names}
     found["address"] = address(found["address"])
     found["references"] = {
-        pointer: Resolved(**{**each, "address": address(each["address"])})
+        pointer: Resolved(
+            **{name: each[name] for name in _RESOLVED & each.keys()} | {"address": address(each["address"])}
+        )
         for pointer, each in found.get("references", {}).items()
     }
     found["extra"] = {name: each for name, each in raw.items() if name not in names}
+    if "unfinished" in found:
+        found["unfinished"] = tuple(found["unfinished"])
     return found

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import UserError, failure
 from reconciler.git import refs, trees
 from reconciler.git.repository import Repository
 from reconciler.live import codec, layout
-from reconciler.model import Address, Json, Live, Record, Run
+from reconciler.model import Address, Entry, Json, Live, Record, Run
+
+_T = TypeVar("_T", Record, Run)
 
 FORMAT = 1
 _TRIES = 20
@@ -66,23 +69,21 @@ class State:
         if not commit:
             return Live(self.lineage, {}, lambda *_: None, lambda *_: None)
         meta = self._meta(commit)
-        entries = trees.entries(self.repository, commit, layout.CURRENT)
-        wanted = [entry.oid for entry in entries.values()]
-        records = [codec.record(raw) for raw in trees.blobs(self.repository, wanted).values()] if wanted else []
+        records = self._all(commit, layout.CURRENT, codec.record)
 
         def older(address: Address, version: str) -> bytes | None:
             return trees.file_at(self.repository, commit, layout.history(address, version))
 
         def run(address: Address, run_id: str) -> Run | None:
             raw = older(address, run_id)
-            return codec.run(raw) if raw else None
+            return self._parsed(layout.history(address, run_id), raw, codec.run) if raw else None
 
         def version(address: Address, number: str) -> Record | None:
             raw = older(address, number)
-            return codec.record(raw) if raw else None
+            return self._parsed(layout.history(address, number), raw, codec.record) if raw else None
 
         current = {each.address: each for each in sorted(records, key=lambda each: each.address)}
-        return Live(self.lineage, current, run, version, commit, meta.get("applied", ""))
+        return Live(self.lineage, current, run, version, commit, meta.get("applied", ""), meta.get("store", ""))
 
     def write(self, writes: Writes, message: str) -> None:
         """Put records into the state; on a lost race the write is made again on what the winner wrote."""
@@ -99,9 +100,7 @@ class State:
     def runs_of(self, address: Address) -> Iterator[Run]:
         """Yield every run of a job, oldest first."""
         commit = refs.read(self.repository, self.ref)
-        entries = trees.entries(self.repository, commit, layout.history_of(address)) if commit else {}
-        raws = trees.blobs(self.repository, [each.oid for each in entries.values()]) if entries else {}
-        found = [codec.run(raw) for raw in raws.values()]
+        found = self._all(commit, layout.history_of(address), codec.run) if commit else []
         yield from sorted(found, key=lambda run: (run.submitted_at, run.attempt))
 
     def history(self, limit: int) -> Iterator[refs.Moment]:
@@ -124,16 +123,47 @@ class State:
         files |= {layout.history(each.address, each.id): codec.dump(each) for each in writes.runs}
         return files
 
+    def _all(self, commit: str, folder: str, read: Callable[[bytes], _T]) -> list[_T]:
+        """Read everything below a folder of the state."""
+        try:
+            entries = trees.entries(self.repository, commit, folder)
+        except trees.MissingObjectError as error:
+            raise self._corrupt(folder, "Git has not all of it") from error
+        raws = self._blobs(entries) if entries else {}
+        return [self._parsed(path, raws[entry.oid], read) for path, entry in entries.items()]
+
+    def _blobs(self, entries: Mapping[str, Entry]) -> Mapping[str, bytes]:
+        try:
+            return trees.blobs(self.repository, [each.oid for each in entries.values()])
+        except trees.MissingObjectError as error:
+            path = next(path for path, each in entries.items() if each.oid == error.oid)
+            raise self._corrupt(path, "Git has no such object") from error
+
+    def _parsed(self, path: str, raw: bytes, read: Callable[[bytes], _T]) -> _T:
+        try:
+            return read(raw)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self._corrupt(path, "it is no record of mlgit") from error
+
+    def _corrupt(self, path: str, why: str) -> UserError:
+        message = f"{path} of the live state cannot be read: {why}"
+        hint = f"see who wrote it with `git log {self.ref} -- {path}`; `git update-ref {self.ref} COMMIT` goes back"
+        return failure("state-corrupt", message, hint)
+
     def _meta(self, commit: str) -> dict[str, Json]:
         raw = trees.file_at(self.repository, commit, layout.META)
         if raw is None:
             message = f"{self.ref} has no {layout.META}: it is not a live state of mlgit"
             raise failure("state-corrupt", message, f"look at it with `git log {self.ref}`")
-        meta: dict[str, Json] = json.loads(raw)
-        if meta["lineage"] != self.lineage:
-            message = f"{self.ref} has the lineage {meta['lineage']}, mlgit.yml has {self.lineage}"
+        try:
+            meta: dict[str, Json] = json.loads(raw)
+            lineage, written = str(meta["lineage"]), int(meta["format"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise self._corrupt(layout.META, "it is no meta data of mlgit") from error
+        if lineage != self.lineage:
+            message = f"{self.ref} has the lineage {lineage}, mlgit.yml has {self.lineage}"
             raise failure("state-foreign", message, "another workspace has this state name: give this one another")
-        if meta["format"] > FORMAT:
-            message = f"{self.ref} has format {meta['format']}; this mlgit knows {FORMAT}"
+        if written > FORMAT:
+            message = f"{self.ref} has format {written}; this mlgit knows {FORMAT}"
             raise failure("state-newer", message, "install a newer mlgit")
         return meta

@@ -6,14 +6,10 @@ What is fingerprinted here is what is staged later: the files are named by their
 from __future__ import annotations
 
 import hashlib
-import posixpath
 from dataclasses import dataclass
 
-from pathspec import GitIgnoreSpec
-
+from reconciler.format.behind import behind
 from reconciler.model import Entry, Tree
-
-GITLINK = 0o160000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +22,15 @@ class Tracked:
 
 
 def tracked(tree: Tree, path: str) -> Tracked:
-    """Return the content at a path that exists in the tree; "" is the whole repository."""
-    if path in tree.entries:
-        entry = tree.entries[path]
-        return Tracked(f"blob:{entry.oid}", ((posixpath.basename(path), entry),), is_file=True)
-    prefix = "" if path == "." else f"{path}/"
-    below = {name.removeprefix(prefix): entry for name, entry in tree.entries.items() if name.startswith(prefix)}
-    files = tuple(sorted(_kept(tree, below).items()))
-    listing = "".join(f"{entry.mode:o} {entry.oid} {name}\0" for name, entry in files)
-    return Tracked(f"tree:{hashlib.sha256(listing.encode()).hexdigest()[:40]}", files, is_file=False)
+    """Return the content at a path that exists in the tree; "." is the whole repository.
 
-
-def _kept(tree: Tree, below: dict[str, Entry]) -> dict[str, Entry]:
-    """Leave out what the folder's own .amlignore, or else its .gitignore, names (reference, section 7)."""
-    ignore = below.get(".amlignore") or below.get(".gitignore")
-    if ignore is None:
-        return below
-    patterns = GitIgnoreSpec.from_lines(tree.read(ignore.oid).decode("utf-8", "replace").splitlines())
-    return {name: entry for name, entry in below.items() if not patterns.match_file(name)}
+    Links count as what they lead to. What cannot be had is left out: reading the asset has said so.
+    """
+    found = behind(tree, path)
+    if found.is_file:
+        return Tracked(f"blob:{found.files[0][1].oid}" if found.files else "", found.files, is_file=True)
+    listing = "".join(f"{entry.mode:o} {entry.oid} {name}\0" for name, entry in found.files)
+    return Tracked(f"tree:{hashlib.sha256(listing.encode()).hexdigest()[:40]}", found.files, is_file=False)
 
 
 def differences(before: Tracked, after: Tracked) -> tuple[str, ...]:

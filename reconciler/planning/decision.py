@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.format.assets import kind_of
-from reconciler.model import NOTHING, Action, Json, LocalPath, Node, Op, Pending, Record
+from reconciler.model import NOTHING, Action, Json, LocalPath, Node, Op, Pending, Record, Resolved
 from reconciler.planning import content
-from reconciler.planning.fingerprint import readable, recomputed
+from reconciler.planning.fingerprint import fingerprint, readable, recomputed
+from reconciler.planning.masking import masked
 from reconciler.planning.outlook import Outlook, View, needs_of
 
 
@@ -24,7 +25,9 @@ class Decision:
 
 def same(node: Node, record: Record) -> bool:
     """Tell whether the asset is what the record says it is."""
-    return recomputed(kind_of(node.asset), record)[0] == node.fingerprint
+    kind = kind_of(node.asset)
+    wanted = node.fingerprint and fingerprint(kind, node.asset.spec, node.contents, node.references)
+    return record.fingerprint == node.fingerprint or recomputed(kind, record)[0] == wanted
 
 
 def same_metadata(node: Node, record: Record) -> bool:
@@ -34,7 +37,7 @@ def same_metadata(node: Node, record: Record) -> bool:
 
 def action(view: View, op: Op, node: Node, record: Record | None, **details: Any) -> Action:
     """Make an action on an asset, with both sides of its reason and the actions that come first."""
-    before, after = _sides(node, record, affecting=op is not Op.UPDATE)
+    before, after = _sides(view, node, record, affecting=op is not Op.UPDATE or not (record and same(node, record)))
     needs = (*needs_of(view, node.asset), *details.pop("needs", ()))
     return Action(
         op,
@@ -50,12 +53,22 @@ def action(view: View, op: Op, node: Node, record: Record | None, **details: Any
     )
 
 
-def _sides(node: Node, record: Record | None, *, affecting: bool) -> tuple[Json, Json]:
+def _sides(view: View, node: Node, record: Record | None, *, affecting: bool) -> tuple[Json, Json]:
     kind = kind_of(node.asset)
     after = readable(kind, node.asset.spec, node.contents, node.references, affecting=affecting)
     if record is None:
         return None, after
-    return readable(kind, record.spec, record.contents, record.references, affecting=affecting), after
+    references = {pointer: _said(each, node.references.get(pointer)) for pointer, each in record.references.items()}
+    spec = masked(kind, record.spec, view.live.lineage)  # as recorded by a mlgit that did not mask it, too
+    return readable(kind, spec, record.contents, references, affecting=affecting), after
+
+
+def _said(before: Resolved, after: Resolved | None) -> Resolved:
+    """Return what a reference was, or what it is where that has the same content: then it is no reason."""
+    if after is None or not after.fingerprint:
+        return before
+    same_thing = (before.fingerprint, before.output, before.path) == (after.fingerprint, after.output, after.path)
+    return after if same_thing else before
 
 
 def _touched(view: View, node: Node, record: Record) -> Mapping[str, tuple[str, ...]]:

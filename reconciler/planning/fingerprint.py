@@ -1,7 +1,8 @@
 """What an asset is, as a digest: the fields that affect its result, with contents and references resolved.
 
 Two digests: ``fingerprint`` covers what the asset is, ``metadata`` what may change in place. Both are computed from
-values that a record keeps too, so that a record can be fingerprinted again by a newer mlgit (``FP_VERSION``).
+values that a record keeps too, so that a record can be fingerprinted again by a newer mlgit (``FP_VERSION``). Equality
+is decided by that; what is equal keeps the fingerprint that it was recorded with, and so do those that refer to it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.format.kind import Kind
-from reconciler.format.yaml import escape
-from reconciler.model import Json, Record, Resolved, Spec
+from reconciler.format.pointers import escape
+from reconciler.model import Json, Live, Record, Resolved, Spec
 
 FP_VERSION = 1
 
@@ -36,9 +38,25 @@ def metadata(kind: Kind, spec: Spec) -> str:
 
 def recomputed(kind: Kind, record: Record) -> tuple[str, str]:
     """Return fingerprint and metadata of a record as today's code sees them."""
-    if record.fp_version == FP_VERSION:
-        return record.fingerprint, record.metadata
     return fingerprint(kind, record.spec, record.contents, record.references), metadata(kind, record.spec)
+
+
+def kept(kind: Kind, record: Record, wanted: str, live: Live) -> str:
+    """Return the fingerprint of what is ``wanted`` today: the recorded one, where the record is the same thing."""
+    if wanted in (record.fingerprint, recomputed(kind, record)[0]):
+        return record.fingerprint
+    if record.fp_version == FP_VERSION:
+        return wanted
+    then = replace(record, references={pointer: _again(each, live) for pointer, each in record.references.items()})
+    return record.fingerprint if recomputed(kind, then)[0] == wanted else wanted
+
+
+def _again(reference: Resolved, live: Live) -> Resolved:
+    """Return a reference with the fingerprint that its version has today: a version never changes, its digest may."""
+    if not reference.version or reference.output:
+        return reference
+    record = live.version(reference.address, reference.version)
+    return replace(reference, fingerprint=record.fingerprint) if record else reference
 
 
 def token(lineage: str, address: str, wanted: str, attempt: int) -> str:

@@ -16,7 +16,8 @@ def guard(plan: Plan, live: Live, policy: Policy) -> Iterator[Diagnostic]:
     """Yield why a plan must not be applied as it is."""
     submissions = len(plan.submissions)
     if submissions > policy.submit_limit:
-        message = f"this plan starts {submissions} runs; limits: submit: is {policy.submit_limit}"
+        runs = "run" if submissions == 1 else "runs"
+        message = f"this plan starts {submissions} {runs}; limits: submit: is {policy.submit_limit}"
         yield Diagnostic("too-many-runs", message, hint=f"allow it with --allow-submit {submissions}")
     there = sum(not record.archived for record in live.current.values())
     leaving = sum(each.op in (Op.ARCHIVE, Op.DELETE) for each in plan.actions)

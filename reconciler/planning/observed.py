@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.model import Action, Address, Json, Live, Observation, Op, Report, Run, Status
+from reconciler.model import Action, Address, Json, Live, Observation, Op, Record, Report, Run, Status
+
+
+def unfinished(live: Live) -> Iterator[Run]:
+    """Yield every run whose end, or what it made, is not recorded yet: superseded ones too."""
+    for record in live.current.values():
+        yield from unfinished_of(live, record)
+
+
+def unfinished_of(live: Live, record: Record) -> Iterator[Run]:
+    """Yield the runs of one job whose end is not recorded yet, the newest last."""
+    named = dict.fromkeys((*record.unfinished, record.latest))
+    runs = (live.run(record.address, run_id) for run_id in named if run_id)
+    yield from (run for run in runs if run is not None and run.open)
 
 
 def fold(live: Live, observation: Observation) -> tuple[Live, tuple[Action, ...]]:
-    """Return the live state with what was observed put in, and the actions that record the runs that ended."""
+    """Return the live state with what was observed put in, and the actions that record the runs that ended.
+
+    A run that was superseded is recorded too, and never becomes current.
+    """
     seen: dict[tuple[Address, str], Run] = {}
     current = dict(live.current)
     for address, record in sorted(live.current.items()):
-        report = observation.runs.get(record.latest)
-        run = live.run(address, record.latest) if report else None
-        if run is None or report is None or (new := reported(run, report)) == run:
-            continue
-        seen[address, run.id] = new
-        if new.status is Status.COMPLETED and new.fingerprint == record.fingerprint:
-            current[address] = replace(record, run=new.id)
+        for run in unfinished_of(live, record) if observation.runs else ():
+            report = observation.runs.get(run.id)
+            if report is None or ((new := reported(run, report)) == run and run.status.active):
+                continue
+            seen[address, run.id] = new
+            latest = run.id == record.latest
+            if latest and new.status is Status.COMPLETED and new.fingerprint == record.fingerprint:
+                current[address] = replace(record, run=new.id)
 
     def look_up(address: Address, run_id: str) -> Run | None:
         return seen.get((address, run_id)) or live.run(address, run_id)
 
     ended = (run for run in seen.values() if not run.status.active)
-    advances = tuple(Action(Op.RECORD, run.address, version=run.id, run=run) for run in ended)
+    advances = tuple(
+        Action(Op.RECORD, run.address, version=run.id, record=live.current[run.address], run=run) for run in ended
+    )
     return replace(live, current=current, run=look_up), advances
 
 

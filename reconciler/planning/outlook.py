@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import Declared, kind_of
-from reconciler.format.kinds import kind_named
-from reconciler.format.schemas import did_you_mean
+from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, Asset, Live, Node, Record, Reference, Resolved, Run, Status, Tree
 from reconciler.planning import content
-from reconciler.planning.fingerprint import digest, fingerprint, metadata, recomputed
+from reconciler.planning.fingerprint import digest, fingerprint, kept, metadata
+from reconciler.planning.masking import masked
 from reconciler.planning.policy import Policy
 
 
@@ -33,12 +33,18 @@ class Outlook:
 
 @dataclass(slots=True)
 class View:
-    """What planning looks at: what is declared, what is live, and the outlooks found so far."""
+    """What planning looks at: what is declared, what is live, and the outlooks found so far.
+
+    ``leaving`` is live and about to be removed; ``refreshed`` says that the backends were asked how runs stand.
+    """
 
     tree: Tree
     declared: Declared
     live: Live
     policy: Policy
+    recording: frozenset[str] = frozenset()  # runs whose end this plan records, and with it what they made
+    leaving: frozenset[Address] = frozenset()
+    refreshed: bool = False
     outlooks: dict[Address, Outlook] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
@@ -46,19 +52,33 @@ class View:
 def resolve(view: View, asset: Asset) -> Node:
     """Find everything that an asset depends on; what cannot be found is a diagnostic of the view."""
     kind = kind_of(asset)
+    spec = masked(kind, asset.spec, view.live.lineage)
+    _need_paths(view, asset)
     contents = {each.pointer: content.tracked(view.tree, each.path).digest for each in asset.paths}
     counted = [each for each in asset.references if kind.affects(each.pointer.split("/")[1])]
     found = {each.pointer: _resolved(view, asset, each) for each in asset.references}
     late = next((each.address for each in counted if found[each.pointer] is None), None)
     references = {pointer: each for pointer, each in found.items() if each is not None}
+    wanted = "" if late else fingerprint(kind, spec, contents, references)
+    record = view.live.current.get(asset.address)
     return Node(
-        asset=asset,
+        asset=replace(asset, spec=spec),
         contents=contents,
         references=references,
-        fingerprint="" if late else fingerprint(kind, asset.spec, contents, references),
-        metadata=metadata(kind, asset.spec),
+        fingerprint=kept(kind, record, wanted, view.live) if record and wanted else wanted,
+        metadata=metadata(kind, spec),
         known_after=(view.outlooks[late].known_after or late) if late in view.outlooks else late,
     )
+
+
+def _need_paths(view: View, asset: Asset) -> None:
+    """Say what a path names and Git does not have: a file may name what is not there, nothing is made of it."""
+    for each in asset.paths if kind_of(asset).realises(asset.spec) else ():
+        if not view.tree.exists(each.path):
+            place = view.declared.documents[asset.source].value(each.pointer)
+            message = f"{each.text}: Git has no {view.tree.shown(each.path)}"
+            hint = "paths count from the folder of this file; a file that .gitignore leaves out is not in Git"
+            view.problems.append(Diagnostic("path-missing", message, place, hint))
 
 
 def needs_of(view: View, asset: Asset) -> tuple[str, ...]:
@@ -90,13 +110,14 @@ def _resolved(view: View, asset: Asset, reference: Reference) -> Resolved | None
 
 def _live_outlook(view: View, address: Address) -> Outlook | None:
     record = view.live.current.get(address)
-    return outlook_of(record, view.live) if record and not record.archived else None
+    gone = record is None or record.archived or address in view.leaving
+    return outlook_of(record, view.live) if record and not gone else None
 
 
 def outlook_of(record: Record, live: Live) -> Outlook:
     """Return the outlook of a record that stays as it is."""
     run = live.run(record.address, record.run) if record.run else None
-    return Outlook(record.version, recomputed(kind_named(record.address.kind), record)[0], run=run)
+    return Outlook(record.version, record.fingerprint, run=run)
 
 
 def _older(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> Resolved:
@@ -105,7 +126,7 @@ def _older(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> 
         there = f"its current version is {outlook.version}" if outlook.version else "it has no version yet"
         message = f"{reference.text} names {reference.address.at(reference.version)}, which does not exist: {there}"
         return _refused(view, asset, reference, message, f"write azureml:{reference.address.name}@latest to follow it")
-    return Resolved(reference.address, record.version, recomputed(kind_named(record.address.kind), record)[0])
+    return Resolved(reference.address, record.version, record.fingerprint)
 
 
 def _output(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> Resolved | None:
@@ -116,10 +137,10 @@ def _output(view: View, asset: Asset, reference: Reference, outlook: Outlook) ->
         return _refused(view, asset, reference, message, hint)
     if outlook.known_after or outlook.run is None or outlook.run.status is not Status.COMPLETED:
         return None
-    made = outlook.run.outputs.get(reference.output, {})
-    identity = made.get("md5", "") if kind_of(asset).runnable else digest(outlook.run.id)
-    if not identity:
+    stored = outlook.run.outputs.get(reference.output, {}).get("md5", "")
+    if not stored and (kind_of(asset).runnable or outlook.run.id not in view.recording):
         return None  # the run has ended, its output is not in the store yet
+    identity = stored if kind_of(asset).runnable else digest(outlook.run.id)
     return Resolved(reference.address, outlook.run.id, identity, reference.output, reference.path)
 
 
@@ -129,6 +150,7 @@ def _refused(view: View, asset: Asset, reference: Reference, message: str, hint:
     return Resolved(reference.address, "", "")
 
 
-def known(live: Live) -> Mapping[Address, Record]:
-    """Return what a reference may name beside what is declared: all that is live and not archived."""
-    return {address: record for address, record in live.current.items() if not record.archived}
+def known(live: Live, leaving: Container[Address] = ()) -> Mapping[Address, Record]:
+    """Return what a reference may name beside what is declared: all that is live, not archived and not leaving."""
+    kept_records = ((each, record) for each, record in live.current.items() if not record.archived)
+    return {address: record for address, record in kept_records if address not in leaving}

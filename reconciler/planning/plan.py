@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import Declared, kind_of
 from reconciler.format.kind import Lifecycle
-from reconciler.model import Action, Live, Node, Observation, Pending, Plan, Record, Source, Tree
+from reconciler.model import Action, Asset, Live, Node, Observation, Pending, Plan, Record, Source, Tree
 from reconciler.planning.decision import Decision
 from reconciler.planning.graph import ordered
 from reconciler.planning.named import decide_named
 from reconciler.planning.observed import fold
 from reconciler.planning.outlook import View, resolve
 from reconciler.planning.policy import Policy
-from reconciler.planning.prune import Ancestry, prune
+from reconciler.planning.prune import Ancestry, leaving, prune
+from reconciler.planning.reach import obstacles
 from reconciler.planning.runs import decide_run
 from reconciler.planning.versioned import decide_versioned
 
@@ -41,27 +43,42 @@ def make_plan(
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return what apply would do and why, and what is wrong with the files in the light of the live state."""
     live, advances = fold(live, observation or Observation())
-    view = View(desired.tree, desired.declared, live, policy)
+    recorded = {each.version: each.key for each in advances}
+    ancestry = cache(desired.ancestry)
+    gone = frozenset(leaving(desired.declared, live, ancestry))
+    view = View(
+        desired.tree, desired.declared, live, policy, frozenset(recorded), gone, refreshed=observation is not None
+    )
     actions: list[Action] = list(advances)
-    recorded = {each.address: each.key for each in advances}
     pending: list[Pending] = []
     for asset in ordered(desired.declared.assets):
         node = resolve(view, asset)
-        decision = _DECIDE[kind_of(asset).lifecycle](view, node, live.current.get(asset.address))
-        decision = _after(decision, recorded.get(asset.address))
+        record = live.current.get(asset.address)
+        decision = _after(_decide_for(asset)(view, node, record), record, recorded)
         view.outlooks[asset.address] = decision.outlook
         actions += decision.actions
         pending += decision.pending
-    leaving, notes = prune(view, desired.ancestry)
+    for each in actions:
+        view.problems += obstacles(view, each)
+    removals, notes = prune(view, ancestry)
     reads = {str(address): record.fingerprint for address, record in sorted(live.current.items())}
-    plan = Plan(desired.source, live.commit, (*actions, *leaving), tuple(pending), reads, notes)
+    plan = Plan(desired.source, live.commit, (*actions, *removals), tuple(pending), reads, notes)
     return plan, tuple(view.problems)
 
 
-def _after(decision: Decision, recorded: str | None) -> Decision:
+def _decide_for(asset: Asset) -> Callable[[View, Node, Record | None], Decision]:
+    """Choose by the way in which the kind may change; what nothing realises is recorded under its name alone."""
+    kind = kind_of(asset)
+    recorded_only = kind.runnable and not kind.realises(asset.spec)
+    return decide_named if recorded_only else _DECIDE[kind.lifecycle]
+
+
+def _after(decision: Decision, record: Record | None, recorded: Mapping[str, str]) -> Decision:
     """Put the recording of a finished run before everything that follows from it."""
-    if recorded is None:
+    newest, chosen = record.latest if record else "", decision.outlook.run.id if decision.outlook.run else ""
+    first = tuple(recorded[each] for each in dict.fromkeys((newest, chosen)) if each in recorded)
+    if not first:
         return decision
-    actions = tuple(replace(each, needs=(recorded, *each.needs)) for each in decision.actions)
-    outlook = replace(decision.outlook, needs=(recorded, *decision.outlook.needs))
+    actions = tuple(replace(each, needs=(*first, *each.needs)) for each in decision.actions)
+    outlook = replace(decision.outlook, needs=(*first, *decision.outlook.needs))
     return replace(decision, outlook=outlook, actions=actions)

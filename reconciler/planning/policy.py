@@ -16,6 +16,7 @@ class Policy:
     replace: frozenset[Address] = frozenset()
     allow_submit: int | None = None
     allow_mass_delete: bool = False
+    allow_rewind: bool = False
 
     @property
     def submit_limit(self) -> int:

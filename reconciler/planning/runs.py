@@ -10,6 +10,10 @@ from reconciler.planning.decision import Decision, action, same_metadata
 from reconciler.planning.fingerprint import token
 from reconciler.planning.outlook import Outlook, View, stuck
 
+_RECORDED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
+# The failure of a run that was canceled because its job left Git.
+LEFT = "left"
+
 
 def run_id(address: Address, wanted: str) -> str:
     """Name a run: the job's last name and eight digits of its token."""
@@ -44,10 +48,13 @@ def decide_run(view: View, node: Node, record: Record | None) -> Decision:
 
 def _unfinished(view: View, node: Node, record: Record | None, made: list[Run]) -> Decision:
     last = made[-1]
-    if _unwatched(last, record) or (last.retryable and last.attempt <= view.policy.config.retries):
+    if last.status.active and last.backend not in view.policy.config.backends:
+        return _out_of_reach(node, last)
+    if _unwatched(last, record) or _left(last) or (last.retryable and last.attempt <= view.policy.config.retries):
         return _submit(view, node, record, made)
     if last.status.active:
-        return _pending(node, last, f"run {last.id} is {last.status}", failed=False)
+        seen = f"is {last.status}" if view.refreshed else f"was {last.status} {_RECORDED}"
+        return _pending(node, last, f"run {last.id} {seen}", failed=False)
     return _pending(node, last, _failure(last), failed=True)
 
 
@@ -93,6 +100,11 @@ def _unwatched(run: Run, record: Record | None) -> bool:
     return run.status is Status.INTENDED or (run.status.active and superseded)
 
 
+def _left(run: Run) -> bool:
+    """Tell a run that mlgit canceled because its job had left Git: nobody wanted the job itself to stop."""
+    return run.status is Status.CANCELED and run.failure == LEFT
+
+
 def _why(view: View, made: list[Run], *, again: bool) -> str:
     if not made:
         return ""
@@ -100,6 +112,8 @@ def _why(view: View, made: list[Run], *, again: bool) -> str:
     if again:
         cut_off = last.status is Status.INTENDED
         return f"the submission of {last.id} was cut off" if cut_off else f"run {last.id} is wanted again"
+    if _left(last):
+        return f"run {last.id} was canceled when the job left Git (attempt {last.attempt + 1})"
     if last.retryable:
         happened = "was lost" if last.status is Status.LOST else f"failed ({last.failure})"
         return f"attempt {last.attempt} {happened} (attempt {last.attempt + 1} of {view.policy.config.retries + 1})"
@@ -127,6 +141,15 @@ def _known_later(view: View, node: Node, record: Record | None) -> Decision:
         return _by_hand(node)
     done = action(view, Op.SUBMIT, node, record)
     return Decision(Outlook(needs=(done.key,), known_after=node.asset.address), (done,))
+
+
+def _out_of_reach(node: Node, run: Run) -> Decision:
+    message = (
+        f"run {run.id} is {run.status}, and its backend {run.backend} is not in mlgit.yml: "
+        f"put it back, or run the job anew with `mlgit job rerun {run.address.name}`"
+    )
+    waiting = Pending(node.asset.address, message)  # without its run: there is nothing to wait for
+    return Decision(Outlook(run.id, known_after=node.asset.address, stuck=True), (), (waiting,))
 
 
 def _pending(node: Node, run: Run, message: str, *, failed: bool) -> Decision:

@@ -14,6 +14,8 @@ def decide_versioned(view: View, node: Node, record: Record | None) -> Decision:
     if node.known_after is not None:
         return _known_later(view, node, record)
     version = node.asset.version
+    if node.asset.address in view.policy.replace:
+        return _anew(view, node, record)
     if record is not None and not record.archived:
         if same(node, record) and version in ("", record.version):
             return _in_place(view, node, record)
@@ -24,6 +26,19 @@ def decide_versioned(view: View, node: Node, record: Record | None) -> Decision:
     return _new_version(view, node, record, version or _next_version(view, node, record))
 
 
+def _anew(view: View, node: Node, record: Record | None) -> Decision:
+    """Register what was asked for once more, as the next version; a declared version can be registered but once."""
+    version = node.asset.version
+    there = (record and record.version == version) or view.live.version(node.asset.address, version)
+    if not version or not there:
+        return _new_version(view, node, record, version or _next_version(view, node, record), Op.NEW_VERSION)
+    message = f"{node.asset.address.at(version)} is registered already, so it cannot be done anew"
+    place = view.declared.documents[node.asset.source].value("/version")
+    hint = "raise the version, or leave it out to get the next number"
+    view.problems.append(Diagnostic("version-immutable", message, place, hint))
+    return Decision(Outlook(version, node.fingerprint))
+
+
 def _in_place(view: View, node: Node, record: Record, op: Op = Op.UPDATE) -> Decision:
     outlook = Outlook(record.version, node.fingerprint)
     if op is Op.UPDATE and same_metadata(node, record):
@@ -32,9 +47,9 @@ def _in_place(view: View, node: Node, record: Record, op: Op = Op.UPDATE) -> Dec
     return Decision(Outlook(record.version, node.fingerprint, needs=(done.key,)), (done,))
 
 
-def _new_version(view: View, node: Node, record: Record | None, version: str) -> Decision:
-    seq = record.seq + 1 if record else 1
-    op = Op.REGISTER if _derived(node) else Op.NEW_VERSION
+def _new_version(view: View, node: Node, record: Record | None, version: str, op: Op | None = None) -> Decision:
+    seq = max(record.seq, record.top) + 1 if record else 1
+    op = op or (Op.REGISTER if _derived(node) else Op.NEW_VERSION)
     build = _build(view, node, record, version)
     needs = tuple(each.key for each in build)
     new = action(view, op, node, record, version=version, seq=seq, needs=needs)
@@ -64,7 +79,7 @@ def _derived(node: Node) -> bool:
 def _next_version(view: View, node: Node, record: Record | None) -> str:
     if record is None:
         return "1"
-    number = int(record.version) if record.version.isdigit() else record.seq
+    number = int(record.version) if record.version.isdigit() else max(record.seq, record.top)
     while view.live.version(node.asset.address, str(number + 1)):
         number += 1
     return str(number + 1)

@@ -29,11 +29,15 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class FilesInput:
-    """Bytes from the store; ``mode`` says whether they are linked or copied."""
+    """Bytes from the store; ``mode`` says whether the command may write to its copies.
+
+    ``single`` content is one file by itself, whatever the type: the command gets its path, not that of a folder.
+    """
 
     type: str
     mode: str
     files: tuple[StagedFile, ...]
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ def _spec(document: dict[str, Any]) -> Spec:
 def _input(document: dict[str, Any]) -> Input:
     match document["kind"]:
         case "files":
-            return FilesInput(document["type"], document["mode"], _files(document["files"]))
+            files = _files(document["files"])
+            return FilesInput(document["type"], document["mode"], files, bool(document.get("single")))
         case "literal":
             return LiteralInput(document["value"])
         case "uri":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,9 +16,9 @@ from .spec import FILE_TYPES, FilesInput, Input, LiteralInput, Spec, StagedFile,
 Pulse = Callable[[], None]
 
 _SYMLINK = 0o120000
-_EXECUTABLE = 0o111
-# The store's objects are read-only, so a link is as good as a mount.
-_LINKED_MODES = frozenset({"ro_mount", "eval_mount"})
+_EXECUTABLE, _WRITABLE = 0o111, 0o222
+# Read-only copies stand for a mount: never links, through which a job could change the store's own objects.
+_READ_ONLY_MODES = frozenset({"ro_mount", "eval_mount"})
 _CHUNK = 4 << 20
 
 
@@ -32,7 +33,7 @@ class Staged:
 def stage(spec: Spec, pulse: Pulse) -> Staged:
     """Lay out a run; what cannot be laid out is a staging failure."""
     code = spec.folder / "code"
-    _lay_out(spec.code, code, linked=False, pulse=pulse)
+    _lay_out(spec.code, code, read_only=False, pulse=pulse)
     values: dict[str, command.Value] = {}
     for name, each in spec.inputs.items():
         values[f"inputs.{name}"] = _stage_input(_inside(spec.folder / "inputs", name), name, each, pulse)
@@ -52,9 +53,9 @@ def _stage_input(folder: Path, name: str, given: Input, pulse: Pulse) -> command
             return command.Literal(value)
         case UriInput(value):
             return command.Word(value)
-        case FilesInput(type_, mode, files):
-            _lay_out(files, folder, linked=mode in _LINKED_MODES, pulse=pulse)
-            if type_ not in FILE_TYPES:
+        case FilesInput(type_, mode, files, single):
+            _lay_out(files, folder, read_only=mode in _READ_ONLY_MODES, pulse=pulse)
+            if type_ not in FILE_TYPES and not single:
                 return command.Word(str(folder))
             if len(files) != 1:
                 raise staging_failure(f"the input {name!r} is one file ({type_}), but {len(files)} were found for it")
@@ -66,7 +67,7 @@ def _stage_output(folder: Path, name: str, type_: str) -> command.Value:
     return command.Word(str(folder / name if type_ in FILE_TYPES else folder))
 
 
-def _lay_out(files: Iterable[StagedFile], root: Path, *, linked: bool, pulse: Pulse) -> None:
+def _lay_out(files: Iterable[StagedFile], root: Path, *, read_only: bool, pulse: Pulse) -> None:
     """Put files below a folder: symlinks last, and never anything through one."""
     _make_folder(root)
     root = root.resolve()
@@ -75,7 +76,7 @@ def _lay_out(files: Iterable[StagedFile], root: Path, *, linked: bool, pulse: Pu
         pulse()
         target = _inside(root, each.path)
         try:
-            _place(each, target, linked=linked, pulse=pulse)
+            _place(each, target, read_only=read_only, pulse=pulse)
         except OSError as error:
             reason = error.strerror or error
             raise staging_failure(f"{each.path} could not be laid out in {root}: {reason}") from error
@@ -88,22 +89,25 @@ def _lay_out(files: Iterable[StagedFile], root: Path, *, linked: bool, pulse: Pu
             )
 
 
-def _place(each: StagedFile, target: Path, *, linked: bool, pulse: Pulse) -> None:
+def _place(each: StagedFile, target: Path, *, read_only: bool, pulse: Pulse) -> None:
     if target.parent.resolve() != target.parent:
         raise staging_failure(f"{each.path} lies below a symlink, so it was not laid out")
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_symlink(each):
         target.symlink_to(os.fsdecode(each.object.read_bytes()))
-    elif linked:
-        target.symlink_to(each.object.resolve(strict=True))
     else:
         _copy(each.object, target, pulse)
-        target.chmod(0o755 if each.mode & _EXECUTABLE else 0o644)
+        mode = 0o755 if each.mode & _EXECUTABLE else 0o644
+        target.chmod(mode & ~_WRITABLE if read_only else mode)
 
 
 def _copy(source: Path, target: Path, pulse: Pulse) -> None:
-    with source.open("rb") as reader, target.open("xb") as writer:
-        while chunk := reader.read(_CHUNK):
+    """Copy the bytes of a file, within the kernel where it can: there, some disks share them until one is written."""
+    with source.open("rb", buffering=0) as reader, target.open("xb") as writer:
+        with suppress(OSError, AttributeError):  # not on this system, or not between these two disks
+            while os.copy_file_range(reader.fileno(), writer.fileno(), _CHUNK):
+                pulse()
+        while chunk := reader.read(_CHUNK):  # what is left: nothing, or all of it
             writer.write(chunk)
             pulse()
 

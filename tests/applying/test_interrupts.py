@@ -50,7 +50,7 @@ def test_an_interrupted_build_registers_nothing_half_and_leaves_no_process(  # n
     interrupt(process.pid)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said
-    golden("cli/faults/interrupted.txt", said)
+    golden("cli/faults/interrupted-build.txt", said)
     assert hanging_index.left_alone.wait(30), "uv lives on"
     assert [each["address"] for each in listed(bench.folder, "list")] == ["data/numbers", "workspace/small"]
     edit(bench.folder, "environments/plain.yml", ", {pip: [slowpoke]}", "")
@@ -90,3 +90,14 @@ def test_what_was_done_before_an_interrupt_is_recorded(applied, mlgit, mlgit_pro
     assert 0 < len(done) < 200
     assert mlgit(*APPLY, cwd=applied).code == 0
     assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
+
+
+def test_who_stops_following_a_log_is_told_nothing_more(waiting, mlgit, mlgit_process):
+    assert mlgit("apply", "--auto-approve", cwd=waiting.folder).code == 0
+    until(waiting.executions)
+    process = mlgit_process("job", "logs", "sum", "--follow", cwd=waiting.folder)
+    assert process.stdout.readline()
+    interrupt_one(process.pid)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "")
+    waiting.let_it_end()

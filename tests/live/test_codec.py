@@ -42,6 +42,7 @@ RECORDS = st.builds(
     lineage=SPECS,
     run=TEXT,
     latest=TEXT,
+    unfinished=st.lists(TEXT, max_size=2).map(tuple),
     archived=st.booleans(),
     extra=EXTRA,
 )
@@ -94,6 +95,13 @@ def test_what_a_newer_mlgit_wrote_is_kept():
     record = codec.record(raw)
     assert record.extra == {"owner": {"team": 1}}
     assert json.loads(codec.dump(record)) == json.loads(raw)
+
+
+def test_what_a_newer_mlgit_knows_of_a_reference_is_passed_over():
+    known = {"address": "data/d", "version": "1", "fingerprint": "f"}
+    raw = {"address": "job/j", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1}
+    record = codec.record(codec.encode({**raw, "references": {"/inputs/x/path": {**known, "digest": "new"}}}))
+    assert record.references == {"/inputs/x/path": Resolved(Address("data", "d"), "1", "f")}
 
 
 def test_what_is_not_set_is_not_written():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.world import SUM, World, declared_by, edited, small, tree_of
+from planning.world import SUM, World, declared_by, done, edited, small, tree_of
 
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
@@ -122,12 +122,39 @@ def test_a_record_of_an_older_fingerprint_is_fingerprinted_again():
     assert recomputed(kinds()["data"], older) == (record.fingerprint, record.metadata)
 
 
-@pytest.mark.parametrize("name", ["workspace/small", "data/numbers", "environment/plain"])
-def test_an_upgrade_that_fingerprints_otherwise_changes_nothing(name):
+@pytest.fixture
+def older(monkeypatch):
+    """Make a world that was settled by a mlgit that fingerprinted otherwise."""
+    with monkeypatch.context() as patch:
+        patch.setattr("reconciler.planning.fingerprint.FP_VERSION", FP_VERSION - 1)
+        world = settled()
+    assert not {each.fingerprint for each in world.records.values()} & {
+        each.fingerprint for each in SETTLED.records.values()
+    }
+    return world
+
+
+def test_an_upgrade_that_fingerprints_otherwise_changes_nothing(older):
+    plan = older.plan(FILES)
+    assert (plan.actions, plan.pending) == ((), ())
+
+
+def test_after_an_upgrade_an_edit_has_the_consequences_that_it_always_had(older):
+    described = edited("jobs/sum.yml", "factor: 2", "factor: 2\ndescription: new")
+    assert done(older.apply(described)) == ["update job/sum"]
+    same_bytes = edited("data/numbers.yml", "type:", "version: 7\ntype:", described)
+    assert done(older.apply(same_bytes)) == ["new-version data/numbers"]
+    assert older.plan(same_bytes).actions == ()
+    assert done(older.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3")))[0] == "submit job/sum"
+
+
+def test_a_reference_to_what_was_fingerprinted_otherwise_is_the_same_reference():
     world = settled()
-    address = Address(*name.split("/"))
-    older = replace(world.records[address], fp_version=0, fingerprint="old", metadata="old")
-    world.records[address] = older
+    data = Address("data", "numbers")
+    for known in (world.records, world.versions):
+        key = data if known is world.records else (data, "1")
+        known[key] = replace(known[key], fp_version=0, fingerprint="old")
+    world.records[SUM] = replace(world.records[SUM], fp_version=0)
     assert world.plan(FILES).actions == ()
 
 

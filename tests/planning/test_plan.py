@@ -23,10 +23,15 @@ from planning.world import (
     without,
 )
 
-from reconciler.diagnostics import Span
+from reconciler.diagnostics import Severity, Span
+from reconciler.format.assets import unresolved
 from reconciler.format.kinds import kinds
 from reconciler.model import Address, Observation, Op, Report, Status
+from reconciler.planning.outlook import known
 from reconciler.planning.plan import make_plan
+from reconciler.planning.prune import farewell, leaving
+from reconciler.render.fields import changes
+from reconciler.render.phrases import sentence
 
 CLUSTER = Address("compute", "cluster")
 WITH_CLUSTER = {
@@ -292,10 +297,68 @@ def test_what_is_archived_cannot_be_referenced(world):
 
 
 def test_a_kind_that_nothing_realises_is_planned_all_the_same():
-    (kind,) = (each for each in kinds().values() if not each.realised)
     text = SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
     plan = World().plan({**small(), "store.yml": text})
-    assert f"create {kind.name}/store" in done(plan)
+    (action,) = (each for each in plan.actions if each.address.name == "store")
+    assert (action.op, kinds()[action.address.kind].realises({})) == (Op.CREATE, False)
+
+
+def test_what_leaves_git_cannot_be_referenced_any_more(world):
+    _, (problem,) = world.look(without("data/numbers.yml"))
+    assert (problem.code, problem.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
+
+
+def test_what_another_branch_declared_can_be_referenced(world):
+    assert world.plan(without("data/numbers.yml"), ancestry=lambda _: False).actions == ()
+
+
+def test_the_hint_to_a_reference_names_the_commit_and_the_file_that_has_left(world):
+    files = without("data/numbers.yml")
+    declared, live = declared_by(files), world.live()
+    gone = leaving(declared, live, lambda _: True)
+    hints = {address: farewell(record) for address, record in gone.items()}
+    (problem,) = unresolved(declared, known(live, gone), hints)
+    assert (problem.code, problem.severity) == ("reference-dangling", Severity.ERROR)
+    assert world.records[NUMBERS].declared_at in problem.hint
+
+
+def test_a_version_with_the_same_bytes_is_no_reason_of_what_uses_it(world):
+    named = edited("data/numbers.yml", "type:", "version: 7\ntype:")
+    both = edited("jobs/sum.yml", "factor: 2", "factor: 3", named)
+    action = action_on(world.plan(both), SUM)
+    assert changes(action) == ("inputs.factor 2 -> 3",)
+
+
+def test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again(world):
+    for version, csv in (("1", "n\n1\n2\n3\n"), ("2", "n\n4\n"), ("1", "n\n1\n2\n3\n")):
+        world.apply(numbers(version, csv))
+    found = action_on(world.apply(numbers("3", "n\n5\n")), NUMBERS)
+    assert (found.version, found.seq) == ("3", 3)
+    seqs = [record.seq for (address, _), record in world.versions.items() if address == NUMBERS]
+    assert len(seqs) == len(set(seqs)) == 3
+
+
+@pytest.mark.parametrize("address", [NUMBERS, PLAIN, TOTAL])
+def test_a_version_that_is_asked_for_anew_is_the_next_one(world, address):
+    plan = world.apply(small(), again=frozenset({address}))
+    assert action_on(plan, address, Op.NEW_VERSION).version == "2"
+    assert plan.submissions == ()
+    assert world.plan(small()).actions == ()
+
+
+def test_a_declared_version_cannot_be_made_anew_and_has_to_be_raised(world):
+    world.apply(numbers("1"))
+    _, (problem,) = world.look(numbers("1"), again=frozenset({NUMBERS}))
+    assert (problem.code, problem.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
+    assert "raise the version" in problem.hint
+    assert action_on(world.plan(numbers("2"), again=frozenset({NUMBERS})), NUMBERS).version == "2"
+
+
+def test_a_job_that_never_ran_is_said_to_run_for_the_first_time():
+    text = small()["jobs/sum.yml"].replace("name: sum", "name: next")
+    text = text.replace("azureml:numbers@latest", "azureml://jobs/sum/outputs/total")
+    plan = World().plan({**small(), "jobs/next.yml": text})
+    assert sentence(action_on(plan, Address("job", "next"))) == "first run of job/next, known after job/sum"
 
 
 def test_environments_are_built_before_their_version_is_registered():

@@ -95,6 +95,13 @@ def test_what_leaves_goes_after_what_reads_it(world):
     assert keys.index("archive job/sum") < keys.index("archive data/numbers")
 
 
+def test_one_run_too_many_is_one_run():
+    world = World()
+    plan = world.plan(small())
+    (problem,) = guard(plan, world.live(), replace(policy_of(small()), allow_submit=0))
+    assert problem.message.startswith("this plan starts 1 run; ")
+
+
 def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
     files, world = jobs(11), World()
     plan = world.plan(files)

@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.world import SUM, TOTAL, World, action_on, done, edited, small
+from planning.world import SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
 from reconciler.model import Address, Op, Report, Run, Status
+from reconciler.planning.plan import make_plan
 
 TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
 RERUN = frozenset({SUM})
@@ -46,6 +47,13 @@ def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(world):
     assert plan.actions == ()
     assert [(each.address, each.failed) for each in plan.pending] == [(SUM, False), (TOTAL, False)]
     assert [each.message for each in plan.pending] == [f"run {world.latest().id} is queued", "waits for job/sum"]
+
+
+def test_a_run_that_nobody_asked_about_stands_as_it_was_recorded(world):
+    desired, live = world.desired(small()), world.live()
+    plan, _ = make_plan(desired, live, policy_of(small()))
+    said = f"run {world.latest().id} was queued when last recorded; --refresh asks"
+    assert plan.pending[0].message.startswith(said)
 
 
 def test_a_run_that_is_seen_running_gives_no_action(world):
@@ -177,10 +185,38 @@ def test_a_superseded_run_never_becomes_current(world):
     second = world.latest()
     assert first.id != second.id
     seen = {first.id: Report(Status.COMPLETED, {"outputs": {"total": {}}})}
-    assert world.plan(TRIPLED, seen=seen).actions == ()
+    assert done(world.apply(TRIPLED, seen=seen)) == [f"record job/sum@{first.id}"]
+    assert (world.records[SUM].run, world.records[SUM].unfinished) == ("", (second.id,))
+    assert world.runs[SUM, first.id].status is Status.COMPLETED
     world.end(Status.COMPLETED)
     assert world.records[SUM].run == second.id
     assert [each.version for each in world.settle(TRIPLED)[0].actions] == ["1"]
+
+
+def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_before_anything_uses_them(world):
+    run = world.latest()
+    world.runs[SUM, run.id] = replace(run, status=Status.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
+    assert action_on(world.plan(small()), TOTAL).known_after == SUM
+    seen = observed(world, Status.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
+    assert done(world.plan(small(), seen=seen)) == ["record job/sum", "register model/total"]
+
+
+def test_a_run_that_was_canceled_because_its_job_left_is_no_obstacle_when_the_job_comes_back(world):
+    gone = without("jobs/sum.yml", without("models/total.yml"))
+    assert done(world.apply(gone)) == ["cancel job/sum", "archive job/sum"]
+    assert world.plan(gone).actions == ()
+    again = action_on(world.apply(small()), SUM)
+    assert (again.op, again.run and again.run.attempt) == (Op.SUBMIT, 2)
+    assert "was canceled when the job left Git" in again.reason
+
+
+def test_a_run_whose_backend_is_not_configured_any_more_is_left_alone_and_said_so(world):
+    renamed = edited("mlgit.yml", "backends: {local:", "backends: {here:")
+    renamed = edited("mlgit.yml", 'compute: {"*": local}', 'compute: {"*": here}', renamed)
+    plan = world.plan(renamed)
+    assert plan.submissions == ()
+    assert "its backend local is not in mlgit.yml" in plan.pending[0].message
+    assert plan.pending[0].run is None
 
 
 def test_a_superseded_run_that_is_wanted_again_is_watched_again(world):

@@ -35,6 +35,7 @@ from reconciler.model import (
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.plan import Desired, make_plan
 from reconciler.planning.policy import Policy
+from reconciler.planning.runs import LEFT
 
 LINEAGE = "1" * 32
 SUM = Address("job", "sum")
@@ -179,30 +180,34 @@ class World:
                 assert action.run is not None
                 run = replace(action.run, status=Status.QUEUED, submitted_at=f"{len(self.runs):04}")
                 self.runs[run.address, run.id] = run
-                self._set(action, commit, latest=run.id)
+                known = self.records[run.address].unfinished if run.address in self.records else ()
+                self._set(action, commit, latest=run.id, unfinished=tuple(dict.fromkeys((*known, run.id))))
             case Op.ADOPT if action.run is not None:
                 self._set(action, commit, latest=action.run.id, run=action.run.id)
             case Op.ADOPT:
-                self.records[action.address] = replace(self.versions[action.address, action.version], archived=False)
+                older, now = self.versions[action.address, action.version], self.records[action.address]
+                self.records[action.address] = replace(older, archived=False, top=max(now.top, now.seq))
             case Op.CANCEL:
                 assert action.run is not None
-                self.runs[action.address, action.version] = replace(action.run, status=Status.CANCELED)
+                self._finish(replace(action.run, status=Status.CANCELED, failure=LEFT))
             case Op.ARCHIVE:
                 self.records[action.address] = replace(self.records[action.address], archived=True)
             case Op.DELETE:
                 del self.records[action.address]
             case Op.NEW_VERSION | Op.REGISTER:
-                self._set(action, commit, version=action.version, seq=action.seq)
+                self._set(action, commit, version=action.version, seq=action.seq, top=action.seq)
             case _:
                 self._set(action, commit)
 
     def _finish(self, run: Run) -> None:
         self.runs[run.address, run.id] = run
         record = self.records[run.address]
+        record = replace(record, unfinished=tuple(each for each in record.unfinished if each != run.id))
+        self.records[run.address] = record
         if record.latest == run.id and run.status is Status.COMPLETED:
             self.records[run.address] = replace(record, run=run.id)
 
-    def _set(self, action: Action, commit: str, **changes: str | int) -> None:
+    def _set(self, action: Action, commit: str, **changes: str | int | tuple[str, ...]) -> None:
         assert action.node is not None
         node = action.node
         kind = kind_of(node.asset)

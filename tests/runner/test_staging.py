@@ -64,7 +64,7 @@ def test_a_missing_object_is_named(bench: Any) -> None:
     assert "No such file" in result["failure"]["message"]
 
 
-def test_a_mounted_input_is_a_link_and_a_downloaded_one_a_copy(bench: Any) -> None:
+def test_a_mounted_input_is_a_read_only_copy_and_a_downloaded_one_a_writable_one(bench: Any) -> None:
     row = bench.row("iris.csv", "a,b\n")
     bench.spec["inputs"] = {
         "mounted": bench.files("uri_file", "ro_mount", row),
@@ -75,9 +75,25 @@ def test_a_mounted_input_is_a_link_and_a_downloaded_one_a_copy(bench: Any) -> No
     )
     assert result["status"] == "completed", bench.log()
     assert bench.log() == "a,b\ndeep"
-    assert (bench.folder / "inputs/mounted/iris.csv").is_symlink()
+    mounted = bench.folder / "inputs/mounted/iris.csv"
+    assert (mounted.is_symlink(), mounted.stat().st_mode & 0o777) == (False, 0o444)
     assert (bench.folder / "inputs/loaded/iris.csv").read_text() == "a,b\nx\n"
     assert Path(row[1]).read_text() == "a,b\n"
+
+
+def test_a_job_that_writes_to_a_mounted_input_all_the_same_spoils_its_own_copy_alone(bench: Any) -> None:
+    row = bench.row("iris.csv", "a,b\n")
+    bench.spec["inputs"] = {"mounted": bench.files("uri_file", "ro_mount", row)}
+    result = bench.run(command="chmod u+w ${{inputs.mounted}} && echo spoilt > ${{inputs.mounted}}")
+    assert result["status"] == "completed", bench.log()
+    assert Path(row[1]).read_text() == "a,b\n"
+
+
+def test_content_that_is_one_file_is_handed_over_as_that_file_whatever_its_type(bench: Any) -> None:
+    model = bench.files("custom_model", "ro_mount", bench.row("model.pkl", "weights"))
+    bench.spec["inputs"] = {"model": {**model, "single": True}}
+    bench.run(command="cat ${{inputs.model}}")
+    assert bench.log() == "weights"
 
 
 def test_a_file_input_of_two_files_is_refused(bench: Any) -> None:

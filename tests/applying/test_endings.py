@@ -1,0 +1,163 @@
+"""How runs end when something comes between: outputs that cannot be kept, cancels that come late, superseded runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from workspaces import APPLY, commit, edit, until, write
+
+pytestmark = pytest.mark.slow
+
+SUBMIT = ("apply", "--auto-approve")
+UNKEPT = {
+    "a link out": 'pathlib.Path(sys.argv[3], "out").symlink_to("/etc")',
+    "no folder": "import shutil; shutil.rmtree(sys.argv[3]); sys.argv[3] = str(here)",
+    "a name that is no text": 'open(os.fsencode(sys.argv[3]) + b"/\\xff", "w").close()',
+}
+
+
+@pytest.mark.parametrize("body", UNKEPT.values(), ids=UNKEPT)
+def test_a_run_whose_outputs_cannot_be_kept_is_recorded_as_failed_and_the_apply_ends(body, bench, mlgit, listed):
+    bench.script(body)
+    ended = mlgit(*APPLY, cwd=bench.folder)
+    assert ended.code == 1
+    assert "[output-not-kept]" in ended.out
+    (run,) = listed(bench.folder, "job", "list")
+    assert (run["status"], run["failure"]) == ("failed", "user")
+    assert listed(bench.folder, "list", "model") == []
+    again = mlgit(*APPLY, cwd=bench.folder)
+    assert "mlgit job rerun sum" in again.out
+    assert len(bench.executions()) == 1
+
+
+def test_a_superseded_run_is_recorded_when_it_ends_and_never_becomes_current(waiting, mlgit, listed):
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    until(waiting.executions)
+    edit(waiting.folder, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(waiting.folder)
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    until(lambda: len(waiting.executions()) == 2)
+    waiting.let_it_end()
+    until(lambda: {run["status"] for run in listed(waiting.folder, "job", "list")} == {"completed"})
+    assert mlgit(*APPLY, cwd=waiting.folder).code == 0
+    old, new = listed(waiting.folder, "job", "list")
+    assert "md5" in old["outputs"]["total"]
+    (job,) = listed(waiting.folder, "list", "job")
+    assert job["run"] == new["run"]
+    (model,) = listed(waiting.folder, "list", "model")
+    assert model["lineage"]["run"] == new["run"]
+
+
+# A backend like local, on which every run ends by itself just before it would be stopped.
+_PLUGIN = """
+import pathlib, time
+from reconciler.backends import local
+
+class Late(local.Local):
+    def cancel(self, run):
+        pathlib.Path(__file__).parent.with_name("go").touch()
+        deadline = time.monotonic() + 30
+        while self.poll([run])[run].status.active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        super().cancel(run)
+
+def make(settings, store):
+    return Late(store)
+"""
+
+
+@pytest.fixture
+def late(waiting, mlgit_process):
+    """Submit a run that completes while it is being canceled; give what runs mlgit there."""
+    plugin = waiting.here / "plugin"
+    write(
+        plugin,
+        {
+            "late.py": _PLUGIN,
+            "late-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: late\nVersion: 1\n",
+            "late-1.dist-info/entry_points.txt": "[mlgit.backends]\nlate = late:make\n",
+        },
+    )
+    edit(waiting.folder, "mlgit.yml", "type: local", "type: late")
+    commit(waiting.folder)
+
+    def run(*command):
+        process = mlgit_process(*command, cwd=waiting.folder, env={"PYTHONPATH": str(plugin)})
+        out, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        return out
+
+    run(*SUBMIT)
+    until(waiting.executions)
+    return run
+
+
+def test_a_cancel_that_comes_too_late_leaves_the_run_to_be_recorded_with_what_it_made(late):
+    assert "completed before it could be canceled; `mlgit apply` records it" in late("job", "cancel", "sum")
+    assert "model/total: version 1 from run sum-" in late(*APPLY)
+
+
+def test_a_run_that_ended_while_its_job_left_git_is_recorded_as_it_ended(late, waiting):
+    for name in ("jobs/sum.yml", "models/total.yml"):
+        (waiting.folder / name).unlink()
+    commit(waiting.folder)
+    late(*SUBMIT)
+    (run,) = json.loads(late("job", "list", "--format", "json"))
+    assert run["status"] == "completed"
+    assert "md5" in run["outputs"]["total"]
+
+
+def test_a_rerun_beside_a_run_that_goes_on_is_refused(waiting, mlgit, listed):
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    until(waiting.executions)
+    ended = mlgit("job", "rerun", "sum", "--auto-approve", cwd=waiting.folder)
+    assert ended.code == 1
+    assert "[run-active]" in ended.err
+    assert len(listed(waiting.folder, "job", "list")) == 1
+
+
+def test_a_run_that_was_canceled_because_its_job_left_git_is_begun_anew_when_the_job_is_back(waiting, mlgit, listed):
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    until(waiting.executions)
+    job = (waiting.folder / "jobs/sum.yml").read_text()
+    model = (waiting.folder / "models/total.yml").read_text()
+    (waiting.folder / "jobs/sum.yml").unlink()
+    (waiting.folder / "models/total.yml").unlink()
+    commit(waiting.folder)
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    (run,) = listed(waiting.folder, "job", "list")
+    assert (run["status"], run["failure"]) == ("canceled", "left")
+    commit(waiting.folder, "back", {"jobs/sum.yml": job, "models/total.yml": model})
+    waiting.let_it_end()
+    assert mlgit(*APPLY, cwd=waiting.folder).code == 0
+    assert [run["status"] for run in listed(waiting.folder, "job", "list")] == ["canceled", "completed"]
+
+
+def test_a_run_whose_backend_was_renamed_is_neither_waited_for_nor_a_fault(waiting, mlgit):
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    until(waiting.executions)
+    edit(waiting.folder, "mlgit.yml", "{local: {type: local}}", "{here: {type: local}}")
+    edit(waiting.folder, "mlgit.yml", '"*": local', '"*": here')
+    commit(waiting.folder)
+    ended = mlgit(*APPLY, cwd=waiting.folder)
+    assert ended.code == 0, ended.err
+    assert "its backend local is not in mlgit.yml" in ended.out
+    assert mlgit("job", "show", "sum", cwd=waiting.folder).code == 0
+    asked = mlgit("job", "logs", "sum", cwd=waiting.folder)
+    assert "[backend-missing]" in asked.err
+
+
+def test_a_file_output_is_stored_as_a_file_and_handed_on_as_one(bench, mlgit, listed):
+    edit(bench.folder, "jobs/sum.yml", "{type: uri_folder}", "{type: uri_file}")
+    bench.script('pathlib.Path(sys.argv[3]).write_text("6"); sys.exit()')
+    text = (bench.folder / "jobs/sum.yml").read_text()
+    text = text.replace("name: sum", "name: show").replace("azureml:numbers@latest", "azureml:total@latest")
+    text = text.replace("type: uri_file, path", "type: custom_model, path").replace("python sum.py", "cat")
+    text = text.replace(" ${{inputs.factor}} ${{outputs.total}}", "")
+    commit(bench.folder, "reader", {"jobs/show.yml": text})
+    ended = mlgit(*APPLY, cwd=bench.folder)
+    assert ended.code == 0, ended.out + ended.err
+    (made,) = (run["outputs"]["total"] for run in listed(bench.folder, "job", "list", "sum"))
+    assert (made["name"], made["files"]) == ("total", 1)
+    assert mlgit("job", "logs", "show", cwd=bench.folder).out == "6"

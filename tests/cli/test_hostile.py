@@ -1,0 +1,125 @@
+"""Names and files that nobody writes by accident: shown as signs or refused, never obeyed, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from workspaces import APPLY, SMALL, commit, edit, git, write
+
+
+def test_a_name_with_a_line_break_is_refused_at_its_line(small, mlgit):
+    for number, name in enumerate(['"a\\n"', '"a\\e[2Jb"', '"a\\tb"']):
+        write(small, {f"jobs/j{number}.yml": SMALL["jobs/sum.yml"].replace("name: sum", f"name: {name}")})
+    ended = mlgit("plan", cwd=small)
+    assert ended.code == 1
+    assert ended.err.count("[name-unprintable]") == 3
+    assert "\x1b" not in ended.err
+
+
+def test_what_a_file_says_is_not_obeyed_by_the_terminal(applied, mlgit):
+    edit(applied, "data/numbers.yml", "type: uri_file", 'type: uri_file\ndescription: "\\e[2J\\n+ forged: line"')
+    ended = mlgit("plan", cwd=applied)
+    assert ended.code == 0
+    assert "\x1b" not in ended.out
+    assert not [line for line in ended.out.splitlines() if line.lstrip().startswith("+ forged")]
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_where_it_counts(small, mlgit):
+    (small / os.fsdecode(b"src/caf\xe9.txt")).write_text("x", "utf-8")
+    (small / os.fsdecode(b"data/caf\xe9.yml")).write_text("name: x\n", "utf-8")
+    (small / os.fsdecode(b"caf\xe9.txt")).write_text("nobody asks for it", "utf-8")
+    for command in (("plan",), ("validate",), ("validate", "--format", "json"), ("validate", ".", "--format", "json")):
+        ended = mlgit(*command, cwd=small)
+        assert ended.code in {0, 1}, ended.err
+    said = mlgit("plan", cwd=small).err
+    assert "the name of src/caf\ufffd.txt is not UTF-8 [path-not-utf8]" in said
+    assert "the name of data/caf\ufffd.yml is not UTF-8 [path-not-utf8]" in said
+    assert "error: 2 errors" in said
+
+
+def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):
+    path = "current/00/gadget/x.json"
+    record = {"address": "gadget/x", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1}
+    put(applied, path, record | {"declared_at": git(applied, "rev-parse", "HEAD")})
+    ended = mlgit("plan", cwd=applied)
+    assert ended.code == 0, ended.err
+    assert "gadget/x is live, of a kind that only a newer mlgit knows: left alone" in ended.out
+    assert mlgit("status", cwd=applied).code == 0
+    assert mlgit("list", cwd=applied).code == 0
+
+
+def put(folder, path, value):
+    """Put a file into the live state, as a newer mlgit would."""
+    ref = "refs/mlgit/small/default/live"
+    (folder / "value.json").write_text(json.dumps(value), "utf-8")
+    blob = git(folder, "hash-object", "-w", "value.json")
+    (folder / "value.json").unlink()
+    os.environ["GIT_INDEX_FILE"] = str(folder / ".git/other-index")
+    try:
+        git(folder, "read-tree", ref)
+        git(folder, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        tree = git(folder, "write-tree")
+    finally:
+        del os.environ["GIT_INDEX_FILE"]
+    git(folder, "update-ref", ref, git(folder, "commit-tree", tree, "-p", ref, "-m", "newer"))
+
+
+def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
+    (run,) = json.loads(mlgit("job", "list", "--format", "json", cwd=applied).out)
+    path = next((applied / ".mlgit/store/runs" / run["run"]).rglob("result.json")).parent / "metrics.jsonl"
+    path.write_text('{"key": "loss", "value": 1.0, "step": 0, "timestamp": 0}\n{"key": "lo', "utf-8")
+    ended = mlgit("job", "metrics", "sum", cwd=applied)
+    assert ended.code == 0
+    assert "loss" in ended.out
+    assert ended.err == "left out: 1 line of metrics.jsonl that cannot be read\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("data", "store-tracked"), (".", "store-tracked"), ("../x", "store-outside")]
+)
+def test_a_store_in_a_place_that_is_not_its_own_is_refused_at_its_line(small, mlgit, path, code):
+    edit(small, "mlgit.yml", "path: .mlgit/store", f"path: {path}")
+    ended = mlgit("plan", cwd=small)
+    assert ended.code == 1
+    assert "mlgit.yml:2:15: error: " in ended.err
+    assert f"[{code}]" in ended.err
+
+
+def test_a_store_elsewhere_is_named_by_its_whole_path(small, mlgit, tmp_path):
+    edit(small, "mlgit.yml", "path: .mlgit/store", f"path: {tmp_path}/store")
+    assert mlgit("plan", cwd=small).code == 0
+
+
+def test_addresses_that_differ_in_capitals_only_are_pointed_out(small, mlgit):
+    write(small, {"data/other.yml": SMALL["data/numbers.yml"].replace("name: numbers", "name: Numbers")})
+    ended = mlgit("plan", cwd=small)
+    assert ended.code == 0
+    assert "note: data/numbers differs from data/Numbers in capitals only [address-alike]" in ended.err.replace(
+        "data/Numbers differs from data/numbers", "data/numbers differs from data/Numbers"
+    )
+
+
+def test_a_rule_that_is_lowered_lets_plan_and_validate_go_on(small, mlgit):
+    edit(small, "jobs/sum.yml", "${{inputs.factor}}", "${{inputs.facter}}")
+    assert mlgit("plan", cwd=small).code == mlgit("validate", cwd=small).code == 1
+    with (small / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write("rules: {expression-undeclared: warning}\n")
+    commit(small)
+    for command in (("plan",), ("validate",), ("validate", "jobs/sum.yml")):
+        ended = mlgit(*command, cwd=small)
+        assert ended.code == 0
+        assert "warning: " in ended.out + ended.err
+    assert "first run of job/sum" in mlgit("plan", cwd=small).out
+
+
+def test_a_rule_that_is_off_says_nothing_and_apply_goes_on(applied, mlgit):
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 2\n  spare: 1\n")
+    edit(applied, "jobs/sum.yml", "${{inputs.factor}}", "${{inputs.factor}} # ${{inputs.facter}}")
+    with (applied / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write("rules: {expression-undeclared: off}\n")
+    commit(applied)
+    ended = mlgit(*APPLY[:2], cwd=applied)
+    assert ended.code == 0, ended.err
+    assert "facter" not in ended.err

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from planning.world import SCHEMA, World, action_on, small
+
+from reconciler.format.kinds import kinds
+from reconciler.live import codec
+from reconciler.model import Address
+from reconciler.planning.masking import masked
+from reconciler.render.phrases import sentence
+
+STORE = Address("datastore", "store")
+WORD = "hunter2"
+
+
+def files(secret: str) -> dict[str, str]:
+    text = "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\ncredentials:\n  account_key: "
+    return {**small(), "store.yml": SCHEMA.format("azureBlob") + text + secret + "\n"}
+
+
+def test_no_secret_of_a_file_reaches_a_plan_or_a_record():
+    world = World()
+    plan = world.apply(files(WORD))
+    assert WORD not in repr(plan.actions)
+    assert WORD.encode() not in codec.dump(world.records[STORE])
+
+
+def test_a_secret_that_changes_is_seen_to_change_and_not_seen():
+    world = World()
+    world.apply(files(WORD))
+    action = action_on(world.plan(files("hunter3")), STORE)
+    assert sentence(action) == "datastore/store: update in place, credentials.account_key changed"
+    assert not any(each.address == STORE for each in world.plan(files(WORD)).actions)
+
+
+def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
+    world = World()
+    world.apply(files(WORD))
+    record = world.records[STORE]
+    world.records[STORE] = replace(record, spec={**record.spec, "credentials": {"account_key": WORD}})
+    assert WORD not in repr([(each.before, each.after) for each in world.plan(files("hunter3")).actions])
+
+
+def test_the_mark_differs_between_workspaces():
+    kind = kinds()["datastore"]
+    spec = {"credentials": {"account_key": WORD}}
+    assert masked(kind, spec, "a" * 32) != masked(kind, spec, "b" * 32)
+
+
+VALUES = st.recursive(
+    st.none() | st.text() | st.integers(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+)
+
+
+@given(VALUES)
+def test_what_is_masked_stays_as_it_is(value):
+    kind = kinds()["datastore"]
+    once = masked(kind, {"credentials": value, "name": "x"}, "l")
+    assert masked(kind, once, "l") == once
+    assert once["name"] == "x"
