@@ -14,6 +14,7 @@ from reconciler.content import listing
 from reconciler.content.store import Content
 from reconciler.diagnostics import UserError, failure
 from reconciler.format.assets import declare
+from reconciler.format.config import ANY
 from reconciler.git import trees
 from reconciler.model import Address, Json, Node, Record, Resolved, Run, Tree
 from reconciler.planning.content import Tracked, tracked
@@ -176,7 +177,7 @@ def _put_again(world: World, tree: Tree, record: Record) -> None:
     path = f"{tree.root}{record.source}"
     if then is None or path not in then.entries:
         return
-    asset = declare(then, [(path, True)]).assets.get(record.address)
+    asset = declare(then, [(path, ANY)]).assets.get(record.address)
     for each in asset.paths if asset else ():
         if then.exists(each.path):
             _put_tracked(world, tracked(then, each.path))

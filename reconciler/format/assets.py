@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.config import Glob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_named
 from reconciler.format.reading import Reading, read
@@ -30,9 +31,9 @@ class Declared:
     broken: frozenset[Address] = frozenset()
 
 
-def declare(files: Files, paths: Iterable[tuple[str, bool]], rules: Mapping[str, str] = NOTHING) -> Declared:
-    """Read the assets among the files: (path from the top of the repository, whether apply runs its jobs)."""
-    readings = (read(files, path, runs=runs, rules=rules) for path, runs in paths)
+def declare(files: Files, paths: Iterable[tuple[str, Glob]], rules: Mapping[str, str] = NOTHING) -> Declared:
+    """Read the assets among the files: path from the top of the repository, and what mlgit.yml says of it."""
+    readings = (read(files, path, glob, rules) for path, glob in paths)
     return together(reading for reading in readings if reading is not None)
 
 

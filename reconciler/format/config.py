@@ -21,10 +21,14 @@ STORE = ".mlgit/store"
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """Files that may be assets, and whether apply runs the jobs among them."""
+    """Files that may be assets, whether apply runs the jobs among them, and their kind where they do not tell it."""
 
     pattern: str
     runs_on_change: bool = True
+    kind: str = ""
+
+
+ANY = Glob("**")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,9 @@ def _config(data: Json) -> Config:
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
         store=data.get("store", {}).get("path", STORE),
-        include=tuple(Glob(each["glob"], each.get("run", "on-change") == "on-change") for each in include),
+        include=tuple(
+            Glob(each["glob"], each.get("run", "on-change") == "on-change", each.get("kind", "")) for each in include
+        ),
         exclude=tuple(assets.get("exclude", ())),
         builder=data.get("builder", "venv"),
         backends=data.get("backends", {"local": {"type": "local"}}),

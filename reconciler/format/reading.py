@@ -11,6 +11,7 @@ from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity, has_errors
 from reconciler.format.behind import behind, unfetched
+from reconciler.format.config import ANY, Glob
 from reconciler.format.forms import malformed
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_named
@@ -45,19 +46,24 @@ class Reading:
     address: Address | None = None
 
 
-def read(files: Files, path: str, *, runs: bool = True, rules: Mapping[str, str] = NOTHING) -> Reading | None:
-    """Read the file at a path; None where it is nothing of ours. ``rules`` says how much each diagnostic matters."""
+def read(files: Files, path: str, glob: Glob = ANY, rules: Mapping[str, str] = NOTHING) -> Reading | None:
+    """Read the file at a path; None where it is nothing of ours.
+
+    ``glob`` is what mlgit.yml says of the file, ``rules`` how much each diagnostic matters.
+    """
     raw = files.file(path)
     document, unreadable = parse(files.shown(path), raw)
     kind = recognise(document.data)
+    if kind is None and glob.kind and isinstance(document.data, dict):
+        kind = kind_named(glob.kind)
     if kind is None:
-        return _unclaimed(path, document, unreadable) if _MEANT.search(raw) else None
+        return _unclaimed(path, document, unreadable) if glob.kind or _MEANT.search(raw) else None
     problems = list(unreadable)
     problems += check(document, kind.name)
     address = Address(kind.name, _name(files, path, kind, document.data))
     if has_errors(problems):
         return Reading(path, document, kind, None, tuple(problems), address)
-    asset, found = _asset(files, path, document, kind, runs=runs)
+    asset, found = _asset(files, path, document, kind, glob)
     problems += lowered(found, rules)
     return Reading(path, document, kind, None if has_errors(problems) else asset, tuple(problems), address)
 
@@ -65,15 +71,13 @@ def read(files: Files, path: str, *, runs: bool = True, rules: Mapping[str, str]
 def _unclaimed(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> Reading:
     if document.data is None or not isinstance(document.data, dict):
         return Reading(path, document, None, None, unreadable)
-    message = f"mlgit does not know the kind of asset that {document.data['$schema']} describes"
+    message = f"mlgit does not know the kind of asset that {document.data.get('$schema')} describes"
     hint = "leave the file out with assets: exclude: in mlgit.yml"
     note = Diagnostic("kind-unknown", message, document.value("/$schema"), hint, Severity.NOTE)
     return Reading(path, document, None, None, (*unreadable, note))
 
 
-def _asset(
-    files: Files, path: str, document: Document, kind: Kind, *, runs: bool
-) -> tuple[Asset, tuple[Diagnostic, ...]]:
+def _asset(files: Files, path: str, document: Document, kind: Kind, glob: Glob) -> tuple[Asset, tuple[Diagnostic, ...]]:
     subject = Subject(path, document, document.data, files)
     problems = [*_judged(subject, kind), *_included(subject)]
     spec = _spliced(subject, kind)
@@ -88,7 +92,7 @@ def _asset(
         version=str(spec.get("version", "")),
         references=tuple(each for each in found if isinstance(each, Reference)),
         paths=tuple(each for each in found if isinstance(each, LocalPath)),
-        runs_on_change=runs,
+        runs_on_change=glob.runs_on_change,
     )
     return asset, (*problems, *_unprintable(asset, document))
 

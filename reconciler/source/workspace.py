@@ -14,7 +14,7 @@ from reconciler.diagnostics import Diagnostic, Span, failure
 from reconciler.format import config as configuration
 from reconciler.format.assets import Declared, declare
 from reconciler.format.behind import legible
-from reconciler.format.config import Config
+from reconciler.format.config import Config, Glob
 from reconciler.format.yaml import Document, parse
 from reconciler.git import trees
 from reconciler.git.repository import Repository, open_repository
@@ -121,7 +121,7 @@ def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> I
 def declared(tree: Tree, config: Config) -> Declared:
     """Read the assets that a tree declares."""
     files = list(_files(tree, config))
-    found = declare(tree, [(path, runs) for path, runs in files if legible(path) == path], config.rules)
+    found = declare(tree, [(path, glob) for path, glob in files if legible(path) == path], config.rules)
     unnamed = tuple(_not_utf8(legible(tree.shown(path))) for path, _ in files if legible(path) != path)
     return replace(found, diagnostics=(*found.diagnostics, *unnamed))
 
@@ -140,9 +140,9 @@ def desired(workspace: Workspace, source: Source, tree: Tree, found: Declared) -
     return Desired(source, tree, found, ancestry)
 
 
-def _files(tree: Tree, config: Config) -> Iterator[tuple[str, bool]]:
-    """Yield the files that may be assets, by path, with whether apply runs the jobs among them."""
-    include = [(GitIgnoreSpec.from_lines([glob.pattern]), glob.runs_on_change) for glob in config.include]
+def _files(tree: Tree, config: Config) -> Iterator[tuple[str, Glob]]:
+    """Yield the files that may be assets, by path, each with the last of the globs that it falls under."""
+    include = [(GitIgnoreSpec.from_lines([glob.pattern]), glob) for glob in config.include]
     exclude = GitIgnoreSpec.from_lines(config.exclude)
     nested = _nested_roots(tree)
     for path in sorted(tree.entries):
@@ -151,9 +151,9 @@ def _files(tree: Tree, config: Config) -> Iterator[tuple[str, bool]]:
             continue
         if any(path.startswith(inner) for inner in nested) or exclude.match_file(shown):
             continue
-        runs = [on_change for patterns, on_change in include if patterns.match_file(shown)]
-        if runs:
-            yield path, runs[-1]
+        under = [glob for patterns, glob in include if patterns.match_file(shown)]
+        if under:
+            yield path, under[-1]
 
 
 def _nested_roots(tree: Tree) -> list[str]:

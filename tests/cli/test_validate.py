@@ -69,3 +69,14 @@ def test_a_circle_of_references_is_shown_with_its_path(small, mlgit):
     ended = mlgit("validate", cwd=small)
     assert ended.code == 1
     assert "these depend on each other in a circle: job/" in ended.out
+
+
+def test_a_file_that_tells_no_kind_has_the_one_that_mlgit_yml_gives_it(small, mlgit):
+    (small / "data/plain.yml").write_text("name: plain\npath: numbers.csv\nowner: me\n", "utf-8")
+    assert mlgit("validate", cwd=small).out == "5 files: fine.\n", "nothing claims it"
+    config = small / "mlgit.yml"
+    glob = 'assets: {include: [{glob: "*.yml"}, {glob: data/, kind: data}]}\n'
+    config.write_text(config.read_text("utf-8") + glob, "utf-8")
+    ended = mlgit("validate", cwd=small)
+    assert ended.code == 1
+    assert "data/plain.yml:3:1: error: unknown field owner" in ended.out

@@ -9,6 +9,7 @@ from planning.world import SCHEMA, SUM, asset, declared_by, edited, small, tree_
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import declare, strict, unresolved
+from reconciler.format.config import Glob
 from reconciler.format.kinds import kinds
 from reconciler.model import Address
 
@@ -171,7 +172,7 @@ TEXT = st.text(alphabet="ab:-{}[]\n \"'&*!#$", max_size=40)
 def test_any_file_gives_an_asset_or_a_diagnostic_and_never_raises(schema, text, tail):
     raw = (SCHEMA.format(schema) + "name: x\n" + text).encode() + tail
     tree = tree_of({"f.yml": raw})
-    declared = declare(tree, [("f.yml", True)])
+    declared = declare(tree, [("f.yml", Glob(""))])
     assert declared.assets or declared.diagnostics
 
 

@@ -79,7 +79,7 @@ def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> Decla
     """Read what files declare; every YAML file but mlgit.yml may be an asset."""
     tree = tree_of(files)
     chosen = sorted(path for path in files if path.endswith(".yml") and path != config.FILE)
-    return declare(tree, [(path, runs) for path in chosen])
+    return declare(tree, [(path, config.Glob("", runs)) for path in chosen])
 
 
 def policy_of(files: Files) -> Policy:

@@ -8,7 +8,7 @@ KIND = Kind(
     lifecycle=Lifecycle.VERSIONED,
     leaving=Leaving.ARCHIVE,
     schemas=r"model",
-    keys=(words("name path"),),
+    keys=(words("name path type"), words("name path flavors")),
     types=words("custom_model mlflow_model triton_model"),
     in_place=words("description tags stage properties"),
     sites=(Site("/path", local=True),),
