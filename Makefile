@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
+# What starts no processes of its own: the pure core, and the edges next to it.
+QUICK  := $(addprefix tests/,format planning render source live content test_diagnostics.py test_diagnostics_docs.py)
 DEMO   ?= $(shell mktemp -d)/iris-demo
 
 export UV_PYTHON_DOWNLOADS = never
@@ -37,7 +39,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 test-fast: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 -m "not slow" -q $(QUICK)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term

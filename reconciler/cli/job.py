@@ -90,8 +90,6 @@ def logs(job: str, *, follow: bool) -> int:
         written = _follow(backend, run) if follow else _copy(backend.log(run.id), 0)
     except KeyboardInterrupt:
         return INTERRUPTED  # who looks at a log has seen enough
-    finally:
-        session.workspace.repository.close()
     if written == 0:
         click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
     return 0

@@ -73,8 +73,12 @@ class Session:
 
 
 def open_session(revision: str | None = None, *, keep: bool = False) -> Session:
-    """Open the workspace of the current folder at its work tree, which Git is to ``keep`` or not, or at a revision."""
+    """Open the workspace of the current folder at its work tree, which Git is to ``keep`` or not, or at a revision.
+
+    It is closed when the command ends.
+    """
     workspace = workspaces.find(Path.cwd())
+    click.get_current_context().call_on_close(workspace.repository.close)
     source, tree = (
         workspaces.at_work_tree(workspace, keep=keep)
         if revision is None

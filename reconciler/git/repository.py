@@ -155,8 +155,10 @@ class Repository:
         return known
 
     def close(self) -> None:
-        """End the Git processes that reading keeps open."""
+        """End the Git processes that reading keeps open, and forget what was set aside."""
         self.repo.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def open_repository(start: Path) -> Repository:
