@@ -85,7 +85,7 @@ def logs(job: str, *, follow: bool) -> int:
     \b
     mlgit job logs train --follow
     """
-    session, run, backend = _find_there(job)
+    _, run, backend = _find_there(job)
     try:
         written = _follow(backend, run) if follow else _copy(backend.log(run.id), 0)
     except KeyboardInterrupt:

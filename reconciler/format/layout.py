@@ -50,6 +50,7 @@ def canonical(document: Document, order: Sequence[str]) -> str:
     """
     newline = "\r\n" if document.text.count("\r\n") * 2 > document.text.count("\n") else "\n"
     text = document.text.replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"\n[ \t]+$", "\n", text)  # blanks alone at the end are no line
     text = text if text.endswith("\n") else f"{text}\n"
     try:
         laid = _laid_out(text, document.data, order)
