@@ -50,7 +50,6 @@ def canonical(document: Document, order: Sequence[str]) -> str:
     """
     newline = "\r\n" if document.text.count("\r\n") * 2 > document.text.count("\n") else "\n"
     text = document.text.replace("\r\n", "\n").replace("\r", "\n")
-    text = re.sub(r"\n[ \t]+$", "\n", text)  # blanks alone at the end are no line
     text = text if text.endswith("\n") else f"{text}\n"
     try:
         laid = _laid_out(text, document.data, order)
@@ -122,6 +121,8 @@ def _end(text: str, value: Any, floor: int) -> tuple[int, bool]:
         value = last[1] if isinstance(last, tuple) else last
     start: int = value.start_mark.index
     end: int = value.end_mark.index
+    if start == end:  # nothing stands there: ruamel puts it below the comments that follow
+        return floor, False
     in_block = getattr(value, "style", None) in {"|", ">"}
     keeps = in_block and "+" in text[start:end].partition("\n")[0].partition("#")[0]
     if in_block and not keeps:
