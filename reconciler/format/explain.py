@@ -102,14 +102,14 @@ def _explain(document: Document, error: ValidationError, renamed: Renamed) -> It
 def _wrong(document: Document, error: ValidationError) -> Diagnostic:
     """Say what is wrong with one value, or that it may not be there at all."""
     pointer = _pointer(error)
+    if "propertyNames" in error.absolute_schema_path:
+        return Diagnostic("name-illegal", _sentence(error), document.key(f"{pointer}/{escape(str(error.instance))}"))
     if error.validator in {"enum", "const"}:
         return _wrong_choice(document, error, [str(each) for each in _choices(error)])
     if error.validator == "pattern" and (examples := _examples(error.schema)):
         return _wrong_choice(document, error, examples)
     if error.validator == "type":
         return Diagnostic("wrong-type", _wrong_type(error), document.value(pointer), _hint(error.schema))
-    if error.validator == "propertyNames":
-        return Diagnostic("name-illegal", _sentence(error), document.key(pointer))
     if error.validator == "not" or isinstance(error.schema, bool):
         return Diagnostic("field-not-allowed", f"{_last(error)} is not allowed here", document.key(pointer))
     return Diagnostic("wrong-value", _sentence(error), document.value(pointer), _hint(error.schema))

@@ -57,13 +57,13 @@ class Site:
 class Kind:
     """One kind and its traits.
 
-    ``schemas`` is a pattern of the names that ``$schema`` URLs give it, in lower case. A file without one is told
-    by its keys: it has all of one of the sets of ``keys`` and, where ``types`` are named, a ``type`` among them or
-    none; or it has exactly the keys of one of ``fragments``. ``within`` is the field that names what its name counts
-    in. ``in_place`` are the fields whose change is an update: all others make a new version, a new run or a
-    replacement. ``spliced`` are fields that may name a YAML file which then stands in their place. ``realises`` tells
-    for which assets something stands behind the record: others are *recorded only*. Of ``secret`` fields no value is
-    recorded or shown.
+    ``schemas`` is a pattern of the names that ``$schema`` URLs give it, in lower case. A file without one is told by
+    its keys: it has all of one of the sets of ``keys`` and, where ``types`` are named, a ``type`` among them or none,
+    and none of the keys of ``never``; or it has exactly the keys of one of ``fragments``. ``within`` is the field
+    that names what its name counts in. ``in_place`` are the fields whose change is an update: all others make a new
+    version, a new run or a replacement. ``spliced`` are fields that may name a YAML file which then stands in their
+    place. ``realises`` tells for which assets something stands behind the record: others are *recorded only*. Of
+    ``secret`` fields no value is recorded or shown.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Kind:
     schemas: str
     keys: tuple[frozenset[str], ...] = ()
     types: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
     fragments: tuple[frozenset[str], ...] = ()
     within: str = ""
     in_place: frozenset[str] = words("description tags")
@@ -100,6 +101,8 @@ class Kind:
         """Tell how surely a file without a ``$schema`` is of this kind: by how many keys, 0 for not at all."""
         if any(set(data) == fragment for fragment in self.fragments):
             return 1
+        if self.never & data.keys():
+            return 0
         named = str(data.get("type", "")).lower()
         if self.types and named and named not in self.types:
             return 0

@@ -16,7 +16,7 @@ from reconciler.format.forms import malformed
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_named
 from reconciler.format.lowering import lowered
-from reconciler.format.recognition import recognise
+from reconciler.format.recognition import PROMPTFLOW, recognise
 from reconciler.format.references import mentions
 from reconciler.format.rules.components import reached
 from reconciler.format.schemas import check
@@ -28,6 +28,24 @@ from reconciler.model import NOTHING, Address, Asset, Files, Json, LocalPath, Re
 _MEANT = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
 
 
+# What a mistyped field makes look as if something were missing.
+_FOLLOWING = frozenset(
+    {
+        "binding-dangling",
+        "deployment-empty",
+        "environment-conda",
+        "environment-neither",
+        "expression-undeclared",
+        "input-missing",
+        "node-compute",
+        "spark-compute",
+    }
+)
+# What an asset that cannot be read looks like: some of these at the beginning of lines.
+_FIELDS = re.compile(
+    rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:", re.MULTILINE
+)
+_HEAD = 100_000  # bytes in which the fields of an asset show
 _MOST = 50  # diagnostics of one rule in one file
 
 
@@ -57,15 +75,32 @@ def read(files: Files, path: str, glob: Glob = ANY, rules: Mapping[str, str] = N
     if kind is None and glob.kind and isinstance(document.data, dict):
         kind = kind_named(glob.kind)
     if kind is None:
-        return _unclaimed(path, document, unreadable) if glob.kind or _MEANT.search(raw) else None
+        return _unclaimed(path, document, unreadable) if _meant(raw, glob, document) else None
     problems = list(unreadable)
     problems += check(document, kind.name)
     address = Address(kind.name, _name(files, path, kind, document.data))
     if has_errors(problems):
+        problems += lowered(_besides(Subject(path, document, document.data, files), kind, problems), rules)
         return Reading(path, document, kind, None, tuple(problems), address)
     asset, found = _asset(files, path, document, kind, glob)
     problems += lowered(found, rules)
     return Reading(path, document, kind, None if has_errors(problems) else asset, tuple(problems), address)
+
+
+def _meant(raw: bytes, glob: Glob, document: Document) -> bool:
+    """Tell whether a file whose kind is not known means to be an asset."""
+    if isinstance(document.data, dict) and PROMPTFLOW in str(document.data.get("$schema", "")).lower():
+        return False
+    unread = document.data is None and len(set(_FIELDS.findall(raw[:_HEAD]))) > 1
+    return bool(glob.kind) or unread or _MEANT.search(raw) is not None
+
+
+def _besides(subject: Subject, kind: Kind, problems: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield what rules find beside what the schema found: not the same once more, nor what only follows from it."""
+    lines = {each.span.line for each in problems if each.span}
+    for each in _judged(subject, kind):
+        if each.code not in _FOLLOWING and (each.span is None or each.span.line not in lines):
+            yield each
 
 
 def _unclaimed(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> Reading:

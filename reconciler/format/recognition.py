@@ -18,6 +18,7 @@ from reconciler.format.pointers import find, split
 from reconciler.format.schemas import documents, identity
 from reconciler.model import Json
 
+PROMPTFLOW = "promptflow"  # its flows have schemas of Azure ML, and are no assets
 _TYPO = 0.75  # how alike a mistyped key and its original are, at least
 _SURE = 1.0  # how telling the keys of a file are, at least; a key that n kinds have counts 1/n
 
@@ -28,11 +29,19 @@ def recognise(data: Json) -> Kind | None:
         return None
     schema = data.get("$schema")
     if isinstance(schema, str):
-        if "azureml" not in schema.lower():
+        if "azureml" not in schema.lower() or PROMPTFLOW in schema.lower():
             return None
         return _of_schema(schema.rstrip("/").rpartition("/")[2].removesuffix(".json").removesuffix(".schema").lower())
     sure, kind = max(((kind.claims(data), kind) for kind in kinds().values()), key=lambda each: each[0])
-    return kind if sure else _resembled(frozenset(data))
+    if sure and not _strange(data, kind):
+        return kind
+    return _resembled(frozenset(data))
+
+
+def _strange(data: Json, kind: Kind) -> bool:
+    """Tell a file that has a few keys of a kind by chance: many of its keys are none, or its image is no name."""
+    strange = data.keys() - _fields()[kind.name]
+    return (len(strange) > 1 and 2 * len(strange) >= len(data)) or isinstance(data.get("image"), dict)
 
 
 @cache
@@ -50,7 +59,7 @@ def _resembled(keys: frozenset[str]) -> Kind | None:
 def _score(keys: frozenset[str], fields: frozenset[str]) -> float:
     strange = keys - fields
     meant = [match for each in strange for match in difflib.get_close_matches(each, fields, 1, _TYPO)]
-    if len(strange) > 1 or len(meant) < len(strange):
+    if len(strange) > 1 or len(meant) < len(strange) or strange & _holders().keys():
         return 0
     return sum(1 / _holders()[key] for key in (*(keys & fields), *meant))
 

@@ -15,6 +15,9 @@ _JOB_OUTPUT = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[^/]+
 _ASSET = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
 _ELSEWHERE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
 
+# What is there without being declared: names that begin so, by kind (reference, sections 2 and 4).
+_GIVEN: Mapping[str, tuple[str, ...]] = {"environment": ("AzureML-", "Microsoft"), "compute": ("serverless", "local")}
+
 
 def mentions(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalPath]:
     """Yield what a spec mentions at the places where its kind may; ``folder`` is that of its file."""
@@ -34,6 +37,8 @@ def read(pointer: str, text: str, kind: str, folder: str | None) -> Reference | 
         path = (found["path"] or "").strip("/")
         return Reference(pointer, text, Address("job", found["job"]), output=found["output"], path=path)
     if kind and (found := _ASSET.match(text)):
+        if found["name"].startswith(_GIVEN.get(kind, ())):
+            return None
         address = Address(kind, found["name"])
         return Reference(pointer, text, address, found["version"] or "", found["label"] or "")
     if folder is None or _ELSEWHERE.match(text):

@@ -22,7 +22,7 @@ def diagnostics(found: Iterable[Diagnostic], lines: Lines = lambda _path: ()) ->
 def _diagnostic(each: Diagnostic, lines: Lines) -> Iterator[str]:
     where = f"{each.span}: " if each.span else ""
     yield visible(f"{where}{each.severity}: {each.message} [{each.code}]")
-    if each.span is not None:
+    if each.span is not None and not each.code.startswith("secret-"):  # the line would show the secret once more
         yield from excerpt(each.span, lines(each.span.path))
     if each.hint:
         yield visible(f"  help: {each.hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from workspaces import commit, edit, git, write
 
 
@@ -80,3 +81,59 @@ def test_a_file_that_tells_no_kind_has_the_one_that_mlgit_yml_gives_it(small, ml
     ended = mlgit("validate", cwd=small)
     assert ended.code == 1
     assert "data/plain.yml:3:1: error: unknown field owner" in ended.out
+
+
+STDIN = {
+    "a typo in a job without a schema": (
+        "name: j\ncommand: echo\nenvironment: azureml:e:1\ncompute: azureml:c\ntagz: {}\n",
+        "tagz",
+    ),
+    "YAML that cannot be read": ('command: "echo\nenvironment: azureml:e:1\n', "yaml-syntax"),
+    "what rules find beside the schema": (
+        "command: echo\nenvironment: azureml:e:1\ncompute: azureml:c\nlimits: {timeout: abc}\ncode: ./nosrc\n",
+        "path-missing",
+    ),
+    "the place of a name": (
+        (
+            "$schema: azureml/pipelineJob.schema.json\ntype: pipeline\ncompute: azureml:c\njobs:\n"
+            "  a: {type: command, command: x, environment: azureml:e:1}\n"
+            "  B-1: {type: command, command: x, environment: azureml:e:1}\n"
+        ),
+        "f.yml:6:3: error",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STDIN)
+def test_a_file_by_itself_is_judged_anywhere(name, tmp_path, mlgit):
+    text, said = STDIN[name]
+    (tmp_path / "f.yml").write_text(text, "utf-8")
+    ended = mlgit("validate", "f.yml", cwd=tmp_path)
+    assert ended.code == 1
+    assert said in ended.out
+
+
+NO_ASSETS = {
+    "values.yaml": "name: a\nimage: {repository: a, tag: b}\nreplicaCount: 1\n",
+    "service.yml": "name: a\nimage: b\ncommand: c\nports: [80]\n",
+    "versions.yml": "name: a\nversion: 1.0\n",
+    "flow.dag.yaml": "$schema: https://azuremlschemas.azureedge.net/promptflow/latest/Flow.schema.json\ninputs: {}\n",
+    "conda.yml": "name: a\nchannels: [b]\ndependencies: [python]\n",
+    "workflow.yml": "name: ci\non: push\njobs: {a: {runs-on: b}}\n",
+}
+
+
+def test_what_is_no_asset_is_left_alone_in_silence(tmp_path, mlgit):
+    for name, text in NO_ASSETS.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    assert mlgit("validate", ".", cwd=tmp_path).out == "0 files: fine.\n"
+
+
+@pytest.mark.parametrize(
+    "reference", ["environment: azureml:AzureML-sklearn-1.5@latest", "compute: azureml:serverless"]
+)
+def test_what_azure_ml_brings_along_need_not_be_declared(reference, tmp_path, mlgit):
+    text = "$schema: azureml/commandJob.schema.json\ncommand: x\nenvironment: azureml:AzureML-a@latest\n"
+    line = "" if reference.startswith("environment") else f"{reference}\n"
+    (tmp_path / "f.yml").write_text(text + line, "utf-8")
+    assert mlgit("validate", "f.yml", cwd=tmp_path).out == "1 file: fine.\n"

@@ -10,6 +10,7 @@ KIND = Kind(
     leaving=Leaving.ARCHIVE,
     schemas=r".*component",
     keys=(words("name command environment"), words("name type jobs outputs")),
+    never=words("compute experiment_name limits services"),
     types=words("command pipeline parallel spark automl import data_transfer"),
     in_place=words("description tags display_name properties"),
     sites=(Site("/code", local=True), Site("/environment", kind="environment", file=True), *pipeline_sites()),

@@ -10,6 +10,7 @@ KIND = Kind(
     in_place=words("description tags properties"),
     schemas=r"data",
     keys=(words("name path type"),),
+    never=words("source"),
     types=words("uri_file uri_folder mltable"),
     sites=(Site("/path", local=True),),
     stored=True,
