@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 # What starts no processes of its own: the pure core, and the edges next to it.
-QUICK  := $(addprefix tests/,format planning render source live content test_diagnostics.py test_diagnostics_docs.py)
+QUICK  := $(addprefix tests/,format planning render source test_diagnostics.py test_diagnostics_docs.py)
 DEMO   ?= $(shell mktemp -d)/iris-demo
 
 export UV_PYTHON_DOWNLOADS = never

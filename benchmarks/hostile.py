@@ -29,6 +29,7 @@ FILES = {
     "not a number": HEAD + b"limits: {timeout: .nan}\n",
     "50 MB": HEAD + b"# " + b"x" * 50_000_000,
     "5 MB of keys": HEAD + b"tags:\n" + b"".join(b"  k%d: v\n" % n for n in range(400_000)),
+    "19,000 unknown fields": HEAD + b"".join(b"k%d: v\n" % n for n in range(19_000)),
     "49,000 unknown fields": HEAD + b"".join(b"k%d: v\n" % n for n in range(49_000)),
     "NUL": HEAD + b"tags: \0\n",
     "BOM and CRLF": b"\xef\xbb\xbf" + HEAD.replace(b"\n", b"\r\n") + b"command: x\r\n",

@@ -90,7 +90,10 @@ def samples(corpus: Path | None) -> tuple[list[str], list[str]]:
     """Return the asset files to copy, and the files beside them that must be there."""
     if corpus is not None:
         rows = [line.split("\t") for line in (corpus / "labels.tsv").read_text("utf-8").splitlines()[1:]]
-        return [row[0] for row in rows if row[3] == "accept"], (corpus / "other-paths.txt").read_text().splitlines()
+        accepted = {row[0] for row in rows if row[3] == "accept"}
+        beside = [path.relative_to(corpus).as_posix() for path in corpus.glob("*/**/*") if path.is_file()]
+        others = (corpus / "other-paths.txt").read_text("utf-8").splitlines()
+        return [row[0] for row in rows if row[3] == "accept"], [*others, *(set(beside) - accepted)]
     found = sorted(path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*") if path.is_file())
     assets = [each for each in found if each.endswith(".yml") and "$schema" in (TEMPLATE / each).read_text("utf-8")]
     return assets, [each for each in found if each not in assets and each != "mlgit.yml"]
@@ -114,8 +117,8 @@ def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
         )
         parse.append(float(out.stdout))
         shutil.rmtree(folder / ".git" / "mlgit", ignore_errors=True)
-        cold.append(timed(lambda: validate(folder)))
-        warm.append(timed(lambda: validate(folder)))
+        cold.append(timed(lambda: validate(folder, paths)))
+        warm.append(timed(lambda: validate(folder, paths)))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     medians = {"pyyaml_parse_s": parse, "validate_cold_s": cold, "validate_warm_s": warm}
     found = {name: round(statistics.median(values), 3) for name, values in medians.items()}
@@ -123,8 +126,8 @@ def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
     return {**found, "cold_to_parse": round(ratio, 3), "peak_mib": round(peak, 1)}
 
 
-def validate(folder: Path) -> None:
-    command = [sys.executable, "-m", "reconciler", "validate", "--format", "json", "."]
+def validate(folder: Path, paths: list[str]) -> None:
+    command = [sys.executable, "-m", "reconciler", "validate", "--format", "json", *paths]
     ended = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     found = json.loads(ended.stdout)
     errors = [each for each in found["diagnostics"] if each["severity"] == "error"]

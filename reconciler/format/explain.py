@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -131,6 +132,7 @@ def _missing_fields(document: Document, error: ValidationError, renamed: Renamed
             yield Diagnostic("field-missing", message, document.key(pointer), hint)
 
 
+_MOST = 100  # unknown fields of one mapping that are worth a line
 _UNKNOWN = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -148,10 +150,12 @@ def _surplus(error: ValidationError) -> list[str]:
     """Return the keys that a closed schema does not take; of what its branches took, only the message tells."""
     instance: Json = error.instance
     schema: Json = error.schema
-    if error.validator == "unevaluatedProperties":
-        return [name for name in instance if repr(name) in error.message]
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    return [name for name in instance if name not in known and not any(re.search(each, name) for each in patterns)]
+    if error.validator == "unevaluatedProperties":
+        surplus = (name for name in instance if repr(name) in error.message)
+    else:
+        surplus = (n for n in instance if n not in known and not any(re.search(each, n) for each in patterns))
+    return list(islice(surplus, _MOST))
 
 
 def _unknown_fields(document: Document, error: ValidationError, renamed: Renamed) -> Iterator[Diagnostic]:

@@ -148,13 +148,16 @@ def _judged(subject: Subject, kind: Kind) -> Iterator[Diagnostic]:
 
 
 def _included(subject: Subject) -> Iterator[Diagnostic]:
-    """Yield what is wrong in the files that this one is made of, wherever they lie."""
+    """Yield what is wrong in the files that this one is made of, wherever they lie.
+
+    What a part is called does not matter: it is registered under its content, not under its name.
+    """
     for name, part in reached(subject):
         kind = kind_named(name)
         problems = check(part.document, kind.name)
-        yield from problems
-        if not has_errors(problems):
-            yield from _judged(part, kind)
+        found = problems if has_errors(problems) else (*problems, *_judged(part, kind))
+        named = part.document.value("/name")
+        yield from (each for each in found if each.span != named or "name" not in part.spec)
 
 
 def _unspliced(subject: Subject, kind: Kind) -> Iterator[Diagnostic]:

@@ -31,7 +31,7 @@ from reconciler.model import Json
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 100
-MAX_VALUES = 50_000  # with aliases written out: a few aliases are enough to name a billion values
+MAX_VALUES = 20_000  # with aliases written out: a few aliases are enough to name a billion values
 
 # What libyaml takes for no text; named here, because it does not say where.
 _NO_TEXT = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")

@@ -27,13 +27,16 @@ class DiskFiles:
         """Read a file, or as much of it as is needed to see that it is too large. What is no file is empty."""
         if path in self.given:
             return self.given[path]
-        descriptor = os.open(self.top / path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(self._at(path), os.O_RDONLY | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
             return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
 
     def exists(self, path: str) -> bool:
         """Tell whether a file or a folder stands at the path."""
-        return path in self.given or os.path.exists(f"{self.top}/{path}")  # noqa: PTH110 - four times quicker
+        return path in self.given or os.path.exists(self._at(path))  # noqa: PTH110 - four times quicker
+
+    def _at(self, path: str) -> str:
+        return os.path.join(self.top, path)  # noqa: PTH118 - asked for thousands of times
 
     def shown(self, path: str) -> str:
         """Write a path as it was given, as far as it is text."""
@@ -47,10 +50,10 @@ class DiskFiles:
 def listed(top: Path, paths: Iterable[str]) -> Iterator[str]:
     """Yield the files that paths name: a file itself, of a folder every YAML file in it. A UserError for neither."""
     for path in paths:
-        absolute = top / path
-        if path == STDIN or absolute.is_file():
+        absolute = os.path.join(top, path)  # noqa: PTH118 - thousands of paths come in one call
+        if path == STDIN or os.path.isfile(absolute):  # noqa: PTH113 - the same
             yield path
-        elif absolute.is_dir():
+        elif os.path.isdir(absolute):  # noqa: PTH112 - the same
             yield from _below(top, path)
         else:
             raise failure("path-unknown", f"there is no file or folder {path}", "paths count from where you are")

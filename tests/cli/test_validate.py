@@ -137,3 +137,8 @@ def test_what_azure_ml_brings_along_need_not_be_declared(reference, tmp_path, ml
     line = "" if reference.startswith("environment") else f"{reference}\n"
     (tmp_path / "f.yml").write_text(text + line, "utf-8")
     assert mlgit("validate", "f.yml", cwd=tmp_path).out == "1 file: fine.\n"
+
+
+def test_an_absolute_path_is_as_good_as_another(small, tmp_path, mlgit):
+    ended = mlgit("validate", str(small / "jobs/sum.yml"), cwd=tmp_path)
+    assert (ended.code, "path-missing" in ended.out) == (0, False)

@@ -37,8 +37,8 @@ LONG = {
     "brackets": "name: '" + "$(" * 500_000 + "'",
     "keys": "command: '" + "-----BEGIN A" * 100_000 + "'",
     "a chain": "jobs:\n"
-    + "".join(f"  n{n}: {{inputs: {{x: '${{{{parent.jobs.n{n + 1}.outputs.o}}}}'}}}}\n" for n in range(8_000)),
-    "a crowd": "jobs:\n" + "".join(f"  n{n}: {{}}\n" for n in range(20_000)),
+    + "".join(f"  n{n}: {{inputs: {{x: '${{{{parent.jobs.n{n + 1}.outputs.o}}}}'}}}}\n" for n in range(4_000)),
+    "a crowd": "jobs:\n" + "".join(f"  n{n}: {{}}\n" for n in range(9_000)),
     "a cron expression": "trigger: {expression: '" + "1," * 500_000 + " * * * *'}",
     "digits": "min_instances: '" + "1" * 1_000_000 + "'\nversion: '" + "1" * 1_000_000 + "'",
 }
