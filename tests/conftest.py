@@ -16,6 +16,7 @@ from hypothesis import settings
 from workspaces import SMALL, commit, git
 
 from reconciler import cli
+from reconciler.git.repository import Repository, open_repository
 
 # In CI the same examples each time: a run says what the change did, not what chance did.
 settings.register_profile("ci", derandomize=True, print_blob=True)
@@ -146,3 +147,29 @@ def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str
         assert seen == path.read_text(encoding="utf-8"), f"{name} differs; see with --rewrite-golden and git diff"
 
     return compare
+
+
+Open = Callable[[Path], Repository]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Open a repository; closed when the test is over."""
+    found: list[Repository] = []
+
+    def open_one(folder: Path) -> Repository:
+        found.append(open_repository(folder))
+        return found[-1]
+
+    yield open_one
+    for each in found:
+        each.close()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """Make a repository without commits."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    return folder
