@@ -129,19 +129,5 @@ def to_json(build: Build) -> dict[str, Any]:
     }
 
 
-def from_json(data: Mapping[str, Any]) -> Build:
-    """Read what `to_json` wrote; unknown keys are passed over."""
-    return Build(
-        builder=data["builder"],
-        fingerprint=data["fingerprint"],
-        identity=data["identity"],
-        prefix=data["prefix"],
-        python=data["python"],
-        lock=data["lock"],
-        path=tuple(data["path"]),
-        variables=tuple(data["variables"].items()),
-    )
-
-
 def _own_names() -> tuple[str, ...]:
     return tuple(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))
