@@ -1,17 +1,20 @@
 """How long validating N files takes, beside what parsing them alone takes in the same run.
 
-    python benchmarks/validate.py --files 10000 [--corpus FOLDER] [--azure]
+    python benchmarks/validate.py --files 10000 [--corpus FOLDER] [--azure PYTHON]
 
 Writes N files of mixed kinds (those of a corpus with labels.tsv that azure-ai-ml accepts, else those of the
 template) into a temporary Git repository, then times, in turn: PyYAML's C loader in one process; `mlgit validate`
-cold and warm, as processes. With --azure also azure-ai-ml, if it is installed, over a sample. The last line is one
-JSON object; times in seconds, memory in MiB.
+cold and warm, as processes whose Python keeps bytecode, as it does unless it is told not to. With --azure also
+azure-ai-ml, over the jobs among the first files, in a Python that has it. The last line is one JSON object; times in
+seconds, memory in MiB. On a busy machine the processes of mlgit wait for a core that the one of PyYAML does not
+need: the processor time of each is told as well.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -26,11 +29,11 @@ TEMPLATE = Path(__file__).parent.parent / "workspace-template"
 PARSE = """
 import sys, time, yaml
 paths = sys.stdin.read().split("\\n")
-began = time.perf_counter()
+began, cpu = time.perf_counter(), time.process_time()
 for path in paths:
     with open(path, "rb") as file:
         yaml.load(file, yaml.CSafeLoader)
-print(time.perf_counter() - began)
+print(time.perf_counter() - began, time.process_time() - cpu)
 """
 AZURE = """
 import sys, time
@@ -58,7 +61,7 @@ def main() -> None:
         print(f"{len(paths)} files of {arguments.corpus or 'the template'}")
         figures = measured(folder, paths, arguments.rounds)
         if arguments.azure:
-            figures |= azure(folder, paths)
+            figures |= azure(folder, paths, arguments.azure, arguments.azure_jobs)
     for each, value in figures.items():
         print(f"{each:24} {value:10.3f}")
     print(json.dumps({"files": len(paths), **figures}))
@@ -69,7 +72,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--corpus", type=Path, help="folder with labels.tsv and other-paths.txt")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--azure", action="store_true", help="azure-ai-ml too, on the jobs among 200 files")
+    parser.add_argument("--azure", type=Path, metavar="PYTHON", help="azure-ai-ml too, with this interpreter")
+    parser.add_argument("--azure-jobs", type=int, default=20, help="on how many jobs")
     return parser.parse_args()
 
 
@@ -110,47 +114,59 @@ def place(source: Path, target: Path) -> None:
 def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
     """Time everything in turn, so that a noisy moment hits all alike; return medians."""
     stdin = "\n".join(paths)
-    parse, cold, warm = [], [], []
+    memo = folder / ".git" / "mlgit"
+    validate(folder, paths[:1])  # writes the bytecode
+    found: dict[str, list[float]] = {}
     for _ in range(rounds):
-        out = subprocess.run(
-            [sys.executable, "-c", PARSE], cwd=folder, input=stdin, text=True, capture_output=True, check=True
-        )
-        parse.append(float(out.stdout))
-        shutil.rmtree(folder / ".git" / "mlgit", ignore_errors=True)
-        cold.append(timed(lambda: validate(folder, paths)))
-        warm.append(timed(lambda: validate(folder, paths)))
+        out = run(folder, ["-c", PARSE], stdin)
+        shutil.rmtree(memo, ignore_errors=True)
+        cold = timed(lambda: validate(folder, paths))
+        warm = timed(lambda: validate(folder, paths))
+        figures = dict(zip(("pyyaml_parse_s", "pyyaml_parse_cpu_s"), map(float, out.split()), strict=True))
+        figures |= dict(zip(("validate_cold_s", "validate_cold_cpu_s"), cold, strict=True))
+        figures |= dict(zip(("validate_warm_s", "validate_warm_cpu_s"), warm, strict=True))
+        figures["cold_to_parse"] = cold[0] / figures["pyyaml_parse_s"]
+        for name, value in figures.items():
+            found.setdefault(name, []).append(value)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    medians = {"pyyaml_parse_s": parse, "validate_cold_s": cold, "validate_warm_s": warm}
-    found = {name: round(statistics.median(values), 3) for name, values in medians.items()}
-    ratio = statistics.median(a / b for a, b in zip(cold, parse, strict=True))
-    return {**found, "cold_to_parse": round(ratio, 3), "peak_mib": round(peak, 1)}
+    return {name: round(statistics.median(each), 3) for name, each in found.items()} | {"peak_mib": round(peak, 1)}
 
 
 def validate(folder: Path, paths: list[str]) -> None:
     command = [sys.executable, "-m", "reconciler", "validate", "--format", "json", *paths]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    ended = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=environment(folder))
     found = json.loads(ended.stdout)
     errors = [each for each in found["diagnostics"] if each["severity"] == "error"]
     if ended.returncode or errors:
         raise SystemExit(f"validate ended with {ended.returncode}: {errors[:3]} {ended.stderr[-500:]!r}")
 
 
-def timed(action: Callable[[], None]) -> float:
-    began = time.perf_counter()
+def environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which Python keeps bytecode, in a folder of its own."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / ".git" / "bytecode")}
+
+
+def timed(action: Callable[[], None]) -> tuple[float, float]:
+    """Return the time that an action takes, and the processor time of its processes."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     action()
-    return time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began, cpu
 
 
-def azure(folder: Path, paths: list[str]) -> dict[str, float]:
-    """Time azure-ai-ml over the jobs among the first files: import once, then each load and validation."""
-    jobs = [path for path in paths[:2000] if "Job.schema" in (folder / path).read_text("utf-8", "replace")][:200]
-    ended = subprocess.run(
-        [sys.executable, "-c", AZURE], cwd=folder, input="\n".join(jobs), text=True, capture_output=True, check=False
-    )
+def run(folder: Path, arguments: list[str], stdin: str, python: str = sys.executable) -> str:
+    ended = subprocess.run([python, *arguments], cwd=folder, input=stdin, text=True, capture_output=True, check=False)
     if ended.returncode:
-        print("azure-ai-ml is not installed here")
-        return {}
-    imported, median, count = ended.stdout.split()
+        raise SystemExit(f"{python} ended with {ended.returncode}: {ended.stderr[-500:]}")
+    return ended.stdout
+
+
+def azure(folder: Path, paths: list[str], python: Path, most: int) -> dict[str, float]:
+    """Time azure-ai-ml over the jobs among the first files: import once, then each load and validation."""
+    jobs = [path for path in paths[:2000] if b"Job.schema" in (folder / path).read_bytes()][:most]
+    imported, median, count = run(folder, ["-c", AZURE], "\n".join(jobs), str(python)).split()
     return {"azure_import_s": float(imported), "azure_median_job_s": float(median), "azure_jobs": float(count)}
 
 

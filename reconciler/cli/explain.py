@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.options import format_option
 from reconciler.diagnostics import failure
 from reconciler.format.suggest import did_you_mean
+from reconciler.render import as_json
 from reconciler.render.pages import Page, pages
 
 
 @click.command("explain")
 @click.argument("code", required=False)
-def command(code: str | None) -> None:
+@format_option
+def command(code: str | None, form: str) -> None:
     """Explain a diagnostic by its code, the word in brackets at its end; without CODE, list all codes.
 
     \b
@@ -19,6 +22,9 @@ def command(code: str | None) -> None:
     mlgit explain | grep yaml
     """
     known = pages()
+    if code is None and form == "json":
+        click.echo(as_json.dump([{"code": page.code, "summary": page.summary} for page in known.values()]))
+        return
     if code is None:
         width = max(len(each) for each in known)
         click.echo("\n".join(f"{page.code:{width}}  {page.summary}" for page in known.values()))
@@ -27,7 +33,8 @@ def command(code: str | None) -> None:
     if page is None:
         hint = did_you_mean(code, known) or "`mlgit explain` lists them all"
         raise failure("code-unknown", f"there is no diagnostic with the code {code}", hint)
-    click.echo(_shown(page))
+    whole = {"code": page.code, "summary": page.summary, "text": page.body}
+    click.echo(as_json.dump(whole) if form == "json" else _shown(page))
 
 
 def _shown(page: Page) -> str:

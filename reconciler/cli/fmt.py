@@ -13,12 +13,15 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.options import format_option
 from reconciler.diagnostics import Diagnostic, Span, UserError
 from reconciler.format.bundle import bundle, properties
 from reconciler.format.layout import canonical
-from reconciler.format.schemas import documents, identity
-from reconciler.render import text
-from reconciler.source.lying import Lying, asset_files, workspace_around
+from reconciler.format.schema_files import documents, identity
+from reconciler.model import Json
+from reconciler.render import as_json, text
+from reconciler.source.around import workspace_around
+from reconciler.source.lying import Lying, asset_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class _Formatted:
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
-def command(paths: tuple[str, ...], *, check: bool, diff: bool) -> int:
+@format_option
+def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> int:
     """Put the fields of asset files in canonical order, and their versions in quotes.
 
     Files, folders or, without PATH, the workspace; no Git repository is needed. Comments, indentation and quotes stay
@@ -54,17 +58,38 @@ def command(paths: tuple[str, ...], *, check: bool, diff: bool) -> int:
     found = [_formatted(each) for each in asset_files(top, paths or (".",))]
     changed = [each for each in found if each.changed]
     problems = [problem for each in found for problem in each.problems]
+    if not (check or diff):
+        problems += [problem for each in changed for problem in _write(top, each)]
+    if form == "json":
+        click.echo(as_json.dump(_json(found, changed, problems, diff=diff)))
+    else:
+        _show(found, changed, problems, check=check, diff=diff)
+    return int(bool(problems) or (check and bool(changed)))
+
+
+def _json(
+    found: Sequence[_Formatted], changed: Sequence[_Formatted], problems: Sequence[Diagnostic], *, diff: bool
+) -> Json:
+    listed = [{"path": each.file.path} | ({"diff": _difference(each)} if diff else {}) for each in changed]
+    return {**as_json.diagnostics(problems, len(found)), "changed": listed}
+
+
+def _show(
+    found: Sequence[_Formatted],
+    changed: Sequence[_Formatted],
+    problems: Sequence[Diagnostic],
+    *,
+    check: bool,
+    diff: bool,
+) -> None:
     for each in changed:
         if diff:
             click.echo(_difference(each), nl=False)
-        if not (check or diff):
-            problems += _write(top, each)
-        elif check:
+        if check:
             click.echo(f"would change {each.file.path}")
     if problems:
         click.echo(text.diagnostics(problems, _lines(found)), err=True)
     click.echo(_summary(len(found), len(changed), len(problems), wrote=not (check or diff)), err=diff)
-    return int(bool(problems) or (check and bool(changed)))
 
 
 def _formatted(file: Lying) -> _Formatted:

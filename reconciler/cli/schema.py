@@ -9,18 +9,19 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from reconciler.cli.options import format_option
 from reconciler.diagnostics import failure
 from reconciler.format.bundle import bundle
 from reconciler.format.config import FILE
 from reconciler.format.kinds import kinds
-from reconciler.format.schemas import documents, identity
+from reconciler.format.schema_files import documents, identity
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 from reconciler.render import as_json
 from reconciler.source.lying import asset_files
 
 _SCHEMAS = PurePosixPath(".mlgit/schemas")
-_SETTINGS = PurePosixPath(".vscode/settings.json")
+SETTINGS = PurePosixPath(".vscode/settings.json")
 _ASSET = "asset"
 _USUAL = ("components", "compute", "data", "datastores", "environments", "jobs", "models")
 _CONFIG = FILE.partition(".")[0]
@@ -37,7 +38,8 @@ _CONFIG = FILE.partition(".")[0]
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Make the editor know the schemas in DIR, by default here.",
 )
-def command(kind: str | None, folder: Path | None) -> None:
+@format_option
+def command(kind: str | None, folder: Path | None, form: str) -> None:
     """Print the JSON schema of KIND as one document; without KIND, list the kinds.
 
     With --write-editor-settings the schemas go into .mlgit/schemas and .vscode/settings.json names them, for editors
@@ -49,11 +51,13 @@ def command(kind: str | None, folder: Path | None) -> None:
     """
     if folder is not None:
         written = write_editor_settings(folder)
-        click.echo("\n".join(f"wrote {path}" for path in written))
+        click.echo(
+            as_json.dump({"wrote": written}) if form == "json" else "\n".join(f"wrote {path}" for path in written)
+        )
     elif kind is not None:
         click.echo(as_json.dump(_bundled(kind)))
     else:
-        click.echo("\n".join(_listed()))
+        click.echo(as_json.dump(_described()) if form == "json" else "\n".join(_listed()))
 
 
 def write_editor_settings(folder: Path) -> tuple[str, ...]:
@@ -61,7 +65,7 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
 
     A UserError where there are settings that are not plain JSON: nothing is written then.
     """
-    settings = folder / _SETTINGS
+    settings = folder / SETTINGS
     merged = _merged(settings, _associations(folder))
     schemas = folder / _SCHEMAS
     schemas.mkdir(parents=True, exist_ok=True)
@@ -70,7 +74,7 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
     _write(schemas / f"{_ASSET}.schema.json", _any_asset())
     settings.parent.mkdir(exist_ok=True)
     _write(settings, merged)
-    return f"{_SCHEMAS}/", str(_SETTINGS)
+    return f"{_SCHEMAS}/", str(SETTINGS)
 
 
 def _write(path: Path, value: Json) -> None:
@@ -91,9 +95,13 @@ def _names() -> Sequence[str]:
     return (*kinds(), *others)
 
 
+def _described() -> list[Json]:
+    return [{"name": name, "description": documents()[identity(name)].get("description", "")} for name in _names()]
+
+
 def _listed() -> list[str]:
     width = max(map(len, _names()))
-    return [f"{name:{width}}  {documents()[identity(name)].get('description', '')}" for name in _names()]
+    return [f"{each['name']:{width}}  {each['description']}" for each in _described()]
 
 
 def _any_asset() -> Json:

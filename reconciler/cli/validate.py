@@ -1,19 +1,22 @@
-"""mlgit validate: everything that is wrong in the files, in one run, without state or credentials."""
+"""mlgit validate: everything that is wrong in the files, in one run, without state or credentials.
+
+What checks a whole workspace is loaded by name, and only for one: files that are named need no Git.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
 import click
 
-from reconciler.cli.options import report_option
+from reconciler.cli.options import report_option, target_option
 from reconciler.cli.report import report
-from reconciler.cli.session import offline, open_session
 from reconciler.diagnostics import has_errors
 from reconciler.format.lowering import lowered
 from reconciler.render import text
-from reconciler.source import workspace as workspaces
+from reconciler.source.around import rules_around
 from reconciler.source.disk import STDIN, DiskFiles, listed
 from reconciler.source.memo import Memo
 from reconciler.source.validation import Checked, check_files
@@ -21,8 +24,9 @@ from reconciler.source.validation import Checked, check_files
 
 @click.command("validate")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option("--ref", "revision", metavar="REV", help="Check the workspace at a revision.")
+@click.option("--ref", "revision", metavar="REV", help="Check the workspace, or PATHs of it, at a revision.")
 @report_option
+@target_option
 def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
     """Check files, folders or, without PATH, the workspace: schemas, references, rules.
 
@@ -34,9 +38,7 @@ def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
     mlgit validate jobs/train.yml environments
     mlgit validate --ref origin/main --format sarif > mlgit.sarif
     """
-    if paths and revision is not None:
-        raise click.UsageError("--ref checks a whole workspace; leave the paths out")
-    checked, lines = _files(paths) if paths else _workspace(revision)
+    checked, lines = _files(paths) if paths and revision is None else _workspace(revision, paths)
     report(checked.diagnostics, checked.files, form, lines)
     return int(has_errors(checked.diagnostics))
 
@@ -46,13 +48,12 @@ def _files(paths: tuple[str, ...]) -> tuple[Checked, text.Lines]:
     files = DiskFiles(top, {STDIN: sys.stdin.buffer.read()} if STDIN in paths else {})
     found = list(dict.fromkeys(listed(top, paths)))
     checked = check_files(files, found, _memo(top), one_workspace=False)
-    return Checked(checked.files, lowered(checked.diagnostics, workspaces.rules_around(top))), files.lines
+    return Checked(checked.files, lowered(checked.diagnostics, rules_around(top))), files.lines
 
 
-def _workspace(revision: str | None) -> tuple[Checked, text.Lines]:
-    session = open_session(revision)
-    found, problems = offline(session)
-    return Checked(len(found.documents), problems), session.lines
+def _workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[Checked, text.Lines]:
+    found: tuple[Checked, text.Lines] = importlib.import_module("reconciler.cli.whole").check(revision, paths)
+    return found
 
 
 def _memo(top: Path) -> Memo | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Severity
@@ -57,7 +57,7 @@ def together(readings: Iterable[Reading]) -> Declared:
 
 
 def unresolved(
-    declared: Declared, known: Mapping[Address, object] | None = None, gone: Mapping[Address, str] | None = None
+    declared: Declared, known: Container[Address] | None = None, gone: Mapping[Address, str] | None = None
 ) -> tuple[Diagnostic, ...]:
     """Say which references name nothing: nothing declared and, where ``known`` is given, nothing live.
 

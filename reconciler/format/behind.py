@@ -1,15 +1,15 @@
 """The files behind a path of a tree, links followed; and those that cannot be had, with the reason.
 
 Git has of a link its target, of a submodule a commit, and of a file in Git LFS a pointer: none is what the user means.
+What reads .amlignore is loaded by name, and only for a folder that has one.
 """
 
 from __future__ import annotations
 
+import importlib
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from pathspec import GitIgnoreSpec
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import LINK, MODULE, BrokenLinkError, Entry, Tree
@@ -82,7 +82,7 @@ def _found(tree: Tree, path: str, name: str, above: tuple[str, ...]) -> Iterator
 
 def _listed(tree: Tree, path: str, real: str, name: str, above: tuple[str, ...]) -> Iterator[tuple[str, Entry | Fault]]:
     prefix = f"{real}/" if real else ""
-    inside = [(each, entry) for each, entry in tree.entries.items() if each.startswith(prefix)]
+    inside = list(tree.below(real))
     if not inside and real != path:
         yield name, _broken(tree, "link-dangling", path, real)
     for each, entry in inside:
@@ -121,7 +121,9 @@ def _kept(tree: Tree, below: dict[str, Entry | Fault]) -> dict[str, Entry | Faul
     ignore = below.get(".amlignore") or below.get(".gitignore")
     if not isinstance(ignore, Entry):
         return below
-    patterns = GitIgnoreSpec.from_lines(tree.read(ignore.oid).decode("utf-8", "replace").splitlines())
+    patterns = importlib.import_module("pathspec").GitIgnoreSpec.from_lines(
+        tree.read(ignore.oid).decode("utf-8", "replace").splitlines()
+    )
     return {name: entry for name, entry in below.items() if not patterns.match_file(name)}
 
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from reconciler.diagnostics import Diagnostic, has_errors
 from reconciler.format.lowering import LOWERABLE, OFF
 from reconciler.format.pointers import find, join
+from reconciler.format.renames import Rename, check_renames, renames
 from reconciler.format.requires import requires
 from reconciler.format.schemas import check
 from reconciler.format.suggest import did_you_mean
+from reconciler.format.targets import DEFAULT as DEFAULT_TARGET
+from reconciler.format.targets import in_each, lineage_of, names, overlaid, unknown
 from reconciler.format.yaml import Document
 from reconciler.model import NOTHING, Json
 
 FILE = "mlgit.yml"
-DEFAULT_TARGET = "default"
 STORE = ".mlgit/store"
 
 
@@ -36,7 +38,11 @@ class Config:
     """What mlgit.yml says, defaults filled in.
 
     ``backends`` and ``compute`` map names to settings and to names, ``rules`` codes of diagnostics to how much they
-    matter here.
+    matter here. ``protect`` are globs of addresses, ``moved`` the assets that have another name than they had.
+    ``remote`` is the name of the remote that shares the live state, "" for none; ``lease`` is in seconds;
+    ``store_host`` is the one machine that has the store, "" where all have it. ``drift`` says, by kind or glob of
+    addresses, what is done where the world is not as it is recorded (``planning.drift``). ``runs_per_day`` bounds how
+    often the controller starts one job without a new commit.
     """
 
     state: str
@@ -51,38 +57,65 @@ class Config:
     retries: int
     rules: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     target: str = DEFAULT_TARGET
+    remote: str = ""
+    lease: float = 300
+    store_host: str = ""
+    protect: tuple[str, ...] = ()
+    moved: tuple[Rename, ...] = ()
+    drift: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    runs_per_day: int = 5
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that stands behind a compute asset, "" where none does."""
         return self.compute.get(compute) or self.compute.get("*", "")
 
 
-def read(document: Document) -> tuple[Config | None, tuple[Diagnostic, ...]]:
-    """Read mlgit.yml; no configuration where a diagnostic is an error."""
+def read(document: Document, target: str = DEFAULT_TARGET) -> tuple[Config | None, tuple[Diagnostic, ...]]:
+    """Read mlgit.yml as it is for a target; no configuration where a diagnostic is an error.
+
+    What is wrong for another target is wrong too: the file is one.
+    """
     if document.data is None:
         return None, ()
     if unmet := tuple(requires(document)):
         return None, unmet  # another version's file may have fields that this one would not know
-    document = _with_off(document)
+    document = in_each(document, _with_off)
     problems = check(document, "mlgit")
     if has_errors(problems):
         return None, problems
-    return _config(document.data), (*_unknown_backends(document), *_fixed_rules(document))
+    known = {name: overlaid(document, name) for name in names(document)}
+    problems = tuple(dict.fromkeys(each for whole in known.values() for each in check(whole, "mlgit")))
+    if has_errors(problems):
+        return None, problems
+    if target not in known:
+        return None, (unknown(document, target),)
+    wrong = tuple(dict.fromkeys(each for whole in known.values() for each in _wrong(whole)))
+    moved = renames(document) if not has_errors(wrong) else ()
+    found = _config(known[target].data)
+    return replace(found, moved=moved, target=target, lineage=lineage_of(found.lineage, target)), wrong
 
 
-def store_in(document: Document) -> str:
-    """Return the folder of the store, if need be of a file that is wrong elsewhere."""
-    path = find(document.data, ["store", "path"])
-    return path if isinstance(path, str) else STORE
+def _wrong(document: Document) -> Iterator[Diagnostic]:
+    """Yield what the schema cannot see."""
+    yield from _unknown_backends(document)
+    yield from _fixed_rules(document)
+    yield from check_renames(document)
 
 
-def _with_off(document: Document) -> Document:
+def stores_in(document: Document) -> tuple[str, ...]:
+    """Return the folders of the stores of all targets, if need be of a file that is wrong elsewhere."""
+    if not isinstance(document.data, dict):
+        return (STORE,)
+    found = (find(overlaid(document, name).data, ["store", "path"]) for name in names(document))
+    return tuple(dict.fromkeys(path if isinstance(path, str) else STORE for path in found))
+
+
+def _with_off(data: Json) -> Json:
     """Take the word off for what it is: YAML 1.1 reads it as false."""
-    rules = find(document.data, ["rules"])
+    rules = find(data, ["rules"])
     if not isinstance(rules, dict):
-        return document
-    read = {code: OFF if level is False else level for code, level in rules.items()}
-    return replace(document, data={**document.data, "rules": read})
+        return data
+    return {**data, "rules": {code: OFF if level is False else level for code, level in rules.items()}}
 
 
 def _config(data: Json) -> Config:
@@ -102,6 +135,12 @@ def _config(data: Json) -> Config:
         submit_limit=data.get("limits", {}).get("submit", 10),
         retries=data.get("retries", 2),
         rules=data.get("rules", NOTHING),
+        remote=data["state"].get("remote", ""),
+        lease=data["state"].get("lease", 300),
+        store_host=data.get("store", {}).get("host", ""),
+        protect=tuple(data.get("protect", ())),
+        drift=data.get("drift", NOTHING),
+        runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
     )
 
 

@@ -18,7 +18,7 @@ from referencing import Registry, Resource
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.pointers import escape, join
-from reconciler.format.schemas import documents, identity
+from reconciler.format.schema_files import documents, identity
 from reconciler.format.suggest import closest, did_you_mean
 from reconciler.format.yaml import Document
 from reconciler.model import Json
@@ -112,7 +112,8 @@ def _wrong(document: Document, error: ValidationError) -> Diagnostic:
     if error.validator == "type":
         return Diagnostic("wrong-type", _wrong_type(error), document.value(pointer), _hint(error.schema))
     if error.validator == "not" or isinstance(error.schema, bool):
-        return Diagnostic("field-not-allowed", f"{_last(error)} is not allowed here", document.key(pointer))
+        message = f"{_last(error)} is not allowed here"
+        return Diagnostic("field-not-allowed", message, document.key(pointer), _hint(error.schema))
     return Diagnostic("wrong-value", _sentence(error), document.value(pointer), _hint(error.schema))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from reconciler.format.kind import words
-from reconciler.format.pointers import escape
+from reconciler.format.pointers import join
 from reconciler.format.suggest import closest
 from reconciler.model import Json, Spec
 
@@ -57,9 +57,9 @@ _EXPRESSION = re.compile(r"\$\{\{.*?\}\}")
 
 def malformed(spec: Spec) -> Iterator[tuple[str, str, str]]:
     """Yield pointer, text and the forms that are possible for every reference in a spec that has no known form."""
-    for pointer, text in _named(spec, "", user_keys=False):
-        if text.lower().startswith(_PREFIX) and (forms := expected(text)):
-            yield pointer, text, forms
+    for pointer, text in _named(spec, (), user_keys=False):
+        if forms := expected(text):
+            yield join(*pointer), text, forms
 
 
 def expected(text: str) -> str:
@@ -76,16 +76,20 @@ def expected(text: str) -> str:
     return "" if _IS_URI[first.lower()].fullmatch(last) else f"it is {_URIS[first.lower()][1]}"
 
 
-def _named(value: Json, pointer: str, *, user_keys: bool) -> Iterator[tuple[str, str]]:
-    """Yield pointer and text of every field that names something."""
-    if isinstance(value, Mapping):
+_At = tuple[str | int, ...]
+
+
+def _named(value: Json, pointer: _At, *, user_keys: bool) -> Iterator[tuple[_At, str]]:
+    """Yield pointer and text of every field that names something of Azure ML."""
+    if isinstance(value, dict):
         for key, each in value.items():
-            below = f"{pointer}/{escape(str(key))}"
-            if isinstance(each, str):
-                if not user_keys and key in _FIELDS:
-                    yield below, each
-            else:
-                yield from _named(each, below, user_keys=not user_keys and key in _NAMED)
-    elif isinstance(value, list):
+            sort = type(each)
+            if sort is str:
+                if key in _FIELDS and not user_keys and each[: len(_PREFIX)].lower() == _PREFIX:
+                    yield (*pointer, key), each
+            elif sort is dict or sort is list:
+                yield from _named(each, (*pointer, key), user_keys=not user_keys and key in _NAMED)
+    else:
         for index, each in enumerate(value):
-            yield from _named(each, f"{pointer}/{index}", user_keys=user_keys)
+            if type(each) is dict or type(each) is list:
+                yield from _named(each, (*pointer, index), user_keys=user_keys)

@@ -99,7 +99,7 @@ class Kind:
 
     def claims(self, data: Spec) -> int:
         """Tell how surely a file without a ``$schema`` is of this kind: by how many keys, 0 for not at all."""
-        if any(set(data) == fragment for fragment in self.fragments):
+        if self.fragments and frozenset(data) in self.fragments:
             return 1
         if self.never & data.keys():
             return 0

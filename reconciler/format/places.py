@@ -18,7 +18,6 @@ from yaml.events import (
     NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
-    StreamEndEvent,
 )
 
 from reconciler.format.pointers import escape
@@ -38,11 +37,7 @@ class Place:
 def events(text: str) -> Iterator[Any]:
     parser = CParser(text)
     try:
-        while True:
-            event = parser.get_event()
-            if type(event) is StreamEndEvent:
-                return
-            yield event
+        yield from iter(parser.get_event, None)
     finally:
         parser.dispose()
 

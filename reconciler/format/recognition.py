@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import find, split
-from reconciler.format.schemas import documents, identity
+from reconciler.format.schema_files import documents, identity
 from reconciler.model import Json
 
 PROMPTFLOW = "promptflow"  # its flows have schemas of Azure ML, and are no assets
@@ -29,9 +29,7 @@ def recognise(data: Json) -> Kind | None:
         return None
     schema = data.get("$schema")
     if isinstance(schema, str):
-        if "azureml" not in schema.lower() or PROMPTFLOW in schema.lower():
-            return None
-        return _of_schema(schema.rstrip("/").rpartition("/")[2].removesuffix(".json").removesuffix(".schema").lower())
+        return _of_schema(schema.lower())
     sure, kind = max(((kind.claims(data), kind) for kind in kinds().values()), key=lambda each: each[0])
     if sure and not _strange(data, kind):
         return kind
@@ -45,7 +43,11 @@ def _strange(data: Json, kind: Kind) -> bool:
 
 
 @cache
-def _of_schema(name: str) -> Kind | None:
+def _of_schema(url: str) -> Kind | None:
+    """Return the kind of what has a ``$schema``, given in lower case."""
+    if "azureml" not in url or PROMPTFLOW in url:
+        return None
+    name = url.rstrip("/").rpartition("/")[2].removesuffix(".json").removesuffix(".schema")
     return next((kind for kind in kinds().values() if re.fullmatch(kind.schemas, name)), None)
 
 

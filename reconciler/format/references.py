@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from reconciler.format.kind import Kind, Site
-from reconciler.format.pointers import escape
+from reconciler.format.pointers import join
 from reconciler.model import Address, Json, LocalPath, Reference, Spec
 
 # The name of a job that has none is its path, so it may hold slashes.
@@ -22,7 +23,11 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {"environment": ("AzureML-", "Microsoft"
 def mentions(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalPath]:
     """Yield what a spec mentions at the places where its kind may; ``folder`` is that of its file."""
     for site in kind.sites:
-        for pointer, text, around in _found(spec, site):
+        first, *rest = _parts(site)
+        if first not in spec:  # most sites are of fields that a spec does not have
+            continue
+        for keys, text, around in _walk(spec, [first, *rest], ()):
+            pointer = join(*keys)
             if site.file and text.startswith("file:"):
                 yield _local(pointer, text, text.removeprefix("file:"), folder)
                 continue
@@ -50,18 +55,19 @@ def _local(pointer: str, text: str, path: str, folder: str) -> LocalPath:
     return LocalPath(pointer, text, posixpath.normpath(posixpath.join(folder, path)))
 
 
-def _found(spec: Spec, site: Site) -> Iterator[tuple[str, str, Spec]]:
-    """Yield pointer, text and the mapping around it for every string at a site."""
-    yield from _walk(spec, site.pointer.strip("/").split("/"), "")
+@cache
+def _parts(site: Site) -> tuple[str, ...]:
+    return tuple(site.pointer.strip("/").split("/"))
 
 
-def _walk(value: Json, parts: list[str], pointer: str) -> Iterator[tuple[str, str, Spec]]:
-    if not isinstance(value, Mapping):
+def _walk(value: Json, parts: Sequence[str], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, Spec]]:
+    """Yield keys, text and the mapping around it for every string at a site, given by the parts of its pointer."""
+    if not isinstance(value, dict):
         return
     first, *rest = parts
     for key in list(value) if first == "*" else [first] if first in value else []:
-        below = f"{pointer}/{escape(key)}"
+        each = value[key]
         if rest:
-            yield from _walk(value[key], rest, below)
-        elif isinstance(value[key], str):
-            yield below, value[key], value
+            yield from _walk(each, rest, (*above, key))
+        elif isinstance(each, str):
+            yield (*above, key), each, value

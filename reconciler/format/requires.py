@@ -1,10 +1,12 @@
-"""Which versions of mlgit may work on a workspace: `requires` of mlgit.yml, read as pip reads versions."""
+"""Which versions of mlgit may work on a workspace: `requires` of mlgit.yml, read as pip reads versions.
+
+What reads them is loaded by name, and only for a workspace that asks: it takes as long as all of YAML.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from reconciler import __version__
 from reconciler.diagnostics import Diagnostic
@@ -19,9 +21,10 @@ def requires(document: Document) -> Iterator[Diagnostic]:
     wanted = find(document.data, ["requires"])
     if not isinstance(wanted, str):
         return  # nothing is asked for, or the schema has something to say
+    specifiers = importlib.import_module("packaging.specifiers")
     try:
-        met = SpecifierSet(wanted).contains(__version__, prereleases=True)
-    except InvalidSpecifier:
+        met = specifiers.SpecifierSet(wanted).contains(__version__, prereleases=True)
+    except specifiers.InvalidSpecifier:
         message = f"{wanted} names no versions"
         hint = f'write it as pip does, such as requires: ">={__version__}"'
         yield Diagnostic("wrong-value", message, document.value(_POINTER), hint)

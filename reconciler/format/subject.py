@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.pointers import join
@@ -12,7 +13,7 @@ from reconciler.format.yaml import Document, parse
 from reconciler.model import Files, Json, Spec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself, so that what is made of one can be kept
 class Subject:
     """An asset that satisfies its schema. ``path`` is its file's, from the top; ``spec`` what the file says."""
 
@@ -23,7 +24,7 @@ class Subject:
 
     def beside(self, path: str) -> str:
         """Return, from the top, a path that the file gives relative to itself."""
-        return posixpath.normpath(posixpath.join(posixpath.dirname(self.path), path))
+        return beside(self.path, path)
 
     def at_value(self, code: str, message: str, *pointer: str | int, hint: str = "") -> Diagnostic:
         """Say what is wrong with a value."""
@@ -39,6 +40,12 @@ class Subject:
             return None
         document, problems = parse(self.files.shown(path), self.files.file(path))
         return None if any(each.severity is Severity.ERROR for each in problems) else document.data
+
+
+@lru_cache(maxsize=1024)  # every rule that looks at a path asks for the same
+def beside(file: str, path: str) -> str:
+    """Return, from the top, a path that a file gives relative to itself."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
 
 
 Rule = Callable[[Subject], Iterator[Diagnostic]]

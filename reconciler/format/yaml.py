@@ -8,7 +8,8 @@ because most files have nothing wrong in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -58,7 +59,7 @@ class Document:
 
         Where the text stands in the file just as often as there are values, no second pass is needed.
         """
-        starts = [found.start() for found in re.finditer(rf"{re.escape(text)}(?![\w.:@/-])", self.text)]
+        starts = list(_occurrences(text, self.text))
         if len(starts) != len(pointers):
             return [self.value(pointer) for pointer in pointers]
         return [self._at(start - (self.text[start - 1 : start] in {'"', "'"})) for start in starts]
@@ -79,6 +80,17 @@ class Document:
         return Span(self.path, *which(known[pointer])) if pointer in known else Span(self.path)
 
 
+def _occurrences(text: str, source: str) -> Iterator[int]:
+    """Yield where a text stands in another, not as the beginning of a longer name."""
+    start = source.find(text)
+    while start >= 0:
+        after = source[start + len(text) : start + len(text) + 1]
+        longer = after.isalnum() or (after != "" and after in "_.:@/-")
+        if not longer:
+            yield start
+        start = source.find(text, start + (1 if longer else len(text)))
+
+
 class _RefusedError(Exception):
     """Ends the reading of a document with one diagnostic."""
 
@@ -89,16 +101,19 @@ class _RefusedError(Exception):
 
 @dataclass(slots=True)
 class _Frame:
-    """A mapping or a list being read: how many values it has and on how many levels, aliases written out."""
+    """A mapping or a list being read: how many values it has and on how many levels, aliases written out.
+
+    ``key`` is the key whose value comes next: None where a key comes next, and never so in a list.
+    """
 
     container: Any
     anchor: str | None
+    key: str | None
+    keys: dict[str, Any]  # the keys so far, with the event of each
     size: int = 1
     height: int = 1
-    key: str | None = None
     merging: bool = False  # whether the key is the merge key
     dropped: bool = False  # whether the value that comes next stands under a key that is refused
-    lines: dict[str, int] = field(default_factory=dict)  # of the keys so far
 
 
 Problem = tuple[str, str, tuple[int, int], str]
@@ -128,7 +143,8 @@ def _decode(raw: bytes) -> str:
         message = f"the file has {len(raw):,} bytes; an asset file has at most {MAX_BYTES:,}"
         raise _RefusedError("file-too-large", message)
     try:
-        text = raw.decode("utf-8-sig")
+        raw = raw.removeprefix(BOM_UTF8)
+        text = raw.decode()
     except UnicodeDecodeError as error:
         place = (raw.count(b"\n", 0, error.start) + 1, error.start - raw.rfind(b"\n", 0, error.start))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
@@ -153,44 +169,37 @@ class _Builder:
 
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
-        self._stack: list[_Frame] = []
+        self._root: list[Json] = []
+        self._stack = [_Frame(self._root, None, "", {}, size=0)]  # a list of the documents, around them
         self._anchors: dict[str, tuple[Json, int, int]] = {}
-        self._root: Json = None
-        self._nodes = 0
 
     def build(self, text: str) -> Json:
-        documents = 0
+        stack = self._stack
         for event in events(text):
             sort = type(event)
             if sort is ScalarEvent:
-                self._scalar(event)
+                frame = stack[-1]
+                if frame.key is None:
+                    self._key(frame, event)
+                else:
+                    self._scalar(frame, event)
             elif sort is MappingStartEvent:
-                self._open(event, {})
+                self._open(event, {}, None)
             elif sort is SequenceStartEvent:
-                self._open(event, [])
+                self._open(event, [], "")
             elif sort is MappingEndEvent or sort is SequenceEndEvent:
                 self._close()
             elif sort is AliasEvent:
                 self._alias(event)
-            elif sort is DocumentStartEvent:
-                documents += 1
-                if documents > 1:
-                    raise _RefusedError(
-                        "yaml-documents", "a second document begins here", at(event), "one asset, one file"
-                    )
-        if not documents or self._root is None:
+            elif sort is DocumentStartEvent and self._root:
+                raise _RefusedError("yaml-documents", "a second document begins here", at(event), "one asset, one file")
+        if not self._root or self._root[0] is None:
             raise _RefusedError("yaml-empty", "the file is empty", hint="an asset file is a mapping of fields")
-        return self._root
+        return self._root[0]
 
-    def _scalar(self, event: Any) -> None:
-        if event.tag is None and event.implicit[0]:
-            tag, value = plain(event.value)
-        else:
-            tag, value = tagged(event.tag, event.value)
-        frame = self._stack[-1] if self._stack else None
-        if frame is not None and type(frame.container) is dict and frame.key is None:
-            self._key(frame, event, tag)
-            return
+    def _scalar(self, frame: _Frame, event: Any) -> None:
+        plainly = event.tag is None and event.implicit[0]
+        tag, value = plain(event.value) if plainly else tagged(event.tag, event.value)
         if tag == "refused":
             self._problems.append(
                 ("yaml-tag", f"the tag {_shown(event.tag)} is not allowed here", at(event), "write a plain value")
@@ -201,38 +210,40 @@ class _Builder:
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1, 0)
-        self._put(value, 1, 0, event)
+        self._put(frame, value, 1, 0, event)
 
-    def _key(self, frame: _Frame, event: Any, tag: str) -> None:
-        key = event.value
-        frame.key, frame.dropped, frame.merging = key, True, tag == "merge"
-        if tag not in {"str", "merge", "value"}:
-            self._problems.append(("yaml-key", f"the key {key} is read as no string", at(event), "put it in quotes"))
-        elif key in frame.lines:
+    def _key(self, frame: _Frame, event: Any) -> None:
+        key = frame.key = event.value
+        plainly = event.tag is None and event.implicit[0]
+        tag = plain(key)[0] if plainly else tagged(event.tag, key)[0]
+        frame.merging = tag == "merge"
+        frame.dropped = (tag != "str" and tag not in _KEYS) or key in frame.keys
+        if not frame.dropped:
+            frame.keys[key] = event
+        elif tag in _KEYS:
+            first = at(frame.keys[key])[0]
             self._problems.append(
-                ("yaml-duplicate-key", f"{key!r} stands here twice, first on line {frame.lines[key]}", at(event), _ONE)
+                ("yaml-duplicate-key", f"{key!r} stands here twice, first on line {first}", at(event), _ONE)
             )
         else:
-            frame.dropped = False
-            frame.lines[key] = at(event)[0]
+            self._problems.append(("yaml-key", f"the key {key} is read as no string", at(event), "put it in quotes"))
 
-    def _open(self, event: Any, container: Json) -> None:
-        if len(self._stack) >= MAX_DEPTH:
+    def _open(self, event: Any, container: Json, key: str | None) -> None:
+        if len(self._stack) > MAX_DEPTH:
             raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
-        frame = self._stack[-1] if self._stack else None
-        if frame is not None and type(frame.container) is dict and frame.key is None:
+        if self._stack[-1].key is None:
             raise _RefusedError("yaml-key", "a list or a mapping cannot be a key", at(event), _BRACES)
         if event.tag is not None and not event.implicit and event.tag not in _CONTAINERS:
             self._problems.append(
                 ("yaml-tag", f"the tag {_shown(event.tag)} is not allowed here", at(event), "write a plain value")
             )
-        self._stack.append(_Frame(container, event.anchor))
+        self._stack.append(_Frame(container, event.anchor, key, {}))
 
     def _close(self) -> None:
         frame = self._stack.pop()
         if frame.anchor is not None:
             self._anchors[frame.anchor] = (frame.container, frame.size, frame.height)
-        self._put(frame.container, frame.size, frame.height, None)
+        self._put(self._stack[-1], frame.container, frame.size, frame.height, None)
 
     def _alias(self, event: Any) -> None:
         found = self._anchors.get(event.anchor)
@@ -240,36 +251,35 @@ class _Builder:
             inside = any(frame.anchor == event.anchor for frame in self._stack)
             message = "this alias refers to what it stands in" if inside else f"nothing above is marked &{event.anchor}"
             raise _RefusedError("yaml-aliases", message, at(event), "write the value out")
-        if self._stack and type(self._stack[-1].container) is dict and self._stack[-1].key is None:
+        if self._stack[-1].key is None:
             raise _RefusedError("yaml-key", "an alias cannot be a key", at(event), "write it out")
-        self._put(*found, event)
+        self._put(self._stack[-1], *found, event)
 
-    def _put(self, value: Json, size: int, height: int, event: Any) -> None:
-        if not self._stack:
-            self._root = value
-            return
-        frame = self._stack[-1]
+    def _put(self, frame: _Frame, value: Json, size: int, height: int, event: Any) -> None:
         frame.size += size
-        frame.height = max(frame.height, height + 1)
-        if len(self._stack) + height > MAX_DEPTH:
-            raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
+        if height >= frame.height:
+            frame.height = height + 1
+            if len(self._stack) + height > MAX_DEPTH + 1:
+                raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
         if frame.size > MAX_VALUES:
             raise _RefusedError(
                 "yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", at(event)
             )
-        if type(frame.container) is list:
-            frame.container.append(value)
+        container, key = frame.container, frame.key
+        if type(container) is list:
+            container.append(value)
             return
-        key, frame.key = frame.key, None
-        if key is None or frame.dropped:
+        frame.key = None
+        if frame.dropped:
             return
         if frame.merging and isinstance(value, dict):
             for name, each in value.items():
-                frame.container.setdefault(name, each)
+                container.setdefault(name, each)
         else:
-            frame.container[key] = value
+            container[key] = value
 
 
+_KEYS = {"str", "merge", "value"}  # what a key can be read as
 _ONE = "remove one of them"
 _BRACES = "{{ and }} are a template's: fill the template in first, or put the value in quotes"
 _CONTAINERS = {f"{TAG}map", f"{TAG}seq"}

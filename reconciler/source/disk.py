@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from reconciler.format.yaml import MAX_BYTES
 
 STDIN = "-"
 _YAML = (".yml", ".yaml")
+_YOUNG = 2_000_000_000  # nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,25 @@ class DiskFiles:
 
     def file(self, path: str) -> bytes:
         """Read a file, or as much of it as is needed to see that it is too large. What is no file is empty."""
+        return self.stamped(path)[0]
+
+    def stamped(self, path: str) -> tuple[bytes, str]:
+        """Read a file, and return with it the stamp that it had before."""
         if path in self.given:
-            return self.given[path]
+            return self.given[path], ""
         descriptor = os.open(self._at(path), os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-            return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        try:
+            found = os.fstat(descriptor)
+            return (_whole(descriptor, found.st_size) if stat.S_ISREG(found.st_mode) else b""), _stamp(found)
+        finally:
+            os.close(descriptor)
+
+    def stamp(self, path: str) -> str:
+        """Return a mark of a file that is another one once the file has changed; "" where none can be relied on."""
+        try:
+            return "" if path in self.given else _stamp(os.stat(self._at(path)))  # noqa: PTH116 - asked for thousands of times
+        except OSError:
+            return ""
 
     def exists(self, path: str) -> bool:
         """Tell whether a file or a folder stands at the path."""
@@ -45,6 +61,20 @@ class DiskFiles:
     def lines(self, path: str) -> Sequence[str]:
         """Return the lines of a file, for showing a place in it; none where its path is not one that can be shown."""
         return self.file(path).decode("utf-8", "replace").splitlines() if self.exists(path) else ()
+
+
+def _stamp(found: os.stat_result) -> str:
+    """Mark what a file is; "" for one that is younger than two seconds: it may change again without a newer time."""
+    young = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _YOUNG
+    return "" if young else f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def _whole(descriptor: int, size: int) -> bytes:
+    """Read a file of about that size to its end, or to where it is too large."""
+    raw = os.read(descriptor, min(size, MAX_BYTES) + 1)
+    while size < len(raw) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES + 1 - len(raw))):
+        raw += more  # it grew, or is one of those whose size nobody knows before they are read
+    return raw
 
 
 def listed(top: Path, paths: Iterable[str]) -> Iterator[str]:

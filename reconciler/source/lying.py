@@ -28,11 +28,6 @@ class Lying:
     raw: bytes = b""
 
 
-def workspace_around(start: Path) -> Path:
-    """Return the nearest folder upwards that has mlgit.yml; ``start`` itself where there is none."""
-    return next((each for each in (start, *start.parents) if (each / FILE).is_file()), start)
-
-
 def asset_files(top: Path, paths: Sequence[str]) -> Iterator[Lying]:
     """Yield the assets among the files and below the folders that paths name, from ``top``; a UserError for neither.
 

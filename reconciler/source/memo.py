@@ -1,6 +1,6 @@
-"""Outlines remembered between runs, by the digest of the file and of everything that reads it.
+"""Outlines remembered between runs, by path and by the digest of everything that reads files.
 
-Nothing in here is ever out of date: a key names all that its value depends on. Deleting the file costs only time.
+An outline says itself what it depends on, so nothing in here is ever out of date. Deleting the file costs only time.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from reconciler import format as reader
 from reconciler.data import folder
+from reconciler.source import outline
 
 
 class Memo:
@@ -22,31 +23,34 @@ class Memo:
         self._path = path
         self._reader = reader_digest()
 
-    def load(self) -> Mapping[str, tuple[str, str]]:
-        """Return what is remembered: by path, the digest of the file and its outline."""
+    def load(self) -> Mapping[str, str]:
+        """Return what is remembered: outlines, as lines, by path."""
         try:
             with closing(sqlite3.connect(self._path)) as database:
-                rows = database.execute("SELECT path, digest, outline FROM outlines WHERE reader = ?", [self._reader])
-                return {path: (digest, line) for path, digest, line in rows}
+                found = database.execute("SELECT path, outline FROM readings WHERE reader = ?", [self._reader])
+                return dict(found.fetchall())
         except sqlite3.Error:
             return {}
 
-    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Remember outlines: path, digest of the file, outline. What another reader wrote is forgotten."""
+    def save(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Remember outlines: path and outline. What another reader wrote is forgotten."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path)) as database, database:
+                database.execute("PRAGMA synchronous = OFF")  # all that a power cut can cost is this file
                 database.execute(_TABLE)
-                database.execute("DELETE FROM outlines WHERE reader != ?", [self._reader])
-                keyed = ((path, self._reader, digest, line) for path, digest, line in rows)
-                database.executemany("INSERT OR REPLACE INTO outlines VALUES (?, ?, ?, ?)", keyed)
-        except (sqlite3.Error, OSError, UnicodeError):
+                database.execute("DELETE FROM readings WHERE reader != ?", [self._reader])
+                keyed = ((path, self._reader, line) for path, line in rows)
+                database.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", keyed)
+        except (sqlite3.OperationalError, OSError, UnicodeError):
             return  # a folder that cannot be written to, a full disk, a path that is no text: the next run reads again
+        except sqlite3.DatabaseError:  # it is damaged, so the next run begins anew
+            with suppress(OSError):
+                self._path.unlink()
 
 
 _TABLE = """
-CREATE TABLE IF NOT EXISTS outlines
-    (path TEXT, reader TEXT, digest TEXT, outline TEXT, PRIMARY KEY (path)) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS readings (path TEXT PRIMARY KEY, reader TEXT, outline TEXT) WITHOUT ROWID
 """
 
 
@@ -54,6 +58,6 @@ def reader_digest() -> str:
     """Return the digest of all that reading depends on: the code of the format, and the schemas."""
     found = hashlib.sha1(usedforsecurity=False)
     sources = sorted(Path(str(reader.__file__)).parent.rglob("*.py"))
-    for path in (*sources, *sorted(folder("schemas").rglob("*.json"))):
+    for path in (*sources, Path(outline.__file__), *sorted(folder("schemas").rglob("*.json"))):
         found.update(path.read_bytes())
     return found.hexdigest()

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.reading import Reading, read
-from reconciler.model import Address, Files, Json
+from reconciler.model import Address
+from reconciler.source.diagnosed import diagnostic, plain
+from reconciler.source.disk import DiskFiles
+
+Seen = tuple[str, str]
+
+_ANSWERS = {True: "there", False: "not there"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,38 +32,42 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """One file: the address that it declares, if any, what it references, and what is wrong in it by itself."""
+    """One file: the address that it declares, if any, what it references, and what is wrong in it by itself.
+
+    ``seen`` has the file itself and all that reading it asked for: by path, what was there (the digest of a file, or
+    whether there is one), and the stamp that the file had then.
+    """
 
     path: str
     claimed: bool
     address: Address | None = None
     mentions: tuple[Mention, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
-    seen: tuple[tuple[str, str], ...] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Watched:
-    """Files that remember what was asked of them."""
+    """Files that remember what was asked of them, and say the same again."""
 
-    files: Files
-    seen: dict[str, str] = field(default_factory=dict)
+    files: DiskFiles
+    seen: dict[str, Seen] = field(default_factory=dict)
+    _read: dict[str, bytes] = field(default_factory=dict)
 
     def file(self, path: str) -> bytes:
-        raw = self.files.file(path)
-        self.seen[path] = digest(raw)
-        return raw
+        if path not in self._read:
+            raw, stamp = self.files.stamped(path)
+            self._read[path] = raw
+            self.seen[path] = (digest(raw), stamp)
+        return self._read[path]
 
     def exists(self, path: str) -> bool:
-        there = self.files.exists(path)
-        self.seen.setdefault(path, _ANSWERS[there])
-        return there
+        if path not in self.seen:
+            self.seen[path] = (_ANSWERS[self.files.exists(path)], "")
+        return self.seen[path][0] != _ANSWERS[False]
 
     def shown(self, path: str) -> str:
         return self.files.shown(path)
-
-
-_ANSWERS = {True: "there", False: "not there"}
 
 
 def digest(raw: bytes) -> str:
@@ -65,26 +75,13 @@ def digest(raw: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
 
 
-def outline(files: Files, path: str) -> Outline:
+def outline(files: DiskFiles, path: str) -> Outline:
     """Read one file and keep its outline."""
     watched = Watched(files)
     reading = read(watched, path)
-    seen = tuple(sorted((name, what) for name, what in watched.seen.items() if name != path))
     if reading is None:
-        return Outline(path, claimed=False, seen=seen)
-    address = reading.address
-    return Outline(path, True, address, tuple(_mentions(reading)), reading.diagnostics, seen)
-
-
-def still_holds(found: Outline, files: Files) -> bool:
-    """Tell whether everything that reading the file saw of others is as it was."""
-    return all(_answer(files, path, what) for path, what in found.seen)
-
-
-def _answer(files: Files, path: str, what: str) -> bool:
-    if what in _ANSWERS.values():
-        return files.exists(path) == (what == _ANSWERS[True])
-    return files.exists(path) and digest(files.file(path)) == what
+        return Outline(path, claimed=False, seen=watched.seen)
+    return Outline(path, True, reading.address, tuple(_mentions(reading)), reading.diagnostics, watched.seen)
 
 
 def _mentions(reading: Reading) -> Iterator[Mention]:
@@ -95,17 +92,52 @@ def _mentions(reading: Reading) -> Iterator[Mention]:
         yield from (Mention(text, address, span) for span in reading.document.places_of(text, pointers))
 
 
+@dataclass(slots=True)
+class Present:
+    """Files as they are now, each looked at once: whether what an outline saw of them is there still."""
+
+    files: DiskFiles
+    _seen: dict[str, Seen] = field(default_factory=dict)
+    _there: dict[str, Seen] = field(default_factory=dict)
+
+    def holds(self, found: Outline) -> Outline | None:
+        """Return the outline, with the stamps that files have now, where all that it saw is as it was; else None."""
+        now = {path: self._now(path, seen) for path, seen in found.seen.items()}
+        if now == found.seen:
+            return found
+        same = all(now[path][0] == what for path, (what, _) in found.seen.items())
+        return replace(found, seen=now) if same else None
+
+    def _now(self, path: str, seen: Seen) -> Seen:
+        known = self._there if seen[0] in _ANSWERS.values() else self._seen
+        if path not in known:
+            known[path] = self._exists(path) if known is self._there else self._content(path, seen)
+        return known[path]
+
+    def _exists(self, path: str) -> Seen:
+        return _ANSWERS[self.files.exists(path)], ""
+
+    def _content(self, path: str, seen: Seen) -> Seen:
+        """Return digest and stamp of a file; one that has the stamp it had is not read for that."""
+        stamp = self.files.stamp(path)
+        if stamp and stamp == seen[1]:
+            return seen
+        return (digest(self.files.file(path)), stamp) if self.files.exists(path) else self._exists(path)
+
+
+_write = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def dump(found: Outline) -> str:
     """Write an outline as one line of JSON."""
-    return json.dumps(
+    return _write(
         [
             found.claimed,
             [found.address.kind, found.address.name] if found.address else None,
             [[m.text, m.address.kind, m.address.name, m.span.line, m.span.column] for m in found.mentions],
-            [_plain(each) for each in found.diagnostics],
+            [plain(each) for each in found.diagnostics],
             found.seen,
-        ],
-        separators=(",", ":"),
+        ]
     )
 
 
@@ -117,16 +149,6 @@ def load(path: str, shown: str, line: str) -> Outline:
         claimed,
         Address(*address) if address else None,
         tuple(Mention(text, Address(kind, name), Span(shown, *at)) for text, kind, name, *at in mentions),
-        tuple(_diagnostic(shown, each) for each in problems),
-        tuple((name, what) for name, what in seen),
+        tuple(diagnostic(each) for each in problems),
+        {name: (what, stamp) for name, (what, stamp) in seen.items()},
     )
-
-
-def _plain(each: Diagnostic) -> Json:
-    at = [each.span.line, each.span.column] if each.span else None
-    return [each.code, each.message, at, each.hint, str(each.severity)]
-
-
-def _diagnostic(shown: str, plain: Json) -> Diagnostic:
-    code, message, at, hint, severity = plain
-    return Diagnostic(code, message, Span(shown, *at) if at else None, hint, Severity(severity))

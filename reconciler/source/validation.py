@@ -9,18 +9,20 @@ import gc
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.kinds import kinds
 from reconciler.format.rules.workspace import twice, unknown
 from reconciler.format.schemas import prepare
-from reconciler.model import Address, Files
+from reconciler.model import Address
+from reconciler.source.disk import DiskFiles
 from reconciler.source.memo import Memo
-from reconciler.source.outline import Outline, digest, dump, load, outline, still_holds
+from reconciler.source.outline import Outline, Present, dump, load, outline
 
 _FEW = 64  # files that one process reads in less time than a second one takes to start
-_CHUNK = 50
+_CHUNK = 100  # neighbours have parts in common, which one process reads once
 _SUGGESTIONS = 20  # how many dangling references are worth a search among all names
 
 
@@ -32,62 +34,80 @@ class Checked:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def check_files(files: Files, paths: Sequence[str], memo: Memo | None, *, one_workspace: bool) -> Checked:
+def check_files(files: DiskFiles, paths: Sequence[str], memo: Memo | None, *, one_workspace: bool) -> Checked:
     """Check files, each by itself and then together.
 
     ``one_workspace`` says that they belong together, so that none may declare what another does.
     """
-    outlines = _outlines(files, paths, memo)
-    claimed = [each for each in outlines if each.claimed]
+    with _uncollected():
+        found = _outlines(files, paths, memo)
+    claimed = [found[path] for path in paths if found[path].claimed]
     problems = [problem for each in claimed for problem in each.diagnostics]
     problems += _between(claimed, one_workspace=one_workspace)
     return Checked(len(claimed), tuple(dict.fromkeys(problems)))  # a file may be read for another one too
 
 
-def _outlines(files: Files, paths: Sequence[str], memo: Memo | None) -> list[Outline]:
-    if memo is None:
-        return list(_read(files, paths))
-    known = memo.load()
-    digests = {path: digest(files.file(path)) for path in paths}
-    found = dict(_remembered(files, digests, known))
-    missing = [path for path in paths if path not in found]
-    new = {each.path: each for each in _read(files, missing)}
-    if new:
-        memo.save((path, digests[path], dump(each)) for path, each in new.items())
-    return [found.get(path) or new[path] for path in paths]
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let nobody look for circles in what is read: there are none, and looking takes time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def _outlines(files: DiskFiles, paths: Sequence[str], memo: Memo | None) -> Mapping[str, Outline]:
+    """Return the outlines of files by path; what is remembered is read only where it does not hold any more."""
+    known = memo.load() if memo else {}
+    lines: dict[str, str] = {}
+    found = dict(_remembered(files, paths, known, lines))
+    for path, line in _read(files, [path for path in paths if path not in found]):
+        lines[path] = line
+        found[path] = load(path, files.shown(path), line)
+    if memo and lines:
+        memo.save(lines.items())
+    return found
 
 
 def _remembered(
-    files: Files, digests: dict[str, str], known: Mapping[str, tuple[str, str]]
+    files: DiskFiles, paths: Sequence[str], known: Mapping[str, str], renewed: dict[str, str]
 ) -> Iterator[tuple[str, Outline]]:
-    for path, seen in digests.items():
-        if path in known and known[path][0] == seen:
-            found = load(path, files.shown(path), known[path][1])
-            if still_holds(found, files):
-                yield path, found
+    """Yield what is remembered and holds; where files have the same bytes and newer times, that goes to ``renewed``."""
+    present = Present(files)
+    for path in paths:
+        before = load(path, files.shown(path), known[path]) if path in known else None
+        now = present.holds(before) if before else None
+        if now is None:
+            continue
+        if now is not before:
+            renewed[path] = dump(now)
+        yield path, now
 
 
-def _read(files: Files, paths: Sequence[str]) -> Iterator[Outline]:
-    """Read files, on every core where there are many."""
+def _read(files: DiskFiles, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Read files, on every core where there are many; yield the outline of each as a line."""
     if len(paths) <= _FEW or (cores := len(os.sched_getaffinity(0))) == 1:
-        yield from (outline(files, path) for path in paths)
+        yield from ((path, dump(outline(files, path))) for path in paths)
         return
     prepare(kinds())  # once, before the processes part
-    gc.freeze()
+    chunks = [paths[at : at + _CHUNK] for at in range(0, len(paths), _CHUNK)]
     with multiprocessing.get_context("fork").Pool(cores, _inherit, [files]) as pool:
-        yield from pool.imap(_outline, paths, chunksize=_CHUNK)
+        for chunk, lines in zip(chunks, pool.imap(_lines, chunks), strict=True):
+            yield from zip(chunk, lines, strict=True)
 
 
-_FILES: list[Files] = []  # what a forked process reads from; set once, when it begins
+_FILES: list[DiskFiles] = []  # what a forked process reads from; set once, when it begins
 
 
-def _inherit(files: Files) -> None:
-    gc.disable()  # the process lives for a moment, and what it makes refers to nothing in a circle
+def _inherit(files: DiskFiles) -> None:
     _FILES.append(files)
 
 
-def _outline(path: str) -> Outline:
-    return outline(_FILES[0], path)
+def _lines(paths: Sequence[str]) -> list[str]:
+    return [dump(outline(_FILES[0], path)) for path in paths]
 
 
 def _between(outlines: Iterable[Outline], *, one_workspace: bool) -> Iterator[Diagnostic]:

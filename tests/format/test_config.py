@@ -41,6 +41,13 @@ def test_what_is_said_counts():
     assert (found.backend_of("gpu"), found.backend_of("cpu")) == ("there", "here")
 
 
+def test_what_the_controller_and_drift_go_by_can_be_said():
+    assert [(each.runs_per_day, dict(each.drift)) for each in (config(STATE)[0],) if each] == [(5, {})]
+    found, _ = config(STATE + 'limits: {runs_per_day: 1}\ndrift: {"data/*": ignore, job: warn}\n')
+    assert found is not None
+    assert (found.runs_per_day, found.drift) == (1, {"data/*": "ignore", "job": "warn"})
+
+
 def test_a_compute_without_a_backend_has_none():
     found, _ = config(STATE + "compute: {gpu: local}\n")
     assert found is not None

@@ -8,7 +8,7 @@ from reconciler.format.bundle import bundle, properties
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
 from reconciler.format.recognition import recognise
-from reconciler.format.schemas import documents, identity
+from reconciler.format.schema_files import documents, identity
 from reconciler.format.yaml import parse
 
 

@@ -198,7 +198,7 @@ def comments(text: str) -> list[str]:
 
 
 @given(files())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_laying_out_changes_nothing_that_is_said_and_nothing_the_second_time(text):
     document, problems = parse("a.yml", text.encode())
     if problems or not isinstance(document.data, dict):

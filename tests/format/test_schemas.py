@@ -151,3 +151,16 @@ def test_the_small_workspace_satisfies_its_schemas(name):
     document, _ = parse(name, SMALL[name].encode())
     kind = {"workspace.yml": "workspace", "mlgit.yml": "mlgit"}.get(name) or name.partition("/")[0].removesuffix("s")
     assert check(document, kind) == ()
+
+
+def test_spark_on_compute_and_with_resources_is_refused_at_the_resources():
+    text = (
+        "type: spark\ncode: .\nentry: {file: a.py}\ncompute: azureml:c\n"
+        "resources: {instance_type: standard_e4s_v3, runtime_version: '3.4'}\n"
+        "conf: {spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 2, spark.executor.memory: 2g,"
+        " spark.executor.instances: 2}\n"
+    )
+    (found,) = check(parse("s.yml", text.encode())[0], "job")
+    assert str(found) == (
+        "s.yml:5:1: error: resources is not allowed here (Spark runs on compute or with resources; remove one of them.)"
+    )

@@ -37,7 +37,7 @@ def dangling(graph: Graph) -> Iterator[Diagnostic]:
 
 def _texts(node: Part) -> Iterator[tuple[Pointer, str]]:
     for field, value in node.spec.items():
-        if field not in _OWN:
+        if field not in _OWN and (isinstance(value, dict | list) or "${{" in str(value)):
             for pointer, text in strings(value, node.below(field)):
                 if "${{" in text:
                     yield pointer, text

@@ -40,9 +40,9 @@ class Declared:
 
     def __call__(self, subject: Subject) -> Iterator[Diagnostic]:
         """Yield expressions in commands that name nothing declared, and what only looks like an expression."""
-        for part in works(subject.spec):
+        for part in works(subject):
             for keys in _TEXTS:
-                text, pointer = _text(part, keys)
+                text, pointer = _text(part, keys) if keys[0] in part.spec else ("", ())
                 if "${{" in text or "$[[" in text:
                     yield from self._in(subject, part, parse(text, pointer))
 
@@ -114,7 +114,7 @@ def _declares(declared: Spec, names: list[str]) -> bool:
 
 def optional_needed(subject: Subject) -> Iterator[Diagnostic]:
     """Yield optional inputs used outside $[[ ]]: left out, their expression stays in the command (section 3)."""
-    for part in works(subject.spec):
+    for part in works(subject):
         text, pointer = _text(part, ("command",))
         inputs = mapping(part.spec.get("inputs"))
         if not any(mapping(each).get("optional") is True for each in inputs.values()):

@@ -128,7 +128,7 @@ def reached(subject: Subject) -> Iterator[tuple[str, Subject]]:
 def _parts(subject: Subject) -> Iterator[tuple[str, Subject]]:
     named = {
         (kind, value): None
-        for part in works(subject.spec)
+        for part in works(subject)
         for field, (kind, marked) in _PARTS.items()
         if isinstance(value := part.spec.get(field), str) and (not marked or value.lower().startswith(_FILE))
     }

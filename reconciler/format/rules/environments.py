@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import Part, works
+from reconciler.format.rules.parts import Part, users
 from reconciler.format.subject import Rule, Subject
 
 
@@ -35,10 +35,9 @@ def asset(subject: Subject) -> Iterator[Diagnostic]:
 
 def written_in_place(subject: Subject) -> Iterator[Diagnostic]:
     """Yield the same of environments in jobs, nodes, components and deployments."""
-    for part in works(subject.spec):
-        for user in (part, part.inner("task")):
-            if isinstance(user.spec.get("environment"), dict):
-                yield from _judged(subject, user.inner("environment"))
+    for user in users(subject):
+        if isinstance(user.spec.get("environment"), dict):
+            yield from _judged(subject, user.inner("environment"))
 
 
 ASSET_RULES: tuple[Rule, ...] = (asset,)

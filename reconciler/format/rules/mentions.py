@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import Part, Pointer, works
+from reconciler.format.rules.parts import Part, Pointer, users
 from reconciler.format.subject import Rule, Subject
 
 # Fields that refer to an asset of one sort, and how that sort is called in a URI.
@@ -23,9 +23,8 @@ _PLAIN = re.compile(r"[^/:@]+(?:[:@][^/]+)?")
 
 def malformed(subject: Subject) -> Iterator[Diagnostic]:
     """Yield references that azure-ai-ml or the service cannot read."""
-    for part in works(subject.spec):
-        for user in (part, part.inner("task")):
-            yield from _of(subject, user)
+    for user in users(subject):
+        yield from _of(subject, user)
 
 
 def _of(subject: Subject, part: Part) -> Iterator[Diagnostic]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
+from reconciler.format.subject import Subject
 from reconciler.model import NOTHING, Json, Spec
 
 Pointer = tuple[str | int, ...]
@@ -49,18 +51,29 @@ class Part:
                 yield name, Part(self.below(name), value)
 
 
-def works(spec: Spec) -> Iterator[Part]:
-    """Yield all that can hold code and an environment: an asset, its trial, its nodes, components written in them."""
-    yield from _works(Part((), spec))
+@lru_cache(maxsize=4)  # every rule of a subject asks for them
+def works(subject: Subject) -> tuple[Part, ...]:
+    """Return all that can hold code and an environment: an asset, its trial, its nodes, components written in them."""
+    return tuple(_works(Part((), subject.spec)))
+
+
+@lru_cache(maxsize=4)
+def users(subject: Subject) -> tuple[Part, ...]:
+    """Return the same with the tasks of parallel ones, each behind the part that it is of: what runs code itself."""
+    return tuple(each for part in works(subject) for each in (part, part.inner("task")) if each.spec)
 
 
 def _works(part: Part) -> Iterator[Part]:
     yield part
-    for field in ("trial", "component", "create_job"):
-        if isinstance(part.spec.get(field), dict):
+    for field in _HOLDERS:
+        if type(part.spec.get(field)) is dict:
             yield from _works(part.inner(field))
-    for _, node in part.inner("jobs").mappings():
-        yield from _works(node)
+    if "jobs" in part.spec:
+        for _, node in part.inner("jobs").mappings():
+            yield from _works(node)
+
+
+_HOLDERS = ("trial", "component", "create_job")
 
 
 def mapping(value: Json) -> Spec:
@@ -89,12 +102,12 @@ def strings(value: Json, pointer: Pointer = ()) -> Iterator[tuple[Pointer, str]]
     """Yield every text inside a value with its pointer."""
     if isinstance(value, str):
         yield pointer, value
-    elif isinstance(value, dict):
-        for key, each in value.items():
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inside:
+        if isinstance(each, str):
+            yield (*pointer, key), each
+        elif isinstance(each, dict | list):
             yield from strings(each, (*pointer, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from strings(each, (*pointer, index))
 
 
 def placeholder(text: str) -> bool:

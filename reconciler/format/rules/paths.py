@@ -21,6 +21,7 @@ _FILE = "file:"
 _DOCKERFILE = "Dockerfile"
 _TABLE = "MLTable"
 _FILES_OF_SPARK = ("py_files", "jars", "files", "archives")
+_INCLUSIONS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
 _DATA = ("training_data", "validation_data", "test_data", "model", "specification")
 
 
@@ -38,15 +39,23 @@ class Named:
     severity: Severity = Severity.ERROR
 
 
-def _path(pointer: Pointer, value: Json, sort: str, severity: Severity = Severity.ERROR) -> Iterator[Named]:
+def _path(part: Part, field: str, sort: str, severity: Severity = Severity.ERROR) -> tuple[Named, ...]:
+    """Return the path that a field holds, if it does."""
+    return _named(part.below(field), part.spec[field], sort, severity) if field in part.spec else ()
+
+
+def _named(pointer: Pointer, value: Json, sort: str, severity: Severity = Severity.ERROR) -> tuple[Named, ...]:
     if isinstance(value, str) and value.strip() and (path := local(value)):
-        yield Named(pointer, path, sort, severity=severity)
+        return (Named(pointer, path, sort, severity=severity),)
+    return ()
 
 
 def _of_environment(part: Part) -> Iterator[Named]:
-    yield from _path(part.below("conda_file"), part.spec.get("conda_file"), "conda file")
+    yield from _path(part, "conda_file", "conda file")
+    if "build" not in part.spec:
+        return
     build = part.inner("build")
-    yield from _path(build.below("path"), build.spec.get("path"), "build context")
+    yield from _path(build, "path", "build context")
     context = build.spec.get("path")
     if isinstance(context, str) and (folder := local(context)):
         named = build.spec.get("dockerfile_path")
@@ -59,22 +68,22 @@ def _of_environments(part: Part) -> Iterator[Named]:
     value = part.spec.get("environment")
     if isinstance(value, str):
         if value.lower().startswith(_FILE):
-            yield from _path(part.below("environment"), value, "environment file")
+            yield from _path(part, "environment", "environment file")
     elif value is not None:
         yield from _of_environment(part.inner("environment"))
 
 
 def _of_code(part: Part) -> Iterator[Named]:
-    yield from _path(part.below("code"), part.spec.get("code"), "code")
+    yield from _path(part, "code", "code")
     yield from _of_environments(part)
     if "task" in part.spec:
         task = part.inner("task")
-        yield from _path(task.below("code"), task.spec.get("code"), "code")
+        yield from _path(task, "code", "code")
         yield from _of_environments(task)
         yield from _of_script(task, "entry_script")
     if "code_configuration" in part.spec:
         scoring = part.inner("code_configuration")  # of a deployment, whose code is looked for when it is uploaded
-        yield from _path(scoring.below("code"), scoring.spec.get("code"), "code", Severity.WARNING)
+        yield from _path(scoring, "code", "code", Severity.WARNING)
         yield from _of_script(scoring, "scoring_script")
     if "entry" in part.spec:
         yield from _of_spark(part)
@@ -102,13 +111,13 @@ def _texts(value: Json) -> Iterator[tuple[int, str]]:
 
 
 def _of_inclusions(part: Part) -> Iterator[Named]:
-    for field, sort in (("component", "component file"), ("trial", "component file"), ("create_job", "job file")):
-        yield from _path(part.below(field), part.spec.get(field), sort)
+    for field, sort in _INCLUSIONS:
+        yield from _path(part, field, sort)
     if part.pointer[-1:] == ("create_job",):
-        yield from _path(part.below("job"), part.spec.get("job"), "job file")
+        yield from _path(part, "job", "job file")
     for index, each in _texts(part.spec.get("additional_includes")):
         # A .zip that is not there is made of the folder of that name.
-        yield from _path(part.below("additional_includes", index), each, "additional include")
+        yield from _named(part.below("additional_includes", index), each, "additional include")
 
 
 def _of_data(part: Part) -> Iterator[Named]:
@@ -119,7 +128,7 @@ def _of_data(part: Part) -> Iterator[Named]:
         # A model without a name is named by its content: azure-ai-ml reads it at load.
         nameless = each.pointer[-1:] == ("model",) and "name" not in each.spec
         severity = Severity.ERROR if nameless else Severity.WARNING
-        yield from _path(each.below("path"), each.spec.get("path"), "path", severity)
+        yield from _path(each, "path", "path", severity)
 
 
 def _of_work(part: Part) -> Iterator[Named]:
@@ -165,7 +174,7 @@ def _zipped(subject: Subject, named: Named, path: str) -> bool:
     return named.sort == "additional include" and path.endswith(".zip") and _exists(subject, path[: -len(".zip")])
 
 
-def _rule(parts: Callable[[Subject], Iterator[Part]], paths: Callable[[Part], Iterator[Named]]) -> Rule:
+def _rule(parts: Callable[[Subject], tuple[Part, ...]], paths: Callable[[Part], Iterator[Named]]) -> Rule:
     """Make a rule: of some parts of a file, all paths of some sorts exist."""
 
     def exist(subject: Subject) -> Iterator[Diagnostic]:
@@ -176,16 +185,12 @@ def _rule(parts: Callable[[Subject], Iterator[Part]], paths: Callable[[Part], It
     return exist
 
 
-def _whole(subject: Subject) -> Iterator[Part]:
-    yield Part((), subject.spec)
-
-
-def _all(subject: Subject) -> Iterator[Part]:
-    yield from works(subject.spec)
+def _whole(subject: Subject) -> tuple[Part, ...]:
+    return (Part((), subject.spec),)
 
 
 def _itself(part: Part) -> Iterator[Named]:
-    yield from _path(part.below("path"), part.spec.get("path"), "path", Severity.WARNING)
+    yield from _path(part, "path", "path", Severity.WARNING)
 
 
 def tabled(subject: Subject) -> Iterator[Diagnostic]:
@@ -203,7 +208,7 @@ def tabled(subject: Subject) -> Iterator[Diagnostic]:
 
 def code_needed(subject: Subject) -> Iterator[Diagnostic]:
     """Yield additional includes that are in the code already, as azure-ai-ml does: a file would be there twice."""
-    for part in works(subject.spec):
+    for part in works(subject):
         code = part.spec.get("code")
         folder = local(code) if isinstance(code, str) else None
         for index, each in _texts(part.spec.get("additional_includes")) if folder else ():
@@ -213,6 +218,6 @@ def code_needed(subject: Subject) -> Iterator[Diagnostic]:
                 yield subject.at_value("include-twice", message, *part.below("additional_includes", index))
 
 
-WORK_RULES: tuple[Rule, ...] = (_rule(_all, _of_work), code_needed)
+WORK_RULES: tuple[Rule, ...] = (_rule(works, _of_work), code_needed)
 ENVIRONMENT_RULES: tuple[Rule, ...] = (_rule(_whole, _of_environment),)
 CONTENT_RULES: tuple[Rule, ...] = (_rule(_whole, _itself), tabled)

@@ -20,6 +20,7 @@ _NAME = re.compile(r"[a-z_][a-z\d_]*")
 _CONTROL = frozenset({"if_else", "do_while", "parallel_for"})
 _NESTED = "pipeline"
 _SPARK = "spark"
+_SHOWN = 10  # nodes named in one message
 
 
 def nodes(part: Part) -> Iterator[tuple[str, Part]]:
@@ -37,7 +38,7 @@ def names(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def computes(graph: Graph) -> Iterator[Diagnostic]:
-    """Yield nodes that have no compute to run on, neither their own nor the pipeline's (section 8).
+    """Yield the nodes that have no compute to run on, neither their own nor the pipeline's (section 8), at the first.
 
     Not asked of a pipeline component, which gets it from its user; nor of control flow, nor of Spark with resources.
     """
@@ -46,8 +47,13 @@ def computes(graph: Graph) -> Iterator[Diagnostic]:
         return
     root = graph.included or Interface(graph.subject, graph.whole)
     at = join("component") if graph.included else None
-    for pointer, trail in _computeless(root, at):
-        message = f"the node {trail} has no compute to run on"
+    found = list(_computeless(root, at))
+    if found:
+        pointer, first = found[0]
+        message = f"the node {first} has no compute to run on"
+        if len(found) > 1:
+            message = f"{len(found)} nodes have no compute to run on: {', '.join(trail for _, trail in found[:_SHOWN])}"
+            message += ", ..." if len(found) > _SHOWN else ""
         hint = "give it compute:, or all nodes settings: default_compute:"
         yield Diagnostic("node-compute", message, graph.subject.document.key(pointer), hint)
 

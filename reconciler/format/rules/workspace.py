@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.suggest import did_you_mean
@@ -36,7 +36,7 @@ def dangling(
     document: Document,
     reference: Reference,
     declared: Mapping[Address, object],
-    known: Mapping[Address, object] | None,
+    known: Container[Address] | None,
     gone: str = "",
 ) -> Diagnostic | None:
     """Say that a reference names nothing that is declared or, where ``known`` is given, live.
@@ -44,7 +44,7 @@ def dangling(
     ``gone`` says how what it names has left Git, where that is so.
     """
     address = reference.address
-    if address in declared or address in (known or {}):
+    if address in declared or (known is not None and address in known):
         return None
     place = document.value(reference.pointer)
     if gone:

@@ -86,7 +86,7 @@ class Itself:
 
 
 @pytest.mark.parametrize("kind", kinds())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=SPECS)
 def test_any_json_is_judged_without_an_exception(kind, spec):
     raw = json.dumps(spec).encode()

@@ -55,9 +55,11 @@ def test_every_node_gets_a_compute_from_somewhere(found, text):
     assert found(COMPUTE, text) == []
 
 
-def test_a_node_without_a_compute_is_refused_at_its_name(found):
+def test_nodes_without_a_compute_are_named_together_at_the_first(diagnostics):
     text = "jobs:\n  a: {command: x, compute: c}\n  b:\n    type: sweep\n  c: {type: spark}\n"
-    assert found(COMPUTE, text) == ["node-compute 3:3", "node-compute 5:3"]
+    (each,) = diagnostics(COMPUTE, text)
+    assert (each.code, each.span.line, each.span.column) == ("node-compute", 3, 3)
+    assert each.message == "2 nodes have no compute to run on: b, c"
 
 
 def test_a_node_of_a_pipeline_within_needs_a_compute_too(diagnostics):

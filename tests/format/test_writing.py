@@ -1,0 +1,41 @@
+"""A spec written as a file reads as that spec, whatever YAML might take its texts for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.format.writing import written
+from reconciler.format.yaml import parse
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["on", "No", "~", "null", "1.10", "0x1f", "1_000", "12:30", "2020-01-01", "", " a", "a ", "- a", "#"]
+    ),
+    st.sampled_from(
+        ["a: b", "a #b", "a\nb\n", "a\nb", "a \nb", "\n", "  x\ny", "'", '"', "%a", "@a", "é", "=", "<<", "!a"]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=8),
+)
+VALUES = st.recursive(
+    st.one_of(TEXTS, st.integers(-(10**9), 10**9), st.booleans(), st.none(), st.floats(-1e6, 1e6)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(st.fixed_dictionaries({"name": TEXTS, "description": TEXTS, "tags": st.dictionaries(TEXTS, VALUES, max_size=4)}))
+def test_what_is_written_is_read_as_it_was(spec):
+    document, problems = parse("x.yml", written("x.yml", "data", spec).encode())
+    assert (document.data, problems) == (spec, ())
+
+
+def test_fields_are_in_order_and_comments_on_top():
+    text = written("x.yml", "data", {"path": "a.csv", "type": "uri_file", "version": "1", "name": "a"}, ["one", "two"])
+    assert text == "# one\n# two\n\nname: a\nversion: '1'\ntype: uri_file\npath: a.csv\n"
+
+
+@pytest.mark.parametrize("text", ["python a.py \\\n  --b\n", "a\n\nb"])
+def test_texts_of_several_lines_stay_readable(text):
+    assert "command: |" in written("x.yml", "job", {"command": text})
