@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -13,6 +13,24 @@ from reconciler.git.repository import Repository
 
 ABSENT = "0" * 40
 _SCRATCH = "refs/mlgit-scratch/import"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One ref from a commit to another: "" is no ref at all; where ``old`` is None, what was there does not matter."""
+
+    ref: str
+    new: str
+    old: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit to be made on a parent: files written, or removed where the content is None."""
+
+    parent: str
+    files: Mapping[str, bytes | None]
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +48,63 @@ def read(repository: Repository, ref: str) -> str:
     return repository.resolve(ref)
 
 
-def swap(repository: Repository, ref: str, new: str, old: str) -> bool:
-    """Move a ref from one commit to another, only if it still stands at the old one ("" for: not yet made)."""
+def below(repository: Repository, prefix: str) -> Mapping[str, str]:
+    """Return the refs below a prefix that ends in a slash, and what each points to."""
+    listed = repository.git("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+    pairs = (line.split(" ", 1) for line in listed.splitlines())
+    return {ref: commit for commit, ref in pairs}
+
+
+def swap(repository: Repository, *moves: Move) -> bool:
+    """Move refs, all of them or none, only if each still stands where its move begins."""
+    asked = "start\n" + "".join(_line(each) for each in moves) + "prepare\ncommit\n"
     try:
-        repository.git("update-ref", "-m", "mlgit", "--", ref, new, old or ABSENT)
+        _with_input(repository, asked.encode(), "update-ref", "-m", "mlgit", "--stdin")
     except GitCommandError as error:
-        if read(repository, ref) != old or "File exists" in str(error):  # moved, or being moved, by another
+        moved = any(each.old is not None and read(repository, each.ref) != each.old for each in moves)
+        if moved or "File exists" in str(error):  # by another, or about to be
             return False
         raise
     return True
 
 
+def _line(move: Move) -> str:
+    old = "" if move.old is None else f" {move.old or ABSENT}"
+    return f"update {move.ref} {move.new}{old}\n" if move.new else f"delete {move.ref}{old}\n"
+
+
 def commit_files(repository: Repository, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
     """Make a commit on a parent with files written, or removed where the content is None; no ref moves."""
+    return commits(repository, [Draft(parent, files, message)])[0]
+
+
+def commits(repository: Repository, drafts: Sequence[Draft]) -> list[str]:
+    """Make commits, all in one process; no ref moves."""
     stream = BytesIO()
-    name, email, when = _committer(repository)
-    body = message.encode()
     stream.write(b"feature done\n")
-    stream.write(f"commit {_SCRATCH}\nmark :1\ncommitter {name} <{email}> {when}\n".encode())
-    stream.write(b"data %d\n%s\n" % (len(body), body))
-    if parent:
-        stream.write(f"from {parent}\n".encode())
-    for path, content in files.items():
-        if content is None:
-            stream.write(f"D {path}\n".encode())
-        else:
-            stream.write(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")
-    # The scratch ref goes within the stream: it never exists outside of it.
-    stream.write(f"\nget-mark :1\nreset {_SCRATCH}\nfrom {ABSENT}\n\ndone\n".encode())
-    with tempfile.TemporaryFile() as asked:
-        asked.write(stream.getvalue())
-        asked.seek(0)
-        return str(repository.repo.git.execute(["git", "fast-import", "--quiet", "--force"], istream=asked))
+    name, email, when = _committer(repository)
+    for mark, draft in enumerate(drafts, start=1):
+        body = draft.message.encode()
+        stream.write(f"commit {_SCRATCH}\nmark :{mark}\ncommitter {name} <{email}> {when}\n".encode())
+        stream.write(b"data %d\n%s\n" % (len(body), body))
+        if draft.parent:
+            stream.write(f"from {draft.parent}\n".encode())
+        for path, content in draft.files.items():
+            if content is None:
+                stream.write(f"D {path}\n".encode())
+            else:
+                stream.write(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")
+        # The scratch ref goes within the stream: it never exists outside of it, and the next commit begins anew.
+        stream.write(f"\nget-mark :{mark}\nreset {_SCRATCH}\nfrom {ABSENT}\n\n".encode())
+    stream.write(b"done\n")
+    return _with_input(repository, stream.getvalue(), "fast-import", "--quiet", "--force").split()
+
+
+def _with_input(repository: Repository, asked: bytes, *command: str) -> str:
+    with tempfile.TemporaryFile() as file:
+        file.write(asked)
+        file.seek(0)
+        return str(repository.repo.git.execute(["git", *command], istream=file))
 
 
 def _committer(repository: Repository) -> tuple[str, str, str]:

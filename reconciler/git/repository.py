@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from reconciler.diagnostics import UserError, failure
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
 # by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
 _INERT = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
+_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 _OPTIONS = [part for setting in _INERT for part in ("-c", setting)]
 
 FALLBACK_NAME = "mlgit"
@@ -33,7 +35,13 @@ class _Git(Git):
 
     def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
         program, *rest = command
-        return super().execute([program, *_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options})
+        try:
+            return super().execute([program, *_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options})
+        except GitCommandError as error:
+            if any(each in str(error.stderr) for each in _FULL):
+                message = f"Git has no room left to write to: {_cause(error)}"
+                raise failure("disk-full", message, "free some space; what was recorded by then stands") from error
+            raise
 
 
 class _Repo(Repo):
@@ -50,12 +58,19 @@ class Repository:
         linked = Path(repo.git_dir).resolve() != self.common  # one of several work trees, and not the first
         first = self.common.parent if self.common.name == ".git" else self.common
         self.main = first if linked else self.top  # what all its work trees share lies here
+        self.reading = threading.RLock()  # one process answers all that read objects, one question at a time
         self._scratch: Path | None = None
 
     def git(self, *arguments: str, env: Mapping[str, str] | None = None, **options: object) -> str:
         """Run one Git command and return what it prints, the last newline aside."""
         command = [self.repo.git.GIT_PYTHON_GIT_EXECUTABLE, *arguments]
         return str(self.repo.git.execute(command, env=dict(env or {}), **options))  # type: ignore[call-overload]
+
+    def again(self) -> Repository:
+        """Open the repository once more, with Git processes of its own: for a process that parted from this one."""
+        other = Repository(_Repo(self.top))
+        other.repo.git.update_environment(**self.repo.git.environment())
+        return other
 
     def head(self) -> str:
         """Return the commit that is checked out, "" in a repository without commits."""
@@ -72,8 +87,8 @@ class Repository:
         """Return the tree of a commit."""
         return self.git("rev-parse", "--verify", f"{commit}^{{tree}}")
 
-    def work_tree(self, without: str = "", *, keep: bool = False) -> str:
-        """Write the work tree, untracked files too, as a tree; what lies below the folder ``without`` is left out.
+    def work_tree(self, *without: str, keep: bool = False) -> str:
+        """Write the work tree, untracked files too, as a tree; what lies below the folders ``without`` is left out.
 
         The index is one of our own, and so is the place for objects: neither the user's index nor what Git keeps
         changes, and the tree can be read only here, while this process lives. With ``keep`` Git keeps it for real.
@@ -85,7 +100,7 @@ class Repository:
             if own.exists():
                 shutil.copy2(own, index)
             environment = {"GIT_INDEX_FILE": str(index), **(self._for_real() if keep else self._aside())}
-            left_out = [f":(top,exclude,literal){without}"] if without and not self._ignores(without) else []
+            left_out = [f":(top,exclude,literal){each}" for each in without if not self._ignores(each)]
             try:
                 self.git("add", "--all", "--", ":/", *left_out, env=environment)
             except GitCommandError as error:
@@ -223,6 +238,10 @@ def _unreadable(error: GitCommandError) -> UserError:
     if _NO_COMMIT in cause:
         hint = "it is a Git repository of its own: make a commit in it, or put it into .gitignore"
     return failure("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)
+
+
+def _cause(error: GitCommandError) -> str:
+    return next((line for line in _said(error) if any(each in line for each in _FULL)), "the disk is full")
 
 
 def _said(error: GitCommandError) -> list[str]:

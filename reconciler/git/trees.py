@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from git.exc import GitCommandError
 
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.git.repository import Repository
-from reconciler.model import Entry, Tree
+from reconciler.model import Entry
+
+FOLDER = 0o40000  # the mode of a folder in a tree
+_FEW = 32  # objects that the process which stays open reads in less time than another one takes to start
 
 
 class MissingObjectError(UserError):
@@ -19,25 +22,6 @@ class MissingObjectError(UserError):
         hint = "`git fsck` tells what else is missing; `git fetch` or a new clone may bring it back"
         super().__init__(Diagnostic("object-missing", f"Git has no object {oid}", hint=hint))
         self.oid = oid
-
-
-def load(repository: Repository, tree: str, root: str = "") -> Tree:
-    """Return a tree with everything below it; ``root`` is the folder of the workspace, "" or ending in a slash."""
-
-    def at(commit: str) -> Tree | None:
-        known = repository.resolve(commit)
-        return load(repository, repository.tree_of(known), root) if known else None
-
-    def read(oid: str) -> bytes:
-        return blob(repository, oid)
-
-    def size(oid: str) -> int:
-        try:
-            return int(repository.repo.git.get_object_header(oid)[2])
-        except ValueError as error:  # as in `blob`
-            raise MissingObjectError(oid) from error
-
-    return Tree(tree, entries(repository, tree), read, root, at, size)
 
 
 def entries(repository: Repository, tree: str, below: str = "") -> Mapping[str, Entry]:
@@ -59,10 +43,41 @@ def entries(repository: Repository, tree: str, below: str = "") -> Mapping[str, 
     return found
 
 
+def sizes(repository: Repository, tree: str) -> Mapping[str, int]:
+    """Return how large every blob of a tree is, in bytes."""
+    listed = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree, strip_newline_in_stdout=False)
+    lines = (each.partition("\t")[0].split() for each in listed.split("\0") if each)
+    return {oid: int(size) for _, _, oid, size in lines if size != "-"}
+
+
+def folder(repository: Repository, tree: str) -> Mapping[str, Entry]:
+    """Read one folder of a tree, not what lies below it, through the process that stays open.
+
+    A MissingObjectError where there is none.
+    """
+    try:
+        with repository.reading:
+            name, _, _, raw = repository.repo.git.get_object_data(tree)
+    except ValueError as error:  # as in `blob`
+        raise MissingObjectError(tree) from error
+    return dict(_entries(bytes(raw), len(name) // 2))
+
+
+def _entries(raw: bytes, length: int) -> Iterator[tuple[str, Entry]]:
+    """Cut a tree as Git has it: ``<mode> <name>``, a zero byte, the object in ``length`` bytes, and so on."""
+    at = 0
+    while at < len(raw):
+        end = raw.index(b"\0", at)
+        mode, _, name = raw[at:end].partition(b" ")
+        at = end + 1 + length
+        yield name.decode("utf-8", "surrogateescape"), Entry(int(mode, 8), raw[end + 1 : at].hex())
+
+
 def blob(repository: Repository, oid: str) -> bytes:
     """Read one blob through the process that stays open for this; a MissingObjectError where there is none."""
     try:
-        return bytes(repository.repo.git.get_object_data(oid)[3])
+        with repository.reading:
+            return bytes(repository.repo.git.get_object_data(oid)[3])
     except ValueError as error:  # how GitPython says that Git has no such object
         raise MissingObjectError(oid) from error
 
@@ -76,8 +91,10 @@ def file_at(repository: Repository, commit: str, path: str) -> bytes | None:
 
 
 def blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
-    """Read many blobs in one process; a MissingObjectError where one is not there."""
+    """Read many blobs in one go; a MissingObjectError where one is not there."""
     wanted = list(dict.fromkeys(oids))
+    if len(wanted) <= _FEW:
+        return {oid: blob(repository, oid) for oid in wanted}
     with tempfile.TemporaryFile() as asked:
         asked.write("".join(f"{oid}\n" for oid in wanted).encode())
         asked.seek(0)
@@ -97,3 +114,25 @@ def _split(raw: bytes) -> Iterable[bytes]:
         size = int(said.rpartition(b" ")[2])
         yield raw[header_end + 1 : header_end + 1 + size]
         at = header_end + size + 2
+
+
+def differing(repository: Repository, before: str, after: str) -> frozenset[str]:
+    """Name every file that two trees, or the trees of two commits, do not have alike."""
+    listed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after, "--")
+    return frozenset(filter(None, listed.split("\0")))
+
+
+def modes(repository: Repository, before: str, after: str) -> Mapping[str, tuple[int, int]]:
+    """Return the files that two trees do not have alike, each with its modes there, 0 where it is not.
+
+    A MissingObjectError where Git has not all of both.
+    """
+    try:
+        listed = repository.git(
+            "diff-tree", "-r", "-z", "--no-renames", before, after, "--", strip_newline_in_stdout=False
+        )
+    except GitCommandError as error:
+        raise MissingObjectError(before) from error
+    parts = listed.split("\0")
+    pairs = (part[1:].split(" ")[:2] for part in parts[:-1:2])
+    return {path: (int(old, 8), int(new, 8)) for path, (old, new) in zip(parts[1::2], pairs, strict=True)}

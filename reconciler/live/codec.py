@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from reconciler.model import Address, Json, Record, Resolved, Run, Status
+from reconciler.model import Address, Json, Record, Resolved, Rollback, Run, Status
 
+_FIELDS = {of: frozenset(each.name for each in fields(of)) for of in (Record, Run)}
 _RESOLVED = {each.name for each in fields(Resolved)}  # what a newer mlgit adds is left out
+_TUPLES = {"unfinished", "formerly"}
 
 
 def address(text: str) -> Address:
@@ -32,6 +34,17 @@ def run(raw: bytes) -> Run:
     """Read a run."""
     found = _known(Run, json.loads(raw))
     return Run(**{**found, "status": Status(found["status"])})
+
+
+def meta(raw: bytes) -> dict[str, Json]:
+    """Read what the state says of itself: its lineage and its format at least."""
+    found: dict[str, Json] = json.loads(raw)
+    return {**found, "lineage": str(found["lineage"]), "format": int(found["format"])}
+
+
+def rollback(raw: Json) -> Rollback | None:
+    """Read what a rollback keeps from being applied; what a newer mlgit adds to it is left out."""
+    return Rollback(**{each.name: str(raw.get(each.name, "")) for each in fields(Rollback)}) if raw else None
 
 
 def encode(value: Json) -> bytes:
@@ -62,7 +75,7 @@ def _plain(value: Any) -> Json:
 
 
 def _known(of: type[Record | Run], raw: dict[str, Json]) -> dict[str, Any]:
-    names = {each.name for each in fields(of)}
+    names = _FIELDS[of]
     found: dict[str, Any] = {name: each for name, each in raw.items() if name in names}
     found["address"] = address(found["address"])
     found["references"] = {
@@ -72,6 +85,5 @@ def _known(of: type[Record | Run], raw: dict[str, Json]) -> dict[str, Any]:
         for pointer, each in found.get("references", {}).items()
     }
     found["extra"] = {name: each for name, each in raw.items() if name not in names}
-    if "unfinished" in found:
-        found["unfinished"] = tuple(found["unfinished"])
+    found |= {name: tuple(found[name]) for name in _TUPLES & found.keys()}
     return found

@@ -7,17 +7,34 @@
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from reconciler.model import Address
 
 META = "meta.json"
 CURRENT = "current/"
+_NAMED = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
 def current(address: Address) -> str:
     """Return the path of the current record of an address."""
     return f"{CURRENT}{_hex(str(address))}/{address.kind}/{_safe(address.name)}.json"
+
+
+def address_of(path: str) -> Address | None:
+    """Return the address whose current record stands at a path; None where none does."""
+    kind, _, name = path.removeprefix(CURRENT).partition("/")[2].partition("/")
+    address = Address(kind, unquote(name.removesuffix(".json")))
+    return address if current(address) == path else None
+
+
+def subject_of(path: str) -> Address | None:
+    """Return the address that a current record, a version or a run at a path is of; None where it is neither."""
+    folder, _, rest = path.partition("/")
+    parts = rest.split("/")
+    if folder == "history" and len(parts) > _NAMED:
+        return Address(parts[0], unquote(parts[2]))
+    return address_of(path) if path.startswith(CURRENT) else None
 
 
 def history(address: Address, version: str) -> str:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import failure
 from reconciler.git import refs, trees
+from reconciler.git.refs import Draft, Move
 from reconciler.git.repository import Repository
 from reconciler.live import codec, layout
-from reconciler.model import Address, Entry, Json, Live, Record, Run
+from reconciler.live.holding import Held
+from reconciler.live.home import Here, Home, There
+from reconciler.live.reading import FORMAT as FORMAT
+from reconciler.live.reading import Snapshot
+from reconciler.live.turns import Turns
+from reconciler.model import Address, Json, Live, Record, Run
 
-_T = TypeVar("_T", Record, Run)
-
-FORMAT = 1
-_TRIES = 20
+LIVE = "live"
+SOURCES = "sources/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,136 +36,148 @@ class Writes:
     def __bool__(self) -> bool:
         return any((self.current, self.removed, self.versions, self.runs, self.meta))
 
-    def __add__(self, other: Writes) -> Writes:
-        return Writes(
-            self.current + other.current,
-            self.removed + other.removed,
-            self.versions + other.versions,
-            self.runs + other.runs,
-            {**(self.meta or {}), **(other.meta or {})},
-        )
+
+def together(writes: Iterable[Writes]) -> Writes:
+    """Put several writes into one; of meta data the last word counts."""
+    every = tuple(writes)
+    return Writes(
+        tuple(record for each in every for record in each.current),
+        tuple(address for each in every for address in each.removed),
+        tuple(version for each in every for version in each.versions),
+        tuple(run for each in every for run in each.runs),
+        {name: value for each in every for name, value in (each.meta or {}).items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The live state of one target: a ref in a repository, and the lineage it must have."""
+    """The live state of one target: refs in a repository or at a ``remote`` of it, and the lineage they must have."""
 
     repository: Repository
     name: str
     lineage: str
     target: str = "default"
+    remote: str = ""
+
+    @property
+    def home(self) -> Home:
+        """Where the refs of the state are."""
+        name = f"{self.name}/{self.target}"
+        if not self.remote:
+            return Here(self.repository, name)
+        return There(self.repository, name, self.remote, self.local)
+
+    @property
+    def local(self) -> Path:
+        """The folder of this clone for what helps with the state and is no part of it."""
+        return self.repository.common / "mlgit"
 
     @property
     def ref(self) -> str:
-        """The ref that holds the live state."""
-        return f"refs/mlgit/{self.name}/{self.target}/live"
+        """The ref of this repository that holds the live state, or what is known of it here."""
+        return self.home.ref(LIVE)
 
-    @property
-    def sources(self) -> str:
-        """The ref prefix that keeps applied commits reachable."""
-        return f"refs/mlgit/{self.name}/{self.target}/sources"
+    def commit(self) -> str:
+        """Return the commit of the live state as far as it is known here; "" where there is none."""
+        home = self.home
+        return home.read(LIVE) or home.before()
 
     def read(self, commit: str = "") -> Live:
-        """Read the state as it is, or as it was at one of its commits."""
-        commit = commit or refs.read(self.repository, self.ref)
-        if not commit:
-            return Live(self.lineage, {}, lambda *_: None, lambda *_: None)
-        meta = self._meta(commit)
-        records = self._all(commit, layout.CURRENT, codec.record)
+        """Read the state as it is, or as it was at one of its commits; records are read when they are looked up."""
+        snapshot = self._snapshot(commit)
+        return snapshot.live(self.lineage) if snapshot else Live(self.lineage, {}, lambda *_: None, lambda *_: None)
 
-        def older(address: Address, version: str) -> bytes | None:
-            return trees.file_at(self.repository, commit, layout.history(address, version))
+    def write(self, writes: Writes, message: str, *, since: str | None = None, held: Held | None = None) -> str:
+        """Put records into the state and return its commit.
 
-        def run(address: Address, run_id: str) -> Run | None:
-            raw = older(address, run_id)
-            return self._parsed(layout.history(address, run_id), raw, codec.run) if raw else None
+        On a lost race the write is made again on what the winner wrote, unless that touches the same records:
+        ``since`` is the commit at which they were read, "" where there was none. With a claim ``held``, a write
+        without it fails. Raises UserError: ``state-conflict``, ``claim-lost``, ``state-busy``, and what a remote may
+        answer.
+        """
+        home = self.home
+        for _ in Turns("the records"):
+            there = home.read(LIVE)
+            base = there or home.before()
+            draft = Draft(base, self._files(base, self._forward(since, base, writes)), message)
+            if since is not None and base != since:
+                if held:
+                    held.check()
+                self._check_untouched(since, base, draft)
+            with held.fenced() if held else nullcontext() as fence:
+                beats = [held.draft()] if held else []
+                commit, *beat = refs.commits(self.repository, [draft, *beats])
+                if home.swap(Move(LIVE, commit, there), *(fence(each) for each in beat if fence)):
+                    for each in beat if held else ():
+                        held.moved(each)  # type: ignore[union-attr]
+                    return commit
+            home.refresh()
+            if held:
+                held.check()
+        raise AssertionError
 
-        def version(address: Address, number: str) -> Record | None:
-            raw = older(address, number)
-            return self._parsed(layout.history(address, number), raw, codec.record) if raw else None
+    def fresh(self) -> bytes:
+        """Return the meta data of a state that has only begun, as the state keeps it."""
+        return codec.encode(self._fresh)
 
-        current = {each.address: each for each in sorted(records, key=lambda each: each.address)}
-        return Live(self.lineage, current, run, version, commit, meta.get("applied", ""), meta.get("store", ""))
+    @property
+    def _fresh(self) -> dict[str, Json]:
+        return {"format": FORMAT, "lineage": self.lineage, "name": self.name}
 
-    def write(self, writes: Writes, message: str) -> None:
-        """Put records into the state; on a lost race the write is made again on what the winner wrote."""
-        for attempt in range(_TRIES):
-            base = refs.read(self.repository, self.ref)
-            files = self._files(base, writes)
-            commit = refs.commit_files(self.repository, base, files, message)
-            if refs.swap(self.repository, self.ref, commit, base):
-                return
-            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads writers, no secret
-        message = f"{self.ref} kept changing under {_TRIES} tries to write it"
-        raise failure("state-busy", message, "run the command again")
+    def meta(self) -> Mapping[str, Json]:
+        """Return what the state says of itself; nothing where there is none yet."""
+        snapshot = self._snapshot()
+        return snapshot.meta(self.lineage) if snapshot else {}
 
     def runs_of(self, address: Address) -> Iterator[Run]:
         """Yield every run of a job, oldest first."""
-        commit = refs.read(self.repository, self.ref)
-        found = self._all(commit, layout.history_of(address), codec.run) if commit else []
-        yield from sorted(found, key=lambda run: (run.submitted_at, run.attempt))
+        snapshot = self._snapshot()
+        yield from snapshot.runs_of(address) if snapshot else ()
 
     def history(self, limit: int) -> Iterator[refs.Moment]:
         """Yield who changed the state, when and how, newest first."""
-        if refs.read(self.repository, self.ref):
-            yield from refs.history(self.repository, self.ref, limit)
+        if commit := self.commit():
+            yield from refs.history(self.repository, commit, limit)
 
     def keep_source(self, commit: str) -> None:
         """Keep an applied commit reachable, whatever becomes of its branch."""
-        refs.swap(self.repository, f"{self.sources}/{commit}", commit, "")
+        self.home.swap(Move(f"{SOURCES}{commit}", commit, None))
+
+    def _forward(self, since: str | None, base: str, writes: Writes) -> Writes:
+        """Leave what was applied last as it is where another has applied a newer commit meanwhile."""
+        ours = (writes.meta or {}).get("applied", "")
+        if not ours or not since or base == since:
+            return writes
+        before, theirs = (self._at(each).meta(self.lineage).get("applied", "") for each in (since, base))
+        if theirs in {before, ours} or not self.repository.is_ancestor(ours, theirs):
+            return writes
+        return replace(writes, meta={name: each for name, each in (writes.meta or {}).items() if name != "applied"})
+
+    def _check_untouched(self, since: str, base: str, draft: Draft) -> None:
+        """Refuse to write over records that another has written since they were read."""
+        changed = trees.differing(self.repository, since, base) if since else trees.entries(self.repository, base)
+        touched = {path for path in changed if path in draft.files and path != layout.META}
+        other = [each for each in touched if trees.file_at(self.repository, base, each) != draft.files[each]]
+        if other:
+            names = ", ".join(sorted(str(layout.address_of(each) or each) for each in other)[:3])
+            message = f"{names}: changed by another since it was read"
+            raise failure("state-conflict", message, "run the command again: it goes on from what is there now")
+
+    def _snapshot(self, commit: str = "") -> Snapshot | None:
+        commit = commit or self.commit()
+        return self._at(commit) if commit else None
+
+    def _at(self, commit: str) -> Snapshot:
+        return Snapshot(self.repository, self.ref, commit)
 
     def _files(self, base: str, writes: Writes) -> dict[str, bytes | None]:
-        meta = self._meta(base) if base else {"format": FORMAT, "lineage": self.lineage, "name": self.name}
+        meta = self._at(base).meta(self.lineage) if base else self._fresh
         files: dict[str, bytes | None] = {}
         if not base or writes.meta:
             files[layout.META] = codec.encode({**meta, **(writes.meta or {})})
-        files |= {layout.current(each.address): codec.dump(each) for each in writes.current}
+        records = {id(each): codec.dump(each) for each in (*writes.current, *writes.versions)}  # most stand in both
+        files |= {layout.current(each.address): records[id(each)] for each in writes.current}
         files |= {layout.current(each): None for each in writes.removed}
-        files |= {layout.history(each.address, each.version): codec.dump(each) for each in writes.versions}
+        files |= {layout.history(each.address, each.version): records[id(each)] for each in writes.versions}
         files |= {layout.history(each.address, each.id): codec.dump(each) for each in writes.runs}
         return files
-
-    def _all(self, commit: str, folder: str, read: Callable[[bytes], _T]) -> list[_T]:
-        """Read everything below a folder of the state."""
-        try:
-            entries = trees.entries(self.repository, commit, folder)
-        except trees.MissingObjectError as error:
-            raise self._corrupt(folder, "Git has not all of it") from error
-        raws = self._blobs(entries) if entries else {}
-        return [self._parsed(path, raws[entry.oid], read) for path, entry in entries.items()]
-
-    def _blobs(self, entries: Mapping[str, Entry]) -> Mapping[str, bytes]:
-        try:
-            return trees.blobs(self.repository, [each.oid for each in entries.values()])
-        except trees.MissingObjectError as error:
-            path = next(path for path, each in entries.items() if each.oid == error.oid)
-            raise self._corrupt(path, "Git has no such object") from error
-
-    def _parsed(self, path: str, raw: bytes, read: Callable[[bytes], _T]) -> _T:
-        try:
-            return read(raw)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise self._corrupt(path, "it is no record of mlgit") from error
-
-    def _corrupt(self, path: str, why: str) -> UserError:
-        message = f"{path} of the live state cannot be read: {why}"
-        hint = f"see who wrote it with `git log {self.ref} -- {path}`; `git update-ref {self.ref} COMMIT` goes back"
-        return failure("state-corrupt", message, hint)
-
-    def _meta(self, commit: str) -> dict[str, Json]:
-        raw = trees.file_at(self.repository, commit, layout.META)
-        if raw is None:
-            message = f"{self.ref} has no {layout.META}: it is not a live state of mlgit"
-            raise failure("state-corrupt", message, f"look at it with `git log {self.ref}`")
-        try:
-            meta: dict[str, Json] = json.loads(raw)
-            lineage, written = str(meta["lineage"]), int(meta["format"])
-        except (ValueError, LookupError, TypeError) as error:
-            raise self._corrupt(layout.META, "it is no meta data of mlgit") from error
-        if lineage != self.lineage:
-            message = f"{self.ref} has the lineage {lineage}, mlgit.yml has {self.lineage}"
-            raise failure("state-foreign", message, "another workspace has this state name: give this one another")
-        if written > FORMAT:
-            message = f"{self.ref} has format {written}; this mlgit knows {FORMAT}"
-            raise failure("state-newer", message, "install a newer mlgit")
-        return meta

@@ -1,5 +1,6 @@
 """The nouns: what flows from a Git tree to a plan and its events. Values only, no behaviour by kind."""
 
+from reconciler.model.claims import Claim as Claim
 from reconciler.model.declared import LINK as LINK
 from reconciler.model.declared import MODULE as MODULE
 from reconciler.model.declared import NOTHING as NOTHING
@@ -7,6 +8,7 @@ from reconciler.model.declared import Address as Address
 from reconciler.model.declared import Asset as Asset
 from reconciler.model.declared import Entry as Entry
 from reconciler.model.declared import Files as Files
+from reconciler.model.declared import Folders as Folders
 from reconciler.model.declared import Json as Json
 from reconciler.model.declared import LocalPath as LocalPath
 from reconciler.model.declared import Node as Node
@@ -14,11 +16,15 @@ from reconciler.model.declared import Reference as Reference
 from reconciler.model.declared import Resolved as Resolved
 from reconciler.model.declared import Spec as Spec
 from reconciler.model.declared import Tree as Tree
+from reconciler.model.declared import address_of as address_of
+from reconciler.model.history import Deed as Deed
+from reconciler.model.history import Difference as Difference
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
 from reconciler.model.live import Live as Live
 from reconciler.model.live import Observation as Observation
 from reconciler.model.live import Record as Record
 from reconciler.model.live import Report as Report
+from reconciler.model.live import Rollback as Rollback
 from reconciler.model.live import Run as Run
 from reconciler.model.live import Status as Status
 from reconciler.model.plan import Action as Action

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -32,12 +33,26 @@ class Address:
         return f"{self}@{version}" if version else str(self)
 
 
+def address_of(text: str) -> Address:
+    """Read ``kind/name``; the name may hold further slashes."""
+    kind, _, name = text.partition("/")
+    return Address(kind, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a Git tree: its mode (0o100644, 0o100755, 0o120000, 0o160000) and its blob."""
 
     mode: int
     oid: str
+
+
+class Folders(Mapping[str, Entry]):
+    """Files by path that can be had folder by folder, without going through all."""
+
+    @abstractmethod
+    def under(self, folder: str) -> Iterable[tuple[str, Entry]]:
+        """Go through the files below a folder, "" for all."""
 
 
 class Files(Protocol):
@@ -83,7 +98,14 @@ class Tree:
             real = self.real(path)
         except BrokenLinkError:
             return False
-        return not real or real in self.entries or any(each.startswith(f"{real}/") for each in self.entries)
+        return not real or real in self.entries or any(True for _ in self.below(real))
+
+    def below(self, folder: str) -> Iterable[tuple[str, Entry]]:
+        """Go through the files below a folder, "" for the whole tree, without following links."""
+        if isinstance(self.entries, Folders):
+            return self.entries.under(folder)
+        prefix = f"{folder}/" if folder else ""
+        return ((path, entry) for path, entry in self.entries.items() if path.startswith(prefix))
 
     def real(self, path: str) -> str:
         """Return the path with all links on its way followed; a BrokenLinkError where that cannot be."""

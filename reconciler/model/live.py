@@ -74,8 +74,9 @@ class Record:
 
     ``seq`` orders versions, ``top`` is the highest that the address ever had; ``declared_at`` is the commit whose tree
     declared this; ``realised`` is the outcome of a builder or a store. Of a job, ``run`` is the current completed run,
-    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. ``extra`` keeps what a newer mlgit
-    wrote.
+    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. What is ``protected`` does not go
+    and is not replaced; ``formerly`` are the addresses that it had before, newest first: older versions and runs are
+    kept under those. ``extra`` keeps what a newer mlgit wrote.
     """
 
     address: Address
@@ -97,7 +98,22 @@ class Record:
     latest: str = ""
     unfinished: tuple[str, ...] = ()
     archived: bool = False
+    protected: bool = False
+    formerly: tuple[str, ...] = ()
     extra: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Says that somebody went back: ``commit``, and what came before it, waits until a newer one is applied.
+
+    ``to`` is the source commit that went into force instead, ``by`` who did it, ``at`` when.
+    """
+
+    commit: str
+    to: str
+    by: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,7 @@ class Live:
     commit: str = ""
     applied: str = ""  # the source commit that was applied last
     store: str = ""  # the id of the store that was written to last
+    rollback: Rollback | None = None  # somebody went back, and what is newer is not in force
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The world as seen at one moment: what the backends say of the runs that were active."""
+    """The world as seen at one moment: what the backends say of the runs that were active, and what has gone.
+
+    Of the store, ``missing`` are the keys of contents that it has lost, ``damaged`` the files of those that were read
+    and are not what was put there, ``other_store`` where another store is than that of the live state; ``unbuilt`` are
+    the fingerprints of environments that are not on this machine. ``unseen`` says what could not be looked at.
+    """
 
     runs: Mapping[str, Report] = field(default_factory=lambda: NOTHING)
+    missing: frozenset[str] = frozenset()
+    damaged: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    unbuilt: frozenset[str] = frozenset()
+    other_store: str = ""
+    unseen: tuple[str, ...] = ()

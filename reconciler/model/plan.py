@@ -13,6 +13,7 @@ from reconciler.model.live import Record, Run
 class Op(StrEnum):
     """What an action does. The last two are advances: they follow from what was decided before."""
 
+    MOVE = "move"
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
@@ -23,6 +24,7 @@ class Op(StrEnum):
     SUBMIT = "submit"
     CANCEL = "cancel"
     ADOPT = "adopt"
+    HEAL = "heal"
     RECORD = "record"
     REGISTER = "register"
 
@@ -38,7 +40,7 @@ class Action:
 
     ``before`` and ``after`` are the two sides as a person reads them, for the reason; ``touched`` names the files
     that changed behind a path; ``needs`` are the keys of the actions that come first; ``known_after`` says whose
-    outcome decides the details.
+    outcome decides the details; ``moved_from`` is the former name of what is renamed.
     """
 
     op: Op
@@ -54,6 +56,7 @@ class Action:
     record: Record | None = None
     run: Run | None = None
     known_after: Address | None = None
+    moved_from: Address | None = None
 
     @property
     def key(self) -> str:
@@ -96,7 +99,8 @@ class Source:
 class Plan:
     """The ordered actions with their reasons, and what they were planned against.
 
-    ``reads`` is the read set: the fingerprint of each record that the plan looked at, "" where there was none.
+    ``reads`` is the read set: of each record that its actions follow from a mark, "" where there was none.
+    ``drift`` says where the world is not as it is recorded.
     """
 
     source: Source
@@ -105,6 +109,7 @@ class Plan:
     pending: tuple[Pending, ...] = ()
     reads: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     notes: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
 
     @property
     def decisions(self) -> tuple[Action, ...]:
@@ -126,6 +131,7 @@ class Progress(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     SKIPPED = "skipped"
+    BARRED = "barred"  # another apply has claimed what it would change
 
 
 @dataclass(frozen=True, slots=True)

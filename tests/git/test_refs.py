@@ -7,7 +7,7 @@ import pytest
 from git.exc import GitCommandError
 from workspaces import git
 
-from reconciler.git import refs, trees
+from reconciler.git import listing, refs, trees
 from reconciler.git.repository import open_repository
 
 REF = "refs/mlgit/test/default/live"
@@ -17,28 +17,28 @@ def test_a_ref_moves_only_from_where_it_is_believed_to_stand(small, opened):
     repository = opened(small)
     one, two, three = (refs.commit_files(repository, "", {"a": name.encode()}, name) for name in "123")
     assert refs.read(repository, REF) == ""
-    assert refs.swap(repository, REF, one, "")
-    assert not refs.swap(repository, REF, two, "")
-    assert not refs.swap(repository, REF, two, three)
+    assert refs.swap(repository, refs.Move(REF, one, ""))
+    assert not refs.swap(repository, refs.Move(REF, two, ""))
+    assert not refs.swap(repository, refs.Move(REF, two, three))
     assert refs.read(repository, REF) == one
-    assert refs.swap(repository, REF, two, one)
+    assert refs.swap(repository, refs.Move(REF, two, one))
     assert refs.read(repository, REF) == two
 
 
 def test_a_ref_that_another_is_just_moving_counts_as_lost(small, opened):
     repository = opened(small)
     one, two = (refs.commit_files(repository, "", {"a": name.encode()}, name) for name in "12")
-    refs.swap(repository, REF, one, "")
+    refs.swap(repository, refs.Move(REF, one, ""))
     (small / ".git" / f"{REF}.lock").touch()
-    assert not refs.swap(repository, REF, two, one)
+    assert not refs.swap(repository, refs.Move(REF, two, one))
 
 
 def test_a_ref_that_cannot_be_made_is_an_error_and_no_lost_race(small, opened):
     repository = opened(small)
     one = refs.commit_files(repository, "", {"a": b"1"}, "one")
-    refs.swap(repository, "refs/mlgit/test", one, "")
+    refs.swap(repository, refs.Move("refs/mlgit/test", one, ""))
     with pytest.raises(GitCommandError):
-        refs.swap(repository, REF, one, "")
+        refs.swap(repository, refs.Move(REF, one, ""))
 
 
 def test_files_are_written_replaced_and_removed_in_a_commit_that_no_ref_has(small, opened):
@@ -59,7 +59,7 @@ def test_history_is_told_newest_first_with_the_whole_message(small, opened):
     commit = ""
     for number in range(5):
         following = refs.commit_files(repository, commit, {"a": b"%d" % number}, f"change {number}\n\nbody {number}\n")
-        refs.swap(repository, REF, following, commit)
+        refs.swap(repository, refs.Move(REF, following, commit))
         commit = following
     moments = list(refs.history(repository, REF, 3))
     assert [each.message for each in moments] == [f"change {number}\n\nbody {number}" for number in (4, 3, 2)]
@@ -71,7 +71,7 @@ def test_one_of_many_swaps_at_the_same_time_wins(small):
     repository = open_repository(small)
     commits = [refs.commit_files(repository, "", {"a": b"%d" % number}, "x") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda commit: refs.swap(repository, REF, commit, ""), commits))
+        won = list(pool.map(lambda commit: refs.swap(repository, refs.Move(REF, commit, "")), commits))
     assert won.count(True) == 1
     assert refs.read(repository, REF) == commits[won.index(True)]
     repository.close()
@@ -121,7 +121,7 @@ def test_entries_tell_modes_and_names_of_every_sort(small, opened):
 def test_a_tree_finds_itself_at_another_commit_while_git_has_it(small, opened):
     repository = opened(small)
     head = repository.head()
-    tree = trees.load(repository, repository.work_tree(), "data/")
+    tree = listing.load(repository, repository.work_tree(), "data/")
     then = tree.at(head)
     assert then is not None
     assert (then.root, then.exists("src"), then.exists("sr")) == ("data/", True, False)

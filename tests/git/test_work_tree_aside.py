@@ -8,7 +8,7 @@ import pytest
 from workspaces import git, write
 
 from reconciler.diagnostics import UserError
-from reconciler.git import refs, trees
+from reconciler.git import listing, refs, trees
 from reconciler.git import repository as repositories
 
 
@@ -29,7 +29,7 @@ def test_no_hook_of_the_repository_runs(small, opened, tmp_path):
     tree = repository.work_tree()
     trees.blobs(repository, [each.oid for each in trees.entries(repository, tree).values()])
     commit = refs.commit_files(repository, "", {"a": b"1"}, "one")
-    assert refs.swap(repository, "refs/mlgit/test", commit, "")
+    assert refs.swap(repository, refs.Move("refs/mlgit/test", commit, ""))
     assert not ran.exists()
 
 
@@ -37,9 +37,9 @@ def test_what_is_not_in_git_can_be_read_and_does_not_come_to_be_there(small, ope
     write(small, {"new.txt": "new\n", "a:b.txt": "colon\n"})
     before = objects(small)
     repository = opened(small)
-    head = trees.load(repository, repository.tree_of(repository.head()))
+    head = listing.load(repository, repository.tree_of(repository.head()))
     assert head.file("data/numbers.csv") == b"n\n1\n2\n3\n"  # a process that reads objects is open by now
-    tree = trees.load(repository, repository.work_tree())
+    tree = listing.load(repository, repository.work_tree())
     assert tree.file("new.txt") == b"new\n"
     assert trees.blobs(repository, [tree.entries["a:b.txt"].oid]) == {tree.entries["a:b.txt"].oid: b"colon\n"}
     assert objects(small) == before

@@ -23,7 +23,8 @@ def state(small, opened) -> State:
 
 def put(state, path, content):
     base = refs.read(state.repository, state.ref)
-    refs.swap(state.repository, state.ref, refs.commit_files(state.repository, base, {path: content}, "broken"), base)
+    made = refs.commit_files(state.repository, base, {path: content}, "broken")
+    refs.swap(state.repository, refs.Move(state.ref, made, base))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"address": 1}', b'{"address": "data/d"}'])
@@ -31,7 +32,7 @@ def put(state, path, content):
 def test_a_file_that_mlgit_has_not_written_is_named(state, path, content):
     put(state, path, content)
     with pytest.raises(UserError) as raised:
-        state.read()
+        dict(state.read().current)
     (problem,) = raised.value.diagnostics
     assert problem.code == "state-corrupt"
     assert path in problem.message
@@ -53,7 +54,39 @@ def test_a_record_whose_bytes_are_gone_is_named(state, small):
     state.repository.close()
     loose.unlink()
     with pytest.raises(UserError) as raised:
-        state.read()
+        dict(state.read().current)
     (problem,) = raised.value.diagnostics
     assert problem.code == "state-corrupt"
     assert PATH in problem.message
+
+
+def test_a_record_that_is_looked_up_is_read_as_carefully_as_all_are(state, small):
+    put(state, PATH, b"{}")
+    with pytest.raises(UserError) as raised:
+        state.read().current.get(DATA)
+    assert PATH in raised.value.diagnostics[0].message
+
+
+def test_a_record_whose_bytes_are_gone_never_passes_for_one_that_is_not_there(state, small):
+    commit = refs.read(state.repository, state.ref)
+    for path in (PATH, PATH.rpartition("/")[0], PATH.partition("/")[0]):
+        oid = state.repository.git("rev-parse", f"{commit}:{path}")
+        loose = small / ".git/objects" / oid[:2] / oid[2:]
+        kept = loose.read_bytes()
+        state.repository.close()
+        loose.unlink()
+        with pytest.raises(UserError) as raised:
+            state.read(commit).current.get(DATA)
+        assert raised.value.diagnostics[0].code == "state-corrupt"
+        loose.write_bytes(kept)
+    assert state.read(commit).current.get(DATA) is not None
+
+
+def test_a_record_that_stands_in_the_place_of_another_is_named(state):
+    other = layout.current(Address("data", "e"))
+    put(state, other, trees.file_at(state.repository, refs.read(state.repository, state.ref), PATH))
+    current = state.read().current
+    for read in (lambda: current.get(Address("data", "e")), current.values):
+        with pytest.raises(UserError) as raised:
+            read()
+        assert other in raised.value.diagnostics[0].message

@@ -132,7 +132,8 @@ def test_a_state_of_another_lineage_is_refused_for_reading_and_writing(state):
 def put(state: State, meta: dict[str, object] | None) -> None:
     base = refs.read(state.repository, state.ref)
     files = {layout.META: json.dumps(meta).encode()} if meta else {"other": b"x"}
-    refs.swap(state.repository, state.ref, refs.commit_files(state.repository, base, files, "by hand"), base)
+    made = refs.commit_files(state.repository, base, files, "by hand")
+    refs.swap(state.repository, refs.Move(state.ref, made, base))
 
 
 def test_a_state_of_a_newer_format_is_refused(state):
@@ -169,7 +170,7 @@ def test_an_applied_commit_is_kept_reachable(state):
     head = state.repository.head()
     state.keep_source(head)
     state.keep_source(head)
-    assert git(state.repository.top, "rev-parse", f"{state.sources}/{head}") == head
+    assert git(state.repository.top, "rev-parse", state.home.ref(f"sources/{head}")) == head
 
 
 def test_reading_writes_nothing(small, mlgit, state):

@@ -1,0 +1,73 @@
+"""Claims as the ref ``claims`` keeps them: one file for each holder; no ref at all while nobody holds anything.
+
+How a claim is taken, kept and given back is in `live.holding`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from reconciler.diagnostics import failure
+from reconciler.git import trees
+from reconciler.git.repository import Repository
+from reconciler.live import codec
+from reconciler.model import Address, Claim, Json
+
+REF = "claims"
+_SUFFIX = ".json"
+
+
+def read(repository: Repository, commit: str) -> dict[str, Claim]:
+    """Return all claims, by their holder; none where there is no commit. A damaged one is an error that names it."""
+    entries = trees.entries(repository, commit) if commit else {}
+    raws = trees.blobs(repository, [each.oid for each in entries.values()]) if entries else {}
+    found = (_parsed(path, raws[entry.oid]) for path, entry in entries.items())
+    return {each.holder: each for each in found}
+
+
+def holders(repository: Repository, commit: str) -> frozenset[str]:
+    """Name all who hold a claim, also one that cannot be read; none where there is no commit."""
+    paths = trees.entries(repository, commit) if commit else {}
+    return frozenset(path.removesuffix(_SUFFIX) for path in paths)
+
+
+def files(gone: Iterable[str], new: Claim | None = None) -> dict[str, bytes | None]:
+    """Return what is to be written where holders give up their claims and a new one comes."""
+    without: dict[str, bytes | None] = {f"{each}{_SUFFIX}": None for each in gone}
+    return without | ({f"{new.holder}{_SUFFIX}": codec.encode(plain(new))} if new else {})
+
+
+def plain(claim: Claim) -> Json:
+    """Return a claim as JSON."""
+    return {
+        "holder": claim.holder,
+        "user": claim.user,
+        "host": claim.host,
+        "since": claim.since,
+        "commit": claim.commit,
+        "ci": claim.ci,
+        "process": dict(claim.process),
+        "exclusive": sorted(map(str, claim.exclusive)),
+        "shared": sorted(map(str, claim.shared)),
+        "intents": [dict(each) for each in claim.intents],
+    }
+
+
+def _parsed(path: str, raw: bytes) -> Claim:
+    try:
+        found = json.loads(raw)
+        return Claim(
+            **{name: str(found[name]) for name in ("holder", "user", "host", "since", "commit", "ci")},
+            process=dict(found["process"]),
+            exclusive=frozenset(_addresses(found["exclusive"])),
+            shared=frozenset(_addresses(found["shared"])),
+            intents=tuple(dict(each) for each in found["intents"]),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        hint = f"`mlgit unlock {path.removesuffix(_SUFFIX)}` takes it away"
+        raise failure("claim-corrupt", f"the claim {path} cannot be read", hint) from error
+
+
+def _addresses(texts: Iterable[str]) -> Iterator[Address]:
+    return (codec.address(each) for each in texts)

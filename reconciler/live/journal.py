@@ -1,0 +1,73 @@
+"""What applies of this clone were about to do, line by line on the disk before they did it.
+
+Only a help: it makes recovery quicker, and says who was cut off. With it deleted, or from another clone, the state
+and the claims tell all that is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.model import Json
+
+BEGUN, ENDED = "begun", "ended"
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A file of JSON lines."""
+
+    path: Path
+
+    def append(self, entry: Mapping[str, Json]) -> None:
+        """Add a line; when this returns it is on the disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, b"\n" * self._is_torn() + line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def entries(self) -> Iterator[Mapping[str, Json]]:
+        """Yield the lines that were written whole; one that a crash has torn says nothing."""
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        for line in raw.splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+    def cut_off(self) -> dict[str, Mapping[str, Json]]:
+        """Return, by holder, the applies that began here and did not end."""
+        found: dict[str, Mapping[str, Json]] = {}
+        for entry in self.entries():
+            if entry.get("event") == BEGUN:
+                found[str(entry.get("holder"))] = entry
+            elif entry.get("event") == ENDED:
+                found.pop(str(entry.get("holder")), None)
+        return found
+
+    def trim(self) -> None:
+        """Begin anew where the file has grown and nobody's story in it is unfinished."""
+        if self.path.exists() and self.path.stat().st_size > _MOST_BYTES and not self.cut_off():
+            self.path.unlink(missing_ok=True)
+
+    def _is_torn(self) -> bool:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read(1) != b"\n"
+        except OSError:  # not there yet, or empty
+            return False

@@ -1,0 +1,40 @@
+"""The history of the live state as values: what was done at each of its moments, and what differs between two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model.declared import Address
+from reconciler.model.live import Record, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One commit of the live history: who did what, when (ISO 8601), from which source commit, by which plan.
+
+    ``command`` is the command of mlgit that did it, ``title`` what it said first, ``done`` what it did, one line each.
+    ``changed`` says that the work tree differed from the source commit.
+    """
+
+    commit: str
+    author: str
+    when: str
+    message: str
+    command: str
+    title: str
+    done: tuple[str, ...] = ()
+    source: str = ""
+    changed: bool = False
+    by: str = ""
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What became of one address between two moments: its record, its other versions, its runs; None where none was."""
+
+    address: Address
+    before: Record | None
+    after: Record | None
+    versions: tuple[tuple[Record | None, Record | None], ...] = ()
+    runs: tuple[tuple[Run | None, Run | None], ...] = ()

@@ -1,0 +1,64 @@
+"""What is followed: a branch of a remote, fetched, or a revision that is here."""
+
+from __future__ import annotations
+
+import pytest
+from workspaces import commit, git
+
+from reconciler.diagnostics import UserError
+from reconciler.git.following import Followed, followed, newest
+
+
+@pytest.fixture
+def clone(tmp_path, opened):
+    author = tmp_path / "author"
+    author.mkdir()
+    git(author, "init", "--quiet")
+    commit(author, files={"a.txt": "a"})
+    git(tmp_path, "clone", "--quiet", "author", "clone")
+    return opened(tmp_path / "clone")
+
+
+def test_the_upstream_of_the_branch_is_followed(clone):
+    assert followed(clone) == Followed("refs/remotes/origin/main", "origin", "refs/heads/main")
+    assert str(followed(clone)) == "origin/main"
+
+
+def test_head_is_followed_where_there_is_no_upstream(clone):
+    git(clone.top, "branch", "--unset-upstream")
+    assert followed(clone) == Followed("HEAD")
+    git(clone.top, "checkout", "--quiet", "--detach")
+    assert followed(clone) == Followed("HEAD")
+
+
+def test_an_upstream_that_is_a_branch_of_this_clone_is_fetched_from_nowhere(clone):
+    git(clone.top, "checkout", "--quiet", "-b", "side", "--track", "main")
+    assert followed(clone) == Followed("refs/heads/main")
+
+
+@pytest.mark.parametrize("given", ["origin/side", "refs/remotes/origin/side"])
+def test_a_branch_that_was_never_fetched_can_be_followed(given, clone, tmp_path):
+    git(tmp_path / "author", "branch", "side")
+    assert newest(clone, followed(clone, given)) == git(tmp_path / "author", "rev-parse", "side")
+
+
+def test_a_revision_of_this_clone_is_taken_as_it_is(clone):
+    assert followed(clone, "main~0") == Followed("main~0")
+    assert newest(clone, followed(clone, "main~0")) == clone.head()
+
+
+def test_fetching_moves_nothing_but_the_remote_tracking_ref(clone, tmp_path):
+    before = git(clone.top, "rev-parse", "HEAD")
+    new = commit(tmp_path / "author", files={"b.txt": "b"})
+    assert newest(clone, followed(clone)) == new
+    assert git(clone.top, "rev-parse", "HEAD") == before
+    assert git(clone.top, "status", "--porcelain") == ""
+    assert not (clone.top / "b.txt").exists()
+    assert not (clone.top / ".git/FETCH_HEAD").exists()
+
+
+def test_what_is_not_there_is_an_error(clone):
+    with pytest.raises(UserError, match="nowhere"):
+        newest(clone, followed(clone, "nowhere"))
+    with pytest.raises(UserError, match="origin"):
+        newest(clone, followed(clone, "origin/nowhere"))

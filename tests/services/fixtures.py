@@ -1,0 +1,35 @@
+"""Services as fixtures: each started once for a session, on demand; without it a test is skipped, in CI it fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from services import git_http, git_ssh
+
+
+def need(missing: str) -> None:
+    """Skip the test where its service is not there; CI must have them all."""
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"{missing}, and CI tests with it")
+    if missing:
+        pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def git_over_ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_ssh.GitOverSsh]:
+    """Serve Git over ssh."""
+    need(git_ssh.MISSING)
+    with git_ssh.GitOverSsh(tmp_path_factory.mktemp("ssh") / "sshd") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def git_over_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_http.GitOverHttp]:
+    """Serve the repositories of all tests over HTTP."""
+    need(git_http.MISSING)
+    root: Path = tmp_path_factory.getbasetemp()
+    with git_http.GitOverHttp(tmp_path_factory.mktemp("http") / "lighttpd", root) as service:
+        yield service

@@ -1,0 +1,28 @@
+"""Ports of 127.0.0.1 for services of the tests."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from contextlib import suppress
+
+from workspaces import until
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def until_answers(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a service that was just started takes connections."""
+
+    def answers() -> bool:
+        assert process.poll() is None, "the service ended at once"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+        return False
+
+    until(answers, 60)
