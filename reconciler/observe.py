@@ -1,15 +1,22 @@
-"""The world as an observation: what the backends say of the runs that the live state takes for unfinished."""
+"""The world as an observation: how runs stand that the live state takes for unfinished, and what has gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from reconciler.backends import Backend
-from reconciler.content import identity
+from reconciler.builders import Builder
+from reconciler.content import identity, presence
 from reconciler.diagnostics import failure
+from reconciler.format.config import Config
+from reconciler.format.kinds import kind_named
+from reconciler.live.process import host
 from reconciler.model import Live, Observation, Report, Run, Status
+from reconciler.planning.drift import contents_of, watched
+from reconciler.planning.hosts import has_store, host_of
 from reconciler.planning.observed import unfinished
 
 
@@ -25,6 +32,25 @@ def observe(live: Live, backends: Mapping[str, Backend]) -> Observation:
         found = ((run.id, backend.find(run.id, run.token)) for run in intended)
         reports |= {run_id: report for run_id, report in found if report is not None}
     return Observation(reports)
+
+
+def look_around(  # noqa: PLR0913 - everything that there is to look at
+    live: Live, config: Config, backends: Mapping[str, Backend], store: Path, builder: Builder, *, deep: bool = False
+) -> Observation:
+    """Observe runs, the store, and what is built here; ``deep`` reads every byte of the store that is in use."""
+    records = tuple(watched(live, config))
+    built = {each.fingerprint for each in records if kind_named(each.address.kind).built}
+    seen = Observation(unbuilt=frozenset(each for each in built if builder.find(each) is None))
+    if not has_store(config, host()):
+        return replace(seen, unseen=(f"the store is on {config.store_host}: neither it nor runs were looked at",))
+    if not is_here(live, store):
+        return replace(seen, other_store=str(store))
+    keys = tuple(key for each in records for key in contents_of(live, each))
+    wrong = presence.damaged(store, keys) if deep else {}
+    away = (name for name in config.backends if name not in backends)
+    unseen = tuple(f"the backend {each} is on {host_of(config, each)}: its runs were not looked at" for each in away)
+    runs = observe(live, backends).runs
+    return replace(seen, runs=runs, missing=presence.absent(store, keys), damaged=wrong, unseen=unseen)
 
 
 def active_runs(live: Live) -> Iterator[Run]:

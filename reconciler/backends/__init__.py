@@ -50,6 +50,11 @@ class Submission:
 class Backend(Protocol):
     """Runs jobs in one sort of place."""
 
+    @property
+    def one_host(self) -> bool:
+        """Whether its runs are on the machine that starts them, so that no other can ask how they stand."""
+        ...
+
     def render(self, work: Work) -> Submission:
         """Say what would be submitted; pure."""
         ...

@@ -33,6 +33,8 @@ _CANCEL_SECONDS = 30.0
 class Local:
     """Runs jobs as processes of this machine, below ``runs/`` of the store."""
 
+    one_host = True
+
     def __init__(self, store: Path) -> None:
         self._runs = store / "runs"
         self._claims = store / "claims"

@@ -80,6 +80,10 @@ class Builder(Protocol):
         """Build, or reuse what is there; whole or not at all. `progress` gets short plain lines."""
         ...
 
+    def stop(self) -> None:
+        """End, from another thread, everything that is being built; whoever builds it sees a UserError."""
+        ...
+
 
 Factory = Callable[[Path | None], Builder]
 """Makes a builder that keeps its environments below the folder given; None is the user's cache folder."""

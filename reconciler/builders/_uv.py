@@ -63,12 +63,27 @@ def start(command: Sequence[str], stdin: str = "") -> Outcome:
         cwd=Path(sys.executable).anchor,
         start_new_session=True,
     ) as child:
+        _children.add(child)
         try:
             out, err = child.communicate(stdin)
         except BaseException:
             _end(child)
             raise
+        finally:
+            stopped = child not in _children
+            _children.discard(child)
+    if stopped:
+        raise failure("build-stopped", "the build was stopped", "run `mlgit apply` again to go on")
     return Outcome(child.returncode, out, err)
+
+
+_children: set[subprocess.Popen[str]] = set()
+
+
+def stop() -> None:
+    """End every program that was started here and runs; whoever waits for one sees it fail."""
+    while _children:
+        _end(_children.pop())
 
 
 def _end(child: subprocess.Popen[str]) -> None:

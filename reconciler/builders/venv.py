@@ -104,6 +104,9 @@ class VenvBuilder:
             hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
             raise failure("cache-not-writable", message, hint) from error
 
+    def stop(self) -> None:
+        _uv.stop()
+
     def _build(self, request: BuildRequest, progress: Callable[[str], None]) -> Build:
         python = _interpreter(request)
         lock = request.lock or self._lock_of_before(request, python) or _resolve(request, python, progress)

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.format.assets import kind_of
 from reconciler.model import NOTHING, Action, Json, LocalPath, Node, Op, Pending, Record, Resolved
 from reconciler.planning import content
-from reconciler.planning.fingerprint import fingerprint, readable, recomputed
+from reconciler.planning.fingerprint import fingerprint, metadata, readable, recomputed
 from reconciler.planning.masking import masked
 from reconciler.planning.outlook import Outlook, View, needs_of
 
@@ -25,14 +25,16 @@ class Decision:
 
 def same(node: Node, record: Record) -> bool:
     """Tell whether the asset is what the record says it is."""
+    if record.fingerprint == node.fingerprint:
+        return True
     kind = kind_of(node.asset)
     wanted = node.fingerprint and fingerprint(kind, node.asset.spec, node.contents, node.references)
-    return record.fingerprint == node.fingerprint or recomputed(kind, record)[0] == wanted
+    return recomputed(kind, record) == wanted
 
 
 def same_metadata(node: Node, record: Record) -> bool:
     """Tell whether the fields that change in place are as the record has them."""
-    return recomputed(kind_of(node.asset), record)[1] == node.metadata
+    return metadata(kind_of(node.asset), record.spec) == node.metadata
 
 
 def action(view: View, op: Op, node: Node, record: Record | None, **details: Any) -> Action:

@@ -36,19 +36,19 @@ def metadata(kind: Kind, spec: Spec) -> str:
     return digest({name: value for name, value in spec.items() if name in kind.in_place})
 
 
-def recomputed(kind: Kind, record: Record) -> tuple[str, str]:
-    """Return fingerprint and metadata of a record as today's code sees them."""
-    return fingerprint(kind, record.spec, record.contents, record.references), metadata(kind, record.spec)
+def recomputed(kind: Kind, record: Record) -> str:
+    """Return the fingerprint of a record as today's code sees it."""
+    return fingerprint(kind, record.spec, record.contents, record.references)
 
 
 def kept(kind: Kind, record: Record, wanted: str, live: Live) -> str:
     """Return the fingerprint of what is ``wanted`` today: the recorded one, where the record is the same thing."""
-    if wanted in (record.fingerprint, recomputed(kind, record)[0]):
+    if wanted == record.fingerprint or recomputed(kind, record) == wanted:
         return record.fingerprint
     if record.fp_version == FP_VERSION:
         return wanted
     then = replace(record, references={pointer: _again(each, live) for pointer, each in record.references.items()})
-    return record.fingerprint if recomputed(kind, then)[0] == wanted else wanted
+    return record.fingerprint if recomputed(kind, then) == wanted else wanted
 
 
 def _again(reference: Resolved, live: Live) -> Resolved:

@@ -26,10 +26,12 @@ def fold(live: Live, observation: Observation) -> tuple[Live, tuple[Action, ...]
 
     A run that was superseded is recorded too, and never becomes current.
     """
+    if not observation.runs:
+        return live, ()
     seen: dict[tuple[Address, str], Run] = {}
-    current = dict(live.current)
+    current = dict(live.current.items())
     for address, record in sorted(live.current.items()):
-        for run in unfinished_of(live, record) if observation.runs else ():
+        for run in unfinished_of(live, record):
             report = observation.runs.get(run.id)
             if report is None or ((new := reported(run, report)) == run and run.status.active):
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic
@@ -35,7 +35,8 @@ class Outlook:
 class View:
     """What planning looks at: what is declared, what is live, and the outlooks found so far.
 
-    ``leaving`` is live and about to be removed; ``refreshed`` says that the backends were asked how runs stand.
+    ``leaving`` is live and about to be removed; ``settled`` is declared and stays as it is, for sure; ``refreshed``
+    says that the backends were asked how runs stand.
     """
 
     tree: Tree
@@ -44,6 +45,7 @@ class View:
     policy: Policy
     recording: frozenset[str] = frozenset()  # runs whose end this plan records, and with it what they made
     leaving: frozenset[Address] = frozenset()
+    settled: Container[Address] = frozenset()
     refreshed: bool = False
     outlooks: dict[Address, Outlook] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
@@ -94,7 +96,7 @@ def stuck(view: View, asset: Asset) -> bool:
 
 def _resolved(view: View, asset: Asset, reference: Reference) -> Resolved | None:
     """Resolve one reference; None where its target is known later."""
-    outlook = view.outlooks.get(reference.address) or _live_outlook(view, reference.address)
+    outlook = outlook_at(view, reference.address)
     if outlook is None:
         return _refused(view, asset, reference, f"{reference.text} names {reference.address}, which is not live")
     if reference.output:
@@ -108,8 +110,13 @@ def _resolved(view: View, asset: Asset, reference: Reference) -> Resolved | None
     return Resolved(reference.address, outlook.version, outlook.fingerprint)
 
 
-def _live_outlook(view: View, address: Address) -> Outlook | None:
+def outlook_at(view: View, address: Address) -> Outlook | None:
+    """Return how an address will stand: as this plan leaves it, else as it is live; None where it will not be there."""
+    if address in view.outlooks:
+        return view.outlooks[address]
     record = view.live.current.get(address)
+    if record is not None and address in view.settled:
+        return replace(outlook_of(record, view.live), version=record.run or record.version)
     gone = record is None or record.archived or address in view.leaving
     return outlook_of(record, view.live) if record and not gone else None
 
@@ -150,7 +157,16 @@ def _refused(view: View, asset: Asset, reference: Reference, message: str, hint:
     return Resolved(reference.address, "", "")
 
 
-def known(live: Live, leaving: Container[Address] = ()) -> Mapping[Address, Record]:
+def known(live: Live, leaving: Container[Address] = ()) -> Container[Address]:
     """Return what a reference may name beside what is declared: all that is live, not archived and not leaving."""
-    kept_records = ((each, record) for each, record in live.current.items() if not record.archived)
-    return {address: record for address, record in kept_records if address not in leaving}
+    return _Known(live, leaving)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Container[Address]):
+    live: Live
+    leaving: Container[Address]
+
+    def __contains__(self, address: object) -> bool:
+        record = self.live.current.get(address) if isinstance(address, Address) else None
+        return record is not None and not record.archived and address not in self.leaving

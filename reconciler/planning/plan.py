@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import Declared, kind_of
 from reconciler.format.kind import Lifecycle
-from reconciler.model import Action, Asset, Live, Node, Observation, Pending, Plan, Record, Source, Tree
+from reconciler.model import (
+    Action,
+    Address,
+    Asset,
+    Live,
+    Node,
+    Observation,
+    Pending,
+    Plan,
+    Record,
+    Source,
+    Tree,
+)
 from reconciler.planning.decision import Decision
 from reconciler.planning.graph import ordered
 from reconciler.planning.named import decide_named
 from reconciler.planning.observed import fold
 from reconciler.planning.outlook import View, resolve
 from reconciler.planning.policy import Policy
+from reconciler.planning.protection import shielded
 from reconciler.planning.prune import Ancestry, leaving, prune
 from reconciler.planning.reach import obstacles
 from reconciler.planning.runs import decide_run
@@ -30,12 +43,17 @@ _DECIDE: Mapping[Lifecycle, Callable[[View, Node, Record | None], Decision]] = {
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The left side of a plan: a tree, where it is from, and what it declares. ``declared`` must be free of errors."""
+    """The left side of a plan: a tree, where it is from, and what it declares. ``declared`` must be free of errors.
+
+    ``settled`` is what is declared besides and has nothing to be done for it, with its level in the graph: it need
+    not be looked at (``planning.scope``).
+    """
 
     source: Source
     tree: Tree
     declared: Declared
     ancestry: Ancestry
+    settled: Mapping[Address, int] = field(default_factory=dict)
 
 
 def make_plan(
@@ -47,22 +65,29 @@ def make_plan(
     ancestry = cache(desired.ancestry)
     gone = frozenset(leaving(desired.declared, live, ancestry))
     view = View(
-        desired.tree, desired.declared, live, policy, frozenset(recorded), gone, refreshed=observation is not None
+        desired.tree,
+        desired.declared,
+        live,
+        policy,
+        frozenset(recorded),
+        gone,
+        desired.settled,
+        refreshed=observation is not None,
     )
     actions: list[Action] = list(advances)
     pending: list[Pending] = []
-    for asset in ordered(desired.declared.assets):
+    for asset in ordered(desired.declared.assets, desired.settled):
         node = resolve(view, asset)
         record = live.current.get(asset.address)
-        decision = _after(_decide_for(asset)(view, node, record), record, recorded)
+        decision = shielded(view, node, record, _decide_for(asset)(view, node, record))
+        decision = _after(decision, record, recorded)
         view.outlooks[asset.address] = decision.outlook
         actions += decision.actions
         pending += decision.pending
     for each in actions:
         view.problems += obstacles(view, each)
     removals, notes = prune(view, ancestry)
-    reads = {str(address): record.fingerprint for address, record in sorted(live.current.items())}
-    plan = Plan(desired.source, live.commit, (*actions, *removals), tuple(pending), reads, notes)
+    plan = Plan(desired.source, live.commit, (*actions, *removals), tuple(pending), notes=notes)
     return plan, tuple(view.problems)
 
 

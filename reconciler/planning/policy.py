@@ -10,13 +10,18 @@ from reconciler.model import Address
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that planning reads: bindings, bounds, and what the user asked to have anew."""
+    """The settings that planning reads: bindings, bounds, and what the user asked to have anew, or alone.
+
+    ``select`` and ``exclude`` are selectors as they were typed (``planning.selection`` reads them).
+    """
 
     config: Config
     replace: frozenset[Address] = frozenset()
     allow_submit: int | None = None
     allow_mass_delete: bool = False
     allow_rewind: bool = False
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     @property
     def submit_limit(self) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Address, Node, Op, Pending, Record, Run, Status
+from reconciler.model import Address, Node, Op, Pending, Record, Run, Status, address_of
 from reconciler.planning.decision import Decision, action, same_metadata
+from reconciler.planning.drift import Way, way_of
 from reconciler.planning.fingerprint import token
 from reconciler.planning.outlook import Outlook, View, stuck
 
@@ -21,22 +22,31 @@ def run_id(address: Address, wanted: str) -> str:
 
 
 def attempts(view: View, node: Node) -> Iterator[Run]:
-    """Yield the runs that were made with this fingerprint, first attempt first."""
-    address, attempt = node.asset.address, 1
-    while True:
-        wanted = token(view.live.lineage, str(address), node.fingerprint, attempt)
-        run = view.live.run(address, run_id(address, wanted))
-        if run is None or run.token != wanted:
-            return
+    """Yield the runs that were made with this fingerprint, first attempt first, whatever the job was called then."""
+    record = view.live.current.get(node.asset.address)
+    names = (node.asset.address, *map(address_of, record.formerly if record else ()))
+    attempt = 1
+    while run := next(filter(None, (_made(view, node, name, attempt) for name in names)), None):
         yield run
         attempt += 1
+
+
+def _made(view: View, node: Node, name: Address, attempt: int) -> Run | None:
+    """Return the run of one attempt under one of the job's names."""
+    wanted = token(view.live.lineage, str(name), node.fingerprint, attempt)
+    run = view.live.run(node.asset.address, run_id(name, wanted))
+    return run if run is not None and run.token == wanted else None
 
 
 def decide_run(view: View, node: Node, record: Record | None) -> Decision:
     """Say what follows for a job."""
     if node.known_after is not None:
         return _known_later(view, node, record)
-    made = list(attempts(view, node))
+    made = []
+    for run in attempts(view, node):
+        made.append(run)
+        if _current(run, record) and node.asset.address not in view.policy.replace:
+            return _completed(view, node, record, [run])  # whatever other attempts there were
     if node.asset.address in view.policy.replace:
         return _submit(view, node, record, made)
     if completed := [run for run in made if run.status is Status.COMPLETED]:
@@ -46,16 +56,27 @@ def decide_run(view: View, node: Node, record: Record | None) -> Decision:
     return _unfinished(view, node, record, made)
 
 
+def _current(run: Run, record: Record | None) -> bool:
+    return record is not None and run.id == record.run and run.status is Status.COMPLETED
+
+
 def _unfinished(view: View, node: Node, record: Record | None, made: list[Run]) -> Decision:
     last = made[-1]
     if last.status.active and last.backend not in view.policy.config.backends:
         return _out_of_reach(node, last)
-    if _unwatched(last, record) or _left(last) or (last.retryable and last.attempt <= view.policy.config.retries):
+    if _unwatched(last, record) or _left(last) or _retried(view, last):
         return _submit(view, node, record, made)
     if last.status.active:
         seen = f"is {last.status}" if view.refreshed else f"was {last.status} {_RECORDED}"
         return _pending(node, last, f"run {last.id} {seen}", failed=False)
-    return _pending(node, last, _failure(last), failed=True)
+    return _pending(node, last, _failure(view, last), failed=True)
+
+
+def _retried(view: View, run: Run) -> bool:
+    """Tell whether a run that ended through no fault of the user's is tried again."""
+    config = view.policy.config
+    left_alone = run.status is Status.LOST and way_of(config, run.address) is not Way.HEAL
+    return run.retryable and run.attempt <= config.retries and not left_alone
 
 
 def _completed(view: View, node: Node, record: Record | None, completed: list[Run]) -> Decision:
@@ -163,8 +184,9 @@ def _by_hand(node: Node) -> Decision:
     return Decision(Outlook(known_after=node.asset.address, stuck=True), (), (waiting,))
 
 
-def _failure(run: Run) -> str:
+def _failure(view: View, run: Run) -> str:
     name = run.address.name
-    what = {Status.CANCELED: "was canceled", Status.LOST: "was lost too often"}.get(run.status, "failed")
+    lost = "was lost too often" if run.attempt > view.policy.config.retries else "was lost"
+    what = {Status.CANCELED: "was canceled", Status.LOST: lost}.get(run.status, "failed")
     said = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
     return f"run {run.id} {what}{said}; look with `mlgit job logs {name}`, run it again with `mlgit job rerun {name}`"

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Action, Asset, Event, Json, Pending, Plan, Record, Run
-from reconciler.render.fields import changes
+from reconciler.model import Action, Asset, Json, Op, Pending, Plan, Record, Run
+from reconciler.planning.policy import Policy
+from reconciler.render.fields import Change, changes
+from reconciler.render.impact import Impact, impact
 from reconciler.render.phrases import sentence
 
 
@@ -19,46 +21,76 @@ def dump(value: Json) -> str:
 
 def diagnostics(found: Sequence[Diagnostic], files: int) -> Json:
     """Return a validation as one document."""
-    return {"files": files, "diagnostics": [_diagnostic(each) for each in found]}
+    return {"files": files, "diagnostics": [diagnostic(each) for each in found]}
 
 
-def plan(planned: Plan) -> Json:
-    """Return a plan: where it is from, what it does and why."""
+def summary(planned: Plan) -> dict[str, int]:
+    """Count what a plan comes to: the numbers of its verdict."""
+    failed = sum(each.failed for each in planned.pending)
     return {
-        "format": 1,
-        "commit": planned.source.commit,
+        "changes": len(planned.actions),
+        "decisions": len(planned.decisions),
+        "submissions": len(planned.submissions),
+        "waiting": len(planned.pending) - failed,
+        "failed": failed,
+        "drift": len(planned.drift),
+    }
+
+
+def body(planned: Plan, policy: Policy) -> Json:
+    """Return a plan as the body of a saved plan: a pure function of what was planned, the same bytes each time."""
+    follows = impact(planned.actions)
+    return {
         "tree": planned.source.tree,
-        "dirty": planned.source.dirty,
-        "state": planned.state,
-        "actions": [action(each) for each in planned.actions],
-        "pending": [_pending(each) for each in planned.pending],
+        "state": {"name": policy.config.state, "lineage": policy.config.lineage, "target": policy.config.target},
+        "policy": {
+            "select": list(policy.select),
+            "exclude": list(policy.exclude),
+            "replace": sorted(map(str, policy.replace)),
+            "allow_submit": policy.allow_submit,
+            "allow_mass_delete": policy.allow_mass_delete,
+            "allow_rewind": policy.allow_rewind,
+        },
+        "summary": summary(planned),
+        "actions": [action(each, follows) for each in planned.actions],
+        "pending": [pending(each) for each in planned.pending],
+        "drift": list(planned.drift),
         "notes": list(planned.notes),
         "reads": dict(planned.reads),
     }
 
 
-def action(each: Action) -> Json:
-    """Return an action with its reason."""
-    return _filled(
+def action(each: Action, follows: Impact) -> Json:
+    """Return an action with its reason, what decides it, and what follows from it."""
+    node, run = each.node, each.run
+    return {
+        "key": each.key,
+        "action": str(each.op),
+        "address": str(each.address),
+        "sentence": f"{sentence(each)}{follows.indirectly(each)}",
+    } | _filled(
         {
-            "action": str(each.op),
-            "address": str(each.address),
             "version": each.version,
-            "sentence": sentence(each),
+            "from": str(each.moved_from) if each.moved_from else "",
             "reason": each.reason,
-            "changes": list(changes(each)) if each.before is not None else [],
+            "changes": [_change(change) for change in changes(each)] if each.op is not Op.BUILD else [],
+            "impact": [{"address": str(address), "direct": direct} for address, direct in follows.follows(each)],
+            "fingerprint": node.fingerprint if node else "",
+            "references": {pointer: str(found) for pointer, found in node.references.items()} if node else {},
             "known_after": str(each.known_after) if each.known_after else "",
-            "run": each.run.id if each.run else "",
+            "run": run.id if run else "",
+            "attempt": run.attempt if run else None,
+            "backend": run.backend if run else "",
             "needs": list(each.needs),
         }
     )
 
 
-def event(each: Event) -> Json:
-    """Return an event of an apply."""
-    message = each.message or (str(each.error) if each.error else "")
-    found = {"event": str(each.progress), "action": str(each.action.op), "address": str(each.action.address)}
-    return _filled({**found, "version": each.action.version, "message": message})
+def _change(each: Change) -> Json:
+    before = {} if each.sort == "added" else {"before": each.before}
+    after = {} if each.sort == "removed" else {"after": each.after}
+    files = {"files": list(each.files)} if each.files else {}
+    return {"field": each.field, "change": each.sort, **before, **after, **files}
 
 
 def record(each: Record) -> Json:
@@ -117,7 +149,7 @@ def run(each: Run) -> Json:
     )
 
 
-def _diagnostic(each: Diagnostic) -> Json:
+def diagnostic(each: Diagnostic) -> Json:
     place = each.span
     return {
         "path": place.path if place else None,
@@ -130,7 +162,8 @@ def _diagnostic(each: Diagnostic) -> Json:
     }
 
 
-def _pending(each: Pending) -> Json:
+def pending(each: Pending) -> Json:
+    """Return what a plan leaves as it is, and why."""
     found = {"address": str(each.address), "failed": each.failed, "message": each.message}
     return found | ({"run": each.run.id} if each.run else {})
 

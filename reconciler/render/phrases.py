@@ -10,6 +10,7 @@ from reconciler.render.excerpt import inline
 from reconciler.render.fields import changes
 
 SIGNS: Mapping[Op, str] = {
+    Op.MOVE: "~",
     Op.CREATE: "+",
     Op.NEW_VERSION: "+",
     Op.REGISTER: "+",
@@ -21,6 +22,7 @@ SIGNS: Mapping[Op, str] = {
     Op.SUBMIT: ">",
     Op.CANCEL: "-",
     Op.ADOPT: "=",
+    Op.HEAL: "~",
     Op.RECORD: "=",
 }
 
@@ -31,8 +33,16 @@ def sentence(action: Action) -> str:
 
 
 def _because(action: Action) -> str:
-    said = action.reason or (", ".join(changes(action)) if action.before is not None else "")
+    said = action.reason or _differences(action)
     return f" because {said}" if said else ""
+
+
+def _differences(action: Action) -> str:
+    return ", ".join(map(str, changes(action)))
+
+
+def _move(action: Action) -> str:
+    return f"{action.address}: rename, was {action.moved_from}"
 
 
 def _create(action: Action) -> str:
@@ -46,7 +56,7 @@ def _recorded_only(action: Action) -> str:
 
 
 def _update(action: Action) -> str:
-    said = action.reason or ", ".join(changes(action))
+    said = action.reason or _differences(action)
     return f"{action.address.at(action.version)}: update in place, {said}"
 
 
@@ -56,7 +66,7 @@ def _replace(action: Action) -> str:
 
 def _new_version(action: Action) -> str:
     if action.known_after is not None:
-        return f"{action.address}: new version, known after {action.known_after}"
+        return f"{action.address}: new version{_because(action)}, known after {action.known_after}"
     if action.record is None:
         return f"{action.address}: version {action.version}"
     return f"{action.address}: new version {action.version}{_because(action)}"
@@ -76,7 +86,8 @@ def _build(action: Action) -> str:
 
 def _submit(action: Action) -> str:
     if action.known_after is not None:
-        return f"{'new' if action.record else 'first'} run of {action.address}, known after {action.known_after}"
+        run = f"{'new' if action.record else 'first'} run of {action.address}"
+        return f"{run}{_because(action)}, known after {action.known_after}"
     return f"{'new' if action.record else 'first'} run of {action.address}{_because(action)}"
 
 
@@ -84,6 +95,10 @@ def _adopt(action: Action) -> str:
     if action.run is None:
         return f"{action.address}: adopt version {action.version}, registered before with this content"
     return f"{action.address}: adopt run {action.run.id}, which completed with the same inputs; nothing is submitted"
+
+
+def _heal(action: Action) -> str:
+    return f"{action.address.at(action.version)}: heal, {action.reason}"
 
 
 def _record(action: Action) -> str:
@@ -105,6 +120,7 @@ def _leave(action: Action) -> str:
 
 
 _SENTENCES: Mapping[Op, Callable[[Action], str]] = {
+    Op.MOVE: _move,
     Op.CREATE: _create,
     Op.UPDATE: _update,
     Op.REPLACE: _replace,
@@ -113,6 +129,7 @@ _SENTENCES: Mapping[Op, Callable[[Action], str]] = {
     Op.BUILD: _build,
     Op.SUBMIT: _submit,
     Op.ADOPT: _adopt,
+    Op.HEAL: _heal,
     Op.RECORD: _record,
     Op.CANCEL: _leave,
     Op.ARCHIVE: _leave,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.model import Json, Pending, Plan
+from reconciler.model import Json, Op, Plan
+from reconciler.render.as_json import summary as summary_of
 from reconciler.render.excerpt import excerpt, inline, visible
+from reconciler.render.impact import impact
 from reconciler.render.phrases import SIGNS, sentence
 
 Lines = Callable[[str], Sequence[str]]
 
 _SHORT = 8  # lines
+MOST = 300  # actions that are shown
 
 
 def diagnostics(found: Iterable[Diagnostic], lines: Lines = lambda _path: ()) -> str:
@@ -30,29 +34,50 @@ def _diagnostic(each: Diagnostic, lines: Lines) -> Iterator[str]:
 
 def plan(planned: Plan) -> str:
     """Write a plan: the verdict first, then what is done, what waits and what failed."""
-    return "\n".join(_plan(planned))
+    follows = impact(planned.actions)
+    lines = (f"{SIGNS[each.op]} {sentence(each)}{follows.indirectly(each)}" for each in planned.actions)
+    pending = [(each.failed, f"{each.address}: {each.message}") for each in planned.pending]
+    return "\n".join(_plan(summary_of(planned), lines, pending, planned.drift, planned.notes))
 
 
-def _plan(planned: Plan) -> Iterator[str]:
-    yield _verdict(planned)
-    if planned.actions:
+def body(saved: Json) -> str:
+    """Write the body of a saved plan just as the plan was written."""
+    lines = (f"{SIGNS[Op(each['action'])]} {each['sentence']}" for each in saved["actions"])
+    pending = [(each["failed"], f"{each['address']}: {each['message']}") for each in saved["pending"]]
+    return "\n".join(_plan(saved["summary"], lines, pending, saved["drift"], saved["notes"]))
+
+
+def _plan(
+    counts: Mapping[str, int],
+    lines: Iterable[str],
+    pending: Sequence[tuple[bool, str]],
+    drift: Sequence[str],
+    notes: Sequence[str],
+) -> Iterator[str]:
+    yield verdict(counts)
+    if counts["changes"]:
         yield ""
-        yield from (f"  {SIGNS[each.op]} {sentence(each)}" for each in planned.actions)
-    yield from _pending("Waiting:", [each for each in planned.pending if not each.failed])
-    yield from _pending("Failed, and left as it is:", [each for each in planned.pending if each.failed])
-    yield from _listed("Notes:", planned.notes)
+        yield from (f"  {inline(line)}" for line in islice(lines, MOST))
+        if counts["changes"] > MOST:
+            yield f"  and {counts['changes'] - MOST} more; --format json has them all"
+    yield from _listed("Waiting:", [line for failed, line in pending if not failed])
+    yield from _listed("Failed, and left as it is:", [line for failed, line in pending if failed])
+    yield from _listed("Drift:", drift)
+    yield from _listed("Notes:", notes)
 
 
-def _verdict(planned: Plan) -> str:
-    if not planned.actions:
-        return "No changes. The live state is what Git declares." if not planned.pending else "No changes to make now."
-    runs = len(planned.submissions)
-    starts = f", starts {counted(runs, 'run')}" if runs else ""
-    return f"Plan: {counted(len(planned.actions), 'change')}{starts}."
-
-
-def _pending(title: str, pending: Sequence[Pending]) -> Iterator[str]:
-    yield from _listed(title, [f"{each.address}: {each.message}" for each in pending])
+def verdict(counts: Mapping[str, int]) -> str:
+    """Say in a line what a plan comes to; ``counts`` is its summary."""
+    left = [(counts["waiting"], "waiting"), (counts["failed"], "failed")]
+    drift = [counted(counts["drift"], "thing") + " drifted"] if counts["drift"] else []
+    also = ", ".join([*(f"{number} {what}" for number, what in left if number), *drift])
+    if counts["changes"]:
+        runs = counts["submissions"]
+        starts = f", starts {counted(runs, 'run')}" if runs else ""
+        return f"Plan: {counted(counts['changes'], 'change')}{starts}{f'; {also}' if also else ''}."
+    if also:
+        return f"No changes to make now; {also}."
+    return "No changes. The live state is what Git declares."
 
 
 def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -65,6 +90,14 @@ def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: ``1 change``, ``2 changes``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def ago(seconds: float) -> str:
+    """Write a span of time as people say it: ``20 seconds``, ``3 hours``."""
+    for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return counted(int(seconds // size), noun)
+    return counted(int(seconds), "second")
 
 
 def summary(found: Sequence[Diagnostic], files: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,15 +12,16 @@ from pathspec import GitIgnoreSpec
 
 from reconciler.diagnostics import Diagnostic, Span, failure
 from reconciler.format import config as configuration
-from reconciler.format.assets import Declared, declare
+from reconciler.format import targets
+from reconciler.format.assets import Declared
 from reconciler.format.behind import legible
 from reconciler.format.config import Config, Glob
 from reconciler.format.yaml import Document, parse
-from reconciler.git import trees
+from reconciler.git import listing
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import NOTHING, Source, Tree
+from reconciler.model import Source, Tree
 from reconciler.planning.plan import Desired
-from reconciler.source.lying import workspace_around
+from reconciler.source.declaring import Found, declare, find_all
 
 _YAML = (".yml", ".yaml")
 
@@ -32,6 +33,14 @@ class Workspace:
     folder: Path
     repository: Repository
     root: str  # "" or ending in a slash
+
+    def stores(self) -> Iterator[str]:
+        """Yield the folders of the stores of all targets, from the top of the repository, as far as they lie in it."""
+        document, _ = parse(configuration.FILE, (self.folder / configuration.FILE).read_bytes())
+        for store in configuration.stores_in(document):
+            inside = _from_top(self.root, store)
+            if not inside.startswith(("/", "..")) and inside != ".":
+                yield inside
 
     @property
     def local(self) -> Path:
@@ -58,46 +67,43 @@ def at_revision(workspace: Workspace, revision: str) -> tuple[Source, Tree]:
     if not commit:
         raise failure("revision-unknown", f"Git knows no revision {revision}", "see `git log`")
     tree = workspace.repository.tree_of(commit)
-    return Source(commit, tree), trees.load(workspace.repository, tree, workspace.root)
+    return Source(commit, tree), listing.load(workspace.repository, tree, workspace.root)
 
 
-def at_work_tree(workspace: Workspace, *, keep: bool = False) -> tuple[Source, Tree]:
+def at_work_tree(workspace: Workspace, *, keep: bool = False, aside: Path | None = None) -> tuple[Source, Tree]:
     """Return the tree of the files as they lie in the work tree; it is dirty where it is not that of HEAD.
 
-    Without ``keep``, what is not in Git yet does not come to be there; the store never does.
+    Without ``keep``, what is not in Git yet does not come to be there; the store never does, nor does a file that is
+    put ``aside``.
     """
     head = workspace.repository.head()
-    tree = workspace.repository.work_tree(_store(workspace), keep=keep)
+    tree = workspace.repository.work_tree(*workspace.stores(), *_inside(workspace, aside), keep=keep)
     dirty = not head or workspace.repository.tree_of(head) != tree
-    return Source(head, tree, dirty), trees.load(workspace.repository, tree, workspace.root)
+    return Source(head, tree, dirty), listing.load(workspace.repository, tree, workspace.root)
 
 
-def rules_around(start: Path) -> Mapping[str, str]:
-    """Return what mlgit.yml of the workspace around a folder says of rules; nothing where it says none."""
-    path = workspace_around(start) / configuration.FILE
-    config = configuration.read(parse(configuration.FILE, path.read_bytes())[0])[0] if path.is_file() else None
-    return config.rules if config else NOTHING
-
-
-def _store(workspace: Workspace) -> str:
-    """Return the folder of the store, from the top of the repository; "" where it lies outside."""
-    document, _ = parse(configuration.FILE, (workspace.folder / configuration.FILE).read_bytes())
-    inside = _from_top(workspace.root, configuration.store_in(document))
-    return "" if inside.startswith(("/", "..")) or inside == "." else inside
+def _inside(workspace: Workspace, file: Path | None) -> Iterator[str]:
+    """Yield the path of a file from the top of the repository, where it lies inside."""
+    if file is not None and workspace.repository.top in (whole := file.parent.resolve() / file.name).parents:
+        yield whole.relative_to(workspace.repository.top).as_posix()
 
 
 def _from_top(root: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(root, path))
 
 
-def read_config(tree: Tree) -> tuple[Document, Config | None, tuple[Diagnostic, ...]]:
-    """Read mlgit.yml of a tree: the document, what it says, and what is wrong; a UserError where there is none."""
+def read_config(tree: Tree, target: str = targets.DEFAULT) -> tuple[Document, Config | None, tuple[Diagnostic, ...]]:
+    """Read mlgit.yml of a tree as it is for a target: the document, what it says, and what is wrong.
+
+    Raises UserError ``not-a-workspace`` where there is none.
+    """
     path = tree.root + configuration.FILE
     if path not in tree.entries:
         message = f"{configuration.FILE} is not in Git"
         raise failure("not-a-workspace", message, f"is it ignored? `git check-ignore -v {configuration.FILE}` tells")
     document, unreadable = parse(configuration.FILE, tree.read(tree.entries[path].oid))
-    config, problems = configuration.read(document)
+    config, problems = configuration.read(document, target)
+    document = targets.overlaid(document, target) if config else document
     found = (*unreadable, *problems, *_misplaced_store(tree, document, config))
     return document, config, found
 
@@ -112,7 +118,7 @@ def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> I
         message = f"the store {config.store} leads out of the repository"
         hint = "a clone elsewhere would find something else there: write the whole path, or one inside"
         yield Diagnostic("store-outside", message, place, hint)
-    elif inside == "." or inside in tree.entries or any(path.startswith(f"{inside}/") for path in tree.entries):
+    elif inside == "." or inside in tree.entries or any(True for _ in tree.below(inside)):
         message = f"Git tracks files in {config.store}, where the store is to be"
         hint = f"name another folder, or take them out of Git: git rm -r --cached {config.store}"
         yield Diagnostic("store-tracked", message, place, hint)
@@ -120,10 +126,16 @@ def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> I
 
 def declared(tree: Tree, config: Config) -> Declared:
     """Read the assets that a tree declares."""
-    files = list(_files(tree, config))
-    found = declare(tree, [(path, glob) for path, glob in files if legible(path) == path], config.rules)
+    return read(tree, config)[0]
+
+
+def read(tree: Tree, config: Config) -> tuple[Declared, Sequence[Found]]:
+    """Read the assets that a tree declares, and return also what came of each file by itself."""
+    files = list(candidates(tree, config))
+    found = find_all(tree, [each for each in files if legible(each[0]) == each[0]], config)
+    together = declare(tree, found)
     unnamed = tuple(_not_utf8(legible(tree.shown(path))) for path, _ in files if legible(path) != path)
-    return replace(found, diagnostics=(*found.diagnostics, *unnamed))
+    return replace(together, diagnostics=(*together.diagnostics, *unnamed)), found
 
 
 def _not_utf8(path: str) -> Diagnostic:
@@ -140,12 +152,15 @@ def desired(workspace: Workspace, source: Source, tree: Tree, found: Declared) -
     return Desired(source, tree, found, ancestry)
 
 
-def _files(tree: Tree, config: Config) -> Iterator[tuple[str, Glob]]:
-    """Yield the files that may be assets, by path, each with the last of the globs that it falls under."""
+def candidates(tree: Tree, config: Config, among: Iterable[str] | None = None) -> Iterator[tuple[str, Glob]]:
+    """Yield the files that may be assets, by path, each with the last of the globs that it falls under.
+
+    ``among`` are the paths that are of interest, all by default. They must not lie in a workspace inside this one.
+    """
     include = [(GitIgnoreSpec.from_lines([glob.pattern]), glob) for glob in config.include]
     exclude = GitIgnoreSpec.from_lines(config.exclude)
-    nested = _nested_roots(tree)
-    for path in sorted(tree.entries):
+    nested = nested_roots(tree) if among is None else []
+    for path in sorted(tree.entries if among is None else among):
         shown = path.removeprefix(tree.root)
         if not path.startswith(tree.root) or not path.lower().endswith(_YAML) or shown == configuration.FILE:
             continue
@@ -156,7 +171,8 @@ def _files(tree: Tree, config: Config) -> Iterator[tuple[str, Glob]]:
             yield path, under[-1]
 
 
-def _nested_roots(tree: Tree) -> list[str]:
+def nested_roots(tree: Tree) -> list[str]:
+    """Return the folders of the workspaces inside this one: their files are theirs."""
     suffix = f"/{configuration.FILE}"
     found = [path.removesuffix(configuration.FILE) for path in tree.entries if path.endswith(suffix)]
     return [root for root in found if root.startswith(tree.root) and root != tree.root]

@@ -131,10 +131,8 @@ def test_a_plan_after_one_edit_names_exactly_what_follows_from_it(world, name, e
     assert done(world.plan(EDITS[name])) == expected
 
 
-def test_a_plan_remembers_what_it_was_planned_against(world):
-    plan = world.plan(small())
-    assert plan.reads == {str(each): world.records[each].fingerprint for each in sorted(world.records)}
-    assert plan.state == world.live().commit
+def test_a_plan_remembers_the_state_it_was_planned_against(world):
+    assert world.plan(small()).state == world.live().commit
 
 
 def test_the_reason_of_a_new_run_names_the_files_that_changed(world):
@@ -326,7 +324,7 @@ def test_a_version_with_the_same_bytes_is_no_reason_of_what_uses_it(world):
     named = edited("data/numbers.yml", "type:", "version: 7\ntype:")
     both = edited("jobs/sum.yml", "factor: 2", "factor: 3", named)
     action = action_on(world.plan(both), SUM)
-    assert changes(action) == ("inputs.factor 2 -> 3",)
+    assert list(map(str, changes(action))) == ["inputs.factor 2 -> 3"]
 
 
 def test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again(world):

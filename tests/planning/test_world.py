@@ -5,8 +5,8 @@ from __future__ import annotations
 from planning.world import World, small, tree_of
 from workspaces import git, write
 
+from reconciler.git.listing import load
 from reconciler.git.repository import open_repository
-from reconciler.git.trees import load
 
 
 def test_a_tree_in_memory_has_the_entries_that_git_would_give_it(tmp_path):

@@ -33,8 +33,11 @@ from reconciler.model import (
     Tree,
 )
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.planning.plan import Desired, make_plan
+from reconciler.planning.moved import left_behind, renamed, under_former_names
+from reconciler.planning.plan import Desired
 from reconciler.planning.policy import Policy
+from reconciler.planning.proposal import propose
+from reconciler.planning.protection import protecting
 from reconciler.planning.runs import LEFT
 
 LINEAGE = "1" * 32
@@ -101,7 +104,9 @@ class World:
 
     def live(self) -> Live:
         """Return the live state as planning gets it."""
-        return Live(LINEAGE, dict(self.records), self._run, self._version, f"state{self.history}")
+        current = dict(self.records)
+        run, version = under_former_names(current, self._run), under_former_names(current, self._version)
+        return Live(LINEAGE, current, run, version, f"state{self.history}")
 
     def _run(self, address: Address, run_id: str) -> Run | None:
         return self.runs.get((address, run_id))
@@ -119,19 +124,21 @@ class World:
         tree = replace(tree_of(files), at=self.trees.get)
         return Desired(Source(commit, tree.oid), tree, declared, ancestry)
 
-    def look(
+    def look(  # noqa: PLR0913 - what may be asked of a plan
         self,
         files: Files,
         *,
         again: frozenset[Address] = frozenset(),
         seen: Mapping[str, Report] | None = None,
+        select: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
         runs: bool = True,
         ancestry: Callable[[str], bool | None] = lambda _: True,
     ) -> tuple[Plan, Problems]:
         """Plan files against the live state; ``again`` is asked for anew, ``seen`` is what backends say."""
-        policy = replace(policy_of(files), replace=again)
+        policy = replace(policy_of(files), replace=again, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
-        return make_plan(desired, self.live(), policy, Observation(seen or {}))
+        return propose(desired, self.live(), policy, Observation(seen or {}))
 
     def plan(self, files: Files, **options: object) -> Plan:
         """Plan files that have nothing wrong in them."""
@@ -146,7 +153,7 @@ class World:
         self.trees[plan.source.commit] = tree_of(files)
         for action in plan.actions:
             if action.known_after is None:
-                self._act(action, plan.source.commit)
+                self._act(action, plan.source.commit, policy_of(files).config)
         return plan
 
     def settle(self, files: Files, **options: object) -> tuple[Plan, ...]:
@@ -169,8 +176,20 @@ class World:
         """Return the newest run of a job."""
         return self.runs[address, self.records[address].latest]
 
-    def _act(self, action: Action, commit: str) -> None:
+    def _act(self, action: Action, commit: str, settings: config.Config) -> None:
+        self._done(action, commit)
+        if action.node is not None and action.address in self.records:
+            protected = bool(protecting(settings, action.address))
+            self.records[action.address] = replace(self.records[action.address], protected=protected)
+
+    def _done(self, action: Action, commit: str) -> None:  # noqa: C901 - one case for each sort
         match action.op:
+            case Op.MOVE:
+                assert action.moved_from is not None
+                old = self.records.pop(action.moved_from)
+                self.records[action.address] = renamed(old, action.address)
+                if left := left_behind(old):
+                    self.records[action.moved_from] = left
             case Op.BUILD:
                 return
             case Op.RECORD:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.bundle import bundle
-from reconciler.format.schemas import documents, identity
+from reconciler.format.schema_files import documents, identity
 from reconciler.render import as_json
 from reconciler.render.text import diagnostics
 

@@ -10,6 +10,7 @@ from reconciler.model import Action, Address, Op
 from reconciler.render.fields import changes
 
 LONG = "x" * 200
+NODE = {"name": "a", "n": 1}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -19,14 +20,14 @@ JSON = st.recursive(
 
 def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
     named = {f"/{name.replace('__', '/')}": files for name, files in touched.items()}
-    return list(changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after, touched=named)))
+    return list(map(str, changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after, touched=named))))
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
         ({"inputs": {"lr": 0.1}}, {"inputs": {"lr": 0.2}}, ["inputs.lr 0.1 -> 0.2"]),
-        ({"a": 1}, {"a": "1"}, ["a 1 -> 1"]),
+        ({"a": 1}, {"a": "1"}, ['a 1 -> "1"']),
         ({"a": True}, {"a": False}, ["a true -> false"]),
         ({"a": None}, {"a": 1}, ["a null -> 1"]),
         ({}, {"a": "x"}, ["a added: x"]),
@@ -36,7 +37,12 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
         ({"tags": {"2024": "x"}}, {"tags": {"2024": "y"}}, ["tags.2024 x -> y"]),
         ({"l": [{"a": 1}]}, {"l": [{"a": 2}]}, ["l.a 1 -> 2"]),
         ({"key": {"sha256": "0" * 12}}, {"key": {"sha256": "1" * 12}}, ["key changed"]),
+        ({"data": "data/a@1"}, {"data": "data/b@1"}, ["data/a@1 -> data/b@1"]),
         ({"l": [1, 2]}, {"l": [1, 2, 3]}, ["l: 3 added"]),
+        ({"l": [NODE, {**NODE, "name": "b"}]}, {"l": [{**NODE, "name": "b", "n": 2}, NODE]}, ["l.b.n 1 -> 2"]),
+        ({"l": [NODE]}, {"l": [NODE, {"name": "b"}]}, ['l.b added: {"name": "b"}']),
+        ({"l": [{"id": 1, "a": 1}, {"id": 2}]}, {"l": [{"id": 2}]}, ["l.1 removed"]),
+        ({}, {"key": {"a": {"sha256": "0" * 12}}}, ['key added: {"a": "(secret)"}']),
         ({"l": [1, 2]}, {"l": [2]}, ["l: 1 removed"]),
         ({"l": ["a", "b"]}, {"l": ["a", "c"]}, ["l b -> c"]),
         ({"l": []}, {"l": [{"a": 1}]}, ['l: {"a": 1} added']),
@@ -48,12 +54,12 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
         (
             {"inputs": {"d": {"path": "data/d@1"}}},
             {"inputs": {"d": {"path": "data/d@2"}}},
-            ["inputs.d data/d@1 -> data/d@2"],
+            ["data/d changed (inputs.d 1 -> 2)"],
         ),
         (
             {"environment": "environment/e@1"},
             {"environment": "environment/e@2"},
-            ["environment/e@1 -> environment/e@2"],
+            ["environment/e changed (1 -> 2)"],
         ),
         ({"path": "blob:1"}, {"path": "blob:2"}, ["path changed"]),
         ({"code": "tree:1"}, {"code": "tree:2"}, ["code changed"]),

@@ -4,18 +4,17 @@ import json
 from dataclasses import replace
 
 import pytest
+from planning.world import policy_of, small
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.model import (
     Action,
     Address,
     Asset,
-    Event,
     Node,
     Op,
     Pending,
     Plan,
-    Progress,
     Record,
     Resolved,
     Run,
@@ -64,7 +63,10 @@ ACTIONS = (
     Action(Op.REGISTER, MODEL, version="1", node=MADE),
     Action(Op.REGISTER, MODEL, version="2", node=MADE, record=RECORD),
     Action(Op.REGISTER, MODEL, known_after=JOB),
+    Action(Op.HEAL, DATA, version="1", record=RECORD, reason="an object is gone from the store"),
+    Action(Op.MOVE, DATA, version="2", record=RECORD, moved_from=Address("data", "flowers")),
 )
+POLICY = policy_of(small())
 PENDING = (Pending(JOB, "waits for job/prepare", run=RUN), Pending(MODEL, "failed", failed=True))
 
 
@@ -86,7 +88,9 @@ def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
     ("plan", "verdict"),
     [
         (planned(), "No changes. The live state is what Git declares."),
-        (planned(pending=PENDING), "No changes to make now."),
+        (planned(pending=PENDING), "No changes to make now; 1 waiting, 1 failed."),
+        (planned(ACTIONS[0], pending=PENDING[1:]), "Plan: 1 change; 1 failed."),
+        (replace(planned(), drift=("an image is gone",)), "No changes to make now; 1 thing drifted."),
         (planned(ACTIONS[0]), "Plan: 1 change."),
         (planned(*ACTIONS[:2]), "Plan: 2 changes."),
         (planned(ACTIONS[0], ACTIONS[11]), "Plan: 2 changes, starts 1 run."),
@@ -133,13 +137,37 @@ def test_nested_values_are_an_outline():
 
 
 def test_a_plan_as_json_says_the_same_for_programs():
-    found = json.loads(as_json.dump(as_json.plan(planned(*ACTIONS, pending=PENDING, notes=("note",)))))
+    whole = planned(*ACTIONS, pending=PENDING, notes=("note",))
+    found = json.loads(as_json.dump(as_json.body(whole, POLICY)))
     assert [each["sentence"] for each in found["actions"]] == [sentence(each) for each in ACTIONS]
     assert [each["action"] for each in found["actions"]] == [str(each.op) for each in ACTIONS]
-    assert found["actions"][12]["changes"] == ["inputs.lr 0.1 -> 0.2"]
+    (change,) = found["actions"][12]["changes"]
+    assert change == {"field": "inputs.lr", "change": "changed", "before": 0.1, "after": 0.2}
     assert found["actions"][14]["known_after"] == "job/prepare"
     assert [each["failed"] for each in found["pending"]] == [False, True]
-    assert (found["commit"], found["tree"], found["state"], found["notes"]) == ("c", "t", "s", ["note"])
+    assert (found["tree"], found["notes"]) == ("t", ["note"])
+    assert found["summary"] == {
+        "changes": len(ACTIONS),
+        "decisions": len(whole.decisions),
+        "submissions": len(whole.submissions),
+        "waiting": 1,
+        "failed": 1,
+        "drift": 0,
+    }
+
+
+def test_a_saved_plan_reads_as_the_plan_did():
+    whole = replace(planned(*ACTIONS, pending=PENDING, notes=("note",)), drift=("an image is gone",))
+    assert text.body(as_json.body(whole, POLICY)) == text.plan(whole)
+
+
+def test_of_a_huge_plan_the_beginning_is_shown_and_the_rest_counted():
+    whole = planned(*(Action(Op.CREATE, Address("compute", f"c{n:05}")) for n in range(10_000)))
+    lines = text.plan(whole).splitlines()
+    assert lines[0] == "Plan: 10000 changes."
+    assert len(lines) == text.MOST + 3
+    assert lines[-1] == f"  and {10_000 - text.MOST} more; --format json has them all"
+    assert text.body(as_json.body(whole, POLICY)).splitlines() == lines
 
 
 def test_diagnostics_as_json_have_their_place_or_none():
@@ -149,9 +177,7 @@ def test_diagnostics_as_json_have_their_place_or_none():
     assert (second["path"], second["severity"]) == (None, "warning")
 
 
-def test_an_event_a_record_and_a_run_as_json_leave_out_what_is_empty():
-    failed = as_json.event(Event(Progress.FAILED, ACTIONS[0], error=ValueError("why")))
-    assert failed == {"event": "failed", "action": "create", "address": "workspace/w", "message": "why"}
+def test_a_record_and_a_run_as_json_leave_out_what_is_empty():
     assert as_json.record(RECORD) == {"address": "data/iris", "version": "1", "archived": False, "fingerprint": "f"}
     shown = as_json.run(RUN)
     assert shown == {"run": RUN.id, "job": "job/train", "status": "completed", "attempt": 1, "backend": "local"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ def many(tmp_path: Path) -> tuple[DiskFiles, list[str]]:
     write(tmp_path / "w9", {"data/numbers.yml": "$schema: azureml/data.schema.json\nname: [1\n"})
     files = DiskFiles(tmp_path, {})
     return files, list(listed(tmp_path, ["."]))
+
+
+def settled(files: DiskFiles, paths: list[str]) -> None:
+    """Wait until files are old enough to be told by their stamp."""
+    deadline = time.monotonic() + 10
+    while not all(files.stamp(path) for path in paths):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def one_by_one(files: DiskFiles, paths: list[str]) -> list[str]:
@@ -62,6 +71,55 @@ def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
     assert [each.code for each in found.diagnostics if each.span and each.span.path == "w1/data/numbers.yml"] == [
         "path-missing"
     ]
+
+
+class Closed(DiskFiles):
+    """Files that can be looked at from outside only."""
+
+    def stamped(self, path: str) -> tuple[bytes, str]:
+        raise AssertionError(f"{path} is read")
+
+
+@pytest.mark.slow  # files must grow old
+def test_a_file_that_is_as_it_was_is_not_read_again(many, tmp_path):
+    files, paths = many
+    settled(files, paths)
+    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    first = check_files(files, paths, memo, one_workspace=False)
+    assert check_files(Closed(tmp_path, {}), paths, memo, one_workspace=False) == first
+
+
+@pytest.mark.slow  # files must grow old
+def test_what_was_read_while_it_was_young_is_trusted_once_it_was_read_again(many, tmp_path):
+    files, paths = many
+    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    check_files(files, paths, memo, one_workspace=False)
+    settled(files, paths)
+    check_files(files, paths, memo, one_workspace=False)
+    assert all(files.stamp(path) in line for path, line in memo.load().items())
+
+
+def test_what_is_wrong_in_a_part_is_remembered_where_it_stands(tmp_path):
+    write(
+        tmp_path,
+        {
+            "p.yml": "type: pipeline\nsettings: {default_compute: azureml:c}\njobs: {a: {component: ./c.yml}}\n",
+            "c.yml": "$schema: azureml/commandComponent.schema.json\ntype: command\nname: c\ncomand: x\n",
+        },
+    )
+    files, memo = DiskFiles(tmp_path, {}), Memo(tmp_path / "outlines.sqlite")
+    first = check_files(files, ["p.yml"], memo, one_workspace=False)
+    assert {each.span.path for each in first.diagnostics if each.span} == {"c.yml"}
+    assert check_files(files, ["p.yml"], memo, one_workspace=False) == first
+
+
+def test_a_memo_that_is_damaged_is_made_anew(many, tmp_path):
+    files, paths = many
+    memo = Memo(tmp_path / "broken.sqlite")
+    (tmp_path / "broken.sqlite").write_bytes(b"this is no database at all" * 100)
+    for _ in range(2):
+        check_files(files, paths, memo, one_workspace=False)
+    assert memo.load().keys() == set(paths)
 
 
 def test_a_memo_that_cannot_be_read_is_no_memo(many, tmp_path):

@@ -1,0 +1,83 @@
+"""What of a workspace a plan must look at, where the rest is known to stay as it is.
+
+A plan of a part is the plan of the whole, because what is left out is settled: nothing was to be done for it when it
+was looked at last, and nothing that it depends on has changed since. It is resolved through its live record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import Declared
+from reconciler.model import Address, Live, Plan, Record
+
+Dependents = Callable[[AbstractSet[Address]], Mapping[str, Address]]
+
+
+def closure(start: AbstractSet[Address], dependents: Dependents) -> tuple[AbstractSet[Address], AbstractSet[str]]:
+    """Return the addresses that follow from others, those included, and the files of those that were added."""
+    found, files, new = set(start), set[str](), set(start)
+    while new:
+        users = dependents(new)
+        files |= users.keys()
+        new = set(users.values()) - found
+        found |= new
+    return found, files
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Mapping[Address, Record]):
+    """Records of which some are gone through; all can be looked up."""
+
+    base: Mapping[Address, Record]
+    addresses: tuple[Address, ...]  # in order, and there
+
+    def __getitem__(self, address: Address) -> Record:
+        """Look any record up."""
+        return self.base[address]
+
+    def __contains__(self, address: object) -> bool:
+        """Tell whether there is a record."""
+        return address in self.base
+
+    def __iter__(self) -> Iterator[Address]:
+        """Go through the records that are in question."""
+        return iter(self.addresses)
+
+    def __len__(self) -> int:
+        """Count the records that are in question."""
+        return len(self.addresses)
+
+
+def part(current: Mapping[Address, Record], addresses: AbstractSet[Address]) -> Part:
+    """Return the records with those of some addresses to go through."""
+    there = (each for each in addresses if each in current)
+    return Part(current, tuple(sorted(there, key=lambda each: (each.kind, each.name))))
+
+
+def settled(declared: Declared, live: Live, plan: Plan, problems: Iterable[Diagnostic]) -> frozenset[Address]:
+    """Return what is declared and needs no look until it, or something that it depends on, changes.
+
+    Not what had another name before: its past lies under that one.
+    """
+    busy = {each.address for each in plan.actions} | {each.address for each in plan.pending}
+    wrong = {each.span.path for each in problems if each.span is not None}
+    quiet = (
+        address
+        for address, asset in declared.assets.items()
+        if address not in busy and declared.documents[asset.source].path not in wrong
+    )
+    return frozenset(each for each in quiet if _stays(live.current.get(each)))
+
+
+def _stays(record: Record | None) -> bool:
+    return record is not None and not record.archived and not record.formerly
+
+
+def loose(declared: Declared, current: Mapping[Address, Record]) -> frozenset[Address]:
+    """Return what is live and not declared: whether it stays follows from history, which a tree does not tell."""
+    undeclared = (each for each in current if each not in declared.assets)
+    return frozenset(each for each in undeclared if not current[each].archived)

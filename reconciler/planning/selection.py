@@ -1,0 +1,188 @@
+"""``--select`` and ``--exclude``: a part of a plan that can be done without the rest.
+
+A selector is a kind, a glob of addresses, a file or folder, or ``tag:KEY=VALUE`` or ``path:GLOB``. ``+`` before it
+adds what it is made from, ``+`` behind it what is made from it. What an action needs comes along; what needs something
+that is excluded is held back. That a run has ended is a fact, and recorded whatever was selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import Declared
+from reconciler.format.suggest import did_you_mean
+from reconciler.model import Action, Address, Json, Op, Plan, Spec
+from reconciler.planning.policy import Policy
+
+_T = TypeVar("_T")
+
+_TAG, _PATH = "tag:", "path:"
+_FORMS = "a selector is a kind, KIND/NAME with * for anything, a file or folder, or tag:KEY=VALUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What can be selected: an asset that is declared, or that an action of the plan is about."""
+
+    address: Address
+    path: str
+    tags: Mapping[str, Json]
+    upstream: frozenset[Address]
+
+
+def select(plan: Plan, declared: Declared, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """Return the part of a plan that was asked for, and the selectors that name nothing."""
+    if not policy.select and not policy.exclude:
+        return plan, ()
+    things = _things(plan, declared)
+    problems = tuple(_unmatched(things, (*policy.select, *policy.exclude)))
+    if problems:
+        return plan, problems
+    wanted = _matched(things, policy.select) if policy.select else things.keys()
+    unwanted = _matched(things, policy.exclude)
+    held = _held(plan.actions, unwanted)
+    chosen = _with_needs([each for each in plan.actions if each.key not in held], wanted)
+    actions = tuple(each for each in plan.actions if each.key in chosen)
+    pending = tuple(each for each in plan.pending if each.address in wanted and each.address not in unwanted)
+    notes = (*_along(actions, wanted), *_held_back(plan.actions, held, wanted, unwanted))
+    return replace(plan, actions=actions, pending=pending, notes=(*plan.notes, *notes, *_left(plan, actions))), ()
+
+
+def _things(plan: Plan, declared: Declared) -> Mapping[Address, Thing]:
+    found = {
+        address: Thing(
+            address,
+            declared.documents[asset.source].path,
+            _tags(asset.spec),
+            frozenset(each.address for each in asset.references),
+        )
+        for address, asset in declared.assets.items()
+    }
+    for each in plan.actions:
+        if each.address not in found and each.record is not None:
+            record = each.record
+            upstream = frozenset(reference.address for reference in record.references.values())
+            found[each.address] = Thing(each.address, record.source, _tags(record.spec), upstream)
+    return found
+
+
+def _tags(spec: Spec) -> Mapping[str, Json]:
+    tags = spec.get("tags")
+    return tags if isinstance(tags, Mapping) else {}
+
+
+def _test(selector: str) -> Callable[[Thing], bool]:
+    """Return what tells whether a thing is what a selector, without its signs, names."""
+    if selector.startswith(_TAG):
+        key, given, value = selector.removeprefix(_TAG).partition("=")
+        return lambda thing: key in thing.tags and (not given or _said(thing.tags[key]) == value)
+    if selector.startswith(_PATH):
+        glob = selector.removeprefix(_PATH)
+        return lambda thing: fnmatchcase(thing.path, glob) or _inside(thing.path, glob)
+    return lambda thing: (
+        thing.address.kind == selector
+        or fnmatchcase(str(thing.address), selector)
+        or _inside(thing.path, selector.removeprefix("./"))
+    )
+
+
+def _said(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _matched(things: Mapping[Address, Thing], selectors: Iterable[str]) -> frozenset[Address]:
+    found: set[Address] = set()
+    for selector in selectors:
+        test = _test(selector.strip("+"))
+        hit = {address for address, thing in things.items() if test(thing)}
+        found |= hit
+        if selector.startswith("+"):
+            found |= _reach(hit, {address: thing.upstream for address, thing in things.items()})
+        if selector.endswith("+"):
+            found |= _reach(hit, _downstream(things))
+    return frozenset(found & things.keys())
+
+
+def _downstream(things: Mapping[Address, Thing]) -> Mapping[Address, set[Address]]:
+    found: dict[Address, set[Address]] = {}
+    for address, thing in things.items():
+        for each in thing.upstream:
+            found.setdefault(each, set()).add(address)
+    return found
+
+
+def _reach(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
+    """Return all that can be reached from somewhere."""
+    found = set(start)
+    left = list(found)
+    while left:
+        new = set(edges.get(left.pop(), ())) - found
+        found |= new
+        left += new
+    return found
+
+
+def _unmatched(things: Mapping[Address, Thing], selectors: Iterable[str]) -> Iterator[Diagnostic]:
+    for selector in selectors:
+        bare = selector.strip("+")
+        if not any(map(_test(bare), things.values())):
+            known = {word for each in things.values() for word in (str(each.address), each.address.kind, each.path)}
+            hint = did_you_mean(bare, sorted(known)) or _FORMS
+            yield Diagnostic("selection-empty", f"{selector} selects nothing", hint=hint)
+
+
+def _held(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str, str]:
+    """Return the keys of what is excluded and of what needs that, each with the key that it needs."""
+    found: dict[str, str] = {}
+    names = frozenset(unwanted)
+    for each in actions:
+        blocking = next((key for key in each.needs if key in found), "")
+        if each.op is not Op.RECORD and (each.address in names or blocking):
+            found[each.key] = blocking
+    return found
+
+
+def _with_needs(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[str]:
+    """Return the keys of what is wanted and of all that it needs."""
+    names = frozenset(wanted)
+    start = [each.key for each in actions if each.address in names or each.op is Op.RECORD]
+    return frozenset(_reach(start, {each.key: each.needs for each in actions}))
+
+
+def _along(actions: Sequence[Action], wanted: Iterable[Address]) -> Iterator[str]:
+    """Say what comes along though it was not selected, and for whom."""
+    names = frozenset(wanted)
+    owner = {each.key: each.address for each in actions}
+    users: dict[Address, Address] = {}
+    for each in actions:
+        for needed in (owner[key] for key in each.needs if key in owner):
+            if needed not in names and needed != each.address:
+                users.setdefault(needed, each.address)
+    yield from (f"{needed} comes along: {user} needs it" for needed, user in users.items())
+
+
+def _held_back(
+    actions: Sequence[Action], held: Mapping[str, str], wanted: Iterable[Address], unwanted: Iterable[Address]
+) -> Iterator[str]:
+    """Say what is held back because of what was excluded."""
+    names, excluded = frozenset(wanted), frozenset(unwanted)
+    by_key = {each.key: each for each in actions}
+    told: set[Address] = set()
+    for each in actions:
+        if each.key in held and each.address in names - excluded - told:
+            told.add(each.address)
+            yield f"{each.address} is held back: it needs {by_key[held[each.key]].address}, which is left out"
+
+
+def _left(plan: Plan, actions: Sequence[Action]) -> Iterator[str]:
+    left = len(plan.actions) - len(actions)
+    if left:
+        yield f"{left} more {'change is' if left == 1 else 'changes are'} left out by the selection"

@@ -1,0 +1,78 @@
+"""What follows from what in a plan: directly, because it references it, or indirectly, through others.
+
+An update in place changes nothing for those who reference it, so nothing follows from one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.model import Action, Address, Op
+
+_WITHOUT = (Op.UPDATE, Op.MOVE, Op.ARCHIVE, Op.DELETE, Op.CANCEL, Op.HEAL)
+_MOST = 3  # causes that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """The edges between the actions of a plan, by address: what each one follows from, and what follows from it."""
+
+    upstream: Mapping[Address, frozenset[Address]]
+    downstream: Mapping[Address, frozenset[Address]]
+    _causes: dict[Address, frozenset[Address]] = field(default_factory=dict)
+
+    def causes(self, address: Address) -> frozenset[Address]:
+        """Return where it began: what follows from nothing else and leads here, directly or not."""
+        left = [address]
+        while left:
+            found = left[-1]
+            above = self.upstream.get(found, frozenset())
+            unknown = [each for each in above if each not in self._causes]
+            if unknown:
+                left += unknown
+                continue
+            left.pop()
+            self._causes[found] = frozenset().union(*(self._causes[each] or {each} for each in above))
+        return self._causes[address]
+
+    def follows(self, action: Action) -> Iterator[tuple[Address, bool]]:
+        """Yield all that follows from an action, and whether directly; of a chain this is told where it begins."""
+        address = action.address
+        direct = self.downstream.get(address, frozenset())
+        if self.upstream.get(address) or not direct or action.op in (*_WITHOUT, Op.BUILD):
+            return
+        seen, left = set(direct), list(direct)
+        while left:
+            new = self.downstream.get(left.pop(), frozenset()) - seen
+            seen |= new
+            left += new
+        yield from ((each, each in direct) for each in sorted(seen - {address}))
+
+    def indirectly(self, action: Action) -> str:
+        """Say because of what something that exists changes only through others; "" where there is no such thing."""
+        if action.record is None or action.op in _WITHOUT:
+            return ""
+        direct = self.upstream.get(action.address, frozenset())
+        far = sorted(self.causes(action.address) - direct)
+        more = f" and {len(far) - _MOST} more" if len(far) > _MOST else ""
+        return f", indirectly because of {', '.join(map(str, far[:_MOST]))}{more}" if far else ""
+
+
+def impact(actions: Sequence[Action]) -> Impact:
+    """Find what follows from what among actions."""
+    changing = {each.address for each in actions if each.op not in _WITHOUT}
+    upstream = {
+        each.address: frozenset(
+            reference.address
+            for reference in each.node.asset.references
+            if reference.address in changing and reference.address != each.address
+        )
+        for each in actions
+        if each.node is not None and each.op not in _WITHOUT
+    }
+    downstream: dict[Address, set[Address]] = {}
+    for address, above in upstream.items():
+        for each in above:
+            downstream.setdefault(each, set()).add(address)
+    return Impact(upstream, {address: frozenset(found) for address, found in downstream.items()})

@@ -1,0 +1,93 @@
+"""What holds of every sequence of edits, whatever it is: tried with many, in memory."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planning.test_plan import EDITS
+from planning.world import NUMBERS, SUM, World, edited, small
+
+from reconciler.model import Address, Op, Record, Status
+
+_PATHS = st.lists(st.sampled_from(sorted(EDITS)), max_size=4)
+_LAST = st.sampled_from(sorted(EDITS))
+
+
+def standing(world: World) -> dict[Address, tuple[object, ...]]:
+    """Return what stands under each address, without how often it took to get there: versions, runs, archived ones."""
+    live = ((address, each) for address, each in world.records.items() if not each.archived)
+    return {address: _what(each) for address, each in live}
+
+
+def _what(record: Record) -> tuple[object, ...]:
+    return (record.fingerprint, record.metadata, dict(record.spec), dict(record.contents), bool(record.run))
+
+
+@settings(max_examples=40, deadline=None)
+@given(_PATHS, _LAST)
+def test_a_sequence_of_edits_comes_to_what_its_end_would_have_come_to(path, last):
+    step_by_step, at_once = World(), World()
+    for name in (*path, last):
+        step_by_step.settle(EDITS[name])
+    at_once.settle(EDITS[last])
+    ours, others = standing(step_by_step), standing(at_once)
+    kept = {address for address in ours if address.kind == "workspace"}  # it never leaves by itself
+    assert {address: each for address, each in ours.items() if address in others or address not in kept} == others
+
+
+@settings(max_examples=40, deadline=None)
+@given(_PATHS, _LAST)
+def test_there_and_back_again_changes_nothing_and_runs_nothing(path, last):
+    world = World()
+    for name in path:
+        world.settle(EDITS[name])
+    world.settle(small())
+    before, runs = standing(world), set(world.runs)
+    world.settle(EDITS[last])
+    there = set(world.runs)
+    world.settle(small())
+    assert standing(world) == before
+    assert set(world.runs) == there, "what ran before is adopted, not run again"
+    assert runs <= there
+
+
+def test_from_a_to_b_and_back_to_a_submits_two_runs_not_three():
+    world = World()
+    a, b = small(), edited("jobs/sum.yml", "factor: 2", "factor: 3")
+    submitted = 0
+    for files in (a, b, a):
+        submitted += sum(each.op is Op.SUBMIT for each in world.plan(files).actions)
+        world.settle(files)
+    assert submitted == 2
+    assert world.records[SUM].fingerprint == next(
+        run.fingerprint for run in world.runs.values() if run.id == world.records[SUM].run
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(_PATHS, _LAST)
+def test_after_everything_was_done_no_decision_is_left_even_while_runs_go_on(path, last):
+    world = World()
+    for name in path:
+        world.apply(EDITS[name])
+    world.apply(EDITS[last])
+    left = world.plan(EDITS[last]).decisions
+    assert [each for each in left if each.known_after is None] == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.LOST]), max_size=6))
+def test_however_runs_end_a_job_has_at_most_one_that_is_under_way(ends):
+    world = World()
+    world.apply(small())
+    for end in ends:
+        world.end(end)
+        world.apply(small())
+        assert sum(run.status.active for run in world.runs.values() if run.address == SUM) <= 1
+
+
+def test_data_that_returns_to_older_content_is_the_next_version():
+    world = World()
+    for content in ("3", "4", "3"):
+        world.settle(edited("data/numbers.csv", "3", content))
+    assert world.records[NUMBERS].version == "3"

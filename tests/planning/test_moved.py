@@ -1,0 +1,152 @@
+"""What `moved:` of mlgit.yml renames keeps its versions and runs; nothing is made anew."""
+
+from __future__ import annotations
+
+import pytest
+from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
+
+from reconciler.diagnostics import Severity
+from reconciler.format import config
+from reconciler.format.yaml import parse
+from reconciler.model import Address, Op, Status
+
+FIGURES, ADD = Address("data", "figures"), Address("job", "add")
+MOVED = "moved: [{{from: {}, to: {}}}]\n"
+
+
+def renamed(files: dict[str, str] | None = None) -> dict[str, str]:
+    """Return files in which data/numbers is called data/figures; mlgit.yml does not say so yet."""
+    files = edited("data/numbers.yml", "name: numbers", "name: figures", files)
+    return edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:figures@latest", files)
+
+
+def saying(files: dict[str, str], *pairs: tuple[str, str]) -> dict[str, str]:
+    lines = "".join(f"  - {{from: {old}, to: {new}}}\n" for old, new in pairs)
+    return {**files, "mlgit.yml": f"{files['mlgit.yml']}moved:\n{lines}"}
+
+
+DATA = saying(renamed(), ("data/numbers", "data/figures"))
+JOB = saying(
+    edited(
+        "models/total.yml", "jobs/sum/", "jobs/add/", edited("jobs/sum.yml", "name: sum", "name: add")
+    ),
+    ("job/sum", "job/add"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.settle(small())
+    return made
+
+
+def test_a_renamed_asset_keeps_its_version_and_nothing_is_made_or_run(world):
+    plan = world.apply(DATA)
+    assert done(plan) == ["move data/figures"]
+    assert plan.actions[0].moved_from == NUMBERS
+    assert world.records[FIGURES].version == "1"
+    assert done(world.plan(DATA)) == []
+
+
+def test_without_it_an_equal_content_that_leaves_and_arrives_suggests_it(world):
+    plan = world.plan(renamed())
+    assert (
+        "data/numbers leaves and data/figures arrives with the same content: "
+        "write moved: [{from: data/numbers, to: data/figures}] in mlgit.yml to rename it"
+    ) in plan.notes
+
+
+def test_a_renamed_job_keeps_its_runs_and_goes_back_to_older_ones(world):
+    world.settle(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
+    changed = edited("jobs/sum.yml", "factor: 2", "factor: 3", JOB)
+    assert done(world.apply(changed)) == ["move job/add"]
+    assert done(world.plan(changed)) == []
+    back = world.plan(JOB)
+    assert (action_on(back, ADD).op, back.submissions) == (Op.ADOPT, ())
+
+
+def test_a_renamed_job_counts_on_from_the_attempts_of_its_former_name(world):
+    world.settle(JOB)
+    again = world.plan(JOB, again=frozenset({ADD}))
+    run = action_on(again, ADD).run
+    assert run is not None
+    assert run.attempt == 2
+    world.apply(JOB, again=frozenset({ADD}))
+    world.end(Status.COMPLETED)
+    assert action_on(world.plan(JOB, again=frozenset({ADD})), ADD).run.attempt == 3
+
+
+def test_what_changes_and_is_renamed_does_both_in_that_order(world):
+    plan = world.plan({**DATA, "data/numbers.csv": "n\n4\n"})
+    assert done(plan)[:2] == ["move data/figures", "new-version data/figures"]
+    assert action_on(plan, FIGURES, Op.NEW_VERSION).version == "2"
+    assert action_on(plan, FIGURES, Op.NEW_VERSION).needs[0] == "move data/figures"
+    assert "move data/figures" in action_on(plan, SUM).needs
+
+
+def test_a_chain_of_renames_leads_to_the_last_name(world):
+    last = edited("data/numbers.yml", "figures", "values", edited("jobs/sum.yml", "figures", "values", renamed()))
+    plan = world.apply(saying(last, ("data/numbers", "data/figures"), ("data/figures", "data/values")))
+    assert done(plan) == ["move data/values"]
+
+
+def test_a_former_name_that_is_used_again_begins_where_it_stopped(world):
+    world.settle(DATA)
+    both = {**DATA, "data/other.yml": small()["data/numbers.yml"], "mlgit.yml": small()["mlgit.yml"]}
+    plan = world.plan({**both, "data/numbers.csv": "n\n9\n"})
+    assert action_on(plan, NUMBERS).version == "2"
+
+
+def test_a_rename_of_something_that_is_still_declared_is_refused(world):
+    _, (problem, *_) = world.look(saying(small(), ("data/numbers", "data/figures")))
+    assert problem.code == "moved-wrong"
+    assert "data/numbers.yml still declares data/numbers" in problem.message
+    assert problem.span.line > 1
+
+
+def test_a_rename_to_something_that_nothing_declares_is_refused(world):
+    _, problems = world.look(saying(renamed(), ("data/numbers", "data/figure")))
+    (problem,) = (each for each in problems if each.code == "moved-wrong")
+    assert problem.hint == "did you mean data/figures?"
+
+
+def test_a_rename_to_what_is_live_already_is_left_alone_with_a_warning(world):
+    world.settle(renamed(), ancestry=lambda _: False)
+    plan, (problem,) = world.look(DATA, ancestry=lambda _: False)
+    assert (problem.code, problem.severity) == ("moved-wrong", Severity.WARNING)
+    assert plan.actions == ()
+
+
+def test_a_name_that_another_asset_had_is_refused(world):
+    other = {**small(), "data/figures.yml": small()["data/numbers.yml"].replace("name: numbers", "name: figures")}
+    world.settle(other)
+    world.settle(small())
+    _, (problem,) = world.look(DATA)
+    assert "another asset had" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ([("data/a", "model/a")], "keeps its kind"),
+        ([("data/a", "data/b"), ("data/a", "data/c")], "data/a is renamed twice"),
+        ([("data/a", "data/c"), ("data/b", "data/c")], "data/c is renamed twice"),
+        ([("data/a", "data/b"), ("data/b", "data/a")], "in a circle"),
+        ([("data/a", "data/a")], "in a circle"),
+    ],
+)
+def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, said):
+    text = saying(small(), *pairs)["mlgit.yml"]
+    _, problems = config.read(parse(config.FILE, text.encode())[0])
+    assert [each.code for each in problems] == ["moved-wrong"]
+    assert said in problems[0].message
+    assert problems[0].span.line == 5 + len(pairs)
+
+
+def test_a_line_of_a_rename_that_was_made_long_ago_does_no_harm(world):
+    world.settle(DATA)
+    gone = without("models/total.yml", DATA)
+    assert done(world.plan(gone)) == ["archive model/total"]
+    assert policy_of(gone).config.moved[0].old == NUMBERS
+    assert TOTAL in world.records

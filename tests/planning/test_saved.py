@@ -1,0 +1,175 @@
+"""Saved plans: the same bytes each time, refused where they are not what mlgit wrote or what was planned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planning.test_plan import EDITS
+from planning.world import NUMBERS, SUM, TOTAL, World, done, edited, policy_of, small
+
+from reconciler.diagnostics import UserError
+from reconciler.format.schema_files import documents, identity
+from reconciler.format.schemas import satisfies
+from reconciler.model import Op, Plan, Status
+from reconciler.planning.reads import mark, read_set
+from reconciler.planning.saved import Saved, agreed, digest, load, refuse_stale, stale, written
+from reconciler.planning.saved import policy_of as policy_in
+from reconciler.render import as_json
+
+DATA, PARAMETER = EDITS["data"], EDITS["parameter"]
+
+
+def saved(plan: Plan, **asked: Any) -> Saved:
+    body = json.loads(json.dumps(as_json.body(plan, replace(policy_of(small()), **asked))))
+    envelope = {"commit": "c", "dirty": False, "state": "s", "tool": "1", "made_at": "now", "digest": digest(body)}
+    return Saved(envelope, body)
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.settle(small())
+    return made
+
+
+def refused(text: str) -> Any:
+    with pytest.raises(UserError) as error:
+        load("plan.json", text.encode())
+    return error.value.diagnostics[0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), st.sampled_from(sorted(EDITS)))
+def test_the_body_is_a_function_of_the_tree_and_the_live_state(path, last):
+    world = World()
+    for name in path:
+        world.apply(EDITS[name])
+        world.end(Status.COMPLETED)
+    first, second = (saved(world.plan(EDITS[last])) for _ in range(2))
+    assert written(first) == written(second)
+    whole = json.loads(written(first))
+    assert satisfies(whole, "plan"), whole
+    assert load("plan.json", written(first).encode()) == first
+
+
+def test_the_digest_leaves_out_the_tree_and_nothing_else(world):
+    body = saved(world.plan(PARAMETER)).body
+    assert digest({**body, "tree": "another"}) == digest(body)
+    for name in body.keys() - {"tree"}:
+        assert digest({**body, name: "another"}) != digest(body)
+
+
+def test_a_file_that_is_no_plan_says_where_it_is_none():
+    found = refused('{"format": 1,\n "body" {}}')
+    assert (found.code, str(found.span)) == ("plan-file", "plan.json:2:9")
+    assert refused("[]").code == "plan-file"
+    assert refused('{"format": "1"}').code == "plan-file"
+    assert refused("[" * 100_000).code == "plan-file"
+
+
+def test_a_file_that_departs_from_the_schema_says_where(world):
+    text = written(saved(world.plan(PARAMETER))).replace('"submissions": 1', '"submissions": "one"')
+    found = refused(text)
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if '"submissions"' in each)
+    assert found.span.line == line
+
+
+def test_a_plan_of_a_newer_mlgit_is_refused(world):
+    whole = json.loads(written(saved(world.plan(PARAMETER))))
+    assert refused(json.dumps({**whole, "format": 2})).code == "plan-newer"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(["version", "fingerprint", "sentence", "key"]), st.text(min_size=1, max_size=5))
+def test_a_plan_that_was_edited_is_refused(field, text):
+    whole = json.loads(written(saved(World().plan(small()))))
+    whole["body"]["actions"][1][field] += text
+    assert refused(json.dumps(whole)).code == "plan-edited"
+
+
+def test_what_was_asked_for_comes_back_from_the_file(world):
+    plan = world.plan(small(), again=frozenset({SUM}), select=("job",))
+    found = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
+    config = policy_of(small()).config
+    assert policy_in(found, config) == replace(
+        policy_of(small()), replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
+    )
+
+
+def test_the_read_set_is_what_the_actions_change_and_what_that_references(world):
+    plan = world.plan(PARAMETER)
+    assert sorted(plan.reads) == ["data/numbers", "environment/plain", "job/sum", "model/total"]
+    assert plan.reads["data/numbers"] == mark(world.records[NUMBERS])
+    assert world.plan(small()).reads == {}
+    assert read_set(World().plan(small()).actions, World().live())["model/total"] == ""
+
+
+def test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named(world):
+    made = saved(world.plan(PARAMETER))
+    assert stale(made, world.live()) == ()
+    world.settle(DATA)
+    assert [each.address for each in stale(made, world.live())] == ["data/numbers", "job/sum", "model/total"]
+    with pytest.raises(UserError, match="data/numbers was version 1 and is version 2") as error:
+        refuse_stale(made, world.live())
+    assert error.value.diagnostics[0].code == "plan-stale"
+
+
+def test_what_a_plan_does_not_read_may_move(world):
+    made = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
+    described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
+    world.settle(described)
+    assert stale(made, world.live()) == ()
+
+
+def test_what_was_changed_without_another_version_is_said_to_be_changed(world):
+    made = saved(world.plan(DATA))
+    world.apply(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new"))
+    assert [str(each) for each in stale(made, world.live())] == ["data/numbers (version 1) was changed"]
+
+
+def test_a_plan_that_is_made_again_agrees_with_itself(world):
+    plan = world.plan(DATA)
+    assert agreed(saved(plan), plan, world.live()) == plan
+
+
+def test_a_decision_that_comes_out_otherwise_is_refused_and_named(world):
+    plan = world.plan(PARAMETER)
+    other = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 4"))
+    with pytest.raises(UserError, match="something else: submit job/sum") as error:
+        agreed(saved(plan), other, world.live())
+    assert error.value.diagnostics[0].code == "plan-differs"
+    with pytest.raises(UserError, match="submit job/sum"):
+        agreed(saved(plan), world.plan(small()), world.live())
+
+
+def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(world):
+    made = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
+    both = edited("models/total.yml", "name: total", "name: total\ndescription: new", DATA)
+    narrow = World(dict(world.records), dict(world.versions), dict(world.runs))
+    made = replace(made, body={**made.body, "actions": []})
+    found = agreed(made, narrow.plan(both), narrow.live())
+    assert done(found) == []
+    assert any("not in the saved plan, and left for another: new-version data/numbers" in each for each in found.notes)
+
+
+def test_an_advance_is_allowed_though_no_saved_plan_has_it():
+    world = World()
+    world.apply(small())
+    made = saved(world.plan(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")))
+    world.end(Status.COMPLETED)
+    described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
+    found = agreed(made, world.plan(described), world.live())
+    assert done(found) == ["update data/numbers", "register model/total"]
+    assert found.actions[1].op is Op.REGISTER
+    assert found.actions[1].address == TOTAL
+
+
+def test_the_schemas_know_every_sort_of_action():
+    for name in ("plan", "event"):
+        found = json.dumps(documents()[identity(name)])
+        assert json.dumps([str(each) for each in Op]) in found.replace("\n", "")

@@ -1,0 +1,134 @@
+"""`--select` and `--exclude`: a part of the plan, closed under what it needs; laws over random selections."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planning.test_plan import EDITS
+from planning.world import NUMBERS, SUM, World, done, edited, small, without
+
+from reconciler.model import Report, Status
+
+WORDS = ("data", "environment", "job", "model", "workspace", "model/t*", "jobs", "tag:stage=trial", "data/numbers")
+SELECTORS = st.builds(
+    "{}{}{}".format, st.sampled_from(["", "+"]), st.sampled_from(WORDS), st.sampled_from(["", "+"])
+)  # fmt: skip
+TAGGED = edited("models/total.yml", "name: total", "name: total\ntags: {stage: trial, pinned: true}")
+ALL = ("*",)
+
+
+def selected(*what: str, files: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> list[str]:
+    return done(World().plan(files or TAGGED, select=what, exclude=without))
+
+
+WHOLE = done(World().plan(TAGGED))
+
+
+def test_without_a_selection_everything_is_planned_and_so_it_is_with_everything_selected():
+    assert World().plan(TAGGED, select=ALL) == World().plan(TAGGED)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), st.sampled_from(sorted(EDITS)))
+def test_whatever_was_applied_before_to_select_everything_is_to_select_nothing(path, last):
+    world = World()
+    for name in path:
+        world.apply(EDITS[name])
+        world.end(Status.COMPLETED)
+    assert world.plan(EDITS[last], select=ALL) == world.plan(EDITS[last])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SELECTORS, max_size=3), st.lists(SELECTORS, max_size=2))
+def test_a_selection_is_a_part_of_the_whole_plan_in_its_order_and_closed(select, exclude):
+    plan = World().plan(TAGGED, select=tuple(select), exclude=tuple(exclude))
+    keys = done(plan)
+    assert keys == [each for each in WHOLE if each in keys]
+    for each in plan.actions:
+        assert set(each.needs) <= set(keys)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SELECTORS, min_size=1, max_size=2), SELECTORS)
+def test_to_select_more_never_gives_less(select, more):
+    assert set(selected(*select)) <= set(selected(*select, more))
+
+
+@settings(max_examples=40, deadline=None)
+@given(SELECTORS)
+def test_to_select_something_and_exclude_it_leaves_nothing_of_it(what):
+    assert selected(what, without=(what,)) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("data", ["new-version data/numbers"]),
+        ("data/num*", ["new-version data/numbers"]),
+        ("data/numbers.yml", ["new-version data/numbers"]),
+        ("./data", ["new-version data/numbers"]),
+        ("path:data/*.yml", ["new-version data/numbers"]),
+        ("environments/", ["build environment/plain", "new-version environment/plain"]),
+        ("tag:stage", WHOLE[1:]),
+        ("tag:stage=trial", WHOLE[1:]),
+        ("tag:pinned=true", WHOLE[1:]),
+        ("data+", WHOLE[1:]),
+        ("+job", WHOLE[1:-1]),
+        ("+job/sum+", WHOLE[1:]),
+    ],
+)
+def test_a_selector_names_a_kind_a_name_a_file_or_a_tag(what, expected):
+    assert selected(what) == expected
+
+
+def test_what_an_action_needs_comes_along_and_this_is_said():
+    plan = World().plan(TAGGED, select=("job/sum",))
+    assert done(plan) == WHOLE[1:-1]
+    assert "data/numbers comes along: job/sum needs it" in plan.notes
+    assert "2 more changes are left out by the selection" in plan.notes
+
+
+def test_what_needs_something_excluded_is_held_back_and_this_is_said():
+    plan = World().plan(TAGGED, exclude=("data",))
+    assert done(plan) == ["create workspace/small", "build environment/plain", "new-version environment/plain"]
+    assert "job/sum is held back: it needs data/numbers, which is left out" in plan.notes
+    assert "model/total is held back: it needs job/sum, which is left out" in plan.notes
+
+
+def test_what_is_not_selected_is_not_removed_either():
+    world = World()
+    world.settle(small())
+    files = without("models/total.yml", edited("jobs/sum.yml", "factor: 2", "factor: 3"))
+    assert done(world.plan(files, select=("job",))) == ["submit job/sum"]
+    assert done(world.plan(files, select=("model",))) == ["archive model/total"]
+
+
+def test_what_was_left_out_is_planned_the_next_time():
+    world = World()
+    assert done(world.apply(TAGGED, select=("data",))) == ["new-version data/numbers"]
+    assert done(world.plan(TAGGED)) == [each for each in WHOLE if each != "new-version data/numbers"]
+    assert NUMBERS in world.records
+    assert SUM not in world.records
+
+
+def test_a_selector_that_names_nothing_is_a_diagnostic():
+    _, (problem, other) = World().look(TAGGED, select=("jbo/sum",), exclude=("tag:stage=x",))
+    assert (problem.code, problem.message) == ("selection-empty", "jbo/sum selects nothing")
+    assert problem.hint == "did you mean job/sum?"
+    assert other.message == "tag:stage=x selects nothing"
+
+
+def test_what_waits_is_told_of_what_is_selected_alone():
+    world = World()
+    world.apply(small())
+    assert {str(each.address) for each in world.plan(small()).pending} == {"job/sum", "model/total"}
+    assert {str(each.address) for each in world.plan(small(), select=("job",)).pending} == {"job/sum"}
+
+
+def test_that_a_run_has_ended_is_recorded_whatever_was_selected():
+    world = World()
+    world.apply(small())
+    seen = {world.latest().id: Report(Status.COMPLETED)}
+    for asked in ({"select": ("data",)}, {"exclude": ("job",)}):
+        assert done(world.plan(small(), seen=seen, **asked))[0] == "record job/sum"
