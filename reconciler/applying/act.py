@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from reconciler.applying.healing import built, heal
 from reconciler.applying.ledger import Ledger
 from reconciler.applying.staging import is_worlds, put_node, put_outputs, work_of
 from reconciler.applying.world import World
@@ -15,7 +16,9 @@ from reconciler.format.assets import kind_of
 from reconciler.live.state import Writes
 from reconciler.model import Action, Event, Json, Node, Op, Progress, Record, Run, Source, Status, Tree
 from reconciler.planning.fingerprint import FP_VERSION
+from reconciler.planning.moved import left_behind, renamed
 from reconciler.planning.observed import reported
+from reconciler.planning.protection import protecting
 from reconciler.planning.runs import LEFT
 
 Emit = Callable[[Event], None]
@@ -33,6 +36,7 @@ class Context:
     source: Source
     ledger: Ledger
     emit: Emit
+    stopping: Callable[[], bool] = lambda: False  # then nothing more is begun
 
     def saying(self, action: Action) -> Callable[[str], None]:
         """Return what reports the progress of an action."""
@@ -49,6 +53,11 @@ def external(action: Action) -> bool:
     return action.op in (Op.BUILD, Op.SUBMIT, Op.CANCEL)
 
 
+def slow(action: Action) -> bool:
+    """Tell whether the action may take so long that others should not wait for it."""
+    return external(action) or action.op in (Op.RECORD, Op.HEAL)
+
+
 def now(precision: str = "seconds") -> str:
     """Return the time of day as records keep it: UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
@@ -56,7 +65,7 @@ def now(precision: str = "seconds") -> str:
 
 def _record(context: Context, action: Action) -> Record:
     """Make the record of a declared asset as of this apply, keeping what an older one knows besides."""
-    node, old = _node(action), context.ledger.records.get(action.address)
+    node, old = _node(action), context.ledger.record(action.address)
     base = old or Record(action.address, {}, "", "", FP_VERSION)
     return replace(
         base,
@@ -71,6 +80,7 @@ def _record(context: Context, action: Action) -> Record:
         lineage={"commit": context.source.kept},
         applied_at=now(),
         archived=False,
+        protected=bool(protecting(context.world.config, action.address)),
     )
 
 
@@ -90,12 +100,28 @@ def _set(context: Context, action: Action) -> Writes:
     return Writes(current=(record,), versions=(record,) if kind.versioned else ())
 
 
+def _move(context: Context, action: Action) -> Writes:
+    """Give a record its new name; older versions and runs stay under the former one."""
+    old = context.ledger.record(action.moved_from) if action.moved_from else None
+    if old is None:
+        raise AssertionError(action)
+    new, left = replace(renamed(old, action.address), applied_at=now()), left_behind(old)
+    named = dict.fromkeys((old.run, old.latest, *old.unfinished))
+    runs = (context.ledger.live.run(old.address, each) for each in named if each)
+    return Writes(
+        current=(new, left) if left else (new,),
+        removed=() if left else (old.address,),
+        versions=(new,) if new.version else (),
+        runs=tuple(replace(each, address=new.address) for each in runs if each),
+    )
+
+
 def _new_version(context: Context, action: Action) -> Writes:
     node = _node(action)
     kind = kind_of(node.asset)
     realised: dict[str, Json] = {}
     if kind.stored:
-        contents = put_node(context.world, context.tree, node)
+        contents = put_node(context.world, context.ledger.live, context.tree, node)
         realised = {"store": context.world.store.id, "contents": contents} if contents else {}
     if kind.built:
         built = context.world.builder.find(node.fingerprint)
@@ -117,7 +143,7 @@ def _lineage(context: Context, node: Node) -> Mapping[str, Json]:
     for reference in node.references.values():
         if not reference.output:
             continue
-        run = context.world.state.read().run(reference.address, reference.version)
+        run = context.ledger.live.run(reference.address, reference.version)
         if run is not None:
             used = {pointer.strip("/"): str(each) for pointer, each in run.references.items()}
             found |= {"commit": run.commit, "job": str(run.address), "run": run.id, "used": used}
@@ -128,25 +154,26 @@ def _adopt(context: Context, action: Action) -> Writes:
     if action.run is not None:
         record = replace(_record(context, action), run=action.run.id, latest=action.run.id)
         return Writes(current=(record,))
-    older = context.world.state.read().version(action.address, action.version)
+    older = context.ledger.live.version(action.address, action.version)
     if older is None:
         raise failure("version-missing", f"{action.address.at(action.version)} is not in the live state any more")
-    before = context.ledger.records.get(action.address)
+    before = context.ledger.record(action.address)
     top = max(older.top, older.seq, before.top if before else 0, before.seq if before else 0)
-    return Writes(current=(replace(older, top=top, applied_at=now(), archived=False),))
+    protected = bool(protecting(context.world.config, action.address))
+    record = replace(older, top=top, applied_at=now(), archived=False, protected=protected)
+    return Writes(current=(record,), versions=(record,) if older.archived else ())
 
 
 def _build(context: Context, action: Action) -> Writes:
     """Build an environment where it is not there yet; what has a recorded lock is built again as it was."""
     node, say = _node(action), context.saying(action)
     builder = context.world.builder
-    recorded = context.ledger.records.get(node.asset.address)
+    recorded = context.ledger.record(node.asset.address)
     lock = recorded.realised.get("lock", "") if recorded and recorded.fingerprint == node.fingerprint else ""
     request = builder.render(str(node.asset.address), node.fingerprint, node.asset.spec, lock)
     for note in request.notes:
         say(note)
-    found = builder.find(node.fingerprint)
-    if found is None:
+    if (found := builder.find(node.fingerprint)) is None:
         builder.build(request, say)
     else:
         say(f"already built on this machine, Python {found.python}")
@@ -162,7 +189,7 @@ def _submit(context: Context, action: Action) -> Writes:
     say = context.saying(action)
     build = _environment(context, node, say)
     backend = context.world.backend(run.backend)
-    work = work_of(context.world, context.tree, node, run, build)
+    work = work_of(context.world, context.ledger.live, context.tree, node, run, build)
     run = replace(run, realised={"environment": build.identity})
     context.ledger.now(_with_run(context, action, run), action)
     backend.submit(backend.render(work))
@@ -176,15 +203,16 @@ def _environment(context: Context, node: Node, say: Callable[[str], None]) -> Bu
     if reference is None:
         message = f"{node.asset.address} names no environment that this workspace declares"
         raise failure("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")
-    record = context.world.state.read().version(reference.address, reference.version)
+    record = context.ledger.live.version(reference.address, reference.version)
     if record is None:
         raise failure("environment-missing", f"{reference} is not registered")
-    builder = context.world.builder
-    lock = record.realised.get("lock", "")
-    found = builder.find(record.fingerprint)
-    if found is not None:
-        return found
-    return builder.build(builder.render(str(reference.address), record.fingerprint, record.spec, lock), say)
+    return built(context.world, record, say)
+
+
+def _heal(context: Context, action: Action) -> Writes:
+    """Bring back what is recorded; that it was away is no part of the record."""
+    heal(context.world, context.tree, action, context.saying(action))
+    return Writes()
 
 
 def _with_run(context: Context, action: Action, run: Run) -> Writes:
@@ -222,7 +250,7 @@ def _with_outputs(context: Context, action: Action, run: Run) -> Run:
 
 def _ended(context: Context, run: Run) -> Writes:
     """Write the end of a run; the newest one becomes current if it completed."""
-    record = context.ledger.records.get(run.address)
+    record = context.ledger.record(run.address)
     if record is None:
         return Writes(runs=(run,))
     ended = replace(record, unfinished=tuple(each for each in record.unfinished if each != run.id))
@@ -246,7 +274,7 @@ def _cancel(context: Context, action: Action) -> Writes:
 
 
 def _archive(context: Context, action: Action) -> Writes:
-    record = context.ledger.records[action.address]
+    record = context.ledger.live.current[action.address]
     return Writes(current=(replace(record, archived=True, applied_at=now()),))
 
 
@@ -255,6 +283,7 @@ def _delete(_context: Context, action: Action) -> Writes:
 
 
 _ACTS: Mapping[Op, Callable[[Context, Action], Writes]] = {
+    Op.MOVE: _move,
     Op.CREATE: _set,
     Op.UPDATE: _set,
     Op.REPLACE: _set,
@@ -262,6 +291,7 @@ _ACTS: Mapping[Op, Callable[[Context, Action], Writes]] = {
     Op.REGISTER: _new_version,
     Op.ADOPT: _adopt,
     Op.BUILD: _build,
+    Op.HEAL: _heal,
     Op.SUBMIT: _submit,
     Op.RECORD: _finish,
     Op.CANCEL: _cancel,

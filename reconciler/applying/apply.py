@@ -1,62 +1,155 @@
-"""One plan, done in its order: a failed action skips what waits for it, everything else goes on."""
+"""One plan, done in its order: what takes long side by side, and a failed action skips only what waits for it."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+import heapq
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 
-from reconciler.applying.act import Context, act, external
+from reconciler.applying.act import Context, act, external, slow
 from reconciler.diagnostics import UserError
+from reconciler.live.state import Writes
 from reconciler.model import Action, Event, Plan, Progress
 
+_SECONDS = 2.0  # between looks whether something should be written while what takes long goes on
+_STOP_SECONDS = 0.2  # between words to the builder that it is to stop
 
-def apply(plan: Plan, context: Context) -> tuple[Event, ...]:
+
+def apply(plan: Plan, context: Context, parallelism: int) -> tuple[Event, ...]:
     """Do what a plan says; return the events of the actions that failed.
 
-    Whatever ends this, Ctrl-C too: what was done by then is written.
+    Whatever ends this, what was done by then is written. Ctrl-C lets what is under way come to its end and begins
+    nothing more, a second one ends that too.
     """
-    failed: dict[str, Event] = {}
-    waiting: set[str] = set()
-    try:
-        for action in plan.actions:
-            event = _held_back(action, failed, waiting)
-            if event is None:
-                event = _do(action, context)
-            if event is None:
-                continue
-            context.emit(event)
-            if event.progress is Progress.WAITING:
-                waiting.add(action.key)
-            else:
-                failed[action.key] = event
-    finally:
-        _flush(context)
-    return tuple(failed.values())
+    with ThreadPoolExecutor(parallelism, thread_name_prefix="action") as pool:
+        work = _Work(plan, context, pool, parallelism)
+        try:
+            work.do()
+        except KeyboardInterrupt:
+            work.drain()
+            raise
+        finally:
+            work.flush()
+    return tuple(work.failed.values())
 
 
-def _held_back(action: Action, failed: Container[str], waiting: Container[str]) -> Event | None:
-    """Return the event of an action that cannot be done now, because of another."""
-    blocking = next((key for key in action.needs if key in failed), None)
-    if blocking is not None:
-        return Event(Progress.SKIPPED, action, f"because {blocking} failed")
-    if action.known_after is not None or any(key in waiting for key in action.needs):
-        return Event(Progress.WAITING, action, f"waits for {action.known_after}" if action.known_after else "waits")
-    return None
+@dataclass(slots=True)
+class _Ready:
+    """The places in the plan of what can begin: what is quick, and what takes long and so needs room."""
+
+    quick: list[int] = field(default_factory=list)
+    slow: list[int] = field(default_factory=list)
+
+    def add(self, place: int, action: Action) -> None:
+        heapq.heappush(self.slow if slow(action) else self.quick, place)
+
+    def first(self, *, room: bool) -> int | None:
+        """Take out the plan's first of what can begin; None where nothing can."""
+        queues = [each for each in (self.quick, self.slow if room else []) if each]
+        return heapq.heappop(min(queues)) if queues else None
 
 
-def _do(action: Action, context: Context) -> Event | None:
-    """Do one action; return the event of its failure, if it fails."""
-    if external(action) or action.needs:
-        _flush(context)
-    context.emit(Event(Progress.STARTED, action))
-    try:
-        context.ledger.add(act(context, action), action)
-    except UserError as error:
-        return Event(Progress.FAILED, action, error=error)
-    if external(action):
-        _flush(context)
-    return None
+@dataclass(slots=True)
+class _Work:
+    """A plan while it is done."""
 
+    plan: Plan
+    context: Context
+    pool: ThreadPoolExecutor
+    parallelism: int
+    failed: dict[str, Event] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    running: dict[Future[Writes], Action] = field(default_factory=dict)
 
-def _flush(context: Context) -> None:
-    for action in context.ledger.flush():
-        context.emit(Event(Progress.DONE, action))
+    def do(self) -> None:
+        """Begin each action as soon as all that it needs has ended; of those that can begin, the plan's first."""
+        places = {each.key: place for place, each in enumerate(self.plan.actions)}
+        sorter = TopologicalSorter(
+            {each.key: [key for key in each.needs if key in places] for each in self.plan.actions}
+        )
+        sorter.prepare()
+        ready = _Ready()
+        while sorter.is_active():
+            for key in sorter.get_ready():
+                ready.add(places[key], self.plan.actions[places[key]])
+            place = ready.first(room=len(self.running) < self.parallelism)
+            if place is None:
+                sorter.done(*self._ended())
+            elif not self._begin(self.plan.actions[place]):
+                sorter.done(self.plan.actions[place].key)
+
+    def drain(self) -> None:
+        """Let what is under way come to its end; end it where it was told so before, or is told once more."""
+        if self.context.stopping():
+            self._stop()
+        for action in self.running.values():
+            self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
+        try:
+            wait(self.running)
+        except KeyboardInterrupt:
+            self._stop()
+        for each in tuple(self.running):
+            self._end(each)
+
+    def _stop(self) -> None:
+        while wait(self.running, timeout=_STOP_SECONDS).not_done:  # it may begin another program meanwhile
+            self.context.world.builder.stop()
+
+    def flush(self) -> None:
+        """Write what was done, and say so."""
+        for action in self.context.ledger.flush():
+            self.context.emit(Event(Progress.DONE, action))
+
+    def _begin(self, action: Action) -> bool:
+        """Do an action, or leave it to a worker; tell whether one is at it."""
+        held_back = self._held_back(action)
+        if held_back is not None:
+            self._note(held_back)
+            return False
+        if external(action) or self.context.ledger.is_due():
+            self.flush()
+        self.context.emit(Event(Progress.STARTED, action))
+        if slow(action):
+            self.running[self.pool.submit(act, self.context, action)] = action
+            return True
+        try:
+            self.context.ledger.add(act(self.context, action), action)
+        except UserError as error:
+            self._note(Event(Progress.FAILED, action, error=error))
+        return False
+
+    def _ended(self) -> list[str]:
+        """Wait until some worker is done; return the keys of what it was at."""
+        while not (done := wait(self.running, timeout=_SECONDS, return_when=FIRST_COMPLETED).done):
+            if self.context.ledger.is_due():
+                self.flush()
+        return [self._end(each) for each in done]
+
+    def _end(self, future: Future[Writes]) -> str:
+        action = self.running.pop(future)
+        try:
+            self.context.ledger.add(future.result(), action)
+        except UserError as error:
+            self._note(Event(Progress.FAILED, action, error=error))
+        if external(action):
+            self.flush()
+        return action.key
+
+    def _held_back(self, action: Action) -> Event | None:
+        """Return the event of an action that cannot be done now, because of another, or because this apply ends."""
+        blocking = next((key for key in action.needs if key in self.failed), None)
+        if blocking is not None:
+            return Event(Progress.SKIPPED, action, f"because {blocking} failed")
+        if self.context.stopping():
+            return Event(Progress.WAITING, action, "is left for later: this apply is ending")
+        if action.known_after is not None or any(key in self.waiting for key in action.needs):
+            return Event(Progress.WAITING, action, f"waits for {action.known_after}" if action.known_after else "waits")
+        return None
+
+    def _note(self, event: Event) -> None:
+        self.context.emit(event)
+        if event.progress is Progress.WAITING:
+            self.waiting.add(event.action.key)
+        else:
+            self.failed[event.action.key] = event

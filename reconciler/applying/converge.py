@@ -6,57 +6,77 @@ somebody was killed in the middle of it.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from reconciler.applying.act import Context
 from reconciler.applying.apply import apply
-from reconciler.applying.ledger import open_ledger
-from reconciler.applying.lock import applying
-from reconciler.applying.rewind import check_meanwhile, check_rewind
+from reconciler.applying.claiming import Claimed, claiming, journal
+from reconciler.applying.ledger import Ledger
+from reconciler.applying.rewind import check_meanwhile, check_rewind, lift
 from reconciler.applying.world import World
-from reconciler.diagnostics import UserError, failure
-from reconciler.model import Action, Address, Event, Live, Op, Pending, Plan, Run
+from reconciler.diagnostics import UserError, failure, has_errors
+from reconciler.live.process import host
+from reconciler.model import Action, Address, Claim, Event, Live, Op, Pending, Plan, Progress, Run
 from reconciler.observe import active_runs, check_store, observe
+from reconciler.planning.drift import with_heals
+from reconciler.planning.hosts import ours
 from reconciler.planning.observed import fold
-from reconciler.planning.plan import Desired, make_plan
+from reconciler.planning.plan import Desired
 from reconciler.planning.policy import Policy
+from reconciler.planning.proposal import propose
 
+PARALLELISM = 4  # actions that take long, side by side
 _POLL_SECONDS = 0.2
+_BARRED_SECONDS = 1.0  # between looks whether another apply has given back what this one waits for
 
 
 class Watch(Protocol):
-    """Who looks on: is told of every event, and, while only runs are left, of how they stand."""
+    """Who looks on: is told of every event, of what else is worth knowing, and of runs while only they are left."""
 
     def event(self, event: Event) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
     def running(self, runs: tuple[Run, ...]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be brought about: a desired state under a policy, or only what concerns one address of it."""
+    """What is to be brought about: a desired state under a policy, or only what concerns one address of it.
+
+    ``among`` are the keys of what a saved plan decided: nothing else is decided then.
+    """
 
     desired: Desired
     policy: Policy
     title: str
     only: Address | None = None
+    among: frozenset[str] | None = None
+    parallelism: int = PARALLELISM
 
     def allows(self, action: Action) -> bool:
         """Tell whether an action belongs to this job; advances always do."""
-        return self.only is None or action.address == self.only or not action.op.decision
+        wanted = self.only is None or action.address == self.only
+        return not action.op.decision or (wanted and (self.among is None or action.key in self.among))
+
+
+Mark = tuple[str, str]  # key and version of an action
 
 
 @dataclass(slots=True)
 class Tally:
     """What came of the actions of all rounds so far, by key and version."""
 
-    failed: dict[tuple[str, str], Event] = field(default_factory=dict)
-    done: set[tuple[str, str]] = field(default_factory=set)
+    failed: dict[Mark, Event] = field(default_factory=dict)
+    barred: dict[Mark, Event] = field(default_factory=dict)
+    done: set[Mark] = field(default_factory=set)
 
     @property
-    def succeeded(self) -> set[tuple[str, str]]:
+    def succeeded(self) -> set[Mark]:
         """What was done and did not fail."""
         return self.done - self.failed.keys()
 
@@ -67,10 +87,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How it ended: how many actions were done, which failed, which runs failed, and what is left pending."""
+    """How it ended: how many actions were done, which failed, which runs failed, and what is left pending.
+
+    ``barred`` are the actions that another apply has claimed.
+    """
 
     done: int
     failed: tuple[Event, ...]
+    barred: tuple[Event, ...]
     pending: tuple[Pending, ...]
     ended: frozenset[str]
 
@@ -82,36 +106,137 @@ class Result:
 
 def look(world: World, job: Job) -> tuple[Plan, Live]:
     """Observe and plan; a UserError where the files are wrong in the light of the live state."""
+    world.state.home.refresh()
     live = world.state.read()
     check_store(live, world.backends, world.store.root)
-    plan, problems = make_plan(job.desired, live, job.policy, observe(live, world.backends))
-    if problems:
+    plan, problems = propose(job.desired, live, job.policy, observe(live, world.backends))
+    if has_errors(problems):
         raise UserError(*problems)
     return replace(plan, actions=tuple(each for each in plan.actions if job.allows(each))), live
 
 
-def converge(world: World, job: Job, approved: Plan, watch: Watch, *, wait: bool) -> Result:
+def converge(  # noqa: PLR0913 - what, by whom it was approved, and until when
+    world: World,
+    job: Job,
+    approved: Plan,
+    watch: Watch,
+    *,
+    wait: bool,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Result:
     """Apply an approved plan and what follows from it; with ``wait``, until every run has ended.
 
-    The lock is held for a round at a time, never while runs are waited for.
+    What is changed is claimed for a round at a time; nothing is claimed while runs are waited for. Once it is
+    ``stopping`` nothing more is begun: what is under way comes to its end and is recorded.
     """
     tally = Tally()
-    source, name = job.desired.source, f"{world.state.name}-{world.state.target}"
-    # Who has nothing to decide and waits anyway is in no hurry; else it is better to know who is in the way.
-    with applying(world.local, name, wait=wait and not approved.decisions):
-        plan, live = look(world, job)
+    rounds = _Rounds(world, job, watch, tally, stopping)
+    source = job.desired.source
+
+    def first(plan: Plan, live: Live) -> Plan:
         check_rewind(world.repository, live, source, job.policy)
         _check_stale(approved, plan)
-        todo = _round(world, job, plan, live, watch, tally)
-    job = replace(job, policy=replace(job.policy, replace=frozenset()))
-    first = source.commit if tally.succeeded else live.applied
-    while todo or (wait and _a_run_ends(world, live, watch, tally)):
-        with applying(world.local, name, wait=True):
-            plan, live = look(world, job)
-            check_meanwhile(world.repository, live, source, first)
-            plan = tally.left(_following(approved, plan))
-            todo = _round(world, job, plan, live, watch, tally)
+        lift(world.state, live, source, job.policy, job.title)
+        return ours(with_heals(plan, approved), world.config, host())
+
+    plan, live = rounds.once(first)
+    rounds.job = replace(job, policy=replace(job.policy, replace=frozenset()))
+    begun = source.commit if tally.succeeded else live.applied
+
+    def following(plan: Plan, live: Live) -> Plan:
+        check_meanwhile(world.repository, live, source, begun)
+        return ours(tally.left(with_heals(_following(approved, plan), approved)), world.config, host())
+
+    def more() -> bool:
+        return rounds.acted or (wait and (rounds.somebody_is_in_the_way() or _a_run_ends(world, live, watch, tally)))
+
+    while not stopping() and more():
+        plan, live = rounds.once(following)
     return _result(plan, tally)
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """Rounds of looking, claiming and acting."""
+
+    world: World
+    job: Job
+    watch: Watch
+    tally: Tally
+    stopping: Callable[[], bool]
+    acted: bool = False
+    _told: set[str] = field(default_factory=set)
+    _left: set[Mark] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def once(self, narrow: Callable[[Plan, Live], Plan]) -> tuple[Plan, Live]:
+        """Do what can be done now of the plan that ``narrow`` leaves; return the plan and what it was made from."""
+        plan, live = look(self.world, self.job)
+        plan = narrow(plan, live)
+        todo = _todo(plan)
+        self.acted = False
+        self.tally.barred.clear()
+        if not todo:
+            return plan, live
+        with claiming(self.world, self.job.desired.source, todo) as claimed:
+            for each in claimed.over:
+                self._tell(f"took over from {each}: that apply has ended, or was not heard of for too long")
+            self._bar(todo, claimed)
+            if claimed.held and self.world.state.commit() != live.commit:  # somebody wrote while we were thinking
+                plan, live = look(self.world, self.job)
+                plan = narrow(plan, live)
+            if claimed.held:
+                self._act(plan, live, claimed)
+        return plan, live
+
+    def somebody_is_in_the_way(self) -> bool:
+        """Wait a moment where another apply has claimed what is left to do; tell whether it was so."""
+        if self.tally.barred:
+            time.sleep(_BARRED_SECONDS)
+        return bool(self.tally.barred)
+
+    def _act(self, plan: Plan, live: Live, claimed: Claimed) -> None:
+        job, world = self.job, self.world
+        actions = claimed.covered(_todo(plan))
+        later = tuple(
+            each for each in plan.actions if each.known_after and claimed.barred.keys().isdisjoint(each.needs)
+        )
+        source, over = job.desired.source, tuple(f"took over from {each}" for each in claimed.over)
+        store, notes = world.store_id(live), journal(world.state)
+        ledger = Ledger(world.state, live, source, job.title, store, claimed.held, notes, notes=over)
+        context = Context(world, job.desired.tree, source, ledger, self._emit, self.stopping)
+        events = apply(replace(plan, actions=(*actions, *later)), context, job.parallelism)
+        self.tally.failed |= {_mark(event.action): event for event in events}
+        self.tally.done |= {_mark(each) for each in actions} - self._left
+        self.acted = bool(actions)
+
+    def _bar(self, todo: tuple[Action, ...], claimed: Claimed) -> None:
+        for action in todo:
+            if (claim := claimed.barred.get(action.key)) is not None:
+                event = Event(Progress.BARRED, action, _held_by(claim))
+                self.tally.barred[_mark(action)] = event
+                if action.key not in self._told:
+                    self._told.add(action.key)
+                    self._emit(event)
+
+    def _tell(self, text: str) -> None:
+        with self._lock:
+            self.watch.note(text)
+
+    def _emit(self, event: Event) -> None:
+        with self._lock:
+            if event.progress is Progress.WAITING:
+                self._left.add(_mark(event.action))
+            self.watch.event(event)
+
+
+def _held_by(claim: Claim) -> str:
+    return f"is being changed by {claim}"
+
+
+def _todo(plan: Plan) -> tuple[Action, ...]:
+    """Return what can be done now."""
+    return tuple(each for each in plan.actions if each.known_after is None)
 
 
 def _a_run_ends(world: World, live: Live, watch: Watch, tally: Tally) -> bool:
@@ -147,24 +272,14 @@ def _following(approved: Plan, plan: Plan) -> Plan:
     return replace(plan, actions=tuple(left))
 
 
-def _round(world: World, job: Job, plan: Plan, live: Live, watch: Watch, tally: Tally) -> bool:  # noqa: PLR0913, PLR0917
-    """Do what can be done now of a plan; tell whether there was anything."""
-    todo = [each for each in plan.actions if each.known_after is None]
-    if todo:
-        ledger = open_ledger(world.state, live, job.desired.source, job.title, world.store.id)
-        events = apply(plan, Context(world, job.desired.tree, job.desired.source, ledger, watch.event))
-        tally.failed |= {_mark(event.action): event for event in events}
-        tally.done |= {_mark(each) for each in todo}
-    return bool(todo)
-
-
-def _mark(action: Action) -> tuple[str, str]:
+def _mark(action: Action) -> Mark:
     return action.key, action.version
 
 
 def _result(plan: Plan, tally: Tally) -> Result:
     ended = frozenset(version for key, version in tally.succeeded if key.startswith(f"{Op.RECORD} "))
-    return Result(len(tally.succeeded), tuple(tally.failed.values()), plan.pending, ended)
+    failed, barred = tuple(tally.failed.values()), tuple(tally.barred.values())
+    return Result(len(tally.succeeded), failed, barred, plan.pending, ended)
 
 
 def _check_stale(approved: Plan, plan: Plan) -> None:

@@ -1,18 +1,31 @@
-"""An older commit never takes back what a newer one brought, unless somebody says that this is meant."""
+"""An older commit never takes back what a newer one brought, unless somebody says that this is meant.
+
+Going back is meant with ``mlgit rollback``: then what was rolled back is held, so that nobody who has not heard of it,
+CI least of all, brings it back; the first commit that is newer goes on from there.
+"""
 
 from __future__ import annotations
 
+from reconciler.applying.act import now
 from reconciler.diagnostics import failure
 from reconciler.git.repository import Repository
-from reconciler.model import Live, Source
+from reconciler.live.state import State, Writes
+from reconciler.model import Live, Rollback, Source
 from reconciler.planning.policy import Policy
 
 _SHORT = 10
 
 
 def check_rewind(repository: Repository, live: Live, source: Source, policy: Policy) -> tuple[str, ...]:
-    """Return a note where Git cannot tell; raise UserError ``apply-rewinds`` where the commit is not a newer one."""
-    if policy.allow_rewind or live.applied in ("", source.commit):
+    """Return a note where Git cannot tell whether the commit is a newer one.
+
+    Raises UserError: ``apply-rewinds`` where it is not, ``rolled-back`` where it was taken back.
+    """
+    if policy.allow_rewind:
+        return ()
+    if _is_held(repository, live, source):
+        raise failure("rolled-back", f"{told(live.rollback)}, and this is {source.commit[:_SHORT]}", _NEWER)
+    if live.applied in ("", source.commit):
         return ()
     short = live.applied[:_SHORT]
     known = repository.resolve(live.applied)
@@ -31,7 +44,49 @@ def check_meanwhile(repository: Repository, live: Live, source: Source, first: s
 
     ``first`` is the commit that was applied last when that apply had done its first round.
     """
-    if live.applied in (first, source.commit) or repository.is_ancestor(live.applied, source.commit):
+    known = live.applied in (first, source.commit) or repository.is_ancestor(live.applied, source.commit)
+    if known and not _is_held(repository, live, source):
         return
     message = f"commit {live.applied[:_SHORT]} was applied meanwhile; this apply of {source.commit[:_SHORT]} ends here"
     raise failure("applied-meanwhile", message, "what it did is recorded; `mlgit apply` of the newer commit goes on")
+
+
+_NEWER = "commit a newer change on top, or bring it back as it was with `mlgit apply --allow-rewind`"
+
+
+def told(held: Rollback | None) -> str:
+    """Say who went back, from what to what and when; "" where nobody did."""
+    if held is None:
+        return ""
+    return f"{held.by} rolled back from {held.commit[:_SHORT]} to {held.to[:_SHORT]} at {held.at}"
+
+
+def hold(state: State, live: Live, source: Source, by: str, title: str) -> None:
+    """Write that what was applied last is taken back, and that the source is in force instead.
+
+    To roll back to what is held already is to go forward again: then nothing is held any more.
+    """
+    newest = live.rollback.commit if live.rollback and live.applied == live.rollback.to else live.applied
+    held = {"commit": newest, "to": source.commit, "by": by, "at": now()}
+    message = f"rollback: {live.applied[:_SHORT]} to {source.commit[:_SHORT]}\n\n{title}\n"
+    meta = {"applied": source.commit, "held": held if newest != source.commit else None}
+    state.write(Writes(meta=meta), message)
+
+
+def lift(state: State, live: Live, source: Source, policy: Policy, title: str) -> None:
+    """Let everybody apply again, where this commit is newer than what was rolled back, or is wanted all the same."""
+    held = live.rollback
+    if held is None or source.commit == held.to:
+        return
+    if policy.allow_rewind or (
+        source.commit != held.commit and state.repository.is_ancestor(held.commit, source.commit)
+    ):
+        message = f"apply: go on from {source.commit[:_SHORT]} after the rollback\n\n{title}\n"
+        state.write(Writes(meta={"applied": source.commit, "held": None}), message)
+
+
+def _is_held(repository: Repository, live: Live, source: Source) -> bool:
+    held = live.rollback
+    if held is None or source.commit == held.to:
+        return False
+    return source.commit == held.commit or bool(repository.is_ancestor(source.commit, held.commit))

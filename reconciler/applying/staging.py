@@ -16,7 +16,7 @@ from reconciler.diagnostics import UserError, failure
 from reconciler.format.assets import declare
 from reconciler.format.config import ANY
 from reconciler.git import trees
-from reconciler.model import Address, Json, Node, Record, Resolved, Run, Tree
+from reconciler.model import Address, Json, Live, Node, Record, Resolved, Run, Tree, address_of
 from reconciler.planning.content import Tracked, tracked
 from reconciler.runner.spec import FILE_TYPES
 
@@ -26,12 +26,12 @@ _DEFAULT_TYPE = "uri_folder"
 _WORLDS = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
 
 
-def put_node(world: World, tree: Tree, node: Node) -> dict[str, Json]:
+def put_node(world: World, live: Live, tree: Tree, node: Node) -> dict[str, Json]:
     """Put what an asset consists of into the store; return, by pointer, where it is there."""
     found = {each.pointer: _put_tracked(world, tracked(tree, each.path)) for each in node.asset.paths}
     for pointer, reference in node.references.items():
         if reference.output:
-            found[pointer] = _put_output(world, reference)
+            found[pointer] = _put_output(world, live, reference)
     return found
 
 
@@ -83,9 +83,8 @@ def is_worlds(error: UserError) -> bool:
     return any(each.code in _WORLDS for each in error.diagnostics)
 
 
-def _put_output(world: World, reference: Resolved) -> Json:
+def _put_output(world: World, live: Live, reference: Resolved) -> Json:
     """Return what a path within a run's output is in the store."""
-    live = world.state.read()
     run = live.run(reference.address, reference.version)
     made = run.outputs.get(reference.output) if run else None
     if made is None:
@@ -112,12 +111,14 @@ def _part(world: World, made: Json, reference: Resolved) -> Json:
     return _stored(world.store.put_files((name, mode, stored.read_bytes()) for name, mode, stored in inside), "")
 
 
-def work_of(world: World, tree: Tree, node: Node, run: Run, build: Build) -> Work:
+def work_of(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
+    world: World, live: Live, tree: Tree, node: Node, run: Run, build: Build
+) -> Work:
     """Put together one run: its files in the store, its inputs and outputs by name, its environment."""
     spec = node.asset.spec
-    stored = put_node(world, tree, node)
+    stored = put_node(world, live, tree, node)
     inputs = {
-        name: _input(world, tree, node, name, given, stored) for name, given in (spec.get("inputs") or {}).items()
+        name: _input(world, live, tree, node, name, given, stored) for name, given in (spec.get("inputs") or {}).items()
     }
     outputs = {name: {"type": (given or {}).get("type", _DEFAULT_TYPE)} for name, given in _outputs(spec)}
     return Work(
@@ -138,7 +139,7 @@ def _outputs(spec: Spec) -> list[tuple[str, Any]]:
 
 
 def _input(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
-    world: World, tree: Tree, node: Node, name: str, given: Any, stored: Mapping[str, Json]
+    world: World, live: Live, tree: Tree, node: Node, name: str, given: Any, stored: Mapping[str, Json]
 ) -> Json:
     if not isinstance(given, Mapping):
         return {"kind": "literal", "value": given}
@@ -149,7 +150,7 @@ def _input(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
     if pointer in stored:
         content = stored[pointer]
     elif pointer in node.references:
-        content = _content_of(world, tree, node.references[pointer], name)
+        content = _content_of(world, live, tree, node.references[pointer], name)
     else:
         return {"kind": "uri", "value": given["path"]}
     if isinstance(content, str):
@@ -158,26 +159,27 @@ def _input(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
     return found | ({"single": True} if "name" in content else {})
 
 
-def _content_of(world: World, tree: Tree, reference: Resolved, name: str) -> Json:
+def _content_of(world: World, live: Live, tree: Tree, reference: Resolved, name: str) -> Json:
     """Return where the referenced version is in the store, or the URI that it is."""
-    live = world.state.read()
     address: Address = reference.address
     record = live.version(address, reference.version) or live.current.get(address)
     if record is None:
         raise failure("reference-unresolved", f"input {name} needs {reference}, which is not registered")
     content = record.realised.get("contents", {}).get("/path")
     if content and not world.store.has(content["md5"]):
-        _put_again(world, tree, record)
+        put_again(world, tree, record)
     return content or record.spec["path"]
 
 
-def _put_again(world: World, tree: Tree, record: Record) -> None:
+def put_again(world: World, tree: Tree, record: Record) -> None:
     """Put what was declared in Git into a store that has lost it, or never had it."""
     then = tree.at(record.lineage.get("commit", ""))
     path = f"{tree.root}{record.source}"
     if then is None or path not in then.entries:
         return
-    asset = declare(then, [(path, ANY)]).assets.get(record.address)
+    assets = declare(then, [(path, ANY)]).assets
+    names = (record.address, *map(address_of, record.formerly))  # what it was called then
+    asset = next((assets[each] for each in names if each in assets), None)
     for each in asset.paths if asset else ():
         if then.exists(each.path):
             _put_tracked(world, tracked(then, each.path))

@@ -12,7 +12,10 @@ from reconciler.content.store import Store
 from reconciler.diagnostics import failure
 from reconciler.format.config import Config
 from reconciler.git.repository import Repository
+from reconciler.live.process import host
 from reconciler.live.state import State
+from reconciler.model import Live
+from reconciler.planning.hosts import has_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,10 @@ class World:
     store: Store
     builder: Builder
     backends: Mapping[str, Backend]
+
+    def store_id(self, live: Live) -> str:
+        """Return the id of the store that records are about; a machine without it makes no other."""
+        return self.store.id if has_store(self.config, host()) else live.store
 
     def backend(self, name: str) -> Backend:
         """Return a backend by the name that mlgit.yml gives it; raises UserError ``backend-missing``."""

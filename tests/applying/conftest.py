@@ -125,3 +125,74 @@ def hanging_index(bench: Bench) -> Iterator[HangingIndex]:
     with index.server:
         threading.Thread(target=index.listen, daemon=True).start()
         yield index
+
+
+# The venv builder, which notes each build and goes on with it when the test lets it, or is stopped.
+_PACED = """
+import pathlib, threading, time
+from reconciler.builders.venv import VenvBuilder
+from reconciler.diagnostics import failure
+
+here = pathlib.Path(__file__).parent
+
+class Paced(VenvBuilder):
+    def __init__(self, root):
+        super().__init__(here / "environments")
+        self.stopped = threading.Event()
+
+    def build(self, request, progress):
+        name = request.address.partition("/")[2]
+        with (here / "builds").open("a") as file:
+            file.write(name + "\\n")
+        deadline = time.monotonic() + 120
+        while not (here / "go").exists() and time.monotonic() < deadline:
+            if self.stopped.wait(0.02):
+                raise failure("build-stopped", "the build was stopped", "run `mlgit apply` again to go on")
+        return super().build(request, progress)
+
+    def stop(self):
+        self.stopped.set()
+"""
+
+
+@dataclass(frozen=True)
+class Paced:
+    """A builder that builds when it is told to."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What makes a process of mlgit find it."""
+        return {"PYTHONPATH": str(self.folder)}
+
+    def builds(self) -> list[str]:
+        """Name what was begun to be built, in order."""
+        noted = self.folder / "builds"
+        return noted.read_text().splitlines() if noted.exists() else []
+
+    def go_on(self) -> None:
+        """Let builds end."""
+        (self.folder / "go").touch()
+
+
+@pytest.fixture
+def paced(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paced]:
+    """Have the bench's environment built when the test says so, with a lease of a second."""
+    found = Paced(tmp_path / "paced")
+    write(
+        found.folder,
+        {
+            "paced.py": _PACED,
+            "paced-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: paced\nVersion: 1\n",
+            "paced-1.dist-info/entry_points.txt": "[mlgit.builders]\npaced = paced:Paced\n",
+        },
+    )
+    monkeypatch.syspath_prepend(found.folder)
+    monkeypatch.setenv("MLGIT_HOST", "here")
+    monkeypatch.setenv("USER", "ada")
+    edit(bench.folder, "mlgit.yml", "name: small,", "name: small, lease: 1,")
+    edit(bench.folder, "mlgit.yml", "store: {", "builder: paced\nstore: {")
+    commit(bench.folder)
+    yield found
+    found.go_on()

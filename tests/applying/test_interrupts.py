@@ -42,11 +42,13 @@ def test_a_run_goes_on_when_its_apply_is_interrupted_and_the_next_apply_takes_it
 
 
 @pytest.mark.parametrize("interrupt", [interrupt_all, interrupt_one])
-def test_an_interrupted_build_registers_nothing_half_and_leaves_no_process(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_build_that_is_interrupted_twice_registers_nothing_half_and_leaves_no_process(  # noqa: PLR0913, PLR0917
     interrupt, bench, hanging_index, mlgit, mlgit_process, listed, golden
 ):
     process = mlgit_process(*APPLY, cwd=bench.folder, env=hanging_index.environment)
     assert hanging_index.asked.wait(30)
+    interrupt(process.pid)
+    next(line for line in process.stdout if "comes to its end first; Ctrl-C once more stops it" in line)
     interrupt(process.pid)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said
@@ -57,6 +59,25 @@ def test_an_interrupted_build_registers_nothing_half_and_leaves_no_process(  # n
     commit(bench.folder)
     assert mlgit(*APPLY, cwd=bench.folder).code == 0
     assert mlgit("plan", cwd=bench.folder).out.startswith("No changes. ")
+
+
+@pytest.mark.parametrize("interrupt", [interrupt_all, interrupt_one])
+def test_a_build_that_is_interrupted_once_comes_to_its_end_and_nothing_more_is_begun(  # noqa: PLR0913, PLR0917
+    interrupt, bench, paced, mlgit, mlgit_process, listed
+):
+    process = mlgit_process(*APPLY, cwd=bench.folder, env=paced.environment)
+    until(paced.builds)
+    interrupt(process.pid)
+    next(line for line in process.stdout if "comes to its end first; Ctrl-C once more stops it" in line)
+    paced.go_on()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "✓ environment/plain: build with paced" in out
+    assert bench.executions() == []
+    assert mlgit("unlock", cwd=bench.folder).out == "Nobody has claimed anything.\n"
+    assert mlgit(*APPLY, cwd=bench.folder).code == 0
+    assert len(bench.executions()) == 1
+    assert paced.builds() == ["plain"]
 
 
 def test_a_job_that_is_followed_or_waited_for_goes_on_when_the_onlooker_leaves(waiting, mlgit, mlgit_process):

@@ -1,34 +1,73 @@
-"""Two applies on one workspace: one acts at a time, and one that only waits is in nobody's way."""
+"""Applies on one workspace at the same time: each does its part, and one that only waits is in nobody's way."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
-from workspaces import APPLY, git
+from workspaces import APPLY, SMALL, commit, git
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_second_apply_is_refused_while_the_first_acts_and_names_it(bench, hanging_index, mlgit, mlgit_process):
+def test_what_an_apply_that_was_killed_was_at_is_taken_on_by_the_next(bench, hanging_index, mlgit, mlgit_process):
     first = mlgit_process(*APPLY, cwd=bench.folder, env=hanging_index.environment)
-    try:
-        assert hanging_index.asked.wait(30)
-        before = git(bench.folder, "rev-parse", "refs/mlgit/small/default/live")
-        second = mlgit(*APPLY, cwd=bench.folder)
-    finally:
-        first.kill()
-        first.communicate(timeout=30)
-    assert second.code == 1
-    assert f"another apply is at work on this workspace: process {first.pid} of " in second.err
-    assert "  help: wait until it has ended; nothing was changed\n" in second.err
-    assert git(bench.folder, "rev-parse", "refs/mlgit/small/default/live") == before
-
-
-def test_the_lock_of_an_apply_that_was_killed_is_free(bench, hanging_index, mlgit, mlgit_process):
-    first = mlgit_process(*APPLY, cwd=bench.folder, env=hanging_index.environment)
-    assert hanging_index.asked.wait(30)
+    assert hanging_index.asked.wait(60)
     first.kill()
-    first.communicate(timeout=30)
-    assert "apply-running" not in mlgit(*APPLY, cwd=bench.folder).err
+    first.communicate(timeout=60)
+    git(bench.folder, "revert", "--no-edit", "HEAD")  # what asks for the package that is never delivered
+    second = mlgit(*APPLY, cwd=bench.folder)
+    assert second.code == 0, second.err
+    assert "took over from " in second.out
+    assert len(bench.executions()) == 1
+
+
+def many(folder, count):
+    files = {f"data/n{number}.csv": f"{number}\n" for number in range(count)}
+    for number in range(count):
+        files[f"data/n{number}.yml"] = SMALL["data/numbers.yml"].replace("numbers", f"n{number}")
+    commit(folder, "many", files)
+
+
+def start(folder, *options):
+    command = [sys.executable, "-m", "reconciler", *APPLY, *options]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def all_well(processes):
+    ended = [each.communicate(timeout=300)[0] for each in processes]
+    assert [each.returncode for each in processes] == [0] * len(processes), "\n\n".join(ended)
+
+
+def left(folder):
+    refs = git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
+    return [each for each in refs if "/claims" in each or "/beat/" in each]
+
+
+@pytest.mark.parametrize("applies", [2, pytest.param(8, marks=pytest.mark.soak)])
+def test_applies_of_all_of_a_workspace_at_once_all_end_well_and_do_everything_once(applies, bench, mlgit, listed):
+    many(bench.folder, 6)
+    all_well([start(bench.folder) for _ in range(applies)])
+    assert mlgit("plan", cwd=bench.folder).out.startswith("No changes. ")
+    assert len(bench.executions()) == 1
+    assert len(listed(bench.folder, "job", "list")) == 1
+    assert {each["version"] for each in listed(bench.folder, "list", "data")} == {"1"}
+    assert left(bench.folder) == []
+
+
+@pytest.mark.parametrize("applies", [3, pytest.param(8, marks=pytest.mark.soak)])
+def test_applies_of_sets_that_overlap_all_end_well_and_lose_no_record(applies, bench, mlgit, listed):
+    many(bench.folder, applies + 1)
+    sets = [(f"data/n{number}", f"data/n{number + 1}", "workspace") for number in range(applies)]
+    all_well([start(bench.folder, *(f"--select={each}" for each in chosen)) for chosen in sets])
+    live = [each["address"] for each in listed(bench.folder, "list")]
+    assert live == [*(f"data/n{number}" for number in range(applies + 1)), "workspace/small"]
+    history = [line for deed in listed(bench.folder, "log", "-n", "100") for line in deed["done"]]
+    assert sorted(line for line in history if "data/" in line) == [
+        f"new-version data/n{number}@1" for number in range(applies + 1)
+    ]
+    assert left(bench.folder) == []
 
 
 def test_a_second_apply_while_the_first_only_waits_is_allowed_and_submits_nothing(

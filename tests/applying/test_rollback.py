@@ -1,0 +1,197 @@
+"""Going back on purpose: what was in force is so again, and nobody who has not heard of it undoes that."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from workspaces import APPLY, commit, edit, git
+
+pytestmark = pytest.mark.slow
+
+BACK = ("rollback", "--auto-approve", "--wait")
+EXTRA = {
+    "data/extra.yml": """
+        $schema: https://azuremlschemas.azureedge.net/latest/data.schema.json
+        name: extra
+        type: uri_file
+        path: numbers.csv
+        """
+}
+
+
+@pytest.fixture
+def moved_on(applied, mlgit):
+    """Apply a second commit: other data, and one asset more."""
+    edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
+    commit(applied, "on", EXTRA)
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    return applied
+
+
+def current(mlgit, folder):
+    """Return what is live: address and version or run."""
+    found = json.loads(mlgit("list", "--format", "json", cwd=folder).out)
+    return {each["address"]: each.get("version") or each.get("run") for each in found}
+
+
+def test_a_rollback_and_a_revert_lead_to_the_same_and_nothing_runs_again(moved_on, mlgit, listed):
+    newer, older = (git(moved_on, "rev-parse", each) for each in ("HEAD", "HEAD~1"))
+    before = current(mlgit, moved_on)
+    back = mlgit(*BACK, older[:10], cwd=moved_on)
+    assert back.code == 0, back.err
+    assert "data/extra" not in current(mlgit, moved_on)
+    assert before["job/sum"] != current(mlgit, moved_on)["job/sum"]
+    git(moved_on, "revert", "--no-edit", newer)
+    reverted = mlgit(*APPLY, cwd=moved_on)
+    assert reverted.code == 0, reverted.err
+    assert reverted.out.startswith("No changes")
+    assert "rolled back" not in mlgit("status", cwd=moved_on).out
+    git(moved_on, "revert", "--no-edit", "HEAD")
+    forward = mlgit(*APPLY, cwd=moved_on)
+    assert forward.code == 0, forward.err
+    assert current(mlgit, moved_on).keys() == before.keys()
+    assert current(mlgit, moved_on)["job/sum"] == before["job/sum"]
+    assert len(listed(moved_on, "job", "list")) == 2
+    assert mlgit("plan", cwd=moved_on).out.startswith("No changes. ")
+
+
+def test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied(moved_on, mlgit):
+    older = git(moved_on, "rev-parse", "HEAD~1")
+    assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
+    refused = mlgit(*APPLY, cwd=moved_on)
+    assert (refused.code, "[rolled-back]" in refused.err) == (1, True)
+    assert "--allow-rewind" in refused.err
+    for command in ("plan", "status"):
+        assert f"to {older[:10]} at " in mlgit(command, cwd=moved_on).out
+    edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
+    commit(moved_on)
+    newer = mlgit(*APPLY, cwd=moved_on)
+    assert newer.code == 0, newer.err
+    for command in ("plan", "status"):
+        assert "rolled back" not in mlgit(command, cwd=moved_on).out
+
+
+def test_an_older_commit_than_the_one_rolled_back_is_held_too(moved_on, mlgit):
+    between = git(moved_on, "rev-parse", "HEAD")
+    edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
+    commit(moved_on)
+    assert mlgit(*APPLY, cwd=moved_on).code == 0
+    assert mlgit(*BACK, "HEAD~2", cwd=moved_on).code == 0
+    git(moved_on, "checkout", "--quiet", between)
+    assert "[rolled-back]" in mlgit(*APPLY, cwd=moved_on).err
+    git(moved_on, "checkout", "--quiet", "HEAD~1")
+    assert mlgit(*APPLY, cwd=moved_on).code == 0
+
+
+def test_a_rollback_is_undone_by_name(moved_on, mlgit):
+    before = current(mlgit, moved_on)
+    assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
+    undone = mlgit(*BACK, "main", cwd=moved_on)
+    assert undone.code == 0, undone.err
+    assert current(mlgit, moved_on).keys() == before.keys()
+    assert mlgit("status", cwd=moved_on).out.find("rolled back") == -1
+    assert mlgit(*APPLY, cwd=moved_on).code == 0
+
+
+def test_what_is_meant_goes_on_in_spite_of_a_rollback(moved_on, mlgit):
+    assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
+    assert mlgit(*APPLY, "--allow-rewind", cwd=moved_on).code == 0
+    assert "rolled back" not in mlgit("status", cwd=moved_on).out
+    assert mlgit(*APPLY, cwd=moved_on).code == 0
+
+
+@pytest.mark.parametrize(
+    ("revision", "code"), [("~1", "rollback-nowhere"), ("v9", "moment-unknown"), ("~99", "moment-unknown")]
+)
+def test_what_names_no_earlier_source_is_refused(revision, code, moved_on, mlgit):
+    refused = mlgit(*BACK, revision, cwd=moved_on)
+    assert (refused.code, f"[{code}]" in refused.err) == (1, True)
+
+
+def test_a_program_is_told_of_a_rollback_as_of_an_apply(moved_on, mlgit):
+    ended = mlgit(*BACK, "main~1", "--format", "json", cwd=moved_on)
+    assert ended.code == 0, ended.err
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert events[0]["commit"] == git(moved_on, "rev-parse", "HEAD~1")
+    assert "apply-ended" in {each["type"] for each in events}
+
+
+def test_the_history_says_who_rolled_back_and_by_which_plan(moved_on, mlgit):
+    newer, older = (git(moved_on, "rev-parse", each) for each in ("HEAD", "HEAD~1"))
+    assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
+    found = json.loads(mlgit("log", "--format", "json", cwd=moved_on).out)
+    (back,) = [each for each in found if each["command"] == "rollback"]
+    assert back["title"] == f"rollback: {newer[:10]} to {older[:10]}"
+    assert back["source"] == older
+    assert {each["plan"] for each in found if each["source"] == older} >= {back["plan"]}
+
+
+def test_an_apply_that_waits_ends_when_what_it_applies_is_rolled_back(waiting, mlgit, mlgit_process):
+    assert mlgit("apply", "--auto-approve", cwd=waiting.folder).code == 0
+    edit(waiting.folder, "data/numbers.csv", "3\n", "3\n4\n")
+    commit(waiting.folder)
+    applying = mlgit_process(*APPLY, cwd=waiting.folder)
+    next(line for line in applying.stdout if " is running" in line)
+    back = mlgit("rollback", "--auto-approve", "main~1", cwd=waiting.folder)
+    assert back.code == 0, back.err
+    waiting.let_it_end()
+    _, said = applying.communicate(timeout=60)
+    assert (applying.returncode, "[applied-meanwhile]" in said) == (1, True)
+
+
+def test_a_rollback_asks_and_shows_its_whole_plan(moved_on, mlgit, golden):
+    refused = mlgit("rollback", "main~1", cwd=moved_on)
+    assert (refused.code, "[approval-needed]" in refused.err) == (1, True)
+    golden("cli/history/rollback-plan.txt", refused.out)
+    assert "rolled back" not in mlgit("status", cwd=moved_on).out
+
+
+@pytest.fixture
+def clones(tmp_path, monkeypatch, mlgit):
+    """Share a workspace of data, applied twice, between two clones; the second has never seen the live state."""
+    monkeypatch.setenv("MLGIT_HOST", "here")
+    config = f"""
+        state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}
+        store: {{path: {tmp_path / "store"}}}
+        backends: {{local: {{type: local, host: here}}}}
+        """
+    git(tmp_path, "init", "--quiet", "--bare", "remote.git")
+    one, other = tmp_path / "one", tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", "remote.git", "one")
+    commit(one, "start", {"mlgit.yml": config, "data/extra.csv": "1", **_data("first")})
+    assert mlgit(*APPLY, cwd=one).code == 0
+    commit(one, "on", _data("second"))
+    ended = mlgit(*APPLY, cwd=one)
+    assert ended.code == 0, ended.err
+    git(one, "push", "--quiet", "origin", "main")
+    git(tmp_path, "clone", "--quiet", "remote.git", "other")
+    return one, other
+
+
+def _data(name):
+    return {f"data/{name}.yml": EXTRA["data/extra.yml"].replace("extra", name).replace("numbers.csv", "extra.csv")}
+
+
+def test_every_clone_learns_of_a_rollback(clones, mlgit):
+    one, other = clones
+    back = mlgit(*BACK, "main~1", cwd=one)
+    assert back.code == 0, back.err
+    assert "[rolled-back]" in mlgit(*APPLY, cwd=other).err
+    assert "rolled back from" in mlgit("status", cwd=other).out
+    commit(other, "newer", _data("third"))
+    newer = mlgit(*APPLY, cwd=other)
+    assert newer.code == 0, newer.err
+    assert current(mlgit, one).keys() == {"data/first", "data/second", "data/third"}
+    assert "rolled back" not in mlgit("status", cwd=one).out
+    assert "rollback: " in mlgit("log", cwd=other).out
+
+
+def test_what_another_clone_has_applied_is_imported_and_compared(clones, mlgit):
+    one, other = clones
+    commit(other, "newer", _data("third"))
+    assert mlgit(*APPLY, cwd=other).code == 0
+    assert "+ data/third" in mlgit("diff", "main", cwd=one).out
+    assert mlgit("import", "--all", cwd=one).code == 0
+    commit(one)
+    assert mlgit("plan", cwd=one).out.startswith("No changes. ")
