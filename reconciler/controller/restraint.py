@@ -1,0 +1,80 @@
+"""What nobody may decide unasked: a plan's decisions that its bounds stop, and what follows from those.
+
+A person is refused such a plan as a whole and can allow it. The controller has nobody to ask, so it leaves that part
+of the plan and goes on with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.model import Action, Address, Live, Op, Plan, Run
+from reconciler.planning.guard import guard
+from reconciler.planning.policy import Policy
+from reconciler.planning.protection import violations
+
+RunsOf = Callable[[Address], Iterable[Run]]
+
+_DAY = timedelta(days=1)
+_STOPPED: Mapping[str, frozenset[Op]] = {
+    "too-many-runs": frozenset({Op.SUBMIT}),
+    "mass-delete": frozenset({Op.ARCHIVE, Op.DELETE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The keys of the decisions that may be made unasked, and why the others may not."""
+
+    keys: frozenset[str]
+    stops: tuple[Diagnostic, ...]
+
+
+NOTHING = Allowed(frozenset(), ())
+
+
+def allowed(plan: Plan, live: Live, policy: Policy, runs_of: RunsOf, at: datetime) -> Allowed:
+    """Return what of a plan may be decided unasked at a time, given the runs that each job had."""
+    stops = {each.key: stop for each in plan.submissions if (stop := _too_often(each, plan, policy, runs_of, at))}
+    rest = _without(plan, stops.keys())
+    guards = tuple(guard(rest, live, policy))
+    ops = frozenset[Op]().union(*(_STOPPED[each.code] for each in guards))
+    rest = _without(rest, {each.key for each in rest.actions if each.op in ops})
+    return Allowed(frozenset(each.key for each in rest.decisions), (*stops.values(), *guards))
+
+
+def protected(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
+    """Yield what a plan would do to something that is protected, each with the address of that."""
+    for each in plan.actions:
+        yield from ((each.address, found) for found in violations(replace(plan, actions=(each,)), policy.config))
+
+
+def _too_often(action: Action, plan: Plan, policy: Policy, runs_of: RunsOf, at: datetime) -> Diagnostic | None:
+    """Say that a job was started too often within a day from the very commit that it would be started from again."""
+    commit, limit = plan.source.kept, policy.config.runs_per_day
+    recent = sum(run.commit == commit and _is_recent(run, at) for run in runs_of(action.address))
+    if recent < limit:
+        return None
+    times = "once" if recent == 1 else f"{recent} times"
+    message = f"{action.address} was started {times} within a day from this commit; limits: runs_per_day: is {limit}"
+    hint = "a new commit starts it again, and so does `mlgit apply`, which asks you"
+    return Diagnostic("runs-per-day", message, hint=hint)
+
+
+def _is_recent(run: Run, at: datetime) -> bool:
+    return bool(run.submitted_at) and datetime.fromisoformat(run.submitted_at) > at - _DAY
+
+
+def _without(plan: Plan, keys: Iterable[str]) -> Plan:
+    """Leave actions out of a plan, and what needs them."""
+    gone = set(keys)
+    left: list[Action] = []
+    for each in plan.actions:  # upstream comes first
+        if each.key in gone or any(key in gone for key in each.needs):
+            gone.add(each.key)
+        else:
+            left.append(each)
+    return replace(plan, actions=tuple(left))

@@ -1,0 +1,122 @@
+"""How a controller is doing, for machines that ask: on loopback, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from workspaces import git, until
+
+from reconciler.controller.health import Health, listening
+from reconciler.controller.turn import Outcome
+from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.model import Status
+
+FAILED = Outcome(wrong=(Diagnostic("remote-unreachable", "cannot read from the remote origin: gone"),))
+
+
+def ask(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def metrics(port):
+    """Return every sample by its name and labels."""
+    text = ask(port, "/metrics")[1]
+    return {
+        (each.name, *sorted(each.labels.values())): each.value
+        for family in text_string_to_metric_families(text)
+        for each in family.samples
+    }
+
+
+def test_all_is_well_while_turns_succeed_or_have_not_failed_for_long():
+    health = Health(60)
+    assert health.ill() == ""
+    health.ended(Outcome("c" * 40))
+    health.ended(FAILED)
+    assert health.ill() == ""
+
+
+def test_three_intervals_without_a_success_are_told_with_the_reason():
+    health = Health(0.01)
+    health.ended(FAILED)
+    until(health.ill)
+    with listening(health, 0) as port:
+        status, text = ask(port, "/healthz")
+        assert status == 503
+        assert "cannot read from the remote origin: gone" in text
+        health.interval = 60
+        health.ended(Outcome("c" * 40))
+        assert ask(port, "/healthz") == (200, "ok\n")
+
+
+def test_what_is_left_to_people_is_no_illness():
+    health = Health(60)
+    health.ended(Outcome("c" * 40, stops=(Diagnostic("rolled-back", "somebody went back"),)))
+    with listening(health, 0) as port:
+        assert ask(port, "/healthz")[0] == 200
+        assert metrics(port)["mlgit_stopped",] == 1
+
+
+def test_turns_failures_drift_and_runs_are_counted():
+    health = Health(60)
+    health.ended(Outcome("c" * 40, drift=2, runs={Status.RUNNING: 3}))
+    health.ended(FAILED)
+    with listening(health, 0) as port:
+        seen = metrics(port)
+    assert (seen["mlgit_turns_total",], seen["mlgit_turn_failures_total",]) == (2, 1)
+    assert seen["mlgit_last_success_timestamp_seconds",] > 1e9
+    assert (seen["mlgit_runs", "running"], seen["mlgit_runs", "failed"]) == (3, 0)
+
+
+def test_other_pages_are_not_there():
+    with listening(Health(60), 0) as port:
+        assert ask(port, "/")[0] == 404
+
+
+def test_only_this_machine_is_answered():
+    with listening(Health(60), 0) as port:
+        row = next(each.split() for each in Path("/proc/net/tcp").read_text().splitlines() if f":{port:04X} " in each)
+        assert row[1] == f"0100007F:{port:04X}"
+
+
+def test_a_port_that_is_taken_is_an_error_with_a_way_out(small, mlgit):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = mlgit("reconcile", "--once", f"--listen={port}", cwd=small)
+    assert ended.code == 1
+    assert f"cannot listen on port {port}" in ended.err
+    assert "[port-taken]" in ended.err
+    with pytest.raises(UserError, match="port"), listening(Health(60), 70_000):
+        pass
+
+
+@pytest.mark.slow
+def test_a_controller_tells_what_it_does(site, controller):
+    going = controller("--listen", "0", "--format", "json")
+    going.says("model/total")
+    notes = (json.loads(line).get("message", "") for line in going.lines)
+    port = int(re.search(r"127\.0\.0\.1:(\d+)/healthz", next(each for each in notes if "healthz" in each))[1])
+    until(lambda: metrics(port).get(("mlgit_runs", "completed")) == 1)
+    seen = metrics(port)
+    assert (seen["mlgit_actions_total", "done", "submit"], seen["mlgit_actions_total", "done", "register"]) == (1, 1)
+    assert ask(port, "/healthz") == (200, "ok\n")
+    site.bare.rename(site.here / "away.git")
+    until(lambda: ask(port, "/healthz")[0] == 503)
+    assert "origin" in ask(port, "/healthz")[1]
+    assert metrics(port)["mlgit_turn_failures_total",] >= 1
+    (site.here / "away.git").rename(site.bare)
+    until(lambda: ask(port, "/healthz")[0] == 200)
+    assert going.end() == 0
+    assert git(site.clone, "status", "--porcelain") == ""
