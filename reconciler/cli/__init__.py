@@ -6,6 +6,7 @@ mlgit, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -26,17 +27,28 @@ COMMANDS: Mapping[str, str] = {
     "validate": "Check the files; offline, executes nothing.",
     "plan": "Say what apply would do, and why.",
     "apply": "Make the live state what Git declares.",
+    "reconcile": "Go on fetching, planning and applying: the controller.",
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
     "show": "Show one asset, with its lineage.",
+    "drift": "Compare the world with what is recorded.",
     "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
-    "log": "Show the history of the live state.",
+    "log": "Show the history of the live state: who, when, from which commit.",
+    "diff": "Show what differs in the live state between two moments.",
+    "rollback": "Go back to what was applied before, and stay there.",
+    "archive": "Take an asset, or a version of it, out of use.",
+    "restore": "Bring back what was archived.",
+    "import": "Write the files of what is live and not declared.",
+    "state": "Look after the live state itself: show, repair, restore, migrate.",
+    "unlock": "Take a claim away from an apply that does not give it back.",
     "fmt": "Put the fields of asset files in canonical order.",
     "schema": "Print the JSON schema of a kind; set up an editor.",
     "explain": "Say what a diagnostic means, and how to cure it.",
 }
 
 INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ROOM = "  help: free some space, and run the command again: what was recorded by then stands"
 
 _BUG = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""
@@ -110,11 +122,20 @@ def _exit_code() -> int:  # noqa: PLR0911 - one return for each way to end
         return _say(f"error: {error.format_message()}", code=1)
     except (click.Abort, KeyboardInterrupt) as stopped:
         return _say(str(stopped) or "interrupted", code=INTERRUPTED)
+    except OSError as error:
+        if error.errno in _FULL:
+            where = error.filename or "a file"
+            return _say(f"error: there is no room left to write {where} [disk-full]", _ROOM, code=1)
+        return _broken(error)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
-        if isinstance(error, BrokenPipeError) and _reader_is_gone():
-            return 1
-        return _say(traceback.format_exc(), _BUG, code=3)
+        return _broken(error)
     return result if isinstance(result, int) else 0
+
+
+def _broken(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        return 1
+    return _say(traceback.format_exc(), _BUG, code=3)
 
 
 def _reader_is_gone() -> bool:

@@ -2,90 +2,170 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import click
-import platformdirs
 
-from reconciler import builders
-from reconciler.applying.converge import Job, Result, converge
-from reconciler.applying.rewind import check_rewind
+from reconciler.applying.claiming import sweep
+from reconciler.applying.converge import PARALLELISM, Job, Result
+from reconciler.applying.rewind import check_rewind, lift
 from reconciler.applying.world import World
-from reconciler.cli.options import guard_options, replace_option
-from reconciler.cli.plan import made, policy_of
-from reconciler.cli.session import Session, checked, keep, open_session
-from reconciler.cli.terminal import Progressing, Terminal, is_interactive
-from reconciler.content.store import Store
+from reconciler.cli.approved import read_plan, session_of
+from reconciler.cli.asking import ask
+from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
+from reconciler.cli.planned import made, policy_of
+from reconciler.cli.session import Session, checked, open_session
+from reconciler.cli.stream import Stream, streaming
+from reconciler.cli.terminal import Progressing, Terminal
 from reconciler.diagnostics import failure
-from reconciler.git.repository import user
-from reconciler.model import Address, Progress, Run, Status
+from reconciler.live.process import host
+from reconciler.model import Address, Plan, Progress, Run, Status
+from reconciler.planning import saved
+from reconciler.planning.hosts import foretold
 from reconciler.planning.observed import unfinished
-from reconciler.planning.plan import Desired
 from reconciler.planning.policy import Policy
-from reconciler.render import text
+from reconciler.planning.saved import Saved
+from reconciler.render import as_json, text
 from reconciler.render.excerpt import inline
+from reconciler.workbench.doing import apply as make
+from reconciler.workbench.doing import title as title
+from reconciler.workbench.doing import world as world_of
 
 _TAIL_BYTES = 4096
 
 
 @click.command("apply")
+@click.argument("plan", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--wait", is_flag=True, help="Wait for runs to end, and register what they make.")
 @click.option("--allow-dirty", is_flag=True, help="Apply the work tree though it differs from HEAD; it is recorded.")
 @click.option("--allow-rewind", is_flag=True, help="Apply a commit that does not follow the one applied last.")
+@click.option(
+    "--parallelism",
+    type=click.IntRange(min=1),
+    default=PARALLELISM,
+    show_default=True,
+    metavar="N",
+    help="How many actions that take long are done side by side.",
+)
+@select_options
 @replace_option
 @guard_options
+@format_option
+@target_option
 def command(  # noqa: PLR0913 - one parameter for each option
+    plan: Path | None,
     *,
     auto_approve: bool,
     wait: bool,
     allow_dirty: bool,
     allow_rewind: bool,
+    parallelism: int,
+    selected: tuple[str, ...],
+    excluded: tuple[str, ...],
     replaced: tuple[str, ...],
     allow_submit: int | None,
     allow_mass_delete: bool,
+    form: str,
 ) -> int:
-    """Make the live state what Git declares: register, build, submit.
+    """Make the live state what Git declares: register, build, submit. With PLAN, a saved one, exactly that.
 
     \b
     mlgit apply
     mlgit apply --auto-approve --wait
+    mlgit plan -o plan.json && mlgit apply plan.json
     """
-    session = open_session(keep=allow_dirty)
-    refuse_dirty(session, allow_dirty=allow_dirty)
-    policy = policy_of(session, replaced, allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=allow_rewind)
-    return carry_out(session, policy, None, auto_approve=auto_approve, wait=wait)
+    asked = any((allow_dirty, allow_rewind, selected, excluded, replaced, allow_submit is not None, allow_mass_delete))
+    if plan is not None and asked:
+        raise click.UsageError("what a saved plan may do was said when it was made: give `mlgit plan -o` the options")
+
+    def work(told: Stream | None) -> int:
+        if plan is not None:
+            approved = read_plan(plan)
+            session = session_of(approved)
+            policy = saved.policy_of(approved, session.config)
+            return carry_out(
+                session,
+                policy,
+                None,
+                auto_approve=True,
+                wait=wait,
+                parallelism=parallelism,
+                approved=approved,
+                told=told,
+            )
+        session = open_session(keep=allow_dirty)
+        refuse_dirty(session, allow_dirty=allow_dirty)
+        policy = policy_of(
+            session, replaced, allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=allow_rewind
+        )
+        policy = replace(policy, select=selected, exclude=excluded)
+        return carry_out(
+            session, policy, None, auto_approve=auto_approve, wait=wait, parallelism=parallelism, told=told
+        )
+
+    return streaming(work) if form == "json" else work(None)
 
 
-def carry_out(session: Session, policy: Policy, only: Address | None, *, auto_approve: bool, wait: bool) -> int:
-    """Plan, ask, apply; return the exit code. With ``only``, what concerns another asset is left for later."""
-    terminal = Terminal()
+def carry_out(  # noqa: PLR0913 - what is to be done, and who said so
+    session: Session,
+    policy: Policy,
+    only: Address | None,
+    *,
+    auto_approve: bool,
+    wait: bool,
+    parallelism: int = PARALLELISM,
+    approved: Saved | None = None,
+    told: Stream | None = None,
+) -> int:
+    """Plan, ask, apply; return the exit code. With ``only``, what concerns another asset is left for later.
+
+    With ``approved`` nothing is done that is not in that saved plan; with ``told`` a program looks on, not a person.
+    """
+    if told:
+        told.started(session.source)
+    session.state.home.refresh()
     live = session.state.read()
+    if approved:
+        saved.refuse_stale(approved, live)
     desired = checked(session, live)
     noted = check_rewind(session.workspace.repository, live, session.source, policy)
     planned = made(session, desired, live, policy, refresh=True)
-    job = Job(desired, policy, _title(session), only)
-    actions = tuple(each for each in planned.actions if job.allows(each))
-    planned = replace(planned, actions=actions, notes=(*planned.notes, *noted))
-    terminal.show(text.plan(planned))
+    planned = saved.agreed(approved, planned, live) if approved else planned
+    among = frozenset(each.key for each in planned.decisions) if approved else None
+    job = Job(desired, policy, "", only, among, parallelism)
+    planned = replace(planned, actions=tuple(each for each in planned.actions if job.allows(each)))
+    body = as_json.body(planned, policy)
+    job = replace(job, title=title(session, approved.digest if approved else saved.digest(body)))
+    planned = replace(planned, notes=(*planned.notes, *noted, *foretold(planned, session.config, host())))
+    if told:
+        told.planned(planned, body)
+    else:
+        Terminal().show(session.heading + text.plan(planned))
     running = [each.run for each in planned.pending if each.run and not each.failed]
     if not planned.actions and not (wait and running):
+        lift(session.state, live, session.source, policy, job.title)
+        for each in sweep(session.state, session.config.lease):
+            (told.note if told else click.echo)(f"Ended the claims of {each}: that apply is no more.")
         return 0
     if planned.decisions and not auto_approve:
-        _ask()
-    click.echo()
-    world = _world(session)
-    source = keep(session, session.source)
-    job = replace(job, desired=Desired(source, desired.tree, desired.declared, desired.ancestry))
+        ask("Apply this?", "apply", possible=told is None)
+    if told is None:
+        click.echo()
+    return execute(session, job, planned, wait=wait, told=told)
+
+
+def execute(session: Session, job: Job, planned: Plan, *, wait: bool, told: Stream | None = None) -> int:
+    """Do an approved plan and show how it goes; return the exit code."""
+    world = world_of(session)
     try:
-        with Progressing(terminal, lambda run: _tail(world, run)) as watch:
-            result = converge(world, job, planned, watch, wait=wait)
+        with told or Progressing(Terminal(), lambda run: _tail(world, run)) as watch:
+            result = make(session, world, job, planned, watch, wait=wait)
     except KeyboardInterrupt as stopped:
         click.echo(err=True)
         raise click.Abort(_interrupted(session)) from stopped
-    return _ended(result)
+    return _ended(result, told)
 
 
 def _interrupted(session: Session) -> str:
@@ -107,37 +187,6 @@ def refuse_dirty(session: Session, *, allow_dirty: bool) -> None:
         raise failure("work-tree-dirty", message, hint)
 
 
-def _world(session: Session) -> World:
-    """Open everything that an apply acts on."""
-    cache = Path(os.environ.get("MLGIT_CACHE_DIR") or platformdirs.user_cache_path("mlgit"))
-    return World(
-        local=session.workspace.local,
-        repository=session.workspace.repository,
-        config=session.config,
-        state=session.state,
-        store=Store(session.store),
-        builder=builders.load(session.config.builder, cache / "environments"),
-        backends=session.backends(),
-    )
-
-
-def _title(session: Session) -> str:
-    return f"source: {session.source.commit}{' with changes' if session.source.dirty else ''}\nby: {user()}"
-
-
-def _ask() -> None:
-    if not is_interactive():
-        message = "apply asks before it acts, and nobody is there to answer"
-        raise failure("approval-needed", message, "say yes beforehand with --auto-approve")
-    try:
-        answer = click.prompt("\nApply this? Only yes is taken for an answer", default="", show_default=False)
-    except click.Abort as stopped:
-        click.echo(err=True)
-        raise click.Abort("interrupted; nothing was changed") from stopped
-    if answer.strip() != "yes":
-        raise failure("not-approved", "not approved; nothing was changed")
-
-
 def _tail(world: World, run: Run) -> str:
     """Return the last line that a run has written."""
     log: Path = world.backend(run.backend).log(run.id)
@@ -149,10 +198,13 @@ def _tail(world: World, run: Run) -> str:
     return lines[-1] if lines else ""
 
 
-def _ended(result: Result) -> int:
+def _ended(result: Result, told: Stream | None) -> int:
     skipped = sum(each.progress is Progress.SKIPPED for each in result.failed)
     failed = len(result.failed) - skipped + len(result.broken)
-    counts = ((failed, "failed"), (skipped, "skipped"))
+    if told:
+        told.applied(done=result.done, failed=failed, skipped=skipped, barred=len(result.barred))
+        return int(bool(failed or result.barred))
+    counts = ((failed, "failed"), (skipped, "skipped"), (len(result.barred), "left to another apply"))
     said = "".join(f", {number} {what}" for number, what in counts if number)
     click.echo(f"\nApplied {text.counted(result.done, 'action')}{said}.")
     for each in result.pending:
@@ -161,4 +213,4 @@ def _ended(result: Result) -> int:
         click.echo("\nMend what failed, then run `mlgit apply` again: it goes on from here.")
     elif not failed and any(each.run for each in result.pending):
         click.echo("\n`mlgit apply --wait` waits for what is running and registers what it makes.")
-    return int(bool(failed))
+    return int(bool(failed or result.barred))

@@ -1,4 +1,4 @@
-"""mlgit init: a working workspace from the template, in a Git repository of its own."""
+"""mlgit init: a working workspace from the template, in a Git repository of its own, or of the one one is in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.here import adopt
 from reconciler.cli.schema import write_editor_settings
 from reconciler.data import folder as data_folder
 from reconciler.diagnostics import failure
@@ -20,15 +21,28 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 @click.command("init")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--here", is_flag=True, help="Adopt the folder one is in, which holds Azure ML YAML already.")
 @click.option("--name", metavar="NAME", help="The name of the workspace; by default that of the folder.")
-def command(folder: Path, name: str | None) -> None:
+def command(folder: Path | None, name: str | None, *, here: bool) -> None:
     """Start a new workspace in DIR, which must be new or empty.
+
+    With --here, make a workspace of a repository that is there: nothing is moved, started or written over.
 
     \b
     mlgit init iris-demo
     cd iris-demo && mlgit plan
+    cd our-repository && mlgit init --here
     """
+    if here == (folder is not None):
+        raise click.UsageError("name a folder for a new workspace, or adopt the one you are in with --here")
+    if folder is None:
+        adopt(Path.cwd(), _checked(name) if name else _derived(Path.cwd()))
+    else:
+        _start(folder, name)
+
+
+def _start(folder: Path, name: str | None) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "give the name of a folder that is not there yet"
         raise failure("folder-not-empty", f"{folder} is there already, and not empty", hint)

@@ -16,12 +16,14 @@ from reconciler.applying.world import chosen
 from reconciler.backends import Backend
 from reconciler.cli import INTERRUPTED
 from reconciler.cli.apply import carry_out, refuse_dirty
-from reconciler.cli.options import format_option
+from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, offline, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import failure
+from reconciler.live.process import host
 from reconciler.live.state import Writes
 from reconciler.model import Address, Json, Run, Status
+from reconciler.planning.hosts import host_of
 from reconciler.planning.observed import reported
 from reconciler.planning.policy import Policy
 from reconciler.render import as_json, text
@@ -42,6 +44,7 @@ def command() -> None:
 @command.command("list")
 @click.argument("job", required=False)
 @format_option
+@target_option
 def list_(job: str | None, form: str) -> None:
     """List runs, of one job or of all, oldest first.
 
@@ -65,6 +68,7 @@ def list_(job: str | None, form: str) -> None:
 @command.command("show")
 @click.argument("job")
 @format_option
+@target_option
 def show(job: str, form: str) -> None:
     """Show a run: how it ended, what it used, its metrics, its outputs, and where they lie.
 
@@ -79,6 +83,7 @@ def show(job: str, form: str) -> None:
 @command.command("logs")
 @click.argument("job")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@target_option
 def logs(job: str, *, follow: bool) -> int:
     """Print what a run has written.
 
@@ -109,6 +114,7 @@ def _follow(backend: Backend, run: Run) -> int:
 @command.command("metrics")
 @click.argument("job")
 @format_option
+@target_option
 def metrics(job: str, form: str) -> None:
     """Show the metrics that a run has logged: the last value of each, and how many there are.
 
@@ -136,6 +142,7 @@ def metrics(job: str, form: str) -> None:
 
 @command.command("cancel")
 @click.argument("job")
+@target_option
 def cancel(job: str) -> None:
     """Stop a run and all that it started. A canceled run stays so until `job rerun`.
 
@@ -157,6 +164,7 @@ def cancel(job: str) -> None:
 
 @command.command("wait")
 @click.argument("job")
+@target_option
 def wait(job: str) -> int:
     """Wait until a run has ended; exit with 0 if it completed. `mlgit apply` then records it.
 
@@ -178,6 +186,7 @@ def wait(job: str) -> int:
 @click.argument("job")
 @click.option("--wait", "waits", is_flag=True, help="Wait for the run to end, and register what it makes.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@target_option
 def rerun(job: str, *, waits: bool, auto_approve: bool) -> int:
     """Run a job again though nothing changed, or though it failed; nothing else is applied.
 
@@ -228,6 +237,10 @@ def _places(session: Session, run: Run) -> Json:
 def _find_there(job: str) -> tuple[Session, Run, Backend]:
     """Return a run as `_find` does, and the backend that it is on."""
     session, run = _find(job)
+    machine = host_of(session.config, run.backend)
+    if machine not in ("", host()):
+        message = f"run {run.id} is on the backend {run.backend}, which is on {machine} only"
+        raise failure("backend-elsewhere", message, f"run this command on {machine}")
     return session, run, chosen(session.backends(), run.backend)
 
 

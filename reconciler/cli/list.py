@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import format_option
+from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.format.kinds import kinds
@@ -17,6 +17,7 @@ from reconciler.source import workspace as workspaces
 @click.option("--archived", is_flag=True, help="Those that were archived, too.")
 @click.option("--declared", is_flag=True, help="What the files declare, instead of what is live.")
 @format_option
+@target_option
 def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> None:
     """List live assets, all or of one KIND.
 

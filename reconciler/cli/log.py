@@ -1,34 +1,37 @@
-"""mlgit log: who changed the live state, when, and what was done."""
+"""mlgit log: who changed the live state, when, from which commit and plan, and what was done."""
 
 from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import format_option
-from reconciler.cli.session import open_session
-from reconciler.render import as_json
-from reconciler.render.excerpt import visible
+from reconciler.applying.history import deeds
+from reconciler.cli.options import format_option, target_option
+from reconciler.cli.session import address_of, open_session
+from reconciler.model import Address
+from reconciler.render import as_json, history
 
 
 @click.command("log")
+@click.argument("address", required=False)
 @click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
 @format_option
-def command(limit: int, form: str) -> None:
-    """Show the history of the live state, newest first.
+@target_option
+def command(address: str | None, limit: int, form: str) -> None:
+    """Show the history of the live state, newest first; with ADDRESS, only what touched that asset.
 
     \b
     mlgit log -n 5
+    mlgit log model/iris --format json
     """
-    moments = list(open_session().state.history(limit))
+    session = open_session()
+    live = session.recorded()
+    named = Address(*address.partition("@")[0].split("/", 1)) if address and "/" in address else None
+    found = deeds(session.state, live, limit, named) if named or address is None else []
+    if address and not found:
+        address_of(address, live)  # says what there is; what left the live state long ago has its history still
     if form == "json":
-        keys = ("commit", "author", "when", "message")
-        click.echo(as_json.dump([{key: getattr(each, key) for key in keys} for each in moments]))
-    elif not moments:
+        click.echo(as_json.dump(history.log_json(found)))
+    elif not found:
         click.echo("Nothing was applied yet.")
     else:
-        shown = (f"{m.when}  {m.author}  {m.commit[:10]}\n{_indented(m.message)}" for m in moments)
-        click.echo(visible("\n\n".join(shown)))
-
-
-def _indented(message: str) -> str:
-    return "\n".join(f"  {line}".rstrip() for line in message.splitlines())
+        click.echo(history.log(found))

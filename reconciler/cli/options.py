@@ -9,6 +9,28 @@ import click
 
 Decorated = Callable[..., Any]
 
+CHANGES = 2  # what --detailed-exitcode exits with where there is something to do
+
+# In the context of a command: the target that the user has chosen.
+TARGET = "mlgit.target"
+
+
+def target_option(function: Decorated) -> Decorated:
+    """Add ``--target``, which `open_session` looks at; the variable MLGIT_TARGET stands in for it."""
+    return click.option(
+        "--target",
+        metavar="NAME",
+        envvar="MLGIT_TARGET",
+        expose_value=False,
+        callback=_choose,
+        help="Work on this target of mlgit.yml.",
+    )(function)
+
+
+def _choose(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value:
+        context.meta[TARGET] = value
+
 
 def format_option(function: Decorated) -> Decorated:
     """Add ``--format text|json``."""
@@ -28,6 +50,24 @@ def guard_options(function: Decorated) -> Decorated:
     submit = click.option("--allow-submit", type=int, metavar="N", help="Let this plan start up to N runs.")
     delete = click.option("--allow-mass-delete", is_flag=True, help="Let this plan remove a large share of all assets.")
     return submit(delete(function))
+
+
+def plan_format_option(function: Decorated) -> Decorated:
+    """Add ``--format text|json|markdown|github``."""
+    choice = click.Choice(["text", "json", "markdown", "github"])
+    described = "For people, for programs (a stream of events), for a page, for a comment of a pull request."
+    return click.option("--format", "form", type=choice, default="text", help=described)(function)
+
+
+def select_options(function: Decorated) -> Decorated:
+    """Add ``--select`` and ``--exclude``."""
+    described = (
+        "Only this: a kind, KIND/NAME with * for anything, a file or folder, tag:KEY=VALUE. "
+        "+ before it adds what it is made from, + behind it what is made from it."
+    )
+    select = click.option("--select", "selected", multiple=True, metavar="WHAT", help=described)
+    exclude = click.option("--exclude", "excluded", multiple=True, metavar="WHAT", help="Not this, nor what needs it.")
+    return select(exclude(function))
 
 
 def replace_option(function: Decorated) -> Decorated:

@@ -1,89 +1,72 @@
-"""mlgit plan: what apply would do and why. Reads Git and the recorded state; changes nothing."""
+"""mlgit plan: what apply would do and why. Reads Git and the recorded state; changes nothing.
+
+Where nothing has changed since it was shown last, it is shown again, and nothing else is loaded. What plans for real
+(``cli.planned``) is imported by name, when it is needed.
+"""
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+from typing import Any
+
 import click
+from click.core import ParameterSource
 
-from reconciler.cli.options import format_option, guard_options, replace_option
-from reconciler.cli.session import Session, checked, open_session, refuse
-from reconciler.cli.terminal import Terminal
-from reconciler.diagnostics import failure
-from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, Live, Observation, Plan
-from reconciler.observe import check_store, observe
-from reconciler.planning.guard import guard
-from reconciler.planning.plan import Desired, make_plan
-from reconciler.planning.policy import Policy
-from reconciler.render import as_json, text
+from reconciler.cli.lines import APPLY, show
+from reconciler.cli.options import (
+    CHANGES,
+    TARGET,
+    guard_options,
+    plan_format_option,
+    replace_option,
+    select_options,
+    target_option,
+)
+from reconciler.source.recall import Recall, Shown, recall
 
-CHANGES = 2
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_INDIFFERENT = {"detailed_exitcode"}  # options that do not change what is planned
 
 
 @click.command("plan")
+@click.option("-o", "--out", "out", type=_FILE, metavar="FILE", help="Save the plan, for `mlgit apply FILE`.")
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
 @click.option("--refresh", is_flag=True, help="Ask the backends how runs stand before planning.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there is something to do.")
+@select_options
 @replace_option
 @guard_options
-@format_option
-def command(  # noqa: PLR0913 - one parameter for each option
-    *,
-    revision: str | None,
-    refresh: bool,
-    detailed_exitcode: bool,
-    replaced: tuple[str, ...],
-    allow_submit: int | None,
-    allow_mass_delete: bool,
-    form: str,
-) -> int:
+@plan_format_option
+@target_option
+def command(**options: Any) -> int:
     """Say what apply would do, and why.
 
     \b
     mlgit plan
+    mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
     mlgit plan --ref origin/main --detailed-exitcode
     """
-    session = open_session(revision)
-    policy = policy_of(session, replaced, allow_submit, allow_mass_delete=allow_mass_delete)
-    live = session.state.read()
-    planned = made(session, checked(session, live), live, policy, refresh=refresh)
-    if form == "json":
-        click.echo(as_json.dump(as_json.plan(planned)))
-    else:
-        Terminal().show(text.plan(planned))
-        if planned.actions:
-            click.echo("\nApply this with `mlgit apply`.")
-        if elsewhere := session.elsewhere(live):
-            click.echo(elsewhere)
-    return CHANGES if detailed_exitcode and any(each.known_after is None for each in planned.actions) else 0
+    known = _known()
+    shown = known.shown() if known else None
+    if shown is None:
+        return int(importlib.import_module("reconciler.cli.planned").work(options, known))
+    _tell(shown)
+    return CHANGES if options["detailed_exitcode"] and shown.now else 0
 
 
-def made(session: Session, desired: Desired, live: Live, policy: Policy, *, refresh: bool) -> Plan:
-    """Plan, and refuse what the files, or the bounds in mlgit.yml, do not allow."""
-    for address in sorted(policy.replace - desired.declared.assets.keys()):
-        hint = did_you_mean(str(address), [str(each) for each in desired.declared.assets])
-        raise failure("address-unknown", f"{address} is not declared, so it cannot be done anew", hint)
-    observation = _seen(session, live) if refresh else None
-    planned, problems = make_plan(desired, live, policy, observation)
-    refuse(session, (*problems, *guard(planned, live, policy)))
-    return planned
+def _known() -> Recall | None:
+    """Return what is remembered, where nothing is asked for beyond the plan of the work tree."""
+    context = click.get_current_context()
+    usual = TARGET not in context.meta and all(
+        context.get_parameter_source(name) is ParameterSource.DEFAULT for name in context.params.keys() - _INDIFFERENT
+    )
+    return recall(Path.cwd(), Path(str(click.__file__)).parents[1]) if usual else None
 
 
-def _seen(session: Session, live: Live) -> Observation:
-    backends = session.backends()
-    check_store(live, backends, session.store)
-    return observe(live, backends)
-
-
-def policy_of(
-    session: Session,
-    replaced: tuple[str, ...],
-    allow_submit: int | None,
-    *,
-    allow_mass_delete: bool,
-    allow_rewind: bool = False,
-) -> Policy:
-    """Put together what mlgit.yml and the options allow."""
-    addresses = frozenset(Address(*each.split("/", 1)) for each in replaced if "/" in each)
-    if len(addresses) != len(replaced):
-        raise click.UsageError("--replace takes an address, KIND/NAME")
-    return Policy(session.config, addresses, allow_submit, allow_mass_delete, allow_rewind)
+def _tell(shown: Shown) -> None:
+    if shown.said:
+        click.echo(shown.said, err=True)
+    show(shown.text)
+    if shown.actions:
+        click.echo(APPLY)

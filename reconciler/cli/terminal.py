@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live as Display
 from rich.spinner import Spinner
 from rich.table import Table
@@ -25,6 +25,7 @@ _MARKS = {
     Progress.FAILED: ("✗", "red"),
     Progress.SKIPPED: ("-", "dim"),
     Progress.WAITING: ("…", "dim"),
+    Progress.BARRED: ("…", "yellow"),
 }
 _GAP = 1  # column between columns
 _ENDLESS = 10_000  # columns of what is no terminal: a file, a pipe; nothing is cut off there
@@ -45,17 +46,22 @@ class Terminal:
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows in columns. Where they are too wide the last ones are left out; the first is never cut."""
-        cells = [[inline(each) for each in row] for row in rows]
-        shown = _fitting(heads, cells, self.console.width)
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for number, head in enumerate(heads[:shown]):
-            table.add_column(head, no_wrap=number == 0, overflow="fold")
-        for row in cells:
-            table.add_row(*(Text(each) for each in row[:shown]))
+        table, shown = _table(heads, [[inline(each) for each in row] for row in rows], self.console.width)
         self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
         if heads[shown:]:
             left_out = ", ".join(heads[shown:])
             self.console.print(Text(f"(too narrow for {left_out}: see --format json)", "dim"))
+
+
+def _table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[Table, int]:
+    """Lay rows out in columns; return how many of the columns have room, too."""
+    shown = _fitting(heads, cells, width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, head in enumerate(heads[:shown]):
+        table.add_column(head, no_wrap=number == 0, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(each) for each in row[:shown]))
+    return table, shown
 
 
 def _fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
@@ -66,6 +72,43 @@ def _fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
         if room < 0:
             return max(number, 2)
     return len(heads)
+
+
+class Watching:
+    """Shows a table and lines again and again: in place on a terminal, elsewhere once, and then what is new of it."""
+
+    def __init__(self, heads: Sequence[str]) -> None:
+        self._heads = heads
+        self._terminal = Terminal()
+        self._display = Display(console=self._terminal.console, auto_refresh=False)
+        self._seen: set[str] | None = None
+
+    def __enter__(self) -> Self:
+        if self._terminal.console.is_terminal:
+            self._display.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._display.stop()
+
+    def show(self, rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
+        """Show how things stand now."""
+        cells = [[inline(each) for each in row] for row in rows]
+        if self._terminal.console.is_terminal:
+            table, _ = _table(self._heads, cells, self._terminal.console.width)
+            below = Text(visible("\n".join(lines)))
+            self._display.update(Group(table, below), refresh=True)
+            return
+        found = ["  ".join(filter(None, row)) for row in cells] + [line for line in lines if line]
+        if self._seen is None:
+            self._terminal.table(self._heads, rows)
+            self._terminal.show("\n".join(lines))
+        else:
+            for line in found:
+                if line not in self._seen:
+                    self._terminal.show(line)
+        sys.stdout.flush()
+        self._seen = {*found}
 
 
 class Progressing:
@@ -103,6 +146,10 @@ class Progressing:
             case _:
                 self._ended(event)
 
+    def note(self, text: str) -> None:
+        """Show something worth knowing beside the actions."""
+        self._console.print(Text(f"  {inline(text)}", "dim"))
+
     def running(self, runs: tuple[Run, ...]) -> None:
         """Show how runs stand."""
         for run in runs:
@@ -124,6 +171,8 @@ class Progressing:
         line = Text.assemble((f"  {mark} ", style), sentence(event.action), (self._took(event.action.key), "dim"))
         if event.progress is Progress.SKIPPED:
             line.append(f": skipped {event.message}", "dim")
+        if event.progress is Progress.BARRED:
+            line.append(f": {event.message}", "yellow")
         self._console.print(line)
         for said in failed_run.message.splitlines() if failed_run else ():
             self._console.print(Text(f"      {inline(said)}", "dim"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from reconciler.render.pages import pages
@@ -30,3 +32,12 @@ def test_a_code_that_is_mistyped_is_recognised(tmp_path, mlgit):
     assert ended.code == 1
     assert "[code-unknown]" in ended.err
     assert "did you mean version-immutable?" in ended.err
+
+
+def test_programs_get_an_explanation_as_json(tmp_path, mlgit):
+    page = json.loads(mlgit("explain", "wrong-type", "--format", "json", cwd=tmp_path).out)
+    assert page["code"] == "wrong-type"
+    assert page["summary"]
+    assert page["text"]
+    listed = json.loads(mlgit("explain", "--format", "json", cwd=tmp_path).out)
+    assert {"code": page["code"], "summary": page["summary"]} in listed

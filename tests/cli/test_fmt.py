@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -139,3 +140,15 @@ def test_a_file_that_cannot_be_written_is_reported(folder, mlgit):
 
 def test_a_folder_without_assets_says_so(tmp_path, mlgit):
     assert mlgit("fmt", cwd=tmp_path).out == "There are no asset files here.\n"
+
+
+def test_programs_are_told_what_would_change_as_json(tmp_path, mlgit):
+    (tmp_path / "a.yml").write_text("path: a.csv\nname: a\n$schema: azureml/data.schema.json\n", "utf-8")
+    ended = mlgit("fmt", "--check", "--diff", "--format", "json", "a.yml", cwd=tmp_path)
+    told = json.loads(ended.out)
+    assert (ended.code, ended.err, told["files"], told["diagnostics"]) == (1, "", 1, [])
+    (changed,) = told["changed"]
+    assert changed["path"] == "a.yml"
+    assert "-name: a" in changed["diff"]
+    assert json.loads(mlgit("fmt", "--format", "json", "a.yml", cwd=tmp_path).out)["changed"] == [{"path": "a.yml"}]
+    assert json.loads(mlgit("fmt", "--format", "json", "a.yml", cwd=tmp_path).out)["changed"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from workspaces import APPLY, commit, edit, git
@@ -23,20 +24,29 @@ def test_the_exit_code_can_tell_that_there_is_nothing_to_do(applied, mlgit):
     assert mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0
 
 
+def made(out: str) -> dict[str, Any]:
+    """Return the plan out of a stream of events."""
+    (found,) = (each for each in map(json.loads, out.splitlines()) if each["type"] == "plan-made")
+    return found
+
+
 def test_the_same_git_and_state_give_the_same_plan_byte_for_byte(small, mlgit, golden):
-    first, second = (mlgit("plan", "--format", "json", cwd=small).out for _ in range(2))
-    assert first == second
-    golden("cli/plan.json", first)
+    first, second = (made(mlgit("plan", "--format", "json", cwd=small).out) for _ in range(2))
+    assert json.dumps(first["body"]) == json.dumps(second["body"])
+    assert first["digest"] == second["digest"]
+    golden("cli/plan.json", json.dumps(first["body"], indent=2) + "\n")
 
 
 def test_a_plan_as_json_says_what_the_text_says(applied, mlgit):
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
-    plan = json.loads(mlgit("plan", "--format", "json", cwd=applied).out)
-    submit, register = plan["actions"]
-    assert (submit["action"], submit["address"], submit["changes"]) == ("submit", "job/sum", ["inputs.factor 2 -> 3"])
+    out = mlgit("plan", "--format", "json", cwd=applied).out
+    submit, register = made(out)["body"]["actions"]
+    assert (submit["action"], submit["address"]) == ("submit", "job/sum")
+    assert submit["changes"] == [{"field": "inputs.factor", "change": "changed", "before": 2, "after": 3}]
+    assert submit["impact"] == [{"address": "model/total", "direct": True}]
     assert (register["action"], register["address"], register["known_after"]) == ("register", "model/total", "job/sum")
     assert submit["sentence"] in mlgit("plan", cwd=applied).out
-    assert plan["dirty"] is True
+    assert json.loads(out.splitlines()[0])["dirty"] is True
 
 
 def test_a_plan_changes_nothing(small, mlgit):
@@ -79,3 +89,18 @@ def test_an_asset_that_another_branch_has_made_is_left_alone(applied, mlgit):
     planned = mlgit("plan", cwd=applied)
     assert "data/more is live, from a commit that this branch has not seen: left alone" in planned.out
     assert "archive" not in planned.out
+
+
+def test_a_part_of_the_plan_can_be_selected(small, mlgit, golden):
+    golden("cli/plan-select.txt", mlgit("plan", "--select", "job/sum", cwd=small).out)
+    golden("cli/plan-exclude.txt", mlgit("plan", "--exclude", "environment", cwd=small).out)
+    wrong = mlgit("plan", "--select", "jbo/sum", cwd=small)
+    assert wrong.code == 1
+    assert "did you mean job/sum?" in wrong.err
+
+
+def test_a_plan_can_be_written_for_a_pull_request(small, mlgit):
+    page, comment = (mlgit("plan", "--format", form, cwd=small) for form in ("markdown", "github"))
+    assert page.out.startswith("### Plan: 6 changes, starts 1 run.\n\n- `+` workspace/small: create\n")
+    assert comment.out.startswith("### Plan: 6 changes")
+    assert (page.err, comment.err) == ("", "")

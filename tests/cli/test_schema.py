@@ -109,3 +109,11 @@ def test_settings_that_cannot_be_merged_are_left_alone(tmp_path, mlgit, text):
     assert '"./.mlgit/schemas/asset.schema.json"' in ended.err
     assert path.read_text("utf-8") == text
     assert not (tmp_path / ".mlgit").exists()
+
+
+def test_programs_get_the_list_of_schemas_as_json(tmp_path, mlgit):
+    listed = json.loads(mlgit("schema", "--format", "json", cwd=tmp_path).out)
+    assert "job" in {each["name"] for each in listed}
+    assert all(each["description"] for each in listed)
+    wrote = json.loads(mlgit("schema", "--write-editor-settings", "--format", "json", cwd=tmp_path).out)
+    assert ".vscode/settings.json" in wrote["wrote"]

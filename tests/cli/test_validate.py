@@ -53,6 +53,31 @@ def test_a_revision_is_checked_instead_of_the_work_tree(small, mlgit):
     assert "Git knows no revision no-such-branch" in unknown.err
 
 
+def test_paths_are_checked_at_a_revision_too(small, mlgit):
+    edit(small, "jobs/sum.yml", "environment:", "enviroment:")
+    edit(small, "data/numbers.yml", "uri_file", "uri_fil")
+    commit(small)
+    data = mlgit("validate", "--ref", "HEAD", "--format", "json", "data", cwd=small)
+    assert {each["path"] for each in json.loads(data.out)["diagnostics"]} == {"data/numbers.yml"}
+    assert json.loads(data.out)["files"] == 1
+    job = mlgit("validate", "--ref", "HEAD", "sum.yml", cwd=small / "jobs")
+    assert "jobs/sum.yml" in job.out
+    assert "data/numbers.yml" not in job.out
+    assert mlgit("validate", "--ref", "HEAD", "environments", cwd=small).code == 0
+    unknown = mlgit("validate", "--ref", "HEAD", "nowhere.yml", cwd=small)
+    assert "there is no file or folder nowhere.yml" in unknown.err
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github", "text"])
+def test_what_is_wrong_in_mlgit_yml_is_reported_like_all_else(form, small, mlgit):
+    config = small / "mlgit.yml"
+    config.write_text(f"{config.read_text('utf-8')}retires: 3\n", "utf-8")
+    ended = mlgit("validate", "--format", form, cwd=small)
+    assert (ended.code, ended.err) == (1, "")
+    assert "unknown field retires" in ended.out
+    assert "mlgit.yml" in ended.out
+
+
 def test_validate_works_in_a_folder_below_and_touches_nothing(small, mlgit):
     before = git(small, "status", "--porcelain")
     assert mlgit("validate", cwd=small / "jobs").out == "5 files: fine.\n"

@@ -1,0 +1,38 @@
+"""mlgit diff: what differs in the live state between two moments of its history."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.applying.history import compare, moment
+from reconciler.cli.options import format_option, target_option
+from reconciler.cli.session import open_session
+from reconciler.cli.terminal import Terminal
+from reconciler.render import as_json, history
+
+
+@click.command("diff")
+@click.argument("before", metavar="REV")
+@click.argument("after", metavar="[REV]", required=False)
+@format_option
+@target_option
+def command(before: str, after: str | None, form: str) -> None:
+    """Show what differs in the live state between two moments; the second is now, where none is given.
+
+    REV is a commit of `mlgit log` or the first digits of one, ~1 for the moment before now (~2 for the one before
+    that), or a source commit that was applied: a branch, a tag, a commit of `git log`.
+
+    \b
+    mlgit diff ~1
+    mlgit diff v1.0 v1.1
+    mlgit diff 3f2a91c --format json
+    """
+    session = open_session()
+    live = session.recorded()
+    first = moment(session.state, live, before)
+    second = moment(session.state, live, after) if after else live
+    differences = compare(session.state, first, second)
+    if form == "json":
+        click.echo(as_json.dump(history.diff_json(first, second, differences)))
+    else:
+        Terminal().show(history.diff(first, second, differences))

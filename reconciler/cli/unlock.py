@@ -1,0 +1,75 @@
+"""mlgit unlock: take a claim away from an apply that will not give it back."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.asking import ask
+from reconciler.cli.options import format_option, target_option
+from reconciler.cli.session import open_session
+from reconciler.cli.terminal import Terminal
+from reconciler.diagnostics import UserError, failure
+from reconciler.format.suggest import did_you_mean
+from reconciler.live import claims, holding
+from reconciler.live.home import Home
+from reconciler.model import Claim
+from reconciler.render import as_json, text
+from reconciler.render.excerpt import visible
+
+
+@click.command("unlock")
+@click.argument("holder", required=False)
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@format_option
+@target_option
+def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
+    """Take away what an apply has claimed; without HOLDER, list who has claimed what.
+
+    It is rarely needed: the next apply takes over by itself from one that has ended, and from one that was not heard
+    of for the time of a lease. The other apply, should it go on, can record nothing more.
+
+    \b
+    mlgit unlock
+    mlgit unlock 9f86d081884c
+    """
+    session = open_session()
+    home = session.state.home
+    home.refresh()
+    commit = home.read(claims.REF)
+    if holder is None:
+        _list(list(claims.read(home.repository, commit).values()), form)
+        return
+    known = claims.holders(home.repository, commit)
+    if holder not in known:
+        hint = did_you_mean(holder, sorted(known)) or "`mlgit unlock` lists those who have"
+        raise failure("holder-unknown", f"{holder} has claimed nothing", hint)
+    click.echo(visible(f"{holder}: {_told(home, commit, holder)}."))
+    if not auto_approve:
+        ask("Take it away?", "unlock")
+    holding.remove(home, holder)
+    click.echo("Taken away. What that apply had recorded stands; `mlgit apply` goes on from there.")
+
+
+def _told(home: Home, commit: str, holder: str) -> str:
+    """Say whose claim it is, and how much."""
+    try:
+        claim = claims.read(home.repository, commit)[holder]
+    except UserError as error:
+        return error.diagnostics[0].message
+    return f"{claim}, has claimed {text.counted(len(claim.exclusive), 'asset')}"
+
+
+def _list(found: list[Claim], form: str) -> None:
+    if form == "json":
+        click.echo(as_json.dump([claims.plain(each) for each in found]))
+    elif not found:
+        click.echo("Nobody has claimed anything.")
+    else:
+        rows = [(each.holder, f"{each.user} on {each.host}", each.since, _some(each)) for each in found]
+        Terminal().table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
+
+
+def _some(claim: Claim, most: int = 3) -> str:
+    names = sorted(map(str, claim.exclusive))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

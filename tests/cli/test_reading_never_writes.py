@@ -1,0 +1,54 @@
+"""Commands that only look change nothing: no ref, no object, no file of the work tree or the store."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from workspaces import edit, git
+
+_LOOKING = [
+    ("validate",),
+    ("validate", "jobs"),
+    ("plan",),
+    ("plan", "--refresh"),
+    ("plan", "--format", "json"),
+    ("status",),
+    ("list",),
+    ("list", "--declared"),
+    ("show", "model/total"),
+    ("job", "list"),
+    ("job", "show", "sum"),
+    ("job", "logs", "sum"),
+    ("job", "metrics", "sum"),
+    ("log",),
+    ("diff", "~1"),
+    ("drift",),
+    ("state", "show"),
+    ("unlock",),
+    ("fmt", "--diff"),
+    ("explain",),
+    ("schema",),
+]
+
+
+def everything(folder):
+    """Return a digest of each file below a folder, but for what mlgit remembers to be quicker."""
+    remembered = folder / ".git" / "mlgit"
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and remembered not in path.parents
+    }
+
+
+@pytest.mark.parametrize("command", _LOOKING, ids=" ".join)
+@pytest.mark.parametrize("dirty", [False, True], ids=["clean", "dirty"])
+def test_a_command_that_only_looks_changes_nothing(command, dirty, applied, mlgit):
+    if dirty:
+        edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    git(applied, "status")  # Git itself refreshes its index when it looks
+    before = everything(applied)
+    ended = mlgit(*command, cwd=applied)
+    assert ended.code == 0, ended.err
+    assert everything(applied) == before
