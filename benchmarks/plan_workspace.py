@@ -1,0 +1,250 @@
+"""Workspaces for `benchmarks/plan.py`: N assets of mixed kinds in one repository, and a live state that has them all.
+
+The state is written directly, as an apply would have left it: applying for real takes minutes at the sizes that are
+of interest, and is measured on its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.format.assets import kind_of
+from reconciler.git.repository import open_repository
+from reconciler.live.state import State, Writes
+from reconciler.model import Action, Address, Live, Op, Record, Run, Status
+from reconciler.planning.fingerprint import FP_VERSION
+from reconciler.planning.plan import Desired, make_plan
+from reconciler.planning.policy import Policy
+from reconciler.source import workspace as workspaces
+
+LINEAGE = "5" * 32
+GROUP = 20  # assets that belong together: an environment, a datastore, and these
+DATA, COMPONENTS, JOBS, DERIVED = range(2, 8), range(8, 12), range(12, 17), range(17, 19)
+URL = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
+CONFIG = f"""\
+state: {{name: bench, lineage: "{LINEAGE}"}}
+store: {{path: .mlgit/store}}
+backends: {{local: {{type: local}}}}
+compute: {{"*": local}}
+assets:
+  include: [{{glob: "**/*.yml", run: RUN}}]
+  exclude: ["**/conda.yml"]
+"""
+
+
+def mixed(assets: int) -> Iterator[tuple[str, str]]:
+    """Yield the files of a workspace, path and text: groups of data, components, jobs, models, ..."""
+    for number in range(assets):
+        group, place = divmod(number, GROUP)
+        yield from _member(group, place, f"g{group:05}")
+        if place == 0:
+            yield f"g{group:05}/src/train.py", f"print('group {group}')\n"
+            yield f"g{group:05}/src/lib/model.py", "WEIGHTS = 1\n"
+
+
+def _member(group: int, place: int, folder: str) -> Iterator[tuple[str, str]]:
+    name = f"g{group}-{place}"
+    about = f"description: Asset {place} of group {group}\ntags: {{team: t{group % 13}, stage: dev, purpose: bench}}\n"
+    if place == 0:
+        head = f"{URL.format('environment')}name: {name}\n{about}"
+        yield f"{folder}/environment.yml", f"{head}image: mcr.example.org/python:3.11\nconda_file: conda.yml\n"
+        yield f"{folder}/conda.yml", "name: e\nchannels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n"
+    elif place == 1:
+        head = f"{URL.format('azureBlob')}name: store_{group}\ntype: azure_blob\n{about}"
+        yield f"{folder}/datastore.yml", f"{head}account_name: account{group % 7}\ncontainer_name: c{group}\n"
+    elif place in DATA:
+        yield f"{folder}/d{place}.yml", f"{URL.format('data')}name: {name}\ntype: uri_file\n{about}path: d{place}.csv\n"
+        yield f"{folder}/d{place}.csv", f"n\n{group}\n{place}\n"
+    elif place in COMPONENTS:
+        yield f"{folder}/c{place}.yml", _component(name, about, group)
+    elif place in JOBS:
+        yield f"{folder}/j{place}.yml", _job(name, about, group, place)
+    elif place in DERIVED:
+        path = f"azureml://jobs/g{group}-{place - 3}/outputs/model"
+        yield f"{folder}/m{place}.yml", f"{URL.format('model')}name: {name}\ntype: custom_model\n{about}path: {path}\n"
+    else:
+        yield f"{folder}/m{place}.yml", f"{URL.format('model')}name: {name}\ntype: custom_model\n{about}path: src/lib\n"
+
+
+def _component(name: str, about: str, group: int) -> str:
+    return f"""{URL.format("commandComponent")}name: {name.replace("-", "_")}
+type: command
+{about}display_name: Component {name}
+inputs:
+  training_data:
+    type: uri_file
+    description: What is learnt from
+  rate:
+    type: number
+    default: 0.1
+outputs:
+  model:
+    type: uri_folder
+code: src
+environment: azureml:g{group}-0@latest
+command: >-
+  python train.py --data ${{{{inputs.training_data}}}} --rate ${{{{inputs.rate}}}} --out ${{{{outputs.model}}}}
+"""
+
+
+def _job(name: str, about: str, group: int, place: int) -> str:
+    return f"""{URL.format("commandJob")}name: {name}
+type: command
+{about}display_name: Training {name}
+experiment_name: bench
+code: src
+command: >-
+  python train.py --data ${{{{inputs.numbers}}}} --epochs ${{{{inputs.epochs}}}} --out ${{{{outputs.model}}}}
+inputs:
+  numbers:
+    type: uri_file
+    path: azureml:g{group}-{place - 10}@latest
+  epochs: {place}
+outputs:
+  model:
+    type: uri_folder
+environment: azureml:g{group}-0@latest
+compute: local
+limits:
+  timeout: 3600
+"""
+
+
+def fan(assets: int) -> Iterator[tuple[str, str]]:
+    """Yield the files of a workspace in which all jobs use one environment."""
+    head = URL.format("environment")
+    yield "environment.yml", f"{head}name: common\nimage: mcr.example.org/python:3.11\nconda_file: conda.yml\n"
+    yield "conda.yml", "name: e\nchannels: [conda-forge]\ndependencies:\n  - python=3.11\n"
+    yield "src/train.py", "print('train')\n"
+    for number in range(assets - 1):
+        head = f"{URL.format('commandJob')}name: j{number}\ncommand: python train.py {number}\ncode: ../../src\n"
+        rest = f"tags: {{team: t{number % 13}}}\nenvironment: azureml:common@latest\ncompute: local\n"
+        yield f"jobs/{number % 100:02}/j{number}.yml", head + rest
+
+
+def data_only(assets: int) -> Iterator[tuple[str, str]]:
+    """Yield the files of a workspace of data with tracked files: what registering is measured with."""
+    for number in range(assets):
+        place = f"d{number % 100:02}/d{number}"
+        yield f"{place}.yml", f"{URL.format('data')}name: d{number}\ntype: uri_file\npath: d{number}.csv\n"
+        yield f"{place}.csv", f"n\n{number}\n"
+
+
+def write(folder: Path, files: Iterator[tuple[str, str]], run: str = "on-change") -> None:
+    """Write files and commit them."""
+    made: set[Path] = set()
+    for name, text in [("mlgit.yml", CONFIG.replace("RUN", run)), (".gitignore", "/.mlgit/\n"), *files]:
+        path = folder / name
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
+        path.write_text(text, encoding="utf-8")
+    for command in (("init", "--quiet", "-b", "main"), ("add", "--all")):
+        git(folder, *command)
+    commit(folder)
+
+
+def commit(folder: Path) -> None:
+    """Commit what the work tree has."""
+    git(folder, "add", "--all")
+    git(folder, "-c", "user.name=b", "-c", "user.email=b@b", "-c", "gc.auto=0", "commit", "--quiet", "-m", "c")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run one Git command."""
+    subprocess.run(["git", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+def settle(folder: Path, history: int = 0) -> int:
+    """Write the state in which nothing is left to do, and ``history`` older runs; return the number of records."""
+    repository = open_repository(folder)
+    workspace = workspaces.find(folder)
+    source, tree = workspaces.at_revision(workspace, "HEAD")
+    _, config, problems = workspaces.read_config(tree)
+    assert config is not None, problems
+    found = workspaces.declared(tree, config)
+    assert not found.diagnostics, found.diagnostics[:3]
+    desired = workspaces.desired(workspace, source, tree, found)
+    state = State(repository, config.state, config.lineage)
+    records: dict[object, Record] = {}
+    while writes := _round(desired, state.read(), Policy(config), records):
+        state.write(writes, "bench")
+    if history:
+        state.write(Writes(runs=tuple(_older(history))), "history")
+    repository.close()
+    workspace.repository.close()
+    git(folder, "gc", "--quiet")
+    return len(records)
+
+
+def _round(desired: Desired, live: Live, policy: Policy, records: dict[object, Record]) -> Writes | None:
+    plan, problems = make_plan(desired, live, policy)
+    assert not problems, problems[:3]
+    current: list[Record] = []
+    versions: list[Record] = []
+    runs: list[Run] = []
+    for action in plan.actions:
+        if action.known_after is None and action.op is not Op.BUILD:
+            record = _applied(action, desired.source.commit, policy)
+            current.append(record)
+            records[action.address] = record
+            versions += [record] if record.version else []
+            runs += [_completed(action.run)] if action.run else []
+    if not current:
+        return None
+    meta = {"applied": desired.source.commit}
+    return Writes(current=tuple(current), versions=tuple(versions), runs=tuple(runs), meta=meta)
+
+
+def _applied(action: Action, commit: str, policy: Policy) -> Record:
+    node = action.node
+    assert node is not None
+    run = action.run.id if action.run else ""
+    bound = kind_of(node.asset).bound
+    return Record(
+        action.address,
+        node.asset.spec,
+        node.fingerprint,
+        node.metadata,
+        FP_VERSION,
+        version="" if run else action.version,
+        seq=action.seq,
+        top=action.seq,
+        contents=node.contents,
+        references=node.references,
+        source=node.asset.source,
+        declared_at=commit,
+        applied_at="2024-01-01T00:00:00Z",
+        lineage={"commit": commit},
+        realised={"backend": policy.config.backend_of(action.address.name)} if bound else {},
+        run=run,
+        latest=run,
+    )
+
+
+def _completed(run: Run) -> Run:
+    outputs = {name: {"md5": run.token} for name in run.spec.get("outputs") or {}}
+    return replace(run, status=Status.COMPLETED, outputs=outputs, submitted_at="2024-01-01T00:00:00.000Z")
+
+
+def _older(runs: int) -> Iterator[Run]:
+    """Yield runs that other commits made: of a hundred jobs, a thousand each."""
+    for number in range(runs):
+        address = Address("job", f"g{number % 100}-12")
+        token = f"{number:040x}"
+        yield Run(f"old-{number}", address, token, token, 1, "local", Status.COMPLETED, submitted_at="2023-01-01")
+
+
+def main() -> None:
+    """Make a workspace: shape, folder, number of assets, number of older runs."""
+    shape, folder, assets, history = sys.argv[1:]
+    write(Path(folder), {"mixed": mixed, "fan": fan}[shape](int(assets)))
+    print(f"{shape}: {settle(Path(folder), int(history))} assets are live", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
