@@ -39,13 +39,13 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 test-fast: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -m "not slow" -q $(QUICK)
+	$(BIN)/python -m pytest -n 2 -m "not slow and not soak" -q $(QUICK)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -m "not soak" --cov --cov-report=term
 
 soak: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 -m soak
 
 clean:
 	rm -rf $(VENV) dist build .coverage* .mypy_cache .ruff_cache .pytest_cache

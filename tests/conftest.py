@@ -23,6 +23,8 @@ settings.register_profile("ci", derandomize=True, print_blob=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
+pytest_plugins = ("services.fixtures",)
+
 CASES = Path(__file__).parent / "cases"
 # What differs from run to run and from machine to machine, and what stands for it in a golden file.
 _MASKS = (
@@ -36,6 +38,7 @@ _MASKS = (
     (re.compile(r"(?m)( run \S+) is (?:queued|running).*$"), r"\1 is <under way>"),
     (re.compile(r"(?m)^  environment/\S+: (?:installing|already built) .*\n"), ""),
     (re.compile(r"(?m)((?:^ *|\\n)by: )[^\"\n]*"), r"\1<user>"),
+    (re.compile(r'("by": )"[^"]*"'), r'\1"<user>"'),
     (re.compile(r"(?m) +$"), ""),
 )
 
