@@ -64,6 +64,9 @@ class Job:
         return not action.op.decision or (wanted and (self.among is None or action.key in self.among))
 
 
+# What is over when it is done; a build or a run may have been what others wait for.
+_AT_ONCE = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}
+
 Mark = tuple[str, str]  # key and version of an action
 
 
@@ -104,14 +107,21 @@ class Result:
         return tuple(each for each in self.pending if each.failed and each.run and each.run.id in self.ended)
 
 
-def look(world: World, job: Job) -> tuple[Plan, Live]:
-    """Observe and plan; a UserError where the files are wrong in the light of the live state."""
+def look(world: World, job: Job, known: Plan | None = None) -> tuple[Plan, Live]:
+    """Observe and plan; a UserError where the files are wrong in the light of the live state.
+
+    A plan for the job that is ``known`` stands where the state is still that one and no run is under way.
+    """
     world.state.home.refresh()
     live = world.state.read()
     check_store(live, world.backends, world.store.root)
-    plan, problems = propose(job.desired, live, job.policy, observe(live, world.backends))
-    if has_errors(problems):
-        raise UserError(*problems)
+    seen = observe(live, world.backends)
+    if known is not None and known.state == live.commit and not seen.runs:
+        plan = known
+    else:
+        plan, problems = propose(job.desired, live, job.policy, seen)
+        if has_errors(problems):
+            raise UserError(*problems)
     return replace(plan, actions=tuple(each for each in plan.actions if job.allows(each))), live
 
 
@@ -139,7 +149,7 @@ def converge(  # noqa: PLR0913 - what, by whom it was approved, and until when
         lift(world.state, live, source, job.policy, job.title)
         return ours(with_heals(plan, approved), world.config, host())
 
-    plan, live = rounds.once(first)
+    plan, live = rounds.once(first, approved)
     rounds.job = replace(job, policy=replace(job.policy, replace=frozenset()))
     begun = source.commit if tally.succeeded else live.applied
 
@@ -148,7 +158,7 @@ def converge(  # noqa: PLR0913 - what, by whom it was approved, and until when
         return ours(tally.left(with_heals(_following(approved, plan), approved)), world.config, host())
 
     def more() -> bool:
-        return rounds.acted or (wait and (rounds.somebody_is_in_the_way() or _a_run_ends(world, live, watch, tally)))
+        return rounds.unfinished or (wait and (rounds.somebody_is_in_the_way() or _a_run_ends(world, live, watch, tally)))
 
     while not stopping() and more():
         plan, live = rounds.once(following)
@@ -164,17 +174,17 @@ class _Rounds:
     watch: Watch
     tally: Tally
     stopping: Callable[[], bool]
-    acted: bool = False
+    unfinished: bool = False
     _told: set[str] = field(default_factory=set)
     _left: set[Mark] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def once(self, narrow: Callable[[Plan, Live], Plan]) -> tuple[Plan, Live]:
+    def once(self, narrow: Callable[[Plan, Live], Plan], known: Plan | None = None) -> tuple[Plan, Live]:
         """Do what can be done now of the plan that ``narrow`` leaves; return the plan and what it was made from."""
-        plan, live = look(self.world, self.job)
+        plan, live = look(self.world, self.job, known)
         plan = narrow(plan, live)
         todo = _todo(plan)
-        self.acted = False
+        self.unfinished = False
         self.tally.barred.clear()
         if not todo:
             return plan, live
@@ -208,7 +218,12 @@ class _Rounds:
         events = apply(replace(plan, actions=(*actions, *later)), context, job.parallelism)
         self.tally.failed |= {_mark(event.action): event for event in events}
         self.tally.done |= {_mark(each) for each in actions} - self._left
-        self.acted = bool(actions)
+        self.unfinished = bool(actions) and not self._was_all(plan)
+
+    def _was_all(self, plan: Plan) -> bool:
+        """Tell whether nothing can follow: all of the plan was done, and none of it has to do with a run."""
+        undone = plan.pending or self.tally.left(plan).actions or self.tally.failed
+        return not undone and all(each.op in _AT_ONCE for each in plan.actions)
 
     def _bar(self, todo: tuple[Action, ...], claimed: Claimed) -> None:
         for action in todo:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
+import click
 from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live as Display
@@ -173,13 +174,20 @@ class Progressing:
             line.append(f": skipped {event.message}", "dim")
         if event.progress is Progress.BARRED:
             line.append(f": {event.message}", "yellow")
-        self._console.print(line)
+        self._say(line)
         for said in failed_run.message.splitlines() if failed_run else ():
-            self._console.print(Text(f"      {inline(said)}", "dim"))
+            self._say(Text(f"      {inline(said)}", "dim"))
         for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self._console.print(Text(visible(f"      {each.message} [{each.code}]"), style))
+            self._say(Text(visible(f"      {each.message} [{each.code}]"), style))
             if each.hint:
-                self._console.print(Text(visible(f"      help: {each.hint}")))
+                self._say(Text(visible(f"      help: {each.hint}")))
+
+    def _say(self, line: Text) -> None:
+        """Print a line; where there is no terminal, without rich: an apply may have ten thousand of them."""
+        if self._console.is_terminal:
+            self._console.print(line)
+        else:
+            click.echo(line.plain)
 
     def _took(self, key: str) -> str:
         seconds = time.monotonic() - self._began.get(key, time.monotonic())

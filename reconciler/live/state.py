@@ -175,9 +175,10 @@ class State:
         files: dict[str, bytes | None] = {}
         if not base or writes.meta:
             files[layout.META] = codec.encode({**meta, **(writes.meta or {})})
-        records = {id(each): codec.dump(each) for each in (*writes.current, *writes.versions)}  # most stand in both
-        files |= {layout.current(each.address): records[id(each)] for each in writes.current}
+        records = {id(each): each for each in (*writes.current, *writes.versions)}  # most stand in both
+        raws = {key: codec.dump(each) for key, each in records.items()}
+        files |= {layout.current(each.address): raws[id(each)] for each in writes.current}
         files |= {layout.current(each): None for each in writes.removed}
-        files |= {layout.history(each.address, each.version): records[id(each)] for each in writes.versions}
+        files |= {layout.history(each.address, each.version): raws[id(each)] for each in writes.versions}
         files |= {layout.history(each.address, each.id): codec.dump(each) for each in writes.runs}
         return files

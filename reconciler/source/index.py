@@ -18,7 +18,7 @@ from pathlib import Path
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Address, address_of
-from reconciler.source.diagnosed import plain
+from reconciler.source.diagnosed import diagnostic, plain
 
 _MANY = 500  # values in one question
 
