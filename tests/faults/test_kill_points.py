@@ -17,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 _SEED = int(os.environ.get("MLGIT_SEED") or random.SystemRandom().randrange(10_000))
 _SAMPLES = 2
+_ROUNDS = int(os.environ.get("MLGIT_ROUNDS") or 200)
+_KILLED = 0.6
 
 
 def holds(shared, unharmed, fatal, *, elsewhere):
@@ -48,3 +50,33 @@ def test_an_apply_that_is_killed_somewhere_is_finished_by_the_next_one(sample, e
 def test_an_apply_that_is_killed_at_any_step_is_finished_by_the_next_one(elsewhere, each_shared, unharmed):
     for step, shared in zip(range(1, len(unharmed[1]) + 1), each_shared(), strict=False):
         holds(shared, unharmed, step, elsewhere=elsewhere)
+
+
+def two_at_once(shared, unharmed, chance):
+    """Let two clones apply the same at once, each perhaps killed; a third one finishes the work."""
+    clones = [shared.top / "one", shared.clone("two")]
+    fatal = [chance.randrange(1, len(unharmed[1]) + 1) if chance.random() < _KILLED else -1 for _ in clones]
+    processes = [shared.start(clone, *APPLY, fatal=step) for clone, step in zip(clones, fatal, strict=True)]
+    ends = [(process.communicate(timeout=300)[0], process.returncode) for process in processes]
+    where = f"killed at {fatal}: {ends}"
+    assert {code for _, code in ends} <= {0, -signal.SIGKILL}, where
+    third = shared.clone("three")
+    code, said = shared.run(third, *APPLY)
+    assert code == 0, f"{where}, then: {said}"
+    assert shared.live(third) == unharmed[0], f"{where}, then: {said}"
+    assert sorted(shared.executions.values()) == [1, 1], f"{where}, then: {said}"
+    assert shared.left_over(third) == [], f"{where}, then: {said}"
+
+
+def test_two_applies_at_once_of_which_one_may_be_killed_come_to_the_same(shared, unharmed):
+    print("seed", _SEED)
+    two_at_once(shared, unharmed, random.Random(_SEED))  # noqa: S311
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("half", [0, 1])
+def test_whatever_happens_to_two_applies_at_once_they_come_to_the_same(half, each_shared, unharmed):
+    print("seed", _SEED)
+    chance = random.Random(_SEED + half)  # noqa: S311
+    for _, shared in zip(range(_ROUNDS // 2), each_shared(), strict=False):
+        two_at_once(shared, unharmed, chance)
