@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import textwrap
@@ -32,6 +33,22 @@ def commit(folder: Path, message: str = "change", files: Mapping[str, str] | Non
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
     return git(folder, "rev-parse", "HEAD")
+
+
+def put(folder: Path, path: str, value: object) -> None:
+    """Put a file into the live state of the small workspace, as another mlgit would."""
+    ref = "refs/mlgit/small/default/live"
+    (folder / "value.json").write_text(json.dumps(value), "utf-8")
+    blob = git(folder, "hash-object", "-w", "value.json")
+    (folder / "value.json").unlink()
+    os.environ["GIT_INDEX_FILE"] = str(folder / ".git/other-index")
+    try:
+        git(folder, "read-tree", ref)
+        git(folder, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        tree = git(folder, "write-tree")
+    finally:
+        del os.environ["GIT_INDEX_FILE"]
+    git(folder, "update-ref", ref, git(folder, "commit-tree", tree, "-p", ref, "-m", "newer"))
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:

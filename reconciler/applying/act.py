@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
+from reconciler.applying.clock import now
 from reconciler.applying.healing import built, heal
 from reconciler.applying.ledger import Ledger
 from reconciler.applying.staging import is_worlds, put_node, put_outputs, work_of
@@ -56,11 +56,6 @@ def external(action: Action) -> bool:
 def slow(action: Action) -> bool:
     """Tell whether the action may take so long that others should not wait for it."""
     return external(action) or action.op in (Op.RECORD, Op.HEAL)
-
-
-def now(precision: str = "seconds") -> str:
-    """Return the time of day as records keep it: UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def _record(context: Context, action: Action) -> Record:

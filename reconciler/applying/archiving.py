@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from reconciler.applying.act import now
+from reconciler.applying.clock import now
 from reconciler.diagnostics import failure
 from reconciler.format.assets import Declared
 from reconciler.format.kind import Leaving
@@ -59,6 +59,9 @@ def archive(shelf: Shelf, address: Address, version: str) -> Change:
     """Say what archiving an address, or one version of it, would write. A UserError says why it cannot be."""
     record = shelf.live.current[address]
     _refuse_other_kinds(address, version)
+    if record.protected:
+        hint = "take it out of protect: in mlgit.yml and apply that first"
+        raise failure("protected", f"{address} is protected", hint)
     if version and version != record.version:
         return _archive_older(shelf, record, version)
     if record.archived:
@@ -69,9 +72,6 @@ def archive(shelf: Shelf, address: Address, version: str) -> Change:
             f"{address}@VERSION" if record.version else "this kind has none"
         )
         raise failure("still-declared", message, hint)
-    if record.protected:
-        hint = "take it out of protect: in mlgit.yml and apply that first"
-        raise failure("protected", f"{address} is protected", hint)
     _refuse_active(shelf.live, record)
     if not version:
         archived = replace(record, archived=True, applied_at=now())
@@ -133,8 +133,18 @@ def restore(shelf: Shelf, address: Address, version: str) -> Change:
         message = f"{address} is archived as a whole"
         raise failure("address-archived", message, f"bring it back first: `mlgit restore {address}`")
     there = replace(record, archived=False, applied_at=now())
-    notes = () if shelf.declares(address) else (_undeclared(address),)
-    return Change(f"restore {address}", Writes(current=(there,), versions=(there,) if record.version else ()), notes)
+    notes = [*needs(shelf.live, record, shelf.declares), *(() if shelf.declares(address) else (_undeclared(address),))]
+    writes = Writes(current=(there,), versions=(there,) if record.version else ())
+    return Change(f"restore {address}", writes, tuple(notes))
+
+
+def needs(live: Live, record: Record, declares: Callable[[Address], bool]) -> Iterator[str]:
+    """Say what a record refers to that is archived as well, so that its file would refer to nothing."""
+    for address in sorted({each.address for each in record.references.values()}):
+        other = live.current.get(address)
+        if other is not None and other.archived and not declares(address):
+            cure = f"`mlgit restore {address}`, then `mlgit import {address}`"
+            yield f"it needs {address}, which is archived too: {cure}"
 
 
 def _undeclared(address: Address) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from reconciler.applying.act import now
+from reconciler.applying.clock import now
 from reconciler.applying.world import World
 from reconciler.git.repository import user
 from reconciler.live.claims import REF

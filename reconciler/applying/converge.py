@@ -20,7 +20,7 @@ from reconciler.applying.rewind import check_meanwhile, check_rewind, lift
 from reconciler.applying.world import World
 from reconciler.diagnostics import UserError, failure, has_errors
 from reconciler.live.process import host
-from reconciler.model import Action, Address, Claim, Event, Live, Op, Pending, Plan, Progress, Run
+from reconciler.model import Action, Address, Event, Live, Op, Pending, Plan, Progress, Run
 from reconciler.observe import active_runs, check_store, observe
 from reconciler.planning.drift import with_heals
 from reconciler.planning.hosts import ours
@@ -32,6 +32,7 @@ from reconciler.planning.proposal import propose
 PARALLELISM = 4  # actions that take long, side by side
 _POLL_SECONDS = 0.2
 _BARRED_SECONDS = 1.0  # between looks whether another apply has given back what this one waits for
+_AT_ONCE = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}  # what has no more to it than being done
 
 
 class Watch(Protocol):
@@ -63,9 +64,6 @@ class Job:
         wanted = self.only is None or action.address == self.only
         return not action.op.decision or (wanted and (self.among is None or action.key in self.among))
 
-
-# What is over when it is done; a build or a run may have been what others wait for.
-_AT_ONCE = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}
 
 Mark = tuple[str, str]  # key and version of an action
 
@@ -108,15 +106,12 @@ class Result:
 
 
 def look(world: World, job: Job, known: Plan | None = None) -> tuple[Plan, Live]:
-    """Observe and plan; a UserError where the files are wrong in the light of the live state.
-
-    A plan for the job that is ``known`` stands where the state is still that one and no run is under way.
-    """
+    """Observe and plan; a UserError where the files are wrong in the light of the live state."""
     world.state.home.refresh()
     live = world.state.read()
     check_store(live, world.backends, world.store.root)
     seen = observe(live, world.backends)
-    if known is not None and known.state == live.commit and not seen.runs:
+    if known is not None and known.state == live.commit and not seen.runs:  # nothing moved, and nothing goes on
         plan = known
     else:
         plan, problems = propose(job.desired, live, job.policy, seen)
@@ -158,7 +153,9 @@ def converge(  # noqa: PLR0913 - what, by whom it was approved, and until when
         return ours(tally.left(with_heals(_following(approved, plan), approved)), world.config, host())
 
     def more() -> bool:
-        return rounds.unfinished or (wait and (rounds.somebody_is_in_the_way() or _a_run_ends(world, live, watch, tally)))
+        return rounds.unfinished or (
+            wait and (rounds.somebody_is_in_the_way() or _a_run_ends(world, live, watch, tally))
+        )
 
     while not stopping() and more():
         plan, live = rounds.once(following)
@@ -228,7 +225,7 @@ class _Rounds:
     def _bar(self, todo: tuple[Action, ...], claimed: Claimed) -> None:
         for action in todo:
             if (claim := claimed.barred.get(action.key)) is not None:
-                event = Event(Progress.BARRED, action, _held_by(claim))
+                event = Event(Progress.BARRED, action, f"is being changed by {claim}")
                 self.tally.barred[_mark(action)] = event
                 if action.key not in self._told:
                     self._told.add(action.key)
@@ -243,10 +240,6 @@ class _Rounds:
             if event.progress is Progress.WAITING:
                 self._left.add(_mark(event.action))
             self.watch.event(event)
-
-
-def _held_by(claim: Claim) -> str:
-    return f"is being changed by {claim}"
 
 
 def _todo(plan: Plan) -> tuple[Action, ...]:

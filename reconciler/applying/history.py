@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from reconciler.diagnostics import failure
 from reconciler.format.kinds import kind_named, kinds
@@ -18,6 +19,8 @@ from reconciler.live.state import State
 from reconciler.model import Address, Deed, Difference, Live, Record, Run, address_of
 
 _SHORT = 10
+_FIRST_LOOK = 64  # commits that are read at first to go steps back
+_MANY = 10_000  # commits among which the nearest one that was applied is looked for
 _BACK = re.compile(r"~(\d*)")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{4,64}")
 _TRAILER = re.compile(r"([a-z][a-z -]*): (.*)")
@@ -61,7 +64,7 @@ def _deed(commit: Moment) -> Deed:
     return Deed(
         commit.commit,
         commit.author,
-        commit.when,
+        _in_utc(commit.when),
         commit.message,
         command,
         first,
@@ -73,40 +76,101 @@ def _deed(commit: Moment) -> Deed:
     )
 
 
+def _in_utc(when: str) -> str:
+    """Write a time as all others are; Git has it in the zone of whoever made the commit."""
+    return datetime.fromisoformat(when).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _trailers(paragraph: str) -> Mapping[str, str]:
     found = [_TRAILER.fullmatch(line) for line in paragraph.splitlines()]
     return {each[1]: each[2] for each in found if each} if all(found) else {}
 
 
-def moment(state: State, live: Live, given: str) -> Live:
-    """Return the live state at a moment: ``~N`` back from now, a commit of its history, or a source commit applied.
+def step_of_apply(deed: Deed) -> str:
+    """Return what the commits of one apply have in common; what was done by hand is a step of its own."""
+    return f"{deed.source} {deed.changed} {deed.plan}" if deed.plan else deed.commit
 
-    Of a source commit it is the last moment that it was applied at. A UserError where nothing is meant by it.
+
+def step_of_source(deed: Deed) -> str:
+    """Return what the commits have in common while one source is in force; "" for those that leave it so."""
+    return deed.source
+
+
+def moment(state: State, live: Live, given: str, step: Callable[[Deed], str] = step_of_apply) -> Live:
+    """Return the live state at a moment: ``~N`` steps back from now, a commit of its history, or a source commit.
+
+    A step is an apply, however many commits it made, or what ``step`` says. Of a source commit it is the last moment
+    that it was applied at. A UserError where nothing is meant by it.
     """
-    commit = _moment(state.repository, live, given) if live.commit else ""
-    if not commit:
+    return state.read(commit_at(state.repository, live.commit, given, step))
+
+
+def commit_at(repository: Repository, tip: str, given: str, step: Callable[[Deed], str] = step_of_apply) -> str:
+    """Return the commit of the live state that is meant, behind the newest one; a UserError where none is."""
+    back = _BACK.fullmatch(given)
+    found = (_back(repository, tip, int(back[1] or 1), step) if back else _named(repository, tip, given)) if tip else ""
+    if not found:
         message = f"{given} is no moment of the live state, and no commit that was applied"
-        hint = "`mlgit log` lists the moments; ~1 is the one before now"
+        hint = (not back and tip and _nearest(repository, tip, given)) or _MOMENTS
         raise failure("moment-unknown", message, hint)
-    return state.read(commit)
+    return found
 
 
-def _moment(repository: Repository, live: Live, given: str) -> str:
-    if back := _BACK.fullmatch(given):
-        return repository.resolve(f"{live.commit}~{back[1]}")
+_MOMENTS = "`mlgit log` lists the moments, with the source of each; ~1 is what was before the last apply"
+
+
+def _back(repository: Repository, tip: str, steps: int, step: Callable[[Deed], str]) -> str:
+    """Return the newest commit of the step that lies so many steps back, "" where there are not as many."""
+    limit = _FIRST_LOOK
+    while True:
+        found = list(commits.commits(repository, tip, limit))
+        heads = _heads(found, step)
+        if steps < len(heads):
+            return heads[steps]
+        if len(found) < limit:
+            return ""
+        limit *= 4
+
+
+def _heads(found: list[Moment], step: Callable[[Deed], str]) -> list[str]:
+    """Return the newest commit of each step, newest first; what belongs to none belongs to the one before it."""
+    heads: list[str] = []
+    last, newest = "", ""
+    for each in found:
+        newest = newest or each.commit
+        if key := step(_deed(each)):
+            if key != last:
+                heads.append(newest)
+            last, newest = key, ""
+    return heads
+
+
+def _named(repository: Repository, tip: str, given: str) -> str:
     named = repository.resolve(given)
-    if _HEXADECIMAL.fullmatch(given) and named and repository.is_ancestor(named, live.commit):
+    if _HEXADECIMAL.fullmatch(given) and named and repository.is_ancestor(named, tip):
         return named
-    return next((each.commit for each in _saying(repository, live, f"source: {named}")), "") if named else ""
+    return next((each.commit for each in _saying(repository, tip, f"source: {named}")), "") if named else ""
 
 
-def _saying(repository: Repository, live: Live, line: str) -> Iterator[Moment]:
-    return commits.commits(repository, live.commit, 1, said=line)
+def _nearest(repository: Repository, tip: str, given: str) -> str:
+    """Name the commit that was applied and is nearest behind one that was not."""
+    named = repository.resolve(given)
+    applied = {_deed(each).source for each in commits.commits(repository, tip, _MANY)} if named else set()
+    nearest = next((each for each in repository.behind(named) if each in applied), "") if named else ""
+    return f"the nearest commit before it that was applied is {nearest[:_SHORT]}" if nearest else ""
+
+
+def _saying(repository: Repository, tip: str, line: str) -> Iterator[Moment]:
+    return commits.commits(repository, tip, 1, said=line)
 
 
 def applied_by(state: State, then: Live) -> str:
     """Return the source commit in force at a moment; a UserError where none was, or no commit has exactly that tree."""
-    last = next((_deed(each) for each in _saying(state.repository, then, "source: ")), None) if then.commit else None
+    last = (
+        next((_deed(each) for each in _saying(state.repository, then.commit, "source: ")), None)
+        if then.commit
+        else None
+    )
     if not then.applied or last is None:
         raise failure("moment-unknown", f"nothing had been applied at {then.commit[:_SHORT]}", "see `mlgit log`")
     if last.changed:

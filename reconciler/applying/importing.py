@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Severity, failure
-from reconciler.format.config import Config
+from reconciler.format.config import FILE, Config
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_named, kinds
 from reconciler.format.pointers import escape, split
@@ -17,6 +17,7 @@ from reconciler.format.writing import written
 from reconciler.model import Address, Entry, Json, LocalPath, Record, Tree
 from reconciler.planning.content import tracked
 from reconciler.planning.masking import MARK
+from reconciler.render.hiding import hidden
 from reconciler.source import workspace as workspaces
 
 # Where the files of a kind go that lie nowhere else: the folder of its plural, which these words do not have.
@@ -38,11 +39,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One file to be written: its path from the workspace root, its text, and what it takes for a plan to agree."""
+    """One file to be written: its path from the workspace root, its text, and what it takes for a plan to agree.
+
+    ``shown`` is the text without the secrets that are in it: variables that a job needs are written, never shown.
+    """
 
     address: Address
     path: str
     text: str
+    shown: str
     secrets: tuple[str, ...] = ()
     contents: tuple[Content, ...] = ()
     notes: tuple[str, ...] = ()
@@ -70,10 +75,10 @@ class Importer:
             _put(spec, each.pointer, _relative(each, self._folder(path)))
         secrets = tuple(_without_marks(spec, kind))
         comments = [f"left out by mlgit import: {each}, a secret, of which no value is kept" for each in secrets]
-        text = written(path, kind.name, spec, comments)
+        text, shown = (written(path, kind.name, each, comments) for each in (spec, hidden(spec)))
         self._drafted.add(path)
         contents = tuple(filter(None, (self._missing(record, each) for each in local)))
-        return Draft(record.address, path, text, secrets, contents)
+        return Draft(record.address, path, text, shown, secrets, contents)
 
     def checked(self, config: Config, drafts: Sequence[Draft]) -> list[Draft]:
         """Read the files as a plan will, once what they name is there, and note what it would say of each."""
@@ -94,12 +99,15 @@ class Importer:
         """Choose the path: that of the file there was, else one in the folder of the kind."""
         address = record.address
         folder = _FOLDERS.get(address.kind, f"{address.kind}s")
-        candidates = [record.source] if _is_inside(record.source) else []
+        candidates = [record.source] if _may_be_written(record.source) else []
         if record.spec.get("name"):  # else the path is the name
             candidates.append(f"{folder}/{address.name.replace('/', '-')}.yml")
         candidates = list(dict.fromkeys(candidates))
         free = (each for each in candidates if each not in self._drafted and not self.is_taken(each))
         found = next(free, None)
+        if not candidates:
+            message = f"{address} cannot be written: its record does not say in which file it was"
+            raise failure("import-impossible", message, "write its file by hand; `mlgit show` tells what it holds")
         if found is None:
             message = f"{address} cannot be written: something stands at {' and at '.join(candidates)} already"
             raise failure("import-impossible", message, "move that out of the way; nothing is overwritten")
@@ -140,8 +148,11 @@ def _unseen(draft: Draft, declared: Mapping[Address, object]) -> tuple[str, ...]
     return (f"assets: in mlgit.yml does not include {draft.path}, so a plan does not see it",)
 
 
-def _is_inside(path: str) -> bool:
-    return bool(path) and posixpath.normpath(path) == path and not path.startswith(("/", "../"))
+def _may_be_written(path: str) -> bool:
+    """Tell whether a file of assets may be put there: a record may be anybody's, and .git/hooks is no place for one."""
+    *_, name = parts = path.split("/")
+    hidden = any(not part or part.startswith(".") for part in parts)
+    return not hidden and name != FILE and name.endswith((".yml", ".yaml"))
 
 
 def _relative(local: LocalPath, folder: str) -> str:

@@ -6,7 +6,7 @@ CI least of all, brings it back; the first commit that is newer goes on from the
 
 from __future__ import annotations
 
-from reconciler.applying.act import now
+from reconciler.applying.clock import now
 from reconciler.diagnostics import failure
 from reconciler.git.repository import Repository
 from reconciler.live.state import State, Writes
@@ -28,8 +28,7 @@ def check_rewind(repository: Repository, live: Live, source: Source, policy: Pol
     if live.applied in ("", source.commit):
         return ()
     short = live.applied[:_SHORT]
-    known = repository.resolve(live.applied)
-    behind = repository.is_ancestor(live.applied, source.commit) if known else None
+    behind = repository.is_ancestor(live.applied, source.commit)
     if behind is None:
         return (f"whether this commit follows {short}, which was applied last, is unknown in this clone",)
     if behind:
@@ -78,15 +77,23 @@ def lift(state: State, live: Live, source: Source, policy: Policy, title: str) -
     held = live.rollback
     if held is None or source.commit == held.to:
         return
-    if policy.allow_rewind or (
-        source.commit != held.commit and state.repository.is_ancestor(held.commit, source.commit)
-    ):
+    if policy.allow_rewind or is_newer(state.repository, live, source):
         message = f"apply: go on from {source.commit[:_SHORT]} after the rollback\n\n{title}\n"
         state.write(Writes(meta={"applied": source.commit, "held": None}), message)
+
+
+def is_newer(repository: Repository, live: Live, source: Source) -> bool:
+    """Tell whether a commit follows the one that was rolled back, so that it may go on from there."""
+    held = live.rollback
+    if held is None or source.commit in ("", held.commit):
+        return False
+    return bool(repository.is_ancestor(held.commit, source.commit))
 
 
 def _is_held(repository: Repository, live: Live, source: Source) -> bool:
     held = live.rollback
     if held is None or source.commit == held.to:
         return False
-    return source.commit == held.commit or bool(repository.is_ancestor(source.commit, held.commit))
+    if source.commit == held.commit:
+        return True
+    return not is_newer(repository, live, source) and repository.is_ancestor(source.commit, held.commit) is not False

@@ -71,6 +71,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Make the live state what Git declares: register, build, submit. With PLAN, a saved one, exactly that.
 
+    What is applied is the commit that is checked out; for another one, `mlgit plan --ref REV -o FILE` makes a PLAN.
+
     \b
     mlgit apply
     mlgit apply --auto-approve --wait
@@ -83,7 +85,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     def work(told: Stream | None) -> int:
         if plan is not None:
             approved = read_plan(plan)
-            session = session_of(approved)
+            session = session_of(approved, plan)
             policy = saved.policy_of(approved, session.config)
             return carry_out(
                 session,
@@ -172,7 +174,7 @@ def _interrupted(session: Session) -> str:
     """Say what an interrupt has left: the record of what was done, and the runs, which go on."""
     runs = [run for run in unfinished(session.live()) if run.status in (Status.QUEUED, Status.RUNNING)]
     going_on = [f"run {run.id} goes on; stop it with `mlgit job cancel {run.address.name}`" for run in runs]
-    recorded = "interrupted; what was done by then is recorded. `mlgit apply` goes on from there."
+    recorded = "interrupted; what was done is recorded. `mlgit apply` goes on from there."
     return "\n".join([recorded, *going_on])
 
 
@@ -182,8 +184,9 @@ def refuse_dirty(session: Session, *, allow_dirty: bool) -> None:
         message = "there is no commit yet, and what is applied must be in Git"
         raise failure("no-commit", message, "run `git add -A && git commit` first")
     if session.source.dirty and not allow_dirty:
-        message = "the work tree differs from HEAD, and what is applied must be in Git"
-        hint = "commit first (`git status` shows what differs), or take it as it is with --allow-dirty"
+        differing = text.some(session.uncommitted())
+        message = f"the work tree differs from HEAD in {differing}, and what is applied must be in Git"
+        hint = "commit first, have .gitignore leave out what is no part of it, or take all as it is with --allow-dirty"
         raise failure("work-tree-dirty", message, hint)
 
 
@@ -198,6 +201,16 @@ def _tail(world: World, run: Run) -> str:
     return lines[-1] if lines else ""
 
 
+def _applied(result: Result) -> str:
+    """Say what was done, as a plan counts it, and beside that how many runs were recorded."""
+    recorded = len(result.ended)
+    changes = f"Applied {text.counted(result.done - recorded, 'change')}"
+    if not recorded:
+        return changes
+    runs = text.counted(recorded, "run")
+    return f"{changes} and recorded {runs}" if result.done > recorded else f"Recorded {runs}"
+
+
 def _ended(result: Result, told: Stream | None) -> int:
     skipped = sum(each.progress is Progress.SKIPPED for each in result.failed)
     failed = len(result.failed) - skipped + len(result.broken)
@@ -206,7 +219,7 @@ def _ended(result: Result, told: Stream | None) -> int:
         return int(bool(failed or result.barred))
     counts = ((failed, "failed"), (skipped, "skipped"), (len(result.barred), "left to another apply"))
     said = "".join(f", {number} {what}" for number, what in counts if number)
-    click.echo(f"\nApplied {text.counted(result.done, 'action')}{said}.")
+    click.echo(f"\n{_applied(result)}{said}.")
     for each in result.pending:
         click.echo(inline(f"  {each.address}: {each.message}"))
     if result.failed:

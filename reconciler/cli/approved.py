@@ -7,6 +7,7 @@ from pathlib import Path
 from reconciler.cli.session import Session, open_session
 from reconciler.diagnostics import failure
 from reconciler.planning.saved import Saved, load
+from reconciler.render import text
 
 _SHORT = 10
 
@@ -21,11 +22,14 @@ def read_plan(path: Path) -> Saved:
     return load(str(path), raw)
 
 
-def session_of(saved: Saved) -> Session:
-    """Open the workspace at what a plan was made of; a UserError where that is not in Git, or in another state."""
+def session_of(saved: Saved, file: Path) -> Session:
+    """Open the workspace at what a plan, read from a file, was made of.
+
+    A UserError where that is not in Git, or in another state.
+    """
     commit = str(saved.envelope["commit"])
     state = saved.body["state"]
-    revision = _committed(saved) if saved.envelope["dirty"] or not commit else commit
+    revision = _committed(saved, file) if saved.envelope["dirty"] or not commit else commit
     session = open_session(revision, target=str(state["target"]))
     config = session.config
     there = (config.state, config.lineage, config.target)
@@ -35,12 +39,14 @@ def session_of(saved: Saved) -> Session:
     return session
 
 
-def _committed(saved: Saved) -> str:
+def _committed(saved: Saved, file: Path) -> str:
     """Return the commit that has the tree of a plan that was made of files that were not committed then."""
     repository = open_session("HEAD").workspace.repository
     head = repository.head()
     if repository.tree_of(head) != saved.body["tree"]:
         message = "the plan was made of files that are not committed, and what is applied must be in Git"
-        hint = "commit them as they were then and apply the plan again, or make a new plan of the commit"
+        differing = text.some(open_session(aside=file).uncommitted())
+        them = f"them as they were then (now {differing})" if differing else "them as they were then"
+        hint = f"commit {them} and apply the plan again, or make a new plan of the commit"
         raise failure("plan-dirty", message, hint)
     return head

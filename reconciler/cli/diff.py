@@ -19,8 +19,9 @@ from reconciler.render import as_json, history
 def command(before: str, after: str | None, form: str) -> None:
     """Show what differs in the live state between two moments; the second is now, where none is given.
 
-    REV is a commit of `mlgit log` or the first digits of one, ~1 for the moment before now (~2 for the one before
-    that), or a source commit that was applied: a branch, a tag, a commit of `git log`.
+    REV is ~1 for the moment before the last apply (~2 for that before the one before it), a source commit that was
+    applied (a branch, a tag, a commit of `git log`), or a commit of `mlgit log` or the first digits of one. What was
+    done by hand, such as archive, counts as an apply.
 
     \b
     mlgit diff ~1

@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from reconciler.applying.archiving import needs
 from reconciler.applying.importing import Content, Draft, Importer
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, address_of, open_session
@@ -47,6 +49,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     found = workspaces.declared(session.tree, session.config)
     records = _undeclared(live, found) if everything else [_named(live, found, each) for each in addresses]
     drafts, failed = _drafts(session, records)
+    drafts = [_with_needs(each, live, found) for each in drafts]
     for each in () if dry_run else drafts:
         _write(session.workspace.folder, each)
     if form == "json":
@@ -92,6 +95,12 @@ def _drafts(session: Session, records: Iterable[Record]) -> tuple[list[Draft], l
     return importer.checked(session.config, drafts), failed
 
 
+def _with_needs(draft: Draft, live: Live, found: Declared) -> Draft:
+    """Note what a file refers to that is archived: reading the file alone cannot tell."""
+    said = needs(live, live.current[draft.address], lambda each: each in found.assets or each in found.broken)
+    return replace(draft, notes=(*draft.notes, *said))
+
+
 def _stands(folder: Path, path: str) -> bool:
     """Tell whether something stands at a path, or the path would leave the workspace through a link."""
     target = folder / path
@@ -113,7 +122,7 @@ def _told(session: Session, drafts: Sequence[Draft], *, dry_run: bool) -> Iterab
     for each in drafts:
         yield f"{'would write' if dry_run else 'wrote'} {each.path} ({each.address})"
         if dry_run:
-            yield from (f"    {line}" if line else "" for line in each.text.splitlines())
+            yield from (f"    {line}" if line else "" for line in each.shown.splitlines())
         yield from (f"  {line}" for line in _said(session, each))
     yield f"{text.counted(len(drafts), 'file')} {'would be ' if dry_run else ''}written." if drafts else _NOTHING
 
@@ -153,5 +162,5 @@ def _json(session: Session, draft: Draft, *, wrote: bool) -> Json:
         "secrets": list(draft.secrets),
         "contents": contents,
         "notes": list(draft.notes),
-        "text": draft.text,
+        "text": draft.shown,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import uuid
 from pathlib import Path
@@ -55,7 +56,9 @@ def _start(folder: Path, name: str | None) -> None:
         create_repository(folder, f"Start the workspace {chosen}").close()
     click.echo(f"Made the workspace {chosen} in {folder}.\n")
     first = "" if not inside else "  git add . && git commit     # it lies in a repository that was there before\n"
-    click.echo(f"Next:\n  cd {folder}\n{first}  mlgit plan                  # what would be made, and why")
+    click.echo(
+        f"Next:\n  cd {shlex.quote(str(folder))}\n{first}  mlgit plan                  # what would be made, and why"
+    )
     click.echo("  mlgit apply --wait          # make it: build, train, register the model")
 
 

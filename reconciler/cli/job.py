@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.act import now
+from reconciler.applying.clock import now
 from reconciler.applying.world import chosen
 from reconciler.backends import Backend
 from reconciler.cli import INTERRUPTED

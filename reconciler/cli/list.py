@@ -8,6 +8,7 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.format.kinds import kinds
+from reconciler.model import Record
 from reconciler.render import as_json
 from reconciler.source import workspace as workspaces
 
@@ -39,8 +40,13 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
     elif not shown:
         click.echo(f"No {kind or 'asset'} is live.")
     else:
-        rows = [(str(each.address), each.version or each.run, each.source, each.applied_at) for each in shown]
+        rows = [(str(each.address), _version(each), each.source, each.applied_at) for each in shown]
         Terminal().table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
+
+
+def _version(record: Record) -> str:
+    """Return the version, or the run where there is none, and say of what is archived that it is."""
+    return " ".join(filter(None, (record.version or record.run, "(archived)" if record.archived else "")))
 
 
 def _declared(session: Session, kind: str | None, form: str) -> None:

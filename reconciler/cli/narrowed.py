@@ -23,20 +23,22 @@ from reconciler.planning import scope
 from reconciler.planning.guard import guard
 from reconciler.planning.policy import Policy
 from reconciler.planning.proposal import propose
-from reconciler.render.history import rolled_back
 from reconciler.source import index as indexes
 from reconciler.source import workspace as workspaces
 from reconciler.source.index import Base, Index
 from reconciler.source.narrowing import Narrow, narrow, rows
+from reconciler.source.uncollected import uncollected
+from reconciler.workbench.proposing import gone_back
 
 _ALIKE = "address-alike"  # between files: to know of one, all must be known
 
 
+@uncollected()
 def planned(session: Session, live: Live, policy: Policy) -> Plan:
     """Plan what the files declare, and refuse what they, or the bounds in mlgit.yml, do not allow."""
     refuse(session, session.unshared())
     plan = _of_the_part(session, live, policy) or _of_the_whole(session, live, policy)
-    return replace(plan, notes=(*plan.notes, *rolled_back(live.rollback)))
+    return replace(plan, notes=(*plan.notes, *gone_back(session, live)))
 
 
 def fits(live: Live, policy: Policy) -> bool:

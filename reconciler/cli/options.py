@@ -47,7 +47,9 @@ def report_option(function: Decorated) -> Decorated:
 
 def guard_options(function: Decorated) -> Decorated:
     """Add the options that let a plan do more than usual."""
-    submit = click.option("--allow-submit", type=int, metavar="N", help="Let this plan start up to N runs.")
+    submit = click.option(
+        "--allow-submit", type=click.IntRange(min=0), metavar="N", help="Let this plan start up to N runs."
+    )
     delete = click.option("--allow-mass-delete", is_flag=True, help="Let this plan remove a large share of all assets.")
     return submit(delete(function))
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.lines import APPLY, show
+from reconciler.cli.lines import show
 from reconciler.cli.options import (
     CHANGES,
     TARGET,
@@ -68,5 +68,5 @@ def _tell(shown: Shown) -> None:
     if shown.said:
         click.echo(shown.said, err=True)
     show(shown.text)
-    if shown.actions:
-        click.echo(APPLY)
+    if shown.then:
+        click.echo(shown.then)

@@ -14,18 +14,19 @@ from typing import Any
 import click
 
 from reconciler import __version__
+from reconciler.applying.rewind import check_rewind
 from reconciler.cli import narrowed
 from reconciler.cli.lines import APPLY, show
 from reconciler.cli.options import CHANGES
 from reconciler.cli.session import Session, checked, open_session
 from reconciler.cli.session import said as said_of_files
 from reconciler.cli.stream import Stream, streaming
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import UserError, failure
 from reconciler.model import Address, Live, Plan
 from reconciler.planning import saved
 from reconciler.planning.policy import Policy
 from reconciler.render import as_json, markdown, text
-from reconciler.render.excerpt import visible
+from reconciler.render.excerpt import inline, visible
 from reconciler.source.recall import Key, Recall, Settings, Shown
 from reconciler.workbench.proposing import made as made
 
@@ -53,10 +54,12 @@ def _work(options: Mapping[str, Any], known: Recall | None, told: Stream | None)
     if out is not None:
         save(planned, policy, out)
     _show(session, planned, policy, live, options["form"], told, [said] if said else [])
-    if options["form"] == "text" and planned.actions and out is None:
-        click.echo(_next(session, policy))
+    then = _next(session, policy, live) if planned.actions else ""
+    if options["form"] == "text" and then and out is None:
+        click.echo(then)
     if out is not None and told is None:
-        first = "Commit the files as they are, then apply" if planned.source.dirty else "Apply"
+        differing = text.some(session.uncommitted())
+        first = f"Commit the files as they are ({differing}), then apply" if differing else "Apply"
         click.echo(f"\nSaved. {first} exactly this with `mlgit apply {out}`.", err=options["form"] != "text")
     now = any(each.known_after is None for each in planned.actions)
     if known is not None:
@@ -64,7 +67,7 @@ def _work(options: Mapping[str, Any], known: Recall | None, told: Stream | None)
             session,
             known,
             live,
-            Shown(visible(session.heading + text.plan(planned)), said_of_files(), bool(planned.actions), now),
+            Shown(visible(session.heading + text.plan(planned)), said_of_files(), then, now),
         )
     return CHANGES if options["detailed_exitcode"] and now else 0
 
@@ -83,25 +86,40 @@ def _show(  # noqa: PLR0913, PLR0917 - what is shown, and how
 ) -> None:
     """Show a plan; what is ``said`` depends on more than Git and the live state, so it is no part of the plan."""
     elsewhere = session.elsewhere(live)
-    whole = replace(planned, notes=(*planned.notes, *said))
     if told:
         for each in said:
             told.note(each)
         told.planned(planned, as_json.body(planned, policy))
     elif form == "text":
-        show(visible(session.heading + text.plan(whole)))
+        first = "".join(f"{each}.\n\n" for each in said)  # how old all of it is comes before the verdict
+        show(visible(first + session.heading + text.plan(planned)))
         if elsewhere:
             click.echo(elsewhere)
     else:
-        body = as_json.body(whole, policy)
-        click.echo(markdown.plan(whole, body, heading=session.heading, folded=form == "github"))
+        body = as_json.body(planned, policy)
+        click.echo("".join(f"> {inline(each)}.\n\n" for each in said), nl=False)
+        click.echo(markdown.plan(planned, body, heading=session.heading, folded=form == "github"))
 
 
-def _next(session: Session, policy: Policy) -> str:
-    """Say how a plan is applied."""
+def _next(session: Session, policy: Policy, live: Live) -> str:
+    """Say how a plan is applied, or why apply will refuse it."""
+    if refused := _refused(session, policy, live):
+        return visible(f"\n`mlgit apply{session.options}` will refuse this: {refused}.")
     said = APPLY.replace("apply`", f"apply{session.options}`")
+    said = said.replace("Apply", "Commit first, then apply") if session.source.dirty else said
     special = policy.select or policy.exclude or policy.replace
     return said.replace("`.", "` and the same options.") if special else said
+
+
+def _refused(session: Session, policy: Policy, live: Live) -> str:
+    """Say why the commit may not be applied, "" where it may; a commit on top of one rolled back may."""
+    try:
+        check_rewind(session.workspace.repository, live, session.source, policy)
+    except UserError as error:
+        (found,) = error.diagnostics
+        mended = session.source.dirty and found.code == "rolled-back"
+        return "" if mended else f"{found.message}; {found.hint}"
+    return ""
 
 
 def save(planned: Plan, policy: Policy, path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from reconciler.applying.converge import Job
-from reconciler.applying.history import applied_by, moment
+from reconciler.applying.history import applied_by, moment, step_of_source
 from reconciler.applying.rewind import hold
 from reconciler.cli.apply import execute, title
 from reconciler.cli.asking import ask
@@ -38,9 +38,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Go back to the source commit that was in force at REV, and stay there.
 
-    REV is a commit of `mlgit log` or the first digits of one, ~1 for the moment before now, or a source commit that
-    was applied. The work tree and its branches stay as they are. CI and the controller are held off: what was rolled
-    back is not applied again before a newer commit is.
+    REV is ~1 for the source commit that was in force before this one (~2 for the one before that), a source commit
+    that was applied, or a commit of `mlgit log` or the first digits of one. The work tree and its branches stay as
+    they are. CI and the controller are held off: what was rolled back is not applied again before a newer commit is.
 
     \b
     mlgit rollback ~1
@@ -75,7 +75,7 @@ def _back(revision: str) -> tuple[Session, Live]:
     now = open_session()
     now.state.home.refresh()
     live = now.state.read()
-    commit = applied_by(now.state, moment(now.state, live, revision))
+    commit = applied_by(now.state, moment(now.state, live, revision, step_of_source))
     if commit == live.applied:
         message = f"commit {commit[:_SHORT]}, which was in force at {revision}, is in force now"
         raise failure("rollback-nowhere", message, "`mlgit log` shows what was before; take one with another source")

@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.options import TARGET
 from reconciler.cli.stream import TOLD
-from reconciler.diagnostics import Diagnostic, Severity, failure, has_errors
+from reconciler.diagnostics import Diagnostic, Severity, UserError, failure
 from reconciler.format.suggest import did_you_mean
 from reconciler.format.targets import DEFAULT
 from reconciler.model import Address, Live, Tree
@@ -53,16 +53,20 @@ def _note(said: str) -> None:
 
 def _show(tree: Tree, problems: Sequence[Diagnostic]) -> None:
     told = click.get_current_context().meta.get(TOLD)
+    errors = [each for each in problems if each.severity is Severity.ERROR]
+    of_files = any(each.span for each in errors)
+    shown = problems if of_files else [each for each in problems if each not in errors]
     if told:
-        for each in problems:
+        for each in shown:
             told(each)
-    elif problems:
-        said = text.diagnostics(problems, lambda path: lines_of(tree, path))
+    elif shown:
+        said = text.diagnostics(shown, lambda path: lines_of(tree, path))
         click.get_current_context().meta.setdefault(_SAID, []).append(said)
         click.echo(said, err=True)
-    if has_errors(problems):
-        errors = sum(each.severity is Severity.ERROR for each in problems)
-        raise failure("files-wrong", f"{text.counted(errors, 'error')}; nothing was planned or changed")
+    if of_files:
+        raise failure("files-wrong", f"{text.counted(len(errors), 'error')}; nothing was planned or changed")
+    if errors:
+        raise UserError(*errors)
 
 
 def address_of(given: str, live: Live) -> Address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.applying.history import commit_at
 from reconciler.cli.asking import ask
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
@@ -89,7 +90,8 @@ def _cure(damage: Damage) -> str:
 def restore(commit: str | None, *, auto_approve: bool) -> None:
     """Put the live state back: as it was at COMMIT of its history, or, without one, where a remote has lost it.
 
-    Only what is recorded goes back, nothing is undone in the world: `mlgit rollback` does that.
+    Only what is recorded goes back, nothing is undone in the world: `mlgit rollback` does that. COMMIT may be ~1, as
+    of `mlgit diff`: the records as they were before the last apply.
 
     \b
     mlgit state restore
@@ -100,6 +102,8 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
         _put_back(state.home.newest(), auto_approve=auto_approve)
         return
     state.home.refresh()
+    if commit.startswith("~"):
+        commit = commit_at(state.repository, state.commit(), commit)[:_SHORT]
     if not auto_approve:
         ask(f"Make the records what they were at {commit}?", "state restore")
     new = mending.restore(state, commit, user())

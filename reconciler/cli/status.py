@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import click
@@ -13,7 +13,7 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session
 from reconciler.cli.terminal import Terminal, Watching
 from reconciler.diagnostics import has_errors
-from reconciler.model import Live, Observation, Pending, Record, Run
+from reconciler.model import Action, Live, Observation, Pending, Plan, Record, Run
 from reconciler.observe import active_runs, is_here, observe
 from reconciler.planning.observed import fold
 from reconciler.planning.policy import Policy
@@ -79,6 +79,8 @@ class _Seen:
 
     live: Live
     pending: tuple[Pending, ...]
+    ended: tuple[Action, ...] = ()  # the runs that came to their end and are not recorded yet
+    following: tuple[Action, ...] = ()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
@@ -93,7 +95,8 @@ class _Seen:
         waits = [f"  {each.address}: {each.message}" for each in self.pending if not each.failed]
         failed = [f"  {each.address}: {each.message}" for each in self.pending if each.failed]
         lines = ["", count, *(each + "." for each in rolled_back(self.live.rollback))]
-        for title, found in (("Waiting:", waits), ("Failed:", failed)):
+        ended = [f"  {_ended(each, self.following)}" for each in self.ended]
+        for title, found in (("Ended, not recorded yet:", ended), ("Waiting:", waits), ("Failed:", failed)):
             lines += ["", title, *map(inline, found)] if found else []
         return lines
 
@@ -103,16 +106,26 @@ def _look(session: Session) -> _Seen:
     live = session.recorded()
     there = is_here(live, session.store)
     observation = observe(live, session.backends()) if there else Observation()
-    return _Seen(fold(live, observation)[0], _pending(session, live, observation if there else None))
+    plan = _plan(session, live, observation if there else None)
+    seen, ended = fold(live, observation)
+    return _Seen(seen, plan.pending, ended, plan.actions) if plan else _Seen(seen, (), ended)
 
 
-def _pending(session: Session, live: Live, observation: Observation | None) -> tuple[Pending, ...]:
-    """Return what a plan would leave as it is; nothing where the files are wrong, which is for validate to say."""
+def _plan(session: Session, live: Live, observation: Observation | None) -> Plan | None:
+    """Return what a plan would say; None where the files are wrong, which is for validate to say."""
     found = workspaces.declared(session.tree, session.config)
     if not live.commit or has_errors(found.diagnostics):
-        return ()
+        return None
     desired = workspaces.desired(session.workspace, session.source, session.tree, found)
-    return propose(desired, live, Policy(session.config), observation)[0].pending
+    return propose(desired, live, Policy(session.config), observation)[0]
+
+
+def _ended(record: Action, plan: Sequence[Action]) -> str:
+    """Say of a run that ended what the next apply makes of it."""
+    follows = [str(each.address) for each in plan if record.key in each.needs]
+    then = f", then comes {text.some(follows)}" if follows else ""
+    status = record.run.status if record.run else ""
+    return f"{record.address}: run {record.version} {status}; `mlgit apply` records that{then}"
 
 
 def _watch(session: Session, interval: float, *, until_idle: bool) -> int:
@@ -131,10 +144,13 @@ def _watch(session: Session, interval: float, *, until_idle: bool) -> int:
 def _json(seen: _Seen) -> Iterator[object]:
     """Yield what is live with how it stands, then what waits to become so."""
     waiting = {each.address: each for each in seen.pending}
+    unrecorded = {each.address: each.version for each in seen.ended}
     for record in seen.live.current.values():
         run = _newest(seen.live, record)
         left = waiting.pop(record.address, None)
-        yield {**as_json.record(record), "state": _state(record, run)} | ({"pending": _plain(left)} if left else {})
+        more = {"pending": _plain(left)} if left else {}
+        more |= {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
+        yield {**as_json.record(record), "state": _state(record, run)} | more
     for address, left in waiting.items():
         yield {"address": str(address), "state": "absent", "pending": _plain(left)}
 

@@ -11,10 +11,10 @@ import click
 from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live as Display
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.cli.going import Going
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, Status
 from reconciler.render.excerpt import inline, visible
@@ -113,7 +113,7 @@ class Watching:
 
 
 class Progressing:
-    """Shows an apply as it goes: a finished action is a line that stays, what goes on is one line below.
+    """Shows an apply as it goes: a finished action is a line that stays, what goes on is a line each below.
 
     ``tail`` gives the last line of a run's log.
     """
@@ -123,15 +123,15 @@ class Progressing:
         self._tail = tail
         self._began: dict[str, float] = {}
         self._said: dict[str, str] = {}
-        self._display = Display(console=self._console, transient=True, refresh_per_second=8)
+        self._going = Going(self._console)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._display.start()
+            self._going.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._display.stop()
+        self._going.stop()
 
     def event(self, event: Event) -> None:
         """Show one event."""
@@ -140,40 +140,44 @@ class Progressing:
             case Progress.STARTED:
                 self._began[key] = time.monotonic()
                 if self._console.is_terminal:
-                    self._now(sentence(event.action))
+                    self._going.action(key, sentence(event.action))
             case Progress.MESSAGE:
                 self._said[key] = event.message
-                self._now(f"{event.action.address}: {event.message}")
+                self._going.action(key, str(event.action.address), event.message)
+                self._plainly(f"{event.action.address}: {event.message}")
             case _:
+                self._going.ended(event.action)
                 self._ended(event)
 
     def note(self, text: str) -> None:
         """Show something worth knowing beside the actions."""
-        self._console.print(Text(f"  {inline(text)}", "dim"))
+        self._say(Text(f"  {inline(text)}", "dim"))
 
     def running(self, runs: tuple[Run, ...]) -> None:
         """Show how runs stand."""
+        if self._console.is_terminal:
+            self._going.runs(runs, self._tail)
+            return
         for run in runs:
             tail = self._tail(run)
             said = f"run {run.id} is {run.status}" + (f": {tail}" if tail else "")
-            self._now(f"{run.address}: {said}")
+            self._plainly(f"{run.address}: {said}")
 
-    def _now(self, line: str) -> None:
+    def _plainly(self, line: str) -> None:
+        """Print once what goes on, where nothing can be drawn in place."""
         line = inline(line)
-        if self._console.is_terminal:
-            self._display.update(Spinner("dots", Text(line, no_wrap=True, overflow="ellipsis")))
-        elif line not in self._said:
+        if not self._console.is_terminal and line not in self._said:
             self._said[line] = ""
-            self._console.print(Text(f"  {line}"))
+            self._say(Text(f"  {line}"))
 
     def _ended(self, event: Event) -> None:
         failed_run = _failed_run(event.action)
         mark, style = _MARKS[Progress.FAILED if failed_run else event.progress]
         line = Text.assemble((f"  {mark} ", style), sentence(event.action), (self._took(event.action.key), "dim"))
         if event.progress is Progress.SKIPPED:
-            line.append(f": skipped {event.message}", "dim")
+            line.append(f": skipped {inline(event.message)}", "dim")
         if event.progress is Progress.BARRED:
-            line.append(f": {event.message}", "yellow")
+            line.append(f": {inline(event.message)}", "yellow")
         self._say(line)
         for said in failed_run.message.splitlines() if failed_run else ():
             self._say(Text(f"      {inline(said)}", "dim"))

@@ -34,11 +34,13 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     """
     session = open_session()
     home = session.state.home
+    if holder is None:
+        if said := session.refresh():  # to look is possible without the others; how old it is must be known
+            session.note(said)
+        _list(list(claims.read(home.repository, home.read(claims.REF)).values()), form)
+        return
     home.refresh()
     commit = home.read(claims.REF)
-    if holder is None:
-        _list(list(claims.read(home.repository, commit).values()), form)
-        return
     known = claims.holders(home.repository, commit)
     if holder not in known:
         hint = did_you_mean(holder, sorted(known)) or "`mlgit unlock` lists those who have"

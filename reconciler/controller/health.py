@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from reconciler.controller.turn import Outcome
 from reconciler.diagnostics import Diagnostic, failure
@@ -39,6 +46,7 @@ class Health:
     _runs: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made is for nobody to watch
         known = self.registry
         self._turns = Counter("mlgit_turns", "Turns taken.", registry=known)
         self._failures = Counter("mlgit_turn_failures", "Turns that failed.", registry=known)

@@ -121,7 +121,7 @@ def _kept(tree: Tree, below: dict[str, Entry | Fault]) -> dict[str, Entry | Faul
     ignore = below.get(".amlignore") or below.get(".gitignore")
     if not isinstance(ignore, Entry):
         return below
-    patterns = importlib.import_module("pathspec").GitIgnoreSpec.from_lines(
+    patterns = importlib.import_module("reconciler.format.ignoring").ignoring(
         tree.read(ignore.oid).decode("utf-8", "replace").splitlines()
     )
     return {name: entry for name, entry in below.items() if not patterns.match_file(name)}

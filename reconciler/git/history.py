@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.git.refs import Moment
+from reconciler.git.refs import FORMAT, Moment, moments
 from reconciler.git.repository import Repository
-
-_FORMAT = "--format=%H%x1f%an <%ae>%x1f%aI%x1f%B%x1e"
 
 
 def commits(
@@ -15,11 +13,8 @@ def commits(
 ) -> Iterator[Moment]:
     """Yield the commits behind a tip, newest first: those that touched a path, whose message has a line, if given."""
     only = [f"--grep=^{said}", "--basic-regexp"] if said else []
-    command = ["log", f"--max-count={limit}", _FORMAT, *only, "--end-of-options", tip, "--", *paths]
-    for each in repository.git(*command, env={"GIT_LITERAL_PATHSPECS": "1"}).split("\x1e"):
-        if each.strip():
-            commit, author, when, message = each.strip("\n").split("\x1f")
-            yield Moment(commit, author, when, message.strip())
+    command = ["log", f"--max-count={limit}", *FORMAT, *only, "--end-of-options", tip, "--", *paths]
+    yield from moments(repository.git(*command, env={"GIT_LITERAL_PATHSPECS": "1"}))
 
 
 def changed(repository: Repository, before: str, after: str) -> Mapping[str, tuple[str, str]]:

@@ -99,8 +99,8 @@ def load(repository: Repository, tree: str, root: str = "") -> Tree:
 
     def size(oid: str) -> int:
         try:
-            with repository.reading:
-                return int(repository.repo.git.get_object_header(oid)[2])
+            with repository.reading() as git:
+                return int(git.get_object_header(oid)[2])
         except ValueError as error:  # as in `blob`
             raise trees.MissingObjectError(oid) from error
 

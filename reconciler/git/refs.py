@@ -91,13 +91,19 @@ def commits(repository: Repository, drafts: Sequence[Draft]) -> list[str]:
             stream.write(f"from {draft.parent}\n".encode())
         for path, content in draft.files.items():
             if content is None:
-                stream.write(f"D {path}\n".encode())
+                stream.write(b"D %s\n" % _quoted(path))
             else:
-                stream.write(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")
+                stream.write(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
         # The scratch ref goes within the stream: it never exists outside of it, and the next commit begins anew.
         stream.write(f"\nget-mark :{mark}\nreset {_SCRATCH}\nfrom {ABSENT}\n\n".encode())
     stream.write(b"done\n")
     return _with_input(repository, stream.getvalue(), "fast-import", "--quiet", "--force").split()
+
+
+def _quoted(path: str) -> bytes:
+    """Write a path so that nothing in it can be taken for a command: names come from other people's trees, too."""
+    plain = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{plain}"'.encode("utf-8", "surrogateescape")
 
 
 def _with_input(repository: Repository, asked: bytes, *command: str) -> str:
@@ -116,8 +122,15 @@ def _committer(repository: Repository) -> tuple[str, str, str]:
 
 def history(repository: Repository, ref: str, limit: int) -> Iterator[Moment]:
     """Yield the commits of a ref, newest first."""
-    listed = repository.git("log", f"--max-count={limit}", "--format=%H%x1f%an <%ae>%x1f%aI%x1f%B%x1e", ref, "--")
-    for each in listed.split("\x1e"):
+    yield from moments(repository.git("log", f"--max-count={limit}", *FORMAT, ref, "--"))
+
+
+FORMAT = ("-z", "--format=%H%n%an <%ae>%n%aI%n%B")
+
+
+def moments(listed: str) -> Iterator[Moment]:
+    """Read what ``git log`` lists in FORMAT; a message may have anything in it."""
+    for each in listed.split("\0"):
         if each.strip():
-            commit, author, when, message = each.strip("\n").split("\x1f")
+            commit, author, when, message = [*each.strip("\n").split("\n", 3), ""][:4]
             yield Moment(commit, author, when, message.strip())

@@ -8,7 +8,8 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,29 @@ class Repository:
         linked = Path(repo.git_dir).resolve() != self.common  # one of several work trees, and not the first
         first = self.common.parent if self.common.name == ".git" else self.common
         self.main = first if linked else self.top  # what all its work trees share lies here
-        self.reading = threading.RLock()  # one process answers all that read objects, one question at a time
+        self._reading = threading.RLock()
         self._scratch: Path | None = None
 
     def git(self, *arguments: str, env: Mapping[str, str] | None = None, **options: object) -> str:
         """Run one Git command and return what it prints, the last newline aside."""
         command = [self.repo.git.GIT_PYTHON_GIT_EXECUTABLE, *arguments]
         return str(self.repo.git.execute(command, env=dict(env or {}), **options))  # type: ignore[call-overload]
+
+    @contextmanager
+    def reading(self) -> Iterator[Git]:
+        """Give Git with the processes that stay open and answer all that read objects, one question at a time.
+
+        One that is left in the middle of an answer, by Ctrl-C, is ended: it would give the rest to whoever comes next.
+        A ValueError says that there is no such object.
+        """
+        with self._reading:
+            try:
+                yield self.repo.git
+            except ValueError:
+                raise
+            except BaseException:
+                self.repo.git.clear_cache()
+                raise
 
     def again(self) -> Repository:
         """Open the repository once more, with Git processes of its own: for a process that parted from this one."""
@@ -148,8 +165,13 @@ class Repository:
         return self.git("rev-parse", "--is-shallow-repository") == "true"
 
     def is_ancestor(self, commit: str, of: str) -> bool | None:
-        """Tell whether one commit is behind another; None where a shallow clone cannot know."""
-        if of and self.resolve(commit):
+        """Tell whether one commit is behind another.
+
+        None where this clone cannot know: it has not the other, or is shallow and has not this one.
+        """
+        if not of or not self.resolve(of):
+            return None if of else False
+        if self.resolve(commit):
             try:
                 self.git("merge-base", "--is-ancestor", commit, of)
             except GitCommandError as error:
@@ -158,6 +180,10 @@ class Repository:
             else:
                 return True
         return None if self.is_shallow() else False
+
+    def behind(self, commit: str) -> list[str]:
+        """Return a commit and those that it follows, newest first."""
+        return self.git("rev-list", commit).split()
 
     def identity(self) -> dict[str, str]:
         """Return who writes: the user that Git knows, else mlgit itself, so that a bare machine can work."""

@@ -56,11 +56,17 @@ def folder(repository: Repository, tree: str) -> Mapping[str, Entry]:
     A MissingObjectError where there is none.
     """
     try:
-        with repository.reading:
-            name, _, _, raw = repository.repo.git.get_object_data(tree)
+        with repository.reading() as git:
+            name, _, _, raw = git.get_object_data(tree)
     except ValueError as error:  # as in `blob`
         raise MissingObjectError(tree) from error
     return dict(_entries(bytes(raw), len(name) // 2))
+
+
+def folders(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+    """Read many folders of a commit, not what lies below them; a MissingObjectError where one is not there."""
+    raws = blobs(repository, [f"{commit}:{path}" for path in paths])
+    return {name.partition(":")[2]: dict(_entries(raw, len(commit) // 2)) for name, raw in raws.items()}
 
 
 def _entries(raw: bytes, length: int) -> Iterator[tuple[str, Entry]]:
@@ -75,9 +81,11 @@ def _entries(raw: bytes, length: int) -> Iterator[tuple[str, Entry]]:
 
 def blob(repository: Repository, oid: str) -> bytes:
     """Read one blob through the process that stays open for this; a MissingObjectError where there is none."""
+    if "\n" in oid:  # would be two questions
+        raise MissingObjectError(oid)
     try:
-        with repository.reading:
-            return bytes(repository.repo.git.get_object_data(oid)[3])
+        with repository.reading() as git:
+            return bytes(git.get_object_data(oid)[3])
     except ValueError as error:  # how GitPython says that Git has no such object
         raise MissingObjectError(oid) from error
 
@@ -91,8 +99,10 @@ def file_at(repository: Repository, commit: str, path: str) -> bytes | None:
 
 
 def blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
-    """Read many blobs in one go; a MissingObjectError where one is not there."""
+    """Read many objects, as Git has them, in one go; a MissingObjectError where one is not there."""
     wanted = list(dict.fromkeys(oids))
+    if broken := next((oid for oid in wanted if "\n" in oid), ""):  # would be two questions
+        raise MissingObjectError(broken)
     if len(wanted) <= _FEW:
         return {oid: blob(repository, oid) for oid in wanted}
     with tempfile.TemporaryFile() as asked:

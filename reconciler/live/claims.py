@@ -6,6 +6,8 @@ How a claim is taken, kept and given back is in `live.holding`.
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics import failure
@@ -16,6 +18,7 @@ from reconciler.model import Address, Claim, Json
 
 REF = "claims"
 _SUFFIX = ".json"
+_HOLDER = re.compile(r"[0-9a-zA-Z-]{1,64}")
 
 
 def read(repository: Repository, commit: str) -> dict[str, Claim]:
@@ -57,6 +60,8 @@ def plain(claim: Claim) -> Json:
 def _parsed(path: str, raw: bytes) -> Claim:
     try:
         found = json.loads(raw)
+        if not _HOLDER.fullmatch(found["holder"]) or path != f"{found['holder']}{_SUFFIX}":
+            raise ValueError(path)  # noqa: TRY301 - what is said of it is the same
         return Claim(
             **{name: str(found[name]) for name in ("holder", "user", "host", "since", "commit", "ci")},
             process=dict(found["process"]),
@@ -65,7 +70,7 @@ def _parsed(path: str, raw: bytes) -> Claim:
             intents=tuple(dict(each) for each in found["intents"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        hint = f"`mlgit unlock {path.removesuffix(_SUFFIX)}` takes it away"
+        hint = f"`mlgit unlock {shlex.quote(path.removesuffix(_SUFFIX))}` takes it away"
         raise failure("claim-corrupt", f"the claim {path} cannot be read", hint) from error
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.model import Address, Json, Record, Resolved, Rollback, Run, Status
 
 _FIELDS = {of: frozenset(each.name for each in fields(of)) for of in (Record, Run)}
 _RESOLVED = {each.name for each in fields(Resolved)}  # what a newer mlgit adds is left out
 _TUPLES = {"unfinished", "formerly"}
+_SORTS = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
+_T = TypeVar("_T", Record, Run)
 
 
 def address(text: str) -> Address:
@@ -27,19 +29,23 @@ def dump(value: Record | Run) -> bytes:
 
 def record(raw: bytes) -> Record:
     """Read a record."""
-    return Record(**_known(Record, json.loads(raw)))
+    return _fitting(Record(**_known(Record, json.loads(raw))))
 
 
 def run(raw: bytes) -> Run:
     """Read a run."""
     found = _known(Run, json.loads(raw))
-    return Run(**{**found, "status": Status(found["status"])})
+    return _fitting(Run(**{**found, "status": Status(found["status"])}))
 
 
 def meta(raw: bytes) -> dict[str, Json]:
     """Read what the state says of itself: its lineage and its format at least."""
     found: dict[str, Json] = json.loads(raw)
-    return {**found, "lineage": str(found["lineage"]), "format": int(found["format"])}
+    texts = (found["lineage"], found.get("applied", ""), found.get("store", ""))
+    held = found.get("held") or {}
+    if not all(isinstance(each, str) for each in texts) or not isinstance(held, Mapping):
+        raise TypeError(found)
+    return {**found, "format": int(found["format"])}
 
 
 def rollback(raw: Json) -> Rollback | None:
@@ -58,6 +64,15 @@ def _set(value: Record | Run) -> Iterator[tuple[str, Any]]:
         unset = each.default if each.default_factory is MISSING else each.default_factory()
         if (found := getattr(value, each.name)) != unset:
             yield each.name, found
+
+
+def _fitting(value: _T) -> _T:
+    """Return a record or a run whose fields are what they are said to be; a TypeError otherwise."""
+    for each in fields(value):
+        wanted = _SORTS.get(str(each.type).partition("[")[0])
+        if wanted and not isinstance(getattr(value, each.name), wanted):
+            raise TypeError(each.name)
+    return value
 
 
 def _plain(value: Any) -> Json:

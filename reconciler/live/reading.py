@@ -31,6 +31,7 @@ class Snapshot:
     ref: str
     commit: str
     ahead: dict[str, bytes] = field(default_factory=dict, compare=False)  # files that were read before they are asked
+    shelves: dict[str, frozenset[str]] = field(default_factory=dict, compare=False)  # what is in folders of histories
 
     def live(self, lineage: str) -> Live:
         """Return the state as a value; a UserError where it is another workspace's, or a newer mlgit's."""
@@ -49,7 +50,7 @@ class Snapshot:
             raise failure("state-corrupt", message, f"look at it with `git log {self.ref}`")
         try:
             meta = codec.meta(raw)
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
             raise self.corrupt(layout.META, "it is no meta data of mlgit") from error
         if meta["lineage"] != lineage:
             message = f"{self.ref} has the lineage {meta['lineage']}, mlgit.yml has {lineage}"
@@ -61,7 +62,10 @@ class Snapshot:
 
     def run(self, address: Address, run_id: str) -> Run | None:
         """Read one run of a job; None where the state has none of that name."""
-        path = layout.history(address, run_id)
+        path, folder = layout.history(address, run_id), layout.history_of(address)
+        shelves = self.shelves.get(folder)
+        if shelves is not None and path.removeprefix(folder).partition("/")[0] not in shelves:
+            return None
         raw = self.ahead.get(path) or trees.file_at(self.repository, self.commit, path)
         return self.parsed(path, raw, codec.run) if raw else None
 
@@ -92,11 +96,15 @@ class Snapshot:
         return [self.parsed(path, raws[entry.oid], read) for path, entry in entries.items()]
 
     def read_ahead(self, records: Iterable[Record]) -> None:
-        """Read the current runs of many jobs in one process: somebody is about to look at all of them."""
-        paths = [layout.history(each.address, each.run) for each in records if each.run]
+        """Read the current runs of many jobs, and which others there may be: somebody is about to ask for them."""
+        jobs = [each for each in records if each.run and not each.formerly]
+        paths = [layout.history(each.address, each.run) for each in jobs]
+        folders = [layout.history_of(each.address) for each in jobs]
         with suppress(trees.MissingObjectError):
             raws = trees.blobs(self.repository, [f"{self.commit}:{path}" for path in paths])
             self.ahead.update(zip(paths, raws.values(), strict=True))
+            there = trees.folders(self.repository, self.commit, folders)
+            self.shelves.update({folder: frozenset(each) for folder, each in there.items()})
 
     def parsed(self, path: str, raw: bytes, read: Callable[[bytes], _T]) -> _T:
         """Read the bytes of a file of the state."""

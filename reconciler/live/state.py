@@ -144,12 +144,14 @@ class State:
         self.home.swap(Move(f"{SOURCES}{commit}", commit, None))
 
     def _forward(self, since: str | None, base: str, writes: Writes) -> Writes:
-        """Leave what was applied last as it is where another has applied a newer commit meanwhile."""
+        """Leave what was applied last as another has written it meanwhile, unless ours surely follows that."""
         ours = (writes.meta or {}).get("applied", "")
         if not ours or not since or base == since:
             return writes
-        before, theirs = (self._at(each).meta(self.lineage).get("applied", "") for each in (since, base))
-        if theirs in {before, ours} or not self.repository.is_ancestor(ours, theirs):
+        before, now = (self._at(each).meta(self.lineage) for each in (since, base))
+        theirs, rolled_back = now.get("applied", ""), now.get("held") != before.get("held")
+        known = theirs in {before.get("applied", ""), ours} or self.repository.is_ancestor(theirs, ours)
+        if known and not rolled_back:
             return writes
         return replace(writes, meta={name: each for name, each in (writes.meta or {}).items() if name != "applied"})
 

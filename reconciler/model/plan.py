@@ -100,7 +100,7 @@ class Plan:
     """The ordered actions with their reasons, and what they were planned against.
 
     ``reads`` is the read set: of each record that its actions follow from a mark, "" where there was none.
-    ``drift`` says where the world is not as it is recorded.
+    ``drift`` says where the world is not as it is recorded. ``left_out`` counts the actions that were not selected.
     """
 
     source: Source
@@ -110,6 +110,7 @@ class Plan:
     reads: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     notes: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
+    left_out: int = 0
 
     @property
     def decisions(self) -> tuple[Action, ...]:

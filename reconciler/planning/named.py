@@ -16,7 +16,8 @@ def decide_named(view: View, node: Node, record: Record | None) -> Decision:
     if record is None or record.archived:
         op, reason = Op.CREATE, f"bound to backend {backend}" if backend else ""
     elif not same(node, record) or address in view.policy.replace:
-        op, reason = Op.REPLACE if kind.realises(node.asset.spec) else Op.UPDATE, ""
+        op = Op.REPLACE if kind.realises(node.asset.spec) else Op.UPDATE
+        reason = "it was asked for again" if same(node, record) else ""
     elif backend != (bound := record.realised.get("backend", "")):
         op, reason = Op.UPDATE, f"backend {bound or 'none'} -> {backend or 'none'}"
     elif not same_metadata(node, record):

@@ -20,7 +20,7 @@ class Outlook:
     """An address as the plan leaves it. ``needs`` are the actions that bring it there.
 
     ``known_after`` is the address whose run decides the fingerprint; ``stuck`` says that no action of this plan
-    will get there, because a run is still going or has failed.
+    will get there, because a run is still going or has failed; ``ended`` says how, where it has ended for good.
     """
 
     version: str = ""
@@ -29,6 +29,7 @@ class Outlook:
     run: Run | None = None
     known_after: Address | None = None
     stuck: bool = False
+    ended: str = ""
 
 
 @dataclass(slots=True)
@@ -94,6 +95,13 @@ def stuck(view: View, asset: Asset) -> bool:
     return any(view.outlooks[each.address].stuck for each in asset.references if each.address in view.outlooks)
 
 
+def waits(view: View, node: Node) -> str:
+    """Say what becomes of something that is stuck: it waits for a job, or is held back by how its run has ended."""
+    cause = view.outlooks.get(node.known_after) if node.known_after else None
+    ended = cause.ended if cause else ""
+    return f"held back: {node.known_after} {ended}" if ended else f"waits for {node.known_after}"
+
+
 def _resolved(view: View, asset: Asset, reference: Reference) -> Resolved | None:
     """Resolve one reference; None where its target is known later."""
     outlook = outlook_at(view, reference.address)
@@ -137,7 +145,8 @@ def _older(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> 
 
 
 def _output(view: View, asset: Asset, reference: Reference, outlook: Outlook) -> Resolved | None:
-    job = view.declared.assets.get(reference.address)
+    # What is settled is not read again: its record says the same.
+    job = view.declared.assets.get(reference.address) or view.live.current.get(reference.address)
     if job is not None and reference.output not in (outputs := job.spec.get("outputs") or {}):
         message = f"{reference.address} has no output {reference.output}"
         hint = did_you_mean(reference.output, outputs) or f"outputs it has: {', '.join(outputs) or 'none'}"

@@ -30,7 +30,7 @@ def shielded(view: View, node: Node, record: Record | None, decision: Decision) 
     idle = record is not None and not (decision.actions or decision.pending or record.archived)
     if not idle or record is None or record.protected == bool(glob) or not same(node, record):
         return decision
-    reason = f"protected by {glob}" if glob else "no longer protected"
+    reason = f"becomes protected (protect: {glob})" if glob else "no longer protected"
     done = action(view, Op.UPDATE, node, record, version=record.version, seq=record.seq, reason=reason)
     return replace(decision, actions=(done,))
 

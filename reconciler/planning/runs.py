@@ -9,11 +9,12 @@ from reconciler.model import Address, Node, Op, Pending, Record, Run, Status, ad
 from reconciler.planning.decision import Decision, action, same_metadata
 from reconciler.planning.drift import Way, way_of
 from reconciler.planning.fingerprint import token
-from reconciler.planning.outlook import Outlook, View, stuck
+from reconciler.planning.outlook import Outlook, View, stuck, waits
 
 _RECORDED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
 # The failure of a run that was canceled because its job left Git.
 LEFT = "left"
+_ENDED = {Status.CANCELED: "was canceled", Status.LOST: "was lost"}
 
 
 def run_id(address: Address, wanted: str) -> str:
@@ -156,7 +157,7 @@ def _backend(view: View, node: Node) -> str:
 
 def _known_later(view: View, node: Node, record: Record | None) -> Decision:
     if stuck(view, node.asset):
-        waiting = Pending(node.asset.address, f"waits for {node.known_after}")
+        waiting = Pending(node.asset.address, waits(view, node))
         return Decision(Outlook(known_after=node.known_after, stuck=True), (), (waiting,))
     if not node.asset.runs_on_change and node.asset.address not in view.policy.replace:
         return _by_hand(node)
@@ -175,7 +176,8 @@ def _out_of_reach(node: Node, run: Run) -> Decision:
 
 def _pending(node: Node, run: Run, message: str, *, failed: bool) -> Decision:
     waiting = Pending(node.asset.address, message, failed=failed, run=run)
-    return Decision(Outlook(run.id, known_after=node.asset.address, stuck=True), (), (waiting,))
+    ended = _ENDED.get(run.status, "failed") if failed else ""
+    return Decision(Outlook(run.id, known_after=node.asset.address, stuck=True, ended=ended), (), (waiting,))
 
 
 def _by_hand(node: Node) -> Decision:

@@ -48,8 +48,14 @@ def select(plan: Plan, declared: Declared, policy: Policy) -> tuple[Plan, tuple[
     chosen = _with_needs([each for each in plan.actions if each.key not in held], wanted)
     actions = tuple(each for each in plan.actions if each.key in chosen)
     pending = tuple(each for each in plan.pending if each.address in wanted and each.address not in unwanted)
-    notes = (*_along(actions, wanted), *_held_back(plan.actions, held, wanted, unwanted))
-    return replace(plan, actions=actions, pending=pending, notes=(*plan.notes, *notes, *_left(plan, actions))), ()
+    notes = (
+        *_along(actions, wanted),
+        *_held_back(plan.actions, held, wanted, unwanted),
+        *_recorded_all_the_same(actions, unwanted),
+    )
+    left_out = len(plan.actions) - len(actions)
+    notes = (*plan.notes, *notes, *(_left(left_out) if actions else ()))
+    return replace(plan, actions=actions, pending=pending, notes=notes, left_out=left_out), ()
 
 
 def _things(plan: Plan, declared: Declared) -> Mapping[Address, Thing]:
@@ -134,9 +140,16 @@ def _unmatched(things: Mapping[Address, Thing], selectors: Iterable[str]) -> Ite
     for selector in selectors:
         bare = selector.strip("+")
         if not any(map(_test(bare), things.values())):
-            known = {word for each in things.values() for word in (str(each.address), each.address.kind, each.path)}
-            hint = did_you_mean(bare, sorted(known)) or _FORMS
+            hint = did_you_mean(bare, _like(bare, things.values())) or _FORMS
             yield Diagnostic("selection-empty", f"{selector} selects nothing", hint=hint)
+
+
+def _like(selector: str, things: Iterable[Thing]) -> list[str]:
+    """Return what may have been meant: of a kind that there is its addresses, else whatever can be named."""
+    things = list(things)
+    if same_kind := [str(each.address) for each in things if selector.startswith(f"{each.address.kind}/")]:
+        return sorted(same_kind)
+    return sorted({word for each in things for word in (str(each.address), each.address.kind, each.path)})
 
 
 def _held(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str, str]:
@@ -182,7 +195,16 @@ def _held_back(
             yield f"{each.address} is held back: it needs {by_key[held[each.key]].address}, which is left out"
 
 
-def _left(plan: Plan, actions: Sequence[Action]) -> Iterator[str]:
-    left = len(plan.actions) - len(actions)
+def _recorded_all_the_same(actions: Sequence[Action], unwanted: Iterable[Address]) -> Iterator[str]:
+    """Say what happens because of a run that has ended, though its job is left out: that it has ended is a fact."""
+    excluded = frozenset(unwanted)
+    for each in actions:
+        if each.op is Op.RECORD and each.address in excluded:
+            users = dict.fromkeys(str(user.address) for user in actions if each.key in user.needs)
+            follows = f", and from that follows {', '.join(users)}" if users else ""
+            yield f"{each.address} is left out, but its run {each.version} has ended: that is recorded{follows}"
+
+
+def _left(left: int) -> Iterator[str]:
     if left:
         yield f"{left} more {'change is' if left == 1 else 'changes are'} left out by the selection"

@@ -6,7 +6,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Node, Op, Pending, Record
 from reconciler.planning.decision import Decision, action, same, same_metadata
-from reconciler.planning.outlook import Outlook, View, outlook_of, stuck
+from reconciler.planning.outlook import Outlook, View, outlook_of, stuck, waits
 
 
 def decide_versioned(view: View, node: Node, record: Record | None) -> Decision:
@@ -23,7 +23,8 @@ def decide_versioned(view: View, node: Node, record: Record | None) -> Decision:
             return _immutable(view, node, record)
     if version and (older := view.live.version(node.asset.address, version)):
         return _in_place(view, node, older, op=Op.ADOPT) if same(node, older) else _immutable(view, node, older)
-    return _new_version(view, node, record, version or _next_version(view, node, record))
+    version = version or _next_version(view, node, record)
+    return _new_version(view, node, record, version, reason=_why(node, record))
 
 
 def _anew(view: View, node: Node, record: Record | None) -> Decision:
@@ -31,7 +32,9 @@ def _anew(view: View, node: Node, record: Record | None) -> Decision:
     version = node.asset.version
     there = (record and record.version == version) or view.live.version(node.asset.address, version)
     if not version or not there:
-        return _new_version(view, node, record, version or _next_version(view, node, record), Op.NEW_VERSION)
+        version = version or _next_version(view, node, record)
+        reason = "it was asked for again" if record and same(node, record) else ""
+        return _new_version(view, node, record, version, Op.NEW_VERSION, reason)
     message = f"{node.asset.address.at(version)} is registered already, so it cannot be done anew"
     place = view.declared.documents[node.asset.source].value("/version")
     hint = "raise the version, or leave it out to get the next number"
@@ -47,12 +50,21 @@ def _in_place(view: View, node: Node, record: Record, op: Op = Op.UPDATE) -> Dec
     return Decision(Outlook(record.version, node.fingerprint, needs=(done.key,)), (done,))
 
 
-def _new_version(view: View, node: Node, record: Record | None, version: str, op: Op | None = None) -> Decision:
+def _why(node: Node, record: Record | None) -> str:
+    """Say why there is a version more, where no field of it differs; "" where one does."""
+    if record is None or not same(node, record):
+        return ""
+    return "it was archived" if record.archived else f"version {record.version} -> {node.asset.version}"
+
+
+def _new_version(  # noqa: PLR0913, PLR0917 - what is registered, and why
+    view: View, node: Node, record: Record | None, version: str, op: Op | None = None, reason: str = ""
+) -> Decision:
     seq = max(record.seq, record.top) + 1 if record else 1
     op = op or (Op.REGISTER if _derived(node) else Op.NEW_VERSION)
     build = _build(view, node, record, version)
     needs = tuple(each.key for each in build)
-    new = action(view, op, node, record, version=version, seq=seq, needs=needs)
+    new = action(view, op, node, record, version=version, seq=seq, needs=needs, reason=reason)
     return Decision(Outlook(version, node.fingerprint, needs=(*needs, new.key)), (*build, new))
 
 
@@ -65,7 +77,7 @@ def _build(view: View, node: Node, record: Record | None, version: str) -> tuple
 def _known_later(view: View, node: Node, record: Record | None) -> Decision:
     outlook = outlook_of(record, view.live) if record else Outlook()
     if stuck(view, node.asset):
-        waiting = Pending(node.asset.address, f"waits for {node.known_after}")
+        waiting = Pending(node.asset.address, waits(view, node))
         return Decision(Outlook(outlook.version, known_after=node.known_after, stuck=True), (), (waiting,))
     new = action(view, Op.REGISTER, node, record, version=node.asset.version)
     return Decision(Outlook(node.asset.version, needs=(new.key,), known_after=node.known_after), (new,))

@@ -10,6 +10,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.model import Action, Asset, Json, Op, Pending, Plan, Record, Run
 from reconciler.planning.policy import Policy
 from reconciler.render.fields import Change, changes
+from reconciler.render.hiding import hidden_spec
 from reconciler.render.impact import Impact, impact
 from reconciler.render.phrases import sentence
 
@@ -34,6 +35,7 @@ def summary(planned: Plan) -> dict[str, int]:
         "waiting": len(planned.pending) - failed,
         "failed": failed,
         "drift": len(planned.drift),
+        "left_out": planned.left_out,
     }
 
 
@@ -109,7 +111,7 @@ def record(each: Record) -> Json:
             "references": {pointer: str(found) for pointer, found in each.references.items()},
             "lineage": dict(each.lineage),
             "realised": dict(each.realised),
-            "spec": dict(each.spec),
+            "spec": hidden_spec(each.address.kind, each.spec),
         }
     )
 
@@ -122,7 +124,7 @@ def asset(each: Asset, source: str) -> Json:
             "version": each.version,
             "source": source,
             "references": [reference.text for reference in each.references],
-            "spec": dict(each.spec),
+            "spec": hidden_spec(each.address.kind, each.spec),
         }
     )
 

@@ -16,12 +16,13 @@ from reconciler.format.kinds import kinds
 from reconciler.format.pointers import join
 from reconciler.model import Action, Json
 from reconciler.planning.masking import MARK
+from reconciler.render.hiding import SECRET, hidden
 
 Path = list[str | int]
 Touched = Mapping[str, tuple[str, ...]]
 
 _LONG = 60
-_SECRET = "(secret)"  # noqa: S105 - what stands for one
+_TOO_LONG = 2 * _LONG + 4
 _KEYS = ("name", "id", "key")  # by which the items of a list are told from one another
 _REPORTS = {
     "dictionary_item_added": "added",
@@ -49,9 +50,9 @@ class Change:
         if self.files:
             return f"{self.field} changed ({_some(self.files)})"
         if self.item:
-            return f"{self.field}: {shown(self.after if self.sort == 'added' else self.before)} {self.sort}"
+            return f"{self.field}: {_told(self.after if self.sort == 'added' else self.before)} {self.sort}"
         if self.sort != "changed":
-            return f"{self.field} {self.sort}" + (f": {shown(self.after)}" if self.sort == "added" else "")
+            return f"{self.field} {self.sort}" + (f": {_told(self.after)}" if self.sort == "added" else "")
         return self._pair()
 
     def _pair(self) -> str:
@@ -59,10 +60,16 @@ class Change:
             old, new = str(self.before).partition("@")[2], str(self.after).partition("@")[2]
             field = "" if upstream.startswith(f"{self.field}/") else f"{self.field} "
             return f"{upstream} changed ({field}{old} -> {new})"
-        old, new = shown(self.before), shown(self.after)
-        if old == new:  # they differ in their type
-            old, new = json.dumps(self.before), json.dumps(self.after)
-        if old == new or _is_digest(self.after) or len(old) + len(new) > _LONG:
+        if _is_digest(self.after):
+            return f"{self.field} changed"
+        before, after = self.before, self.after
+        if len(str(before)) + len(str(after)) > _LONG and isinstance(before, str) and isinstance(after, str):
+            before, after = _apart(before, after)
+        quotes = _needs_quotes(before) or _needs_quotes(after)
+        old, new = _told(before, quotes=quotes), _told(after, quotes=quotes)
+        if old == new and not isinstance(before, type(after)):
+            old, new = json.dumps(before), json.dumps(after)
+        if old == new or len(old) + len(new) > _TOO_LONG:
             return f"{self.field} changed"
         pair = f"{old} -> {new}"
         return pair if pair.startswith(f"{self.field}/") else f"{self.field} {pair}"
@@ -108,7 +115,7 @@ def _of_level(above: Path, level: Any, touched: Touched) -> Change:
     path: Path = [*above, *level.path(output_format="list")]
     sort = _REPORTS.get(level.report_type, "changed")
     if level.report_type.startswith("iterable_item"):
-        before, after = map(unmarked, _sides(level, sort))
+        before, after = (hidden(each, path[:-1]) for each in _sides(level, sort))
         return Change(_name(path[:-1]), sort, before, after, item=True)
     return _change(path, sort, *_sides(level, sort), touched)
 
@@ -119,8 +126,8 @@ def _sides(level: Any, sort: str) -> tuple[Json, Json]:
 
 def _change(path: Path, sort: str, before: Json, after: Json, touched: Touched) -> Change:
     if path[-1:] == [MARK]:
-        return Change(_name(path[:-1]), "changed", _SECRET, _SECRET)
-    return Change(_name(path), sort, unmarked(before), unmarked(after), touched.get(join(*path), ()))
+        return Change(_name(path[:-1]), "changed", SECRET, SECRET)
+    return Change(_name(path), sort, hidden(before, path), hidden(after, path), touched.get(join(*path), ()))
 
 
 def _keyed(before: Json, after: Json) -> tuple[Json, Json]:
@@ -143,13 +150,6 @@ def _names(items: Sequence[Json], key: str) -> bool:
     return len(set(names)) == len(items)
 
 
-def unmarked(value: Json) -> Json:
-    """Return a value with the marks of secrets as a word: what is shown tells that there is one, no more."""
-    if isinstance(value, Mapping):
-        return _SECRET if value.keys() == {MARK} else {name: unmarked(each) for name, each in value.items()}
-    return [unmarked(each) for each in value] if isinstance(value, list | tuple) else value
-
-
 def _is_mention(value: Json) -> bool:
     """Tell a mention that is not resolved: what it stands for is known later."""
     return isinstance(value, str) and value.startswith("azureml:")
@@ -170,6 +170,40 @@ def shown(value: Json) -> str:
     plain = isinstance(value, str) and value.isprintable()
     text = str(value) if plain else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONG else f"{text[: _LONG - 3]}..."
+
+
+def _told(value: Json, *, quotes: bool = False) -> str:
+    """Write a value inside a sentence: text of several words stands in quotes there."""
+    text = shown(value)
+    quoted = isinstance(value, str) and value.isprintable() and (quotes or _needs_quotes(value))
+    return json.dumps(text, ensure_ascii=False) if quoted else text
+
+
+def _needs_quotes(value: Json) -> bool:
+    """Tell text of several words, or none; what resolves a mention (``job/train@1 outputs/model``) is one thing."""
+    if not isinstance(value, str):
+        return False
+    return not value or (" " in value and value.partition("/")[0] not in kinds())
+
+
+def _apart(before: str, after: str) -> tuple[str, str]:
+    """Return of two long texts what differs, with the word before it: ``... --lr 0.1 ...`` and ``... --lr 0.2 ...``."""
+    old, new = before.split(), after.split()
+    start = _alike(old, new)
+    end = _alike(old[start:][::-1], new[start:][::-1])
+    first = max(start - 1, 0)
+    ellipsis = "..."
+    old, new = (
+        [*([ellipsis] if first else []), *words[first : len(words) - end], *([ellipsis] if end else [])]
+        for words in (old, new)
+    )
+    return " ".join(old), " ".join(new)
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the words with which both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _some(names: tuple[str, ...], most: int = 3) -> str:

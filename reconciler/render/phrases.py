@@ -77,7 +77,10 @@ def _register(action: Action) -> str:
     if action.known_after is not None or made is None:
         return _new_version(action)
     new = "new " if action.record else ""
-    return f"{action.address}: {new}version {action.version} from run {made.version}"
+    others = [str(each) for each in changes(action) if each.after != str(made)]  # that it is another run is said
+    said = action.reason or ", ".join(others)
+    because = f" because {said}" if said else ""
+    return f"{action.address}: {new}version {action.version} from run {made.version}{because}"
 
 
 def _build(action: Action) -> str:

@@ -70,14 +70,21 @@ def verdict(counts: Mapping[str, int]) -> str:
     """Say in a line what a plan comes to; ``counts`` is its summary."""
     left = [(counts["waiting"], "waiting"), (counts["failed"], "failed")]
     drift = [counted(counts["drift"], "thing") + " drifted"] if counts["drift"] else []
+    left_out = counts.get("left_out", 0)
     also = ", ".join([*(f"{number} {what}" for number, what in left if number), *drift])
     if counts["changes"]:
         runs = counts["submissions"]
         starts = f", starts {counted(runs, 'run')}" if runs else ""
         return f"Plan: {counted(counts['changes'], 'change')}{starts}{f'; {also}' if also else ''}."
+    if left_out:
+        return f"No changes within the selection; {'; '.join([*filter(None, [also]), _left_out(left_out)])}."
     if also:
         return f"No changes to make now; {also}."
     return "No changes. The live state is what Git declares."
+
+
+def _left_out(number: int) -> str:
+    return f"{number} {'is' if number == 1 else 'are'} left out"
 
 
 def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -90,6 +97,12 @@ def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: ``1 change``, ``2 changes``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """Name a few of many: ``a, b, c and 4 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def ago(seconds: float) -> str:

@@ -106,7 +106,10 @@ class Index(Mapping[Address, int]):
     def diagnosed(self) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
         """Yield the files that have something to say, and what."""
         for path, problems in self._database.execute("SELECT path, problems FROM files WHERE problems != ''"):
-            yield path, tuple(map(diagnostic, json.loads(problems)))
+            try:
+                yield path, tuple(map(diagnostic, json.loads(problems)))
+            except (ValueError, TypeError) as error:
+                raise sqlite3.DatabaseError(f"what is remembered of {path} cannot be read") from error
 
     def _ask(self, question: str, values: Iterable[str]) -> Iterator[tuple[str, ...]]:
         left = iter(values)
@@ -124,7 +127,7 @@ def load(path: Path, key: str) -> Index | None:
         return None
     with suppress(sqlite3.Error):
         database = sqlite3.connect(path)
-        with suppress(sqlite3.Error, ValueError):
+        with suppress(sqlite3.Error, ValueError, TypeError):
             ((found, tree, state, nested),) = database.execute("SELECT key, tree, state, nested FROM base")
             if found == key:
                 return Index(database, Base(found, tree, state, tuple(json.loads(nested))))

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.config import FILE
+from reconciler.format.ignoring import ignoring
 from reconciler.format.kind import Kind
 from reconciler.format.pointers import find
 from reconciler.format.recognition import recognise
@@ -35,7 +34,7 @@ def asset_files(top: Path, paths: Sequence[str]) -> Iterator[Lying]:
     asset is passed over; what cannot be read is not, where it was named or speaks of Azure ML.
     """
     files = DiskFiles(top, {})
-    left_out = GitIgnoreSpec.from_lines(_left_out(top))
+    left_out = ignoring(_left_out(top))
     for path in dict.fromkeys(listed(top, paths)):
         inside = not path.startswith(("/", ".."))
         if inside and path not in paths and left_out.match_file(path):

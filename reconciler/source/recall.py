@@ -9,12 +9,16 @@ import hashlib
 import json
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from reconciler.data import code
 from reconciler.git.glance import Glance, look
+
+_T = TypeVar("_T")
 
 _FILE = "mlgit.yml"
 _KEPT = 30  # plans
@@ -22,11 +26,11 @@ _KEPT = 30  # plans
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A plan as it was shown: its text, what was said of the files, and whether there is something to do, and now."""
+    """A plan as it was shown: its text, what was said of the files, how to go on, and whether something is done now."""
 
     text: str
     said: str
-    actions: bool
+    then: str
     now: bool
 
 
@@ -72,7 +76,7 @@ class Recall:
             state, head = self.repository.resolve([f"{settings.ref}^{{tree}}", "HEAD^{commit}"])
             self.key = Key(self.root, tree, state, head, self.around)
             found = self._load("plans", str(self.key)) if state else None
-            return Shown(**json.loads(found)) if found else None
+            return _made(Shown, found)
         return None
 
     def keep(self, key: Key, settings: Settings, shown: Shown) -> None:
@@ -93,7 +97,7 @@ class Recall:
 
     def _settings(self) -> Settings | None:
         found = self._load("settings", self._mlgit())
-        return Settings(**json.loads(found)) if found else None
+        return _made(Settings, found)
 
     def _mlgit(self) -> str:
         raw = (self.repository.top / self.root / _FILE).read_bytes()
@@ -105,6 +109,13 @@ class Recall:
                 for (found,) in database.execute(f"SELECT value FROM {table} WHERE key = ?", [key]):  # noqa: S608
                     return str(found)
         return None
+
+
+def _made(kind: Callable[..., _T], found: str | None) -> _T | None:
+    """Read what `keep` wrote; what is no such thing is not remembered."""
+    with suppress(ValueError, TypeError):
+        return kind(**json.loads(found)) if found else None
+    return None
 
 
 _TABLES = """

@@ -5,11 +5,10 @@ The files themselves are judged in `format`; here is only who reads which, and w
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Span
@@ -20,6 +19,7 @@ from reconciler.model import Address
 from reconciler.source.disk import DiskFiles
 from reconciler.source.memo import Memo
 from reconciler.source.outline import Outline, Present, dump, load, outline
+from reconciler.source.uncollected import uncollected
 
 _FEW = 64  # files that one process reads in less time than a second one takes to start
 _CHUNK = 100  # neighbours have parts in common, which one process reads once
@@ -39,24 +39,12 @@ def check_files(files: DiskFiles, paths: Sequence[str], memo: Memo | None, *, on
 
     ``one_workspace`` says that they belong together, so that none may declare what another does.
     """
-    with _uncollected():
+    with uncollected():
         found = _outlines(files, paths, memo)
     claimed = [found[path] for path in paths if found[path].claimed]
     problems = [problem for each in claimed for problem in each.diagnostics]
     problems += _between(claimed, one_workspace=one_workspace)
     return Checked(len(claimed), tuple(dict.fromkeys(problems)))  # a file may be read for another one too
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Let nobody look for circles in what is read: there are none, and looking takes time."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def _outlines(files: DiskFiles, paths: Sequence[str], memo: Memo | None) -> Mapping[str, Outline]:
@@ -78,13 +66,20 @@ def _remembered(
     """Yield what is remembered and holds; where files have the same bytes and newer times, that goes to ``renewed``."""
     present = Present(files)
     for path in paths:
-        before = load(path, files.shown(path), known[path]) if path in known else None
+        before = _known(path, files.shown(path), known)
         now = present.holds(before) if before else None
         if now is None:
             continue
         if now is not before:
             renewed[path] = dump(now)
         yield path, now
+
+
+def _known(path: str, shown: str, known: Mapping[str, str]) -> Outline | None:
+    """Read what is remembered of a file; what is no outline is not remembered."""
+    with suppress(ValueError, TypeError, AttributeError):
+        return load(path, shown, known[path]) if path in known else None
+    return None
 
 
 def _read(files: DiskFiles, paths: Sequence[str]) -> Iterator[tuple[str, str]]:

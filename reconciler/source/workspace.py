@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from reconciler.diagnostics import Diagnostic, Span, failure
 from reconciler.format import config as configuration
 from reconciler.format import targets
 from reconciler.format.assets import Declared
 from reconciler.format.behind import legible
 from reconciler.format.config import Config, Glob
+from reconciler.format.ignoring import ignoring
 from reconciler.format.yaml import Document, parse
 from reconciler.git import listing
 from reconciler.git.repository import Repository, open_repository
@@ -114,6 +113,10 @@ def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> I
         return
     place = document.value("/store/path")
     inside = _from_top(tree.root, config.store)
+    if any(part.casefold() == ".git" for part in inside.split("/")):
+        message = f"the store {config.store} lies in Git's own folder"
+        yield Diagnostic("store-in-git", message, place, "name a folder beside it, such as .mlgit/store")
+        return
     if inside.startswith("../") or inside == "..":
         message = f"the store {config.store} leads out of the repository"
         hint = "a clone elsewhere would find something else there: write the whole path, or one inside"
@@ -157,8 +160,8 @@ def candidates(tree: Tree, config: Config, among: Iterable[str] | None = None) -
 
     ``among`` are the paths that are of interest, all by default. They must not lie in a workspace inside this one.
     """
-    include = [(GitIgnoreSpec.from_lines([glob.pattern]), glob) for glob in config.include]
-    exclude = GitIgnoreSpec.from_lines(config.exclude)
+    include = [(ignoring([glob.pattern]), glob) for glob in config.include]
+    exclude = ignoring(config.exclude)
     nested = nested_roots(tree) if among is None else []
     for path in sorted(tree.entries if among is None else among):
         shown = path.removeprefix(tree.root)

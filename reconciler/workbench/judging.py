@@ -13,9 +13,11 @@ from reconciler.planning.outlook import known
 from reconciler.planning.plan import Desired
 from reconciler.planning.prune import farewell, leaving
 from reconciler.source import workspace as workspaces
+from reconciler.source.uncollected import uncollected
 from reconciler.workbench.session import Session
 
 
+@uncollected()
 def checked(session: Session, live: Live) -> Desired:
     """Return what the source declares; everything that is wrong in it is judged."""
     found = workspaces.declared(session.tree, session.config)

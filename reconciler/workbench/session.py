@@ -22,6 +22,7 @@ from reconciler.format.suggest import did_you_mean
 from reconciler.format.targets import DEFAULT
 from reconciler.format.yaml import Document
 from reconciler.git.remotes import OUT_OF_REACH
+from reconciler.git.trees import differing
 from reconciler.live.process import host
 from reconciler.live.state import LIVE, State
 from reconciler.model import Live, Observation, Source, Tree
@@ -137,6 +138,13 @@ class Session:
         """
         live = self.recorded()
         return fold(live, observe(live, self.backends()))[0] if is_here(live, self.store) else live
+
+    def uncommitted(self) -> tuple[str, ...]:
+        """Name the files that are not in HEAD as they lie in the work tree, from the top of the repository."""
+        source = self.source
+        if not source.dirty or not source.commit:
+            return ()
+        return tuple(sorted(differing(self.workspace.repository, source.commit, source.tree)))
 
     def lines(self, path: str) -> Sequence[str]:
         """Return the lines of a file of the source, for showing a place in it."""

@@ -62,10 +62,17 @@ def test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied(moved_on, 
     refused = mlgit(*APPLY, cwd=moved_on)
     assert (refused.code, "[rolled-back]" in refused.err) == (1, True)
     assert "--allow-rewind" in refused.err
+    edit(moved_on, "models/total.yml", "name:", "description: a sum\nname:")
+    assert mlgit("plan", cwd=moved_on).out.endswith("\nCommit first, then apply this with `mlgit apply`.\n")
+    git(moved_on, "checkout", "--quiet", "models/total.yml")
+    for _ in range(2):  # planned, and remembered
+        assert "\n`mlgit apply` will refuse this: " in mlgit("plan", cwd=moved_on).out
     for command in ("plan", "status"):
         assert f"to {older[:10]} at " in mlgit(command, cwd=moved_on).out
     edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
     commit(moved_on)
+    assert "rolled back" not in (planned := mlgit("plan", cwd=moved_on).out)
+    assert planned.endswith("\nApply this with `mlgit apply`.\n")
     newer = mlgit(*APPLY, cwd=moved_on)
     assert newer.code == 0, newer.err
     for command in ("plan", "status"):
@@ -102,11 +109,20 @@ def test_what_is_meant_goes_on_in_spite_of_a_rollback(moved_on, mlgit):
 
 
 @pytest.mark.parametrize(
-    ("revision", "code"), [("~1", "rollback-nowhere"), ("v9", "moment-unknown"), ("~99", "moment-unknown")]
+    ("revision", "code"), [("~0", "rollback-nowhere"), ("v9", "moment-unknown"), ("~99", "moment-unknown")]
 )
 def test_what_names_no_earlier_source_is_refused(revision, code, moved_on, mlgit):
     refused = mlgit(*BACK, revision, cwd=moved_on)
     assert (refused.code, f"[{code}]" in refused.err) == (1, True)
+
+
+def test_one_step_back_is_the_source_before_however_many_commits_an_apply_made(moved_on, mlgit):
+    newer, older = (git(moved_on, "rev-parse", each) for each in ("HEAD", "HEAD~1"))
+    by_step = mlgit("rollback", "~1", "--wait", "--auto-approve", "--format", "json", cwd=moved_on)
+    assert by_step.code == 0, by_step.err
+    assert json.loads(by_step.out.splitlines()[0])["commit"] == older
+    forward = mlgit("rollback", "~1", "--wait", "--auto-approve", "--format", "json", cwd=moved_on)
+    assert json.loads(forward.out.splitlines()[0])["commit"] == newer
 
 
 def test_a_program_is_told_of_a_rollback_as_of_an_apply(moved_on, mlgit):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
-from workspaces import commit, edit, until
+from workspaces import APPLY, commit, edit, until
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +74,15 @@ def test_what_runs_and_what_waits_for_it_is_said(running, mlgit):
     waiting = said.partition("Waiting:\n")[2]
     assert "  job/sum: run sum-" in waiting
     assert "  model/total: waits for job/sum" in waiting
+
+
+def test_a_run_that_ended_and_is_not_recorded_yet_is_said_with_what_follows(running, mlgit, listed):
+    running.let_it_end()
+    until(lambda: {each["address"]: each for each in listed(running.folder, "status")}["job/sum"].get("unrecorded"))
+    said = mlgit("status", cwd=running.folder).out.partition("Ended, not recorded yet:\n")[2]
+    assert re.match(r"  job/sum: run sum-\w+ completed; `mlgit apply` records that, then comes model/total\n", said)
+    assert mlgit(*APPLY, cwd=running.folder).code == 0
+    assert "not recorded" not in mlgit("status", cwd=running.folder).out
 
 
 def test_the_files_may_be_wrong_meanwhile(running, mlgit):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def test_a_second_plan_is_empty(small, mlgit):
     first = mlgit(*APPLY, cwd=small)
     assert first.code == 0, first.err
-    assert "Applied 7 actions." in first.out
+    assert "Applied 6 changes and recorded 1 run." in first.out
     second = mlgit("plan", "--detailed-exitcode", cwd=small)
     assert (second.code, second.out) == (0, "No changes. The live state is what Git declares.\n")
 
@@ -67,7 +67,7 @@ def test_yes_is_taken_for_yes(small, mlgit):
     code, shown = at_a_terminal(small, b"yes\n")
     assert code == 0, shown
     assert "first run of job/sum" in shown
-    assert "Applied 5 actions." in shown
+    assert "Applied 5 changes." in shown
 
 
 @pytest.mark.parametrize("answer", [b"no\n", b"y\n", b"\n", b"\x03", b"\x04"])

@@ -48,6 +48,7 @@ def test_an_asset_is_archived_and_restored(applied, mlgit, golden):
     archived = mlgit("archive", "model/total", DO, cwd=applied)
     assert archived.code == 0, archived.err
     assert "model/total" not in mlgit("list", cwd=applied).out
+    assert "model/total        1 (archived)" in mlgit("list", "--archived", cwd=applied).out
     assert mlgit("plan", cwd=applied).out.startswith("No changes")
     restored = mlgit("restore", "model/total", DO, cwd=applied)
     assert restored.code == 0, restored.err

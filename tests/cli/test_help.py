@@ -40,6 +40,7 @@ def test_the_version_is_said(mlgit, tmp_path):
         ("plan", "--format", "xml"),
         ("plan", "--replace", "train"),
         ("apply", "--allow-submit", "many"),
+        ("plan", "--allow-submit", "-1"),
         ("list", "modle"),
         ("log", "-n", "0"),
         ("show",),

@@ -42,6 +42,16 @@ def test_the_log_says_who_from_which_source_and_what(applied, mlgit):
     assert oldest["done"] == ["create workspace/small", "new-version data/numbers@1"]
 
 
+def test_times_are_said_in_utc_wherever_the_commit_was_made(applied, mlgit, monkeypatch):
+    git(applied, "rm", "--quiet", "models/total.yml")
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "2030-01-01T01:00:00+02:00")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert mlgit("archive", "model/total", "--auto-approve", cwd=applied).code == 1  # HEAD declares it still
+    commit(applied)
+    assert mlgit("archive", "model/total", "--auto-approve", cwd=applied).code == 0
+    assert {each["when"][-1] for each in log(mlgit, applied)} == {"Z"}
+
+
 def test_what_has_left_the_live_state_has_its_history_still(applied, mlgit):
     git(applied, "rm", "--quiet", "workspace.yml", "models/total.yml", "jobs/sum.yml", "data/numbers.yml")
     commit(applied)
@@ -89,6 +99,33 @@ def test_what_names_no_moment_is_refused(revision, applied, mlgit):
     assert (ended.code, "[moment-unknown]" in ended.err) == (1, True)
 
 
+@pytest.mark.slow
+def test_one_step_back_is_before_the_last_apply_however_many_commits_it_made(edited, mlgit):
+    made = [each for each in log(mlgit, edited, "-n", "99") if each["source"] == git(edited, "rev-parse", "HEAD")]
+    assert len(made) > 1
+    by_step, by_name = (
+        json.loads(mlgit("diff", each, "--format", "json", cwd=edited).out) for each in ("~1", "HEAD~1")
+    )
+    assert by_step == by_name
+    assert "[moment-unknown]" in mlgit("diff", "~2", cwd=edited).err
+
+
+@pytest.mark.slow
+def test_what_was_done_by_hand_is_a_step_of_its_own(edited, mlgit):
+    assert mlgit("archive", "data/numbers@1", "--auto-approve", cwd=edited).code == 0
+    found = json.loads(mlgit("diff", "~1", "--format", "json", cwd=edited).out)
+    assert [each["address"] for each in found["addresses"]] == ["data/numbers"]
+    back = json.loads(mlgit("diff", "~2", "--format", "json", cwd=edited).out)
+    assert back["before"] == json.loads(mlgit("diff", "HEAD~1", "--format", "json", cwd=edited).out)["before"]
+
+
+@pytest.mark.slow
+def test_the_records_go_back_by_steps_as_a_difference_counts_them(edited, mlgit):
+    restored = mlgit("state", "restore", "~1", "--auto-approve", cwd=edited)
+    assert restored.code == 0, restored.err
+    assert "nothing differs" in mlgit("diff", "HEAD~1", cwd=edited).out
+
+
 def test_before_anything_is_live_there_is_no_moment(small, mlgit):
     ended = mlgit("diff", "~1", cwd=small)
     assert (ended.code, "[moment-unknown]" in ended.err) == (1, True)
@@ -96,5 +133,7 @@ def test_before_anything_is_live_there_is_no_moment(small, mlgit):
 
 def test_a_commit_that_was_never_applied_is_no_moment(applied, mlgit):
     commit(applied)
-    assert "[moment-unknown]" in mlgit("diff", "HEAD", cwd=applied).err
+    refused = mlgit("diff", "HEAD", cwd=applied).err
+    assert "[moment-unknown]" in refused
+    assert f"the nearest commit before it that was applied is {git(applied, 'rev-parse', 'HEAD~1')[:10]}" in refused
     assert mlgit("diff", "HEAD~1", cwd=applied).code == 0

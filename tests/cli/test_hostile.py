@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from workspaces import APPLY, SMALL, commit, edit, git, write
+from workspaces import APPLY, SMALL, commit, edit, git, put, write
 
 from reconciler.live import layout
 from reconciler.model import Address
@@ -53,22 +53,6 @@ def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):
     assert mlgit("list", cwd=applied).code == 0
 
 
-def put(folder, path, value):
-    """Put a file into the live state, as a newer mlgit would."""
-    ref = "refs/mlgit/small/default/live"
-    (folder / "value.json").write_text(json.dumps(value), "utf-8")
-    blob = git(folder, "hash-object", "-w", "value.json")
-    (folder / "value.json").unlink()
-    os.environ["GIT_INDEX_FILE"] = str(folder / ".git/other-index")
-    try:
-        git(folder, "read-tree", ref)
-        git(folder, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-        tree = git(folder, "write-tree")
-    finally:
-        del os.environ["GIT_INDEX_FILE"]
-    git(folder, "update-ref", ref, git(folder, "commit-tree", tree, "-p", ref, "-m", "newer"))
-
-
 def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
     (run,) = json.loads(mlgit("job", "list", "--format", "json", cwd=applied).out)
     path = next((applied / ".mlgit/store/runs" / run["run"]).rglob("result.json")).parent / "metrics.jsonl"
@@ -80,7 +64,15 @@ def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [("data", "store-tracked"), (".", "store-tracked"), ("../x", "store-outside")]
+    ("path", "code"),
+    [
+        ("data", "store-tracked"),
+        (".", "store-tracked"),
+        ("../x", "store-outside"),
+        (".git", "store-in-git"),
+        ("x/../.git/store", "store-in-git"),
+        ('"\\0x"', "schema-pattern"),
+    ],
 )
 def test_a_store_in_a_place_that_is_not_its_own_is_refused_at_its_line(small, mlgit, path, code):
     edit(small, "mlgit.yml", "path: .mlgit/store", f"path: {path}")
@@ -88,6 +80,14 @@ def test_a_store_in_a_place_that_is_not_its_own_is_refused_at_its_line(small, ml
     assert ended.code == 1
     assert "mlgit.yml:2:15: error: " in ended.err
     assert f"[{code}]" in ended.err
+
+
+def test_a_glob_that_would_try_for_ever_does_not(small, mlgit):
+    write(small, {f"data/{'.' * 200}.yml": "a: 1\n", "src/.amlignore": "*a" * 25, f"src/{'a' * 200}b": "x"})
+    with (small / "mlgit.yml").open("a", encoding="utf-8") as file:
+        file.write('assets: {exclude: ["' + "*" * 25 + '...*b"]}\n')
+    assert mlgit("plan", cwd=small).code == 0
+    assert mlgit("fmt", "--check", cwd=small).code in {0, 1}
 
 
 def test_a_store_elsewhere_is_named_by_its_whole_path(small, mlgit, tmp_path):

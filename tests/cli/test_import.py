@@ -6,7 +6,10 @@ import json
 import subprocess
 
 import pytest
-from workspaces import APPLY, SMALL, commit, git, write
+from workspaces import APPLY, SMALL, commit, git, put, write
+
+from reconciler.live import layout
+from reconciler.model import Address
 
 CONNECTION = {
     "connections/hub.yml": """
@@ -90,6 +93,20 @@ def test_where_its_place_is_taken_a_file_goes_elsewhere_and_names_the_same(deep,
     assert mlgit("plan", cwd=deep).out.startswith("No changes. ")
 
 
+PLACES = (".git/hooks/post-commit", ".github/workflows/evil.yml", "a/../../x.yml", "/var/x.yml", "a.sh", "a/mlgit.yml")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_record_does_not_say_where_files_go_that_no_asset_could_have(place, lost, mlgit):
+    git(lost, "clean", "-fdq")
+    ref = "refs/mlgit/small/default/live"
+    path = layout.current(Address("data", "numbers"))
+    record = json.loads(git(lost, "show", f"{ref}:{path}"))
+    put(lost, path, record | {"source": place})
+    (only,) = imported(mlgit, lost, "data/numbers", "--dry-run")
+    assert only["path"] == "data/numbers.yml"
+
+
 def test_a_secret_is_left_out_and_that_is_said(small, mlgit, golden):
     commit(small, "connect", CONNECTION)
     assert mlgit(*APPLY, cwd=small).code == 0
@@ -124,6 +141,21 @@ def test_what_is_archived_is_restored_first(applied, mlgit):
     assert "mlgit restore model/total" in mlgit("import", "model/total", cwd=applied).err
     assert mlgit("restore", "model/total", "--auto-approve", cwd=applied).code == 0
     fetched(applied, imported(mlgit, applied, "model/total"))
+    commit(applied)
+    assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
+
+
+def test_what_is_imported_or_restored_says_what_it_needs_that_is_archived_too(applied, mlgit):
+    git(applied, "rm", "--quiet", "models/total.yml", "jobs/sum.yml")
+    commit(applied)
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    said = "it needs job/sum, which is archived too: `mlgit restore job/sum`, then `mlgit import job/sum`"
+    assert said in mlgit("restore", "model/total", "--auto-approve", cwd=applied).out
+    (only,) = imported(mlgit, applied, "model/total")
+    assert only["notes"] == [said]
+    assert "[reference-dangling]" in mlgit("plan", cwd=applied).err
+    assert mlgit("restore", "job/sum", "--auto-approve", cwd=applied).code == 0
+    fetched(applied, imported(mlgit, applied, "job/sum"))
     commit(applied)
     assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
 

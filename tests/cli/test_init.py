@@ -29,6 +29,10 @@ def test_two_workspaces_have_different_lineages(tmp_path, mlgit):
     assert "0" * 32 not in lineage(tmp_path / "one-demo")
 
 
+def test_a_folder_with_a_space_in_its_name_is_said_as_a_shell_takes_it(tmp_path, mlgit):
+    assert "\n  cd 'bad name!'\n" in mlgit("init", "bad name!", cwd=tmp_path).out
+
+
 def test_an_empty_folder_is_used_as_it_is(tmp_path, mlgit):
     (tmp_path / "empty").mkdir()
     assert mlgit("init", "empty", cwd=tmp_path).code == 0

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import textwrap
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from workspaces import SMALL, git
+from workspaces import SMALL, edit, git
 
 from reconciler.cli import narrowed
 from reconciler.git.repository import open_repository
@@ -197,3 +199,33 @@ def test_what_is_remembered_may_be_damaged_or_deleted(applied, mlgit):
         assert mlgit("plan", cwd=applied).code == first.code == 0
         file.unlink(missing_ok=True)
         assert mlgit("plan", cwd=applied).code == 0
+
+
+def test_an_output_that_a_settled_job_does_not_have_is_an_error_too(applied, mlgit):
+    mlgit("plan", cwd=applied)
+    edit(applied, "models/total.yml", "outputs/total", "outputs/totl")
+    narrow = mlgit("plan", cwd=applied)
+    shutil.rmtree(applied / ".git/mlgit")
+    assert narrow == mlgit("plan", cwd=applied)
+    assert "job/sum has no output totl" in narrow.err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE files SET problems = '{'",
+        "UPDATE files SET problems = '[[1]]'",
+        "UPDATE files SET address = 'x', level = 'y'",
+        "INSERT INTO loose VALUES ('x')",
+        "UPDATE base SET nested = '1'",
+        "UPDATE base SET nested = '[1]'",
+    ],
+)
+def test_an_index_that_cannot_be_read_is_made_anew(damage, applied, mlgit):
+    mlgit("plan", cwd=applied)
+    (path,) = (applied / ".git/mlgit/plans").glob("*.sqlite")
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(damage)
+    ended = mlgit("plan", cwd=applied)
+    assert (ended.code, "new run of job/sum" in ended.out) == (0, True), ended.err

@@ -115,8 +115,19 @@ def test_a_plan_of_files_that_are_not_committed_is_applied_once_they_are(applied
     assert json.loads((applied / "plan.json").read_text())["envelope"]["dirty"] is True
     refused = mlgit("apply", "plan.json", cwd=applied)
     assert (refused.code, "[plan-dirty]" in refused.err) == (1, True)
+    assert "(now .gitignore, models/total.yml)" in refused.err
     commit(applied)
     assert mlgit("apply", "plan.json", cwd=applied).code == 0
+
+
+def test_the_files_that_are_not_committed_are_named(applied, mlgit):
+    assert mlgit("plan", "-o", "plan.json", cwd=applied).code == 0
+    another = mlgit("plan", "-o", "another.json", cwd=applied)
+    assert "Commit the files as they are (plan.json), then apply" in another.out
+    write(applied, {f"data/{number}.txt": "1\n" for number in range(4)})
+    refused = mlgit("apply", "--auto-approve", cwd=applied)
+    assert "another.json, data/0.txt, data/1.txt and 3 more, and what is applied" in refused.err
+    assert "[work-tree-dirty]" in refused.err
 
 
 def test_a_plan_of_another_workspace_is_refused(saved, mlgit):

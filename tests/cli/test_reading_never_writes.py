@@ -22,7 +22,7 @@ _LOOKING = [
     ("job", "logs", "sum"),
     ("job", "metrics", "sum"),
     ("log",),
-    ("diff", "~1"),
+    ("diff", "~0"),
     ("drift",),
     ("state", "show"),
     ("unlock",),

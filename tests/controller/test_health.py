@@ -77,6 +77,7 @@ def test_turns_failures_drift_and_runs_are_counted():
         seen = metrics(port)
     assert (seen["mlgit_turns_total",], seen["mlgit_turn_failures_total",]) == (2, 1)
     assert seen["mlgit_last_success_timestamp_seconds",] > 1e9
+    assert not [each for each in seen if each[0].endswith("_created")]
     assert (seen["mlgit_runs", "running"], seen["mlgit_runs", "failed"]) == (3, 0)
 
 

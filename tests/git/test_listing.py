@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from workspaces import commit, git
+from workspaces import commit, git, write
 
 from reconciler.git import listing, trees
 from reconciler.git.listing import Listing
@@ -61,3 +61,20 @@ def test_a_tree_that_git_has_not_is_an_error_and_not_an_empty_one(tree):
         trees.modes(tree.repository, "0" * 39 + "1", tree.tree)
     with pytest.raises(trees.MissingObjectError):
         "ab" in Listing(tree.repository, "0" * 39 + "1")  # noqa: B015
+
+
+def ask_and_interrupt(repository, name):
+    with repository.reading() as asked:
+        asked.cat_file_all.stdin.write(f"{name}\n".encode())
+        asked.cat_file_all.stdin.flush()
+        raise KeyboardInterrupt
+
+
+def test_what_is_read_after_an_interrupted_question_is_what_is_asked_for_then(empty, opened):
+    write(empty, {"first.txt": "first\n", "second.txt": "second\n"})
+    commit(empty)
+    repository = opened(empty)
+    assert trees.blob(repository, "HEAD:second.txt") == b"second\n"
+    with pytest.raises(KeyboardInterrupt):
+        ask_and_interrupt(repository, "HEAD:first.txt")
+    assert trees.blob(repository, "HEAD:second.txt") == b"second\n"

@@ -366,3 +366,12 @@ def test_environments_are_built_before_their_version_is_registered():
 
 def test_the_files_of_small_have_nothing_wrong_in_them():
     assert declared_by(small()).diagnostics == ()
+
+
+def test_what_is_asked_for_again_and_a_version_that_is_declared_are_reasons():
+    world = World()
+    world.settle(small())
+    again = action_on(world.plan(small(), again=frozenset({NUMBERS})), NUMBERS, Op.NEW_VERSION)
+    assert again.reason == "it was asked for again"
+    files = edited("data/numbers.yml", "name: numbers", 'name: numbers\nversion: "7"')
+    assert action_on(world.plan(files), NUMBERS).reason == "version 1 -> 7"

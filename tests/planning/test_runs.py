@@ -277,3 +277,16 @@ def test_a_job_without_a_name_is_named_by_its_path():
     run = action_on(World().plan(files), Address("job", "jobs/sum")).run
     assert run is not None
     assert run.id.startswith("sum-")
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [(Status.CANCELED, "was canceled"), (Status.FAILED, "failed"), (Status.LOST, "was lost")]
+)
+def test_what_will_not_come_without_a_rerun_is_held_back(status, ended):
+    world = World()
+    world.apply(small())
+    for _ in range(5):  # what is lost is tried again first
+        world.end(status, "user" if status is Status.FAILED else "")
+        world.apply(small())
+    (held,) = (each for each in world.plan(small()).pending if each.address == TOTAL)
+    assert held.message == f"held back: job/sum {ended}"

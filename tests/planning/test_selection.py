@@ -116,6 +116,8 @@ def test_a_selector_that_names_nothing_is_a_diagnostic():
     _, (problem, other) = World().look(TAGGED, select=("jbo/sum",), exclude=("tag:stage=x",))
     assert (problem.code, problem.message) == ("selection-empty", "jbo/sum selects nothing")
     assert problem.hint == "did you mean job/sum?"
+    _, (unknown,) = World().look(TAGGED, select=("model/nope",))
+    assert unknown.hint == "did you mean model/total?"
     assert other.message == "tag:stage=x selects nothing"
 
 
@@ -124,6 +126,23 @@ def test_what_waits_is_told_of_what_is_selected_alone():
     world.apply(small())
     assert {str(each.address) for each in world.plan(small()).pending} == {"job/sum", "model/total"}
     assert {str(each.address) for each in world.plan(small(), select=("job",)).pending} == {"job/sum"}
+
+
+def test_where_nothing_is_selected_that_changes_it_is_counted_what_is_left_out():
+    world = World()
+    world.settle(small())
+    plan = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3"), exclude=("job",))
+    assert (plan.actions, plan.left_out) == ((), 2)
+    assert not any("left out by the selection" in each for each in plan.notes)
+
+
+def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
+    world = World()
+    world.apply(small())
+    run = world.latest().id
+    plan = world.plan(small(), seen={run: Report(Status.COMPLETED)}, exclude=("job/sum",))
+    told = f"job/sum is left out, but its run {run} has ended: that is recorded, and from that follows model/total"
+    assert told in plan.notes
 
 
 def test_that_a_run_has_ended_is_recorded_whatever_was_selected():

@@ -10,7 +10,10 @@ from reconciler.model import Action, Address, Op
 from reconciler.render.fields import changes
 
 LONG = "x" * 200
+WORDS = "--epochs 10 --data ${{inputs.data}} --out ${{outputs.model}}"
+APART = 'command "... --lr 0.1 ..." -> "... --lr 0.2 ..."'
 NODE = {"name": "a", "n": 1}
+VARIABLES = {"environment_variables": {"API_KEY": "hunter2", "LOG": "all"}}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -47,7 +50,11 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
         ({"l": ["a", "b"]}, {"l": ["a", "c"]}, ["l b -> c"]),
         ({"l": []}, {"l": [{"a": 1}]}, ['l: {"a": 1} added']),
         ({"a": "x", "b": 1}, {"a": "y", "b": 2}, ["a x -> y", "b 1 -> 2"]),
-        ({"a": "short"}, {"a": LONG}, ["a changed"]),
+        ({"a": "short"}, {"a": LONG}, [f"a short -> {'x' * 57}..."]),
+        ({"a": "one, two"}, {"a": "three"}, ['a "one, two" -> "three"']),
+        ({"a": ""}, {"a": "x"}, ['a "" -> "x"']),
+        ({}, {"a": "one, two"}, ['a added: "one, two"']),
+        ({"command": f"python train.py --lr 0.1 {WORDS}"}, {"command": f"python train.py --lr 0.2 {WORDS}"}, [APART]),
         ({}, {"a": LONG}, ["a added: " + "x" * 57 + "..."]),
         ({"a": "one\ntwo"}, {"a": "one\n2"}, ['a "one\\ntwo" -> "one\\n2"']),
         ({"a": {"b": 1}}, {"a": "b"}, ['a {"b": 1} -> b']),
@@ -68,6 +75,23 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
 )
 def test_each_difference_is_said_as_a_person_says_it(before, after, expected):
     assert said(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, VARIABLES, 'environment_variables added: {"API_KEY": "(secret)", "LOG": "all"}'),
+        (VARIABLES, {}, "environment_variables removed"),
+        ({"environment_variables": {}}, VARIABLES, "environment_variables.API_KEY added: (secret)"),
+        (VARIABLES, {"environment_variables": {"API_KEY": 7, "LOG": "all"}}, "environment_variables.API_KEY changed"),
+        ({}, {"jobs": {"a": VARIABLES}}, 'jobs added: {"a": {"environment_variables": {"API_KEY": "(secret)", "...'),
+        ({}, {"credentials": {"password": "hunter2"}}, 'credentials added: {"password": "(secret)"}'),
+    ],
+)
+def test_a_secret_in_a_variable_is_never_shown(before, after, expected):
+    found = changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after))
+    assert str(found[0]) == expected
+    assert "hunter2" not in repr(found)
 
 
 def test_what_is_added_deep_and_long_is_cut_to_fit_a_line():

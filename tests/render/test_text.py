@@ -91,6 +91,11 @@ def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
         (planned(pending=PENDING), "No changes to make now; 1 waiting, 1 failed."),
         (planned(ACTIONS[0], pending=PENDING[1:]), "Plan: 1 change; 1 failed."),
         (replace(planned(), drift=("an image is gone",)), "No changes to make now; 1 thing drifted."),
+        (replace(planned(), left_out=3), "No changes within the selection; 3 are left out."),
+        (
+            replace(planned(pending=PENDING[:1]), left_out=1),
+            "No changes within the selection; 1 waiting; 1 is left out.",
+        ),
         (planned(ACTIONS[0]), "Plan: 1 change."),
         (planned(*ACTIONS[:2]), "Plan: 2 changes."),
         (planned(ACTIONS[0], ACTIONS[11]), "Plan: 2 changes, starts 1 run."),
@@ -153,6 +158,7 @@ def test_a_plan_as_json_says_the_same_for_programs():
         "waiting": 1,
         "failed": 1,
         "drift": 0,
+        "left_out": 0,
     }
 
 
@@ -175,6 +181,22 @@ def test_diagnostics_as_json_have_their_place_or_none():
     first, second = as_json.diagnostics(found, 5)["diagnostics"]
     assert (first["path"], first["line"], first["column"], first["hint"]) == ("f", 2, 3, "h")
     assert (second["path"], second["severity"]) == (None, "warning")
+
+
+def test_what_is_live_and_what_is_declared_is_shown_without_its_secrets():
+    spec = {"environment_variables": {"DB_PASSWORD": "hunter2", "LOG": "all"}}
+    for shown in (as_json.record(Record(JOB, spec, "f", "m", 1)), as_json.asset(Asset(JOB, spec, "j.yml"), "j.yml")):
+        assert shown["spec"] == {"environment_variables": {"DB_PASSWORD": "(secret)", "LOG": "all"}}
+    store = Asset(Address("datastore", "s"), {"credentials": {"account_key": "hunter2", "user": "hunter2"}}, "s.yml")
+    assert "hunter2" not in repr(as_json.asset(store, "s.yml"))
+
+
+def test_a_model_that_a_run_makes_anew_says_what_else_differs():
+    before, after = {"path": "blob:1", "type": "mlflow_model"}, {"path": str(MADE.references["/path"])}
+    after["type"] = "custom_model"
+    action = Action(Op.REGISTER, MODEL, version="2", node=MADE, record=RECORD, before=before, after=after)
+    because = "because type mlflow_model -> custom_model"
+    assert sentence(action) == f"model/iris: new version 2 from run {RUN.id} {because}"
 
 
 def test_a_record_and_a_run_as_json_leave_out_what_is_empty():

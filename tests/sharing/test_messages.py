@@ -66,7 +66,7 @@ def test_without_network_a_plan_falls_back_to_what_is_known_and_says_how_old_tha
     plan = mlgit("plan", cwd=applied.first)
     assert plan.code == 0
     golden("cli/sharing/plan-without-network.txt", plan.out)
-    for command in ("status", "log"):
+    for command in ("status", "log", "unlock"):
         asked = mlgit(command, cwd=applied.first)
         assert asked.code == 0
         assert "this is the live state as of 2 hours ago" in asked.err

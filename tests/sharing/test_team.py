@@ -129,7 +129,7 @@ def test_a_claim_that_could_not_be_given_back_is_no_failure_and_goes_with_the_ne
     refused = 'while read -r old new ref; do case "$ref $new" in *beat/*" 0000"*) exit 1 ;; esac; done; exit 0'
     team.hook("pre-receive", refused)
     (out,) = all_well([start(team.first)])
-    assert "Applied 2 actions." in out
+    assert "Applied 2 changes." in out
     assert len(team.held()) == 2
     team.hook("pre-receive", "exit 0")
     again = mlgit(*APPLY, cwd=team.first)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from workspaces import commit, edit, git
 
@@ -63,3 +66,14 @@ def test_options_that_ask_for_another_plan_are_not_answered_from_memory(applied,
     mlgit("plan", "--ref", "HEAD", cwd=applied)
     mlgit("plan", "--format", "json", cwd=applied)
     assert planned == ["planned", "planned"]
+
+
+def test_a_plan_that_cannot_be_read_is_made_anew(applied, mlgit, planned):
+    first = mlgit("plan", cwd=applied)
+    with closing(sqlite3.connect(applied / ".git/mlgit/shown.sqlite")) as database, database:
+        for table, value in (("plans", "{"), ("plans", '{"text": 1}'), ("settings", "[1]")):
+            planned.clear()
+            database.execute(f"UPDATE {table} SET value = ?", [value])  # noqa: S608 - our own names
+            database.commit()
+            assert mlgit("plan", cwd=applied) == first
+            assert planned == ["planned"]

@@ -144,3 +144,12 @@ def test_an_address_declared_twice_is_wrong_only_within_one_workspace(many):
     together = check_files(files, paths, None, one_workspace=True)
     assert "declared-twice" not in {each.code for each in apart.diagnostics}
     assert "declared-twice" in {each.code for each in together.diagnostics}
+
+
+@pytest.mark.parametrize("line", ["{", "1", "[true]", "[true, null, [], [], []]"])
+def test_what_is_remembered_and_cannot_be_read_is_not_remembered(many, tmp_path, line):
+    files, paths = many
+    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    first = check_files(files, paths, memo, one_workspace=False)
+    memo.save((path, line) for path in paths)
+    assert check_files(files, paths, memo, one_workspace=False) == first

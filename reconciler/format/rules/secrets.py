@@ -11,18 +11,15 @@ from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.pointers import join
-from reconciler.format.rules.parts import Pointer, mapping, placeholder, strings
+from reconciler.format.rules.parts import Pointer, placeholder, strings, works
 from reconciler.format.rules.spots import span_at
+from reconciler.format.secrecy import HOLDERS, VARIABLES, is_secret_at, is_secret_name
 from reconciler.format.subject import Rule, Subject
 
-_FIELDS = re.compile(
-    r"(?:.*_)?(?:account_key|sas_token|client_secret|password|pat|api_key|secret_access_key|access_token|secret|key)",
-    re.IGNORECASE,
-)
-_HOLDERS = ("credentials", "ssh_settings", "teacher_model_endpoint_connection")
 _OF_CONNECTIONS = ("api_key", "client_secret", "password", "sas_token", "account_key", "key")
 _EXAMPLE = re.compile(
-    r"example|dummy|placeholder|changeme|your|sample|fake|redacted|todo|secret|\.\.\.|\*\*\*", re.IGNORECASE
+    r"example|dummy|placeholder|changeme|your|sample|fake|redacted|todo|(?<![^\W_])secret(?![^\W_])|\.\.\.|\*\*\*",
+    re.IGNORECASE,
 )
 _REAL_LENGTH, _REAL_VARIETY = 20, 10
 # What is a secret wherever it stands, with the word to look for first: a search costs less than a pattern.
@@ -33,7 +30,7 @@ _KNOWN = (
     ("AKIA", re.compile(r"\b(?P<secret>AKIA[0-9A-Z]{16})\b"), "an AWS access key"),
     ("ghp_", re.compile(r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b"), "a GitHub token"),
 )
-_HINT = "take it out, replace it where it is valid, and name it under secrets: in mlgit.yml"
+_HINT = "take it out, and replace it where it is valid; where it is used, read it from a file that is not in Git"
 
 
 def literal(subject: Subject) -> Iterator[Diagnostic]:
@@ -50,17 +47,17 @@ def literal(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _held(subject: Subject) -> Iterator[tuple[Pointer, str]]:
-    for holder in _HOLDERS:
+    for holder in HOLDERS:
         for pointer, text in strings(subject.spec.get(holder), (holder,)):
-            if _FIELDS.fullmatch(str(pointer[-1])):
+            if is_secret_at(pointer):
                 yield pointer, text
     for field in _OF_CONNECTIONS:
         if isinstance(subject.spec.get(field), str):
             yield (field,), subject.spec[field]
-    for name, value in mapping(subject.spec.get("environment_variables")).items():
-        # Names of variables say little: only what is recognisably a key counts.
-        if isinstance(value, str) and _FIELDS.fullmatch(str(name)) and _real(value) and not _filled_in_later(value):
-            yield ("environment_variables", name), value
+    for part in works(subject):
+        for name, value in part.inner(VARIABLES).spec.items():
+            if isinstance(value, str) and is_secret_name(name):
+                yield part.below(VARIABLES, name), value
 
 
 def _filled_in_later(text: str) -> bool:

@@ -202,6 +202,8 @@ KEY = "bGl0dGxlIGZvb2xzIHdobyBwdXQgdGhlaXIga2V5cyBpbnRvIEdpdCwgcmVhbGx5IDEyMyE0N
         ("a: |\n  -----BEGIN RSA PRIVATE KEY-----\n", "secret-literal 2:3"),
         ("ssh_settings:\n  admin_password: hunter2", "secret-suspected 2:19 warning"),
         ("credentials: {client_secret: tops}", "secret-suspected 1:30 warning"),
+        ("environment_variables: {API_KEY: hunter2secret}", "secret-suspected 1:34 warning"),
+        ("jobs: {a: {environment_variables: {DB_PASSWORD: hunter3}}}", "secret-suspected 1:49 warning"),
     ],
 )
 def test_a_secret_in_a_file_is_told_at_its_place(found, text, problem):
