@@ -130,7 +130,7 @@ def load(path: Path, key: str) -> Index | None:
         with suppress(sqlite3.Error, ValueError, TypeError):
             ((found, tree, state, nested),) = database.execute("SELECT key, tree, state, nested FROM base")
             if found == key:
-                return Index(database, Base(found, tree, state, tuple(json.loads(nested))))
+                return Index(database, Base(found, tree, state, tuple(map(str, json.loads(nested)))))
         database.close()
     return None
 

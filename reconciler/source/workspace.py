@@ -38,7 +38,7 @@ class Workspace:
         document, _ = parse(configuration.FILE, (self.folder / configuration.FILE).read_bytes())
         for store in configuration.stores_in(document):
             inside = _from_top(self.root, store)
-            if not inside.startswith(("/", "..")) and inside != ".":
+            if not inside.startswith(("/", "..")) and inside != "." and "\0" not in inside:
                 yield inside
 
     @property

@@ -71,7 +71,7 @@ def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
         ("../x", "store-outside"),
         (".git", "store-in-git"),
         ("x/../.git/store", "store-in-git"),
-        ('"\\0x"', "schema-pattern"),
+        ('"\\0x"', "wrong-value"),
     ],
 )
 def test_a_store_in_a_place_that_is_not_its_own_is_refused_at_its_line(small, mlgit, path, code):

@@ -13,7 +13,7 @@ from reconciler.format.ignoring import ignoring
 
 PIECES = some.sampled_from(["a", "b", "*", "**", "?", "/", "/**/", "[ab]", "[!a]", "[b-]", "\\*", ".", "x.y", "("])
 LINES = some.lists(some.lists(PIECES, min_size=1, max_size=9).map("".join) | some.just("!a*b"), max_size=3)
-PATHS = some.lists(some.text("ab*x.y(", min_size=1, max_size=6), min_size=1, max_size=5).map("/".join)
+PATHS = some.lists(some.text("ab*x-y(", min_size=1, max_size=6), min_size=1, max_size=5).map("/".join)
 
 
 @given(LINES, PATHS)
