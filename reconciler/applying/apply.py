@@ -83,9 +83,9 @@ class _Work:
         """Let what is under way come to its end; end it where it was told so before, or is told once more."""
         if self.context.stopping():
             self._stop()
-        for action in self.running.values():
-            self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
         try:
+            for action in self.running.values():
+                self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
             wait(self.running)
         except KeyboardInterrupt:
             self._stop()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,7 +102,7 @@ KEYS = st.sampled_from(["store", "assets", "backends", "compute", "limits", "ret
 @given(st.dictionaries(KEYS, JSON))
 def test_any_settings_give_a_configuration_or_problems_and_never_raise(values):
     document, _ = parse("mlgit.yml", STATE.encode())
-    document.data.update(values)
+    document = replace(document, data={**document.data, **values})
     found, problems = read(document)
     assert found is not None or problems
 
