@@ -29,9 +29,8 @@ _GITHUB = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What may be done now, and who bars the rest, by the key of the action; ``over`` are whose claims were ended."""
+    """What was claimed, and who bars the rest, by the key of the action; ``over`` are whose claims were ended."""
 
-    actions: tuple[Action, ...]
     barred: Mapping[str, Claim]
     held: Held | None
     over: tuple[Claim, ...]
@@ -63,13 +62,13 @@ def claiming(world: World, source: Source, actions: Sequence[Action]) -> Iterato
     for each in (*dead, *(claim.holder for claim in taken.over)):
         notes.append({"event": ENDED, "holder": each, "at": now()})
     if taken.held is None:
-        yield Claimed((), asked.barred, None, taken.over)
+        yield Claimed(asked.barred, None, taken.over)
         return
     told = {"holder": taken.held.claim.holder, "at": now()}
     notes.append({**told, "event": BEGUN, "process": dict(taken.held.claim.process), "commit": source.commit})
     taken.held.begin()
     try:
-        yield Claimed(tuple(asked.granted), asked.barred, taken.held, taken.over)
+        yield Claimed(asked.barred, taken.held, taken.over)
     finally:
         taken.held.release()
         notes.append({**told, "event": ENDED, "at": now()})

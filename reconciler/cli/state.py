@@ -12,6 +12,7 @@ from reconciler.diagnostics import failure
 from reconciler.git.repository import user
 from reconciler.live import repair as mending
 from reconciler.live.repair import Damage
+from reconciler.live.state import State
 from reconciler.render import as_json, text
 from reconciler.render.excerpt import visible
 
@@ -99,7 +100,7 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     """
     state = open_session().state
     if commit is None:
-        _put_back(state.home.newest(), auto_approve=auto_approve)
+        _put_back(state, auto_approve=auto_approve)
         return
     state.home.refresh()
     if commit.startswith("~"):
@@ -110,16 +111,15 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     click.echo(f"The live state is as of {commit} again, as commit {new[:_SHORT]}. `mlgit plan` shows what that means.")
 
 
-def _put_back(newest: str, *, auto_approve: bool) -> None:
-    session = open_session()
-    home, remote = session.state.home, session.config.remote
+def _put_back(state: State, *, auto_approve: bool) -> None:
+    newest, remote = state.home.newest(), state.remote
     if not newest or not remote:
         message = "there is no copy here of a live state that a remote has lost"
         hint = "`mlgit state restore COMMIT` goes back to a commit that `mlgit log` shows"
         raise failure("state-not-known", message, hint)
     if not auto_approve:
         ask(f"Give the remote {remote} the live state as of {newest[:_SHORT]}, the newest known here?", "state restore")
-    if not mending.put_back(home):
+    if not mending.put_back(state.home):
         raise failure("state-there", f"the remote {remote} has a live state", "there is nothing to put back")
     click.echo(f"The remote {remote} has the live state as of {newest[:_SHORT]} again.")
 
