@@ -12,26 +12,34 @@ from reconciler.diagnostics import UserError
 from reconciler.live.state import Writes
 from reconciler.model import Action, Event, Plan, Progress
 
-_SECONDS = 2.0  # between looks whether something should be written while what takes long goes on
-_STOP_SECONDS = 0.2  # between words to the builder that it is to stop
+_SECONDS = 0.2  # between looks whether to write or to end while what takes long goes on; between words to stop
 
 
-def apply(plan: Plan, context: Context, parallelism: int) -> tuple[Event, ...]:
-    """Do what a plan says; return the events of the actions that failed.
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a plan: the events of the actions that failed, and the keys of those that were left for later."""
 
-    Whatever ends this, what was done by then is written. Ctrl-C lets what is under way come to its end and begins
-    nothing more, a second one ends that too.
+    failed: tuple[Event, ...]
+    left: frozenset[str]
+
+
+def apply(plan: Plan, context: Context, parallelism: int) -> Applied:
+    """Do what a plan says.
+
+    Whatever ends this, what was done by then is written. Once the context is ``stopping``, what is under way comes to
+    its end and nothing more is begun; a KeyboardInterrupt ends what is under way, too.
     """
     with ThreadPoolExecutor(parallelism, thread_name_prefix="action") as pool:
         work = _Work(plan, context, pool, parallelism)
         try:
             work.do()
         except KeyboardInterrupt:
-            work.drain()
+            work.stop()
             raise
         finally:
             work.flush()
-    return tuple(work.failed.values())
+    left = {each.key for each in plan.actions} - work.begun - work.failed.keys()
+    return Applied(tuple(work.failed.values()), frozenset(left))
 
 
 @dataclass(slots=True)
@@ -60,10 +68,12 @@ class _Work:
     parallelism: int
     failed: dict[str, Event] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
     running: dict[Future[Writes], Action] = field(default_factory=dict)
+    ending: bool = False
 
     def do(self) -> None:
-        """Begin each action as soon as all that it needs has ended; of those that can begin, the plan's first."""
+        """Begin each action as soon as all that it waits for has ended; of those that can begin, the plan's first."""
         places = {each.key: place for place, each in enumerate(self.plan.actions)}
         sorter = TopologicalSorter(
             {each.key: [key for key in each.needs if key in places] for each in self.plan.actions}
@@ -73,33 +83,34 @@ class _Work:
         while sorter.is_active():
             for key in sorter.get_ready():
                 ready.add(places[key], self.plan.actions[places[key]])
-            place = ready.first(room=len(self.running) < self.parallelism)
+            place = None if self._is_ending() else ready.first(room=len(self.running) < self.parallelism)
+            if place is None and not self.running:
+                break
             if place is None:
                 sorter.done(*self._ended())
             elif not self._begin(self.plan.actions[place]):
                 sorter.done(self.plan.actions[place].key)
 
-    def drain(self) -> None:
-        """Let what is under way come to its end; end it where it was told so before, or is told once more."""
-        if self.context.stopping():
-            self._stop()
-        try:
-            for action in self.running.values():
-                self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
-            wait(self.running)
-        except KeyboardInterrupt:
-            self._stop()
+    def stop(self) -> None:
+        """End what is under way, and take down what came of it."""
+        while wait(self.running, timeout=_SECONDS).not_done:  # it may begin another program meanwhile
+            self.context.world.builder.stop()
         for each in tuple(self.running):
             self._end(each)
-
-    def _stop(self) -> None:
-        while wait(self.running, timeout=_STOP_SECONDS).not_done:  # it may begin another program meanwhile
-            self.context.world.builder.stop()
 
     def flush(self) -> None:
         """Write what was done, and say so."""
         for action in self.context.ledger.flush():
             self.context.emit(Event(Progress.DONE, action))
+
+    def _is_ending(self) -> bool:
+        """Tell whether nothing more is to be begun, and say once what is waited for then."""
+        if self.ending or not self.context.stopping():
+            return self.ending
+        self.ending = True
+        for action in self.running.values():
+            self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
+        return True
 
     def _begin(self, action: Action) -> bool:
         """Do an action, or leave it to a worker; tell whether one is at it."""
@@ -109,6 +120,7 @@ class _Work:
             return False
         if external(action) or self.context.ledger.is_due():
             self.flush()
+        self.begun.add(action.key)
         self.context.emit(Event(Progress.STARTED, action))
         if slow(action):
             self.running[self.pool.submit(act, self.context, action)] = action
@@ -122,6 +134,7 @@ class _Work:
     def _ended(self) -> list[str]:
         """Wait until some worker is done; return the keys of what it was at."""
         while not (done := wait(self.running, timeout=_SECONDS, return_when=FIRST_COMPLETED).done):
+            self._is_ending()
             if self.context.ledger.is_due():
                 self.flush()
         return [self._end(each) for each in done]
@@ -137,12 +150,10 @@ class _Work:
         return action.key
 
     def _held_back(self, action: Action) -> Event | None:
-        """Return the event of an action that cannot be done now, because of another, or because this apply ends."""
+        """Return the event of an action that cannot be done now, because of another."""
         blocking = next((key for key in action.needs if key in self.failed), None)
         if blocking is not None:
             return Event(Progress.SKIPPED, action, f"because {blocking} failed")
-        if self.context.stopping():
-            return Event(Progress.WAITING, action, "is left for later: this apply is ending")
         if action.known_after is not None or any(key in self.waiting for key in action.needs):
             return Event(Progress.WAITING, action, f"waits for {action.known_after}" if action.known_after else "waits")
         return None

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from reconciler.applying.claiming import sweep
-from reconciler.applying.converge import PARALLELISM, Job, Result
+from reconciler.applying.ending import Ending
+from reconciler.applying.job import PARALLELISM, Job, Result
 from reconciler.applying.rewind import check_rewind, lift
 from reconciler.applying.world import World
 from reconciler.cli.approved import read_plan, session_of
@@ -160,22 +161,23 @@ def carry_out(  # noqa: PLR0913 - what is to be done, and who said so
 
 def execute(session: Session, job: Job, planned: Plan, *, wait: bool, told: Stream | None = None) -> int:
     """Do an approved plan and show how it goes; return the exit code."""
-    world = world_of(session)
+    world, ending = world_of(session), Ending()
     try:
-        with told or Progressing(Terminal(), lambda run: _tail(world, run)) as watch:
-            result = make(session, world, job, planned, watch, wait=wait)
+        with ending.listening(), told or Progressing(Terminal(), lambda run: _tail(world, run)) as watch:
+            result = make(session, world, job, planned, watch, wait=wait, stopping=ending)
     except KeyboardInterrupt as stopped:
-        click.echo(err=True)
-        raise click.Abort(_interrupted(session)) from stopped
+        raise _interrupted(session) from stopped
+    if ending():
+        raise _interrupted(session)
     return _ended(result, told)
 
 
-def _interrupted(session: Session) -> str:
+def _interrupted(session: Session) -> click.Abort:
     """Say what an interrupt has left: the record of what was done, and the runs, which go on."""
     runs = [run for run in unfinished(session.live()) if run.status in (Status.QUEUED, Status.RUNNING)]
     going_on = [f"run {run.id} goes on; stop it with `mlgit job cancel {run.address.name}`" for run in runs]
     recorded = "interrupted; what was done is recorded. `mlgit apply` goes on from there."
-    return "\n".join([recorded, *going_on])
+    return click.Abort("\n".join(["", recorded, *going_on]))
 
 
 def refuse_dirty(session: Session, *, allow_dirty: bool) -> None:

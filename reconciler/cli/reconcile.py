@@ -12,11 +12,12 @@ from pathlib import Path
 
 import click
 
+from reconciler.applying.ending import Ending
 from reconciler.cli import INTERRUPTED
 from reconciler.cli.options import TARGET, format_option, target_option
 from reconciler.cli.stream import Stream, streaming
 from reconciler.controller.health import HOST, Health, listening
-from reconciler.controller.loop import Ending, reconcile
+from reconciler.controller.loop import reconcile
 from reconciler.controller.turn import Outcome, Place, Watcher
 from reconciler.controller.watching import Once, Together
 from reconciler.diagnostics import Diagnostic, UserError

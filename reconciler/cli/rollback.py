@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import click
 
-from reconciler.applying.converge import Job
 from reconciler.applying.history import applied_by, moment, step_of_source
+from reconciler.applying.job import Job
 from reconciler.applying.rewind import hold
 from reconciler.cli.apply import execute, title
 from reconciler.cli.asking import ask

@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 import random
-import signal
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
+from reconciler.applying.ending import Ending
 from reconciler.controller.turn import Outcome, Place, Watcher, turn
 from reconciler.diagnostics import Diagnostic
 
 _PACKAGE = Path(__file__).parents[1]
 _MOST = 10  # intervals between two tries, however often it has failed
-_NAP_SECONDS = 0.2  # how long a signal may have to wait for the pause between turns to end
-
-
-@dataclass(slots=True)
-class Ending:
-    """Whether somebody wants it to end: by a signal, which is kept until there is a good moment.
-
-    A second signal interrupts whatever is going on. ``said`` is called by the first one, in the signal's handler.
-    """
-
-    said: Callable[[], None] = lambda: None
-    by: int = 0
-
-    def __call__(self) -> bool:
-        return bool(self.by)
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT for as long as the block goes on."""
-        before = {each: signal.signal(each, self._heard) for each in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-    def pause(self, seconds: float) -> None:
-        """Wait, unless it is to end."""
-        until = time.monotonic() + seconds
-        while not self.by and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _NAP_SECONDS))
-
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.by:
-            raise KeyboardInterrupt
-        self.by = number
-        self.said()
 
 
 def delay(interval: float, failures: int) -> float:

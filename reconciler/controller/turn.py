@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.applying.claiming import sweep
-from reconciler.applying.converge import Job, Result, Watch
+from reconciler.applying.job import Job, Result, Watch
 from reconciler.applying.rewind import check_rewind, lift
 from reconciler.controller.restraint import NOTHING, allowed, protected
 from reconciler.diagnostics import Diagnostic, Severity, UserError

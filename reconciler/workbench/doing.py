@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.applying.converge import Job, Result, Watch, converge
+from reconciler.applying.converge import converge
 from reconciler.applying.history import trailers
+from reconciler.applying.job import Job, Result, Watch
 from reconciler.applying.world import World
 from reconciler.content.store import Store
 from reconciler.git.repository import user
