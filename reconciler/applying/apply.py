@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from reconciler.applying.act import Context, act, external, slow
 from reconciler.diagnostics import UserError
 from reconciler.live.state import Writes
-from reconciler.model import Action, Event, Plan, Progress
+from reconciler.model import Action, Address, Event, Plan, Progress
 
 _SECONDS = 0.2  # between looks whether to write or to end while what takes long goes on; between words to stop
 
@@ -75,9 +75,7 @@ class _Work:
     def do(self) -> None:
         """Begin each action as soon as all that it waits for has ended; of those that can begin, the plan's first."""
         places = {each.key: place for place, each in enumerate(self.plan.actions)}
-        sorter = TopologicalSorter(
-            {each.key: [key for key in each.needs if key in places] for each in self.plan.actions}
-        )
+        sorter = TopologicalSorter(_order(self.plan))
         sorter.prepare()
         ready = _Ready()
         while sorter.is_active():
@@ -164,3 +162,17 @@ class _Work:
             self.waiting.add(event.action.key)
         else:
             self.failed[event.action.key] = event
+
+
+def _order(plan: Plan) -> dict[str, list[str]]:
+    """Return what each action waits for: what it needs of this plan, and what comes before it at its own address.
+
+    An action adds to the record that the one before it leaves.
+    """
+    keys = {each.key for each in plan.actions}
+    order: dict[str, list[str]] = {}
+    before: dict[Address, str] = {}
+    for each in plan.actions:
+        order[each.key] = [key for key in (*each.needs, before.get(each.address, "")) if key in keys]
+        before[each.address] = each.key
+    return order
