@@ -208,7 +208,7 @@ def test_a_clock_that_is_set_back_by_a_day_changes_nothing(building, bench, pace
 
 # A backend like local that stops its own process, once, between the intent and the submission.
 _SLEEPER = """
-import os, pathlib, signal
+import pathlib, signal, threading
 from reconciler.backends import local
 
 class Sleeper(local.Local):
@@ -216,7 +216,8 @@ class Sleeper(local.Local):
         order = pathlib.Path(__file__).with_name("sleep")
         if order.exists():
             order.rename(order.with_name("asleep"))
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: one to the process may stop another first, and let this one go on for a while.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         super().submit(submission)
 
 def make(settings, store):
