@@ -20,6 +20,8 @@ from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.plan import Desired, make_plan
 from reconciler.planning.policy import Policy
 from reconciler.source import workspace as workspaces
+from reconciler.workbench.narrowed import share
+from reconciler.workbench.session import open_session
 
 LINEAGE = "5" * 32
 GROUP = 20  # assets that belong together: an environment, a datastore, and these
@@ -177,6 +179,8 @@ def settle(folder: Path, history: int = 0) -> int:
         state.write(Writes(runs=tuple(_older(history))), "history")
     repository.close()
     workspace.repository.close()
+    with open_session(folder, "HEAD") as session:
+        share(session)
     git(folder, "gc", "--quiet")
     return len(records)
 

@@ -15,7 +15,6 @@ import click
 
 from reconciler import __version__
 from reconciler.applying.rewind import check_rewind
-from reconciler.cli import narrowed
 from reconciler.cli.lines import APPLY, show
 from reconciler.cli.options import CHANGES
 from reconciler.cli.session import Session, checked, open_session
@@ -28,6 +27,7 @@ from reconciler.planning.policy import Policy
 from reconciler.render import as_json, markdown, text
 from reconciler.render.excerpt import inline, visible
 from reconciler.source.recall import Key, Recall, Settings, Shown
+from reconciler.workbench import narrowed
 from reconciler.workbench.proposing import made as made
 
 

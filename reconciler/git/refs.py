@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from git.exc import GitCommandError
 
 from reconciler.git.repository import Repository
+from reconciler.model import NOTHING
 
 ABSENT = "0" * 40
 _SCRATCH = "refs/mlgit-scratch/import"
@@ -26,11 +27,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A commit to be made on a parent: files written, or removed where the content is None."""
+    """A commit to be made on a parent: files written, or removed where the content is None, and whole trees."""
 
     parent: str
     files: Mapping[str, bytes | None]
     message: str
+    trees: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def commits(repository: Repository, drafts: Sequence[Draft]) -> list[str]:
                 stream.write(b"D %s\n" % _quoted(path))
             else:
                 stream.write(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
+        for path, tree in draft.trees.items():
+            stream.write(b"M 040000 %s %s\n" % (tree.encode(), _quoted(path)))
         # The scratch ref goes within the stream: it never exists outside of it, and the next commit begins anew.
         stream.write(f"\nget-mark :{mark}\nreset {_SCRATCH}\nfrom {ABSENT}\n\n".encode())
     stream.write(b"done\n")

@@ -21,6 +21,8 @@ from reconciler.model import Address, Json, Live, Record, Run
 
 LIVE = "live"
 SOURCES = "sources/"
+_INDEX = "index/"
+_FINDINGS = "findings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,23 @@ class State:
     def keep_source(self, commit: str) -> None:
         """Keep an applied commit reachable, whatever becomes of its branch."""
         self.home.swap(Move(f"{SOURCES}{commit}", commit, None))
+
+    def publish(self, findings: bytes, source: str) -> None:
+        """Put beside the state what a plan of all files of a source tree found out, in the place of what was there.
+
+        It helps who has found out nothing yet, and is no part of the state: its loss costs only time. The source goes
+        with it, for who has only a part of the history. Raises UserError where a remote does not take it.
+        """
+        draft = Draft("", {_FINDINGS: findings}, "What a plan found out\n", {"source": source})
+        (commit,) = refs.commits(self.repository, [draft])
+        before = self.home.below(_INDEX)  # a name for each, because many a remote lets no ref go backwards
+        gone = (Move(f"{_INDEX}{name}", "", each) for name, each in before.items() if name != commit)
+        self.home.swap(Move(f"{_INDEX}{commit}", commit, before.get(commit, "")), *gone)
+
+    def published(self) -> bytes:
+        """Return what was published last, as far as is known here; b"" where nothing was."""
+        commit = next(iter(self.home.below(_INDEX).values()), "")
+        return (trees.file_at(self.repository, commit, _FINDINGS) or b"") if commit else b""
 
     def _forward(self, since: str | None, base: str, writes: Writes) -> Writes:
         """Leave what was applied last as another has written it meanwhile, unless ours surely follows that."""

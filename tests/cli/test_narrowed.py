@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workspaces import SMALL, edit, git
 
-from reconciler.cli import narrowed
 from reconciler.git.repository import open_repository
 from reconciler.live.state import State, Writes
 from reconciler.model import Address
 from reconciler.source import declaring
+from reconciler.workbench import narrowed
 
 DATA = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: {}\ntype: uri_file\npath: {}\n"
 MODEL = (

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from workspaces import commit, edit, git
 
-from reconciler.cli import narrowed
+from reconciler.workbench import narrowed
 
 
 @pytest.fixture

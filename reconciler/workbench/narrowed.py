@@ -5,16 +5,11 @@ A plan of a part is shown only if nothing is wrong; else the whole is planned, w
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
-from reconciler.cli.session import Session, examined, refuse
-from reconciler.data import code
-from reconciler.diagnostics import Diagnostic, has_errors
-from reconciler.format.config import FILE
+from reconciler.diagnostics import Diagnostic, UserError, has_errors
 from reconciler.format.lowering import lowered
 from reconciler.git.trees import MissingObjectError
 from reconciler.live.reading import Current, touched
@@ -24,11 +19,16 @@ from reconciler.planning.guard import guard
 from reconciler.planning.policy import Policy
 from reconciler.planning.proposal import propose
 from reconciler.source import index as indexes
+from reconciler.source import portable
 from reconciler.source import workspace as workspaces
 from reconciler.source.index import Base, Index
 from reconciler.source.narrowing import Narrow, narrow, rows
+from reconciler.source.portable import Findings
 from reconciler.source.uncollected import uncollected
+from reconciler.workbench.findings import base_of, is_worth_sharing, keep, known, place_of
+from reconciler.workbench.judging import examined, refuse
 from reconciler.workbench.proposing import gone_back
+from reconciler.workbench.session import Session, stern
 
 _ALIKE = "address-alike"  # between files: to know of one, all must be known
 
@@ -46,15 +46,33 @@ def fits(live: Live, policy: Policy) -> bool:
     return bool(live.commit) and not (policy.replace or policy.select or policy.exclude)
 
 
+@uncollected()
+def share(session: Session) -> None:
+    """After an apply, share what a plan finds out, so that a fresh clone plans at the cost of what has changed since.
+
+    It is left where it would save nobody much; where the remote does not take it, that is noted and nothing is lost.
+    """
+    live = session.state.read()
+    if not is_worth_sharing(session, live):
+        return
+    try:
+        _, found = _whole(replace(session, judge=stern), live, Policy(session.config))
+        if found is not None:
+            keep(session, found)
+            session.state.publish(portable.dump(found), session.source.tree)
+    except UserError as error:
+        session.note(f"what a plan finds out was not shared: {error.diagnostics[0].message}")
+
+
 def _of_the_part(session: Session, live: Live, policy: Policy) -> Plan | None:
-    path, base = _place(session), _base(session, live)
-    index = indexes.load(path, base.key)
+    base = base_of(session, live)
+    index = known(session, base)
     if index is None:
         return None
     try:
         moved = touched(session.workspace.repository, index.base.state, base.state)
         part = narrow(session.workspace.repository, session.tree, session.config, index, moved)
-        return _made(session, live, policy, part, path, index, base) if part else None
+        return _made(session, live, policy, part, index, base) if part else None
     except (sqlite3.Error, MissingObjectError):
         return None  # somebody deleted it meanwhile, or what it was made from is gone
     finally:
@@ -62,7 +80,7 @@ def _of_the_part(session: Session, live: Live, policy: Policy) -> Plan | None:
 
 
 def _made(  # noqa: PLR0913, PLR0917 - what is planned, and with what it is remembered
-    session: Session, live: Live, policy: Policy, part: Narrow, path: Path, index: Index, base: Base
+    session: Session, live: Live, policy: Policy, part: Narrow, index: Index, base: Base
 ) -> Plan | None:
     desired = workspaces.desired(session.workspace, session.source, session.tree, part.declared)
     desired = replace(desired, settled=part.settled)
@@ -83,11 +101,20 @@ def _made(  # noqa: PLR0913, PLR0917 - what is planned, and with what it is reme
         remaining = scope.loose(part.declared, around.current)
         new = rows(part.found, part.declared, quiet, part.settled)
         base = replace(base, nested=index.base.nested)
-        indexes.update(path, index.base, base, gone=part.looked_at, asked=part.addresses, rows=new, loose=remaining)
+        place = place_of(session)
+        indexes.update(place, index.base, base, gone=part.looked_at, asked=part.addresses, rows=new, loose=remaining)
     return plan
 
 
 def _of_the_whole(session: Session, live: Live, policy: Policy) -> Plan:
+    plan, found = _whole(session, live, policy)
+    if found is not None:
+        keep(session, found)
+    return plan
+
+
+def _whole(session: Session, live: Live, policy: Policy) -> tuple[Plan, Findings | None]:
+    """Plan everything; return what was found out, too, where that can be told of each file by itself."""
     declared, found = workspaces.read(session.tree, session.config)
     desired = workspaces.desired(session.workspace, session.source, session.tree, declared)
     problems = examined(desired, live)
@@ -95,25 +122,12 @@ def _of_the_whole(session: Session, live: Live, policy: Policy) -> Plan:
     plan, wrong = propose(desired, live, policy)
     said = (*wrong, *guard(plan, live, policy))
     refuse(session, said)
-    if not session.source.dirty and _distinct(problems):
-        quiet = scope.settled(declared, live, plan, said)
-        base = replace(_base(session, live), nested=tuple(workspaces.nested_roots(session.tree)))
-        indexes.save(_place(session), base, rows(found, declared, quiet, {}), scope.loose(declared, live.current))
-    return plan
+    if session.source.dirty or not _distinct(problems):
+        return plan, None
+    quiet = scope.settled(declared, live, plan, said)
+    base = replace(base_of(session, live), nested=tuple(workspaces.nested_roots(session.tree)))
+    return plan, Findings(base, rows(found, declared, quiet, {}), tuple(scope.loose(declared, live.current)))
 
 
 def _distinct(problems: Iterable[Diagnostic]) -> bool:
     return all(each.code != _ALIKE for each in problems)
-
-
-def _base(session: Session, live: Live) -> Base:
-    """Return what an index of this plan would hold for."""
-    config = session.tree.entries[session.tree.root + FILE].oid
-    key = f"{code()} {config} {session.config.target} {live.lineage}"
-    return Base(key, session.source.tree, session.workspace.repository.tree_of(live.commit))
-
-
-def _place(session: Session) -> Path:
-    """Return the file of the index: one for each workspace and each of its live states."""
-    name = hashlib.sha256(f"{session.tree.root}\0{session.state.ref}".encode()).hexdigest()[:16]
-    return session.workspace.local / "plans" / f"{name}.sqlite"
