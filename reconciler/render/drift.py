@@ -1,11 +1,11 @@
-"""What has drifted, for people and for programs: each thing with what is done about it."""
+"""What has drifted, for people and for programs (schemas/drift.schema.json): each thing with what is done about it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Json
-from reconciler.planning.drift import Drift
+from reconciler.planning.drift import Drift, Way
 from reconciler.render.excerpt import inline
 from reconciler.render.text import counted
 
@@ -27,6 +27,8 @@ def _lines(drifted: Sequence[Drift], local: Sequence[Drift], notes: Sequence[str
     said = [*map(str, local), *notes]
     yield from ("", "Notes:") if said else ()
     yield from (f"  {inline(each)}" for each in said)
+    if any(each.record is not None and each.way is Way.HEAL for each in drifted):
+        yield from ("", "See what apply would do with `mlgit plan --refresh`.")
 
 
 def as_json(found: Sequence[Drift], notes: Sequence[str]) -> Json:
