@@ -1,6 +1,6 @@
 """How long validating N files takes, beside what parsing them alone takes in the same run.
 
-    python benchmarks/validate.py --files 10000 [--corpus FOLDER] [--azure PYTHON]
+    python benchmarks/validate.py --files 10000 [--corpus FOLDER [--kind job]] [--azure PYTHON]
 
 Writes N files of mixed kinds (those of a corpus with labels.tsv that azure-ai-ml accepts, else those of the
 template) into a temporary Git repository, then times, in turn: PyYAML's C loader in one process; `mlgit validate`
@@ -56,7 +56,7 @@ def main() -> None:
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="mlgit-bench-") as name:
         folder = Path(name)
-        paths = list(written(folder, arguments.files, arguments.corpus))
+        paths = list(written(folder, arguments.files, arguments.corpus, arguments.kind))
         subprocess.run(["git", "init", "--quiet", folder], check=True)
         print(f"{len(paths)} files of {arguments.corpus or 'the template'}")
         figures = measured(folder, paths, arguments.rounds)
@@ -71,15 +71,16 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--corpus", type=Path, help="folder with labels.tsv and other-paths.txt")
+    parser.add_argument("--kind", help="only files of this kind, as labels.tsv of the corpus calls it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--azure", type=Path, metavar="PYTHON", help="azure-ai-ml too, with this interpreter")
     parser.add_argument("--azure-jobs", type=int, default=20, help="on how many jobs")
     return parser.parse_args()
 
 
-def written(folder: Path, files: int, corpus: Path | None) -> Iterator[str]:
+def written(folder: Path, files: int, corpus: Path | None, kind: str | None) -> Iterator[str]:
     """Write copies of the samples until there are enough; yield their paths from the folder."""
-    assets, others = samples(corpus)
+    assets, others = samples(corpus, kind)
     source = corpus or TEMPLATE
     for index in range(files):
         copy, each = divmod(index, len(assets))
@@ -90,14 +91,14 @@ def written(folder: Path, files: int, corpus: Path | None) -> Iterator[str]:
         yield f"{copy}/{assets[each]}"
 
 
-def samples(corpus: Path | None) -> tuple[list[str], list[str]]:
+def samples(corpus: Path | None, kind: str | None) -> tuple[list[str], list[str]]:
     """Return the asset files to copy, and the files beside them that must be there."""
     if corpus is not None:
         rows = [line.split("\t") for line in (corpus / "labels.tsv").read_text("utf-8").splitlines()[1:]]
-        accepted = {row[0] for row in rows if row[3] == "accept"}
+        accepted = [row[0] for row in rows if row[3] == "accept" and kind in {None, row[1]}]
         beside = [path.relative_to(corpus).as_posix() for path in corpus.glob("*/**/*") if path.is_file()]
         others = (corpus / "other-paths.txt").read_text("utf-8").splitlines()
-        return [row[0] for row in rows if row[3] == "accept"], [*others, *(set(beside) - accepted)]
+        return accepted, [*others, *({*beside} - {*accepted})]
     found = sorted(path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*") if path.is_file())
     assets = [each for each in found if each.endswith(".yml") and "$schema" in (TEMPLATE / each).read_text("utf-8")]
     return assets, [each for each in found if each not in assets and each != "mlgit.yml"]
