@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from reconciler.model import NOTHING, Json
 
 FILE = "mlgit.yml"
 STORE = ".mlgit/store"
+_WILD = frozenset("*?[")  # what makes a pattern of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Glob:
     pattern: str
     runs_on_change: bool = True
     kind: str = ""
+
+    def names(self, path: str) -> bool:
+        """Tell whether it is no pattern but the name of this one file, which is then meant."""
+        return not _WILD & set(self.pattern) and posixpath.basename(self.pattern) == posixpath.basename(path)
 
 
 ANY = Glob("**")

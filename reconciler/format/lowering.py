@@ -16,12 +16,13 @@ OFF = "off"
 LEVELS = (*(str(each) for each in Severity), OFF)
 
 LOWERABLE = words(
-    "binding-dangling binding-legacy binding-type binding-unknown cron-illegal deployment-empty environment-both "
-    "environment-conda environment-neither expression-malformed expression-undeclared expression-unknown input-range "
-    "input-type input-undeclared instances-negative instances-order mltable-missing name-dotted name-illegal "
-    "name-placeholder name-reserved node-cycle optional-needed output-undeclared path-missing port-name "
-    "protocol-unknown recurrence-illegal reference-sort secret-literal secret-suspected time-illegal time-order "
-    "traffic-mirror traffic-part traffic-share version-ambiguous version-illegal zone-foreign zone-unknown"
+    "binding-dangling binding-legacy binding-type binding-unknown cron-illegal deployment-empty distribution-range "
+    "environment-both environment-conda environment-neither expression-malformed expression-undeclared "
+    "expression-unknown input-range input-type input-undeclared instances-negative instances-order mltable-missing "
+    "name-dotted name-illegal name-placeholder name-reserved node-cycle optional-needed output-undeclared "
+    "path-missing port-name protocol-unknown recurrence-illegal reference-sort secret-literal secret-suspected "
+    "time-illegal time-order traffic-mirror traffic-part traffic-share version-ambiguous version-illegal zone-foreign "
+    "zone-unknown"
 )
 
 

@@ -93,7 +93,7 @@ def _meant(raw: bytes, glob: Glob, document: Document) -> bool:
     if isinstance(document.data, dict) and PROMPTFLOW in str(document.data.get("$schema", "")).lower():
         return False
     unread = document.data is None and len(set(_FIELDS.findall(raw[:_HEAD]))) > 1
-    return bool(glob.kind) or unread or _MEANT.search(raw) is not None
+    return bool(glob.kind) or unread or glob.names(document.path) or _MEANT.search(raw) is not None
 
 
 def _besides(subject: Subject, kind: Kind, problems: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
@@ -107,10 +107,18 @@ def _besides(subject: Subject, kind: Kind, problems: Sequence[Diagnostic]) -> It
 def _unclaimed(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> Reading:
     if document.data is None or not isinstance(document.data, dict):
         return Reading(path, document, None, None, unreadable)
-    message = f"mlgit does not know the kind of asset that {document.data.get('$schema')} describes"
-    hint = "leave the file out with assets: exclude: in mlgit.yml"
-    note = Diagnostic("kind-unknown", message, document.value("/$schema"), hint, Severity.NOTE)
-    return Reading(path, document, None, None, (*unreadable, note))
+    return Reading(path, document, None, None, (*unreadable, _kindless(document)))
+
+
+def _kindless(document: Document) -> Diagnostic:
+    """Say that nobody knows what a file is: of no great matter where a newer mlgit may; more where it is asked for."""
+    if "$schema" in document.data:
+        message = f"mlgit does not know the kind of asset that {document.data['$schema']} describes"
+        hint = "leave the file out with assets: exclude: in mlgit.yml"
+        return Diagnostic("kind-unknown", message, document.value("/$schema"), hint, Severity.NOTE)
+    message = "mlgit.yml names this file, and nothing in it says what kind of asset it is"
+    hint = "write its $schema: in the file, or its kind: beside the glob in mlgit.yml"
+    return Diagnostic("kind-unknown", message, document.key(""), hint, Severity.WARNING)
 
 
 def _asset(files: Files, path: str, document: Document, kind: Kind, glob: Glob) -> tuple[Asset, tuple[Diagnostic, ...]]:

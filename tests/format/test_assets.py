@@ -60,6 +60,20 @@ def test_an_asset_of_a_kind_that_is_not_known_is_said_to_be_so():
     assert "exclude" in found.hint
 
 
+def test_a_file_that_mlgit_yml_names_says_what_it_is():
+    files = {**small(), "registry.yml": "name: shared\nlocation: East US\n"}
+    assert declared_by(files).diagnostics == ()
+    (found,) = declare(tree_of(files), [("registry.yml", Glob("registry.yml"))]).diagnostics
+    assert (found.code, found.severity, found.span) == ("kind-unknown", Severity.WARNING, Span("registry.yml", 1, 1))
+    assert "$schema" in found.hint
+
+
+def test_a_file_whose_glob_gives_its_kind_is_held_to_that():
+    files = {**small(), "registry.yml": "name: shared\nlocation: East US\n"}
+    (found,) = declare(tree_of(files), [("registry.yml", Glob("registry.yml", kind="registry"))]).diagnostics
+    assert (found.code, found.message) == ("field-missing", "the field replication_locations is missing")
+
+
 def test_an_address_that_is_declared_twice_names_the_other_file():
     found = problem({**small(), "data/zz.yml": small()["data/numbers.yml"]})
     assert (found.code, found.span) == ("declared-twice", Span("data/zz.yml", 2, 7))

@@ -9,8 +9,11 @@ from __future__ import annotations
 from reconciler.format.rules import (
     bindings,
     commands,
+    distributions,
     endpoints,
     environments,
+    flows,
+    hooks,
     inputs,
     machines,
     mentions,
@@ -30,9 +33,16 @@ _WORK: tuple[Rule, ...] = (
     *mentions.RULES,
     *paths.WORK_RULES,
     *environments.WORK_RULES,
+    *distributions.RULES,
     *secrets.RULES,
 )
-_PIPELINE: tuple[Check, ...] = (*pipelines.STRUCTURE_CHECKS, *bindings.CHECKS, *inputs.CHECKS, *spark.NODE_CHECKS)
+_PIPELINE: tuple[Check, ...] = (
+    *pipelines.STRUCTURE_CHECKS,
+    *bindings.CHECKS,
+    *inputs.CHECKS,
+    *flows.CHECKS,
+    *spark.NODE_CHECKS,
+)
 
 COMPONENT_RULES: tuple[Rule, ...] = (
     *names.ASSET_RULES,
@@ -46,6 +56,7 @@ JOB_RULES: tuple[Rule, ...] = (
     *_WORK,
     *commands.JOB_RULES,
     on_graph(*_PIPELINE, *pipelines.COMPUTE_CHECKS),
+    *hooks.RULES,
     *spark.JOB_RULES,
 )
 SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_WORK, *commands.JOB_RULES)

@@ -62,14 +62,15 @@ def bound(node: Part) -> Iterator[tuple[Pointer, Expression]]:
     """Yield the inputs and outputs of a node that are a binding and nothing else, with their pointers."""
     for group in _BOUND:
         for name, value in mapping(node.spec.get(group)).items():
-            pointer = node.below(group, name)
-            text, at = (value["path"], (*pointer, "path")) if _has_path(value) else (value, pointer)
-            if found := binding(text, at):
-                yield at, found
+            if found := bound_to(value, node.below(group, name)):
+                yield found.pointer, found
 
 
-def _has_path(value: Json) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("path"), str)
+def bound_to(value: Json, pointer: Pointer) -> Expression | None:
+    """Return the expression that an input or output is as a whole, or by its path; None where it is anything else."""
+    if isinstance(value, dict):
+        return binding(value.get("path"), (*pointer, "path"))
+    return binding(value, pointer)
 
 
 def _missing(graph: Graph, found: Expression, path: tuple[str, ...]) -> Iterator[Diagnostic]:

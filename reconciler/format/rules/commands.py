@@ -1,7 +1,8 @@
 """Commands and arguments against the inputs and outputs that they name: reference, sections 3 and 8.
 
 azure-ai-ml checks the command of a component and the arguments of Spark only; in other commands it leaves the
-expression in the text, and the run fails with it. So here all of them are held to what is declared.
+expression in the text, and the run fails with it. So here all of them are held to what is declared; those of a node
+whose component is a file, to what that file declares.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.rules.components import Interface, interface
 from reconciler.format.rules.expressions import Expression, Malformed, misformed, parse, place
 from reconciler.format.rules.parts import Part, Pointer, mapping, works
 from reconciler.format.subject import Rule, Subject
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json, Spec
 
-_GROUPS = ("inputs", "outputs", "search_space")
+_PORTS = ("inputs", "outputs")
+_GROUPS = (*_PORTS, "search_space")
 # What stands below a declared input or output that is no group: fields of its own.
 _FIELDS = frozenset({"path", "type", "mode", "default"})
 # Expressions of one word that runs fill in (section 3, output paths).
@@ -66,7 +69,10 @@ def _text(part: Part, keys: tuple[str, ...]) -> tuple[str, Pointer]:
 def _scope(subject: Subject, part: Part, *, component: bool) -> _Scope | None:
     """Return what a part's command can name; None where a component that stands elsewhere decides."""
     spec = part.spec
-    if isinstance(spec.get("component"), str) or isinstance(spec.get("trial"), str):
+    if isinstance(spec.get("component"), str):
+        known = interface(subject, part)
+        return _Scope({each: _ports(spec, known, each) for each in _PORTS}, component=False) if known else None
+    if isinstance(spec.get("trial"), str):
         return None
     declared = {group: mapping(spec.get(group)) for group in _GROUPS}
     if part.pointer[-1:] == ("trial",):
@@ -76,6 +82,11 @@ def _scope(subject: Subject, part: Part, *, component: bool) -> _Scope | None:
         outputs = {**mapping(around.get("outputs")), **declared["outputs"]}
         return _Scope({"inputs": inputs, "outputs": outputs, "search_space": space}, component=False)
     return _Scope(declared, component=component)
+
+
+def _ports(spec: Spec, known: Interface, group: str) -> Spec:
+    """Return what a node can name of a group: what the file of its component declares, and what it gives itself."""
+    return {**mapping(known.part.spec.get(group)), **mapping(spec.get(group))}
 
 
 def _around(spec: Json, pointer: Pointer) -> Spec:

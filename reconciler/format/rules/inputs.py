@@ -1,7 +1,7 @@
 """What nodes give to their components: all that is required, nothing that is not declared, and values that fit.
 
 Reference, section 8. azure-ai-ml asks for required inputs; what is given beyond them, and of which type, only the
-service says. A mismatch is reported where it is certain: nobody knows the type of a component named by reference.
+service says. Nobody knows what a component takes that is named by reference. Types of bindings are for ``flows``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Iterator, Mapping
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.pointers import join
 from reconciler.format.rules.bindings import bound
-from reconciler.format.rules.expressions import Expression, binding, place
+from reconciler.format.rules.expressions import place
 from reconciler.format.rules.graph import Check, Graph
-from reconciler.format.rules.parts import Part, Pointer, lower, mapping
-from reconciler.format.rules.values import ASSETS, PRIMITIVES, misfit, out_of_bounds, type_of
+from reconciler.format.rules.parts import Part, lower, mapping
+from reconciler.format.rules.values import misfit, out_of_bounds, type_of
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Json
+from reconciler.model import Json, Spec
 
 _GROUP = "group"
-_SOURCE = 4  # parent.jobs.N.outputs
-_FREE = frozenset({"mltable", "uri_file"})  # of assets, the pair that never fits
 
 
 def given(user: Part) -> Mapping[str, Json]:
@@ -70,58 +68,22 @@ def _of_group(name: str, declared: Mapping[str, Json]) -> bool:
 
 
 def mismatched(graph: Graph) -> Iterator[Diagnostic]:
-    """Yield inputs whose value cannot be what the component takes: constants, and bindings of another type."""
+    """Yield constants that cannot be what the component takes; of bindings ``flows`` says that."""
     for user, known in graph.users():
         for name, value in mapping(user.spec.get("inputs")).items():
             port = mapping(known.inputs.get(name))
-            if type_of(port) and value is not None:
-                yield from _misgiven(graph, user.below("inputs", name), value, port)
+            text = value.get("path") if isinstance(value, dict) else value
+            if type_of(port) and value is not None and not (isinstance(text, str) and "${{" in text):
+                yield from unfit(value, port, graph.subject.document.value(join(*user.below("inputs", name))))
 
 
-def _misgiven(graph: Graph, pointer: Pointer, value: Json, port: Mapping[str, Json]) -> Iterator[Diagnostic]:
-    text = value.get("path") if isinstance(value, dict) else value
-    found = binding(text, (*pointer, "path") if isinstance(value, dict) else pointer)
-    if found is not None:
-        yield from _misbound(graph, found, port)
-    elif isinstance(text, str) and "${{" in text:
-        return
-    elif why := misfit(value, port):
-        yield graph.subject.at_value("input-type", why, *pointer, hint=_wanted(port))
+def unfit(value: Json, port: Spec, at: Span, said_by: str = "") -> Iterator[Diagnostic]:
+    """Yield what is wrong with a constant for an input; ``said_by`` is the expression that it is bound by."""
+    head = f"{said_by}: " if said_by else ""
+    if why := misfit(value, port):
+        yield Diagnostic("input-type", f"{head}{why}", at, _wanted(port))
     elif why := out_of_bounds(value, port):
-        yield Diagnostic("input-range", why, graph.subject.document.value(join(*pointer)), "", Severity.WARNING)
-
-
-def _misbound(graph: Graph, found: Expression, port: Mapping[str, Json]) -> Iterator[Diagnostic]:
-    source = _source(graph, found)
-    if source is None:
-        return
-    wanted = type_of(port)
-    if not isinstance(source, dict):
-        if why := misfit(source, port):
-            yield Diagnostic("input-type", f"{found}: {why}", place(graph.subject, found), _wanted(port))
-        return
-    have = type_of(source)
-    if (have in ASSETS and wanted in PRIMITIVES) or (have in PRIMITIVES - {"string"} and wanted in ASSETS):
-        message = f"{found} is of type {have}, and {wanted} is wanted"
-        yield Diagnostic("binding-type", message, place(graph.subject, found), _wanted(port))
-    elif {have, wanted} == _FREE:
-        message = f"{found} is of type {have}, and {wanted} is wanted"
-        yield Diagnostic("binding-type", message, place(graph.subject, found), _wanted(port), Severity.WARNING)
-
-
-def _source(graph: Graph, found: Expression) -> Json:
-    """Return what a binding binds to, as it is declared; None where nobody knows."""
-    if found.path[0] != "parent":
-        return None
-    head, *names = found.path[1:] or ("",)
-    if head == "inputs" and len(names) == 1:
-        source = graph.inputs.get(names[0])
-        return None if isinstance(source, str) and ("${{" in source or not source.strip()) else source
-    if found.path[1:2] == ("jobs",) and len(found.path) > _SOURCE and found.path[3] == "outputs":
-        ports = graph.ports(found.path[2], "outputs") if found.path[2] in graph.nodes else None
-        source = (ports or {}).get(found.path[_SOURCE])
-        return source if isinstance(source, dict) and type_of(source) else None
-    return None
+        yield Diagnostic("input-range", f"{head}{why}", at, "", Severity.WARNING)
 
 
 def optional_to_required(graph: Graph) -> Iterator[Diagnostic]:
@@ -138,7 +100,7 @@ def optional_to_required(graph: Graph) -> Iterator[Diagnostic]:
                 yield Diagnostic("binding-optional", message, place(graph.subject, found), "give it a value of its own")
 
 
-def _wanted(port: Mapping[str, Json]) -> str:
+def _wanted(port: Spec) -> str:
     described = port.get("description")
     return f"it is: {described}" if isinstance(described, str) and described else ""
 

@@ -124,14 +124,19 @@ def cycles(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _sources(node: Part) -> Iterator[tuple[str, Expression]]:
-    """Yield the nodes that a node reads from, with one expression that says so for each."""
+    """Yield the nodes whose outputs a node reads, with one expression that says so for each."""
+    yield from ((name, found) for name, group, found in mentioned(node) if group == "outputs")
+
+
+def mentioned(node: Part) -> Iterator[tuple[str, str, Expression]]:
+    """Yield the nodes that a node is bound to, with what of them it names and the expression that does."""
     for field in ("inputs", "condition", "items"):
         for pointer, text in strings(node.spec.get(field), node.below(field)):
             for found in parse(text, pointer) if "${{" in text else ():
                 if isinstance(found, Expression):
                     path = found.path[1:] if found.path[0] == "parent" else found.path
-                    if len(path) > 2 and path[0] == "jobs" and path[2] == "outputs":  # noqa: PLR2004 - jobs.N.outputs
-                        yield path[1], found
+                    if len(path) > 2 and path[0] == "jobs":  # noqa: PLR2004 - jobs.N.outputs
+                        yield path[1], path[2], found
 
 
 def _circle(start: str, edges: Mapping[str, Mapping[str, Expression]], done: set[str]) -> tuple[str, ...]:

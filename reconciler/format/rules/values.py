@@ -1,10 +1,11 @@
-"""Types of inputs, and whether a constant can be one: reference, section 8 (coercions) and 11."""
+"""Types of inputs: whether a constant, or a value of another type, can be one. Reference, section 8 (coercions), 11."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 
+from reconciler.diagnostics import Severity
 from reconciler.format.rules.parts import lower, whole
 from reconciler.model import Json, Spec
 
@@ -12,12 +13,37 @@ ASSETS = frozenset(
     {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "safe_tensors_model"}
 )
 PRIMITIVES = frozenset({"string", "number", "integer", "boolean"})
+_FOLDERS = frozenset({"uri_folder", "mlflow_model", "triton_model"})
+_FORMATS = frozenset({"mltable", "mlflow_model", "triton_model"})  # each is laid out in a way of its own
+_FILE_OR_TABLE = frozenset({"uri_file", "mltable"})  # some readers take both
 _BOOLEANS = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off"})
 
 
 def type_of(port: Spec) -> str:
     """Return the declared type of an input or output, in lower case; "" for none."""
     return lower(port.get("type"))
+
+
+def unlike(have: str, wanted: str) -> Severity | None:
+    """Say how much it matters that something of one type goes where another is wanted; None where it may go there.
+
+    A whole number is a number, and everything plain can be written as text. Data may go by another type as long as
+    a file stays a file; what a folder holds, and what a custom model is made of, nobody knows.
+    """
+    pair = frozenset({have, wanted})
+    if len(pair) == 1 or not pair <= ASSETS | PRIMITIVES:
+        return None
+    if pair & PRIMITIVES:
+        return _unlike_plain(have, wanted)
+    if "uri_file" in pair and pair & _FOLDERS:
+        return Severity.ERROR
+    return Severity.WARNING if pair <= _FORMATS or pair == _FILE_OR_TABLE else None
+
+
+def _unlike_plain(have: str, wanted: str) -> Severity | None:
+    if (have in PRIMITIVES and wanted == "string") or (have, wanted) == ("integer", "number"):
+        return None
+    return Severity.WARNING if (have, wanted) == ("number", "integer") else Severity.ERROR  # 3.0 is a whole number
 
 
 def misfit(value: Json, port: Spec) -> str:

@@ -111,3 +111,18 @@ def test_an_optional_input_belongs_in_an_optional_part(found):
     io = "inputs: {a: {type: integer, optional: true}, b: {type: integer, optional: true, default: 1}}\n"
     text = f"{io}command: run ${{{{inputs.a}}}} ${{{{inputs.b}}}} $[[--a ${{{{inputs.a}}}}]]"
     assert found(commands.COMPONENT_RULES, text) == ["optional-needed 2:14 warning"]
+
+
+@pytest.mark.parametrize(
+    ("node", "problems"),
+    [
+        ("type: spark, component: ./c.yml, args: '${{inputs.a}} ${{outputs.o}}'", []),
+        ("type: spark, component: ./c.yml, args: '${{inputs.b}}'", ["expression-undeclared 2:48"]),
+        ("type: spark, component: ./c.yml, inputs: {b: 1}, args: '${{inputs.b}}'", []),
+        ("component: file:c.yml, command: 'run ${{outputs.p}}'", ["expression-undeclared 2:45"]),
+        ("component: azureml:c:1, args: '${{inputs.b}}'", []),
+        ("component: ./gone.yml, args: '${{inputs.b}}'", []),
+    ],
+)
+def test_what_a_node_says_in_place_of_its_component_is_held_to_the_file_of_that(found, node, problems):
+    assert found(commands.JOB_RULES, f"jobs:\n  it: {{{node}}}\n", {"jobs/c.yml": IO}) == problems

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.rules import COMPONENT_RULES, JOB_RULES, bindings, inputs, pipelines
+from reconciler.format.rules import COMPONENT_RULES, JOB_RULES, bindings, flows, inputs, pipelines
 from reconciler.format.rules.components import reached
 from reconciler.format.rules.graph import on_graph
 from reconciler.format.subject import Subject
@@ -11,7 +11,7 @@ from reconciler.format.yaml import parse
 STRUCTURE = [on_graph(*pipelines.STRUCTURE_CHECKS)]
 COMPUTE = [on_graph(*pipelines.COMPUTE_CHECKS)]
 BINDINGS = [on_graph(*bindings.CHECKS)]
-INPUTS = [on_graph(*inputs.CHECKS)]
+INPUTS = [on_graph(*inputs.CHECKS, *flows.CHECKS)]
 
 COMPONENT = """\
     name: train
@@ -237,7 +237,9 @@ def test_inputs_and_outputs_that_a_component_does_not_have(diagnostics):
         ("data: '${{parent.jobs.b.outputs.model}}'", None),
         ("data: x, epochs: '${{parent.jobs.b.outputs.model}}'", "binding-type 5:32"),
         ("data: x, table: '${{parent.jobs.c.outputs.o}}'", "binding-type 5:31 warning"),
-        ("data: x, epochs: '${{parent.inputs.typed}}'", None),
+        ("data: x, epochs: '${{parent.inputs.typed}}'", "binding-type 5:32 warning"),
+        ("data: x, rate: '${{parent.inputs.typed}}'", None),
+        ("data: x, rate: '${{parent.inputs.number}}'", "input-range 5:30 warning"),
     ],
 )
 def test_values_are_held_to_the_type_that_is_wanted(found, given, problem):
