@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.format.assets import kind_of
 from reconciler.model import NOTHING, Action, Json, LocalPath, Node, Op, Pending, Record, Resolved
 from reconciler.planning import content
+from reconciler.planning.differing import differing
 from reconciler.planning.fingerprint import fingerprint, metadata, readable, recomputed
 from reconciler.planning.masking import masked
 from reconciler.planning.outlook import Outlook, View, needs_of
@@ -53,6 +54,12 @@ def action(view: View, op: Op, node: Node, record: Record | None, **details: Any
         known_after=node.known_after,
         **details,
     )
+
+
+def difference(view: View, node: Node, record: Record) -> str:
+    """Say field by field in what an asset is not what is recorded."""
+    before, after = _sides(view, node, record, affecting=True)
+    return differing(before, after, _touched(view, node, record))
 
 
 def _sides(view: View, node: Node, record: Record | None, *, affecting: bool) -> tuple[Json, Json]:

@@ -106,7 +106,7 @@ def _resolved(view: View, asset: Asset, reference: Reference) -> Resolved | None
     """Resolve one reference; None where its target is known later."""
     outlook = outlook_at(view, reference.address)
     if outlook is None:
-        return _refused(view, asset, reference, f"{reference.text} names {reference.address}, which is not live")
+        return _of_run(view, asset, reference)
     if reference.output:
         return _output(view, asset, reference, outlook)
     if reference.version and reference.version != outlook.version:
@@ -160,6 +160,26 @@ def _output(view: View, asset: Asset, reference: Reference, outlook: Outlook) ->
     return Resolved(reference.address, outlook.run.id, identity, reference.output, reference.path)
 
 
+def _run_named(live: Live, address: Address) -> Run | None:
+    """Find the run that a reference names in place of a job: runs are called ``<job>-<8 digits>``."""
+    leaf = address.name.rpartition("-")[0]
+    jobs = (each for each in live.current if each.kind == address.kind and each.name.rpartition("/")[2] == leaf)
+    return next(filter(None, (live.run(each, address.name) for each in jobs)), None) if leaf else None
+
+
+def _of_run(view: View, asset: Asset, reference: Reference) -> Resolved:
+    """Resolve an output of one run, named in place of a job: it stays what it is, whatever its job does since."""
+    run = _run_named(view.live, reference.address)
+    if run is None:
+        return _refused(view, asset, reference, f"{reference.text} names {reference.address}, which is not live")
+    stored = run.outputs.get(reference.output, {}).get("md5", "")
+    if run.status is not Status.COMPLETED or not stored:
+        message = f"{reference.text} names run {run.id}, which is {run.status} and has no output {reference.output}"
+        return _refused(view, asset, reference, message, f"name a run that completed, or {run.address} by its name")
+    identity = stored if kind_of(asset).runnable else digest(run.id)
+    return Resolved(run.address, run.id, identity, reference.output, reference.path)
+
+
 def _refused(view: View, asset: Asset, reference: Reference, message: str, hint: str = "") -> Resolved:
     place = view.declared.documents[asset.source].value(reference.pointer)
     view.problems.append(Diagnostic("reference-unresolved", message, place, hint))
@@ -167,7 +187,10 @@ def _refused(view: View, asset: Asset, reference: Reference, message: str, hint:
 
 
 def known(live: Live, leaving: Container[Address] = ()) -> Container[Address]:
-    """Return what a reference may name beside what is declared: all that is live, not archived and not leaving."""
+    """Return what a reference may name beside what is declared: all that is live, not archived and not leaving; runs.
+
+    A run that stays in the history can be named though its job is archived.
+    """
     return _Known(live, leaving)
 
 
@@ -177,5 +200,8 @@ class _Known(Container[Address]):
     leaving: Container[Address]
 
     def __contains__(self, address: object) -> bool:
-        record = self.live.current.get(address) if isinstance(address, Address) else None
-        return record is not None and not record.archived and address not in self.leaving
+        if not isinstance(address, Address):
+            return False
+        if record := self.live.current.get(address):
+            return not record.archived and address not in self.leaving
+        return _run_named(self.live, address) is not None

@@ -50,7 +50,8 @@ def prune(view: View, ancestry: Ancestry) -> tuple[tuple[Action, ...], tuple[str
         if way is Leaving.KEEP:
             notes.append(f"{address} is live and not in Git; it never goes by itself")
         elif seen is None:
-            notes.append(f"{address} is not in Git; whether it was here before is unknown in a shallow clone")
+            unknown = f"{address} is not in Git; whether it was here before is unknown in a shallow clone: left alone"
+            notes.append(f"{unknown} (`git fetch --unshallow`, in CI fetch-depth: 0)")
         elif not seen:
             notes.append(f"{address} is live, from a commit that this branch has not seen: left alone")
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Node, Op, Pending, Record
-from reconciler.planning.decision import Decision, action, same, same_metadata
+from reconciler.planning.decision import Decision, action, difference, same, same_metadata
 from reconciler.planning.outlook import Outlook, View, outlook_of, stuck, waits
 
 
@@ -99,6 +99,8 @@ def _next_version(view: View, node: Node, record: Record | None) -> str:
 
 def _immutable(view: View, node: Node, record: Record) -> Decision:
     message = f"{node.asset.address.at(record.version)} is registered already, with other content"
+    if said := difference(view, node, record):
+        message = f"{message}: {said}"
     place = view.declared.documents[node.asset.source].value("/version")
     hint = "a registered version never changes: raise the version, or leave it out to get the next number"
     view.problems.append(Diagnostic("version-immutable", message, place, hint))

@@ -34,7 +34,7 @@ def stage(spec: Spec, pulse: Pulse) -> Staged:
     """Lay out a run; what cannot be laid out is a staging failure."""
     code = spec.folder / "code"
     _lay_out(spec.code, code, read_only=False, pulse=pulse)
-    values: dict[str, command.Value] = {}
+    values: dict[str, command.Value] = {"name": command.Word(spec.run)}
     for name, each in spec.inputs.items():
         values[f"inputs.{name}"] = _stage_input(_inside(spec.folder / "inputs", name), name, each, pulse)
     for name, type_ in spec.outputs.items():

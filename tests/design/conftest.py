@@ -1,0 +1,89 @@
+"""A live state that a remote shares, with what was pushed to it; and Git's own account of what it was asked to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workspaces import commit, edit, git
+
+HOST = "here"
+PREFIX = "refs/mlgit/small/default/"
+_NOTING = "#!/bin/sh\ncat >> pushes\necho >> pushes\n"  # a blank line after each push
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A workspace that is applied, and the bare repository that shares its live state and notes what is pushed."""
+
+    folder: Path
+    origin: Path
+
+    def refs(self) -> dict[str, str]:
+        """Return the refs of the live state at the remote, by what stands after their prefix."""
+        listed = git(self.origin, "for-each-ref", "--format=%(refname) %(objectname)", PREFIX).splitlines()
+        return {ref.removeprefix(PREFIX): oid for ref, oid in map(str.split, listed)}
+
+    def pushes(self) -> list[dict[str, tuple[str, str]]]:
+        """Return each push so far: the refs that it moved, from where to where, "" for nowhere."""
+        noted = self.origin / "pushes"
+        found = noted.read_text(encoding="utf-8").split("\n\n") if noted.exists() else []
+        return [{ref: (old, new) for old, new, ref in map(_moved, each.splitlines())} for each in found if each]
+
+    def claims(self) -> list[dict[str, Any]]:
+        """Return the claims that were ever pushed, in order."""
+        commits = [new for each in self.pushes() for ref, (_, new) in each.items() if ref == "claims" and new]
+        paths = [
+            f"{each}:{name}" for each in commits for name in git(self.origin, "ls-tree", "--name-only", each).split()
+        ]
+        return [json.loads(git(self.origin, "show", each)) for each in paths]
+
+    def clone(self, name: str) -> Path:
+        """Make a clone that has never seen the live state."""
+        git(self.folder.parent, "clone", "--quiet", f"file://{self.origin}", name)
+        return self.folder.parent / name
+
+
+def _moved(line: str) -> tuple[str, str, str]:
+    old, new, ref = line.split()
+    nowhere = re.compile(r"^0+$")
+    return nowhere.sub("", old), nowhere.sub("", new), ref.removeprefix(PREFIX)
+
+
+@pytest.fixture
+def shared(applied: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
+    """Share the live state of the small workspace: the first write publishes it."""
+    monkeypatch.setenv("MLGIT_HOST", HOST)
+    monkeypatch.setenv("USER", "ada")
+    origin = applied.parent / "origin.git"
+    git(applied.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
+    (origin / "hooks").mkdir(exist_ok=True)
+    (origin / "hooks/post-receive").write_text(_NOTING, encoding="utf-8")
+    (origin / "hooks/post-receive").chmod(0o755)
+    git(applied, "remote", "add", "origin", f"file://{origin}")
+    edit(applied, "mlgit.yml", "state: {", "state: {remote: origin, ")
+    edit(applied, "mlgit.yml", "store: {", f"store: {{host: {HOST}, ")
+    edit(applied, "mlgit.yml", "{type: local}", f"{{type: local, host: {HOST}}}")
+    commit(applied, "together")
+    git(applied, "push", "--quiet", "origin", "HEAD:main")
+    (origin / "pushes").unlink()
+    return Shared(applied, origin)
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
+    """Return the command line of each Git process that was begun so far, as Git itself tells it."""
+    trace = tmp_path / "trace.jsonl"
+    trace.touch()
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+
+    def begun() -> list[list[str]]:
+        told = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
+        return [each["argv"] for each in told if each["event"] == "start"]
+
+    return begun
