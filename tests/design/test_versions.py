@@ -47,6 +47,10 @@ ELSEWHERE = {
     "A superseded run finishes and never registers.": (
         "tests/applying/test_endings.py::test_superseded_runs_are_recorded_when_they_end_and_never_become_current"
     ),
+    "or `on_supersede: cancel`": (
+        "tests/applying/test_endings.py"
+        "::test_a_superseded_run_is_canceled_where_that_is_wanted_and_begun_anew_when_its_job_is_back"
+    ),
     "Queued, running ...: no action.": (
         "tests/planning/test_runs.py::test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits"
     ),
@@ -91,7 +95,6 @@ ELSEWHERE = {
 OTHERWISE = {
     "in natural version order": "`@latest` means the *current* version of an asset, which is the highest `seq` except",
 }
-NOT_YET = ("or `on_supersede: cancel`",)
 
 TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
 

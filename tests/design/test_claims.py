@@ -1,0 +1,158 @@
+"""The design's section 5 on claims, sentence by sentence: who may change what, and how that is fenced."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from design.held import missing
+from workspaces import APPLY, commit, edit, git, until
+
+from reconciler.format.config import Config
+from reconciler.live import sightings
+from reconciler.live.holding import take
+from reconciler.live.sightings import Sightings
+from reconciler.live.state import State
+from reconciler.model import Address, Claim
+from reconciler.source import workspace as workspaces
+
+ELSEWHERE = {
+    "instead of one global lock": (
+        "tests/applying/test_claims.py::test_what_another_apply_is_at_is_left_out_and_everything_else_goes_on"
+    ),
+    "Another apply goes on with everything else.": (
+        "tests/sharing/test_team.py::test_clones_that_apply_sets_that_overlap_lose_no_record"
+    ),
+    "exclusive ... shared (what bars what)": (
+        "tests/live/test_contending.py::test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared"
+    ),
+    "with holder, host, CI run": (
+        "tests/applying/test_claims.py"
+        "::test_claims_are_listed_and_can_be_taken_away_after_which_the_other_can_record_nothing"
+    ),
+    "fencing": ("tests/live/test_contending.py::test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say"),
+    "fencing (a whole apply)": (
+        "tests/sharing/test_team.py::test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone_did"
+    ),
+    "after the beat's last change was *seen*": (
+        "tests/live/test_contending.py::test_a_lease_counts_from_the_last_beat_that_was_seen"
+    ),
+    "clocks decide when to take over, never what is true": (
+        "tests/live/test_contending.py::test_a_clock_of_another_day_makes_nobody_over"
+    ),
+    "clocks ... (a whole apply)": (
+        "tests/applying/test_claims.py::test_a_clock_that_is_set_back_by_a_day_changes_nothing"
+    ),
+    "A takeover is never silent.": (
+        "tests/applying/test_claims.py"
+        "::test_the_claim_of_an_apply_that_was_killed_is_taken_over_at_once_and_not_in_silence"
+    ),
+}
+
+
+def test_what_is_held_elsewhere_is_there():
+    assert missing(ELSEWHERE) == []
+
+
+@pytest.fixture
+def updated(shared, mlgit):
+    """Give a shared workspace after an apply that changed a job's description and nothing else."""
+    edit(shared.folder, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
+    commit(shared.folder)
+    ended = mlgit(*APPLY, cwd=shared.folder)
+    assert ended.code == 0, ended.err
+    return shared
+
+
+def test_before_acting_apply_pushes_its_claims(updated):
+    """Before acting, apply pushes its claims."""
+    pushes = [each.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for each in updated.pushes()]
+    first, *_, last = filter(None, pushes)
+    beat = f"beat/{updated.claims()[0]['holder']}"
+    assert first == {"claims", beat}
+    assert any("live" in each for each in pushes)
+    assert last == {"claims", beat}  # given back
+    assert updated.refs().keys() >= {"live"}
+    assert not {"claims", beat} & updated.refs().keys()
+
+
+def test_a_claim_is_exclusive_on_what_apply_changes_and_shared_on_what_that_references(updated):
+    """... exclusive on what it changes, shared on what that references."""
+    (claim,) = updated.claims()
+    assert claim["exclusive"] == ["job/sum"]
+    assert claim["shared"] == ["data/numbers", "environment/plain"]
+
+
+def test_a_record_write_and_its_claim_check_are_one_atomic_push_with_leases_on_both_refs(updated, mlgit, commands):
+    """A record write and its claim check are one atomic push with leases on both refs: fencing.
+
+    The second ref is the holder's beat, which goes with its claim: see where the architecture departs from the design.
+    """
+    edit(updated.folder, "jobs/sum.yml", "adds up", "adds numbers up")
+    commit(updated.folder)
+    before = len(updated.pushes())
+    assert mlgit(*APPLY, cwd=updated.folder).code == 0
+    holder = updated.claims()[-1]["holder"]
+    writes = [each for each in updated.pushes()[before:] if "live" in each]
+    assert writes != []
+    assert all(each.keys() == {"live", f"beat/{holder}"} and each[f"beat/{holder}"][0] for each in writes)
+    pushed = [
+        each for each in commands() if "push" in each and any(":refs/mlgit/small/default/live" in part for part in each)
+    ]
+    for command, moved in zip(pushed, writes, strict=True):
+        leases = {f"--force-with-lease=refs/mlgit/small/default/{ref}:{old}" for ref, (old, _) in moved.items()}
+        assert {"--atomic", *leases} <= {*command}
+
+
+def lease_of(folder):
+    workspace = workspaces.find(folder)
+    _, tree = workspaces.at_work_tree(workspace)
+    config: Config = workspaces.read_config(tree)[1]
+    workspace.repository.close()
+    return config.lease
+
+
+@pytest.mark.parametrize(("minutes", "over"), [(4, False), (6, True)])
+def test_a_lease_ends_five_minutes_after_the_last_change_of_the_beat_was_seen(minutes, over, small, opened):
+    """A lease ends 5 minutes after the beat's last change was *seen*."""
+    home = State(opened(small), "small", "1" * 32).home
+    claim = Claim("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
+    held = take(home, Sightings(small / "seen.json", 0), lambda _others: claim).held
+    assert held
+    seen = time.clock_gettime(sightings._CLOCK) - 60 * minutes
+    (small / "seen.json").write_text(json.dumps({"one": [held.beat, seen]}))
+    taken = take(home, Sightings(small / "seen.json", lease_of(small)), lambda _others: None)
+    assert [each.holder for each in taken.over] == (["one"] if over else [])
+
+
+# Says that it has begun, and adds up when the test says so.
+_WAITING = """
+import pathlib, sys, time
+here = pathlib.Path({here!r})
+(here / "begun").touch()
+deadline = time.monotonic() + 60
+while not (here / "go").exists() and time.monotonic() < deadline:
+    time.sleep(0.02)
+pathlib.Path(sys.argv[3], "total.txt").write_text("6")
+"""
+
+
+@pytest.mark.slow
+def test_an_apply_that_waits_holds_no_claim(shared, mlgit_process):
+    """`--wait` holds no claim."""
+    here = shared.folder.parent
+    commit(shared.folder, "wait", {"src/sum.py": _WAITING.format(here=str(here))})
+    process = mlgit_process(*APPLY, cwd=shared.folder)
+    try:
+        until((here / "begun").exists, 60)
+        until(lambda: "claims" not in shared.refs())
+        assert [each for each in shared.refs() if each.startswith("beat/")] == []
+        assert shared.claims() != []
+        assert process.poll() is None
+        (here / "go").touch()
+        out, said = process.communicate(timeout=60)
+        assert process.returncode == 0, out + said
+    finally:
+        process.kill()
+        process.communicate()
