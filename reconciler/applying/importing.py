@@ -11,11 +11,11 @@ from reconciler.diagnostics import Severity, failure
 from reconciler.format.config import FILE, Config
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_named, kinds
-from reconciler.format.pointers import escape, split
-from reconciler.format.references import mentions
+from reconciler.format.pointers import escape, find, split
+from reconciler.format.references import located, mentions
 from reconciler.format.writing import written
 from reconciler.model import Address, Entry, Json, LocalPath, Record, Tree
-from reconciler.planning.content import tracked
+from reconciler.planning.content import identity
 from reconciler.planning.masking import MARK
 from reconciler.render.hiding import hidden
 from reconciler.source import workspace as workspaces
@@ -122,19 +122,26 @@ class Importer:
 
     def _missing(self, record: Record, local: LocalPath) -> Content | None:
         """Return what stands not behind a path as it was applied; None where it does, or where nothing was."""
-        digest = record.contents.get(local.pointer, "")
-        there = self.tree.exists(local.path)
-        if not digest or (there and tracked(self.tree, local.path).digest == digest):
+        applied = record.contents.get(local.pointer, "")
+        there = self.tree.exists(located(local, self.tree).path)
+        if not applied or _holds(self.tree, local, applied):
             return None
-        commits = (record.lineage.get("commit", ""), record.declared_at)
-        had = (commit for commit in commits if commit and self._had(commit, local.path, digest))
-        return Content(local.path, next(had, ""), other=there)
+        for commit in filter(None, (record.lineage.get("commit", ""), record.declared_at)):
+            then = self._at(commit)
+            if then is not None and _holds(then, local, applied):
+                return Content(located(local, then).path, commit, other=there)
+        return Content(local.path, "", other=there)
 
-    def _had(self, commit: str, path: str, digest: str) -> bool:
+    def _at(self, commit: str) -> Tree | None:
         if commit not in self._trees:
             self._trees[commit] = self.tree.at(commit)
-        then = self._trees[commit]
-        return then is not None and then.exists(path) and tracked(then, path).digest == digest
+        return self._trees[commit]
+
+
+def _holds(tree: Tree, local: LocalPath, applied: str) -> bool:
+    """Tell whether a tree has behind a path what was applied."""
+    local = located(local, tree)
+    return tree.exists(local.path) and identity(tree, local) == applied
 
 
 def _below(tree: Tree | None, path: str) -> dict[str, Entry]:
@@ -167,9 +174,8 @@ def _relative(local: LocalPath, folder: str) -> str:
 
 def _put(spec: Json, pointer: str, value: Json) -> None:
     *above, last = split(pointer)
-    for key in above:
-        spec = spec[key]
-    spec[last] = value
+    inside = find(spec, above)
+    inside[int(last) if isinstance(inside, list) else last] = value
 
 
 def _without_marks(spec: dict[str, Json], kind: Kind) -> Iterator[str]:

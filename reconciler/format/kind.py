@@ -36,17 +36,19 @@ KindOf = Callable[[Spec], str]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place in a spec that mentions something: a JSON pointer with ``*`` for any key.
+    """A place in a spec that mentions something: a JSON pointer with ``*`` for any key, or any place in a list.
 
     ``kind`` is the kind of asset that a reference there means; where what stands beside it decides, a function
     of the mapping around it. ``local`` says that a plain string there is a path from the file, ``file`` that
-    ``file:PATH`` names a YAML file that is part of this one.
+    ``file:PATH`` names a YAML file that is part of this one, ``added`` that the path is laid out beside the code, under
+    its own name.
     """
 
     pointer: str
     kind: str | KindOf = ""
     local: bool = False
     file: bool = False
+    added: bool = False
 
     def kind_in(self, around: Spec) -> str:
         """Return the kind that a reference at this place means."""

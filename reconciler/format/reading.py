@@ -17,7 +17,7 @@ from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_named
 from reconciler.format.lowering import lowered
 from reconciler.format.recognition import PROMPTFLOW, recognise
-from reconciler.format.references import mentions
+from reconciler.format.references import located, mentions
 from reconciler.format.rules.components import reached
 from reconciler.format.schemas import check
 from reconciler.format.subject import Subject
@@ -125,7 +125,8 @@ def _asset(files: Files, path: str, document: Document, kind: Kind, glob: Glob) 
     subject = Subject(path, document, document.data, files)
     problems = [*_judged(subject, kind), *_included(subject)]
     spec = _spliced(subject, kind)
-    found = list(mentions(spec, kind, posixpath.dirname(path)))
+    mentioned = mentions(spec, kind, posixpath.dirname(path))
+    found = [located(each, files) if isinstance(each, LocalPath) else each for each in mentioned]
     problems += _unspliced(subject, kind)
     problems += _formless(subject, problems)
     problems += _out_of_reach(subject, found)

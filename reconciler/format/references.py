@@ -5,16 +5,19 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from reconciler.format.kind import Kind, Site
 from reconciler.format.pointers import join
-from reconciler.model import Address, Json, LocalPath, Reference, Spec
+from reconciler.model import Address, Files, Json, LocalPath, Reference, Spec
 
 # The name of a job that has none is its path, so it may hold slashes.
 _JOB_OUTPUT = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[^/]+)(?:/|/paths(?:/(?P<path>.*))?)?$")
 _ASSET = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
 _ELSEWHERE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
+_ANY = "*"
+_ZIP = ".zip"
 
 # What is there without being declared: names that begin so, by kind (reference, sections 2 and 4).
 _GIVEN: Mapping[str, tuple[str, ...]] = {"environment": ("AzureML-", "Microsoft"), "compute": ("serverless", "local")}
@@ -32,8 +35,21 @@ def mentions(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalP
                 yield _local(pointer, text, text.removeprefix("file:"), folder)
                 continue
             mention = read(pointer, text, site.kind_in(around), folder if site.local else None)
+            if site.added and isinstance(mention, LocalPath):
+                mention = replace(mention, name=posixpath.basename(mention.path))
             if mention is not None:
                 yield mention
+
+
+def located(mention: LocalPath, files: Files) -> LocalPath:
+    """Return a mention with the path that it has among files: ``x.zip`` is made of the folder ``x`` if it is not there.
+
+    So it is with what is laid out beside the code, in azure-ai-ml.
+    """
+    if not mention.name.endswith(_ZIP) or files.exists(mention.path):
+        return mention
+    folder = mention.path.removesuffix(_ZIP)
+    return replace(mention, path=folder) if files.exists(folder) else mention
 
 
 def read(pointer: str, text: str, kind: str, folder: str | None) -> Reference | LocalPath | None:
@@ -62,10 +78,12 @@ def _parts(site: Site) -> tuple[str, ...]:
 
 def _walk(value: Json, parts: Sequence[str], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, Spec]]:
     """Yield keys, text and the mapping around it for every string at a site, given by the parts of its pointer."""
+    first, *rest = parts
+    if isinstance(value, list) and first == _ANY:
+        value = {str(index): each for index, each in enumerate(value)}
     if not isinstance(value, dict):
         return
-    first, *rest = parts
-    for key in list(value) if first == "*" else [first] if first in value else []:
+    for key in list(value) if first == _ANY else [first] if first in value else []:
         each = value[key]
         if rest:
             yield from _walk(each, rest, (*above, key))

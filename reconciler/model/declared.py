@@ -140,11 +140,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class LocalPath:
-    """A file or folder that a spec names, at a JSON pointer; ``path`` counts from the top of the repository."""
+    """A file or folder that a spec names, at a JSON pointer; ``path`` counts from the top of the repository.
+
+    ``name`` is what it will be called where it is laid out, if that counts as well as the content.
+    """
 
     pointer: str
     text: str
     path: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 from reconciler.format.behind import behind
-from reconciler.model import Entry, Tree
+from reconciler.model import Entry, LocalPath, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,12 @@ def tracked(tree: Tree, path: str) -> Tracked:
         return Tracked(f"blob:{found.files[0][1].oid}" if found.files else "", found.files, is_file=True)
     listing = "".join(f"{entry.mode:o} {entry.oid} {name}\0" for name, entry in found.files)
     return Tracked(f"tree:{hashlib.sha256(listing.encode()).hexdigest()[:40]}", found.files, is_file=False)
+
+
+def identity(tree: Tree, mention: LocalPath) -> str:
+    """Return what counts of what a spec names: the digest of its content, and its name where that counts as well."""
+    digest = tracked(tree, mention.path).digest
+    return f"{digest}/{mention.name}" if mention.name else digest
 
 
 def differences(before: Tracked, after: Tracked) -> tuple[str, ...]:

@@ -1,26 +1,70 @@
-"""The order of assets: each after everything that it references; cycles are diagnostics with their path."""
+"""The order of assets: each after everything that it references; cycles are diagnostics with their path.
+
+An exact version that stands already waits for nothing: a reference to one closes no circle.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import Declared, kind_of
-from reconciler.model import Address, Asset
+from reconciler.model import Address, Asset, Reference
+
+# Tells of a reference to an exact version whether that stands already.
+Stands = Callable[[Reference], bool]
+_Edges = Mapping[Address, list[Address]]
 
 
-def ordered(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None = None) -> tuple[Asset, ...]:
+def _any(_reference: Reference) -> bool:
+    """Take for standing what may be: without a live state nobody knows."""
+    return True
+
+
+def ordered(
+    assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None = None, stands: Stands = _any
+) -> tuple[Asset, ...]:
     """Return the assets, upstream first, otherwise by kind and name. There must be no cycle.
 
     ``outside`` are the levels of what is declared besides: a part of all assets comes in the order that all have.
     """
-    level = levels(assets, outside)
+    level = levels(assets, outside, stands)
     return tuple(sorted(assets.values(), key=lambda each: (level[each.address], kind_of(each).order, *_parts(each))))
 
 
-def levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None = None) -> Mapping[Address, int]:
-    """Return how many assets stand above each, on the longest way up; what is in a circle, or below one, is left out.
+def levels(
+    assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None = None, stands: Stands = _any
+) -> Mapping[Address, int]:
+    """Return how many assets stand above each, on the longest way up.
+
+    What is in a circle, or below one, is left out.
+    """
+    found = _levels(assets, outside)
+    return found if len(found) == len(assets) else _levels(_opened(assets, found, stands), outside)
+
+
+def cycles(declared: Declared, stands: Stands = _any) -> tuple[Diagnostic, ...]:
+    """Say which assets reference each other in a circle: one circle, the first found."""
+    found = _levels(declared.assets, None)
+    if len(found) == len(declared.assets):
+        return ()
+    assets = _opened(declared.assets, found, stands)
+    try:
+        TopologicalSorter(_upstream(assets)).prepare()
+    except CycleError as error:
+        circle: list[Address] = error.args[1]
+        asset = assets[circle[1]]
+        reference = next(each for each in asset.references if each.address == circle[0])
+        message = "these depend on each other in a circle: " + " -> ".join(str(each) for each in reversed(circle))
+        place = declared.documents[asset.source].value(reference.pointer)
+        return (Diagnostic("reference-cycle", message, place, "remove one of the references"),)
+    return ()
+
+
+def _levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None) -> Mapping[Address, int]:
+    """Return the levels where every reference counts.
 
     Addresses are numbered first: to look one up by its number takes a tenth of the time.
     """
@@ -46,20 +90,52 @@ def levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | Non
     return {addresses[each]: level[each] for each in done}
 
 
-def cycles(declared: Declared) -> tuple[Diagnostic, ...]:
-    """Say which assets reference each other in a circle: one circle, the first found."""
-    if len(levels(declared.assets)) == len(declared.assets):
-        return ()
-    try:
-        TopologicalSorter(_upstream(declared.assets)).prepare()
-    except CycleError as error:
-        circle: list[Address] = error.args[1]
-        asset = declared.assets[circle[1]]
-        reference = next(each for each in asset.references if each.address == circle[0])
-        message = "these depend on each other in a circle: " + " -> ".join(str(each) for each in reversed(circle))
-        place = declared.documents[asset.source].value(reference.pointer)
-        return (Diagnostic("reference-cycle", message, place, "remove one of the references"),)
-    return ()
+def _opened(assets: Mapping[Address, Asset], free: Mapping[Address, int], stands: Stands) -> Mapping[Address, Asset]:
+    """Return the assets without the references that close a circle and name a version that stands already.
+
+    ``free`` is in no circle. A version that the circle itself is to make, because it is declared, cannot stand before.
+    """
+    rest = {address: asset for address, asset in assets.items() if address not in free}
+    circle = _circles(_upstream(rest))
+
+    def holds(user: Address, each: Reference) -> bool:
+        if not each.version or circle.get(each.address) != circle[user]:
+            return True
+        return each.version == assets[each.address].version or not stands(each)
+
+    def opened(asset: Asset) -> Asset:
+        return replace(asset, references=tuple(each for each in asset.references if holds(asset.address, each)))
+
+    return {address: opened(asset) if address in rest else asset for address, asset in assets.items()}
+
+
+def _circles(upstream: _Edges) -> Mapping[Address, Address]:
+    """Name for each address the circles that it is in: two have the same name if each can be reached from the other."""
+    users: dict[Address, list[Address]] = {address: [] for address in upstream}
+    for address, above in upstream.items():
+        for each in above:
+            users[each].append(address)
+    known: set[Address] = set()
+    last_first = reversed(_reached(upstream, upstream, set()))
+    return {each: start for start in last_first for each in _reached([start], users, known)}
+
+
+def _reached(starts: Iterable[Address], edges: _Edges, known: set[Address]) -> list[Address]:
+    """Return what can be reached and is not ``known`` yet, in the order in which a search in depth is done with it."""
+    done: list[Address] = []
+    for start in starts:
+        way = [] if start in known else [(start, iter(edges[start]))]
+        known.add(start)
+        while way:
+            address, left = way[-1]
+            new = next((each for each in left if each not in known), None)
+            if new is None:
+                done.append(address)
+                way.pop()
+            else:
+                known.add(new)
+                way.append((new, iter(edges[new])))
+    return done
 
 
 def _upstream(assets: Mapping[Address, Asset]) -> dict[Address, list[Address]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic
@@ -57,7 +57,7 @@ def resolve(view: View, asset: Asset) -> Node:
     kind = kind_of(asset)
     spec = masked(kind, asset.spec, view.live.lineage)
     _need_paths(view, asset)
-    contents = {each.pointer: content.tracked(view.tree, each.path).digest for each in asset.paths}
+    contents = {each.pointer: content.identity(view.tree, each) for each in asset.paths}
     counted = [each for each in asset.references if kind.affects(each.pointer.split("/")[1])]
     found = {each.pointer: _resolved(view, asset, each) for each in asset.references}
     late = next((each.address for each in counted if found[each.pointer] is None), None)
@@ -192,6 +192,18 @@ def known(live: Live, leaving: Container[Address] = ()) -> Container[Address]:
     A run that stays in the history can be named though its job is archived.
     """
     return _Known(live, leaving)
+
+
+def standing(live: Live) -> Callable[[Reference], bool]:
+    """Return what tells whether the exact version that a reference names is live, so that nothing must make it."""
+
+    def stands(reference: Reference) -> bool:
+        record = live.current.get(reference.address)
+        if record is None or record.archived:
+            return False
+        return reference.version == record.version or live.version(reference.address, reference.version) is not None
+
+    return stands
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ def shown(value: Json) -> str:
 
 def _told(value: Json, *, quotes: bool = False) -> str:
     """Write a value inside a sentence: text of several words stands in quotes there."""
+    value = (value.partition("/")[2] or value) if _is_digest(value) else value  # of what has a name, that
     text = shown(value)
     quoted = isinstance(value, str) and value.isprintable() and (quotes or _needs_quotes(value))
     return json.dumps(text, ensure_ascii=False) if quoted else text

@@ -1,6 +1,7 @@
 """What follows from what in a plan: directly, because it references it, or indirectly, through others.
 
-An update in place changes nothing for those who reference it, so nothing follows from one.
+An update in place changes nothing for those who reference it, so nothing follows from one; nor does anything follow
+from a new version for those who name another one.
 """
 
 from __future__ import annotations
@@ -61,18 +62,21 @@ class Impact:
 
 def impact(actions: Sequence[Action]) -> Impact:
     """Find what follows from what among actions."""
-    changing = {each.address for each in actions if each.op not in _WITHOUT}
+    changing: dict[Address, set[str]] = {}
+    for each in actions:
+        if each.op not in _WITHOUT:
+            changing.setdefault(each.address, {""}).add(each.version)
     upstream = {
         each.address: frozenset(
             reference.address
             for reference in each.node.asset.references
-            if reference.address in changing and reference.address != each.address
+            if reference.version in changing.get(reference.address, ()) and reference.address != each.address
         )
         for each in actions
         if each.node is not None and each.op not in _WITHOUT
     }
     downstream: dict[Address, set[Address]] = {}
     for address, above in upstream.items():
-        for each in above:
-            downstream.setdefault(each, set()).add(address)
+        for other in above:
+            downstream.setdefault(other, set()).add(address)
     return Impact(upstream, {address: frozenset(found) for address, found in downstream.items()})

@@ -16,7 +16,7 @@ from reconciler.format.config import FILE, Config
 from reconciler.git import trees
 from reconciler.git.repository import Repository
 from reconciler.model import LINK, MODULE, Address, Tree
-from reconciler.planning.graph import levels
+from reconciler.planning.graph import Stands, levels
 from reconciler.planning.scope import closure
 from reconciler.source.declaring import Found, declare, find_all
 from reconciler.source.index import Index, Row
@@ -101,10 +101,14 @@ def _clash(found: Iterable[Found], index: Index, looked_at: AbstractSet[str]) ->
 
 
 def rows(
-    found: Iterable[Found], declared: Declared, quiet: AbstractSet[Address], outside: Mapping[Address, int]
+    found: Iterable[Found],
+    declared: Declared,
+    quiet: AbstractSet[Address],
+    outside: Mapping[Address, int],
+    stands: Stands,
 ) -> list[Row]:
     """Return what is to be remembered of files that were read; ``quiet`` is what is settled now."""
-    level = levels(declared.assets, outside)
+    level = levels(declared.assets, outside, stands)
     return [_row(each, level, quiet) for each in found]
 
 

@@ -9,7 +9,7 @@ from reconciler.format.assets import Declared, strict, unresolved
 from reconciler.format.lowering import lowered
 from reconciler.model import Live
 from reconciler.planning.graph import cycles
-from reconciler.planning.outlook import known
+from reconciler.planning.outlook import known, standing
 from reconciler.planning.plan import Desired
 from reconciler.planning.prune import farewell, leaving
 from reconciler.source import workspace as workspaces
@@ -31,7 +31,7 @@ def examined(desired: Desired, live: Live) -> tuple[Diagnostic, ...]:
     found = desired.declared
     gone = leaving(found, live, desired.ancestry)
     hints = {address: farewell(record) for address, record in gone.items()}
-    return (*strict(found.diagnostics), *unresolved(found, known(live, gone), hints), *cycles(found))
+    return (*strict(found.diagnostics), *unresolved(found, known(live, gone), hints), *cycles(found, standing(live)))
 
 
 def offline(session: Session) -> tuple[Declared, tuple[Diagnostic, ...]]:

@@ -16,6 +16,7 @@ from reconciler.live.reading import Current, touched
 from reconciler.model import Live, Plan
 from reconciler.planning import scope
 from reconciler.planning.guard import guard
+from reconciler.planning.outlook import standing
 from reconciler.planning.policy import Policy
 from reconciler.planning.proposal import propose
 from reconciler.source import index as indexes
@@ -99,7 +100,7 @@ def _made(  # noqa: PLR0913, PLR0917 - what is planned, and with what it is reme
     if not session.source.dirty and _distinct(problems):
         quiet = scope.settled(part.declared, live, plan, said)
         remaining = scope.loose(part.declared, around.current)
-        new = rows(part.found, part.declared, quiet, part.settled)
+        new = rows(part.found, part.declared, quiet, part.settled, standing(live))
         base = replace(base, nested=index.base.nested)
         place = place_of(session)
         indexes.update(place, index.base, base, gone=part.looked_at, asked=part.addresses, rows=new, loose=remaining)
@@ -126,7 +127,8 @@ def _whole(session: Session, live: Live, policy: Policy) -> tuple[Plan, Findings
         return plan, None
     quiet = scope.settled(declared, live, plan, said)
     base = replace(base_of(session, live), nested=tuple(workspaces.nested_roots(session.tree)))
-    return plan, Findings(base, rows(found, declared, quiet, {}), tuple(scope.loose(declared, live.current)))
+    new = rows(found, declared, quiet, {}, standing(live))
+    return plan, Findings(base, new, tuple(scope.loose(declared, live.current)))
 
 
 def _distinct(problems: Iterable[Diagnostic]) -> bool:

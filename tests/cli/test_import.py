@@ -53,6 +53,23 @@ def test_after_everything_is_imported_a_plan_finds_no_change(lost, mlgit):
     assert mlgit("import", "--all", cwd=lost).out == "Nothing to import: whatever is live is declared.\n"
 
 
+def test_what_stands_beside_the_code_of_a_component_is_asked_for_too(applied, mlgit):
+    beside = "code: ../src\nadditional_includes: [../lib, ../packed.zip]\n"
+    head = (
+        "$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json\nname: add\ntype: command\n"
+    )
+    text = f"{head}command: python sum.py\nenvironment: azureml:plain@latest\n{beside}"
+    commit(applied, "add", {"components/add.yml": text, "lib/x.py": "1\n", "packed/y.py": "2\n"})
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    git(applied, "rm", "-r", "--quiet", "components", "lib", "packed")
+    commit(applied)
+    (found,) = imported(mlgit, applied, "component/add")
+    assert [each["path"] for each in found["contents"]] == ["lib", "packed"]
+    fetched(applied, [found])
+    commit(applied)
+    assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
+
+
 def test_what_is_written_and_what_is_left_to_do_is_told(lost, mlgit, golden):
     golden("cli/history/import-dry-run.txt", mlgit("import", "--all", "--dry-run", cwd=lost).out)
     assert not (lost / "jobs").exists()

@@ -96,6 +96,14 @@ def test_a_pointer_of_git_lfs_is_no_content(size):
     assert (found.code, found.span) == ("lfs-pointer", Span(DATA, 4, 7))
 
 
+def test_what_is_laid_out_beside_the_code_must_be_there_too():
+    head = "$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json\nname: c\ntype: command\n"
+    text = f"{head}command: c\nenvironment: azureml:e:1\nadditional_includes:\n  - lib\n  - packed.zip\n"
+    tree = tree_of({"c.yml": text, "lib/big.bin": POINTER, "packed/big.bin": POINTER})
+    found = [(each.code, each.span) for each in declare(tree, [("c.yml", ANY)]).diagnostics]
+    assert found == [("lfs-pointer", Span("c.yml", 7, 5)), ("lfs-pointer", Span("c.yml", 8, 5))]
+
+
 def test_a_large_file_is_not_read_to_see_that_it_is_no_pointer():
     tree = tree_of(small())
     big = tree.entries["data/numbers.csv"].oid

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planning.world import tree_of
 
 from reconciler.format.kinds import kinds
-from reconciler.format.references import mentions, read
+from reconciler.format.references import located, mentions, read
 from reconciler.model import Address, LocalPath, Reference
 
 
@@ -113,3 +114,35 @@ def test_the_type_of_an_input_says_which_kind_its_reference_means():
         "/inputs/model/path": "model/c",
         "/inputs/a~1b/path": "data/d",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "pointer"),
+    [
+        ("component", ""),
+        ("component", "/jobs/n/component"),
+        ("job", "/jobs/n/component"),
+        ("job", "/jobs/n/trial"),
+    ],
+)
+def test_code_and_what_is_laid_out_beside_it_are_mentioned_wherever_a_component_is_written(kind, pointer):
+    part: Any = {"code": "../src", "additional_includes": ["../lib/", "one.py"]}
+    for key in reversed(pointer.split("/")[1:]):
+        part = {key: part}
+    assert list(mentions(part, kinds()[kind], "jobs")) == [
+        LocalPath(f"{pointer}/code", "../src", "src"),
+        LocalPath(f"{pointer}/additional_includes/0", "../lib/", "lib", "lib"),
+        LocalPath(f"{pointer}/additional_includes/1", "one.py", "jobs/one.py", "one.py"),
+    ]
+
+
+def test_a_zip_that_is_not_there_stands_for_the_folder_that_it_is_made_of():
+    mention = LocalPath("/p", "lib.zip", "lib.zip", "lib.zip")
+    assert located(mention, tree_of({"lib/a.py": ""})) == LocalPath("/p", "lib.zip", "lib", "lib.zip")
+    assert located(mention, tree_of({"lib/a.py": "", "lib.zip": ""})) == mention
+    assert located(mention, tree_of({"other/a.py": ""})) == mention
+
+
+def test_of_a_path_whose_name_does_not_count_a_zip_is_a_zip():
+    mention = LocalPath("/code", "src.zip", "src.zip")
+    assert located(mention, tree_of({"src/a.py": ""})) == mention

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.world import SUM, World, declared_by, done, edited, small, tree_of
+from planning.world import SCHEMA, SUM, World, action_on, declared_by, done, edited, small, tree_of
 
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
@@ -194,3 +194,56 @@ def test_the_top_of_the_repository_can_be_the_code_of_a_job():
     world.settle(files)
     assert "submit job/sum" in [each.key for each in world.plan(changed).actions]
     assert SUM in world.records
+
+
+BESIDE = "code: ../src\nadditional_includes: [../lib, ../one.py, ../packed.zip]\n"
+COMPONENT = "name: train\ntype: command\ncommand: python a.py\nenvironment: azureml:plain@latest\n" + BESIDE
+INCLUDED = {"src/a.py": "a", "lib/x.py": "x", "lib/y.txt": "y", "one.py": "1", "packed/p.py": "p", "lab/x.py": "x"}
+WRITTEN = SCHEMA.format("commandComponent") + COMPONENT
+PIPELINE = SCHEMA.format("pipelineJob") + (
+    "name: p\ntype: pipeline\nsettings: {default_compute: azureml:local}\n"
+    "jobs:\n  n:\n    type: command\n    component:\n"
+    + "".join(f"      {line}\n" for line in COMPONENT.splitlines()[1:])
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "address", "pointer"),
+    [
+        ("components/train.yml", WRITTEN, Address("component", "train"), ""),
+        ("jobs/p.yml", PIPELINE, Address("job", "p"), "/jobs/n/component"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("changed", "place", "files"),
+    [
+        ({"lib/x.py": "new"}, 0, ("x.py",)),
+        ({"lib/.amlignore": "*.txt\n"}, 0, (".amlignore", "y.txt")),
+        ({"one.py": "new"}, 1, ("one.py",)),
+        ({"packed/p.py": "new"}, 2, ("p.py",)),
+    ],
+)
+def test_what_is_laid_out_beside_the_code_counts_by_its_content(path, text, address, pointer, changed, place, files):  # noqa: PLR0913, PLR0917
+    world = World()
+    world.settle({**small(), **INCLUDED, path: text})
+    plan = world.plan({**small(), **INCLUDED, path: text, **changed})
+    assert action_on(plan, address).touched == {f"{pointer}/additional_includes/{place}": files}
+
+
+def test_what_is_laid_out_beside_the_code_counts_by_its_name_and_not_by_where_it_was():
+    world = World()
+    world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
+    moved = WRITTEN.replace("../lib,", "../deep/lib,"), {"deep/lib/x.py": "x", "deep/lib/y.txt": "y"}
+    assert world.plan({**small(), **INCLUDED, **moved[1], "components/train.yml": moved[0]}).actions == ()
+    renamed = WRITTEN.replace("../lib,", "../bib,"), {"bib/x.py": "x", "bib/y.txt": "y"}
+    plan = world.plan({**small(), **INCLUDED, **renamed[1], "components/train.yml": renamed[0]})
+    assert done(plan) == ["new-version component/train"]
+
+
+def test_a_zip_counts_by_its_own_content_as_soon_as_it_is_there():
+    world = World()
+    world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
+    there = {**small(), **INCLUDED, "components/train.yml": WRITTEN, "packed.zip": "z"}
+    assert done(world.plan(there)) == ["new-version component/train"]
+    world.settle(there)
+    assert world.plan({**there, "packed/p.py": "new"}).actions == ()

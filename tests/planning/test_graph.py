@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning.world import declared_by, edited, small
+from planning.world import SUM, TOTAL, World, declared_by, done, edited, small
 
 from reconciler.diagnostics import Span
 from reconciler.model import Address, Asset, Reference
-from reconciler.planning.graph import cycles, ordered
+from reconciler.planning.graph import cycles, levels, ordered
+from reconciler.planning.outlook import standing
+
+NUMBERS = "{type: uri_file, path: azureml:numbers@latest}"
+EXACT = edited("jobs/sum.yml", NUMBERS, '{type: custom_model, path: "azureml:total:1"}')
 
 
 def test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_its_path():
     files = edited(
         "jobs/sum.yml",
-        "{type: uri_file, path: azureml:numbers@latest}",
+        NUMBERS,
         "{type: custom_model, path: azureml:total@latest}",
     )
     (problem,) = cycles(declared_by(files))
@@ -30,6 +37,85 @@ def test_a_job_that_reads_its_own_output_is_a_cycle():
 
 def test_small_has_no_cycle():
     assert cycles(declared_by(small())) == ()
+
+
+def test_an_exact_version_that_is_live_closes_no_circle():
+    world = World()
+    world.settle(small())
+    declared = declared_by(EXACT)
+    assert cycles(declared, standing(world.live())) == ()
+    assert [str(each.address) for each in ordered(declared.assets)][-2:] == ["job/sum", "model/total"]
+    assert done(world.plan(EXACT)) == ["submit job/sum", "register model/total"]
+    world.settle(EXACT)
+    assert world.records[TOTAL].version == "2"
+    assert world.plan(EXACT).actions == ()
+
+
+def test_whether_an_exact_version_is_live_nobody_asks_without_a_live_state():
+    assert cycles(declared_by(EXACT)) == ()
+
+
+@pytest.mark.parametrize("version", ["1", "7"])
+def test_an_exact_version_that_is_not_live_closes_a_circle(version):
+    world = World()
+    if version == "7":
+        world.settle(small())
+    files = edited("jobs/sum.yml", "total:1", f"total:{version}", EXACT)
+    (problem,) = cycles(declared_by(files), standing(world.live()))
+    assert problem.code == "reference-cycle"
+
+
+def test_an_archived_version_closes_a_circle_as_one_does_that_is_not_there():
+    world = World()
+    world.settle(small())
+    world.records[TOTAL] = replace(world.records[TOTAL], archived=True)
+    assert [each.code for each in cycles(declared_by(EXACT), standing(world.live()))] == ["reference-cycle"]
+
+
+def test_the_version_that_a_circle_is_to_make_closes_it_whatever_is_live():
+    world = World()
+    world.settle(small())
+    declared = declared_by(edited("models/total.yml", "name: total", "name: total\nversion: 1", EXACT))
+    assert [each.code for each in cycles(declared)] == ["reference-cycle"]
+    assert [each.code for each in cycles(declared, standing(world.live()))] == ["reference-cycle"]
+
+
+def test_an_exact_version_that_closes_no_circle_waits_for_its_asset_as_ever():
+    declared = declared_by(edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1"))
+    level = levels(declared.assets)
+    assert level[SUM] > level[Address("data", "numbers")]
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.booleans()), max_size=24))
+def test_what_closes_no_circle_is_kept_and_without_what_does_there_is_an_order(edges):
+    def address(n: int) -> Address:
+        return Address("data", f"d{n}")
+
+    edges = [(user, above, exact) for user, above, exact in edges if exact or user > above]
+    mentions = {n: [(above, exact) for user, above, exact in edges if user == n] for n in range(8)}
+    assets = {
+        address(n): Asset(
+            address(n),
+            {},
+            "",
+            references=tuple(Reference("", "", address(above), "1" * exact) for above, exact in found),
+        )
+        for n, found in mentions.items()
+    }
+
+    def reaches(start: int, goal: int) -> bool:
+        seen, left = {start}, [start]
+        while left:
+            new = {above for above, _ in mentions[left.pop()]} - seen
+            seen |= new
+            left += new
+        return goal in seen
+
+    level = levels(assets)
+    assert len(level) == 8, "what is no exact version leads to lower numbers only"
+    for user, above, exact in edges:
+        if not exact or not reaches(above, user):
+            assert level[address(user)] > level[address(above)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20), st.randoms())

@@ -70,6 +70,8 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
         ),
         ({"path": "blob:1"}, {"path": "blob:2"}, ["path changed"]),
         ({"code": "tree:1"}, {"code": "tree:2"}, ["code changed"]),
+        ({"l": ["tree:1/a", "tree:2/b"]}, {"l": ["tree:3/a", "tree:2/b"]}, ["l changed"]),
+        ({"l": ["tree:1/a"]}, {"l": ["tree:1/a", "blob:2/b.py"]}, ["l: b.py added"]),
         ({"a": 1}, {"a": 1}, []),
     ],
 )

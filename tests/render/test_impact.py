@@ -47,6 +47,28 @@ def test_what_is_described_anew_has_no_followers():
     ]
 
 
+def test_nothing_follows_from_a_new_version_for_those_who_name_another():
+    world = World()
+    exact = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1")
+    world.settle(exact)
+    both = edited("jobs/sum.yml", "factor: 2", "factor: 3", {**exact, "data/numbers.csv": "9\n"})
+    assert lines(world.plan(both)) == [
+        "+ data/numbers: new version 2 because path changed (numbers.csv)",
+        "> new run of job/sum because inputs.factor 2 -> 3",
+        "+ model/total: new version, known after job/sum",
+    ]
+
+
+def test_a_job_on_an_older_version_of_what_follows_from_it_has_no_cause_but_itself():
+    world = settled()
+    older = edited(
+        "jobs/sum.yml",
+        "{type: uri_file, path: azureml:numbers@latest}",
+        "{path: 'azureml:total:1', type: custom_model}",
+    )
+    assert lines(world.plan(older))[-1] == "+ model/total: new version, known after job/sum"
+
+
 def test_of_what_is_new_nothing_is_called_the_reason():
     assert "because" not in text.plan(World().plan(small()))
 

@@ -13,8 +13,13 @@ def input_kind(around: Spec) -> str:
     return "model" if around.get("type") in _MODELS else "data"
 
 
+def code_sites(part: str = "") -> tuple[Site, ...]:
+    """Return where a component, itself or written in ``part``, names its code and what is laid out beside that."""
+    return Site(f"{part}/code", local=True), Site(f"{part}/additional_includes/*", local=True, added=True)
+
+
 def pipeline_sites() -> tuple[Site, ...]:
-    """Return where the nodes of a pipeline mention things."""
+    """Return where the nodes of a pipeline, and the components that are written in them, mention things."""
     return (
         Site("/settings/default_compute", kind="compute"),
         Site("/jobs/*/component", kind="component", local=True, file=True),
@@ -23,4 +28,6 @@ def pipeline_sites() -> tuple[Site, ...]:
         Site("/jobs/*/compute", kind="compute"),
         Site("/jobs/*/code", local=True),
         Site("/jobs/*/inputs/*/path", kind=input_kind, local=True),
+        *code_sites("/jobs/*/component"),
+        *code_sites("/jobs/*/trial"),
     )
