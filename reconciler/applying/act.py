@@ -19,7 +19,6 @@ from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.moved import left_behind, renamed
 from reconciler.planning.observed import reported
 from reconciler.planning.protection import protecting
-from reconciler.planning.runs import LEFT
 
 Emit = Callable[[Event], None]
 
@@ -255,16 +254,16 @@ def _ended(context: Context, run: Run) -> Writes:
 
 
 def _cancel(context: Context, action: Action) -> Writes:
-    """Stop a run whose job has left Git; one that ended by itself before that is recorded as it ended."""
+    """Stop a run that nobody waits for any more; one that ended by itself before that is recorded as it ended."""
     if action.run is None:
         raise AssertionError(action)
-    backend, run = context.world.backend(action.run.backend), action.run
-    backend.cancel(run.id)
-    run = reported(run, backend.poll([run.id])[run.id])
+    canceled, backend = action.run, context.world.backend(action.run.backend)
+    backend.cancel(canceled.id)
+    run = reported(replace(canceled, failure=""), backend.poll([canceled.id])[canceled.id])
     if run.status is Status.COMPLETED:
         return _ended(context, _with_outputs(context, action, run))
     if run.status is not Status.FAILED:  # canceled, or gone before it could say so
-        run = replace(run, status=Status.CANCELED, failure=LEFT, message="", ended_at=now())
+        run = replace(run, status=Status.CANCELED, failure=canceled.failure, message="", ended_at=now())
     return _ended(context, run)
 
 

@@ -48,7 +48,8 @@ class Config:
     ``remote`` is the name of the remote that shares the live state, "" for none; ``lease`` is in seconds;
     ``store_host`` is the one machine that has the store, "" where all have it. ``drift`` says, by kind or glob of
     addresses, what is done where the world is not as it is recorded (``planning.drift``). ``runs_per_day`` bounds how
-    often the controller starts one job without a new commit.
+    often the controller starts one job without a new commit. ``cancels_superseded`` says that a run is stopped once
+    another has taken its place.
     """
 
     state: str
@@ -70,6 +71,7 @@ class Config:
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     runs_per_day: int = 5
+    cancels_superseded: bool = False
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that stands behind a compute asset, "" where none does."""
@@ -147,6 +149,7 @@ def _config(data: Json) -> Config:
         protect=tuple(data.get("protect", ())),
         drift=data.get("drift", NOTHING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
+        cancels_superseded=data.get("on_supersede", "finish") == "cancel",
     )
 
 

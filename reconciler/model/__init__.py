@@ -20,6 +20,8 @@ from reconciler.model.declared import address_of as address_of
 from reconciler.model.history import Deed as Deed
 from reconciler.model.history import Difference as Difference
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
+from reconciler.model.live import LEFT as LEFT
+from reconciler.model.live import SUPERSEDED as SUPERSEDED
 from reconciler.model.live import Live as Live
 from reconciler.model.live import Observation as Observation
 from reconciler.model.live import Record as Record

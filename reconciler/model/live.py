@@ -26,12 +26,17 @@ class Status(StrEnum):
         return self in (Status.INTENDED, Status.QUEUED, Status.RUNNING)
 
 
+# Why mlgit canceled a run of its own accord.
+LEFT = "left"
+SUPERSEDED = "superseded"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One execution of a job.
 
     ``failure`` is the class of what went wrong: user, timeout, staging, engine or lost; of a canceled run who did it:
-    user, or left, where mlgit canceled it because its job had left Git.
+    user, or why mlgit did: LEFT, its job had left Git, or SUPERSEDED, another run had taken its place.
     """
 
     id: str
@@ -60,6 +65,11 @@ class Run:
     def retryable(self) -> bool:
         """Tell whether the run ended for a reason that is not the user's: it may be tried again unasked."""
         return self.status is Status.LOST or (self.status is Status.FAILED and self.failure in ("staging", "engine"))
+
+    @property
+    def set_aside(self) -> bool:
+        """Tell whether mlgit canceled the run of its own accord: nobody wanted the job itself to stop."""
+        return self.status is Status.CANCELED and self.failure in (LEFT, SUPERSEDED)
 
     @property
     def open(self) -> bool:

@@ -40,7 +40,8 @@ class Action:
 
     ``before`` and ``after`` are the two sides as a person reads them, for the reason; ``touched`` names the files
     that changed behind a path; ``needs`` are the keys of the actions that come first; ``known_after`` says whose
-    outcome decides the details; ``moved_from`` is the former name of what is renamed.
+    outcome decides the details; ``moved_from`` is the former name of what is renamed. ``run`` is the run as it is to be
+    recorded.
     """
 
     op: Op
@@ -60,9 +61,9 @@ class Action:
 
     @property
     def key(self) -> str:
-        """Name the action within its plan; what concerns a superseded run names that run."""
+        """Name the action within its plan; a cancel, and what records a superseded run, names that run."""
         superseded = self.record is not None and self.run is not None and self.run.id != self.record.latest
-        if superseded and self.op in (Op.RECORD, Op.CANCEL):
+        if self.op is Op.CANCEL or (superseded and self.op is Op.RECORD):
             return f"{self.op} {self.address.at(self.version)}"
         return f"{self.op} {self.address}"
 
@@ -121,6 +122,11 @@ class Plan:
     def submissions(self) -> tuple[Action, ...]:
         """The actions that start a run."""
         return tuple(each for each in self.actions if each.op is Op.SUBMIT)
+
+    @property
+    def cancels(self) -> tuple[Action, ...]:
+        """The actions that stop a run."""
+        return tuple(each for each in self.actions if each.op is Op.CANCEL)
 
 
 class Progress(StrEnum):

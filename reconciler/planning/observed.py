@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.model import Action, Address, Json, Live, Observation, Op, Record, Report, Run, Status
+from reconciler.model import SUPERSEDED, Action, Address, Json, Live, Observation, Op, Record, Report, Run, Status
 
 
 def unfinished(live: Live) -> Iterator[Run]:
@@ -35,8 +35,8 @@ def fold(live: Live, observation: Observation) -> tuple[Live, tuple[Action, ...]
             report = observation.runs.get(run.id)
             if report is None or ((new := reported(run, report)) == run and run.status.active):
                 continue
-            seen[address, run.id] = new
             latest = run.id == record.latest
+            seen[address, run.id] = new if latest else _superseded(new)
             if latest and new.status is Status.COMPLETED and new.fingerprint == record.fingerprint:
                 current[address] = replace(record, run=new.id)
 
@@ -48,6 +48,12 @@ def fold(live: Live, observation: Observation) -> tuple[Live, tuple[Action, ...]
         Action(Op.RECORD, run.address, version=run.id, record=live.current[run.address], run=run) for run in ended
     )
     return replace(live, current=current, run=look_up), advances
+
+
+def _superseded(run: Run) -> Run:
+    """Attribute a cancel that nobody has recorded: whoever was killed at it had a superseded run to stop."""
+    unrecorded = run.status is Status.CANCELED and not run.failure
+    return replace(run, failure=SUPERSEDED) if unrecorded else run
 
 
 def reported(run: Run, report: Report) -> Run:

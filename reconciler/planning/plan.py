@@ -26,12 +26,13 @@ from reconciler.planning.decision import Decision
 from reconciler.planning.graph import ordered
 from reconciler.planning.named import decide_named
 from reconciler.planning.observed import fold
-from reconciler.planning.outlook import View, resolve
+from reconciler.planning.outlook import View, resolve, standing
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import shielded
 from reconciler.planning.prune import Ancestry, leaving, prune
 from reconciler.planning.reach import obstacles
 from reconciler.planning.runs import decide_run
+from reconciler.planning.superseding import superseding
 from reconciler.planning.versioned import decide_versioned
 
 _DECIDE: Mapping[Lifecycle, Callable[[View, Node, Record | None], Decision]] = {
@@ -76,11 +77,11 @@ def make_plan(
     )
     actions: list[Action] = list(advances)
     pending: list[Pending] = []
-    for asset in ordered(desired.declared.assets, desired.settled):
+    for asset in ordered(desired.declared.assets, desired.settled, standing(live)):
         node = resolve(view, asset)
         record = live.current.get(asset.address)
         decision = shielded(view, node, record, _decide_for(asset)(view, node, record))
-        decision = _after(decision, record, recorded)
+        decision = _after(superseding(view, record, decision), record, recorded)
         view.outlooks[asset.address] = decision.outlook
         actions += decision.actions
         pending += decision.pending

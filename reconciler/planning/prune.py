@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from reconciler.format.assets import Declared
 from reconciler.format.kind import Leaving
 from reconciler.format.kinds import kind_named, kinds
-from reconciler.model import Action, Address, Live, Op, Record
+from reconciler.model import LEFT, Action, Address, Live, Op, Record
 from reconciler.planning.observed import unfinished_of
 from reconciler.planning.outlook import View
+from reconciler.planning.superseding import cancel
 
 Ancestry = Callable[[str], bool | None]
 
@@ -62,6 +63,6 @@ def prune(view: View, ancestry: Ancestry) -> tuple[tuple[Action, ...], tuple[str
 def _leave(view: View, address: Address, record: Record, way: Leaving) -> Iterator[Action]:
     for run in unfinished_of(view.live, record):
         if run.status.active:
-            yield Action(Op.CANCEL, address, version=run.id, record=record, run=run, reason="it has left Git")
+            yield cancel(run, record, LEFT, "it has left Git")
     op = Op.DELETE if way is Leaving.DELETE else Op.ARCHIVE
     yield Action(op, address, version=record.version, record=record, reason="it has left Git")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Address, Node, Op, Pending, Record, Run, Status, address_of
+from reconciler.model import LEFT, Address, Node, Op, Pending, Record, Run, Status, address_of
 from reconciler.planning.decision import Decision, action, same_metadata
 from reconciler.planning.drift import Way, way_of
 from reconciler.planning.fingerprint import token
 from reconciler.planning.outlook import Outlook, View, stuck, waits
 
 _RECORDED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
-# The failure of a run that was canceled because its job left Git.
-LEFT = "left"
 _ENDED = {Status.CANCELED: "was canceled", Status.LOST: "was lost"}
 
 
@@ -65,7 +63,7 @@ def _unfinished(view: View, node: Node, record: Record | None, made: list[Run]) 
     last = made[-1]
     if last.status.active and last.backend not in view.policy.config.backends:
         return _out_of_reach(node, last)
-    if _unwatched(last, record) or _left(last) or _retried(view, last):
+    if _unwatched(last, record) or last.set_aside or _retried(view, last):
         return _submit(view, node, record, made)
     if last.status.active:
         seen = f"is {last.status}" if view.refreshed else f"was {last.status} {_RECORDED}"
@@ -122,11 +120,6 @@ def _unwatched(run: Run, record: Record | None) -> bool:
     return run.status is Status.INTENDED or (run.status.active and superseded)
 
 
-def _left(run: Run) -> bool:
-    """Tell a run that mlgit canceled because its job had left Git: nobody wanted the job itself to stop."""
-    return run.status is Status.CANCELED and run.failure == LEFT
-
-
 def _why(view: View, made: list[Run], *, again: bool) -> str:
     if not made:
         return ""
@@ -134,8 +127,9 @@ def _why(view: View, made: list[Run], *, again: bool) -> str:
     if again:
         cut_off = last.status is Status.INTENDED
         return f"the submission of {last.id} was cut off" if cut_off else f"run {last.id} is wanted again"
-    if _left(last):
-        return f"run {last.id} was canceled when the job left Git (attempt {last.attempt + 1})"
+    if last.set_aside:
+        since = "the job left Git" if last.failure == LEFT else "another took its place"
+        return f"run {last.id} was canceled when {since} (attempt {last.attempt + 1})"
     if last.retryable:
         happened = "was lost" if last.status is Status.LOST else f"failed ({last.failure})"
         return f"attempt {last.attempt} {happened} (attempt {last.attempt + 1} of {view.policy.config.retries + 1})"

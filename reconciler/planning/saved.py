@@ -125,12 +125,14 @@ def agreed(saved: Saved, plan: Plan, live: Live) -> Plan:
     """Return what of a plan made now is what was saved, and its advances.
 
     Raises UserError: ``plan-stale`` where an entry of the read set moved, ``plan-differs`` where something that was
-    decided is decided otherwise now. What is decided now and was not then is left for another plan, and noted.
+    decided is decided otherwise now. What is decided now and was not then is left for another plan, and noted. A run
+    that was to be canceled and has ended by itself is no difference.
     """
     refuse_stale(saved, live)
     then = {each["key"]: _decided(each) for each in saved.body["actions"] if Op(each["action"]).decision}
     now = {each.key: _identity(each) for each in plan.decisions}
-    wrong = [key for key, identity in then.items() if identity != now.get(key)]
+    ended = {each["key"] for each in saved.body["actions"] if each["action"] == Op.CANCEL} - now.keys()
+    wrong = [key for key, identity in then.items() if key not in ended and identity != now.get(key)]
     left = {key for key in now if key not in then}
     wrong += [each.key for each in plan.decisions if each.key in then and not left.isdisjoint(each.needs)]
     if wrong:

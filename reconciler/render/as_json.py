@@ -32,6 +32,7 @@ def summary(planned: Plan) -> dict[str, int]:
         "changes": len(planned.actions),
         "decisions": len(planned.decisions),
         "submissions": len(planned.submissions),
+        "cancels": len(planned.cancels),
         "waiting": len(planned.pending) - failed,
         "failed": failed,
         "drift": len(planned.drift),

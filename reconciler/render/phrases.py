@@ -119,7 +119,8 @@ _ENDED: Mapping[Status, str] = {
 def _leave(action: Action) -> str:
     verb = {Op.CANCEL: "cancel run", Op.ARCHIVE: "archive", Op.DELETE: "delete"}[action.op]
     what = f" {action.version}" if action.op is Op.CANCEL else ""
-    return f"{action.address}: {verb}{what}{_because(action)}"
+    later = f", known after {action.known_after}" if action.known_after else ""
+    return f"{action.address}: {verb}{what}{_because(action)}{later}"
 
 
 _SENTENCES: Mapping[Op, Callable[[Action], str]] = {

@@ -73,9 +73,9 @@ def verdict(counts: Mapping[str, int]) -> str:
     left_out = counts.get("left_out", 0)
     also = ", ".join([*(f"{number} {what}" for number, what in left if number), *drift])
     if counts["changes"]:
-        runs = counts["submissions"]
-        starts = f", starts {counted(runs, 'run')}" if runs else ""
-        return f"Plan: {counted(counts['changes'], 'change')}{starts}{f'; {also}' if also else ''}."
+        runs = (("starts", counts["submissions"]), ("cancels", counts.get("cancels", 0)))
+        said = "".join(f", {what} {counted(number, 'run')}" for what, number in runs if number)
+        return f"Plan: {counted(counts['changes'], 'change')}{said}{f'; {also}' if also else ''}."
     if left_out:
         return f"No changes within the selection; {'; '.join([*filter(None, [also]), _left_out(left_out)])}."
     if also:

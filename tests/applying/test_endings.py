@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from workspaces import APPLY, commit, edit, until, write
+from workspaces import APPLY, commit, edit, gone, until, write
 
 pytestmark = pytest.mark.slow
 
@@ -49,12 +49,18 @@ def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(wai
     assert model["lineage"]["run"] == new["run"]
 
 
-# A backend like local, on which every run ends by itself just before it would be stopped.
+# A backend like local, on which every run ends by itself just before it would be stopped; it may be full.
 _PLUGIN = """
 import pathlib, time
 from reconciler.backends import local
+from reconciler.diagnostics import failure
 
 class Late(local.Local):
+    def submit(self, submission):
+        if pathlib.Path(__file__).with_name("full").exists():
+            raise failure("backend-full", "there is no room for another run", "wait for one to end")
+        super().submit(submission)
+
     def cancel(self, run):
         pathlib.Path(__file__).parent.with_name("go").touch()
         deadline = time.monotonic() + 30
@@ -82,10 +88,10 @@ def late(waiting, mlgit_process):
     edit(waiting.folder, "mlgit.yml", "type: local", "type: late")
     commit(waiting.folder)
 
-    def run(*command):
+    def run(*command, code=0):
         process = mlgit_process(*command, cwd=waiting.folder, env={"PYTHONPATH": str(plugin)})
         out, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
+        assert process.returncode == code, said
         return out
 
     run(*SUBMIT)
@@ -106,6 +112,68 @@ def test_a_run_that_ended_while_its_job_left_git_is_recorded_as_it_ended(late, w
     (run,) = json.loads(late("job", "list", "--format", "json"))
     assert run["status"] == "completed"
     assert "md5" in run["outputs"]["total"]
+
+
+@pytest.fixture
+def cancelling(waiting):
+    """Have superseded runs canceled; give what makes the job another one and commits it."""
+    edit(waiting.folder, "mlgit.yml", "store: {", "on_supersede: cancel\nstore: {")
+    commit(waiting.folder)
+    before = 2
+
+    def change(factor):
+        nonlocal before
+        edit(waiting.folder, "jobs/sum.yml", f"factor: {before}", f"factor: {factor}")
+        before = factor
+        commit(waiting.folder)
+
+    return change
+
+
+def test_a_superseded_run_is_canceled_where_that_is_wanted_and_begun_anew_when_its_job_is_back(
+    cancelling, waiting, mlgit, listed
+):
+    assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
+    until(waiting.executions)
+    for number, factor in enumerate((3, 2), 2):
+        cancelling(factor)
+        ended = mlgit(*SUBMIT, cwd=waiting.folder)
+        assert (ended.code, "cancels 1 run" in ended.out) == (0, True), ended.out + ended.err
+        until(lambda wanted=number: len(waiting.executions()) == wanted)
+        assert all(map(gone, waiting.executions()[:-1]))
+    waiting.let_it_end()
+    assert mlgit(*APPLY, cwd=waiting.folder).code == 0
+    runs = listed(waiting.folder, "job", "list")
+    superseded = ("canceled", "superseded")
+    assert [(run["status"], run.get("failure")) for run in runs] == [superseded, superseded, ("completed", None)]
+    assert [run["attempt"] for run in runs] == [1, 1, 2]
+    (model,) = listed(waiting.folder, "list", "model")
+    assert model["lineage"]["run"] == runs[-1]["run"]
+    assert "No changes" in mlgit("plan", cwd=waiting.folder).out
+
+
+def test_a_run_that_ended_while_another_took_its_place_is_recorded_as_it_ended_and_registers_nothing(
+    cancelling, late, waiting
+):
+    cancelling(3)
+    late(*SUBMIT)
+    old, _ = json.loads(late("job", "list", "--format", "json"))
+    assert (old["status"], "md5" in old["outputs"]["total"]) == ("completed", True)
+    late(*APPLY)
+    (model,) = json.loads(late("list", "model", "--format", "json"))
+    assert model["lineage"]["run"] != old["run"]
+
+
+def test_a_run_goes_on_where_the_one_that_would_take_its_place_cannot_be_submitted(cancelling, late, waiting):
+    full = waiting.here / "plugin" / "full"
+    full.touch()
+    cancelling(3)
+    late(*SUBMIT, code=1)
+    (process,) = waiting.executions()
+    assert not gone(process)
+    full.unlink()
+    late(*SUBMIT)
+    assert gone(process)
 
 
 def test_a_rerun_beside_a_run_that_goes_on_is_refused(waiting, mlgit, listed):

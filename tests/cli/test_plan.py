@@ -24,6 +24,20 @@ def test_the_exit_code_can_tell_that_there_is_nothing_to_do(applied, mlgit):
     assert mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0
 
 
+def test_a_job_that_reads_an_older_version_of_what_it_makes_is_valid_and_runs_once(applied, mlgit):
+    numbers = "{type: uri_file, path: azureml:numbers@latest}"
+    edit(applied, "jobs/sum.yml", numbers, '{type: custom_model, path: "azureml:total:1"}')
+    edit(applied, "src/sum.py", "pathlib.Path(numbers)", "(pathlib.Path(numbers) / 'total.txt')")
+    commit(applied)
+    assert mlgit("validate", cwd=applied).out == "5 files: fine.\n"
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    for _ in range(2):  # of the whole, then with what that has found out
+        assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(applied)
+    assert mlgit("plan", cwd=applied).out.startswith("Plan: 2 changes, starts 1 run.")
+
+
 def made(out: str) -> dict[str, Any]:
     """Return the plan out of a stream of events."""
     (found,) = (each for each in map(json.loads, out.splitlines()) if each["type"] == "plan-made")

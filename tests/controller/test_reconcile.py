@@ -94,6 +94,18 @@ def test_a_machine_that_misbehaves_does_not_end_it(site, controller):
     assert going.counted("[turn-broken-off]") == 1
 
 
+def test_a_superseded_run_is_canceled_unasked_where_mlgit_yml_says_so(site, mlgit):
+    site.hold()
+    site.edit("mlgit.yml", "store: {", "on_supersede: cancel\nstore: {")
+    assert mlgit("reconcile", "--once", cwd=site.clone).code == 0
+    until(site.executions)
+    site.edit("jobs/sum.yml", "factor: 2", "factor: 3")
+    ended = mlgit("reconcile", "--once", cwd=site.clone)
+    assert (ended.code, "done    job/sum: cancel run sum-" in ended.out) == (0, True), ended.out
+    old, new = runs(site, mlgit)
+    assert (old["status"], old["failure"], new["status"] == "canceled") == ("canceled", "superseded", False)
+
+
 def test_sigterm_lets_a_run_go_on_and_the_next_controller_records_it(site, controller, mlgit):
     site.hold()
     going = controller()

@@ -50,6 +50,15 @@ def test_what_the_controller_and_drift_go_by_can_be_said():
     assert (found.runs_per_day, found.drift) == (1, {"data/*": "ignore", "job": "warn"})
 
 
+def test_what_becomes_of_superseded_runs_can_be_said():
+    said = ("", "on_supersede: finish\n", "on_supersede: cancel\n")
+    assert [found and found.cancels_superseded for found, _ in map(config, (STATE + each for each in said))] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_a_compute_without_a_backend_has_none():
     found, _ = config(STATE + "compute: {gpu: local}\n")
     assert found is not None
@@ -72,6 +81,7 @@ def test_a_backend_that_is_not_there_is_refused_at_its_line():
         "state: {name: small, lineage: short}\n",
         STATE + "retries: many\n",
         STATE + "retries: -1\n",
+        STATE + "on_supersede: stop\n",
         STATE + "stores: {}\n",
         STATE + "assets: {include: [{glob: a, run: sometimes}]}\n",
         STATE + "backends: {local: {}}\n",

@@ -54,6 +54,14 @@ def test_the_default_target_may_differ_from_the_rest_of_the_file_too():
     assert [config(text, target).retries for target in ("default", "prod")] == [3, 1]
 
 
+@pytest.mark.parametrize(
+    ("said", "cancels"), [("on_supersede: cancel", True), ("on_supersede: null", False), ("", True)]
+)
+def test_a_target_may_treat_superseded_runs_otherwise(said, cancels):
+    above = "finish" if said.endswith("cancel") else "cancel"
+    assert config(f"on_supersede: {above}\n{PROD}    {said}\n").cancels_superseded is cancels
+
+
 def test_a_list_is_replaced_as_a_whole():
     assert config(PROD + "    protect: [data/*]\n").protect == ("data/*",)
 

@@ -85,7 +85,7 @@ def test_a_job_that_leaves_while_it_runs_is_canceled_and_archived():
     world.apply(small())
     gone = without("jobs/sum.yml", NO_MODEL)
     plan = world.apply(gone)
-    assert done(plan) == ["cancel job/sum", "archive job/sum"]
+    assert done(plan) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
     assert action_on(plan, SUM, Op.CANCEL).version == world.latest().id
     assert world.plan(gone).actions == ()
 

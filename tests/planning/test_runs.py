@@ -203,7 +203,7 @@ def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_befor
 
 def test_a_run_that_was_canceled_because_its_job_left_is_no_obstacle_when_the_job_comes_back(world):
     gone = without("jobs/sum.yml", without("models/total.yml"))
-    assert done(world.apply(gone)) == ["cancel job/sum", "archive job/sum"]
+    assert done(world.apply(gone)) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
     assert world.plan(gone).actions == ()
     again = action_on(world.apply(small()), SUM)
     assert (again.op, again.run and again.run.attempt) == (Op.SUBMIT, 2)

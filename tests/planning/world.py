@@ -38,7 +38,6 @@ from reconciler.planning.plan import Desired
 from reconciler.planning.policy import Policy
 from reconciler.planning.proposal import propose
 from reconciler.planning.protection import protecting
-from reconciler.planning.runs import LEFT
 
 LINEAGE = "1" * 32
 SUM = Address("job", "sum")
@@ -208,7 +207,7 @@ class World:
                 self.records[action.address] = replace(older, archived=False, top=max(now.top, now.seq))
             case Op.CANCEL:
                 assert action.run is not None
-                self._finish(replace(action.run, status=Status.CANCELED, failure=LEFT))
+                self._finish(action.run)
             case Op.ARCHIVE:
                 self.records[action.address] = replace(self.records[action.address], archived=True)
             case Op.DELETE:

@@ -30,6 +30,7 @@ RECORD = Record(DATA, {}, "f", "m", 1, version="1")
 MADE = Node(Asset(MODEL, {}, "m.yml"), {}, {"/path": Resolved(JOB, RUN.id, "f", "model")}, "f", "m")
 LR = {"before": {"inputs": {"lr": 0.1}}, "after": {"inputs": {"lr": 0.2}}}
 DESCRIBED = {"before": {"description": "old"}, "after": {"description": "new"}}
+CANCELS = Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="run train-1111abcd takes its place")
 
 ACTIONS = (
     Action(Op.CREATE, Address("workspace", "w")),
@@ -56,6 +57,8 @@ ACTIONS = (
     Action(Op.SUBMIT, JOB, run=RUN, record=RECORD, reason="attempt 1 was lost (attempt 2 of 3)", **LR),
     Action(Op.SUBMIT, JOB, known_after=Address("job", "prepare"), record=RECORD, **LR),
     Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="it has left Git"),
+    CANCELS,
+    replace(CANCELS, reason="a newer run takes its place", known_after=Address("job", "prepare")),
     Action(Op.ADOPT, JOB, run=RUN, record=RECORD),
     Action(Op.ADOPT, DATA, version="1", record=RECORD),
     Action(Op.RECORD, JOB, version=RUN.id, run=RUN),
@@ -99,6 +102,7 @@ def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
         (planned(ACTIONS[0]), "Plan: 1 change."),
         (planned(*ACTIONS[:2]), "Plan: 2 changes."),
         (planned(ACTIONS[0], ACTIONS[11]), "Plan: 2 changes, starts 1 run."),
+        (planned(ACTIONS[11], CANCELS), "Plan: 2 changes, starts 1 run, cancels 1 run."),
     ],
 )
 def test_the_verdict_comes_first(plan, verdict):
@@ -155,6 +159,7 @@ def test_a_plan_as_json_says_the_same_for_programs():
         "changes": len(ACTIONS),
         "decisions": len(whole.decisions),
         "submissions": len(whole.submissions),
+        "cancels": 3,
         "waiting": 1,
         "failed": 1,
         "drift": 0,

@@ -1,0 +1,223 @@
+"""Runs whose place another takes: what ``on_supersede: cancel`` decides, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planning.test_plan import EDITS
+from planning.world import SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
+
+from reconciler.controller.restraint import allowed
+from reconciler.model import LEFT, SUPERSEDED, Address, Op, Report, Status
+from reconciler.planning.saved import Saved, agreed
+from reconciler.render import as_json, text
+from reconciler.render.phrases import sentence
+
+NEXT = Address("job", "next")
+CANCEL = "on_supersede: cancel\n"
+
+
+def cancelling(files: dict[str, str] | None = None) -> dict[str, str]:
+    files = files or small()
+    return {**files, "mlgit.yml": files["mlgit.yml"] + CANCEL}
+
+
+def factor(number: int, files: dict[str, str] | None = None) -> dict[str, str]:
+    return edited("jobs/sum.yml", "factor: 2", f"factor: {number}", files or ONE)
+
+
+ONE = cancelling()
+TWO, THREE = factor(3), factor(4)
+
+
+@pytest.fixture
+def world() -> World:
+    """Make a world in which the job was submitted and runs."""
+    made = World()
+    made.apply(ONE)
+    return made
+
+
+def cancels(plan):
+    return [each.version for each in plan.cancels]
+
+
+def ended(world: World, run_id: str) -> tuple[Status, str]:
+    run = world.runs[SUM, run_id]
+    return run.status, run.failure
+
+
+def test_a_run_is_canceled_after_the_one_that_takes_its_place_was_submitted(world):
+    old = world.latest().id
+    plan = world.plan(TWO)
+    assert done(plan)[:2] == ["submit job/sum", f"cancel job/sum@{old}"]
+    cancel = action_on(plan, SUM, Op.CANCEL)
+    assert "submit job/sum" in cancel.needs
+    new = action_on(plan, SUM, Op.SUBMIT).version
+    assert sentence(cancel) == f"job/sum: cancel run {old} because run {new} takes its place"
+    assert text.plan(plan).splitlines()[0] == "Plan: 3 changes, starts 1 run, cancels 1 run."
+
+
+def test_a_canceled_run_is_recorded_as_superseded_and_nothing_is_left_to_do(world):
+    old = world.latest().id
+    world.apply(TWO)
+    assert ended(world, old) == (Status.CANCELED, SUPERSEDED)
+    assert world.records[SUM].unfinished == (world.latest().id,)
+    assert world.plan(TWO).actions == ()
+
+
+@pytest.mark.parametrize("said", ["", "on_supersede: finish\n"])
+def test_a_run_finishes_where_nothing_else_is_said(said):
+    files = {**small(), "mlgit.yml": small()["mlgit.yml"] + said}
+    world = World()
+    world.apply(files)
+    assert world.plan(factor(3, files)).cancels == ()
+
+
+def test_a_run_that_was_canceled_as_superseded_is_begun_anew_when_its_job_is_wanted_again(world):
+    first = world.latest()
+    world.apply(TWO)
+    second = world.latest()
+    again = action_on(plan := world.apply(ONE), SUM, Op.SUBMIT)
+    assert (again.run and again.run.attempt, again.run and again.run.fingerprint) == (2, first.fingerprint)
+    assert again.reason == f"run {first.id} was canceled when another took its place (attempt 2)"
+    assert cancels(plan) == [second.id]
+    world.end(Status.COMPLETED)
+    world.settle(ONE)
+    assert world.records[SUM].run == again.version
+    assert world.plan(ONE).actions == ()
+
+
+def test_older_runs_that_still_go_on_are_canceled_by_the_next_plan(world):
+    files = small()
+    world = World()
+    for number in (3, 4, 5):
+        world.apply(factor(number, files))
+    *old, newest = world.records[SUM].unfinished
+    plan = world.apply(factor(5))
+    assert (done(plan), len(old)) == ([f"cancel job/sum@{each}" for each in old], 2)
+    assert {each.reason for each in plan.cancels} == {f"run {newest} has taken its place"}
+    assert world.plan(factor(5)).actions == ()
+
+
+def test_a_superseded_run_that_is_wanted_again_is_no_longer_one(world):
+    first = world.latest().id
+    world.apply(without_cancel(TWO))
+    second = world.latest().id
+    plan = world.plan(ONE)
+    assert (action_on(plan, SUM, Op.SUBMIT).version, cancels(plan)) == (first, [second])
+
+
+def without_cancel(files: dict[str, str]) -> dict[str, str]:
+    return {**files, "mlgit.yml": files["mlgit.yml"].removesuffix(CANCEL)}
+
+
+def test_a_run_whose_place_an_older_completed_one_takes_is_canceled_too():
+    world = World()
+    world.settle(ONE)
+    first = world.latest().id
+    world.apply(TWO)
+    second = world.latest().id
+    plan = world.apply(ONE)
+    assert (action_on(plan, SUM, Op.ADOPT).run.id, cancels(plan)) == (first, [second])
+    assert plan.cancels[0].reason == f"run {first} takes its place"
+    assert world.records[SUM].run == first
+
+
+def test_a_run_that_ended_by_itself_is_recorded_as_it_ended_and_not_canceled(world):
+    old = world.latest().id
+    plan = world.apply(TWO, seen={old: Report(Status.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
+    assert cancels(plan) == []
+    assert ended(world, old) == (Status.COMPLETED, "")
+    assert TOTAL not in world.records
+
+
+def test_a_cancel_that_was_cut_off_before_it_was_recorded_counts_as_one(world):
+    old = world.latest().id
+    world.apply(without_cancel(TWO))
+    plan = world.apply(TWO, seen={old: Report(Status.CANCELED, {})})
+    assert done(plan) == [f"record job/sum@{old}"]
+    assert ended(world, old) == (Status.CANCELED, SUPERSEDED)
+
+
+def test_a_superseded_run_that_was_canceled_by_hand_stays_so(world):
+    old = world.latest().id
+    world.end(Status.CANCELED, "user")
+    world.apply(TWO)
+    assert ended(world, old) == (Status.CANCELED, "user")
+    assert world.plan(ONE).submissions == ()
+
+
+def test_nothing_is_canceled_before_it_is_known_that_another_run_comes():
+    chained = cancelling(
+        {
+            **small(),
+            "jobs/next.yml": small()["jobs/sum.yml"]
+            .replace("name: sum", "name: next")
+            .replace("azureml:numbers@latest", "azureml://jobs/sum/outputs/total"),
+        }
+    )
+    world = World()
+    world.apply(chained)
+    world.end(Status.COMPLETED)
+    world.apply(chained)
+    waiting = world.latest(NEXT)
+    assert waiting.status.active
+    changed = factor(3, chained)
+    foretold = action_on(world.plan(changed), NEXT, Op.CANCEL)
+    assert sentence(foretold) == (
+        f"job/next: cancel run {waiting.id} because a newer run takes its place, known after job/sum"
+    )
+    world.apply(changed)
+    assert world.latest(NEXT) == waiting
+    world.end(Status.COMPLETED, address=SUM)
+    assert cancels(world.apply(changed)) == [waiting.id]
+
+
+def test_a_run_on_a_backend_that_is_not_configured_any_more_is_left_alone(world):
+    renamed = edited("mlgit.yml", "backends: {local:", "backends: {here:", TWO)
+    renamed = edited("mlgit.yml", 'compute: {"*": local}', 'compute: {"*": here}', renamed)
+    assert world.plan(renamed).cancels == ()
+
+
+def test_a_run_of_a_job_that_leaves_is_canceled_because_of_that(world):
+    run = world.latest().id
+    assert cancels(world.apply(without("jobs/sum.yml", without("models/total.yml", ONE)))) == [run]
+    assert ended(world, run) == (Status.CANCELED, LEFT)
+
+
+def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supersede(world):
+    bound = {**TWO, "mlgit.yml": TWO["mlgit.yml"] + "limits: {submit: 0}\n"}
+    now = datetime.now(UTC)
+    for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{world.latest().id}"}), (bound, set())):
+        may = allowed(world.plan(files), world.live(), policy_of(files), lambda _: (), now)
+        assert {each for each in may.keys if each.endswith("/sum") or "@" in each} == keys
+
+
+def test_a_saved_plan_holds_though_the_run_that_it_would_cancel_has_ended_since(world):
+    plan = world.plan(TWO)
+    body = json.loads(json.dumps(as_json.body(plan, policy_of(TWO))))
+    old = world.latest().id
+    now = world.plan(TWO, seen={old: Report(Status.FAILED, {"failure": {"class": "user"}})})
+    kept = agreed(Saved({"digest": "d"}, body), now, world.live())
+    assert done(kept)[:2] == ["record job/sum", "submit job/sum"]
+    assert kept.cancels == ()
+
+
+_EDITS = {name: cancelling(files) for name, files in EDITS.items()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(sorted(_EDITS)), min_size=1, max_size=5))
+def test_whatever_is_edited_a_job_has_at_most_one_run_under_way_and_a_plan_comes_to_rest(path):
+    world = World()
+    for name in path:
+        world.apply(_EDITS[name])
+        under_way = [address for (address, _), run in world.runs.items() if run.status.active]
+        assert len(under_way) == len(set(under_way))
+    left = world.plan(_EDITS[path[-1]]).decisions
+    assert [each for each in left if each.known_after is None] == []
