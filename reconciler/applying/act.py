@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.applying.clock import now
-from reconciler.applying.healing import built, heal
+from reconciler.applying.healing import built, check_kept, check_made, heal
 from reconciler.applying.ledger import Ledger
 from reconciler.applying.staging import is_worlds, put_node, put_outputs, work_of
 from reconciler.applying.world import World
@@ -146,11 +146,13 @@ def _lineage(context: Context, node: Node) -> Mapping[str, Json]:
 
 def _adopt(context: Context, action: Action) -> Writes:
     if action.run is not None:
+        check_made(context.world, action.run)
         record = replace(_record(context, action), run=action.run.id, latest=action.run.id)
         return Writes(current=(record,))
     older = context.ledger.live.version(action.address, action.version)
     if older is None:
         raise failure("version-missing", f"{action.address.at(action.version)} is not in the live state any more")
+    check_kept(context.world, context.tree, older)
     before = context.ledger.record(action.address)
     top = max(older.top, older.seq, before.top if before else 0, before.seq if before else 0)
     protected = bool(protecting(context.world.config, action.address))

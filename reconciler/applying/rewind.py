@@ -30,7 +30,8 @@ def check_rewind(repository: Repository, live: Live, source: Source, policy: Pol
     short = live.applied[:_SHORT]
     behind = repository.is_ancestor(live.applied, source.commit)
     if behind is None:
-        return (f"whether this commit follows {short}, which was applied last, is unknown in this clone",)
+        unknown = f"whether this commit follows {short}, which was applied last, is unknown in this clone"
+        return (f"{unknown}: if it does not, it takes back what that one brought (`git fetch --unshallow` tells)",)
     if behind:
         return ()
     message = f"commit {short} was applied last, and {source.commit[:_SHORT]} does not follow it"

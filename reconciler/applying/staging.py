@@ -93,6 +93,7 @@ def _put_output(world: World, live: Live, reference: Resolved) -> Json:
         message = f"output {reference.output} of run {reference.version} is not in the store yet"
         raise failure("output-missing", message, "`mlgit apply` records the run, and with it what it made")
     if not reference.path:
+        check_stored(world, made["md5"])
         return {key: made[key] for key in ("md5", "sha256", "size", "files", "name") if key in made}
     return _part(world, made, reference)
 
@@ -187,8 +188,13 @@ def put_again(world: World, tree: Tree, record: Record) -> None:
 
 def _files(world: World, content: Json) -> tuple[File, ...]:
     """List what is to be staged; raises UserError ``content-missing`` before anything is begun without it."""
-    if not world.store.has(content["md5"]):
-        message = f"the content {content['md5']} is not in the store at {world.store.root}, or not all of it"
+    check_stored(world, content["md5"])
+    return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])
+
+
+def check_stored(world: World, *keys: str) -> None:
+    """Raise UserError ``content-missing`` where the store has not all of some contents."""
+    if missing := world.store.missing(keys):
+        message = f"the content {missing[0]} is not in the store at {world.store.root}, or not all of it"
         hint = "bring that store back; what a run made is made again by `mlgit job rerun`"
         raise failure("content-missing", message, hint)
-    return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])

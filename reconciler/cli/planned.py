@@ -30,6 +30,8 @@ from reconciler.source.recall import Key, Recall, Settings, Shown
 from reconciler.workbench import narrowed
 from reconciler.workbench.proposing import made as made
 
+_LAST_RECORDED = "runs are as last recorded: one that has ended meanwhile is recorded, not canceled; --refresh asks"
+
 
 def work(options: Mapping[str, Any], known: Recall | None) -> int:
     """Plan as the options of the command ask; what is shown is put where the next plan finds it."""
@@ -50,11 +52,15 @@ def _work(options: Mapping[str, Any], known: Recall | None, told: Stream | None)
         planned = made(session, checked(session, live), live, policy, refresh=options["refresh"])
     else:
         planned = narrowed.planned(session, live, policy)
+    refused, noted = _rewinds(session, policy, live)
+    if planned.cancels and not options["refresh"]:
+        noted = (*noted, _LAST_RECORDED)
+    planned = replace(planned, notes=(*planned.notes, *noted))
     out = options["out"]
     if out is not None:
         save(planned, policy, out)
     _show(session, planned, policy, live, options["form"], told, [said] if said else [])
-    then = _next(session, policy, live) if planned.actions else ""
+    then = _next(session, policy, refused) if planned.actions else ""
     if options["form"] == "text" and then and out is None:
         click.echo(then)
     if out is not None and told is None:
@@ -101,9 +107,9 @@ def _show(  # noqa: PLR0913, PLR0917 - what is shown, and how
         click.echo(markdown.plan(planned, body, heading=session.heading, folded=form == "github"))
 
 
-def _next(session: Session, policy: Policy, live: Live) -> str:
+def _next(session: Session, policy: Policy, refused: str) -> str:
     """Say how a plan is applied, or why apply will refuse it."""
-    if refused := _refused(session, policy, live):
+    if refused:
         return visible(f"\n`mlgit apply{session.options}` will refuse this: {refused}.")
     said = APPLY.replace("apply`", f"apply{session.options}`")
     said = said.replace("Apply", "Commit first, then apply") if session.source.dirty else said
@@ -111,15 +117,17 @@ def _next(session: Session, policy: Policy, live: Live) -> str:
     return said.replace("`.", "` and the same options.") if special else said
 
 
-def _refused(session: Session, policy: Policy, live: Live) -> str:
-    """Say why the commit may not be applied, "" where it may; a commit on top of one rolled back may."""
+def _rewinds(session: Session, policy: Policy, live: Live) -> tuple[str, tuple[str, ...]]:
+    """Say why the commit may not be applied, "" where it may, and what is not known of that.
+
+    A commit on top of one that was rolled back may.
+    """
     try:
-        check_rewind(session.workspace.repository, live, session.source, policy)
+        return "", check_rewind(session.workspace.repository, live, session.source, policy)
     except UserError as error:
         (found,) = error.diagnostics
         mended = session.source.dirty and found.code == "rolled-back"
-        return "" if mended else f"{found.message}; {found.hint}"
-    return ""
+        return "" if mended else f"{found.message}; {found.hint}", ()
 
 
 def save(planned: Plan, policy: Policy, path: Path) -> None:

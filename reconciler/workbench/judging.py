@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import Declared, strict, unresolved
 from reconciler.format.lowering import lowered
-from reconciler.model import Live
+from reconciler.format.yaml import parse
+from reconciler.model import Live, Record, Tree
 from reconciler.planning.graph import cycles
 from reconciler.planning.outlook import known, standing
 from reconciler.planning.plan import Desired
@@ -31,7 +32,23 @@ def examined(desired: Desired, live: Live) -> tuple[Diagnostic, ...]:
     found = desired.declared
     gone = leaving(found, live, desired.ancestry)
     hints = {address: farewell(record) for address, record in gone.items()}
-    return (*strict(found.diagnostics), *unresolved(found, known(live, gone), hints), *cycles(found, standing(live)))
+    emptied = _emptied(desired.tree, gone.values())
+    return (
+        *strict(found.diagnostics),
+        *emptied,
+        *unresolved(found, known(live, gone), hints),
+        *cycles(found, standing(live)),
+    )
+
+
+def _emptied(tree: Tree, gone: Iterable[Record]) -> Iterator[Diagnostic]:
+    """Yield files that are there still and say nothing any more: who wants an asset to go deletes its file."""
+    for record in gone:
+        path = f"{tree.root}{record.source}"
+        if path in tree.entries and parse(record.source, tree.file(path))[0].data is None:
+            message = f"{record.address} was declared here when it was applied, and the file is empty, or no YAML, now"
+            hint = f"bring back what it said (`git log -- {record.source}`); delete it if {record.address} is to go"
+            yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
 
 
 def offline(session: Session) -> tuple[Declared, tuple[Diagnostic, ...]]:

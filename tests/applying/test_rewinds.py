@@ -56,6 +56,7 @@ def test_a_shallow_clone_cannot_tell_and_says_so(applied, mlgit, tmp_path):
         "origin",
         "refs/mlgit/small/default/live:refs/mlgit/small/default/live",
     )
+    assert "is unknown in this clone: if it does not, it takes back what" in mlgit("plan", cwd=clone).out
     ended = mlgit(*APPLY, cwd=clone)
     assert "is unknown in this clone" in ended.out
     assert "[apply-rewinds]" not in ended.err

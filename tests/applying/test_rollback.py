@@ -211,3 +211,19 @@ def test_what_another_clone_has_applied_is_imported_and_compared(clones, mlgit):
     assert mlgit("import", "--all", cwd=one).code == 0
     commit(one)
     assert mlgit("plan", cwd=one).out.startswith("No changes. ")
+
+
+def test_what_the_store_has_lost_is_not_made_current_again(moved_on, mlgit):
+    older = next(
+        each for each in (moved_on / ".mlgit/store/files").rglob("*") if each.is_file() and each.read_bytes() == b"12.0"
+    )
+    content = older.read_bytes()
+    older.unlink()
+    before = current(mlgit, moved_on)
+    back = mlgit(*BACK, git(moved_on, "rev-parse", "HEAD~1"), cwd=moved_on)
+    assert back.code == 1
+    assert "[content-missing]" in back.out
+    assert "mlgit job rerun" in back.out
+    assert current(mlgit, moved_on)["model/total"] == before["model/total"]
+    older.write_bytes(content)
+    assert mlgit(*APPLY, "--allow-rewind", cwd=moved_on).code == 0

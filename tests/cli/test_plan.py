@@ -118,3 +118,14 @@ def test_a_plan_can_be_written_for_a_pull_request(small, mlgit):
     assert page.out.startswith("### Plan: 6 changes, starts 1 run.\n\n- `+` workspace/small: create\n")
     assert comment.out.startswith("### Plan: 6 changes")
     assert (page.err, comment.err) == ("", "")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "type: [\n"], ids=["empty", "a comment", "broken"])
+def test_a_file_that_says_nothing_any_more_is_an_error_and_nothing_leaves(text, applied, mlgit):
+    (applied / "models/total.yml").write_text(text)
+    planned = mlgit("plan", cwd=applied)
+    assert planned.code == 1
+    assert "models/total.yml:1:1" in planned.err
+    assert "[asset-emptied]" in planned.err
+    (applied / "models/total.yml").unlink()
+    assert "Plan: 1 change" in mlgit("plan", cwd=applied).out

@@ -162,7 +162,7 @@ def _advice(named: Named) -> str:
         return "write / instead of \\"
     if named.sort == "component file" and "/" not in named.text and "." not in named.text:
         return f"a component that is registered is azureml:{named.text}:VERSION"
-    base = "the code folder" if named.folder else "the folder of this file"
+    base = f"the folder {named.folder}" if named.folder else "the folder of this file"
     return f"paths count from {base}; a file that .gitignore leaves out is not in Git"
 
 
