@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from reconciler.cli.stream import Stream, streaming
 from reconciler.cli.terminal import Progressing, Terminal
 from reconciler.diagnostics import failure
 from reconciler.live.process import host
-from reconciler.model import Address, Plan, Progress, Run, Status
+from reconciler.model import Address, Pending, Plan, Progress, Run, Status
 from reconciler.planning import saved
 from reconciler.planning.hosts import foretold
 from reconciler.planning.observed import unfinished
@@ -32,6 +34,7 @@ from reconciler.render.excerpt import inline
 from reconciler.workbench.doing import apply as make
 from reconciler.workbench.doing import title as title
 from reconciler.workbench.doing import world as world_of
+from reconciler.workbench.narrowed import share
 
 _TAIL_BYTES = 4096
 
@@ -151,7 +154,7 @@ def carry_out(  # noqa: PLR0913 - what is to be done, and who said so
         lift(session.state, live, session.source, policy, job.title)
         for each in sweep(session.state, session.config.lease):
             (told.note if told else click.echo)(f"Ended the claims of {each}: that apply is no more.")
-        return 0
+        return int(wait and _has_failed(planned.pending))
     if planned.decisions and not auto_approve:
         ask("Apply this?", "apply", possible=told is None)
     if told is None:
@@ -169,7 +172,15 @@ def execute(session: Session, job: Job, planned: Plan, *, wait: bool, told: Stre
         raise _interrupted(session) from stopped
     if ending():
         raise _interrupted(session)
-    return _ended(result, told)
+    ended = _ended(result, told)
+    with suppress(KeyboardInterrupt):  # all that was asked for is done and said
+        share(session)
+    return ended or int(wait and _has_failed(result.pending))
+
+
+def _has_failed(pending: Sequence[Pending]) -> bool:
+    """Tell whether something that is declared has failed, in an earlier apply too: who waits for all of it is told."""
+    return any(each.failed for each in pending)
 
 
 def _interrupted(session: Session) -> click.Abort:

@@ -29,6 +29,7 @@ from reconciler.planning.proposal import propose
 from reconciler.source import workspace as workspaces
 from reconciler.workbench.doing import apply, job, world
 from reconciler.workbench.judging import checked, refuse
+from reconciler.workbench.narrowed import share
 from reconciler.workbench.session import Session, open_session
 
 _SHORT = 10
@@ -170,6 +171,8 @@ def _done(  # noqa: PLR0913 - what, within which bounds, and who is told
         _tidied(session, live, policy, wanted, watcher)
         return found
     result = apply(session, world(session), wanted, approved, watcher, stopping=stopping)
+    if not stopping():
+        share(session)
     return replace(found, result=result, pending=result.pending)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic
@@ -86,13 +86,22 @@ def _need_paths(view: View, asset: Asset) -> None:
 
 def needs_of(view: View, asset: Asset) -> tuple[str, ...]:
     """Return the keys of the actions that must come before one on this asset."""
-    found = (view.outlooks[each.address].needs for each in asset.references if each.address in view.outlooks)
-    return tuple(dict.fromkeys(key for keys in found for key in keys))
+    return tuple(dict.fromkeys(key for each in _awaited(view, asset) for key in each.needs))
 
 
 def stuck(view: View, asset: Asset) -> bool:
     """Tell whether the asset waits for something that this plan will not bring about."""
-    return any(view.outlooks[each.address].stuck for each in asset.references if each.address in view.outlooks)
+    return any(each.stuck for each in _awaited(view, asset))
+
+
+def _awaited(view: View, asset: Asset) -> Iterator[Outlook]:
+    """Yield how things will stand that an asset waits for; an exact version that stands already is not waited for."""
+    for each in asset.references:
+        outlook = view.outlooks.get(each.address)
+        if outlook is not None:
+            other = each.version and not each.output and each.version != outlook.version
+            if not (other and view.live.version(each.address, each.version)):
+                yield outlook
 
 
 def waits(view: View, node: Node) -> str:

@@ -63,19 +63,24 @@ def _unfinished(view: View, node: Node, record: Record | None, made: list[Run]) 
     last = made[-1]
     if last.status.active and last.backend not in view.policy.config.backends:
         return _out_of_reach(node, last)
-    if _unwatched(last, record) or last.set_aside or _retried(view, last):
+    if _unwatched(last, record) or last.set_aside or _retried(view, made):
         return _submit(view, node, record, made)
     if last.status.active:
         seen = f"is {last.status}" if view.refreshed else f"was {last.status} {_RECORDED}"
         return _pending(node, last, f"run {last.id} {seen}", failed=False)
-    return _pending(node, last, _failure(view, last), failed=True)
+    return _pending(node, last, _failure(view, made), failed=True)
 
 
-def _retried(view: View, run: Run) -> bool:
+def _tries(made: list[Run]) -> int:
+    """Count how often a job was tried: a run that mlgit set aside is no try that failed."""
+    return sum(not each.set_aside for each in made)
+
+
+def _retried(view: View, made: list[Run]) -> bool:
     """Tell whether a run that ended through no fault of the user's is tried again."""
-    config = view.policy.config
+    run, config = made[-1], view.policy.config
     left_alone = run.status is Status.LOST and way_of(config, run.address) is not Way.HEAL
-    return run.retryable and run.attempt <= config.retries and not left_alone
+    return run.retryable and _tries(made) <= config.retries and not left_alone
 
 
 def _completed(view: View, node: Node, record: Record | None, completed: list[Run]) -> Decision:
@@ -132,7 +137,8 @@ def _why(view: View, made: list[Run], *, again: bool) -> str:
         return f"run {last.id} was canceled when {since} (attempt {last.attempt + 1})"
     if last.retryable:
         happened = "was lost" if last.status is Status.LOST else f"failed ({last.failure})"
-        return f"attempt {last.attempt} {happened} (attempt {last.attempt + 1} of {view.policy.config.retries + 1})"
+        tries = _tries(made)
+        return f"attempt {tries} {happened} (attempt {tries + 1} of {view.policy.config.retries + 1})"
     return f"it was asked for again (attempt {last.attempt + 1})"
 
 
@@ -180,9 +186,10 @@ def _by_hand(node: Node) -> Decision:
     return Decision(Outlook(known_after=node.asset.address, stuck=True), (), (waiting,))
 
 
-def _failure(view: View, run: Run) -> str:
+def _failure(view: View, made: list[Run]) -> str:
+    run = made[-1]
     name = run.address.name
-    lost = "was lost too often" if run.attempt > view.policy.config.retries else "was lost"
+    lost = "was lost too often" if _tries(made) > view.policy.config.retries else "was lost"
     what = {Status.CANCELED: "was canceled", Status.LOST: lost}.get(run.status, "failed")
     said = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
     return f"run {run.id} {what}{said}; look with `mlgit job logs {name}`, run it again with `mlgit job rerun {name}`"

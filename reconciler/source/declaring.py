@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import copyreg
 import gc
-import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -23,6 +21,7 @@ from reconciler.format.schemas import prepare
 from reconciler.format.yaml import Document, parse
 from reconciler.git.listing import Ahead, ahead
 from reconciler.model import Address, Asset, Entry, Folders, LocalPath, Reference, Tree
+from reconciler.source.workers import cores, forked
 
 _FEW = 64  # files that one process reads in less time than a second one takes to start
 _CHUNK = 100
@@ -108,15 +107,14 @@ def find(tree: Tree, path: str, glob: Glob, config: Config) -> Found | None:
 
 def find_all(tree: Tree, chosen: Chosen, config: Config) -> list[Found]:
     """Read files, on every core where there are many; what is nothing of ours is left out."""
-    cores = len(os.sched_getaffinity(0))
-    known = ahead(tree, (path for path, _ in chosen)) if len(chosen) > _FEW and cores > 1 else None
+    known = ahead(tree, (path for path, _ in chosen)) if len(chosen) > _FEW and cores() > 1 else None
     if known is None:
         found = (find(tree, path, glob, config) for path, glob in chosen)
         return [each for each in found if each is not None]
     prepare(kinds())  # once, before the processes part
     gc.freeze()
     chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
-    with multiprocessing.get_context("fork").Pool(cores, _inherit, [known, config]) as pool:
+    with forked(_inherit, known, config) as pool:
         return [each for part in pool.imap(_find_some, chunks) for each in part]
 
 

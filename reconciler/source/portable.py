@@ -13,6 +13,7 @@ from reconciler.source.diagnosed import diagnostic, plain
 from reconciler.source.index import Base, Row
 
 _NO_FINDINGS = (ValueError, TypeError, RecursionError)  # what reading something else ends in
+_MOST = 2**31  # levels, of which there are no more than assets
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _write = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -38,7 +39,7 @@ def head(raw: bytes) -> Base | None:
     """Read what findings hold for; None where that is none of ours."""
     try:
         key, tree, state, nested, _ = json.loads(raw.partition(b"\n")[0])
-        return Base(_text(key), _oid(tree), _oid(state), tuple(map(_text, nested)))
+        return Base(_text(key), _oid(tree), _oid(state), tuple(map(_folder, nested)))
     except _NO_FINDINGS:
         return None
 
@@ -64,7 +65,7 @@ def _plain(row: Row) -> list[Json]:
 
 def _row(values: Json) -> Row:
     path, address, level, settled, uses, seen, problems = values
-    if type(level) is not int or type(settled) is not bool:
+    if type(level) is not int or type(settled) is not bool or not 0 <= level < _MOST:
         raise TypeError(path)
     return Row(
         path=_text(path),
@@ -84,6 +85,12 @@ def _diagnostics(problems: Iterable[Json]) -> Iterator[Diagnostic]:
 def _oid(value: Json) -> str:
     """Take the name of an object, and nothing that Git would take for something else, such as an option."""
     if not _OID.fullmatch(_text(value)):
+        raise ValueError(value)
+    return str(value)
+
+
+def _folder(value: Json) -> str:
+    if not _text(value).endswith("/"):
         raise ValueError(value)
     return str(value)
 

@@ -5,8 +5,6 @@ The files themselves are judged in `format`; here is only who reads which, and w
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from reconciler.source.disk import DiskFiles
 from reconciler.source.memo import Memo
 from reconciler.source.outline import Outline, Present, dump, load, outline
 from reconciler.source.uncollected import uncollected
+from reconciler.source.workers import cores, forked
 
 _FEW = 64  # files that one process reads in less time than a second one takes to start
 _CHUNK = 100  # neighbours have parts in common, which one process reads once
@@ -84,12 +83,12 @@ def _known(path: str, shown: str, known: Mapping[str, str]) -> Outline | None:
 
 def _read(files: DiskFiles, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Read files, on every core where there are many; yield the outline of each as a line."""
-    if len(paths) <= _FEW or (cores := len(os.sched_getaffinity(0))) == 1:
+    if len(paths) <= _FEW or cores() == 1:
         yield from ((path, dump(outline(files, path))) for path in paths)
         return
     prepare(kinds())  # once, before the processes part
     chunks = [paths[at : at + _CHUNK] for at in range(0, len(paths), _CHUNK)]
-    with multiprocessing.get_context("fork").Pool(cores, _inherit, [files]) as pool:
+    with forked(_inherit, files) as pool:
         for chunk, lines in zip(chunks, pool.imap(_lines, chunks), strict=True):
             yield from zip(chunk, lines, strict=True)
 

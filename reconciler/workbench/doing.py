@@ -16,7 +16,6 @@ from reconciler.planning.plan import Desired
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import digest
 from reconciler.render import as_json
-from reconciler.workbench.narrowed import share
 from reconciler.workbench.session import Session
 
 
@@ -70,7 +69,4 @@ def apply(  # noqa: PLR0913 - where, what, and who is told
     """
     source = keep(session, session.source)
     wanted = replace(wanted, desired=replace(wanted.desired, source=source))
-    result = converge(here, wanted, approved, watch, wait=wait, stopping=stopping)
-    if not stopping():
-        share(session)
-    return result
+    return converge(here, wanted, approved, watch, wait=wait, stopping=stopping)

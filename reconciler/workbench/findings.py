@@ -24,7 +24,7 @@ _SHARE = 0.02  # of them may differ before it is shared anew
 def base_of(session: Session, live: Live) -> Base:
     """Return what findings of a plan of this session would hold for."""
     config = session.tree.entries[session.tree.root + FILE].oid
-    key = f"{code()} {config} {session.config.target} {live.lineage}"
+    key = f"{code()} {config} {session.config.target} {live.lineage} {session.tree.root}"
     return Base(key, session.source.tree, session.workspace.repository.tree_of(live.commit))
 
 

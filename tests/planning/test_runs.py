@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.world import SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
+from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
 from reconciler.model import Address, Op, Report, Run, Status
 from reconciler.planning.plan import make_plan
@@ -290,3 +290,12 @@ def test_what_will_not_come_without_a_rerun_is_held_back(status, ended):
         world.apply(small())
     (held,) = (each for each in world.plan(small()).pending if each.address == TOTAL)
     assert held.message == f"held back: job/sum {ended}"
+
+
+def test_what_reads_an_exact_version_that_stands_waits_for_no_other(world):
+    world.end(Status.COMPLETED)
+    world.settle(small())
+    pinned = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1")
+    pinned = edited("jobs/sum.yml", "factor: 2", "factor: 3", pinned)
+    plan = world.plan(edited("data/numbers.csv", "1", "9", pinned))
+    assert action_on(plan, NUMBERS).key not in action_on(plan, SUM, Op.SUBMIT).needs

@@ -221,3 +221,12 @@ def test_whatever_is_edited_a_job_has_at_most_one_run_under_way_and_a_plan_comes
         assert len(under_way) == len(set(under_way))
     left = world.plan(_EDITS[path[-1]]).decisions
     assert [each for each in left if each.known_after is None] == []
+
+
+def test_what_was_set_aside_is_no_try_that_failed(world):
+    for files in (TWO, ONE, TWO, ONE):
+        world.apply(files)
+    assert world.latest().attempt == 3
+    world.end(Status.LOST)
+    again = action_on(world.plan(ONE), SUM, Op.SUBMIT)
+    assert again.reason == "attempt 1 was lost (attempt 2 of 3)"

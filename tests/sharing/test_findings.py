@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from workspaces import APPLY, commit, edit, git
@@ -111,9 +112,14 @@ def test_there_is_one_of_it_and_it_is_renewed_only_once_much_has_changed(done, m
         b'["KEY","TREE","STATE",[],[]]\n["data/numbers.yml",7,0,true,[],[],[]]\n',
         b'["KEY","TREE","STATE",[1],[]]\n',
         b'["KEY","--output=forged","STATE",[],[]]\n',
+        b'["KEY","TREE","STATE",[""],[]]\n',
+        b'["KEY","TREE","STATE",[],[]]\n["data/numbers.yml","data/numbers",%d,true,[],[],[]]\n' % 10**30,
+        b'["KEY","TREE","STATE",[],[]]\n["a.yml","data/a",0,true,[],[],[[["c"],"m",null,"","error"]]]\n',
+        b'["KEY","TREE","STATE",[],[]]\n["a.yml","data/a",0,true,[],[],[["c","m",["a\\n",1,1],"","error"]]]\n',
+        b'["KEY","TREE","STATE",[],[]]\n["a.yml","data/a",0,true,[],[],[["c","m",["a","x",1],"","error"]]]\n',
         b'["KEY","TREE","STATE",[],[]]\n' + b"[" * 100_000,
     ],
-    ids=range(10),
+    ids=range(15),
 )
 def test_what_is_shared_and_cannot_be_read_is_as_if_it_were_not_there(garbage, done, mlgit):
     expected = body(mlgit, done.clone("second", "--branch", "main"))
@@ -139,3 +145,24 @@ def test_an_apply_whose_remote_does_not_take_it_says_so_and_has_done_its_work(wi
     assert ended.code == 0
     assert "what a plan finds out was not shared: the remote origin does not take the live state" in ended.err
     assert mlgit("plan", cwd=without_job.first).out.startswith("No changes. ")
+
+
+def test_the_findings_of_one_folder_are_not_those_of_another_that_is_like_it(without_job, mlgit):
+    team = without_job
+    there = [each for each in team.first.iterdir() if each.name != ".git"]
+    for folder in ("a", "b"):
+        for each in there:
+            if each.is_dir():
+                shutil.copytree(each, team.first / folder / each.name)
+            else:
+                (team.first / folder).mkdir(exist_ok=True)
+                shutil.copy(each, team.first / folder)
+    git(team.first, "rm", "-r", "--quiet", *(each.name for each in there))
+    commit(team.first)
+    assert mlgit(*APPLY, cwd=team.first / "a").code == 0
+    edit(team.first, "b/data/numbers.csv", "1\n", "7\n")
+    commit(team.first)
+    assert mlgit(*APPLY, cwd=team.first / "a").code == 0
+    git(team.first, "push", "--quiet", "origin", "HEAD:main")
+    clone = team.clone("second", "--branch", "main")
+    assert "Plan: 1 change" in mlgit("plan", cwd=clone / "b").out

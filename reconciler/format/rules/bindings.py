@@ -21,6 +21,7 @@ _OWN = frozenset({"command", "args", "component", "trial", "task"})  # where exp
 _LEGACY = frozenset({"inputs", "outputs", "jobs"})
 _BOUND = ("inputs", "outputs")
 _JOB_OUTPUT = 4  # parent.jobs.N.outputs.O has five names; four are before the last
+_MANY = 300  # names among which a search for the nearest one takes too long, once for each of 50 diagnostics
 _DEFAULT = "default"  # the artifacts of any run
 
 
@@ -103,7 +104,9 @@ def _missing_in_node(graph: Graph, found: Expression, names: list[str]) -> Itera
 
 def _unknown(graph: Graph, found: Expression, message: str, name: str, known: Iterable[str]) -> Diagnostic:
     names = [str(each) for each in known]
-    hint = did_you_mean(name, names) or (f"there is {', '.join(sorted(names)[:10])}" if names else "")
+    hint = (did_you_mean(name, names) if len(names) <= _MANY else "") or (
+        f"there is {', '.join(sorted(names)[:10])}" if names else ""
+    )
     return Diagnostic("binding-dangling", f"{found}: {message}", place(graph.subject, found), hint)
 
 
