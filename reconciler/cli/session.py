@@ -75,6 +75,7 @@ def address_of(given: str, live: Live) -> Address:
     address = Address(kind, name.partition("@")[0])
     if slash and address in live.current:
         return address
-    there = f"`mlgit list` shows the {text.counted(len(live.current), 'asset')} there are; an address is KIND/NAME"
+    shown = sum(not each.archived for each in live.current.values())
+    there = f"`mlgit list` shows the {text.counted(shown, 'asset')} there are; an address is KIND/NAME"
     hint = did_you_mean(given, [str(each) for each in live.current]) or there
     raise failure("address-unknown", f"{given} is not live", hint)

@@ -91,7 +91,8 @@ class _Seen:
     def lines(self) -> list[str]:
         """What stands below the table: how much there is, who went back, what waits or failed."""
         applied = f"from commit {self.live.applied[:10]}" if self.live.applied else ""
-        count = f"{text.counted(len(self.live.current), 'asset')} live {applied}".rstrip() + "."
+        live = sum(not each.archived for each in self.live.current.values())
+        count = f"{text.counted(live, 'asset')} live {applied}".rstrip() + "."
         waits = [f"  {each.address}: {each.message}" for each in self.pending if not each.failed]
         failed = [f"  {each.address}: {each.message}" for each in self.pending if each.failed]
         lines = ["", count, *(each + "." for each in rolled_back(self.live.rollback))]
