@@ -16,7 +16,10 @@ from hypothesis import settings
 from workspaces import SMALL, commit, git
 
 from reconciler import cli
+from reconciler.format.config import Config, Glob
 from reconciler.git.repository import Repository, open_repository
+from reconciler.model import Tree
+from reconciler.source import declaring
 
 # In CI the same examples each time: a run says what the change did, not what chance did.
 settings.register_profile("ci", derandomize=True, print_blob=True)
@@ -176,3 +179,17 @@ def empty(tmp_path: Path) -> Path:
     folder.mkdir()
     git(folder, "init", "--quiet")
     return folder
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the files that are read."""
+    found: list[str] = []
+    real = declaring.find
+
+    def find(tree: Tree, path: str, glob: Glob, config: Config) -> declaring.Found | None:
+        found.append(path)
+        return real(tree, path, glob, config)
+
+    monkeypatch.setattr(declaring, "find", find)
+    return found

@@ -18,7 +18,6 @@ from workspaces import SMALL, edit, git
 from reconciler.git.repository import open_repository
 from reconciler.live.state import State, Writes
 from reconciler.model import Address
-from reconciler.source import declaring
 from reconciler.workbench import narrowed
 
 DATA = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: {}\ntype: uri_file\npath: {}\n"
@@ -155,20 +154,6 @@ def test_a_plan_of_what_changed_is_the_plan_of_everything(applied, mlgit, tmp_pa
     check(mlgit, folder)
     do(mlgit, folder, ("commit",))
     check(mlgit, folder)
-
-
-@pytest.fixture
-def read(monkeypatch) -> list[str]:
-    """Note the files that are read."""
-    found: list[str] = []
-    real = declaring.find
-
-    def find(tree, path, glob, config):
-        found.append(path)
-        return real(tree, path, glob, config)
-
-    monkeypatch.setattr(declaring, "find", find)
-    return found
 
 
 def test_one_edit_reads_what_follows_from_it_and_nothing_else(applied, mlgit, read):

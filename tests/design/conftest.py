@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import commit, edit, git
+from workspaces import APPLY, commit, edit, git
 
 HOST = "here"
 PREFIX = "refs/mlgit/small/default/"
@@ -87,3 +87,13 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], li
         return [each["argv"] for each in told if each["event"] == "start"]
 
     return begun
+
+
+@pytest.fixture
+def updated(shared: Shared, mlgit: Callable[..., Any]) -> Shared:
+    """Give a shared workspace after an apply that changed a job's description and nothing else."""
+    edit(shared.folder, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
+    commit(shared.folder)
+    ended = mlgit(*APPLY, cwd=shared.folder)
+    assert ended.code == 0, ended.err
+    return shared

@@ -55,16 +55,6 @@ def test_what_is_held_elsewhere_is_there():
     assert missing(ELSEWHERE) == []
 
 
-@pytest.fixture
-def updated(shared, mlgit):
-    """Give a shared workspace after an apply that changed a job's description and nothing else."""
-    edit(shared.folder, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
-    commit(shared.folder)
-    ended = mlgit(*APPLY, cwd=shared.folder)
-    assert ended.code == 0, ended.err
-    return shared
-
-
 def test_before_acting_apply_pushes_its_claims(updated):
     """Before acting, apply pushes its claims."""
     pushes = [each.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for each in updated.pushes()]

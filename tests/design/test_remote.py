@@ -32,13 +32,10 @@ def test_what_is_held_elsewhere_is_there():
 
 
 @pytest.fixture
-def published(shared, mlgit):
-    """Give a shared workspace whose live state the remote has."""
-    edit(shared.folder, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
-    commit(shared.folder)
-    assert mlgit(*APPLY, cwd=shared.folder).code == 0
-    git(shared.folder, "push", "--quiet", "origin", "HEAD:main")
-    return shared
+def published(updated):
+    """Give a shared workspace of which the remote has the live state and the branch."""
+    git(updated.folder, "push", "--quiet", "origin", "HEAD:main")
+    return updated
 
 
 def verbs(commands, verb):

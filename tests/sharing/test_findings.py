@@ -8,7 +8,6 @@ import shutil
 import pytest
 from workspaces import APPLY, commit, edit, git
 
-from reconciler.source import declaring
 from reconciler.workbench import findings
 
 pytestmark = pytest.mark.slow
@@ -20,20 +19,6 @@ INDEX = "refs/mlgit/small/default/index/"
 def worth_it(monkeypatch):
     """Have small workspaces share what they find out, too."""
     monkeypatch.setattr(findings, "_WORTH", 1)
-
-
-@pytest.fixture
-def read(monkeypatch) -> list[str]:
-    """Note the files that are read."""
-    found: list[str] = []
-    real = declaring.find
-
-    def find(tree, path, glob, config):
-        found.append(path)
-        return real(tree, path, glob, config)
-
-    monkeypatch.setattr(declaring, "find", find)
-    return found
 
 
 @pytest.fixture
