@@ -10,7 +10,7 @@ DEMO   ?= $(shell mktemp -d)/iris-demo
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: demo test test-fast lint soak clean
+.PHONY: demo test test-fast test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -20,15 +20,28 @@ $(UV):
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(VENV)/installed: $(UV) pyproject.toml
+$(VENV)/installed: $(UV) pyproject.toml requirements.lock
 	@echo "installing mlgit"
-	@$(UV) pip install --quiet --python $(BIN)/python --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 	@echo "installing what the tests need"
-	@$(UV) pip install --quiet --python $(BIN)/python --group dev
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements-dev.lock
 	@touch $@
+
+# The newest versions that pyproject.toml allows, with hashes; LOCK names no package index.
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+lock: $(UV)
+	$(UV) pip compile $(LOCK) pyproject.toml --output-file requirements.lock
+	$(UV) pip compile $(LOCK) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+# Test other versions than those of the lock: make test-versions RESOLUTION=highest (or lowest-direct)
+RESOLUTION ?= highest
+test-versions: $(VENV)/installed-dev
+	$(UV) pip install --python $(BIN)/python --upgrade --resolution $(RESOLUTION) --editable . --group dev
+	$(BIN)/python -m pytest -n 2 -m "not soak"
 
 demo: $(VENV)/installed
 	@MLGIT=$(CURDIR)/$(BIN)/mlgit sh docs/demo.sh $(DEMO)

@@ -33,6 +33,7 @@ from reconciler.model import Json
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 100
 MAX_VALUES = 20_000  # with aliases written out: a few aliases are enough to name a billion values
+_TOO_DEEP = "yaml-too-deep"
 
 # What libyaml takes for no text; named here, because it does not say where.
 _NO_TEXT = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
@@ -131,7 +132,7 @@ def parse(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, ...]]:
     except _RefusedError as refused:
         problems = [refused.problem]
     except yaml.MarkedYAMLError as error:
-        problems = [_syntax(error)]
+        problems = [_too_deep_before(text, error) or _syntax(error)]
     except yaml.YAMLError as error:
         problems = [("yaml-syntax", f"this is not YAML: {str(error).splitlines()[0]}", (1, 1), "")]
     found = tuple(Diagnostic(code, message, Span(path, *at), hint) for code, message, at, hint in problems)
@@ -154,6 +155,23 @@ def _decode(raw: bytes) -> str:
         place = (text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
         raise _RefusedError("not-text", f"the file holds the character 0x{ord(found[0]):02x}: it is not text", place)
     return text
+
+
+def _too_deep_before(text: str, error: yaml.MarkedYAMLError) -> Problem | None:
+    """Return that the document is nested too deep before the place of a syntax error; None if it is not.
+
+    The scanner reads ahead of the events, and newer ones limit the nesting themselves. Mlgit's limit is reported
+    first, whatever the version of the parser.
+    """
+    if error.problem_mark is None:
+        return None
+    try:
+        _Builder([]).build(text[: error.problem_mark.index])
+    except _RefusedError as refused:
+        return refused.problem if refused.problem[0] == _TOO_DEEP else None
+    except yaml.YAMLError:
+        return None
+    return None
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> Problem:
@@ -230,7 +248,7 @@ class _Builder:
 
     def _open(self, event: Any, container: Json, key: str | None) -> None:
         if len(self._stack) > MAX_DEPTH:
-            raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
+            raise _RefusedError(_TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", at(event))
         if self._stack[-1].key is None:
             raise _RefusedError("yaml-key", "a list or a mapping cannot be a key", at(event), _BRACES)
         if event.tag is not None and not event.implicit and event.tag not in _CONTAINERS:
@@ -260,7 +278,7 @@ class _Builder:
         if height >= frame.height:
             frame.height = height + 1
             if len(self._stack) + height > MAX_DEPTH + 1:
-                raise _RefusedError("yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", at(event))
+                raise _RefusedError(_TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", at(event))
         if frame.size > MAX_VALUES:
             raise _RefusedError(
                 "yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", at(event)
