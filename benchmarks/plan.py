@@ -65,7 +65,7 @@ def main() -> None:
         folder = Path(name)
         mixed = made(folder / "mixed", arguments, workspaces.mixed, arguments.history)
         fan = made(folder / "fan", arguments, workspaces.fan) if not arguments.no_fan else None
-        peer = terraform.made(folder / "terraform", arguments.assets) if arguments.terraform else None
+        peer = terraform.overrides(folder / "terraform", arguments.assets) if arguments.terraform else None
         for _ in range(arguments.rounds):
             measure_plans(figures, mixed)
             if fan is not None:

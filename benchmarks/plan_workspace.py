@@ -14,13 +14,13 @@ from pathlib import Path
 
 from reconciler.format.assets import kind_of
 from reconciler.git.repository import open_repository
-from reconciler.live.state import State, Writes
-from reconciler.model import Action, Address, Live, Op, Record, Run, Status
+from reconciler.live.state import StateStore, WriteBatch
+from reconciler.model import Action, Address, Op, Record, Run, RunStatus, State
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.planning.plan import Desired, make_plan
+from reconciler.planning.plan import DesiredState, make_plan
 from reconciler.planning.policy import Policy
 from reconciler.source import workspace as workspaces
-from reconciler.workbench.narrowed import share
+from reconciler.workbench.narrowed import share_index
 from reconciler.workbench.session import open_session
 
 LINEAGE = "5" * 32
@@ -164,28 +164,28 @@ def git(folder: Path, *arguments: str) -> None:
 def settle(folder: Path, history: int = 0) -> int:
     """Write the state in which nothing is left to do, and ``history`` older runs; return the number of records."""
     repository = open_repository(folder)
-    workspace = workspaces.find(folder)
-    source, tree = workspaces.at_revision(workspace, "HEAD")
+    workspace = workspaces.find_workspace(folder)
+    source, tree = workspaces.tree_at_revision(workspace, "HEAD")
     _, config, problems = workspaces.read_config(tree)
     assert config is not None, problems
-    found = workspaces.declared(tree, config)
+    found = workspaces.read_asset_set(tree, config)
     assert not found.diagnostics, found.diagnostics[:3]
-    desired = workspaces.desired(workspace, source, tree, found)
-    state = State(repository, config.state, config.lineage)
+    desired = workspaces.make_desired(workspace, source, tree, found)
+    state = StateStore(repository, config.state, config.lineage)
     records: dict[object, Record] = {}
     while writes := _round(desired, state.read(), Policy(config), records):
         state.write(writes, "bench")
     if history:
-        state.write(Writes(runs=tuple(_older(history))), "history")
+        state.write(WriteBatch(runs=tuple(_older(history))), "history")
     repository.close()
     workspace.repository.close()
     with open_session(folder, "HEAD") as session:
-        share(session)
+        share_index(session)
     git(folder, "gc", "--quiet")
     return len(records)
 
 
-def _round(desired: Desired, live: Live, policy: Policy, records: dict[object, Record]) -> Writes | None:
+def _round(desired: DesiredState, live: State, policy: Policy, records: dict[object, Record]) -> WriteBatch | None:
     plan, problems = make_plan(desired, live, policy)
     assert not problems, problems[:3]
     current: list[Record] = []
@@ -201,14 +201,14 @@ def _round(desired: Desired, live: Live, policy: Policy, records: dict[object, R
     if not current:
         return None
     meta = {"applied": desired.source.commit}
-    return Writes(current=tuple(current), versions=tuple(versions), runs=tuple(runs), meta=meta)
+    return WriteBatch(current=tuple(current), versions=tuple(versions), runs=tuple(runs), meta=meta)
 
 
 def _applied(action: Action, commit: str, policy: Policy) -> Record:
-    node = action.node
+    node = action.resolved
     assert node is not None
     run = action.run.id if action.run else ""
-    bound = kind_of(node.asset).bound
+    bound = kind_of(node.asset).uses_backend
     return Record(
         action.address,
         node.asset.spec,
@@ -232,7 +232,7 @@ def _applied(action: Action, commit: str, policy: Policy) -> Record:
 
 def _completed(run: Run) -> Run:
     outputs = {name: {"md5": run.token} for name in run.spec.get("outputs") or {}}
-    return replace(run, status=Status.COMPLETED, outputs=outputs, submitted_at="2024-01-01T00:00:00.000Z")
+    return replace(run, status=RunStatus.COMPLETED, outputs=outputs, submitted_at="2024-01-01T00:00:00.000Z")
 
 
 def _older(runs: int) -> Iterator[Run]:
@@ -240,7 +240,7 @@ def _older(runs: int) -> Iterator[Run]:
     for number in range(runs):
         address = Address("job", f"g{number % 100}-12")
         token = f"{number:040x}"
-        yield Run(f"old-{number}", address, token, token, 1, "local", Status.COMPLETED, submitted_at="2023-01-01")
+        yield Run(f"old-{number}", address, token, token, 1, "local", RunStatus.COMPLETED, submitted_at="2023-01-01")
 
 
 def main() -> None:

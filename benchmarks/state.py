@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from reconciler.git.repository import open_repository
-from reconciler.live.state import State, Writes
-from reconciler.model import Address, Record, Run, Status
+from reconciler.live.state import StateStore, WriteBatch
+from reconciler.model import Address, Record, Run, RunStatus
 
 LINEAGE = "1" * 32
 
@@ -28,7 +28,7 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def writes(number: int, assets: int = 200) -> Writes:
+def writes(number: int, assets: int = 200) -> WriteBatch:
     """Return what one apply writes: a job's run that ended, and the model that it made."""
     name = f"train-{number % assets}"
     job, model = Address("job", name), Address("model", name)
@@ -39,7 +39,7 @@ def writes(number: int, assets: int = 200) -> Writes:
         fingerprint=f"{number * 7919:040x}",
         attempt=1,
         backend="local",
-        status=Status.COMPLETED,
+        status=RunStatus.COMPLETED,
         commit=f"{number:040x}",
         submitted_at="2026-01-01T00:00:00.000Z",
         metrics={"accuracy": number / 7, "loss": 7 / (number + 1)},
@@ -50,7 +50,7 @@ def writes(number: int, assets: int = 200) -> Writes:
     record = Record(model, {"type": "mlflow_model", "path": f"azureml://jobs/{name}/outputs/model"}, run.token, "m", 1)
     made = Record(**{**_fields(record), "version": version, "seq": number // assets + 1, "declared_at": run.commit})
     current = Record(**{**_fields(record), "address": job, "spec": run.spec, "run": run.id, "latest": run.id})
-    return Writes(current=(current, made), versions=(made,), runs=(run,), meta={"applied": run.commit})
+    return WriteBatch(current=(current, made), versions=(made,), runs=(run,), meta={"applied": run.commit})
 
 
 def _fields(record: Record) -> dict[str, object]:
@@ -64,7 +64,7 @@ def size_after(top: Path, applies: int) -> dict[str, float]:
     git(top, "init", "--quiet", "--bare", str(remote))
     git(here, "commit", "--quiet", "--allow-empty", "-m", "start")
     repository = open_repository(here)
-    state = State(repository, "bench", LINEAGE)
+    state = StateStore(repository, "bench", LINEAGE)
     began = time.perf_counter()
     for number in range(applies):
         state.write(writes(number), f"apply: {number}\n")
@@ -75,7 +75,7 @@ def size_after(top: Path, applies: int) -> dict[str, float]:
     git(there, "remote", "add", "origin", f"file://{remote}")
     clone = open_repository(there)
     began = time.perf_counter()
-    State(clone, "bench", LINEAGE, remote="origin").home.refresh()
+    StateStore(clone, "bench", LINEAGE, remote="origin").ref_store.fetch()
     fetched = time.perf_counter() - began
     clone.close()
     packs = sum(path.stat().st_size for path in (there / ".git" / "objects").rglob("*") if path.is_file())

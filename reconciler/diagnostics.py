@@ -51,7 +51,7 @@ class UserError(Exception):
         self.diagnostics = diagnostics
 
 
-def failure(code: str, message: str, hint: str = "", span: Span | None = None) -> UserError:
+def user_error(code: str, message: str, hint: str = "", span: Span | None = None) -> UserError:
     """Make the error of one diagnostic, ready to raise."""
     return UserError(Diagnostic(code, message, span, hint))
 

@@ -16,7 +16,7 @@ from hypothesis import settings
 from workspaces import SMALL, commit, git
 
 from reconciler import cli
-from reconciler.format.config import Config, Glob
+from reconciler.format.config import Config, IncludeGlob
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Tree
 from reconciler.source import declaring
@@ -185,11 +185,11 @@ def empty(tmp_path: Path) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note the files that are read."""
     found: list[str] = []
-    real = declaring.find
+    real = declaring.parse_file
 
-    def find(tree: Tree, path: str, glob: Glob, config: Config) -> declaring.Found | None:
+    def find(tree: Tree, path: str, glob: IncludeGlob, config: Config) -> declaring.ParsedFile | None:
         found.append(path)
         return real(tree, path, glob, config)
 
-    monkeypatch.setattr(declaring, "find", find)
+    monkeypatch.setattr(declaring, "parse_file", find)
     return found

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, failure, has_errors
+from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, has_errors, user_error
 
 
 def test_a_diagnostic_reads_as_editors_expect_it():
@@ -13,7 +13,7 @@ def test_a_diagnostic_reads_as_editors_expect_it():
 
 def test_a_failure_is_one_diagnostic_ready_to_raise():
     with pytest.raises(UserError, match=r"a.yml:1:1: error: message \(hint\)") as raised:
-        raise failure("code", "message", "hint", Span("a.yml"))
+        raise user_error("code", "message", "hint", Span("a.yml"))
     assert raised.value.diagnostics == (Diagnostic("code", "message", Span("a.yml"), "hint"),)
 
 

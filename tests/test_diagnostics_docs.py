@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.render.pages import Page, pages
+from reconciler.render.pages import ExplainPage, load_pages
 
 PACKAGE = Path(__file__).parent.parent / "reconciler"
 TREES = [ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]
@@ -72,16 +72,16 @@ def test_the_scan_finds_each_way_in_which_a_code_is_given():
 
 @pytest.mark.parametrize("code", USED)
 def test_every_code_has_a_page(code):
-    assert [each for each in pages() if re.fullmatch(code, each)], f"docs/diagnostics.md has no section ## {code}"
+    assert [each for each in load_pages() if re.fullmatch(code, each)], f"docs/diagnostics.md has no section ## {code}"
 
 
-@pytest.mark.parametrize("page", pages().values(), ids=pages().keys())
-def test_every_page_is_of_a_code_in_use(page: Page):
+@pytest.mark.parametrize("page", load_pages().values(), ids=load_pages().keys())
+def test_every_page_is_of_a_code_in_use(page: ExplainPage):
     assert [code for code in USED if re.fullmatch(code, page.code)], f"nothing says {page.code} any more"
 
 
-@pytest.mark.parametrize("page", pages().values(), ids=pages().keys())
-def test_a_page_says_what_is_wrong_shows_it_and_cures_it(page: Page):
+@pytest.mark.parametrize("page", load_pages().values(), ids=load_pages().keys())
+def test_a_page_says_what_is_wrong_shows_it_and_cures_it(page: ExplainPage):
     paragraphs = page.body.split("\n\n")
     assert page.meaning.endswith(".")
     assert len(page.summary) <= 120  # a line of `mlgit explain`
@@ -90,4 +90,4 @@ def test_a_page_says_what_is_wrong_shows_it_and_cures_it(page: Page):
 
 
 def test_the_pages_are_in_the_order_of_the_alphabet():
-    assert list(pages()) == sorted(pages())
+    assert list(load_pages()) == sorted(load_pages())

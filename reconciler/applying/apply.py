@@ -7,147 +7,147 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
-from reconciler.applying.act import Context, act, external, slow
+from reconciler.applying.act import ActionContext, execute_action, is_external, is_slow
 from reconciler.diagnostics import UserError
-from reconciler.live.state import Writes
+from reconciler.live.state import WriteBatch
 from reconciler.model import Action, Address, Event, Plan, Progress
 
-_SECONDS = 0.2  # between looks whether to write or to end while what takes long goes on; between words to stop
+_POLL_SECONDS = 0.2  # between looks whether to write or to end while what takes long goes on; between words to stop
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ExecutionResult:
     """What came of a plan: the events of the actions that failed, and the keys of those that were left for later."""
 
     failed: tuple[Event, ...]
-    left: frozenset[str]
+    not_started: frozenset[str]
 
 
-def apply(plan: Plan, context: Context, parallelism: int) -> Applied:
+def execute_plan(plan: Plan, context: ActionContext, parallelism: int) -> ExecutionResult:
     """Do what a plan says.
 
     Whatever ends this, what was done by then is written. Once the context is ``stopping``, what is under way comes to
     its end and nothing more is begun; a KeyboardInterrupt ends what is under way, too.
     """
     with ThreadPoolExecutor(parallelism, thread_name_prefix="action") as pool:
-        work = _Work(plan, context, pool, parallelism)
+        work = _PlanExecutor(plan, context, pool, parallelism)
         try:
-            work.do()
+            work.execute()
         except KeyboardInterrupt:
             work.stop()
             raise
         finally:
             work.flush()
-    left = {each.key for each in plan.actions} - work.begun - work.failed.keys()
-    return Applied(tuple(work.failed.values()), frozenset(left))
+    left = {each.key for each in plan.actions} - work.started - work.failed.keys()
+    return ExecutionResult(tuple(work.failed.values()), frozenset(left))
 
 
 @dataclass(slots=True)
-class _Ready:
+class _ReadyQueue:
     """The places in the plan of what can begin: what is quick, and what takes long and so needs room."""
 
     quick: list[int] = field(default_factory=list)
     slow: list[int] = field(default_factory=list)
 
     def add(self, place: int, action: Action) -> None:
-        heapq.heappush(self.slow if slow(action) else self.quick, place)
+        heapq.heappush(self.slow if is_slow(action) else self.quick, place)
 
-    def first(self, *, room: bool) -> int | None:
+    def pop_next(self, *, room: bool) -> int | None:
         """Take out the plan's first of what can begin; None where nothing can."""
         queues = [each for each in (self.quick, self.slow if room else []) if each]
         return heapq.heappop(min(queues)) if queues else None
 
 
 @dataclass(slots=True)
-class _Work:
+class _PlanExecutor:
     """A plan while it is done."""
 
     plan: Plan
-    context: Context
+    context: ActionContext
     pool: ThreadPoolExecutor
     parallelism: int
     failed: dict[str, Event] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
-    begun: set[str] = field(default_factory=set)
-    running: dict[Future[Writes], Action] = field(default_factory=dict)
-    ending: bool = False
+    started: set[str] = field(default_factory=set)
+    running: dict[Future[WriteBatch], Action] = field(default_factory=dict)
+    stop_announced: bool = False
 
-    def do(self) -> None:
+    def execute(self) -> None:
         """Begin each action as soon as all that it waits for has ended; of those that can begin, the plan's first."""
         places = {each.key: place for place, each in enumerate(self.plan.actions)}
-        sorter = TopologicalSorter(_order(self.plan))
+        sorter = TopologicalSorter(_predecessors(self.plan))
         sorter.prepare()
-        ready = _Ready()
+        ready = _ReadyQueue()
         while sorter.is_active():
             for key in sorter.get_ready():
                 ready.add(places[key], self.plan.actions[places[key]])
-            place = None if self._is_ending() else ready.first(room=len(self.running) < self.parallelism)
+            place = None if self._is_stopping() else ready.pop_next(room=len(self.running) < self.parallelism)
             if place is None and not self.running:
                 break
             if place is None:
-                sorter.done(*self._ended())
-            elif not self._begin(self.plan.actions[place]):
+                sorter.done(*self._wait_for_workers())
+            elif not self._start_action(self.plan.actions[place]):
                 sorter.done(self.plan.actions[place].key)
 
     def stop(self) -> None:
         """End what is under way, and take down what came of it."""
-        while wait(self.running, timeout=_SECONDS).not_done:  # it may begin another program meanwhile
-            self.context.world.builder.stop()
+        while wait(self.running, timeout=_POLL_SECONDS).not_done:  # it may begin another program meanwhile
+            self.context.providers.builder.stop()
         for each in tuple(self.running):
-            self._end(each)
+            self._finish_action(each)
 
     def flush(self) -> None:
         """Write what was done, and say so."""
-        for action in self.context.ledger.flush():
+        for action in self.context.transaction.flush():
             self.context.emit(Event(Progress.DONE, action))
 
-    def _is_ending(self) -> bool:
+    def _is_stopping(self) -> bool:
         """Tell whether nothing more is to be begun, and say once what is waited for then."""
-        if self.ending or not self.context.stopping():
-            return self.ending
-        self.ending = True
+        if self.stop_announced or not self.context.is_stopping():
+            return self.stop_announced
+        self.stop_announced = True
         for action in self.running.values():
             self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
         return True
 
-    def _begin(self, action: Action) -> bool:
+    def _start_action(self, action: Action) -> bool:
         """Do an action, or leave it to a worker; tell whether one is at it."""
-        held_back = self._held_back(action)
+        held_back = self._blocked_event(action)
         if held_back is not None:
-            self._note(held_back)
+            self._record_event(held_back)
             return False
-        if external(action) or self.context.ledger.is_due():
+        if is_external(action) or self.context.transaction.is_flush_due():
             self.flush()
-        self.begun.add(action.key)
+        self.started.add(action.key)
         self.context.emit(Event(Progress.STARTED, action))
-        if slow(action):
-            self.running[self.pool.submit(act, self.context, action)] = action
+        if is_slow(action):
+            self.running[self.pool.submit(execute_action, self.context, action)] = action
             return True
         try:
-            self.context.ledger.add(act(self.context, action), action)
+            self.context.transaction.add_writes(execute_action(self.context, action), action)
         except UserError as error:
-            self._note(Event(Progress.FAILED, action, error=error))
+            self._record_event(Event(Progress.FAILED, action, error=error))
         return False
 
-    def _ended(self) -> list[str]:
+    def _wait_for_workers(self) -> list[str]:
         """Wait until some worker is done; return the keys of what it was at."""
-        while not (done := wait(self.running, timeout=_SECONDS, return_when=FIRST_COMPLETED).done):
-            self._is_ending()
-            if self.context.ledger.is_due():
+        while not (done := wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done):
+            self._is_stopping()
+            if self.context.transaction.is_flush_due():
                 self.flush()
-        return [self._end(each) for each in done]
+        return [self._finish_action(each) for each in done]
 
-    def _end(self, future: Future[Writes]) -> str:
+    def _finish_action(self, future: Future[WriteBatch]) -> str:
         action = self.running.pop(future)
         try:
-            self.context.ledger.add(future.result(), action)
+            self.context.transaction.add_writes(future.result(), action)
         except UserError as error:
-            self._note(Event(Progress.FAILED, action, error=error))
-        if external(action):
+            self._record_event(Event(Progress.FAILED, action, error=error))
+        if is_external(action):
             self.flush()
         return action.key
 
-    def _held_back(self, action: Action) -> Event | None:
+    def _blocked_event(self, action: Action) -> Event | None:
         """Return the event of an action that cannot be done now, because of another."""
         blocking = next((key for key in action.needs if key in self.failed), None)
         if blocking is not None:
@@ -156,7 +156,7 @@ class _Work:
             return Event(Progress.WAITING, action, f"waits for {action.known_after}" if action.known_after else "waits")
         return None
 
-    def _note(self, event: Event) -> None:
+    def _record_event(self, event: Event) -> None:
         self.context.emit(event)
         if event.progress is Progress.WAITING:
             self.waiting.add(event.action.key)
@@ -164,7 +164,7 @@ class _Work:
             self.failed[event.action.key] = event
 
 
-def _order(plan: Plan) -> dict[str, list[str]]:
+def _predecessors(plan: Plan) -> dict[str, list[str]]:
     """Return what each action waits for: what it needs of this plan, and what comes before it at its own address.
 
     An action adds to the record that the one before it leaves.

@@ -11,40 +11,40 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from reconciler.applying.clock import now
-from reconciler.applying.world import World
-from reconciler.git.repository import user
-from reconciler.live.claims import REF
-from reconciler.live.holding import Held, take
-from reconciler.live.journal import BEGUN, ENDED, Journal
-from reconciler.live.process import ended, host, this
-from reconciler.live.sightings import Sightings
-from reconciler.live.state import State
-from reconciler.model import Action, Address, Claim, Json, Op, Source
+from reconciler.applying.clock import utc_timestamp
+from reconciler.applying.world import Providers
+from reconciler.git.repository import user_name
+from reconciler.live.claims import LOCKS_REF
+from reconciler.live.holding import HeldLock, acquire_lock
+from reconciler.live.journal import ENDED_EVENT, STARTED_EVENT, Journal
+from reconciler.live.process import describe_current_process, has_process_exited, host_name
+from reconciler.live.sightings import LeaseObservations
+from reconciler.live.state import StateStore
+from reconciler.model import Action, Address, Json, Lock, Op, SourceRevision
 
 # How the CI systems in use tell a run of theirs its own address.
-_CI_RUN = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
-_GITHUB = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+_CI_RUN_VARIABLES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
+_GITHUB_VARIABLES = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class AcquiredLocks:
     """What was claimed, and who bars the rest, by the key of the action; ``over`` are whose claims were ended."""
 
-    barred: Mapping[str, Claim]
-    held: Held | None
-    over: tuple[Claim, ...]
+    locked_out: Mapping[str, Lock]
+    held_lock: HeldLock | None
+    taken_over: tuple[Lock, ...]
 
-    def covered(self, actions: Sequence[Action]) -> tuple[Action, ...]:
+    def covered_actions(self, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return the actions, perhaps of a newer plan, that were claimed, and so was all that they need."""
-        if self.held is None:
+        if self.held_lock is None:
             return ()
-        exclusive = self.held.claim.exclusive
-        claimed = exclusive | self.held.claim.shared
+        exclusive = self.held_lock.lock.exclusive
+        claimed = exclusive | self.held_lock.lock.shared
         left: list[Action] = []
         out: set[str] = set()
         for each in actions:
-            covered = exclusive.issuperset(_changed(each)) and claimed.issuperset(_read(each))
+            covered = exclusive.issuperset(_exclusive_addresses(each)) and claimed.issuperset(_shared_addresses(each))
             if covered and out.isdisjoint(each.needs):
                 left.append(each)
             else:
@@ -53,98 +53,115 @@ class Claimed:
 
 
 @contextmanager
-def claiming(world: World, source: Source, actions: Sequence[Action]) -> Iterator[Claimed]:
+def acquire_locks(world: Providers, source: SourceRevision, actions: Sequence[Action]) -> Iterator[AcquiredLocks]:
     """Claim as much as is free for as long as the block goes on."""
-    asked = _Asked(actions, source)
-    notes = journal(world.state)
-    dead = [holder for holder, entry in notes.cut_off().items() if ended(entry.get("process", {}))]
-    taken = take(world.state.home, _sightings(world.state, world.config.lease), asked.claim, dead)
-    for each in (*dead, *(claim.holder for claim in taken.over)):
-        notes.append({"event": ENDED, "holder": each, "at": now()})
-    if taken.held is None:
-        yield Claimed(asked.barred, None, taken.over)
+    asked = _LockRequest(actions, source)
+    notes = open_journal(world.state_store)
+    dead = [
+        holder for holder, entry in notes.interrupted_applies().items() if has_process_exited(entry.get("process", {}))
+    ]
+    taken = acquire_lock(
+        world.state_store.ref_store, _lease_observations(world.state_store, world.config.lease), asked.make_lock, dead
+    )
+    for each in (*dead, *(claim.holder for claim in taken.taken_over)):
+        notes.append({"event": ENDED_EVENT, "holder": each, "at": utc_timestamp()})
+    if taken.held_lock is None:
+        yield AcquiredLocks(asked.locked_out, None, taken.taken_over)
         return
-    told = {"holder": taken.held.claim.holder, "at": now()}
-    notes.append({**told, "event": BEGUN, "process": dict(taken.held.claim.process), "commit": source.commit})
-    taken.held.begin()
+    told = {"holder": taken.held_lock.lock.holder, "at": utc_timestamp()}
+    notes.append(
+        {**told, "event": STARTED_EVENT, "process": dict(taken.held_lock.lock.process), "commit": source.commit}
+    )
+    taken.held_lock.start_heartbeat()
     try:
-        yield Claimed(asked.barred, taken.held, taken.over)
+        yield AcquiredLocks(asked.locked_out, taken.held_lock, taken.taken_over)
     finally:
-        taken.held.release()
-        notes.append({**told, "event": ENDED, "at": now()})
+        taken.held_lock.release()
+        notes.append({**told, "event": ENDED_EVENT, "at": utc_timestamp()})
         notes.trim()
 
 
-def sweep(state: State, lease: float) -> tuple[Claim, ...]:
+def release_stale_locks(state: StateStore, lease: float) -> tuple[Lock, ...]:
     """End the claims of holders that are no more; return them."""
-    return take(state.home, _sightings(state, lease), lambda _others: None).over if state.home.read(REF) else ()
+    return (
+        acquire_lock(state.ref_store, _lease_observations(state, lease), lambda _others: None).taken_over
+        if state.ref_store.read_ref(LOCKS_REF)
+        else ()
+    )
 
 
-def journal(state: State) -> Journal:
+def open_journal(state: StateStore) -> Journal:
     """Return the journal of this clone for a live state."""
-    return Journal(state.local / f"journal-{state.name}-{state.target}.jsonl")
+    return Journal(state.local_folder / f"journal-{state.name}-{state.target}.jsonl")
 
 
-def _sightings(state: State, lease: float) -> Sightings:
-    return Sightings(state.local / f"seen-{state.name}-{state.target}.json", lease)
+def _lease_observations(state: StateStore, lease: float) -> LeaseObservations:
+    return LeaseObservations(state.local_folder / f"seen-{state.name}-{state.target}.json", lease)
 
 
 @dataclass(slots=True)
-class _Asked:
+class _LockRequest:
     """What an apply would do, parted into what it may do and what others bar."""
 
     actions: Sequence[Action]
-    source: Source
+    source: SourceRevision
     granted: list[Action] = field(default_factory=list)
-    barred: dict[str, Claim] = field(default_factory=dict)
+    locked_out: dict[str, Lock] = field(default_factory=dict)
 
-    def claim(self, others: Mapping[str, Claim]) -> Claim | None:
+    def make_lock(self, others: Mapping[str, Lock]) -> Lock | None:
         """Claim for every action that nobody bars, nor anything that it needs; nothing where that is none."""
-        self.granted, self.barred = [], {}
+        self.granted, self.locked_out = [], {}
         for action in self.actions:
-            by = next((each for each in others.values() if each.bars(_changed(action), _read(action))), None)
-            by = by or next((self.barred[key] for key in action.needs if key in self.barred), None)
+            by = next(
+                (
+                    each
+                    for each in others.values()
+                    if each.conflicts_with(_exclusive_addresses(action), _shared_addresses(action))
+                ),
+                None,
+            )
+            by = by or next((self.locked_out[key] for key in action.needs if key in self.locked_out), None)
             if by is None:
                 self.granted.append(action)
             else:
-                self.barred[action.key] = by
-        return self._made() if self.granted else None
+                self.locked_out[action.key] = by
+        return self._granted_lock() if self.granted else None
 
-    def _made(self) -> Claim:
-        exclusive = frozenset(each for action in self.granted for each in _changed(action))
-        shared = frozenset(each for action in self.granted for each in _read(action)) - exclusive
-        return Claim(
+    def _granted_lock(self) -> Lock:
+        exclusive = frozenset(each for action in self.granted for each in _exclusive_addresses(action))
+        shared = frozenset(each for action in self.granted for each in _shared_addresses(action)) - exclusive
+        return Lock(
             holder=secrets.token_hex(6),
-            user=user(),
-            host=host(),
-            since=now(),
+            user=user_name(),
+            host=host_name(),
+            since=utc_timestamp(),
             commit=self.source.commit,
-            ci=_ci(os.environ),
-            process=this(),
+            ci=_ci_run_url(os.environ),
+            process=describe_current_process(),
             exclusive=exclusive,
             shared=shared,
-            intents=tuple(_intents(self.granted)),
+            intents=tuple(_run_intents(self.granted)),
         )
 
 
-def _changed(action: Action) -> tuple[Address, ...]:
+def _exclusive_addresses(action: Action) -> tuple[Address, ...]:
     return (action.address, action.moved_from) if action.moved_from else (action.address,)
 
 
-def _read(action: Action) -> tuple[Address, ...]:
-    return tuple(each.address for each in action.node.references.values()) if action.node else ()
+def _shared_addresses(action: Action) -> tuple[Address, ...]:
+    return tuple(each.address for each in action.resolved.references.values()) if action.resolved else ()
 
 
-def _intents(actions: Sequence[Action]) -> Iterator[Mapping[str, Json]]:
+def _run_intents(actions: Sequence[Action]) -> Iterator[Mapping[str, Json]]:
     for each in actions:
         if each.op is Op.SUBMIT and each.run is not None:
             run = each.run
             yield {"run": run.id, "token": run.token, "backend": run.backend, "attempt": run.attempt}
 
 
-def _ci(environment: Mapping[str, str]) -> str:
+def _ci_run_url(environment: Mapping[str, str]) -> str:
     """Return the address of the CI run that this is, "" where it is none."""
-    server, repository, run = (environment.get(each, "") for each in _GITHUB)
+    server, repository, run = (environment.get(each, "") for each in _GITHUB_VARIABLES)
     if run:
         return f"{server}/{repository}/actions/runs/{run}"
-    return next((environment[each] for each in _CI_RUN if environment.get(each)), "")
+    return next((environment[each] for each in _CI_RUN_VARIABLES if environment.get(each)), "")

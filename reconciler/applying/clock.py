@@ -5,6 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
-def now(precision: str = "seconds") -> str:
+def utc_timestamp(precision: str = "seconds") -> str:
     """Return the time of day: UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")

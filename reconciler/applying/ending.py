@@ -9,40 +9,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-_NAP_SECONDS = 0.2  # how long a signal may have to wait for a pause to end
+_POLL_SECONDS = 0.2  # how long a signal may have to wait for a pause to end
 
 
 @dataclass(slots=True)
-class Ending:
+class GracefulShutdown:
     """Whether somebody wants it to end: 0, or the signal that said so.
 
     A second signal interrupts whatever is going on. ``said`` is called by the first one, in the signal's handler.
     """
 
-    said: Callable[[], None] = lambda: None
-    by: int = 0
+    on_signal: Callable[[], None] = lambda: None
+    signal_number: int = 0
 
     def __call__(self) -> bool:
-        return bool(self.by)
+        return bool(self.signal_number)
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Take SIGTERM and SIGINT for as long as the block goes on."""
-        before = {each: signal.signal(each, self._heard) for each in (signal.SIGTERM, signal.SIGINT)}
+        before = {each: signal.signal(each, self._handle_signal) for each in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Wait, unless it is to end."""
         until = time.monotonic() + seconds
-        while not self.by and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _NAP_SECONDS))
+        while not self.signal_number and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _POLL_SECONDS))
 
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.by:
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal_number:
             raise KeyboardInterrupt
-        self.by = number
-        self.said()
+        self.signal_number = number
+        self.on_signal()

@@ -6,84 +6,88 @@ CI least of all, brings it back; the first commit that is newer goes on from the
 
 from __future__ import annotations
 
-from reconciler.applying.clock import now
-from reconciler.diagnostics import failure
+from reconciler.applying.clock import utc_timestamp
+from reconciler.diagnostics import user_error
 from reconciler.git.repository import Repository
-from reconciler.live.state import State, Writes
-from reconciler.model import Live, Rollback, Source
+from reconciler.live.state import StateStore, WriteBatch
+from reconciler.model import Rollback, SourceRevision, State
 from reconciler.planning.policy import Policy
 
-_SHORT = 10
+_ABBREV_LENGTH = 10
 
 
-def check_rewind(repository: Repository, live: Live, source: Source, policy: Policy) -> tuple[str, ...]:
+def check_fast_forward(repository: Repository, live: State, source: SourceRevision, policy: Policy) -> tuple[str, ...]:
     """Return a note where Git cannot tell whether the commit is a newer one.
 
     Raises UserError: ``apply-rewinds`` where it is not, ``rolled-back`` where it was taken back.
     """
     if policy.allow_rewind:
         return ()
-    if _is_held(repository, live, source):
-        raise failure("rolled-back", f"{told(live.rollback)}, and this is {source.commit[:_SHORT]}", _NEWER)
-    if live.applied in ("", source.commit):
+    if _is_rolled_back(repository, live, source):
+        raise user_error(
+            "rolled-back",
+            f"{describe_rollback(live.rollback)}, and this is {source.commit[:_ABBREV_LENGTH]}",
+            _ROLLED_BACK_HINT,
+        )
+    if live.applied_commit in ("", source.commit):
         return ()
-    short = live.applied[:_SHORT]
-    behind = repository.is_ancestor(live.applied, source.commit)
+    short = live.applied_commit[:_ABBREV_LENGTH]
+    behind = repository.is_ancestor(live.applied_commit, source.commit)
     if behind is None:
         unknown = f"whether this commit follows {short}, which was applied last, is unknown in this clone"
         return (f"{unknown}: if it does not, it takes back what that one brought (`git fetch --unshallow` tells)",)
     if behind:
         return ()
-    message = f"commit {short} was applied last, and {source.commit[:_SHORT]} does not follow it"
+    message = f"commit {short} was applied last, and {source.commit[:_ABBREV_LENGTH]} does not follow it"
     hint = "check out one that does, or take back what it brought with `mlgit apply --allow-rewind`"
-    raise failure("apply-rewinds", message, hint)
+    raise user_error("apply-rewinds", message, hint)
 
 
-def check_meanwhile(repository: Repository, live: Live, source: Source, first: str) -> None:
+def check_no_concurrent_apply(repository: Repository, live: State, source: SourceRevision, first: str) -> None:
     """Raise UserError ``applied-meanwhile`` if, since an apply began, another one applied what does not lead to it.
 
     ``first`` is the commit that was applied last when that apply had done its first round.
     """
-    known = live.applied in (first, source.commit) or repository.is_ancestor(live.applied, source.commit)
-    if known and not _is_held(repository, live, source):
+    known = live.applied_commit in (first, source.commit) or repository.is_ancestor(live.applied_commit, source.commit)
+    if known and not _is_rolled_back(repository, live, source):
         return
-    message = f"commit {live.applied[:_SHORT]} was applied meanwhile; this apply of {source.commit[:_SHORT]} ends here"
-    raise failure("applied-meanwhile", message, "what it did is recorded; `mlgit apply` of the newer commit goes on")
+    message = f"commit {live.applied_commit[:_ABBREV_LENGTH]} was applied meanwhile; this apply of {source.commit[:_ABBREV_LENGTH]} ends here"
+    raise user_error("applied-meanwhile", message, "what it did is recorded; `mlgit apply` of the newer commit goes on")
 
 
-_NEWER = "commit a newer change on top, or bring it back as it was with `mlgit apply --allow-rewind`"
+_ROLLED_BACK_HINT = "commit a newer change on top, or bring it back as it was with `mlgit apply --allow-rewind`"
 
 
-def told(held: Rollback | None) -> str:
+def describe_rollback(held: Rollback | None) -> str:
     """Say who went back, from what to what and when; "" where nobody did."""
     if held is None:
         return ""
-    return f"{held.by} rolled back from {held.commit[:_SHORT]} to {held.to[:_SHORT]} at {held.at}"
+    return f"{held.by} rolled back from {held.commit[:_ABBREV_LENGTH]} to {held.to[:_ABBREV_LENGTH]} at {held.at}"
 
 
-def hold(state: State, live: Live, source: Source, by: str, title: str) -> None:
+def write_rollback_hold(state: StateStore, live: State, source: SourceRevision, by: str, title: str) -> None:
     """Write that what was applied last is taken back, and that the source is in force instead.
 
     To roll back to what is held already is to go forward again: then nothing is held any more.
     """
-    newest = live.rollback.commit if live.rollback and live.applied == live.rollback.to else live.applied
-    held = {"commit": newest, "to": source.commit, "by": by, "at": now()}
-    message = f"rollback: {live.applied[:_SHORT]} to {source.commit[:_SHORT]}\n\n{title}\n"
+    newest = live.rollback.commit if live.rollback and live.applied_commit == live.rollback.to else live.applied_commit
+    held = {"commit": newest, "to": source.commit, "by": by, "at": utc_timestamp()}
+    message = f"rollback: {live.applied_commit[:_ABBREV_LENGTH]} to {source.commit[:_ABBREV_LENGTH]}\n\n{title}\n"
     meta = {"applied": source.commit, "held": held if newest != source.commit else None}
-    state.write(Writes(meta=meta), message)
+    state.write(WriteBatch(meta=meta), message)
 
 
-def lift(state: State, live: Live, source: Source, policy: Policy, title: str) -> None:
+def lift_rollback_hold(state: StateStore, live: State, source: SourceRevision, policy: Policy, title: str) -> None:
     """Let everybody apply again, where this commit is newer than what was rolled back, or is wanted all the same."""
     held = live.rollback
     if held is None or source.commit == held.to:
         return
-    if policy.allow_rewind or is_newer(state.repository, live, source):
-        message = f"apply: go on from {source.commit[:_SHORT]} after the rollback\n\n{title}\n"
-        state.write(Writes(meta={"applied": source.commit, "held": None}), message)
+    if policy.allow_rewind or is_newer_than_rollback(state.repository, live, source):
+        message = f"apply: go on from {source.commit[:_ABBREV_LENGTH]} after the rollback\n\n{title}\n"
+        state.write(WriteBatch(meta={"applied": source.commit, "held": None}), message)
 
 
-def is_newer(repository: Repository, live: Live, source: Source) -> bool:
+def is_newer_than_rollback(repository: Repository, live: State, source: SourceRevision) -> bool:
     """Tell whether a commit follows the one that was rolled back, so that it may go on from there."""
     held = live.rollback
     if held is None or source.commit in ("", held.commit):
@@ -91,10 +95,13 @@ def is_newer(repository: Repository, live: Live, source: Source) -> bool:
     return bool(repository.is_ancestor(held.commit, source.commit))
 
 
-def _is_held(repository: Repository, live: Live, source: Source) -> bool:
+def _is_rolled_back(repository: Repository, live: State, source: SourceRevision) -> bool:
     held = live.rollback
     if held is None or source.commit == held.to:
         return False
     if source.commit == held.commit:
         return True
-    return not is_newer(repository, live, source) and repository.is_ancestor(source.commit, held.commit) is not False
+    return (
+        not is_newer_than_rollback(repository, live, source)
+        and repository.is_ancestor(source.commit, held.commit) is not False
+    )

@@ -15,24 +15,24 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.diagnostics import failure
-from reconciler.model import Json, Report, Run
+from reconciler.diagnostics import user_error
+from reconciler.model import Json, Run, RunReport
 
-GROUP = "mlgit.backends"
+ENTRY_POINT_GROUP = "mlgit.backends"
 
-File = tuple[str, str, int]  # path within its folder, object that holds the bytes, mode as Git writes it
+FileSpec = tuple[str, str, int]  # path within its folder, object that holds the bytes, mode as Git writes it
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Task:
     """One run with everything found that it needs: files in the store, an environment that is built."""
 
     run: Run
     command: str
-    code: tuple[File, ...] = ()
+    code: tuple[FileSpec, ...] = ()
     inputs: Mapping[str, Json] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
-    path: tuple[str, ...] = ()
+    path_entries: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
@@ -51,11 +51,11 @@ class Backend(Protocol):
     """Runs jobs in one sort of place."""
 
     @property
-    def one_host(self) -> bool:
+    def is_host_bound(self) -> bool:
         """Whether its runs are on the machine that starts them, so that no other can ask how they stand."""
         ...
 
-    def render(self, work: Work) -> Submission:
+    def make_submission(self, work: Task) -> Submission:
         """Say what would be submitted; pure."""
         ...
 
@@ -63,11 +63,11 @@ class Backend(Protocol):
         """Start the run. A submission whose token is known already changes nothing."""
         ...
 
-    def find(self, run: str, token: str) -> Report | None:
+    def find(self, run: str, token: str) -> RunReport | None:
         """Say how the run with that token stands; None where it was never submitted here."""
         ...
 
-    def poll(self, runs: Iterable[str]) -> Mapping[str, Report]:
+    def poll(self, runs: Iterable[str]) -> Mapping[str, RunReport]:
         """Say how runs stand, all in one go; a run that is gone without a result is lost."""
         ...
 
@@ -75,54 +75,54 @@ class Backend(Protocol):
         """Stop a run and everything it started; return when none of it is left. A run that has ended stays so."""
         ...
 
-    def log(self, run: str) -> Path:
+    def log_path(self, run: str) -> Path:
         """Return the file that the run's output goes to; it may not be there yet."""
         ...
 
-    def outputs(self, run: str) -> Path:
+    def outputs_path(self, run: str) -> Path:
         """Return the folder that holds one folder for each output of a completed run."""
         ...
 
-    def metrics(self, run: str) -> Path:
+    def metrics_path(self, run: str) -> Path:
         """Return the file with the run's metrics, one JSON object a line; it may not be there yet."""
         ...
 
 
-Factory = Callable[[Mapping[str, Json], Path], Backend]
+BackendFactory = Callable[[Mapping[str, Json], Path], Backend]
 """Makes a backend from its settings in mlgit.yml and the folder of the store."""
 
 
-def names() -> tuple[str, ...]:
+def backend_names() -> tuple[str, ...]:
     """Name every sort of backend that `load` knows."""
-    return tuple(sorted({*_own_names(), *(each.name for each in entry_points(group=GROUP))}))
+    return tuple(sorted({*_builtin_backends(), *(each.name for each in entry_points(group=ENTRY_POINT_GROUP))}))
 
 
-def knows(name: str) -> bool:
+def has_backend(name: str) -> bool:
     """Tell whether `load` knows the name; quicker than looking through all names."""
-    return name in _own_names() or bool(entry_points(group=GROUP, name=name))
+    return name in _builtin_backends() or bool(entry_points(group=ENTRY_POINT_GROUP, name=name))
 
 
-def load(settings: Mapping[str, Json], store: Path) -> Backend:
+def load_backend(settings: Mapping[str, Json], store: Path) -> Backend:
     """Make the backend that the settings' ``type`` names; imported only when asked for.
 
     Raises UserError: ``backend-unknown``.
     """
     name = settings["type"]
-    if name in _own_names():
-        own: Factory = importlib.import_module(f"{__name__}.{name}").BACKEND
+    if name in _builtin_backends():
+        own: BackendFactory = importlib.import_module(f"{__name__}.{name}").BACKEND
         return own(settings, store)
-    for point in entry_points(group=GROUP, name=name):
-        plugged: Factory = point.load()
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        plugged: BackendFactory = point.load()
         return plugged(settings, store)
-    close = difflib.get_close_matches(name, names(), 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names())}"
-    raise failure("backend-unknown", f"there is no backend of type {name}", hint)
+    close = difflib.get_close_matches(name, backend_names(), 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(backend_names())}"
+    raise user_error("backend-unknown", f"there is no backend of type {name}", hint)
 
 
 def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> dict[str, Backend]:
     """Make every backend that mlgit.yml names, by the names it gives them."""
-    return {name: load(each, store) for name, each in settings.items()}
+    return {name: load_backend(each, store) for name, each in settings.items()}
 
 
-def _own_names() -> tuple[str, ...]:
+def _builtin_backends() -> tuple[str, ...]:
     return tuple(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))

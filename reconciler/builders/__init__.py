@@ -16,9 +16,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 
-GROUP = "mlgit.builders"
+ENTRY_POINT_GROUP = "mlgit.builders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class BuildRequest:
     """``environment/sklearn``, for messages."""
     fingerprint: str
     """Of the environment as declared."""
-    python: str
+    requires_python: str
     """A version specifier such as ``>=3.11``; blank for any."""
     packages: tuple[str, ...]
     """PEP 508 requirements, in the order in which they were written."""
@@ -42,7 +42,7 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
+class BuiltEnvironment:
     """An environment that is there: what it is, and how a run gets into it."""
 
     builder: str
@@ -50,10 +50,10 @@ class Build:
     identity: str
     """Digest of the content: lock, Python version and platform. Equal identities are one environment."""
     prefix: str
-    python: str
+    python_version: str
     """The full version, such as ``3.11.7``."""
     lock: str
-    path: tuple[str, ...]
+    path_entries: tuple[str, ...]
     """Folders to put in front of PATH."""
     variables: tuple[tuple[str, str], ...] = ()
     """Environment variables to set, as pairs so that the value stays hashable; ``dict()`` reads them."""
@@ -65,18 +65,18 @@ class Builder(Protocol):
     @property
     def name(self) -> str: ...
 
-    def render(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildRequest:
+    def plan_build(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildRequest:
         """Say what would be built; pure. `spec` is the asset as JSON, its ``conda_file`` already parsed.
 
         Raises UserError (``builder-cannot``, ``requirement-refused``) with everything this builder cannot do.
         """
         ...
 
-    def find(self, fingerprint: str) -> Build | None:
+    def find(self, fingerprint: str) -> BuiltEnvironment | None:
         """Give the finished build of that fingerprint on this machine, if there is one."""
         ...
 
-    def build(self, request: BuildRequest, progress: Callable[[str], None]) -> Build:
+    def build(self, request: BuildRequest, progress: Callable[[str], None]) -> BuiltEnvironment:
         """Build, or reuse what is there; whole or not at all. `progress` gets short plain lines."""
         ...
 
@@ -85,53 +85,53 @@ class Builder(Protocol):
         ...
 
 
-Factory = Callable[[Path | None], Builder]
+BuilderFactory = Callable[[Path | None], Builder]
 """Makes a builder that keeps its environments below the folder given; None is the user's cache folder."""
 
 
-def names() -> tuple[str, ...]:
+def builder_names() -> tuple[str, ...]:
     """Name every builder that `load` knows."""
-    return tuple(sorted({*_own_names(), *(each.name for each in entry_points(group=GROUP))}))
+    return tuple(sorted({*_builtin_builders(), *(each.name for each in entry_points(group=ENTRY_POINT_GROUP))}))
 
 
-def knows(name: str) -> bool:
+def has_builder(name: str) -> bool:
     """Tell whether `load` knows the name; quicker than looking through all names."""
-    return name in _own_names() or bool(entry_points(group=GROUP, name=name))
+    return name in _builtin_builders() or bool(entry_points(group=ENTRY_POINT_GROUP, name=name))
 
 
-def load(name: str, root: Path | None = None) -> Builder:
+def load_builder(name: str, root: Path | None = None) -> Builder:
     """Give the builder of that name: a module of this package, else an entry point; imported only when asked for.
 
     Raises UserError: ``builder-unknown``, or ``builder-broken`` for a plug-in that cannot be imported.
     """
-    if name in _own_names():
-        own: Factory = importlib.import_module(f"{__name__}.{name}").BUILDER
+    if name in _builtin_builders():
+        own: BuilderFactory = importlib.import_module(f"{__name__}.{name}").BUILDER
         return own(root)
-    for point in entry_points(group=GROUP, name=name):
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
         try:
-            plugged: Factory = point.load()
+            plugged: BuilderFactory = point.load()
         except Exception as error:
             message = f"the builder '{name}' cannot be loaded from {point.value}: {error}"
-            raise failure("builder-broken", message, "reinstall the package it comes from, or remove it") from error
+            raise user_error("builder-broken", message, "reinstall the package it comes from, or remove it") from error
         return plugged(root)
-    close = difflib.get_close_matches(name, names(), 1)
-    hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names())}"
-    raise failure("builder-unknown", f"there is no builder '{name}'", hint)
+    close = difflib.get_close_matches(name, builder_names(), 1)
+    hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(builder_names())}"
+    raise user_error("builder-unknown", f"there is no builder '{name}'", hint)
 
 
-def to_json(build: Build) -> dict[str, Any]:
+def built_environment_to_json(build: BuiltEnvironment) -> dict[str, Any]:
     """Write a build as JSON values."""
     return {
         "builder": build.builder,
         "fingerprint": build.fingerprint,
         "identity": build.identity,
         "prefix": build.prefix,
-        "python": build.python,
+        "python": build.python_version,
         "lock": build.lock,
-        "path": list(build.path),
+        "path": list(build.path_entries),
         "variables": dict(build.variables),
     }
 
 
-def _own_names() -> tuple[str, ...]:
+def _builtin_builders() -> tuple[str, ...]:
     return tuple(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))

@@ -17,90 +17,96 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from reconciler.diagnostics import Diagnostic, UserError
 
 _PYTHON = "python"
-_FROM_PIP_TOO = frozenset({"pip", "setuptools", "wheel"})  # the same project under the same name in both worlds
+_SAME_NAME_ON_PYPI = frozenset({"pip", "setuptools", "wheel"})  # the same project under the same name in both worlds
 
 _CONDA_ENTRY = re.compile(r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
-_IN_BRACKETS = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
-_CLAUSE = re.compile(r"(?P<operator>==|=|!=|>=|<=|~=|>|<)?\s*(?P<number>\d[\w.!+]*?)(?P<any>\.?\*)?(?:[=\s]\s*[\w*]+)?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OPTION = re.compile(r"(?:^|\s)(--[\w-]+|-\w?)")
+_BRACKETED_VERSION = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
+_VERSION_CLAUSE = re.compile(
+    r"(?P<operator>==|=|!=|>=|<=|~=|>|<)?\s*(?P<number>\d[\w.!+]*?)(?P<any>\.?\*)?(?:[=\s]\s*[\w*]+)?"
+)
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PIP_OPTION = re.compile(r"(?:^|\s)(--[\w-]+|-\w?)")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _PATH_OR_URL = re.compile(r"^[.~]|[/\\]|\.(?:whl|zip|tar\.\w+|tgz|txt)$")
-_CREDENTIALS = re.compile(r"//[^/\s]*@|\?\S+")
+_URL_CREDENTIALS = re.compile(r"//[^/\s]*@|\?\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class CondaFile:
     """What an environment without conda can be made of."""
 
-    python: str = ""
+    requires_python: str = ""
     packages: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
-class _Findings:
+class _ParseResult:
     """What reading collects; all problems are reported together."""
 
     address: str
-    python: list[str]
+    python_specifiers: list[str]
     packages: list[str]
-    problems: list[Diagnostic]
+    diagnostics: list[Diagnostic]
 
-    def cannot(self, what: str, hint: str, code: str = "builder-cannot") -> None:
-        self.problems.append(Diagnostic(code, f"{self.address}: {what}", hint=hint))
+    def add_problem(self, what: str, hint: str, code: str = "builder-cannot") -> None:
+        self.diagnostics.append(Diagnostic(code, f"{self.address}: {what}", hint=hint))
 
 
-def read(address: str, content: Mapping[str, Any]) -> CondaFile:
+def parse_conda_file(address: str, content: Mapping[str, Any]) -> CondaFile:
     """Read a parsed conda file; raises UserError with every entry that cannot be used."""
-    found = _Findings(address, [], [], [])
+    found = _ParseResult(address, [], [], [])
     for entry in content.get("dependencies") or ():
         match entry:
             case str():
-                _read_conda(entry, found)
+                _parse_conda_entry(entry, found)
             case {"pip": entries, **rest} if not rest:
                 for each in entries or ():
-                    _read_pip(str(each), found)
+                    _parse_pip_entry(str(each), found)
             case _:
-                found.cannot(
+                found.add_problem(
                     f"'{entry}' is no dependency of a conda file", "write 'name=version', or 'pip:' and a list"
                 )
-    variables = tuple(_variables(content.get("variables") or {}, found))
-    if found.problems:
-        raise UserError(*found.problems)
-    return CondaFile(str(SpecifierSet(",".join(found.python))), tuple(dict.fromkeys(found.packages)), variables)
+    variables = tuple(_parse_variables(content.get("variables") or {}, found))
+    if found.diagnostics:
+        raise UserError(*found.diagnostics)
+    return CondaFile(
+        str(SpecifierSet(",".join(found.python_specifiers))), tuple(dict.fromkeys(found.packages)), variables
+    )
 
 
-def _read_conda(entry: str, found: _Findings) -> None:
+def _parse_conda_entry(entry: str, found: _ParseResult) -> None:
     parsed = _CONDA_ENTRY.fullmatch(entry.strip())
     name = parsed["name"].lower() if parsed else entry
-    if not parsed or name not in {_PYTHON, *_FROM_PIP_TOO}:
+    if not parsed or name not in {_PYTHON, *_SAME_NAME_ON_PYPI}:
         hint = "move it under 'pip:', or build this environment with another builder"
-        found.cannot(f"the venv builder cannot install the conda package '{entry}'", hint)
+        found.add_problem(f"the venv builder cannot install the conda package '{entry}'", hint)
         return
     try:
-        version = _specifier(parsed["version"].strip(), exact_means_series=name == _PYTHON)
+        version = _to_pep440_specifier(parsed["version"].strip(), exact_means_series=name == _PYTHON)
     except ValueError:
         hint = f"write it as {name}=3.11, or {name}>=3.11,<3.13" if name == _PYTHON else f"write it as {name}>=1.0"
-        found.cannot(f"the version in '{entry}' is not understood", hint)
+        found.add_problem(f"the version in '{entry}' is not understood", hint)
         return
     if name == _PYTHON:
-        found.python.append(version)
+        found.python_specifiers.append(version)
     else:
         found.packages.append(name + version)
 
 
-def _specifier(version: str, *, exact_means_series: bool) -> str:
+def _to_pep440_specifier(version: str, *, exact_means_series: bool) -> str:
     """Turn a version as conda writes it into PEP 440; raises ValueError (InvalidSpecifier is one)."""
-    if bracketed := _IN_BRACKETS.fullmatch(version):
+    if bracketed := _BRACKETED_VERSION.fullmatch(version):
         version = bracketed[1]
     if version in {"", "*"}:
         return ""
-    return str(SpecifierSet(",".join(_clause(each.strip(), exact_means_series) for each in version.split(","))))
+    return str(
+        SpecifierSet(",".join(_to_pep440_clause(each.strip(), exact_means_series) for each in version.split(",")))
+    )
 
 
-def _clause(text: str, exact_means_series: bool) -> str:  # noqa: FBT001  -- private, named where it comes from
-    parsed = _CLAUSE.fullmatch(text)
+def _to_pep440_clause(text: str, exact_means_series: bool) -> str:  # noqa: FBT001  -- private, named where it comes from
+    parsed = _VERSION_CLAUSE.fullmatch(text)
     if not parsed:
         raise InvalidSpecifier(text)
     operator, number = parsed["operator"] or "==", parsed["number"]
@@ -111,32 +117,32 @@ def _clause(text: str, exact_means_series: bool) -> str:  # noqa: FBT001  -- pri
     return operator + number + (".*" if operator == "!=" and parsed["any"] else "")
 
 
-def _read_pip(entry: str, found: _Findings) -> None:
+def _parse_pip_entry(entry: str, found: _ParseResult) -> None:
     text = _COMMENT.sub("", entry).strip()
     if not text:
         return
-    if option := _OPTION.search(text):
+    if option := _PIP_OPTION.search(text):
         hint = "list the packages themselves; an index is configured where environments are built (UV_DEFAULT_INDEX)"
-        found.cannot(f"the pip option '{option[1]}' is not taken from a conda file", hint, "requirement-refused")
+        found.add_problem(f"the pip option '{option[1]}' is not taken from a conda file", hint, "requirement-refused")
         return
-    shown = _CREDENTIALS.sub(lambda part: "//***@" if part[0].startswith("//") else "?***", text)
+    shown = _URL_CREDENTIALS.sub(lambda part: "//***@" if part[0].startswith("//") else "?***", text)
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
         requirement = None
     if (requirement and requirement.url) or _PATH_OR_URL.search(text.partition(";")[0].strip()):
         hint = "name a package that is published; code from the repository belongs into the job's 'code'"
-        found.cannot(f"'{shown}' is a path or a URL, which would run code to build", hint, "requirement-refused")
+        found.add_problem(f"'{shown}' is a path or a URL, which would run code to build", hint, "requirement-refused")
     elif requirement:
         found.packages.append(str(requirement))
     else:
         hint = "write it as pip does, such as pandas>=2.0"
-        found.cannot(f"'{shown}' is not a package requirement", hint, "requirement-refused")
+        found.add_problem(f"'{shown}' is not a package requirement", hint, "requirement-refused")
 
 
-def _variables(declared: Mapping[str, Any], found: _Findings) -> Iterator[tuple[str, str]]:
+def _parse_variables(declared: Mapping[str, Any], found: _ParseResult) -> Iterator[tuple[str, str]]:
     for name, value in declared.items():
-        if not _VARIABLE.fullmatch(str(name)):
-            found.cannot(f"'{name}' cannot be the name of a variable", "use letters, digits and underscores")
+        if not _VARIABLE_NAME.fullmatch(str(name)):
+            found.add_problem(f"'{name}' cannot be the name of a variable", "use letters, digits and underscores")
         elif value is not None:
             yield str(name), str(value)

@@ -19,7 +19,7 @@ import click
 from reconciler import __version__
 from reconciler.diagnostics import UserError
 from reconciler.format.suggest import did_you_mean
-from reconciler.render.excerpt import visible
+from reconciler.render.excerpt import sanitize_text
 
 # Command -> the line that `mlgit --help` shows of it; the module of that name has the command.
 COMMANDS: Mapping[str, str] = {
@@ -46,15 +46,15 @@ COMMANDS: Mapping[str, str] = {
     "explain": "Say what a diagnostic means, and how to cure it.",
 }
 
-INTERRUPTED = 130
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_ROOM = "  help: free some space, and run the command again: what was recorded by then stands"
+EXIT_INTERRUPTED = 130
+_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL_HINT = "  help: free some space, and run the command again: what was recorded by then stands"
 
-_BUG = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
+_BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""
 
 
-class _Commands(click.Group):
+class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -78,7 +78,7 @@ class _Commands(click.Group):
 
 
 @click.group(
-    cls=_Commands,
+    cls=_LazyGroup,
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -107,38 +107,38 @@ def main(context: click.Context, folder: str | None) -> int:
 
 def run() -> None:
     """Run the command line and exit; every way in which it can end has its exit code here."""
-    sys.exit(_exit_code())
+    sys.exit(_run_main())
 
 
-def _exit_code() -> int:  # noqa: PLR0911 - one return for each way to end
+def _run_main() -> int:  # noqa: PLR0911 - one return for each way to end
     try:
         result = main.main(prog_name="mlgit", standalone_mode=False)
     except UserError as error:
-        return _say(*(f"{each}" for each in _explained(error)), code=1)
+        return _print_error(*(f"{each}" for each in _user_error_lines(error)), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
-        return _say(*usage, visible(f"error: {error.format_message()}"), code=1)
+        return _print_error(*usage, sanitize_text(f"error: {error.format_message()}"), code=1)
     except click.ClickException as error:
-        return _say(f"error: {error.format_message()}", code=1)
+        return _print_error(f"error: {error.format_message()}", code=1)
     except (click.Abort, KeyboardInterrupt) as stopped:
-        return _say(str(stopped) or "interrupted", code=INTERRUPTED)
+        return _print_error(str(stopped) or "interrupted", code=EXIT_INTERRUPTED)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL_ERRNOS:
             where = error.filename or "a file"
-            return _say(f"error: there is no room left to write {where} [disk-full]", _ROOM, code=1)
-        return _broken(error)
+            return _print_error(f"error: there is no room left to write {where} [disk-full]", _DISK_FULL_HINT, code=1)
+        return _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
-        return _broken(error)
+        return _report_bug(error)
     return result if isinstance(result, int) else 0
 
 
-def _broken(error: Exception) -> int:
-    if isinstance(error, BrokenPipeError) and _reader_is_gone():
+def _report_bug(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError) and _is_stdout_closed():
         return 1
-    return _say(traceback.format_exc(), _BUG, code=3)
+    return _print_error(traceback.format_exc(), _BUG_MESSAGE, code=3)
 
 
-def _reader_is_gone() -> bool:
+def _is_stdout_closed() -> bool:
     """Tell whether standard output is what broke, as in ``mlgit log | head``; then nothing more is said to it."""
     try:
         sys.stdout.flush()
@@ -148,15 +148,15 @@ def _reader_is_gone() -> bool:
     return False
 
 
-def _explained(error: UserError) -> list[str]:
+def _user_error_lines(error: UserError) -> list[str]:
     lines = []
     for each in error.diagnostics:
         where = f"{each.span}: " if each.span else ""
         lines.append(f"{where}{each.severity}: {each.message} [{each.code}]")
         lines += [f"  help: {each.hint}"] if each.hint else []
-    return [visible(each) for each in lines]
+    return [sanitize_text(each) for each in lines]
 
 
-def _say(*lines: str, code: int) -> int:
+def _print_error(*lines: str, code: int) -> int:
     click.echo("\n".join(lines), err=True)
     return code

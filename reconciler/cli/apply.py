@@ -9,32 +9,32 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.claiming import sweep
-from reconciler.applying.ending import Ending
-from reconciler.applying.job import PARALLELISM, Job, Result
-from reconciler.applying.rewind import check_rewind, lift
-from reconciler.applying.world import World
-from reconciler.cli.approved import read_plan, session_of
-from reconciler.cli.asking import ask
+from reconciler.applying.claiming import release_stale_locks
+from reconciler.applying.ending import GracefulShutdown
+from reconciler.applying.job import DEFAULT_PARALLELISM, ApplyRequest, ApplyResult
+from reconciler.applying.rewind import check_fast_forward, lift_rollback_hold
+from reconciler.applying.world import Providers
+from reconciler.cli.approved import open_session_for_plan, read_saved_plan
+from reconciler.cli.asking import require_approval
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
-from reconciler.cli.planned import made, policy_of
-from reconciler.cli.session import Session, checked, open_session
-from reconciler.cli.stream import Stream, streaming
-from reconciler.cli.terminal import Progressing, Terminal
-from reconciler.diagnostics import failure
-from reconciler.live.process import host
-from reconciler.model import Address, Pending, Plan, Progress, Run, Status
+from reconciler.cli.planned import plan_session, policy_from_options
+from reconciler.cli.session import Session, load_desired, open_session
+from reconciler.cli.stream import EventStream, run_with_event_stream
+from reconciler.cli.terminal import Terminal, TerminalApplyListener
+from reconciler.diagnostics import user_error
+from reconciler.live.process import host_name
+from reconciler.model import Address, Blocked, Plan, Progress, Run, RunStatus
 from reconciler.planning import saved
-from reconciler.planning.hosts import foretold
-from reconciler.planning.observed import unfinished
+from reconciler.planning.hosts import deferred_notes
+from reconciler.planning.observed import unfinished_runs
 from reconciler.planning.policy import Policy
-from reconciler.planning.saved import Saved
+from reconciler.planning.saved import SavedPlan
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import inline
-from reconciler.workbench.doing import apply as make
-from reconciler.workbench.doing import title as title
-from reconciler.workbench.doing import world as world_of
-from reconciler.workbench.narrowed import share
+from reconciler.render.excerpt import sanitize_line
+from reconciler.workbench.doing import apply_plan as make
+from reconciler.workbench.doing import commit_trailers as commit_trailers
+from reconciler.workbench.doing import open_providers as world_of
+from reconciler.workbench.narrowed import share_index
 
 _TAIL_BYTES = 4096
 
@@ -48,7 +48,7 @@ _TAIL_BYTES = 4096
 @click.option(
     "--parallelism",
     type=click.IntRange(min=1),
-    default=PARALLELISM,
+    default=DEFAULT_PARALLELISM,
     show_default=True,
     metavar="N",
     help="How many actions that take long are done side by side.",
@@ -86,12 +86,12 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if plan is not None and asked:
         raise click.UsageError("what a saved plan may do was said when it was made: give `mlgit plan -o` the options")
 
-    def work(told: Stream | None) -> int:
+    def work(told: EventStream | None) -> int:
         if plan is not None:
-            approved = read_plan(plan)
-            session = session_of(approved, plan)
-            policy = saved.policy_of(approved, session.config)
-            return carry_out(
+            approved = read_saved_plan(plan)
+            session = open_session_for_plan(approved, plan)
+            policy = saved.policy_from_plan(approved, session.config)
+            return run_apply(
                 session,
                 policy,
                 None,
@@ -102,110 +102,119 @@ def command(  # noqa: PLR0913 - one parameter for each option
                 told=told,
             )
         session = open_session(keep=allow_dirty)
-        refuse_dirty(session, allow_dirty=allow_dirty)
-        policy = policy_of(
+        refuse_dirty_work_tree(session, allow_dirty=allow_dirty)
+        policy = policy_from_options(
             session, replaced, allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=allow_rewind
         )
         policy = replace(policy, select=selected, exclude=excluded)
-        return carry_out(
+        return run_apply(
             session, policy, None, auto_approve=auto_approve, wait=wait, parallelism=parallelism, told=told
         )
 
-    return streaming(work) if form == "json" else work(None)
+    return run_with_event_stream(work) if form == "json" else work(None)
 
 
-def carry_out(  # noqa: PLR0913 - what is to be done, and who said so
+def run_apply(  # noqa: PLR0913 - what is to be done, and who said so
     session: Session,
     policy: Policy,
     only: Address | None,
     *,
     auto_approve: bool,
     wait: bool,
-    parallelism: int = PARALLELISM,
-    approved: Saved | None = None,
-    told: Stream | None = None,
+    parallelism: int = DEFAULT_PARALLELISM,
+    approved: SavedPlan | None = None,
+    told: EventStream | None = None,
 ) -> int:
     """Plan, ask, apply; return the exit code. With ``only``, what concerns another asset is left for later.
 
     With ``approved`` nothing is done that is not in that saved plan; with ``told`` a program looks on, not a person.
     """
     if told:
-        told.started(session.source)
-    session.state.home.refresh()
-    live = session.state.read()
+        told.write_plan_started(session.source)
+    session.state_store.ref_store.fetch()
+    live = session.state_store.read()
     if approved:
-        saved.refuse_stale(approved, live)
-    desired = checked(session, live)
-    noted = check_rewind(session.workspace.repository, live, session.source, policy)
-    planned = made(session, desired, live, policy, refresh=True)
-    planned = saved.agreed(approved, planned, live) if approved else planned
+        saved.raise_if_stale(approved, live)
+    desired = load_desired(session, live)
+    noted = check_fast_forward(session.workspace.repository, live, session.source, policy)
+    planned = plan_session(session, desired, live, policy, refresh=True)
+    planned = saved.restrict_to_saved_plan(approved, planned, live) if approved else planned
     among = frozenset(each.key for each in planned.decisions) if approved else None
-    job = Job(desired, policy, "", only, among, parallelism)
-    planned = replace(planned, actions=tuple(each for each in planned.actions if job.allows(each)))
-    body = as_json.body(planned, policy)
-    job = replace(job, title=title(session, approved.digest if approved else saved.digest(body)))
-    planned = replace(planned, notes=(*planned.notes, *noted, *foretold(planned, session.config, host())))
+    job = ApplyRequest(desired, policy, "", only, among, parallelism)
+    planned = replace(planned, actions=tuple(each for each in planned.actions if job.is_allowed(each)))
+    body = as_json.plan_body(planned, policy)
+    job = replace(job, trailers=commit_trailers(session, approved.digest if approved else saved.plan_body_digest(body)))
+    planned = replace(planned, notes=(*planned.notes, *noted, *deferred_notes(planned, session.config, host_name())))
     if told:
-        told.planned(planned, body)
+        told.write_plan(planned, body)
     else:
-        Terminal().show(session.heading + text.plan(planned))
-    running = [each.run for each in planned.pending if each.run and not each.failed]
+        Terminal().print_text(session.plan_heading + text.format_plan(planned))
+    running = [each.run for each in planned.blocked if each.run and not each.failed]
     if not planned.actions and not (wait and running):
-        lift(session.state, live, session.source, policy, job.title)
-        for each in sweep(session.state, session.config.lease):
-            (told.note if told else click.echo)(f"Ended the claims of {each}: that apply is no more.")
-        return int(wait and _has_failed(planned.pending))
+        lift_rollback_hold(session.state_store, live, session.source, policy, job.trailers)
+        for each in release_stale_locks(session.state_store, session.config.lease):
+            (told.on_note if told else click.echo)(f"Ended the claims of {each}: that apply is no more.")
+        return int(wait and _has_failed_assets(planned.blocked))
     if planned.decisions and not auto_approve:
-        ask("Apply this?", "apply", possible=told is None)
+        require_approval("Apply this?", "apply", possible=told is None)
     if told is None:
         click.echo()
-    return execute(session, job, planned, wait=wait, told=told)
+    return execute_and_report(session, job, planned, wait=wait, told=told)
 
 
-def execute(session: Session, job: Job, planned: Plan, *, wait: bool, told: Stream | None = None) -> int:
+def execute_and_report(
+    session: Session, job: ApplyRequest, planned: Plan, *, wait: bool, told: EventStream | None = None
+) -> int:
     """Do an approved plan and show how it goes; return the exit code."""
-    world, ending = world_of(session), Ending()
+    world, ending = world_of(session), GracefulShutdown()
     try:
-        with ending.listening(), told or Progressing(Terminal(), lambda run: _tail(world, run)) as watch:
+        with (
+            ending.handle_signals(),
+            told or TerminalApplyListener(Terminal(), lambda run: _last_log_line(world, run)) as watch,
+        ):
             result = make(session, world, job, planned, watch, wait=wait, stopping=ending)
     except KeyboardInterrupt as stopped:
-        raise _interrupted(session) from stopped
+        raise _interrupt_error(session) from stopped
     if ending():
-        raise _interrupted(session)
-    ended = _ended(result, told)
+        raise _interrupt_error(session)
+    ended = _report_result(result, told)
     with suppress(KeyboardInterrupt):  # all that was asked for is done and said
-        share(session)
-    return ended or int(wait and _has_failed(result.pending))
+        share_index(session)
+    return ended or int(wait and _has_failed_assets(result.pending))
 
 
-def _has_failed(pending: Sequence[Pending]) -> bool:
+def _has_failed_assets(pending: Sequence[Blocked]) -> bool:
     """Tell whether something that is declared has failed, in an earlier apply too: who waits for all of it is told."""
     return any(each.failed for each in pending)
 
 
-def _interrupted(session: Session) -> click.Abort:
+def _interrupt_error(session: Session) -> click.Abort:
     """Say what an interrupt has left: the record of what was done, and the runs, which go on."""
-    runs = [run for run in unfinished(session.live()) if run.status in (Status.QUEUED, Status.RUNNING)]
+    runs = [
+        run
+        for run in unfinished_runs(session.read_refreshed_state())
+        if run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+    ]
     going_on = [f"run {run.id} goes on; stop it with `mlgit job cancel {run.address.name}`" for run in runs]
     recorded = "interrupted; what was done is recorded. `mlgit apply` goes on from there."
     return click.Abort("\n".join(["", recorded, *going_on]))
 
 
-def refuse_dirty(session: Session, *, allow_dirty: bool) -> None:
+def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
     """Refuse a work tree that differs from HEAD: what is applied must be in Git's history."""
     if not session.source.commit:
         message = "there is no commit yet, and what is applied must be in Git"
-        raise failure("no-commit", message, "run `git add -A && git commit` first")
+        raise user_error("no-commit", message, "run `git add -A && git commit` first")
     if session.source.dirty and not allow_dirty:
-        differing = text.some(session.uncommitted())
+        differing = text.join_some(session.uncommitted_files())
         message = f"the work tree differs from HEAD in {differing}, and what is applied must be in Git"
         hint = "commit first, have .gitignore leave out what is no part of it, or take all as it is with --allow-dirty"
-        raise failure("work-tree-dirty", message, hint)
+        raise user_error("work-tree-dirty", message, hint)
 
 
-def _tail(world: World, run: Run) -> str:
+def _last_log_line(world: Providers, run: Run) -> str:
     """Return the last line that a run has written."""
-    log: Path = world.backend(run.backend).log(run.id)
+    log: Path = world.backend(run.backend).log_path(run.id)
     if not log.exists():
         return ""
     with log.open("rb") as file:
@@ -214,29 +223,29 @@ def _tail(world: World, run: Run) -> str:
     return lines[-1] if lines else ""
 
 
-def _applied(result: Result) -> str:
+def _format_applied_counts(result: ApplyResult) -> str:
     """Say what was done, as a plan counts it, and beside that how many runs were recorded."""
-    recorded = len(result.ended)
-    changes = f"Applied {text.counted(result.done - recorded, 'change')}"
+    recorded = len(result.recorded_run_ids)
+    changes = f"Applied {text.pluralize(result.done_count - recorded, 'change')}"
     if not recorded:
         return changes
-    runs = text.counted(recorded, "run")
-    return f"{changes} and recorded {runs}" if result.done > recorded else f"Recorded {runs}"
+    runs = text.pluralize(recorded, "run")
+    return f"{changes} and recorded {runs}" if result.done_count > recorded else f"Recorded {runs}"
 
 
-def _ended(result: Result, told: Stream | None) -> int:
+def _report_result(result: ApplyResult, told: EventStream | None) -> int:
     skipped = sum(each.progress is Progress.SKIPPED for each in result.failed)
-    failed = len(result.failed) - skipped + len(result.broken)
+    failed = len(result.failed) - skipped + len(result.failed_runs)
     if told:
-        told.applied(done=result.done, failed=failed, skipped=skipped, barred=len(result.barred))
-        return int(bool(failed or result.barred))
-    counts = ((failed, "failed"), (skipped, "skipped"), (len(result.barred), "left to another apply"))
+        told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, barred=len(result.locked_out))
+        return int(bool(failed or result.locked_out))
+    counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "left to another apply"))
     said = "".join(f", {number} {what}" for number, what in counts if number)
-    click.echo(f"\n{_applied(result)}{said}.")
+    click.echo(f"\n{_format_applied_counts(result)}{said}.")
     for each in result.pending:
-        click.echo(inline(f"  {each.address}: {each.message}"))
+        click.echo(sanitize_line(f"  {each.address}: {each.message}"))
     if result.failed:
         click.echo("\nMend what failed, then run `mlgit apply` again: it goes on from here.")
     elif not failed and any(each.run for each in result.pending):
         click.echo("\n`mlgit apply --wait` waits for what is running and registers what it makes.")
-    return int(bool(failed or result.barred))
+    return int(bool(failed or result.locked_out))

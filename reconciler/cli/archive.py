@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.shelf import carry_out
+from reconciler.cli.shelf import run_archive_operation
 
 
 @click.command("archive")
@@ -23,4 +23,4 @@ def command(address: str, form: str, *, auto_approve: bool) -> None:
     mlgit archive model/iris@1
     mlgit archive job/train --auto-approve
     """
-    carry_out("archive", address, form, auto_approve=auto_approve)
+    run_archive_operation("archive", address, form, auto_approve=auto_approve)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.applying.history import compare, moment
+from reconciler.applying.history import compare_states, read_state_at
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.cli.terminal import Terminal
@@ -29,11 +29,11 @@ def command(before: str, after: str | None, form: str) -> None:
     mlgit diff 3f2a91c --format json
     """
     session = open_session()
-    live = session.recorded()
-    first = moment(session.state, live, before)
-    second = moment(session.state, live, after) if after else live
-    differences = compare(session.state, first, second)
+    live = session.read_recorded_state()
+    first = read_state_at(session.state_store, live, before)
+    second = read_state_at(session.state_store, live, after) if after else live
+    differences = compare_states(session.state_store, first, second)
     if form == "json":
-        click.echo(as_json.dump(history.diff_json(first, second, differences)))
+        click.echo(as_json.dump_json(history.state_diff_to_json(first, second, differences)))
     else:
-        Terminal().show(history.diff(first, second, differences))
+        Terminal().print_text(history.format_state_diff(first, second, differences))

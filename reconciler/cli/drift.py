@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import CHANGES, format_option, target_option
+from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.cli.terminal import Terminal
-from reconciler.planning.drift import counted, drifts
+from reconciler.planning.drift import count_drift, find_drift
 from reconciler.render import as_json, drift
 
 
@@ -27,11 +27,11 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     mlgit drift --deep --detailed-exitcode --format json
     """
     session = open_session()
-    live = session.recorded()
-    seen = session.observed(live, deep=deep)
-    found = drifts(live, seen, session.config, session.tree.at)
+    live = session.read_recorded_state()
+    seen = session.refresh_all(live, deep=deep)
+    found = find_drift(live, seen, session.config, session.tree.tree_at_commit)
     if form == "json":
-        click.echo(as_json.dump(drift.as_json(found, seen.unseen)))
+        click.echo(as_json.dump_json(drift.drift_to_json(found, seen.skipped_checks)))
     else:
-        Terminal().show(drift.text(found, seen.unseen))
-    return CHANGES if detailed_exitcode and counted(found) else 0
+        Terminal().print_text(drift.format_drift(found, seen.skipped_checks))
+    return EXIT_CHANGES if detailed_exitcode and count_drift(found) else 0

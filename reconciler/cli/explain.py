@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import format_option
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.render import as_json
-from reconciler.render.pages import Page, pages
+from reconciler.render.pages import ExplainPage, load_pages
 
 
 @click.command("explain")
@@ -21,9 +21,9 @@ def command(code: str | None, form: str) -> None:
     mlgit explain version-immutable
     mlgit explain | grep yaml
     """
-    known = pages()
+    known = load_pages()
     if code is None and form == "json":
-        click.echo(as_json.dump([{"code": page.code, "summary": page.summary} for page in known.values()]))
+        click.echo(as_json.dump_json([{"code": page.code, "summary": page.summary} for page in known.values()]))
         return
     if code is None:
         width = max(len(each) for each in known)
@@ -32,10 +32,10 @@ def command(code: str | None, form: str) -> None:
     page = known.get(code.strip("[]").lower())
     if page is None:
         hint = did_you_mean(code, known) or "`mlgit explain` lists them all"
-        raise failure("code-unknown", f"there is no diagnostic with the code {code}", hint)
+        raise user_error("code-unknown", f"there is no diagnostic with the code {code}", hint)
     whole = {"code": page.code, "summary": page.summary, "text": page.body}
-    click.echo(as_json.dump(whole) if form == "json" else _shown(page))
+    click.echo(as_json.dump_json(whole) if form == "json" else _format_page(page))
 
 
-def _shown(page: Page) -> str:
+def _format_page(page: ExplainPage) -> str:
     return f"{page.code}\n\n{page.body}"

@@ -15,26 +15,26 @@ import click
 
 from reconciler.cli.options import format_option
 from reconciler.diagnostics import Diagnostic, Span, UserError
-from reconciler.format.bundle import bundle, properties
-from reconciler.format.layout import canonical
-from reconciler.format.schema_files import documents, identity
+from reconciler.format.bundle import bundle_schema, schema_property_names
+from reconciler.format.layout import format_document
+from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Json
 from reconciler.render import as_json, text
-from reconciler.source.around import workspace_around
-from reconciler.source.lying import Lying, asset_files
+from reconciler.source.around import find_workspace_folder
+from reconciler.source.lying import SourceFile, find_asset_files
 
 
 @dataclass(frozen=True, slots=True)
-class _Formatted:
+class _FormattedFile:
     """A file and its text in canonical layout, or why there is none."""
 
-    file: Lying
+    file: SourceFile
     text: str
-    problems: tuple[Diagnostic, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
-    def changed(self) -> bool:
-        return not self.problems and self.text != self.file.document.text
+    def is_changed(self) -> bool:
+        return not self.diagnostics and self.text != self.file.document.text
 
 
 @click.command("fmt")
@@ -54,29 +54,29 @@ def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> in
     mlgit fmt --check --diff
     """
     here = Path.cwd()
-    top = here if paths else workspace_around(here)
-    found = [_formatted(each) for each in asset_files(top, paths or (".",))]
-    changed = [each for each in found if each.changed]
-    problems = [problem for each in found for problem in each.problems]
+    top = here if paths else find_workspace_folder(here)
+    found = [_format_file(each) for each in find_asset_files(top, paths or (".",))]
+    changed = [each for each in found if each.is_changed]
+    problems = [problem for each in found for problem in each.diagnostics]
     if not (check or diff):
-        problems += [problem for each in changed for problem in _write(top, each)]
+        problems += [problem for each in changed for problem in _replace_file(top, each)]
     if form == "json":
-        click.echo(as_json.dump(_json(found, changed, problems, diff=diff)))
+        click.echo(as_json.dump_json(_result_to_json(found, changed, problems, diff=diff)))
     else:
-        _show(found, changed, problems, check=check, diff=diff)
+        _print_result(found, changed, problems, check=check, diff=diff)
     return int(bool(problems) or (check and bool(changed)))
 
 
-def _json(
-    found: Sequence[_Formatted], changed: Sequence[_Formatted], problems: Sequence[Diagnostic], *, diff: bool
+def _result_to_json(
+    found: Sequence[_FormattedFile], changed: Sequence[_FormattedFile], problems: Sequence[Diagnostic], *, diff: bool
 ) -> Json:
-    listed = [{"path": each.file.path} | ({"diff": _difference(each)} if diff else {}) for each in changed]
-    return {**as_json.diagnostics(problems, len(found)), "changed": listed}
+    listed = [{"path": each.file.path} | ({"diff": _unified_diff(each)} if diff else {}) for each in changed]
+    return {**as_json.diagnostics_to_json(problems, len(found)), "changed": listed}
 
 
-def _show(
-    found: Sequence[_Formatted],
-    changed: Sequence[_Formatted],
+def _print_result(
+    found: Sequence[_FormattedFile],
+    changed: Sequence[_FormattedFile],
     problems: Sequence[Diagnostic],
     *,
     check: bool,
@@ -84,29 +84,29 @@ def _show(
 ) -> None:
     for each in changed:
         if diff:
-            click.echo(_difference(each), nl=False)
+            click.echo(_unified_diff(each), nl=False)
         if check:
             click.echo(f"would change {each.file.path}")
     if problems:
-        click.echo(text.diagnostics(problems, _lines(found)), err=True)
-    click.echo(_summary(len(found), len(changed), len(problems), wrote=not (check or diff)), err=diff)
+        click.echo(text.format_diagnostics(problems, _source_line_reader(found)), err=True)
+    click.echo(_format_summary(len(found), len(changed), len(problems), wrote=not (check or diff)), err=diff)
 
 
-def _formatted(file: Lying) -> _Formatted:
+def _format_file(file: SourceFile) -> _FormattedFile:
     if file.kind is None:
-        return _Formatted(file, "", file.problems)
+        return _FormattedFile(file, "", file.diagnostics)
     try:
-        return _Formatted(file, canonical(file.document, _order(file.kind.name)))
+        return _FormattedFile(file, format_document(file.document, _field_order(file.kind.name)))
     except UserError as error:
-        return _Formatted(file, "", error.diagnostics)
+        return _FormattedFile(file, "", error.diagnostics)
 
 
 @cache
-def _order(kind: str) -> tuple[str, ...]:
-    return properties(bundle(identity(kind), documents()))
+def _field_order(kind: str) -> tuple[str, ...]:
+    return schema_property_names(bundle_schema(schema_id(kind), load_schemas()))
 
 
-def _difference(each: _Formatted) -> str:
+def _unified_diff(each: _FormattedFile) -> str:
     before, after = each.file.document.text, each.text
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), f"a/{each.file.path}", f"b/{each.file.path}", lineterm=""
@@ -114,7 +114,7 @@ def _difference(each: _Formatted) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _write(top: Path, each: _Formatted) -> Iterator[Diagnostic]:
+def _replace_file(top: Path, each: _FormattedFile) -> Iterator[Diagnostic]:
     """Replace a file at once, or not at all; a link stays a link and the mode stays what it was."""
     target = (top / each.file.path).resolve()
     try:
@@ -130,14 +130,14 @@ def _write(top: Path, each: _Formatted) -> Iterator[Diagnostic]:
         yield Diagnostic("path-not-writable", f"the file cannot be written: {error.strerror}", Span(each.file.path))
 
 
-def _lines(found: Sequence[_Formatted]) -> text.Lines:
+def _source_line_reader(found: Sequence[_FormattedFile]) -> text.SourceLineReader:
     by_path = {each.file.path: each.file.raw for each in found}
     return lambda path: by_path.get(path, b"").decode("utf-8", "replace").splitlines()
 
 
-def _summary(files: int, changed: int, wrong: int, *, wrote: bool) -> str:
+def _format_summary(files: int, changed: int, wrong: int, *, wrote: bool) -> str:
     if not files:
         return "There are no asset files here."
     verb = "changed" if wrote else "would change"
-    left = f", {text.counted(wrong, 'problem')}" if wrong else ""
-    return f"{text.counted(files, 'file')}: {changed or 'none'} {verb}{left}."
+    left = f", {text.pluralize(wrong, 'problem')}" if wrong else ""
+    return f"{text.pluralize(files, 'file')}: {changed or 'none'} {verb}{left}."

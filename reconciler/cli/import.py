@@ -12,18 +12,18 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.archiving import needs
-from reconciler.applying.importing import Content, Draft, Importer
+from reconciler.applying.archiving import archived_reference_notes
+from reconciler.applying.importing import GeneratedFile, Importer, MissingContent
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, address_of, open_session
-from reconciler.diagnostics import UserError, failure
-from reconciler.format.assets import Declared
-from reconciler.model import Json, Live, Record
+from reconciler.cli.session import Session, open_session, parse_live_address
+from reconciler.diagnostics import UserError, user_error
+from reconciler.format.assets import AssetSet
+from reconciler.model import Json, Record, State
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import visible
+from reconciler.render.excerpt import sanitize_text
 from reconciler.source import workspace as workspaces
 
-_SHORT = 10
+_ABBREV_LENGTH = 10
 
 
 @click.command("import")
@@ -45,69 +45,75 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     if bool(addresses) == everything:
         raise click.UsageError("name what to import, or take everything with --all")
     session = open_session()
-    live = session.recorded()
-    found = workspaces.declared(session.tree, session.config)
-    records = _undeclared(live, found) if everything else [_named(live, found, each) for each in addresses]
-    drafts, failed = _drafts(session, records)
-    drafts = [_with_needs(each, live, found) for each in drafts]
+    live = session.read_recorded_state()
+    found = workspaces.read_asset_set(session.tree, session.config)
+    records = (
+        _undeclared_records(live, found)
+        if everything
+        else [_find_undeclared_record(live, found, each) for each in addresses]
+    )
+    drafts, failed = _generate_files(session, records)
+    drafts = [_with_archived_reference_notes(each, live, found) for each in drafts]
     for each in () if dry_run else drafts:
-        _write(session.workspace.folder, each)
+        _write_generated_file(session.workspace.folder, each)
     if form == "json":
-        click.echo(as_json.dump([_json(session, each, wrote=not dry_run) for each in drafts]))
+        click.echo(as_json.dump_json([_generated_file_to_json(session, each, wrote=not dry_run) for each in drafts]))
     else:
-        click.echo(visible("\n".join(_told(session, drafts, dry_run=dry_run))))
+        click.echo(sanitize_text("\n".join(_report_lines(session, drafts, dry_run=dry_run))))
     if failed:
         raise UserError(*(problem for each in failed for problem in each.diagnostics))
     return 0
 
 
-def _undeclared(live: Live, found: Declared) -> list[Record]:
-    declared = found.assets.keys() | found.broken
+def _undeclared_records(live: State, found: AssetSet) -> list[Record]:
+    declared = found.assets.keys() | found.invalid_addresses
     return [each for address, each in live.current.items() if address not in declared and not each.archived]
 
 
-def _named(live: Live, found: Declared, given: str) -> Record:
-    address = address_of(given, live)
+def _find_undeclared_record(live: State, found: AssetSet, given: str) -> Record:
+    address = parse_live_address(given, live)
     if "@" in given:
         message = f"{given} names a version, and a file declares the current one"
-        raise failure("import-impossible", message, f"`mlgit import {address}`")
-    if address in found.assets or address in found.broken:
+        raise user_error("import-impossible", message, f"`mlgit import {address}`")
+    if address in found.assets or address in found.invalid_addresses:
         asset = found.assets.get(address)
         where = f" by {asset.source}" if asset else ""
-        raise failure("import-impossible", f"{address} is declared{where} already", "there is nothing to import")
+        raise user_error("import-impossible", f"{address} is declared{where} already", "there is nothing to import")
     if live.current[address].archived:
         message = f"{address} is archived"
-        raise failure("import-impossible", message, f"bring it back first: `mlgit restore {address}`")
+        raise user_error("import-impossible", message, f"bring it back first: `mlgit restore {address}`")
     return live.current[address]
 
 
-def _drafts(session: Session, records: Iterable[Record]) -> tuple[list[Draft], list[UserError]]:
+def _generate_files(session: Session, records: Iterable[Record]) -> tuple[list[GeneratedFile], list[UserError]]:
     """Draft what can be written; what cannot is said when that is done."""
     folder = session.workspace.folder
-    importer = Importer(session.tree, lambda path: _stands(folder, path))
-    drafts: list[Draft] = []
+    importer = Importer(session.tree, lambda path: _is_path_taken(folder, path))
+    drafts: list[GeneratedFile] = []
     failed: list[UserError] = []
     for record in records:
         try:
-            drafts.append(importer.draft(record))
+            drafts.append(importer.generate_file(record))
         except UserError as error:
             failed.append(error)
-    return importer.checked(session.config, drafts), failed
+    return importer.add_plan_notes(session.config, drafts), failed
 
 
-def _with_needs(draft: Draft, live: Live, found: Declared) -> Draft:
+def _with_archived_reference_notes(draft: GeneratedFile, live: State, found: AssetSet) -> GeneratedFile:
     """Note what a file refers to that is archived: reading the file alone cannot tell."""
-    said = needs(live, live.current[draft.address], lambda each: each in found.assets or each in found.broken)
+    said = archived_reference_notes(
+        live, live.current[draft.address], lambda each: each in found.assets or each in found.invalid_addresses
+    )
     return replace(draft, notes=(*draft.notes, *said))
 
 
-def _stands(folder: Path, path: str) -> bool:
+def _is_path_taken(folder: Path, path: str) -> bool:
     """Tell whether something stands at a path, or the path would leave the workspace through a link."""
     target = folder / path
     return os.path.lexists(target) or not target.resolve().is_relative_to(folder.resolve())
 
 
-def _write(folder: Path, draft: Draft) -> None:
+def _write_generated_file(folder: Path, draft: GeneratedFile) -> None:
     target = folder / draft.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -115,45 +121,53 @@ def _write(folder: Path, draft: Draft) -> None:
             file.write(draft.text)
     except OSError as error:
         message = f"{draft.path} cannot be written: {error.strerror}"
-        raise failure("path-not-writable", message, "what was said before is written") from error
+        raise user_error("path-not-writable", message, "what was said before is written") from error
 
 
-def _told(session: Session, drafts: Sequence[Draft], *, dry_run: bool) -> Iterable[str]:
+def _report_lines(session: Session, drafts: Sequence[GeneratedFile], *, dry_run: bool) -> Iterable[str]:
     for each in drafts:
         yield f"{'would write' if dry_run else 'wrote'} {each.path} ({each.address})"
         if dry_run:
-            yield from (f"    {line}" if line else "" for line in each.shown.splitlines())
-        yield from (f"  {line}" for line in _said(session, each))
-    yield f"{text.counted(len(drafts), 'file')} {'would be ' if dry_run else ''}written." if drafts else _NOTHING
+            yield from (f"    {line}" if line else "" for line in each.redacted_text.splitlines())
+        yield from (f"  {line}" for line in _follow_up_lines(session, each))
+    yield (
+        f"{text.pluralize(len(drafts), 'file')} {'would be ' if dry_run else ''}written."
+        if drafts
+        else _NOTHING_TO_IMPORT
+    )
 
 
-_NOTHING = "Nothing to import: whatever is live is declared."
+_NOTHING_TO_IMPORT = "Nothing to import: whatever is live is declared."
 
 
-def _said(session: Session, draft: Draft) -> Iterable[str]:
+def _follow_up_lines(session: Session, draft: GeneratedFile) -> Iterable[str]:
     """Say what is left to do until a plan finds no change."""
     for each in draft.secrets:
         yield f"{each} is left out: it is a secret, and the live state keeps no value of it"
-    for content in draft.contents:
-        path = session.tree.shown(content.path)
-        what = "is not as it was applied" if content.other else "is not here"
+    for content in draft.missing_contents:
+        path = session.tree.display_path(content.path)
+        what = "is not as it was applied" if content.path_taken else "is not here"
         if content.commit:
-            yield f"{path} {what}; get it with: {_command(session, content)}"
+            yield f"{path} {what}; get it with: {_git_checkout_command(session, content)}"
         else:
             yield f"{path} {what}, and Git does not have it any more: a plan will see a change"
     yield from draft.notes
 
 
-def _command(session: Session, content: Content) -> str:
+def _git_checkout_command(session: Session, content: MissingContent) -> str:
     """Return the command that gets content out of Git, as typed in the current folder."""
     path = os.path.relpath(session.workspace.repository.top / content.path, Path.cwd())
-    return f"git checkout {content.commit[:_SHORT]} -- {shlex.quote(path)}"
+    return f"git checkout {content.commit[:_ABBREV_LENGTH]} -- {shlex.quote(path)}"
 
 
-def _json(session: Session, draft: Draft, *, wrote: bool) -> Json:
+def _generated_file_to_json(session: Session, draft: GeneratedFile, *, wrote: bool) -> Json:
     contents = [
-        {"path": each.path, "commit": each.commit or None, "command": _command(session, each) if each.commit else None}
-        for each in draft.contents
+        {
+            "path": each.path,
+            "commit": each.commit or None,
+            "command": _git_checkout_command(session, each) if each.commit else None,
+        }
+        for each in draft.missing_contents
     ]
     return {
         "address": str(draft.address),
@@ -162,5 +176,5 @@ def _json(session: Session, draft: Draft, *, wrote: bool) -> Json:
         "secrets": list(draft.secrets),
         "contents": contents,
         "notes": list(draft.notes),
-        "text": draft.shown,
+        "text": draft.redacted_text,
     }

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.here import adopt
+from reconciler.cli.here import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
-from reconciler.data import folder as data_folder
-from reconciler.diagnostics import failure
-from reconciler.format.config import FILE
+from reconciler.data import data_folder as data_folder
+from reconciler.diagnostics import user_error
+from reconciler.format.config import CONFIG_FILE
 from reconciler.git.repository import create_repository, is_inside_repository
 
-_NAME, _LINEAGE = "my-workspace", "0" * 32  # what stands in the template
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+_TEMPLATE_NAME, _TEMPLATE_LINEAGE = "my-workspace", "0" * 32  # what stands in the template
+_IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 @click.command("init")
@@ -38,19 +38,19 @@ def command(folder: Path | None, name: str | None, *, here: bool) -> None:
     if here == (folder is not None):
         raise click.UsageError("name a folder for a new workspace, or adopt the one you are in with --here")
     if folder is None:
-        adopt(Path.cwd(), _checked(name) if name else _derived(Path.cwd()))
+        init_existing_folder(Path.cwd(), _validate_name(name) if name else _name_from_folder(Path.cwd()))
     else:
-        _start(folder, name)
+        _create_workspace(folder, name)
 
 
-def _start(folder: Path, name: str | None) -> None:
+def _create_workspace(folder: Path, name: str | None) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "give the name of a folder that is not there yet"
-        raise failure("folder-not-empty", f"{folder} is there already, and not empty", hint)
-    chosen = _checked(name) if name else _derived(folder)
+        raise user_error("folder-not-empty", f"{folder} is there already, and not empty", hint)
+    chosen = _validate_name(name) if name else _name_from_folder(folder)
     inside = is_inside_repository(folder)
-    shutil.copytree(data_folder("workspace-template"), folder, ignore=_LEFT_OUT, dirs_exist_ok=True)
-    _personalise(folder, chosen)
+    shutil.copytree(data_folder("workspace-template"), folder, ignore=_IGNORE_PATTERNS, dirs_exist_ok=True)
+    _fill_in_template(folder, chosen)
     write_editor_settings(folder)
     if not inside:
         create_repository(folder, f"Start the workspace {chosen}").close()
@@ -62,20 +62,22 @@ def _start(folder: Path, name: str | None) -> None:
     click.echo("  mlgit apply --wait          # make it: build, train, register the model")
 
 
-def _checked(name: str) -> str:
+def _validate_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{2,32}", name):
         hint = "3 to 33 lower-case letters, digits and -, beginning with a letter or digit"
-        raise failure("name-illegal", f"{name} cannot be the name of a workspace", hint)
+        raise user_error("name-illegal", f"{name} cannot be the name of a workspace", hint)
     return name
 
 
-def _derived(folder: Path) -> str:
+def _name_from_folder(folder: Path) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:33].strip("-")
-    return plain if len(plain) > 2 else _NAME  # noqa: PLR2004 - the shortest name that Azure ML takes
+    return plain if len(plain) > 2 else _TEMPLATE_NAME  # noqa: PLR2004 - the shortest name that Azure ML takes
 
 
-def _personalise(folder: Path, name: str) -> None:
+def _fill_in_template(folder: Path, name: str) -> None:
     """Put in the name and a lineage: the identity of the live state, made once, here."""
-    for path in (folder / FILE, folder / "workspace.yml"):
+    for path in (folder / CONFIG_FILE, folder / "workspace.yml"):
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(_NAME, name).replace(_LINEAGE, uuid.uuid4().hex), encoding="utf-8")
+        path.write_text(
+            text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_LINEAGE, uuid.uuid4().hex), encoding="utf-8"
+        )

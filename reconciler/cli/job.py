@@ -11,24 +11,24 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.clock import now
-from reconciler.applying.world import chosen
+from reconciler.applying.clock import utc_timestamp
+from reconciler.applying.world import get_backend
 from reconciler.backends import Backend
-from reconciler.cli import INTERRUPTED
-from reconciler.cli.apply import carry_out, refuse_dirty
+from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.apply import refuse_dirty_work_tree, run_apply
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, offline, open_session
+from reconciler.cli.session import Session, open_session, validate_offline
 from reconciler.cli.terminal import Terminal
-from reconciler.diagnostics import failure
-from reconciler.live.process import host
-from reconciler.live.state import Writes
-from reconciler.model import Address, Json, Run, Status
-from reconciler.planning.hosts import host_of
-from reconciler.planning.observed import reported
+from reconciler.diagnostics import user_error
+from reconciler.live.process import host_name
+from reconciler.live.state import WriteBatch
+from reconciler.model import Address, Json, Run, RunStatus
+from reconciler.planning.hosts import backend_host
+from reconciler.planning.observed import merge_report
 from reconciler.planning.policy import Policy
 from reconciler.render import as_json, text
 
-_KIND = "job"
+_JOB_KIND = "job"
 _POLL_SECONDS = 0.2
 
 
@@ -45,24 +45,31 @@ def command() -> None:
 @click.argument("job", required=False)
 @format_option
 @target_option
-def list_(job: str | None, form: str) -> None:
+def list_runs(job: str | None, form: str) -> None:
     """List runs, of one job or of all, oldest first.
 
     \b
     mlgit job list train
     """
     session = open_session()
-    live = session.live()
-    jobs = [each for each in live.current if each.kind == _KIND]
-    addresses = [_address(jobs, job)] if job else jobs
-    runs = [live.run(each.address, each.id) or each for address in addresses for each in session.state.runs_of(address)]
+    live = session.read_refreshed_state()
+    jobs = [each for each in live.current if each.kind == _JOB_KIND]
+    addresses = [_parse_job_address(jobs, job)] if job else jobs
+    runs = [
+        live.find_run(each.address, each.id) or each
+        for address in addresses
+        for each in session.state_store.runs_of(address)
+    ]
     if form == "json":
-        click.echo(as_json.dump([as_json.run(each) for each in runs]))
+        click.echo(as_json.dump_json([as_json.run_to_json(each) for each in runs]))
     elif not runs:
         click.echo("There are no runs yet.")
     else:
-        rows = [(each.id, str(each.status), str(each.attempt), each.submitted_at, _first_line(each)) for each in runs]
-        Terminal().table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
+        rows = [
+            (each.id, str(each.status), str(each.attempt), each.submitted_at, _message_first_line(each))
+            for each in runs
+        ]
+        Terminal().print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
 
 
 @command.command("show")
@@ -75,9 +82,9 @@ def show(job: str, form: str) -> None:
     \b
     mlgit job show train --format json
     """
-    session, run = _find(job)
-    shown = {**as_json.run(run), **_used(run), **_places(session, run)}
-    click.echo(as_json.dump(shown) if form == "json" else text.outline(shown))
+    session, run = _find_run(job)
+    shown = {**as_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
+    click.echo(as_json.dump_json(shown) if form == "json" else text.format_outline(shown))
 
 
 @command.command("logs")
@@ -90,22 +97,22 @@ def logs(job: str, *, follow: bool) -> int:
     \b
     mlgit job logs train --follow
     """
-    _, run, backend = _find_there(job)
+    _, run, backend = _find_run_and_backend(job)
     try:
-        written = _follow(backend, run) if follow else _copy(backend.log(run.id), 0)
+        written = _follow_log(backend, run) if follow else _copy_log(backend.log_path(run.id), 0)
     except KeyboardInterrupt:
-        return INTERRUPTED  # who looks at a log has seen enough
+        return EXIT_INTERRUPTED  # who looks at a log has seen enough
     if written == 0:
         click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
     return 0
 
 
-def _follow(backend: Backend, run: Run) -> int:
+def _follow_log(backend: Backend, run: Run) -> int:
     """Copy the log of a run until the run has ended; return how much that was."""
     active, at = True, 0
     while active:
-        active = backend.poll([run.id])[run.id].status.active
-        at = _copy(backend.log(run.id), at)
+        active = backend.poll([run.id])[run.id].status.is_active
+        at = _copy_log(backend.log_path(run.id), at)
         if active:
             time.sleep(_POLL_SECONDS)
     return at
@@ -121,23 +128,23 @@ def metrics(job: str, form: str) -> None:
     \b
     mlgit job metrics train
     """
-    _, run, backend = _find_there(job)
-    path = backend.metrics(run.id)
+    _, run, backend = _find_run_and_backend(job)
+    path = backend.metrics_path(run.id)
     lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
-    logged = [each for line in lines if (each := _logged(line)) is not None]
+    logged = [each for line in lines if (each := _parse_metric_line(line)) is not None]
     if len(logged) < len(lines):
-        broken = text.counted(len(lines) - len(logged), "line")
+        broken = text.pluralize(len(lines) - len(logged), "line")
         click.echo(f"left out: {broken} of {path.name} that cannot be read", err=True)
     own = [each for each in logged if "run" not in each]
     if form == "json":
-        click.echo(as_json.dump(own))
+        click.echo(as_json.dump_json(own))
     elif not own:
         click.echo(f"run {run.id} has logged no metrics")
     else:
         last = {each["key"]: each for each in own}
         counts = {key: sum(each["key"] == key for each in own) for key in last}
         rows = [(key, str(each["value"]), str(each["step"]), str(counts[key])) for key, each in last.items()]
-        Terminal().table(("METRIC", "LAST", "STEP", "VALUES"), rows)
+        Terminal().print_table(("METRIC", "LAST", "STEP", "VALUES"), rows)
 
 
 @command.command("cancel")
@@ -149,16 +156,21 @@ def cancel(job: str) -> None:
     \b
     mlgit job cancel train
     """
-    session, run, backend = _find_there(job)
-    if not run.status.active:
-        raise failure("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
+    session, run, backend = _find_run_and_backend(job)
+    if not run.status.is_active:
+        raise user_error("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
     backend.cancel(run.id)
-    ended = reported(run, backend.poll([run.id])[run.id])
-    if ended.status not in (Status.CANCELED, Status.LOST):  # lost: it had not begun, or was beyond ending by itself
+    ended = merge_report(run, backend.poll([run.id])[run.id])
+    if ended.status not in (
+        RunStatus.CANCELED,
+        RunStatus.LOST,
+    ):  # lost: it had not begun, or was beyond ending by itself
         click.echo(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
         return
-    canceled = replace(ended, status=Status.CANCELED, failure="user", message="", ended_at=ended.ended_at or now())
-    session.state.write(Writes(runs=(canceled,)), f"job cancel: {run.id}")
+    canceled = replace(
+        ended, status=RunStatus.CANCELED, failure="user", message="", ended_at=ended.ended_at or utc_timestamp()
+    )
+    session.state_store.write(WriteBatch(runs=(canceled,)), f"job cancel: {run.id}")
     click.echo(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
 
 
@@ -171,15 +183,15 @@ def wait(job: str) -> int:
     \b
     mlgit job wait train && mlgit apply
     """
-    _, run, backend = _find_there(job)
+    _, run, backend = _find_run_and_backend(job)
     status = run.status
-    if status.active:
+    if status.is_active:
         click.echo(f"waiting for run {run.id}, which is {status}", err=True)
-    while status.active:
+    while status.is_active:
         time.sleep(_POLL_SECONDS)
         status = backend.poll([run.id])[run.id].status
     click.echo(f"run {run.id} is {status}")
-    return int(status is not Status.COMPLETED)
+    return int(status is not RunStatus.COMPLETED)
 
 
 @command.command("rerun")
@@ -194,26 +206,26 @@ def rerun(job: str, *, waits: bool, auto_approve: bool) -> int:
     mlgit job rerun train --wait
     """
     session = open_session()
-    refuse_dirty(session, allow_dirty=False)
-    address = _address(offline(session)[0].assets, job)  # it may never have been run
-    _refuse_running(session, address)
+    refuse_dirty_work_tree(session, allow_dirty=False)
+    address = _parse_job_address(validate_offline(session)[0].assets, job)  # it may never have been run
+    _refuse_running_job(session, address)
     policy = Policy(session.config, frozenset({address}))
-    return carry_out(session, policy, address, auto_approve=auto_approve, wait=waits)
+    return run_apply(session, policy, address, auto_approve=auto_approve, wait=waits)
 
 
-def _refuse_running(session: Session, address: Address) -> None:
+def _refuse_running_job(session: Session, address: Address) -> None:
     """Refuse to run a job beside itself: the run that goes on would be superseded though nothing changed."""
-    live = session.live()
+    live = session.read_refreshed_state()
     record = live.current.get(address)
-    run = live.run(address, record.latest) if record and record.latest else None
-    if run and run.status in (Status.QUEUED, Status.RUNNING) and run.backend in session.config.backends:
+    run = live.find_run(address, record.latest) if record and record.latest else None
+    if run and run.status in (RunStatus.QUEUED, RunStatus.RUNNING) and run.backend in session.config.backends:
         hint = f"cancel it first with `mlgit job cancel {address.name}`, or wait for it to end"
-        raise failure("run-active", f"run {run.id} is still running", hint)
+        raise user_error("run-active", f"run {run.id} is still running", hint)
 
 
-def _used(run: Run) -> Json:
+def _resolved_inputs_to_json(run: Run) -> Json:
     """Say what a run was given: literal values as they are, everything else by its version."""
-    given = {name: each if isinstance(each, Mapping) else {"value": each} for name, each in _inputs(run).items()}
+    given = {name: each if isinstance(each, Mapping) else {"value": each} for name, each in _spec_inputs(run).items()}
     found = {name: run.references.get(f"/inputs/{name}/path") for name in given}
     inputs = {
         name: str(found[name]) if found[name] else each.get("path", each.get("value")) for name, each in given.items()
@@ -222,56 +234,56 @@ def _used(run: Run) -> Json:
     return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
 
 
-def _inputs(run: Run) -> Mapping[str, Json]:
+def _spec_inputs(run: Run) -> Mapping[str, Json]:
     return run.spec.get("inputs") or {}
 
 
-def _places(session: Session, run: Run) -> Json:
+def _log_and_output_paths(session: Session, run: Run) -> Json:
     """Say where a run's log and its outputs lie; nothing where its backend cannot be asked."""
-    backend = session.backends().get(run.backend)
+    backend = session.open_backends().get(run.backend)
     if backend is None:
         return {}
-    return {"log": str(backend.log(run.id)), "output_folder": str(backend.outputs(run.id))}
+    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
 
 
-def _find_there(job: str) -> tuple[Session, Run, Backend]:
+def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
     """Return a run as `_find` does, and the backend that it is on."""
-    session, run = _find(job)
-    machine = host_of(session.config, run.backend)
-    if machine not in ("", host()):
+    session, run = _find_run(job)
+    machine = backend_host(session.config, run.backend)
+    if machine not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {machine} only"
-        raise failure("backend-elsewhere", message, f"run this command on {machine}")
-    return session, run, chosen(session.backends(), run.backend)
+        raise user_error("backend-elsewhere", message, f"run this command on {machine}")
+    return session, run, get_backend(session.open_backends(), run.backend)
 
 
-def _find(job: str) -> tuple[Session, Run]:
+def _find_run(job: str) -> tuple[Session, Run]:
     """Return a run by its name, or the newest run of a job by the job's name."""
     session = open_session()
-    live = session.live()
-    address = _address(live.current, job)
+    live = session.read_refreshed_state()
+    address = _parse_job_address(live.current, job)
     latest = live.current[address].latest
-    wanted = latest if job.removeprefix(f"{_KIND}/") == address.name else job
-    run = live.run(address, wanted) if wanted else None
+    wanted = latest if job.removeprefix(f"{_JOB_KIND}/") == address.name else job
+    run = live.find_run(address, wanted) if wanted else None
     if run is None and not latest:
-        raise failure("run-unknown", f"{address} has no run yet", f"`mlgit job rerun {address.name}` starts one")
+        raise user_error("run-unknown", f"{address} has no run yet", f"`mlgit job rerun {address.name}` starts one")
     if run is None:
         message = f"{address} has no run {wanted}"
-        raise failure("run-unknown", message, f"`mlgit job list {address.name}` lists the runs it has")
+        raise user_error("run-unknown", message, f"`mlgit job list {address.name}` lists the runs it has")
     return session, run
 
 
-def _address(known: Collection[Address], job: str) -> Address:
+def _parse_job_address(known: Collection[Address], job: str) -> Address:
     """Read the name of a job, or of one of its runs."""
-    name = job.removeprefix(f"{_KIND}/")
+    name = job.removeprefix(f"{_JOB_KIND}/")
     for candidate in (name, name.rpartition("-")[0]):
-        address = Address(_KIND, candidate)
+        address = Address(_JOB_KIND, candidate)
         if address in known:
             return address
-    jobs = ", ".join(each.name for each in known if each.kind == _KIND) or "none"
-    raise failure("job-unknown", f"there is no job or run {job}", f"jobs there are: {jobs}")
+    jobs = ", ".join(each.name for each in known if each.kind == _JOB_KIND) or "none"
+    raise user_error("job-unknown", f"there is no job or run {job}", f"jobs there are: {jobs}")
 
 
-def _logged(line: str) -> dict[str, Json] | None:
+def _parse_metric_line(line: str) -> dict[str, Json] | None:
     """Read one line of metrics; None where the run, or its machine, ended in the middle of it."""
     try:
         found: Json = json.loads(line)
@@ -280,12 +292,12 @@ def _logged(line: str) -> dict[str, Json] | None:
     return found if isinstance(found, dict) and {"key", "value", "step"} <= found.keys() else None
 
 
-def _first_line(run: Run) -> str:
+def _message_first_line(run: Run) -> str:
     """Return what a run's message begins with: the rest is for `job show`."""
     return run.message.partition("\n")[0].removesuffix("; its last lines:")
 
 
-def _copy(log: Path, at: int) -> int:
+def _copy_log(log: Path, at: int) -> int:
     """Copy what a log has from a place on to standard output; return where it ends."""
     if not log.exists():
         return at

@@ -30,33 +30,35 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
         raise click.UsageError(f"there is no kind {kind}; kinds: {', '.join(kinds())}")
     session = open_session()
     if declared:
-        _declared(session, kind, form)
+        _print_declared_assets(session, kind, form)
         return
-    live = session.live()
+    live = session.read_refreshed_state()
     shown = [each for each in live.current.values() if (archived or not each.archived)]
     shown = [each for each in shown if kind is None or each.address.kind == kind]
     if form == "json":
-        click.echo(as_json.dump([as_json.record(each) for each in shown]))
+        click.echo(as_json.dump_json([as_json.record_to_json(each) for each in shown]))
     elif not shown:
         click.echo(f"No {kind or 'asset'} is live.")
     else:
-        rows = [(str(each.address), _version(each), each.source, each.applied_at) for each in shown]
-        Terminal().table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
+        rows = [(str(each.address), _format_version(each), each.source, each.applied_at) for each in shown]
+        Terminal().print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
 
 
-def _version(record: Record) -> str:
+def _format_version(record: Record) -> str:
     """Return the version, or the run where there is none, and say of what is archived that it is."""
     return " ".join(filter(None, (record.version or record.run, "(archived)" if record.archived else "")))
 
 
-def _declared(session: Session, kind: str | None, form: str) -> None:
+def _print_declared_assets(session: Session, kind: str | None, form: str) -> None:
     """Show what the files declare; what is wrong in them is for validate to say."""
-    found = workspaces.declared(session.tree, session.config).assets
+    found = workspaces.read_asset_set(session.tree, session.config).assets
     assets = [each for address, each in sorted(found.items()) if kind is None or address.kind == kind]
     if form == "json":
-        click.echo(as_json.dump([as_json.asset(each, session.tree.shown(each.source)) for each in assets]))
+        click.echo(
+            as_json.dump_json([as_json.asset_to_json(each, session.tree.display_path(each.source)) for each in assets])
+        )
     elif not assets:
         click.echo(f"No {kind or 'asset'} is declared.")
     else:
-        rows = [(str(each.address), each.version, session.tree.shown(each.source)) for each in assets]
-        Terminal().table(("ADDRESS", "VERSION", "FILE"), rows)
+        rows = [(str(each.address), each.version, session.tree.display_path(each.source)) for each in assets]
+        Terminal().print_table(("ADDRESS", "VERSION", "FILE"), rows)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from reconciler.applying.history import deeds
+from reconciler.applying.history import history_entries
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import address_of, open_session
+from reconciler.cli.session import open_session, parse_live_address
 from reconciler.model import Address
 from reconciler.render import as_json, history
 
@@ -24,14 +24,14 @@ def command(address: str | None, limit: int, form: str) -> None:
     mlgit log model/iris --format json
     """
     session = open_session()
-    live = session.recorded()
+    live = session.read_recorded_state()
     named = Address(*address.partition("@")[0].split("/", 1)) if address and "/" in address else None
-    found = deeds(session.state, live, limit, named) if named or address is None else []
+    found = history_entries(session.state_store, live, limit, named) if named or address is None else []
     if address and not found:
-        address_of(address, live)  # says what there is; what left the live state long ago has its history still
+        parse_live_address(address, live)  # says what there is; what left the live state long ago has its history still
     if form == "json":
-        click.echo(as_json.dump(history.log_json(found)))
+        click.echo(as_json.dump_json(history.log_to_json(found)))
     elif not found:
         click.echo("Nothing was applied yet.")
     else:
-        click.echo(history.log(found))
+        click.echo(history.format_log(found))

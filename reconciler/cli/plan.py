@@ -13,24 +13,24 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.lines import show
+from reconciler.cli.lines import print_coloured_lines
 from reconciler.cli.options import (
-    CHANGES,
-    TARGET,
+    EXIT_CHANGES,
+    TARGET_KEY,
     guard_options,
     plan_format_option,
     replace_option,
     select_options,
     target_option,
 )
-from reconciler.source.recall import Recall, Shown, recall
+from reconciler.source.recall import RenderedPlan, RenderedPlanCache, open_rendered_plan_cache
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_INDIFFERENT = {"detailed_exitcode"}  # options that do not change what is planned
+_FILE_TYPE = click.Path(path_type=Path, dir_okay=False)
+_OPTIONS_NOT_IN_CACHE_KEY = {"detailed_exitcode"}  # options that do not change what is planned
 
 
 @click.command("plan")
-@click.option("-o", "--out", "out", type=_FILE, metavar="FILE", help="Save the plan, for `mlgit apply FILE`.")
+@click.option("-o", "--out", "out", type=_FILE_TYPE, metavar="FILE", help="Save the plan, for `mlgit apply FILE`.")
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
 @click.option("--refresh", is_flag=True, help="Ask the backends how runs stand before planning.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there is something to do.")
@@ -47,26 +47,27 @@ def command(**options: Any) -> int:
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
     mlgit plan --ref origin/main --detailed-exitcode
     """
-    known = _known()
-    shown = known.shown() if known else None
+    known = _open_plan_cache()
+    shown = known.find_plan() if known else None
     if shown is None:
-        return int(importlib.import_module("reconciler.cli.planned").work(options, known))
-    _tell(shown)
-    return CHANGES if options["detailed_exitcode"] and shown.now else 0
+        return int(importlib.import_module("reconciler.cli.planned").run_plan(options, known))
+    _print_rendered_plan(shown)
+    return EXIT_CHANGES if options["detailed_exitcode"] and shown.now else 0
 
 
-def _known() -> Recall | None:
+def _open_plan_cache() -> RenderedPlanCache | None:
     """Return what is remembered, where nothing is asked for beyond the plan of the work tree."""
     context = click.get_current_context()
-    usual = TARGET not in context.meta and all(
-        context.get_parameter_source(name) is ParameterSource.DEFAULT for name in context.params.keys() - _INDIFFERENT
+    usual = TARGET_KEY not in context.meta and all(
+        context.get_parameter_source(name) is ParameterSource.DEFAULT
+        for name in context.params.keys() - _OPTIONS_NOT_IN_CACHE_KEY
     )
-    return recall(Path.cwd(), Path(str(click.__file__)).parents[1]) if usual else None
+    return open_rendered_plan_cache(Path.cwd(), Path(str(click.__file__)).parents[1]) if usual else None
 
 
-def _tell(shown: Shown) -> None:
+def _print_rendered_plan(shown: RenderedPlan) -> None:
     if shown.said:
         click.echo(shown.said, err=True)
-    show(shown.text)
+    print_coloured_lines(shown.text)
     if shown.then:
         click.echo(shown.then)

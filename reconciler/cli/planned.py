@@ -14,141 +14,151 @@ from typing import Any
 import click
 
 from reconciler import __version__
-from reconciler.applying.rewind import check_rewind
-from reconciler.cli.lines import APPLY, show
-from reconciler.cli.options import CHANGES
-from reconciler.cli.session import Session, checked, open_session
-from reconciler.cli.session import said as said_of_files
-from reconciler.cli.stream import Stream, streaming
-from reconciler.diagnostics import UserError, failure
-from reconciler.model import Address, Live, Plan
+from reconciler.applying.rewind import check_fast_forward
+from reconciler.cli.lines import APPLY_HINT, print_coloured_lines
+from reconciler.cli.options import EXIT_CHANGES
+from reconciler.cli.session import Session, load_desired, open_session
+from reconciler.cli.session import shown_diagnostics as said_of_files
+from reconciler.cli.stream import EventStream, run_with_event_stream
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model import Address, Plan, State
 from reconciler.planning import saved
 from reconciler.planning.policy import Policy
 from reconciler.render import as_json, markdown, text
-from reconciler.render.excerpt import inline, visible
-from reconciler.source.recall import Key, Recall, Settings, Shown
+from reconciler.render.excerpt import sanitize_line, sanitize_text
+from reconciler.source.recall import PlanCacheKey, PlanCacheSettings, RenderedPlan, RenderedPlanCache
 from reconciler.workbench import narrowed
-from reconciler.workbench.proposing import made as made
+from reconciler.workbench.proposing import plan_session as plan_session
 
-_LAST_RECORDED = "runs are as last recorded: one that has ended meanwhile is recorded, not canceled; --refresh asks"
+_NOT_REFRESHED_NOTE = (
+    "runs are as last recorded: one that has ended meanwhile is recorded, not canceled; --refresh asks"
+)
 
 
-def work(options: Mapping[str, Any], known: Recall | None) -> int:
+def run_plan(options: Mapping[str, Any], known: RenderedPlanCache | None) -> int:
     """Plan as the options of the command ask; what is shown is put where the next plan finds it."""
     form = options["form"]
-    return streaming(lambda told: _work(options, known, told)) if form == "json" else _work(options, known, None)
+    return (
+        run_with_event_stream(lambda told: _run_plan(options, known, told))
+        if form == "json"
+        else _run_plan(options, known, None)
+    )
 
 
-def _work(options: Mapping[str, Any], known: Recall | None, told: Stream | None) -> int:
+def _run_plan(options: Mapping[str, Any], known: RenderedPlanCache | None, told: EventStream | None) -> int:
     session = open_session(options["revision"], aside=options["out"])
     guards = {name: options[name] for name in ("allow_submit", "allow_mass_delete")}
-    policy = policy_of(session, options["replaced"], **guards)
+    policy = policy_from_options(session, options["replaced"], **guards)
     policy = replace(policy, select=options["selected"], exclude=options["excluded"])
     if told:
-        told.started(session.source)
-    said = session.refresh()
-    live = session.state.read()
-    if options["refresh"] or not narrowed.fits(live, policy):
-        planned = made(session, checked(session, live), live, policy, refresh=options["refresh"])
+        told.write_plan_started(session.source)
+    said = session.fetch_state()
+    live = session.state_store.read()
+    if options["refresh"] or not narrowed.is_incremental_possible(live, policy):
+        planned = plan_session(session, load_desired(session, live), live, policy, refresh=options["refresh"])
     else:
-        planned = narrowed.planned(session, live, policy)
-    refused, noted = _rewinds(session, policy, live)
+        planned = narrowed.plan_incrementally(session, live, policy)
+    refused, noted = _check_fast_forward(session, policy, live)
     if planned.cancels and not options["refresh"]:
-        noted = (*noted, _LAST_RECORDED)
+        noted = (*noted, _NOT_REFRESHED_NOTE)
     planned = replace(planned, notes=(*planned.notes, *noted))
     out = options["out"]
     if out is not None:
-        save(planned, policy, out)
-    _show(session, planned, policy, live, options["form"], told, [said] if said else [])
-    then = _next(session, policy, refused) if planned.actions else ""
+        save_plan(planned, policy, out)
+    _print_plan(session, planned, policy, live, options["form"], told, [said] if said else [])
+    then = _format_apply_hint(session, policy, refused) if planned.actions else ""
     if options["form"] == "text" and then and out is None:
         click.echo(then)
     if out is not None and told is None:
-        differing = text.some(session.uncommitted())
+        differing = text.join_some(session.uncommitted_files())
         first = f"Commit the files as they are ({differing}), then apply" if differing else "Apply"
         click.echo(f"\nSaved. {first} exactly this with `mlgit apply {out}`.", err=options["form"] != "text")
     now = any(each.known_after is None for each in planned.actions)
     if known is not None:
-        _keep(
+        _cache_rendered_plan(
             session,
             known,
             live,
-            Shown(visible(session.heading + text.plan(planned)), said_of_files(), then, now),
+            RenderedPlan(sanitize_text(session.plan_heading + text.format_plan(planned)), said_of_files(), then, now),
         )
-    return CHANGES if options["detailed_exitcode"] and now else 0
+    return EXIT_CHANGES if options["detailed_exitcode"] and now else 0
 
 
-def _keep(session: Session, known: Recall, live: Live, shown: Shown) -> None:
+def _cache_rendered_plan(session: Session, known: RenderedPlanCache, live: State, shown: RenderedPlan) -> None:
     """Remember what was shown, where it follows from nothing but what is in this repository."""
     if live.commit and not session.config.remote:
         repository = session.workspace.repository
         state = repository.tree_of(live.commit)
-        key = Key(session.workspace.root, session.source.tree, state, session.source.commit, known.around)
-        known.keep(key, Settings(session.state.ref, tuple(session.workspace.stores())), shown)
+        key = PlanCacheKey(
+            session.workspace.root, session.source.tree, state, session.source.commit, known.environment_key
+        )
+        known.store_plan(
+            key, PlanCacheSettings(session.state_store.live_ref, tuple(session.workspace.store_folders())), shown
+        )
 
 
-def _show(  # noqa: PLR0913, PLR0917 - what is shown, and how
-    session: Session, planned: Plan, policy: Policy, live: Live, form: str, told: Stream | None, said: list[str]
+def _print_plan(  # noqa: PLR0913, PLR0917 - what is shown, and how
+    session: Session, planned: Plan, policy: Policy, live: State, form: str, told: EventStream | None, said: list[str]
 ) -> None:
     """Show a plan; what is ``said`` depends on more than Git and the live state, so it is no part of the plan."""
-    elsewhere = session.elsewhere(live)
+    elsewhere = session.fetch_state_hint(live)
     if told:
         for each in said:
-            told.note(each)
-        told.planned(planned, as_json.body(planned, policy))
+            told.on_note(each)
+        told.write_plan(planned, as_json.plan_body(planned, policy))
     elif form == "text":
         first = "".join(f"{each}.\n\n" for each in said)  # how old all of it is comes before the verdict
-        show(visible(first + session.heading + text.plan(planned)))
+        print_coloured_lines(sanitize_text(first + session.plan_heading + text.format_plan(planned)))
         if elsewhere:
             click.echo(elsewhere)
     else:
-        body = as_json.body(planned, policy)
-        click.echo("".join(f"> {inline(each)}.\n\n" for each in said), nl=False)
-        click.echo(markdown.plan(planned, body, heading=session.heading, folded=form == "github"))
+        body = as_json.plan_body(planned, policy)
+        click.echo("".join(f"> {sanitize_line(each)}.\n\n" for each in said), nl=False)
+        click.echo(markdown.plan_to_markdown(planned, body, heading=session.plan_heading, folded=form == "github"))
 
 
-def _next(session: Session, policy: Policy, refused: str) -> str:
+def _format_apply_hint(session: Session, policy: Policy, refused: str) -> str:
     """Say how a plan is applied, or why apply will refuse it."""
     if refused:
-        return visible(f"\n`mlgit apply{session.options}` will refuse this: {refused}.")
-    said = APPLY.replace("apply`", f"apply{session.options}`")
+        return sanitize_text(f"\n`mlgit apply{session.target_option}` will refuse this: {refused}.")
+    said = APPLY_HINT.replace("apply`", f"apply{session.target_option}`")
     said = said.replace("Apply", "Commit first, then apply") if session.source.dirty else said
     special = policy.select or policy.exclude or policy.replace
     return said.replace("`.", "` and the same options.") if special else said
 
 
-def _rewinds(session: Session, policy: Policy, live: Live) -> tuple[str, tuple[str, ...]]:
+def _check_fast_forward(session: Session, policy: Policy, live: State) -> tuple[str, tuple[str, ...]]:
     """Say why the commit may not be applied, "" where it may, and what is not known of that.
 
     A commit on top of one that was rolled back may.
     """
     try:
-        return "", check_rewind(session.workspace.repository, live, session.source, policy)
+        return "", check_fast_forward(session.workspace.repository, live, session.source, policy)
     except UserError as error:
         (found,) = error.diagnostics
         mended = session.source.dirty and found.code == "rolled-back"
         return "" if mended else f"{found.message}; {found.hint}", ()
 
 
-def save(planned: Plan, policy: Policy, path: Path) -> None:
+def save_plan(planned: Plan, policy: Policy, path: Path) -> None:
     """Write a plan into a file: the plan itself, and where it is from."""
-    body = as_json.body(planned, policy)
+    body = as_json.plan_body(planned, policy)
     envelope = {
         "commit": planned.source.commit,
         "dirty": planned.source.dirty,
-        "state": planned.state,
+        "state": planned.state_commit,
         "tool": __version__,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "digest": saved.digest(body),
+        "digest": saved.plan_body_digest(body),
     }
     try:
-        path.write_text(saved.written(saved.Saved(envelope, body)), encoding="utf-8")
+        path.write_text(saved.dump_plan_file(saved.SavedPlan(envelope, body)), encoding="utf-8")
     except OSError as error:
         message = f"the plan cannot be written to {path}: {error.strerror}"
-        raise failure("plan-not-written", message, "name a file in a folder that is there") from error
+        raise user_error("plan-not-written", message, "name a file in a folder that is there") from error
 
 
-def policy_of(
+def policy_from_options(
     session: Session,
     replaced: tuple[str, ...],
     allow_submit: int | None,

@@ -12,29 +12,29 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.ending import Ending
-from reconciler.cli import INTERRUPTED
-from reconciler.cli.options import TARGET, format_option, target_option
-from reconciler.cli.stream import Stream, streaming
-from reconciler.controller.health import HOST, Health, listening
-from reconciler.controller.loop import reconcile
-from reconciler.controller.turn import Outcome, Place, Watcher
-from reconciler.controller.watching import Once, Together
+from reconciler.applying.ending import GracefulShutdown
+from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.options import TARGET_KEY, format_option, target_option
+from reconciler.cli.stream import EventStream, run_with_event_stream
+from reconciler.controller.health import LISTEN_HOST, ControllerMetrics, serve_metrics
+from reconciler.controller.loop import run_controller
+from reconciler.controller.turn import ControllerListener, IterationResult, ReconcileTarget
+from reconciler.controller.watching import CompositeListener, DeduplicatingListener
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.format.targets import DEFAULT
-from reconciler.git.following import Followed, followed
+from reconciler.format.targets import DEFAULT_TARGET
+from reconciler.git.following import TrackedRef, find_tracked_ref
 from reconciler.model import Event, Progress, Run
-from reconciler.render.excerpt import inline
-from reconciler.render.phrases import sentence
+from reconciler.render.excerpt import sanitize_line
+from reconciler.render.phrases import action_sentence
 from reconciler.source import workspace as workspaces
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DRAINING = b"mlgit: what is under way comes to its end first; a second signal stops it\n"
+_SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SHUTDOWN_MESSAGE = b"mlgit: what is under way comes to its end first; a second signal stops it\n"
 
 
-def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> float:
+def _parse_duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0
+    seconds = float(found[1]) * _SECONDS_PER_UNIT[found[2]] if found else 0
     if seconds <= 0:
         raise click.BadParameter(f"{value} is no length of time, such as 60s, 5m or 1h")
     return seconds
@@ -42,7 +42,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> f
 
 @click.command("reconcile")
 @click.option(
-    "--interval", metavar="TIME", callback=_seconds, default="60s", show_default=True, help="Between two turns."
+    "--interval", metavar="TIME", callback=_parse_duration, default="60s", show_default=True, help="Between two turns."
 )
 @click.option("--once", is_flag=True, help="Take one turn, and exit as `mlgit apply` would.")
 @click.option("--ref", "ref", metavar="REF", default="", help="What to follow; by default the upstream of the branch.")
@@ -62,92 +62,98 @@ def command(*, interval: float, once: bool, ref: str, port: int | None, form: st
     mlgit reconcile --once
     """
 
-    def work(told: Stream | None) -> int:
-        place = Place(Path.cwd(), _followed(ref), click.get_current_context().meta.get(TARGET, DEFAULT))
-        watcher: Watcher = Once(_Told(told) if told else _Log())
-        ending = Ending(_drains)
+    def work(told: EventStream | None) -> int:
+        place = ReconcileTarget(
+            Path.cwd(), _find_tracked_ref(ref), click.get_current_context().meta.get(TARGET_KEY, DEFAULT_TARGET)
+        )
+        watcher: ControllerListener = DeduplicatingListener(_EventStreamListener(told) if told else _LogListener())
+        ending = GracefulShutdown(_write_shutdown_message)
         with ExitStack() as stack:
-            stack.enter_context(ending.listening())
+            stack.enter_context(ending.handle_signals())
             if port is not None:
-                health = Health(interval)
-                served = stack.enter_context(listening(health, port))
-                watcher.note(f"serves http://{HOST}:{served}/healthz and /metrics")
-                watcher = Together((health, watcher))
-            outcome = reconcile(place, interval, watcher, ending, once=once)
-        if ending.by:
-            return INTERRUPTED if ending.by == signal.SIGINT else 0
-        return outcome.code
+                health = ControllerMetrics(interval)
+                served = stack.enter_context(serve_metrics(health, port))
+                watcher.on_note(f"serves http://{LISTEN_HOST}:{served}/healthz and /metrics")
+                watcher = CompositeListener((health, watcher))
+            outcome = run_controller(place, interval, watcher, ending, once=once)
+        if ending.signal_number:
+            return EXIT_INTERRUPTED if ending.signal_number == signal.SIGINT else 0
+        return outcome.exit_code
 
-    return streaming(work) if form == "json" else work(None)
+    return run_with_event_stream(work) if form == "json" else work(None)
 
 
-def _followed(ref: str) -> Followed:
-    workspace = workspaces.find(Path.cwd())
+def _find_tracked_ref(ref: str) -> TrackedRef:
+    workspace = workspaces.find_workspace(Path.cwd())
     try:
-        return followed(workspace.repository, ref)
+        return find_tracked_ref(workspace.repository, ref)
     finally:
         workspace.repository.close()
 
 
-def _drains() -> None:
+def _write_shutdown_message() -> None:
     """Say so at once, in a way that a handler of signals may."""
-    os.write(2, _DRAINING)
+    os.write(2, _SHUTDOWN_MESSAGE)
 
 
-class _Log:
+class _LogListener:
     """Writes one line for each thing that happens."""
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if event.progress in (Progress.STARTED, Progress.WAITING):
             return
         said = event.message if event.progress is not Progress.DONE else ""
-        _line(str(event.progress), f"{sentence(event.action)}{f': {said}' if said else ''}")
+        _print_log_line(str(event.progress), f"{action_sentence(event.action)}{f': {said}' if said else ''}")
         for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self.problem(each)
+            self.on_diagnostic(each)
 
-    def note(self, text: str) -> None:
-        _line("note", text)
+    def on_note(self, text: str) -> None:
+        _print_log_line("note", text)
 
-    def problem(self, found: Diagnostic) -> None:
+    def on_diagnostic(self, found: Diagnostic) -> None:
         where = f"{found.span}: " if found.span else ""
         hint = f"; help: {found.hint}" if found.hint else ""
-        _line(str(found.severity), f"{where}{found.message} [{found.code}]{hint}")
+        _print_log_line(str(found.severity), f"{where}{found.message} [{found.code}]{hint}")
 
-    def running(self, runs: tuple[Run, ...]) -> None:
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
         """Say nothing: a controller waits for no run."""
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_iteration_end(self, outcome: IterationResult) -> None:
         """Say nothing: what came of the turn was said."""
 
 
-def _line(what: str, text: str) -> None:
+def _print_log_line(what: str, text: str) -> None:
     time = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    click.echo(f"{time} {what:<7} {inline(text)}")
+    click.echo(f"{time} {what:<7} {sanitize_line(text)}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _EventStreamListener:
     """Writes the stream of events."""
 
-    stream: Stream
+    stream: EventStream
 
-    def event(self, event: Event) -> None:
-        self.stream.event(event)
+    def on_event(self, event: Event) -> None:
+        self.stream.on_event(event)
 
-    def note(self, text: str) -> None:
-        self.stream.note(text)
+    def on_note(self, text: str) -> None:
+        self.stream.on_note(text)
 
-    def problem(self, found: Diagnostic) -> None:
-        self.stream.diagnostic(found)
+    def on_diagnostic(self, found: Diagnostic) -> None:
+        self.stream.write_diagnostic(found)
 
-    def running(self, runs: tuple[Run, ...]) -> None:
-        self.stream.running(runs)
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
+        self.stream.on_running_runs(runs)
 
-    def ended(self, outcome: Outcome) -> None:
-        failed = len(outcome.result.failed) if outcome.result else 0
-        counts = {"failed": failed + len(outcome.wrong), "stopped": len(outcome.stops), "drift": outcome.drift}
-        self.stream.write({"type": "turn-ended", "commit": outcome.commit, "done": _done(outcome), **counts})
+    def on_iteration_end(self, outcome: IterationResult) -> None:
+        failed = len(outcome.apply_result.failed) if outcome.apply_result else 0
+        counts = {
+            "failed": failed + len(outcome.errors),
+            "stopped": len(outcome.stop_reasons),
+            "drift": outcome.drift_count,
+        }
+        self.stream.write({"type": "turn-ended", "commit": outcome.commit, "done": _count_done(outcome), **counts})
 
 
-def _done(outcome: Outcome) -> int:
-    return outcome.result.done if outcome.result else 0
+def _count_done(outcome: IterationResult) -> int:
+    return outcome.apply_result.done_count if outcome.apply_result else 0

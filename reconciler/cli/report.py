@@ -9,20 +9,20 @@ import click
 from reconciler import __version__
 from reconciler.diagnostics import Diagnostic
 from reconciler.render import as_json, text
-from reconciler.render.github import github
-from reconciler.render.sarif import sarif
+from reconciler.render.github import diagnostics_to_github
+from reconciler.render.sarif import diagnostics_to_sarif
 
 
-def report(found: Sequence[Diagnostic], files: int, form: str, lines: text.Lines) -> None:
+def print_diagnostics(found: Sequence[Diagnostic], files: int, form: str, lines: text.SourceLineReader) -> None:
     """Write what was found in ``files`` files."""
     match form:
         case "json":
-            click.echo(as_json.dump(as_json.diagnostics(found, files)))
+            click.echo(as_json.dump_json(as_json.diagnostics_to_json(found, files)))
         case "sarif":
-            click.echo(as_json.dump(sarif(found, __version__)))
+            click.echo(as_json.dump_json(diagnostics_to_sarif(found, __version__)))
         case "github":
-            click.echo(github(found))
+            click.echo(diagnostics_to_github(found))
         case _:
             if found:
-                click.echo(text.diagnostics(found, lines))
-            click.echo(text.summary(found, files))
+                click.echo(text.format_diagnostics(found, lines))
+            click.echo(text.format_validation_summary(found, files))

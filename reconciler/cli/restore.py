@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.shelf import carry_out
+from reconciler.cli.shelf import run_archive_operation
 
 
 @click.command("restore")
@@ -23,4 +23,4 @@ def command(address: str, form: str, *, auto_approve: bool) -> None:
     mlgit restore model/iris@1
     mlgit restore job/train --auto-approve
     """
-    carry_out("restore", address, form, auto_approve=auto_approve)
+    run_archive_operation("restore", address, form, auto_approve=auto_approve)

@@ -6,24 +6,24 @@ from dataclasses import replace
 
 import click
 
-from reconciler.applying.history import applied_by, moment, step_of_source
-from reconciler.applying.job import Job
-from reconciler.applying.rewind import hold
-from reconciler.cli.apply import execute, title
-from reconciler.cli.asking import ask
+from reconciler.applying.history import applied_source_commit, read_state_at, source_group_key
+from reconciler.applying.job import ApplyRequest
+from reconciler.applying.rewind import write_rollback_hold
+from reconciler.cli.apply import commit_trailers, execute_and_report
+from reconciler.cli.asking import require_approval
 from reconciler.cli.options import format_option, guard_options, target_option
-from reconciler.cli.planned import made, policy_of
-from reconciler.cli.session import Session, checked, open_session
-from reconciler.cli.stream import Stream, streaming
+from reconciler.cli.planned import plan_session, policy_from_options
+from reconciler.cli.session import Session, load_desired, open_session
+from reconciler.cli.stream import EventStream, run_with_event_stream
 from reconciler.cli.terminal import Terminal
-from reconciler.diagnostics import failure
-from reconciler.git.repository import user
-from reconciler.model import Live, Source
+from reconciler.diagnostics import user_error
+from reconciler.git.repository import user_name
+from reconciler.model import SourceRevision, State
 from reconciler.planning import saved
-from reconciler.planning.plan import Desired
+from reconciler.planning.plan import DesiredState
 from reconciler.render import as_json, text
 
-_SHORT = 10
+_ABBREV_LENGTH = 10
 
 
 @click.command("rollback")
@@ -47,62 +47,64 @@ def command(  # noqa: PLR0913 - one parameter for each option
     mlgit rollback 3f2a91c --auto-approve --wait
     """
 
-    def work(told: Stream | None) -> int:
-        session, live = _back(revision)
-        policy = policy_of(session, (), allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=True)
-        desired = _with_newer(session, checked(session, live), live)
+    def work(told: EventStream | None) -> int:
+        session, live = _open_rollback_session(revision)
+        policy = policy_from_options(session, (), allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=True)
+        desired = _with_newer_ancestry(session, load_desired(session, live), live)
         if told:
-            told.started(session.source)
-        planned = made(session, desired, live, policy, refresh=True)
-        body = as_json.body(planned, policy)
+            told.write_plan_started(session.source)
+        planned = plan_session(session, desired, live, policy, refresh=True)
+        body = as_json.plan_body(planned, policy)
         if told:
-            told.planned(planned, body)
+            told.write_plan(planned, body)
         else:
-            Terminal().show(f"{session.heading}{text.plan(planned)}\n\n{_warning(live, session.source)}")
+            Terminal().print_text(
+                f"{session.plan_heading}{text.format_plan(planned)}\n\n{_format_rollback_warning(live, session.source)}"
+            )
         if not auto_approve:
-            ask("Roll back?", "rollback", possible=told is None)
-        job = Job(desired, policy, title(session, saved.digest(body)))
-        _hold(session, live, job)
+            require_approval("Roll back?", "rollback", possible=told is None)
+        job = ApplyRequest(desired, policy, commit_trailers(session, saved.plan_body_digest(body)))
+        _record_rollback_hold(session, live, job)
         if told is None:
             click.echo()
-        return execute(session, job, planned, wait=wait, told=told)
+        return execute_and_report(session, job, planned, wait=wait, told=told)
 
-    return streaming(work) if form == "json" else work(None)
+    return run_with_event_stream(work) if form == "json" else work(None)
 
 
-def _back(revision: str) -> tuple[Session, Live]:
+def _open_rollback_session(revision: str) -> tuple[Session, State]:
     """Open the source that was in force at a moment, with the live state as it is now."""
     now = open_session()
-    now.state.home.refresh()
-    live = now.state.read()
-    commit = applied_by(now.state, moment(now.state, live, revision, step_of_source))
-    if commit == live.applied:
-        message = f"commit {commit[:_SHORT]}, which was in force at {revision}, is in force now"
-        raise failure("rollback-nowhere", message, "`mlgit log` shows what was before; take one with another source")
+    now.state_store.ref_store.fetch()
+    live = now.state_store.read()
+    commit = applied_source_commit(now.state_store, read_state_at(now.state_store, live, revision, source_group_key))
+    if commit == live.applied_commit:
+        message = f"commit {commit[:_ABBREV_LENGTH]}, which was in force at {revision}, is in force now"
+        raise user_error("rollback-nowhere", message, "`mlgit log` shows what was before; take one with another source")
     then = open_session(commit)
     # Where the state is has not gone back in time, whatever mlgit.yml said of it then.
     here = {name: getattr(now.config, name) for name in ("state", "lineage", "target", "remote")}
     return replace(then, config=replace(then.config, **here)), live
 
 
-def _warning(live: Live, source: Source) -> str:
-    newer = live.applied[:_SHORT]
-    return f"Roll back from {newer} to {source.commit[:_SHORT]}: {newer} is not applied again before a newer commit is."
+def _format_rollback_warning(live: State, source: SourceRevision) -> str:
+    newer = live.applied_commit[:_ABBREV_LENGTH]
+    return f"Roll back from {newer} to {source.commit[:_ABBREV_LENGTH]}: {newer} is not applied again before a newer commit is."
 
 
-def _hold(session: Session, live: Live, job: Job) -> None:
+def _record_rollback_hold(session: Session, live: State, job: ApplyRequest) -> None:
     """Hold off what is rolled back, before anything is done: whoever comes in between must know."""
-    if session.state.read().applied != live.applied:
+    if session.state_store.read().applied_commit != live.applied_commit:
         message = "another commit was applied since this plan was made"
-        raise failure("plan-stale", message, "run `mlgit rollback` again to see what that changes")
-    hold(session.state, live, session.source, user(), job.title)
+        raise user_error("plan-stale", message, "run `mlgit rollback` again to see what that changes")
+    write_rollback_hold(session.state_store, live, session.source, user_name(), job.trailers)
 
 
-def _with_newer(session: Session, desired: Desired, live: Live) -> Desired:
+def _with_newer_ancestry(session: Session, desired: DesiredState, live: State) -> DesiredState:
     """Let what came with the newer commit leave: it is no stranger, as what another branch has made would be."""
     repository = session.workspace.repository
 
     def ancestry(commit: str) -> bool | None:
-        return desired.ancestry(commit) or repository.is_ancestor(commit, live.applied)
+        return desired.is_ancestor(commit) or repository.is_ancestor(commit, live.applied_commit)
 
-    return replace(desired, ancestry=ancestry)
+    return replace(desired, is_ancestor=ancestry)

@@ -10,21 +10,21 @@ from pathlib import Path, PurePosixPath
 import click
 
 from reconciler.cli.options import format_option
-from reconciler.diagnostics import failure
-from reconciler.format.bundle import bundle
-from reconciler.format.config import FILE
+from reconciler.diagnostics import user_error
+from reconciler.format.bundle import bundle_schema
+from reconciler.format.config import CONFIG_FILE
 from reconciler.format.kinds import kinds
-from reconciler.format.schema_files import documents, identity
+from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 from reconciler.render import as_json
-from reconciler.source.lying import asset_files
+from reconciler.source.lying import find_asset_files
 
-_SCHEMAS = PurePosixPath(".mlgit/schemas")
-SETTINGS = PurePosixPath(".vscode/settings.json")
-_ASSET = "asset"
-_USUAL = ("components", "compute", "data", "datastores", "environments", "jobs", "models")
-_CONFIG = FILE.partition(".")[0]
+_SCHEMAS_FOLDER = PurePosixPath(".mlgit/schemas")
+EDITOR_SETTINGS_PATH = PurePosixPath(".vscode/settings.json")
+_ASSET_SCHEMA_NAME = "asset"
+_USUAL_FOLDERS = ("components", "compute", "data", "datastores", "environments", "jobs", "models")
+_CONFIG_SCHEMA_NAME = CONFIG_FILE.partition(".")[0]
 
 
 @click.command("schema")
@@ -52,12 +52,12 @@ def command(kind: str | None, folder: Path | None, form: str) -> None:
     if folder is not None:
         written = write_editor_settings(folder)
         click.echo(
-            as_json.dump({"wrote": written}) if form == "json" else "\n".join(f"wrote {path}" for path in written)
+            as_json.dump_json({"wrote": written}) if form == "json" else "\n".join(f"wrote {path}" for path in written)
         )
     elif kind is not None:
-        click.echo(as_json.dump(_bundled(kind)))
+        click.echo(as_json.dump_json(_bundle_schema(kind)))
     else:
-        click.echo(as_json.dump(_described()) if form == "json" else "\n".join(_listed()))
+        click.echo(as_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
 
 
 def write_editor_settings(folder: Path) -> tuple[str, ...]:
@@ -65,46 +65,49 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
 
     A UserError where there are settings that are not plain JSON: nothing is written then.
     """
-    settings = folder / SETTINGS
-    merged = _merged(settings, _associations(folder))
-    schemas = folder / _SCHEMAS
+    settings = folder / EDITOR_SETTINGS_PATH
+    merged = _merge_settings(settings, _schema_associations(folder))
+    schemas = folder / _SCHEMAS_FOLDER
     schemas.mkdir(parents=True, exist_ok=True)
-    for name in (*kinds(), _CONFIG):
-        _write(schemas / f"{name}.schema.json", _bundled(name))
-    _write(schemas / f"{_ASSET}.schema.json", _any_asset())
+    for name in (*kinds(), _CONFIG_SCHEMA_NAME):
+        _write_json(schemas / f"{name}.schema.json", _bundle_schema(name))
+    _write_json(schemas / f"{_ASSET_SCHEMA_NAME}.schema.json", _any_asset_schema())
     settings.parent.mkdir(exist_ok=True)
-    _write(settings, merged)
-    return f"{_SCHEMAS}/", str(SETTINGS)
+    _write_json(settings, merged)
+    return f"{_SCHEMAS_FOLDER}/", str(EDITOR_SETTINGS_PATH)
 
 
-def _write(path: Path, value: Json) -> None:
-    path.write_text(f"{as_json.dump(value)}\n", encoding="utf-8")
+def _write_json(path: Path, value: Json) -> None:
+    path.write_text(f"{as_json.dump_json(value)}\n", encoding="utf-8")
 
 
-def _bundled(name: str) -> Json:
-    if identity(name) not in documents() or name not in _names():
-        hint = did_you_mean(name, _names()) or "`mlgit schema` lists them all"
-        raise failure("schema-unknown", f"there is no schema of the name {name}", hint)
-    return bundle(identity(name), documents())
+def _bundle_schema(name: str) -> Json:
+    if schema_id(name) not in load_schemas() or name not in _schema_names():
+        hint = did_you_mean(name, _schema_names()) or "`mlgit schema` lists them all"
+        raise user_error("schema-unknown", f"there is no schema of the name {name}", hint)
+    return bundle_schema(schema_id(name), load_schemas())
 
 
-def _names() -> Sequence[str]:
+def _schema_names() -> Sequence[str]:
     """Return the kinds, then what else has a schema: those in the folder itself that name what they are of."""
-    own = (PurePosixPath(each).name.removesuffix(".schema.json") for each in documents())
-    others = (each for each in own if each not in kinds() and "type" in documents().get(identity(each), {}))
+    own = (PurePosixPath(each).name.removesuffix(".schema.json") for each in load_schemas())
+    others = (each for each in own if each not in kinds() and "type" in load_schemas().get(schema_id(each), {}))
     return (*kinds(), *others)
 
 
-def _described() -> list[Json]:
-    return [{"name": name, "description": documents()[identity(name)].get("description", "")} for name in _names()]
+def _schema_descriptions() -> list[Json]:
+    return [
+        {"name": name, "description": load_schemas()[schema_id(name)].get("description", "")}
+        for name in _schema_names()
+    ]
 
 
-def _listed() -> list[str]:
-    width = max(map(len, _names()))
-    return [f"{each['name']:{width}}  {each['description']}" for each in _described()]
+def _schema_list_lines() -> list[str]:
+    width = max(map(len, _schema_names()))
+    return [f"{each['name']:{width}}  {each['description']}" for each in _schema_descriptions()]
 
 
-def _any_asset() -> Json:
+def _any_asset_schema() -> Json:
     """Return a schema that sends a file to that of its kind, by its ``$schema``; other files may say anything."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -112,7 +115,10 @@ def _any_asset() -> Json:
         "type": "object",
         "allOf": [
             {
-                "if": {"properties": {"$schema": {"pattern": _pattern(kind.schemas)}}, "required": ["$schema"]},
+                "if": {
+                    "properties": {"$schema": {"pattern": _case_insensitive_pattern(kind.schema_pattern)}},
+                    "required": ["$schema"],
+                },
                 "then": {"$ref": f"{name}.schema.json"},
             }
             for name, kind in kinds().items()
@@ -120,25 +126,25 @@ def _any_asset() -> Json:
     }
 
 
-def _pattern(names: str) -> str:
+def _case_insensitive_pattern(names: str) -> str:
     """Write a pattern of lower-case names so that it takes any case: patterns in JSON schemas have no flags."""
     either = re.sub(r"[a-z]", lambda found: f"[{found[0]}{found[0].upper()}]", names)
     return rf"[aA][zZ][uU][rR][eE][mM][lL].*/({either})(\.[sS][cC][hH][eE][mM][aA])?(\.[jJ][sS][oO][nN])?/*$"
 
 
-def _associations(folder: Path) -> Json:
+def _schema_associations(folder: Path) -> Json:
     """Return which files have which schema: the folders that hold assets and those that usually do."""
-    found = [PurePosixPath(each.path) for each in asset_files(folder, ["."]) if each.kind]
-    tops = sorted({*_USUAL, *(each.parts[0] for each in found if len(each.parts) > 1)})
+    found = [PurePosixPath(each.path) for each in find_asset_files(folder, ["."]) if each.kind]
+    tops = sorted({*_USUAL_FOLDERS, *(each.parts[0] for each in found if len(each.parts) > 1)})
     single = sorted({"workspace.yml", *(each.name for each in found if len(each.parts) == 1)})
     globs = [f"{top}/**/*.{suffix}" for top in tops for suffix in ("yml", "yaml")]
     return {
-        f"./{_SCHEMAS}/{_ASSET}.schema.json": [*single, *globs],
-        f"./{_SCHEMAS}/{_CONFIG}.schema.json": [FILE],
+        f"./{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json": [*single, *globs],
+        f"./{_SCHEMAS_FOLDER}/{_CONFIG_SCHEMA_NAME}.schema.json": [CONFIG_FILE],
     }
 
 
-def _merged(path: Path, associations: Json) -> Json:
+def _merge_settings(path: Path, associations: Json) -> Json:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
         schemas = found.get("yaml.schemas", {})
@@ -146,4 +152,4 @@ def _merged(path: Path, associations: Json) -> Json:
     except (ValueError, AttributeError, TypeError) as error:
         message = f"{path} is not plain JSON with settings by name: it was left as it is"
         hint = f'put this into it by hand: "yaml.schemas": {json.dumps(associations)}'
-        raise failure("settings-not-json", message, hint) from error
+        raise user_error("settings-not-json", message, hint) from error

@@ -7,26 +7,26 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import TARGET
-from reconciler.cli.stream import TOLD
-from reconciler.diagnostics import Diagnostic, Severity, UserError, failure
+from reconciler.cli.options import TARGET_KEY
+from reconciler.cli.stream import DIAGNOSTICS_HANDLER_KEY
+from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.format.targets import DEFAULT
-from reconciler.model import Address, Live, Tree
+from reconciler.format.targets import DEFAULT_TARGET
+from reconciler.model import Address, State, Tree
 from reconciler.render import text
 from reconciler.workbench import session as workbench
-from reconciler.workbench.judging import checked as checked
-from reconciler.workbench.judging import examined as examined
-from reconciler.workbench.judging import offline as offline
-from reconciler.workbench.judging import refuse as refuse
+from reconciler.workbench.judging import desired_diagnostics as desired_diagnostics
+from reconciler.workbench.judging import load_desired as load_desired
+from reconciler.workbench.judging import report_diagnostics as report_diagnostics
+from reconciler.workbench.judging import validate_offline as validate_offline
 from reconciler.workbench.session import Session as Session
-from reconciler.workbench.session import lines_of
+from reconciler.workbench.session import read_tree_lines
 
-_SAID = "mlgit.said"  # in the context of a command: the diagnostics that were shown
+_SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were shown
 
 
 def open_session(
-    revision: str | None = None, *, keep: bool = False, aside: Path | None = None, target: str = DEFAULT
+    revision: str | None = None, *, keep: bool = False, aside: Path | None = None, target: str = DEFAULT_TARGET
 ) -> Session:
     """Open the workspace of the current folder at its work tree, which Git is to ``keep`` or not, or at a revision.
 
@@ -34,25 +34,25 @@ def open_session(
     where the user has chosen none.
     """
     context = click.get_current_context()
-    chosen = context.meta.get(TARGET, target)
+    chosen = context.meta.get(TARGET_KEY, target)
     session = workbench.open_session(
-        Path.cwd(), revision, target=chosen, keep=keep, aside=aside, judge=_show, note=_note
+        Path.cwd(), revision, target=chosen, keep=keep, aside=aside, judge=_report_diagnostics, note=_print_note
     )
     context.call_on_close(session.workspace.repository.close)
     return session
 
 
-def said() -> str:
+def shown_diagnostics() -> str:
     """Return what was said of the files."""
-    return "\n".join(click.get_current_context().meta.get(_SAID, []))
+    return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
 
 
-def _note(said: str) -> None:
+def _print_note(said: str) -> None:
     click.echo(said, err=True)
 
 
-def _show(tree: Tree, problems: Sequence[Diagnostic]) -> None:
-    told = click.get_current_context().meta.get(TOLD)
+def _report_diagnostics(tree: Tree, problems: Sequence[Diagnostic]) -> None:
+    told = click.get_current_context().meta.get(DIAGNOSTICS_HANDLER_KEY)
     errors = [each for each in problems if each.severity is Severity.ERROR]
     of_files = any(each.span for each in errors)
     shown = problems if of_files else [each for each in problems if each not in errors]
@@ -60,22 +60,22 @@ def _show(tree: Tree, problems: Sequence[Diagnostic]) -> None:
         for each in shown:
             told(each)
     elif shown:
-        said = text.diagnostics(shown, lambda path: lines_of(tree, path))
-        click.get_current_context().meta.setdefault(_SAID, []).append(said)
+        said = text.format_diagnostics(shown, lambda path: read_tree_lines(tree, path))
+        click.get_current_context().meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(said)
         click.echo(said, err=True)
     if of_files:
-        raise failure("files-wrong", f"{text.counted(len(errors), 'error')}; nothing was planned or changed")
+        raise user_error("files-wrong", f"{text.pluralize(len(errors), 'error')}; nothing was planned or changed")
     if errors:
         raise UserError(*errors)
 
 
-def address_of(given: str, live: Live) -> Address:
+def parse_live_address(given: str, live: State) -> Address:
     """Read an address as typed; a UserError with what there is where it names nothing."""
     kind, slash, name = given.partition("/")
     address = Address(kind, name.partition("@")[0])
     if slash and address in live.current:
         return address
     shown = sum(not each.archived for each in live.current.values())
-    there = f"`mlgit list` shows the {text.counted(shown, 'asset')} there are; an address is KIND/NAME"
+    there = f"`mlgit list` shows the {text.pluralize(shown, 'asset')} there are; an address is KIND/NAME"
     hint = did_you_mean(given, [str(each) for each in live.current]) or there
-    raise failure("address-unknown", f"{given} is not live", hint)
+    raise user_error("address-unknown", f"{given} is not live", hint)

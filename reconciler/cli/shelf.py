@@ -7,49 +7,53 @@ from collections.abc import Callable, Mapping
 import click
 
 from reconciler.applying import archiving
-from reconciler.applying.archiving import Change, Shelf
-from reconciler.applying.history import trailers
-from reconciler.cli.asking import ask
-from reconciler.cli.session import Session, address_of, open_session
-from reconciler.format.assets import Declared
-from reconciler.format.config import FILE
-from reconciler.git.repository import user
+from reconciler.applying.archiving import ArchiveChange, ArchiveContext
+from reconciler.applying.history import format_trailers
+from reconciler.cli.asking import require_approval
+from reconciler.cli.session import Session, open_session, parse_live_address
+from reconciler.format.assets import AssetSet
+from reconciler.format.config import CONFIG_FILE
+from reconciler.git.repository import user_name
 from reconciler.model import Address
 from reconciler.render import as_json
 from reconciler.source import workspace as workspaces
 
-_VERBS: Mapping[str, Callable[[Shelf, Address, str], Change]] = {
-    "archive": archiving.archive,
-    "restore": archiving.restore,
+_OPERATIONS: Mapping[str, Callable[[ArchiveContext, Address, str], ArchiveChange]] = {
+    "archive": archiving.archive_change,
+    "restore": archiving.restore_change,
 }
-_DONE = {"archive": "Archived", "restore": "Restored"}
+_PAST_TENSE = {"archive": "Archived", "restore": "Restored"}
 
 
-def carry_out(verb: str, given: str, form: str, *, auto_approve: bool) -> None:
+def run_archive_operation(verb: str, given: str, form: str, *, auto_approve: bool) -> None:
     """Archive or restore what was typed."""
     session = open_session()
-    session.state.home.refresh()
-    live = session.state.read()
-    address, version = address_of(given, live), given.partition("@")[2]
-    change = _VERBS[verb](Shelf(session.state, live, tuple(_declared(session))), address, version)
+    session.state_store.ref_store.fetch()
+    live = session.state_store.read()
+    address, version = parse_live_address(given, live), given.partition("@")[2]
+    change = _OPERATIONS[verb](
+        ArchiveContext(session.state_store, live, tuple(_declared_asset_sets(session))), address, version
+    )
     said = [f"This would {change.sentence}.", *(f"  {each}" for each in change.notes)]
     click.echo("\n".join(said), err=form == "json")
     if not auto_approve:
-        ask("Do this?", verb)
-    message = f"{verb}: {address.at(version)}\n\n{trailers(user())}\n"
-    commit = session.state.write(change.writes, message, since=live.commit)
+        require_approval("Do this?", verb)
+    message = f"{verb}: {address.format_with_version(version)}\n\n{format_trailers(user_name())}\n"
+    commit = session.state_store.write(change.writes, message, since=live.commit)
     if form == "json":
         found = {"done": verb, "address": str(address), "version": version or None, "commit": commit}
-        click.echo(as_json.dump({**found, "notes": list(change.notes)}))
+        click.echo(as_json.dump_json({**found, "notes": list(change.notes)}))
     else:
-        click.echo(f"{_DONE[verb]} {address.at(version)}.")
+        click.echo(f"{_PAST_TENSE[verb]} {address.format_with_version(version)}.")
 
 
-def _declared(session: Session) -> list[Declared]:
+def _declared_asset_sets(session: Session) -> list[AssetSet]:
     """Return what the work tree declares and, where that differs, what HEAD does."""
-    found = [workspaces.declared(session.tree, session.config)]
+    found = [workspaces.read_asset_set(session.tree, session.config)]
     if session.source.dirty and session.source.commit:
-        _, head = workspaces.at_revision(session.workspace, session.source.commit)
-        config = workspaces.read_config(head, session.config.target)[1] if head.root + FILE in head.entries else None
-        found += [workspaces.declared(head, config)] if config else []
+        _, head = workspaces.tree_at_revision(session.workspace, session.source.commit)
+        config = (
+            workspaces.read_config(head, session.config.target)[1] if head.root + CONFIG_FILE in head.entries else None
+        )
+        found += [workspaces.read_asset_set(head, config)] if config else []
     return found

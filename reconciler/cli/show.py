@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.approved import read_plan
+from reconciler.cli.approved import read_saved_plan
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import address_of, open_session
+from reconciler.cli.session import open_session, parse_live_address
 from reconciler.cli.terminal import Terminal
-from reconciler.diagnostics import failure
-from reconciler.planning.saved import Saved, written
+from reconciler.diagnostics import user_error
+from reconciler.planning.saved import SavedPlan, dump_plan_file
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import inline
+from reconciler.render.excerpt import sanitize_line
 
-_SHORT = 10
+_ABBREV_LENGTH = 10
 
 
 @click.command("show")
@@ -31,28 +31,28 @@ def command(address: str, form: str) -> None:
     mlgit show plan.json
     """
     if Path(address).suffix == ".json" or Path(address).is_file():
-        _plan(read_plan(Path(address)), form)
+        _print_saved_plan(read_saved_plan(Path(address)), form)
         return
-    live = open_session().live()
-    found = address_of(address, live)
+    live = open_session().read_refreshed_state()
+    found = parse_live_address(address, live)
     version = address.partition("@")[2]
-    record = live.version(found, version) if version else live.current[found]
+    record = live.find_version(found, version) if version else live.current[found]
     if record is None:
-        raise failure("version-unknown", f"{address} is not live", f"`mlgit show {found}` shows its current version")
-    shown = as_json.record(record)
-    run = live.run(found, record.latest) if record.latest else None
+        raise user_error("version-unknown", f"{address} is not live", f"`mlgit show {found}` shows its current version")
+    shown = as_json.record_to_json(record)
+    run = live.find_run(found, record.latest) if record.latest else None
     if run is not None:
-        shown["latest_run"] = as_json.run(run)
-    click.echo(as_json.dump(shown) if form == "json" else text.outline(shown))
+        shown["latest_run"] = as_json.run_to_json(run)
+    click.echo(as_json.dump_json(shown) if form == "json" else text.format_outline(shown))
 
 
-def _plan(saved: Saved, form: str) -> None:
+def _print_saved_plan(saved: SavedPlan, form: str) -> None:
     """Show a saved plan from its file alone, as it was shown when it was made."""
     if form == "json":
-        click.echo(written(saved), nl=False)
+        click.echo(dump_plan_file(saved), nl=False)
         return
-    Terminal().show(text.body(saved.body))
+    Terminal().print_text(text.format_plan_body(saved.body))
     made = saved.envelope
     changed = " with changes that were not committed" if made["dirty"] else ""
-    where = f"Made of commit {made['commit'][:_SHORT]}{changed} at {made['made_at']} by mlgit {made['tool']}."
-    click.echo(f"\n{inline(where)}")
+    where = f"Made of commit {made['commit'][:_ABBREV_LENGTH]}{changed} at {made['made_at']} by mlgit {made['tool']}."
+    click.echo(f"\n{sanitize_line(where)}")

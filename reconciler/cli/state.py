@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import click
 
-from reconciler.applying.history import commit_at
-from reconciler.cli.asking import ask
+from reconciler.applying.history import resolve_state_commit
+from reconciler.cli.asking import require_approval
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
-from reconciler.diagnostics import failure
-from reconciler.git.repository import user
+from reconciler.diagnostics import user_error
+from reconciler.git.repository import user_name
 from reconciler.live import repair as mending
 from reconciler.live.repair import Damage
-from reconciler.live.state import State
+from reconciler.live.state import StateStore
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import visible
+from reconciler.render.excerpt import sanitize_text
 
-_SHORT = 10
+_ABBREV_LENGTH = 10
 
 
 @click.group("state")
@@ -39,21 +39,21 @@ def show(form: str) -> None:
     mlgit state show
     """
     session = open_session()
-    said = session.refresh()
-    state, config = session.state, session.config
+    said = session.fetch_state()
+    state, config = session.state_store, session.config
     found = {
         "name": state.name,
         "target": state.target,
         "lineage": state.lineage,
-        "ref": state.ref,
+        "ref": state.live_ref,
         "remote": config.remote or None,
-        "commit": state.commit() or None,
-        "format": mending.written_format(state),
-        "applied": state.read().applied or None,
+        "commit": state.head_commit() or None,
+        "format": mending.read_state_format(state),
+        "applied": state.read().applied_commit or None,
         "note": said or None,
     }
     shown = {name: each for name, each in found.items() if each is not None}
-    click.echo(as_json.dump(shown) if form == "json" else text.outline(shown))
+    click.echo(as_json.dump_json(shown) if form == "json" else text.format_outline(shown))
 
 
 @command.command("repair")
@@ -66,21 +66,23 @@ def repair(*, auto_approve: bool) -> None:
     mlgit state repair
     """
     session = open_session()
-    session.state.home.refresh()
-    found = mending.damages(session.state)
+    session.state_store.ref_store.fetch()
+    found = mending.find_damage(session.state_store)
     if not found:
         click.echo("Every record of the live state can be read.")
         return
-    click.echo(visible("\n".join(f"  {each.subject}: {_cure(each)}" for each in found)))
+    click.echo(sanitize_text("\n".join(f"  {each.display_name}: {_describe_repair(each)}" for each in found)))
     if not auto_approve:
-        ask("Repair the live state like this?", "state repair")
-    commit = mending.repair(session.state, found, user())
-    click.echo(f"\nRepaired {text.counted(len(found), 'record')}, as commit {commit[:_SHORT]} of the live state.")
+        require_approval("Repair the live state like this?", "state repair")
+    commit = mending.repair_state(session.state_store, found, user_name())
+    click.echo(
+        f"\nRepaired {text.pluralize(len(found), 'record')}, as commit {commit[:_ABBREV_LENGTH]} of the live state."
+    )
 
 
-def _cure(damage: Damage) -> str:
-    if damage.good:
-        return f"cannot be read; its newest good copy is of {damage.good[:_SHORT]}"
+def _describe_repair(damage: Damage) -> str:
+    if damage.good_commit:
+        return f"cannot be read; its newest good copy is of {damage.good_commit[:_ABBREV_LENGTH]}"
     return "cannot be read, and no commit has a good copy: it is left out, and the next plan says what that means"
 
 
@@ -98,30 +100,35 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     mlgit state restore
     mlgit state restore 3f2a91c
     """
-    state = open_session().state
+    state = open_session().state_store
     if commit is None:
-        _put_back(state, auto_approve=auto_approve)
+        _restore_remote_state(state, auto_approve=auto_approve)
         return
-    state.home.refresh()
+    state.ref_store.fetch()
     if commit.startswith("~"):
-        commit = commit_at(state.repository, state.commit(), commit)[:_SHORT]
+        commit = resolve_state_commit(state.repository, state.head_commit(), commit)[:_ABBREV_LENGTH]
     if not auto_approve:
-        ask(f"Make the records what they were at {commit}?", "state restore")
-    new = mending.restore(state, commit, user())
-    click.echo(f"The live state is as of {commit} again, as commit {new[:_SHORT]}. `mlgit plan` shows what that means.")
+        require_approval(f"Make the records what they were at {commit}?", "state restore")
+    new = mending.restore_state(state, commit, user_name())
+    click.echo(
+        f"The live state is as of {commit} again, as commit {new[:_ABBREV_LENGTH]}. `mlgit plan` shows what that means."
+    )
 
 
-def _put_back(state: State, *, auto_approve: bool) -> None:
-    newest, remote = state.home.newest(), state.remote
+def _restore_remote_state(state: StateStore, *, auto_approve: bool) -> None:
+    newest, remote = state.ref_store.newest_known_commit(), state.remote
     if not newest or not remote:
         message = "there is no copy here of a live state that a remote has lost"
         hint = "`mlgit state restore COMMIT` goes back to a commit that `mlgit log` shows"
-        raise failure("state-not-known", message, hint)
+        raise user_error("state-not-known", message, hint)
     if not auto_approve:
-        ask(f"Give the remote {remote} the live state as of {newest[:_SHORT]}, the newest known here?", "state restore")
-    if not mending.put_back(state.home):
-        raise failure("state-there", f"the remote {remote} has a live state", "there is nothing to put back")
-    click.echo(f"The remote {remote} has the live state as of {newest[:_SHORT]} again.")
+        require_approval(
+            f"Give the remote {remote} the live state as of {newest[:_ABBREV_LENGTH]}, the newest known here?",
+            "state restore",
+        )
+    if not mending.restore_remote_state(state.ref_store):
+        raise user_error("state-there", f"the remote {remote} has a live state", "there is nothing to put back")
+    click.echo(f"The remote {remote} has the live state as of {newest[:_ABBREV_LENGTH]} again.")
 
 
 @command.command("migrate")
@@ -133,6 +140,6 @@ def migrate() -> None:
     mlgit state migrate
     """
     session = open_session()
-    session.state.home.refresh()
-    written = mending.written_format(session.state)  # a newer one is refused; there has been no older one yet
+    session.state_store.ref_store.fetch()
+    written = mending.read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
     click.echo(f"The live state is written in format {written}, the newest that this mlgit knows: nothing to do.")

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 
 import click
 
-from reconciler.cli import INTERRUPTED
+from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session
-from reconciler.cli.terminal import Terminal, Watching
+from reconciler.cli.terminal import StatusDisplay, Terminal
 from reconciler.diagnostics import has_errors
-from reconciler.model import Action, Live, Observation, Pending, Plan, Record, Run
-from reconciler.observe import active_runs, is_here, observe
-from reconciler.planning.observed import fold
+from reconciler.model import Action, Blocked, Observation, Plan, Record, Run, State
+from reconciler.observe import active_runs, is_recorded_store, refresh_runs
+from reconciler.planning.observed import merge_observation
 from reconciler.planning.policy import Policy
-from reconciler.planning.proposal import propose
+from reconciler.planning.proposal import run_plan_pipeline
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import inline
-from reconciler.render.history import rolled_back
+from reconciler.render.excerpt import sanitize_line
+from reconciler.render.history import rollback_hold_lines
 from reconciler.source import workspace as workspaces
 
-_HEADS = ("ADDRESS", "VERSION", "STATE", "SINCE")
+_COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
 
 
-def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> float:
+def _parse_seconds(_context: click.Context, _option: click.Parameter, value: str) -> float:
     try:
         seconds = float(value.removesuffix("s"))
     except ValueError:
@@ -40,7 +40,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> f
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and show what changes.")
 @click.option("--until-idle", is_flag=True, help="With --watch: end when nothing runs any more.")
 @click.option(
-    "--interval", metavar="SECONDS", callback=_seconds, default="2s", show_default=True, help="How often to look."
+    "--interval", metavar="SECONDS", callback=_parse_seconds, default="2s", show_default=True, help="How often to look."
 )
 @format_option
 @target_option
@@ -57,120 +57,120 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
         raise click.UsageError("--watch is for people; a program asks again")
     session = open_session()
     if watch:
-        return _watch(session, interval, until_idle=until_idle)
-    seen = _look(session)
+        return _watch_status(session, interval, until_idle=until_idle)
+    seen = _read_status(session)
     if form == "json":
-        click.echo(as_json.dump([*_json(seen)]))
+        click.echo(as_json.dump_json([*_status_to_json(seen)]))
     elif not seen.live.current:
         click.echo("Nothing is live yet. `mlgit plan` shows what would be made.")
-        if elsewhere := session.elsewhere(seen.live):
+        if elsewhere := session.fetch_state_hint(seen.live):
             click.echo(elsewhere)
     else:
         terminal = Terminal()
-        terminal.table(_HEADS, seen.rows)
+        terminal.print_table(_COLUMN_HEADINGS, seen.rows)
         for line in seen.lines:
-            terminal.show(line)
+            terminal.print_text(line)
     return 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _StatusSnapshot:
     """How things stand at one moment."""
 
-    live: Live
-    pending: tuple[Pending, ...]
-    ended: tuple[Action, ...] = ()  # the runs that came to their end and are not recorded yet
-    following: tuple[Action, ...] = ()
+    live: State
+    pending: tuple[Blocked, ...]
+    unrecorded_actions: tuple[Action, ...] = ()  # the runs that came to their end and are not recorded yet
+    next_actions: tuple[Action, ...] = ()
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """The table of what is live."""
-        return [_row(self.live, each) for each in self.live.current.values()]
+        return [_table_row(self.live, each) for each in self.live.current.values()]
 
     @property
     def lines(self) -> list[str]:
         """What stands below the table: how much there is, who went back, what waits or failed."""
-        applied = f"from commit {self.live.applied[:10]}" if self.live.applied else ""
+        applied = f"from commit {self.live.applied_commit[:10]}" if self.live.applied_commit else ""
         live = sum(not each.archived for each in self.live.current.values())
-        count = f"{text.counted(live, 'asset')} live {applied}".rstrip() + "."
+        count = f"{text.pluralize(live, 'asset')} live {applied}".rstrip() + "."
         waits = [f"  {each.address}: {each.message}" for each in self.pending if not each.failed]
         failed = [f"  {each.address}: {each.message}" for each in self.pending if each.failed]
-        lines = ["", count, *(each + "." for each in rolled_back(self.live.rollback))]
-        ended = [f"  {_ended(each, self.following)}" for each in self.ended]
+        lines = ["", count, *(each + "." for each in rollback_hold_lines(self.live.rollback))]
+        ended = [f"  {_format_ended_run(each, self.next_actions)}" for each in self.unrecorded_actions]
         for title, found in (("Ended, not recorded yet:", ended), ("Waiting:", waits), ("Failed:", failed)):
-            lines += ["", title, *map(inline, found)] if found else []
+            lines += ["", title, *map(sanitize_line, found)] if found else []
         return lines
 
 
-def _look(session: Session) -> _Seen:
+def _read_status(session: Session) -> _StatusSnapshot:
     """Read the live state and ask the backends; where the store is another one, runs stand as they are recorded."""
-    live = session.recorded()
-    there = is_here(live, session.store)
-    observation = observe(live, session.backends()) if there else Observation()
-    plan = _plan(session, live, observation if there else None)
-    seen, ended = fold(live, observation)
-    return _Seen(seen, plan.pending, ended, plan.actions) if plan else _Seen(seen, (), ended)
+    live = session.read_recorded_state()
+    there = is_recorded_store(live, session.store_path)
+    observation = refresh_runs(live, session.open_backends()) if there else Observation()
+    plan = _make_plan(session, live, observation if there else None)
+    seen, ended = merge_observation(live, observation)
+    return _StatusSnapshot(seen, plan.blocked, ended, plan.actions) if plan else _StatusSnapshot(seen, (), ended)
 
 
-def _plan(session: Session, live: Live, observation: Observation | None) -> Plan | None:
+def _make_plan(session: Session, live: State, observation: Observation | None) -> Plan | None:
     """Return what a plan would say; None where the files are wrong, which is for validate to say."""
-    found = workspaces.declared(session.tree, session.config)
+    found = workspaces.read_asset_set(session.tree, session.config)
     if not live.commit or has_errors(found.diagnostics):
         return None
-    desired = workspaces.desired(session.workspace, session.source, session.tree, found)
-    return propose(desired, live, Policy(session.config), observation)[0]
+    desired = workspaces.make_desired(session.workspace, session.source, session.tree, found)
+    return run_plan_pipeline(desired, live, Policy(session.config), observation)[0]
 
 
-def _ended(record: Action, plan: Sequence[Action]) -> str:
+def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
     """Say of a run that ended what the next apply makes of it."""
     follows = [str(each.address) for each in plan if record.key in each.needs]
-    then = f", then comes {text.some(follows)}" if follows else ""
+    then = f", then comes {text.join_some(follows)}" if follows else ""
     status = record.run.status if record.run else ""
     return f"{record.address}: run {record.version} {status}; `mlgit apply` records that{then}"
 
 
-def _watch(session: Session, interval: float, *, until_idle: bool) -> int:
+def _watch_status(session: Session, interval: float, *, until_idle: bool) -> int:
     try:
-        with Watching(_HEADS) as shown:
+        with StatusDisplay(_COLUMN_HEADINGS) as shown:
             while True:
-                seen = _look(session)
-                shown.show(seen.rows, seen.lines)
+                seen = _read_status(session)
+                shown.update(seen.rows, seen.lines)
                 if until_idle and not any(active_runs(seen.live)):
                     return 0
                 time.sleep(interval)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
-def _json(seen: _Seen) -> Iterator[object]:
+def _status_to_json(seen: _StatusSnapshot) -> Iterator[object]:
     """Yield what is live with how it stands, then what waits to become so."""
     waiting = {each.address: each for each in seen.pending}
-    unrecorded = {each.address: each.version for each in seen.ended}
+    unrecorded = {each.address: each.version for each in seen.unrecorded_actions}
     for record in seen.live.current.values():
-        run = _newest(seen.live, record)
+        run = _latest_run(seen.live, record)
         left = waiting.pop(record.address, None)
-        more = {"pending": _plain(left)} if left else {}
+        more = {"pending": _blocked_to_json(left)} if left else {}
         more |= {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
-        yield {**as_json.record(record), "state": _state(record, run)} | more
+        yield {**as_json.record_to_json(record), "state": _state_label(record, run)} | more
     for address, left in waiting.items():
-        yield {"address": str(address), "state": "absent", "pending": _plain(left)}
+        yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(left)}
 
 
-def _plain(each: Pending) -> object:
+def _blocked_to_json(each: Blocked) -> object:
     return {"failed": each.failed, "message": each.message}
 
 
-def _newest(live: Live, record: Record) -> Run | None:
-    return live.run(record.address, record.latest) if record.latest else None
+def _latest_run(live: State, record: Record) -> Run | None:
+    return live.find_run(record.address, record.latest) if record.latest else None
 
 
-def _row(live: Live, record: Record) -> tuple[str, str, str, str]:
-    run = _newest(live, record)
+def _table_row(live: State, record: Record) -> tuple[str, str, str, str]:
+    run = _latest_run(live, record)
     version = run.id if run else record.version
-    return (str(record.address), version, _state(record, run), record.applied_at)
+    return (str(record.address), version, _state_label(record, run), record.applied_at)
 
 
-def _state(record: Record, run: Run | None) -> str:
+def _state_label(record: Record, run: Run | None) -> str:
     if record.archived:
         return "archived"
     if run is None:

@@ -15,19 +15,19 @@ import click
 
 from reconciler import __version__
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Event, Json, Plan, Run, Source
+from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import stream
 
 # In the context of a command: who is told of diagnostics, in place of people.
-TOLD = "mlgit.diagnostics"
-_INTERRUPTED, _BUG = 130, 3
+DIAGNOSTICS_HANDLER_KEY = "mlgit.diagnostics"
+_EXIT_INTERRUPTED, _EXIT_BUG = 130, 3
 
 
-class Stream:
+class EventStream:
     """Writes events; it is also who watches an apply."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, Json] = {}
+        self._last_run_events: dict[str, Json] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -40,60 +40,60 @@ class Stream:
     def write(self, event: Json) -> None:
         """Write one event, with the time of day."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"v": stream.VERSION, "type": event["type"], "time": time, **event}
+        line = {"v": stream.EVENT_VERSION, "type": event["type"], "time": time, **event}
         click.echo(json.dumps(line, ensure_ascii=True))
 
-    def diagnostic(self, found: Diagnostic) -> None:
+    def write_diagnostic(self, found: Diagnostic) -> None:
         """Tell what is wrong."""
-        self.write(stream.diagnostic(found))
+        self.write(stream.diagnostic_event(found))
 
-    def started(self, source: Source) -> None:
+    def write_plan_started(self, source: SourceRevision) -> None:
         """Tell that planning begins."""
         where = {"commit": source.commit, "tree": source.tree, "dirty": source.dirty}
         self.write({"type": "plan-started", "tool": __version__, **where})
 
-    def planned(self, plan: Plan, body: Json) -> None:
+    def write_plan(self, plan: Plan, body: Json) -> None:
         """Tell a whole plan, and its body."""
-        for each in stream.planned(plan, body):
+        for each in stream.plan_events(plan, body):
             self.write(each)
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Tell what happened to an action."""
-        self.write(stream.happened(event))
+        self.write(stream.action_event(event))
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Tell what is worth knowing."""
-        self.write(stream.note(text))
+        self.write(stream.note_event(text))
 
-    def running(self, runs: tuple[Run, ...]) -> None:
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
         """Tell how runs stand, each time that it changes."""
         for run in runs:
-            told = stream.standing(run)
-            if self._runs.get(run.id) != told:
-                self._runs[run.id] = told
+            told = stream.run_event(run)
+            if self._last_run_events.get(run.id) != told:
+                self._last_run_events[run.id] = told
                 self.write(told)
 
-    def applied(self, *, done: int, failed: int, skipped: int, barred: int) -> None:
+    def write_apply_ended(self, *, done: int, failed: int, skipped: int, barred: int) -> None:
         """Tell what came of an apply."""
         self.write({"type": "apply-ended", "done": done, "failed": failed, "skipped": skipped, "barred": barred})
 
 
-def streaming(work: Callable[[Stream], int]) -> int:
+def run_with_event_stream(work: Callable[[EventStream], int]) -> int:
     """Do the work of a command with a stream to tell it to; return its exit code, as the last event has it."""
-    told = Stream()
-    click.get_current_context().meta[TOLD] = told.diagnostic
-    code = _BUG
+    told = EventStream()
+    click.get_current_context().meta[DIAGNOSTICS_HANDLER_KEY] = told.write_diagnostic
+    code = _EXIT_BUG
     try:
         code = work(told)
     except UserError as error:
         code = 1
         for each in error.diagnostics:
-            told.diagnostic(each)
+            told.write_diagnostic(each)
     except click.ClickException:
         code = 1
         raise
     except (click.Abort, KeyboardInterrupt):
-        code = _INTERRUPTED
+        code = _EXIT_INTERRUPTED
         raise
     finally:
         told.write({"type": "ended", "exit_code": code})

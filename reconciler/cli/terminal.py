@@ -14,49 +14,49 @@ from rich.live import Live as Display
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.going import Going
+from reconciler.cli.going import ProgressDisplay
 from reconciler.diagnostics import UserError
-from reconciler.model import Action, Event, Op, Progress, Run, Status
-from reconciler.render.excerpt import inline, visible
-from reconciler.render.phrases import sentence
+from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
+from reconciler.render.excerpt import sanitize_line, sanitize_text
+from reconciler.render.phrases import action_sentence
 
-_STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
-_MARKS = {
+_SIGN_STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
+_PROGRESS_MARKS = {
     Progress.DONE: ("✓", "green"),
     Progress.FAILED: ("✗", "red"),
     Progress.SKIPPED: ("-", "dim"),
     Progress.WAITING: ("…", "dim"),
-    Progress.BARRED: ("…", "yellow"),
+    Progress.LOCKED: ("…", "yellow"),
 }
-_GAP = 1  # column between columns
-_ENDLESS = 10_000  # columns of what is no terminal: a file, a pipe; nothing is cut off there
+_COLUMN_GAP = 1  # column between columns
+_UNLIMITED_WIDTH = 10_000  # columns of what is no terminal: a file, a pipe; nothing is cut off there
 
 
 class Terminal:
     """Standard output as people see it; plain lines where it is no terminal."""
 
     def __init__(self) -> None:
-        width = None if sys.stdout.isatty() else _ENDLESS
+        width = None if sys.stdout.isatty() else _UNLIMITED_WIDTH
         self.console = Console(width=width, highlight=False, soft_wrap=True, emoji=False)
 
-    def show(self, lines: str) -> None:
+    def print_text(self, lines: str) -> None:
         """Print text, each line in the colour of its sign."""
-        for line in visible(lines).split("\n"):
+        for line in sanitize_text(lines).split("\n"):
             sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
-            self.console.print(Text(line, _STYLES.get(sign, "bold" if line.endswith(":") else "")))
+            self.console.print(Text(line, _SIGN_STYLES.get(sign, "bold" if line.endswith(":") else "")))
 
-    def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    def print_table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows in columns. Where they are too wide the last ones are left out; the first is never cut."""
-        table, shown = _table(heads, [[inline(each) for each in row] for row in rows], self.console.width)
+        table, shown = _build_table(heads, [[sanitize_line(each) for each in row] for row in rows], self.console.width)
         self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
         if heads[shown:]:
             left_out = ", ".join(heads[shown:])
             self.console.print(Text(f"(too narrow for {left_out}: see --format json)", "dim"))
 
 
-def _table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[Table, int]:
+def _build_table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[Table, int]:
     """Lay rows out in columns; return how many of the columns have room, too."""
-    shown = _fitting(heads, cells, width)
+    shown = _count_fitting_columns(heads, cells, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, head in enumerate(heads[:shown]):
         table.add_column(head, no_wrap=number == 0, overflow="fold")
@@ -65,24 +65,24 @@ def _table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> 
     return table, shown
 
 
-def _fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+def _count_fitting_columns(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
     """Return how many columns have room side by side; two at least, of which the second may be wrapped."""
-    room = width + _GAP
+    room = width + _COLUMN_GAP
     for number, cells in enumerate(zip(heads, *rows, strict=True)):
-        room -= max(cell_len(each) for each in cells) + _GAP
+        room -= max(cell_len(each) for each in cells) + _COLUMN_GAP
         if room < 0:
             return max(number, 2)
     return len(heads)
 
 
-class Watching:
+class StatusDisplay:
     """Shows a table and lines again and again: in place on a terminal, elsewhere once, and then what is new of it."""
 
     def __init__(self, heads: Sequence[str]) -> None:
-        self._heads = heads
+        self._headings = heads
         self._terminal = Terminal()
         self._display = Display(console=self._terminal.console, auto_refresh=False)
-        self._seen: set[str] | None = None
+        self._printed_lines: set[str] | None = None
 
     def __enter__(self) -> Self:
         if self._terminal.console.is_terminal:
@@ -92,27 +92,27 @@ class Watching:
     def __exit__(self, *_: object) -> None:
         self._display.stop()
 
-    def show(self, rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
+    def update(self, rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
         """Show how things stand now."""
-        cells = [[inline(each) for each in row] for row in rows]
+        cells = [[sanitize_line(each) for each in row] for row in rows]
         if self._terminal.console.is_terminal:
-            table, _ = _table(self._heads, cells, self._terminal.console.width)
-            below = Text(visible("\n".join(lines)))
+            table, _ = _build_table(self._headings, cells, self._terminal.console.width)
+            below = Text(sanitize_text("\n".join(lines)))
             self._display.update(Group(table, below), refresh=True)
             return
         found = ["  ".join(filter(None, row)) for row in cells] + [line for line in lines if line]
-        if self._seen is None:
-            self._terminal.table(self._heads, rows)
-            self._terminal.show("\n".join(lines))
+        if self._printed_lines is None:
+            self._terminal.print_table(self._headings, rows)
+            self._terminal.print_text("\n".join(lines))
         else:
             for line in found:
-                if line not in self._seen:
-                    self._terminal.show(line)
+                if line not in self._printed_lines:
+                    self._terminal.print_text(line)
         sys.stdout.flush()
-        self._seen = {*found}
+        self._printed_lines = {*found}
 
 
-class Progressing:
+class TerminalApplyListener:
     """Shows an apply as it goes: a finished action is a line that stays, what goes on is a line each below.
 
     ``tail`` gives the last line of a run's log.
@@ -120,88 +120,90 @@ class Progressing:
 
     def __init__(self, terminal: Terminal, tail: Callable[[Run], str]) -> None:
         self._console = terminal.console
-        self._tail = tail
-        self._began: dict[str, float] = {}
-        self._said: dict[str, str] = {}
-        self._going = Going(self._console)
+        self._read_last_log_line = tail
+        self._started_at: dict[str, float] = {}
+        self._printed: dict[str, str] = {}
+        self._progress_display = ProgressDisplay(self._console)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._going.start()
+            self._progress_display.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._going.stop()
+        self._progress_display.stop()
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Show one event."""
         key = event.action.key
         match event.progress:
             case Progress.STARTED:
-                self._began[key] = time.monotonic()
+                self._started_at[key] = time.monotonic()
                 if self._console.is_terminal:
-                    self._going.action(key, sentence(event.action))
+                    self._progress_display.show_action(key, action_sentence(event.action))
             case Progress.MESSAGE:
-                self._said[key] = event.message
-                self._going.action(key, str(event.action.address), event.message)
-                self._plainly(f"{event.action.address}: {event.message}")
+                self._printed[key] = event.message
+                self._progress_display.show_action(key, str(event.action.address), event.message)
+                self._print_once(f"{event.action.address}: {event.message}")
             case _:
-                self._going.ended(event.action)
-                self._ended(event)
+                self._progress_display.remove_action(event.action)
+                self._print_finished_action(event)
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Show something worth knowing beside the actions."""
-        self._say(Text(f"  {inline(text)}", "dim"))
+        self._print_line(Text(f"  {sanitize_line(text)}", "dim"))
 
-    def running(self, runs: tuple[Run, ...]) -> None:
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
         """Show how runs stand."""
         if self._console.is_terminal:
-            self._going.runs(runs, self._tail)
+            self._progress_display.show_runs(runs, self._read_last_log_line)
             return
         for run in runs:
-            tail = self._tail(run)
+            tail = self._read_last_log_line(run)
             said = f"run {run.id} is {run.status}" + (f": {tail}" if tail else "")
-            self._plainly(f"{run.address}: {said}")
+            self._print_once(f"{run.address}: {said}")
 
-    def _plainly(self, line: str) -> None:
+    def _print_once(self, line: str) -> None:
         """Print once what goes on, where nothing can be drawn in place."""
-        line = inline(line)
-        if not self._console.is_terminal and line not in self._said:
-            self._said[line] = ""
-            self._say(Text(f"  {line}"))
+        line = sanitize_line(line)
+        if not self._console.is_terminal and line not in self._printed:
+            self._printed[line] = ""
+            self._print_line(Text(f"  {line}"))
 
-    def _ended(self, event: Event) -> None:
+    def _print_finished_action(self, event: Event) -> None:
         failed_run = _failed_run(event.action)
-        mark, style = _MARKS[Progress.FAILED if failed_run else event.progress]
-        line = Text.assemble((f"  {mark} ", style), sentence(event.action), (self._took(event.action.key), "dim"))
+        mark, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
+        line = Text.assemble(
+            (f"  {mark} ", style), action_sentence(event.action), (self._format_duration(event.action.key), "dim")
+        )
         if event.progress is Progress.SKIPPED:
-            line.append(f": skipped {inline(event.message)}", "dim")
-        if event.progress is Progress.BARRED:
-            line.append(f": {inline(event.message)}", "yellow")
-        self._say(line)
+            line.append(f": skipped {sanitize_line(event.message)}", "dim")
+        if event.progress is Progress.LOCKED:
+            line.append(f": {sanitize_line(event.message)}", "yellow")
+        self._print_line(line)
         for said in failed_run.message.splitlines() if failed_run else ():
-            self._say(Text(f"      {inline(said)}", "dim"))
+            self._print_line(Text(f"      {sanitize_line(said)}", "dim"))
         for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self._say(Text(visible(f"      {each.message} [{each.code}]"), style))
+            self._print_line(Text(sanitize_text(f"      {each.message} [{each.code}]"), style))
             if each.hint:
-                self._say(Text(visible(f"      help: {each.hint}")))
+                self._print_line(Text(sanitize_text(f"      help: {each.hint}")))
 
-    def _say(self, line: Text) -> None:
+    def _print_line(self, line: Text) -> None:
         """Print a line; where there is no terminal, without rich: an apply may have ten thousand of them."""
         if self._console.is_terminal:
             self._console.print(line)
         else:
             click.echo(line.plain)
 
-    def _took(self, key: str) -> str:
-        seconds = time.monotonic() - self._began.get(key, time.monotonic())
+    def _format_duration(self, key: str) -> str:
+        seconds = time.monotonic() - self._started_at.get(key, time.monotonic())
         return f" ({seconds:.1f} s)" if seconds >= 1 else ""
 
 
 def _failed_run(action: Action) -> Run | None:
     """Return the run that an action records, if that run did not complete."""
     run = action.run if action.op is Op.RECORD else None
-    return run if run and run.status is not Status.COMPLETED else None
+    return run if run and run.status is not RunStatus.COMPLETED else None
 
 
 def is_interactive() -> bool:

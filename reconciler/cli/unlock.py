@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.asking import ask
+from reconciler.cli.asking import require_approval
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.cli.terminal import Terminal
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.live import claims, holding
-from reconciler.live.home import Home
-from reconciler.model import Claim
+from reconciler.live.home import RefStore
+from reconciler.model import Lock
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import visible
+from reconciler.render.excerpt import sanitize_text
 
 
 @click.command("unlock")
@@ -33,45 +33,45 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     mlgit unlock 9f86d081884c
     """
     session = open_session()
-    home = session.state.home
+    home = session.state_store.ref_store
     if holder is None:
-        if said := session.refresh():  # to look is possible without the others; how old it is must be known
-            session.note(said)
-        _list(list(claims.read(home.repository, home.read(claims.REF)).values()), form)
+        if said := session.fetch_state():  # to look is possible without the others; how old it is must be known
+            session.on_note(said)
+        _print_locks(list(claims.read_locks(home.repository, home.read_ref(claims.LOCKS_REF)).values()), form)
         return
-    home.refresh()
-    commit = home.read(claims.REF)
-    known = claims.holders(home.repository, commit)
+    home.fetch()
+    commit = home.read_ref(claims.LOCKS_REF)
+    known = claims.list_lock_holders(home.repository, commit)
     if holder not in known:
         hint = did_you_mean(holder, sorted(known)) or "`mlgit unlock` lists those who have"
-        raise failure("holder-unknown", f"{holder} has claimed nothing", hint)
-    click.echo(visible(f"{holder}: {_told(home, commit, holder)}."))
+        raise user_error("holder-unknown", f"{holder} has claimed nothing", hint)
+    click.echo(sanitize_text(f"{holder}: {_describe_lock(home, commit, holder)}."))
     if not auto_approve:
-        ask("Take it away?", "unlock")
-    holding.remove(home, holder)
+        require_approval("Take it away?", "unlock")
+    holding.remove_lock(home, holder)
     click.echo("Taken away. What that apply had recorded stands; `mlgit apply` goes on from there.")
 
 
-def _told(home: Home, commit: str, holder: str) -> str:
+def _describe_lock(home: RefStore, commit: str, holder: str) -> str:
     """Say whose claim it is, and how much."""
     try:
-        claim = claims.read(home.repository, commit)[holder]
+        claim = claims.read_locks(home.repository, commit)[holder]
     except UserError as error:
         return error.diagnostics[0].message
-    return f"{claim}, has claimed {text.counted(len(claim.exclusive), 'asset')}"
+    return f"{claim}, has claimed {text.pluralize(len(claim.exclusive), 'asset')}"
 
 
-def _list(found: list[Claim], form: str) -> None:
+def _print_locks(found: list[Lock], form: str) -> None:
     if form == "json":
-        click.echo(as_json.dump([claims.plain(each) for each in found]))
+        click.echo(as_json.dump_json([claims.lock_to_json(each) for each in found]))
     elif not found:
         click.echo("Nobody has claimed anything.")
     else:
-        rows = [(each.holder, f"{each.user} on {each.host}", each.since, _some(each)) for each in found]
-        Terminal().table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
+        rows = [(each.holder, f"{each.user} on {each.host}", each.since, _format_locked_assets(each)) for each in found]
+        Terminal().print_table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
 
 
-def _some(claim: Claim, most: int = 3) -> str:
+def _format_locked_assets(claim: Lock, most: int = 3) -> str:
     names = sorted(map(str, claim.exclusive))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import report_option, target_option
-from reconciler.cli.report import report
+from reconciler.cli.options import diagnostics_format_option, target_option
+from reconciler.cli.report import print_diagnostics
 from reconciler.diagnostics import has_errors
-from reconciler.format.lowering import lowered
+from reconciler.format.lowering import apply_severity_overrides
 from reconciler.render import text
-from reconciler.source.around import rules_around
-from reconciler.source.disk import STDIN, DiskFiles, listed
-from reconciler.source.memo import Memo
-from reconciler.source.validation import Checked, check_files
+from reconciler.source.around import read_workspace_rules
+from reconciler.source.disk import STDIN, DiskFiles, expand_paths
+from reconciler.source.memo import ValidationCache
+from reconciler.source.validation import CheckResult, check_files
 
 
 @click.command("validate")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--ref", "revision", metavar="REV", help="Check the workspace, or PATHs of it, at a revision.")
-@report_option
+@diagnostics_format_option
 @target_option
 def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
     """Check files, folders or, without PATH, the workspace: schemas, references, rules.
@@ -38,25 +38,29 @@ def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
     mlgit validate jobs/train.yml environments
     mlgit validate --ref origin/main --format sarif > mlgit.sarif
     """
-    checked, lines = _files(paths) if paths and revision is None else _workspace(revision, paths)
-    report(checked.diagnostics, checked.files, form, lines)
+    checked, lines = _check_files(paths) if paths and revision is None else _check_workspace(revision, paths)
+    print_diagnostics(checked.diagnostics, checked.file_count, form, lines)
     return int(has_errors(checked.diagnostics))
 
 
-def _files(paths: tuple[str, ...]) -> tuple[Checked, text.Lines]:
+def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, text.SourceLineReader]:
     top = Path.cwd()
     files = DiskFiles(top, {STDIN: sys.stdin.buffer.read()} if STDIN in paths else {})
-    found = list(dict.fromkeys(listed(top, paths)))
-    checked = check_files(files, found, _memo(top), one_workspace=False)
-    return Checked(checked.files, lowered(checked.diagnostics, rules_around(top))), files.lines
+    found = list(dict.fromkeys(expand_paths(top, paths)))
+    checked = check_files(files, found, _open_validation_cache(top), one_workspace=False)
+    return CheckResult(
+        checked.file_count, apply_severity_overrides(checked.diagnostics, read_workspace_rules(top))
+    ), files.read_lines
 
 
-def _workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[Checked, text.Lines]:
-    found: tuple[Checked, text.Lines] = importlib.import_module("reconciler.cli.whole").check(revision, paths)
+def _check_workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[CheckResult, text.SourceLineReader]:
+    found: tuple[CheckResult, text.SourceLineReader] = importlib.import_module("reconciler.cli.whole").check_workspace(
+        revision, paths
+    )
     return found
 
 
-def _memo(top: Path) -> Memo | None:
+def _open_validation_cache(top: Path) -> ValidationCache | None:
     """Return the memo of the repository that a folder is in; elsewhere nothing is remembered."""
     folder = next((each / ".git" for each in (top, *top.parents) if (each / ".git").is_dir()), None)
-    return Memo(folder / "mlgit" / "outlines.sqlite") if folder else None
+    return ValidationCache(folder / "mlgit" / "outlines.sqlite") if folder else None

@@ -7,43 +7,43 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler.content.listing import EXECUTABLE, PLAIN, link_outside
-from reconciler.diagnostics import failure
+from reconciler.content.listing import EXECUTABLE_MODE, REGULAR_MODE, link_outside_error
+from reconciler.diagnostics import user_error
 
 
-def files(root: Path) -> Iterator[tuple[str, int, Path]]:
+def walk_files(root: Path) -> Iterator[tuple[str, int, Path]]:
     """Give (relative path, Git mode, where its bytes are) of every file below a folder, in order of names.
 
     Empty folders are no files, as in Git. Raises UserError for a link that leaves the folder or leads nowhere or round
     in a circle, and for what is neither file nor folder.
     """
     real = root.resolve(strict=True)
-    yield from _files(real, real, "", (real,))
+    yield from _walk_folder(real, real, "", (real,))
 
 
-def _files(root: Path, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, int, Path]]:
+def _walk_folder(root: Path, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, int, Path]]:
     for name in sorted(os.listdir(folder)):  # noqa: PTH208  -- names as they are
         path, relative = folder / name, prefix + name
         if path.is_symlink():
-            path = _followed(root, path, relative)
+            path = _resolve_link(root, path, relative)
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
-            yield relative, EXECUTABLE if mode & stat.S_IXUSR else PLAIN, path
+            yield relative, EXECUTABLE_MODE if mode & stat.S_IXUSR else REGULAR_MODE, path
         elif not stat.S_ISDIR(mode):
-            raise failure("not-a-file", f"'{relative}' is neither a file nor a folder", "remove it from the folder")
+            raise user_error("not-a-file", f"'{relative}' is neither a file nor a folder", "remove it from the folder")
         elif path in above:
-            raise failure("link-circle", f"'{relative}' is a link to a folder that it is in", "remove the link")
+            raise user_error("link-circle", f"'{relative}' is a link to a folder that it is in", "remove the link")
         else:
-            yield from _files(root, path, f"{relative}/", (*above, path))
+            yield from _walk_folder(root, path, f"{relative}/", (*above, path))
 
 
-def _followed(root: Path, link: Path, relative: str) -> Path:
+def _resolve_link(root: Path, link: Path, relative: str) -> Path:
     target = os.readlink(link)  # noqa: PTH115  -- as it is written
     try:
         real = link.resolve(strict=True)
     except (OSError, RuntimeError) as error:  # a circle of links is either, depending on the Python
         message = f"'{relative}' is a link to '{target}', which cannot be followed"
-        raise failure("link-dangling", message, "remove the link, or bring back what it points to") from error
+        raise user_error("link-dangling", message, "remove the link, or bring back what it points to") from error
     if not real.is_relative_to(root):
-        raise link_outside(relative, target)
+        raise link_outside_error(relative, target)
     return real

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FILE = "id"
+STORE_ID_FILE = "id"
 
 
-def read(root: Path) -> str:
+def read_store_id(root: Path) -> str:
     """Return the id of the store in a folder, "" where there is none."""
     try:
-        return (root / FILE).read_text(encoding="ascii").strip()
+        return (root / STORE_ID_FILE).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""

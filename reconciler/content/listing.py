@@ -8,13 +8,13 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import UserError, user_error
 
-PLAIN, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
+REGULAR_MODE, EXECUTABLE_MODE, SYMLINK_MODE = 0o100644, 0o100755, 0o120000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestEntry:
     """One file of a folder; a link's content is its target as text."""
 
     path: str
@@ -24,7 +24,7 @@ class Entry:
     size: int
 
 
-def sha256_of(entries: Iterable[Entry]) -> str:
+def manifest_sha256(entries: Iterable[ManifestEntry]) -> str:
     """Digest the canonical listing: sorted lines of path, mode and sha256, as compact JSON in UTF-8.
 
     It covers what dvc's key does not: whether a file is executable, and whether it is a link.
@@ -33,31 +33,31 @@ def sha256_of(entries: Iterable[Entry]) -> str:
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def unusual_modes(entries: Iterable[Entry]) -> dict[str, int]:
+def special_modes(entries: Iterable[ManifestEntry]) -> dict[str, int]:
     """Give the modes worth keeping beside dvc's listing: all that are not plain files."""
-    return {each.path: each.mode for each in entries if each.mode != PLAIN}
+    return {each.path: each.mode for each in entries if each.mode != REGULAR_MODE}
 
 
-def is_inside(path: str) -> bool:
+def is_safe_relative_path(path: str) -> bool:
     """Tell whether a relative path names a file below its folder, in exactly one spelling."""
     return "\0" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))
 
 
 def check_path(path: str) -> None:
     """Raise UserError for a path that cannot be kept: outside the folder, or no text."""
-    if not is_inside(path):
-        raise failure("path-outside", f"'{path}' is no path of a file inside its folder", "use plain relative paths")
+    if not is_safe_relative_path(path):
+        raise user_error("path-outside", f"'{path}' is no path of a file inside its folder", "use plain relative paths")
     try:
         path.encode()
     except UnicodeEncodeError as error:
-        raise failure("name-not-text", f"the name of {path!r} is not UTF-8", "rename the file") from error
+        raise user_error("name-not-text", f"the name of {path!r} is not UTF-8", "rename the file") from error
 
 
 def check_mode(path: str, mode: int) -> None:
     """Raise UserError for what is neither a file nor a link, such as a Git submodule."""
-    if mode not in {PLAIN, EXECUTABLE, LINK}:
+    if mode not in {REGULAR_MODE, EXECUTABLE_MODE, SYMLINK_MODE}:
         message = f"'{path}' is neither a file nor a link (Git mode {mode:o})"
-        raise failure("not-a-file", message, "a submodule has to be resolved to its files first")
+        raise user_error("not-a-file", message, "a submodule has to be resolved to its files first")
 
 
 def check_link(path: str, target: bytes) -> None:
@@ -70,25 +70,25 @@ def check_link(path: str, target: bytes) -> None:
     climbs = next((at for at, part in enumerate(names) if part != ".."), len(names))
     depth = path.count("/")
     if not target or b"\0" in target or target.startswith(b"/") or climbs > depth or ".." in names[climbs:]:
-        raise link_outside(path, target.decode(errors="replace"))
+        raise link_outside_error(path, target.decode(errors="replace"))
 
 
-def link_outside(path: str, target: str) -> UserError:
+def link_outside_error(path: str, target: str) -> UserError:
     """Make the failure of a link that leaves its folder."""
     message = f"'{path}' is a link to '{target}', which is not inside the folder"
-    return failure("link-outside", message, "replace the link by a copy of what it points to")
+    return user_error("link-outside", message, "replace the link by a copy of what it points to")
 
 
-def check_together(paths: Iterable[str]) -> None:
+def check_path_conflicts(paths: Iterable[str]) -> None:
     """Raise UserError where two entries cannot be in one folder: a path twice, or a file that is a folder too."""
     seen: set[str] = set()
     for path in paths:
         if path in seen:
-            raise failure("path-twice", f"'{path}' is there twice", "keep one of the two")
+            raise user_error("path-twice", f"'{path}' is there twice", "keep one of the two")
         seen.add(path)
     for path in seen:
         parent = posixpath.dirname(path)
         while parent:
             if parent in seen:
-                raise failure("path-twice", f"'{parent}' is a file and a folder ('{path}')", "rename one of the two")
+                raise user_error("path-twice", f"'{parent}' is a file and a folder ('{path}')", "rename one of the two")
             parent = posixpath.dirname(parent)

@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import UserError, user_error
 
-FOLDER = ".dir"
+FOLDER_SUFFIX = ".dir"
 """What DVC writes after the md5 of a folder's listing."""
 
-_KEY = re.compile(r"[0-9a-f]{32}(\.dir)?")
-_CHUNK = 1 << 20
-_READ_ONLY = 0o444
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_KEY_PATTERN = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_CHUNK_SIZE = 1 << 20
+_READ_ONLY_MODE = 0o444
+_DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Digests(NamedTuple):
@@ -34,47 +34,47 @@ class Digests(NamedTuple):
     size: int
 
 
-class Objects:
+class ObjectFiles:
     """The objects below a root folder; several processes may put the same one at once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / "files" / "md5"
 
-    def path(self, key: str) -> Path:
+    def object_path(self, key: str) -> Path:
         """Say where an object is, or would be; raises UserError for what is no key."""
-        if not is_key(key):
-            raise failure("content-key-invalid", f"'{key}' is no key of the store", "a key is an md5, or md5.dir")
+        if not is_object_key(key):
+            raise user_error("content-key-invalid", f"'{key}' is no key of the store", "a key is an md5, or md5.dir")
         return self.folder / key[:2] / key[2:]
 
     def put_file(self, source: Path) -> Digests:
         """Store one file; what is there already costs a reading, not a copy."""
         with source.open("rb") as file:
-            digests = _digest(file)
-            if self._holds(digests):
+            digests = _compute_digests(file)
+            if self._has_object(digests):
                 return digests
             file.seek(0)
-            with self.writing(), self.draft() as draft:
+            with self.translate_write_errors(), self.temporary_path() as draft:
                 with draft.open("wb") as copy:
-                    copied = _digest(file, copy.write)
+                    copied = _compute_digests(file, copy.write)
                 if copied != digests:
                     message = f"{source} was written to while it was stored"
-                    raise failure("file-changed", message, "wait until it is finished, then try again")
-                self._settle(draft, digests.md5)
+                    raise user_error("file-changed", message, "wait until it is finished, then try again")
+                self._publish_object(draft, digests.md5)
         return digests
 
     def put_bytes(self, data: bytes, suffix: str = "") -> Digests:
         """Store what is in memory; the suffix ends the key."""
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         digests = Digests(md5 + suffix, hashlib.sha256(data).hexdigest(), len(data))
-        if not self._holds(digests):
-            with self.writing(), self.draft() as draft:
+        if not self._has_object(digests):
+            with self.translate_write_errors(), self.temporary_path() as draft:
                 draft.write_bytes(data)
-                self._settle(draft, digests.md5)
+                self._publish_object(draft, digests.md5)
         return digests
 
     @contextmanager
-    def draft(self) -> Iterator[Path]:
+    def temporary_path(self) -> Iterator[Path]:
         """Give a path to write to, on the store's own disk, that is gone afterwards."""
         draft = self.root / "tmp" / uuid.uuid4().hex
         draft.parent.mkdir(parents=True, exist_ok=True)
@@ -84,45 +84,45 @@ class Objects:
             draft.unlink(missing_ok=True)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def translate_write_errors(self) -> Iterator[None]:
         """Turn what goes wrong with the store's own folder into a failure."""
         try:
             yield
         except OSError as error:
-            raise unusable(error, self.root) from error
+            raise store_unusable_error(error, self.root) from error
 
-    def _holds(self, digests: Digests) -> bool:
+    def _has_object(self, digests: Digests) -> bool:
         """Tell whether an object is there in its full size; one cut short by a crash is written again."""
         try:
-            return self.path(digests.md5).stat().st_size == digests.size
+            return self.object_path(digests.md5).stat().st_size == digests.size
         except OSError:
             return False
 
-    def _settle(self, draft: Path, key: str) -> None:
-        draft.chmod(_READ_ONLY)
-        place = self.path(key)
+    def _publish_object(self, draft: Path, key: str) -> None:
+        draft.chmod(_READ_ONLY_MODE)
+        place = self.object_path(key)
         place.parent.mkdir(parents=True, exist_ok=True)
         draft.replace(place)
 
 
-def is_key(text: object) -> bool:
+def is_object_key(text: object) -> bool:
     """Tell whether something can be the key of an object."""
-    return isinstance(text, str) and _KEY.fullmatch(text) is not None
+    return isinstance(text, str) and _KEY_PATTERN.fullmatch(text) is not None
 
 
-def unusable(error: OSError, place: Path) -> UserError:
+def store_unusable_error(error: OSError, place: Path) -> UserError:
     """Make the failure of a disk that is full, or of a folder that is not ours to write."""
-    if error.errno in _FULL:
+    if error.errno in _DISK_FULL_ERRNOS:
         message = f"there is no room left to write {place}: {error.strerror}"
-        return failure("store-full", message, "free some space, or choose a larger disk")
+        return user_error("store-full", message, "free some space, or choose a larger disk")
     message = f"the object store cannot use {place}: {error.strerror}"
-    return failure("store-not-usable", message, "check that it is a folder that you may write to")
+    return user_error("store-not-usable", message, "check that it is a folder that you may write to")
 
 
-def _digest(file: BinaryIO, also: Callable[[bytes], object] = len) -> Digests:
+def _compute_digests(file: BinaryIO, also: Callable[[bytes], object] = len) -> Digests:
     """Digest a stream in one pass; `also` sees each piece."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    while piece := file.read(_CHUNK):
+    while piece := file.read(_CHUNK_SIZE):
         md5.update(piece)
         sha256.update(piece)
         also(piece)

@@ -6,45 +6,56 @@ import random
 import traceback
 from pathlib import Path
 
-from reconciler.applying.ending import Ending
-from reconciler.controller.turn import Outcome, Place, Watcher, turn
+from reconciler.applying.ending import GracefulShutdown
+from reconciler.controller.turn import ControllerListener, IterationResult, ReconcileTarget, run_iteration
 from reconciler.diagnostics import Diagnostic
 
-_PACKAGE = Path(__file__).parents[1]
-_MOST = 10  # intervals between two tries, however often it has failed
+_PACKAGE_FOLDER = Path(__file__).parents[1]
+_MAX_BACKOFF_INTERVALS = 10  # intervals between two tries, however often it has failed
 
 
-def delay(interval: float, failures: int) -> float:
+def backoff_seconds(interval: float, failures: int) -> float:
     """Return for how many seconds to pause after so many failed turns in a row; a part of it is chance."""
     if not failures:
         return interval
-    longest = interval * min(2.0 ** min(failures - 1, _MOST), _MOST)
+    longest = interval * min(2.0 ** min(failures - 1, _MAX_BACKOFF_INTERVALS), _MAX_BACKOFF_INTERVALS)
     return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads controllers, no secret
 
 
-def reconcile(place: Place, interval: float, watcher: Watcher, ending: Ending, *, once: bool = False) -> Outcome:
+def run_controller(
+    place: ReconcileTarget,
+    interval: float,
+    watcher: ControllerListener,
+    ending: GracefulShutdown,
+    *,
+    once: bool = False,
+) -> IterationResult:
     """Take turns until it is to end, or just one; return what came of the last."""
     failures = 0
     while True:
-        outcome = turn(place, watcher, ending) if once else _survived(place, watcher, ending)
-        watcher.ended(outcome)
+        outcome = run_iteration(place, watcher, ending) if once else _run_iteration_safely(place, watcher, ending)
+        watcher.on_iteration_end(outcome)
         if once or ending():
             return outcome
-        failures = failures + 1 if outcome.failed else 0
-        ending.pause(delay(interval, failures))
+        failures = failures + 1 if outcome.has_failed else 0
+        ending.sleep(backoff_seconds(interval, failures))
         if ending():
             return outcome
 
 
-def _survived(place: Place, watcher: Watcher, ending: Ending) -> Outcome:
+def _run_iteration_safely(
+    place: ReconcileTarget, watcher: ControllerListener, ending: GracefulShutdown
+) -> IterationResult:
     """Take a turn that does not end the controller, whatever happens: a full disk, or a mistake of ours."""
     try:
-        return turn(place, watcher, ending)
+        return run_iteration(place, watcher, ending)
     except Exception as error:  # noqa: BLE001 - who looks on is told, and the next turn goes by what is
-        ours = [each for each in traceback.extract_tb(error.__traceback__) if _PACKAGE in Path(each.filename).parents]
+        ours = [
+            each for each in traceback.extract_tb(error.__traceback__) if _PACKAGE_FOLDER in Path(each.filename).parents
+        ]
         at = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
         message = f"the turn was broken off by {type(error).__name__}: {error} (at {at})"
         hint = "`mlgit reconcile --once` shows all of it; if it is no fault of the machine, please report it"
         found = Diagnostic("turn-broken-off", message, hint=hint)
-        watcher.problem(found)
-        return Outcome(wrong=(found,))
+        watcher.on_diagnostic(found)
+        return IterationResult(errors=(found,))

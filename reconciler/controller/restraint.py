@@ -11,50 +11,58 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Action, Address, Live, Op, Plan, Run
-from reconciler.planning.guard import guard
+from reconciler.model import Action, Address, Op, Plan, Run, State
+from reconciler.planning.guard import guard_plan
 from reconciler.planning.policy import Policy
-from reconciler.planning.protection import violations
+from reconciler.planning.protection import protection_diagnostics
 
-RunsOf = Callable[[Address], Iterable[Run]]
+RunLookup = Callable[[Address], Iterable[Run]]
 
 _DAY = timedelta(days=1)
-_STOPPED: Mapping[str, frozenset[Op]] = {
+_OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
     "too-many-runs": frozenset({Op.SUBMIT}),
     "mass-delete": frozenset({Op.ARCHIVE, Op.DELETE}),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedDecisions:
     """The keys of the decisions that may be made unasked, and why the others may not."""
 
     keys: frozenset[str]
-    stops: tuple[Diagnostic, ...]
+    stop_reasons: tuple[Diagnostic, ...]
 
 
-NOTHING = Allowed(frozenset(), ())
+NO_DECISIONS = AllowedDecisions(frozenset(), ())
 
 
-def allowed(plan: Plan, live: Live, policy: Policy, runs_of: RunsOf, at: datetime) -> Allowed:
+def allowed_decisions(plan: Plan, live: State, policy: Policy, runs_of: RunLookup, at: datetime) -> AllowedDecisions:
     """Return what of a plan may be decided unasked at a time, given the runs that each job had."""
-    stops = {each.key: stop for each in plan.submissions if (stop := _too_often(each, plan, policy, runs_of, at))}
-    rest = _without(plan, stops.keys())
-    guards = tuple(guard(rest, live, policy))
-    ops = frozenset[Op]().union(*(_STOPPED[each.code] for each in guards))
-    rest = _without(rest, {each.key for each in rest.actions if each.op in ops})
-    return Allowed(frozenset(each.key for each in rest.decisions), (*stops.values(), *guards))
+    stops = {
+        each.key: stop
+        for each in plan.submissions
+        if (stop := _runs_per_day_diagnostic(each, plan, policy, runs_of, at))
+    }
+    rest = _without_actions(plan, stops.keys())
+    guards = tuple(guard_plan(rest, live, policy))
+    ops = frozenset[Op]().union(*(_OPS_STOPPED_BY_GUARD[each.code] for each in guards))
+    rest = _without_actions(rest, {each.key for each in rest.actions if each.op in ops})
+    return AllowedDecisions(frozenset(each.key for each in rest.decisions), (*stops.values(), *guards))
 
 
-def protected(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
+def violations_by_address(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
     """Yield what a plan would do to something that is protected, each with the address of that."""
     for each in plan.actions:
-        yield from ((each.address, found) for found in violations(replace(plan, actions=(each,)), policy.config))
+        yield from (
+            (each.address, found) for found in protection_diagnostics(replace(plan, actions=(each,)), policy.config)
+        )
 
 
-def _too_often(action: Action, plan: Plan, policy: Policy, runs_of: RunsOf, at: datetime) -> Diagnostic | None:
+def _runs_per_day_diagnostic(
+    action: Action, plan: Plan, policy: Policy, runs_of: RunLookup, at: datetime
+) -> Diagnostic | None:
     """Say that a job was started too often within a day from the very commit that it would be started from again."""
-    commit, limit = plan.source.kept, policy.config.runs_per_day
+    commit, limit = plan.source.effective_commit, policy.config.runs_per_day
     recent = sum(run.commit == commit and _is_recent(run, at) for run in runs_of(action.address))
     if recent < limit:
         return None
@@ -68,7 +76,7 @@ def _is_recent(run: Run, at: datetime) -> bool:
     return bool(run.submitted_at) and datetime.fromisoformat(run.submitted_at) > at - _DAY
 
 
-def _without(plan: Plan, keys: Iterable[str]) -> Plan:
+def _without_actions(plan: Plan, keys: Iterable[str]) -> Plan:
     """Leave actions out of a plan, and what needs them."""
     gone = set(keys)
     left: list[Action] = []

@@ -13,42 +13,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.applying.claiming import sweep
-from reconciler.applying.job import Job, Result, Watch
-from reconciler.applying.rewind import check_rewind, lift
-from reconciler.controller.restraint import NOTHING, allowed, protected
+from reconciler.applying.claiming import release_stale_locks
+from reconciler.applying.job import ApplyListener, ApplyRequest, ApplyResult
+from reconciler.applying.rewind import check_fast_forward, lift_rollback_hold
+from reconciler.controller.restraint import NO_DECISIONS, allowed_decisions, violations_by_address
 from reconciler.diagnostics import Diagnostic, Severity, UserError
-from reconciler.format.kinds import kind_named, kinds
-from reconciler.git.following import Followed, newest
-from reconciler.model import Live, Pending, Plan, Status
-from reconciler.observe import check_store, is_here, observe
-from reconciler.planning.observed import fold
-from reconciler.planning.plan import Desired
+from reconciler.format.kinds import kind_by_name, kinds
+from reconciler.git.following import TrackedRef, fetch_tracked_commit
+from reconciler.model import Blocked, Plan, RunStatus, State
+from reconciler.observe import check_store_id, is_recorded_store, refresh_runs
+from reconciler.planning.observed import merge_observation
+from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.planning.proposal import propose
+from reconciler.planning.proposal import run_plan_pipeline
 from reconciler.source import workspace as workspaces
-from reconciler.workbench.doing import apply, job, world
-from reconciler.workbench.judging import checked, refuse
-from reconciler.workbench.narrowed import share
+from reconciler.workbench.doing import apply_plan, apply_request, open_providers
+from reconciler.workbench.judging import load_desired, report_diagnostics
+from reconciler.workbench.narrowed import share_index
 from reconciler.workbench.session import Session, open_session
 
-_SHORT = 10
+_ABBREV_LENGTH = 10
 # What keeps the newest commit from being applied, and is a person's decision: nothing is wrong then.
-HOLDS = frozenset({"rolled-back", "apply-rewinds"})
+HOLD_CODES = frozenset({"rolled-back", "apply-rewinds"})
 # Another was quicker: the next turn goes by what that one has made.
-RACES = frozenset({"plan-stale", "applied-meanwhile", "claim-lost", "state-conflict", "state-busy"})
+RACE_CODES = frozenset({"plan-stale", "applied-meanwhile", "claim-lost", "state-conflict", "state-busy"})
 
 
-class Watcher(Watch, Protocol):
+class ControllerListener(ApplyListener, Protocol):
     """Who looks on: at what an apply does, at what is wrong or left to people, and at how each turn ends."""
 
-    def problem(self, found: Diagnostic) -> None: ...
+    def on_diagnostic(self, found: Diagnostic) -> None: ...
 
-    def ended(self, outcome: Outcome) -> None: ...
+    def on_iteration_end(self, outcome: IterationResult) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class IterationResult:
     """What came of a turn: the commit that was followed, what was done, and what was not, with the reasons.
 
     ``wrong`` is what made the turn fail, ``stops`` what is left for a person to decide; ``outrun`` says that another
@@ -57,155 +57,177 @@ class Outcome:
     """
 
     commit: str = ""
-    result: Result | None = None
-    wrong: tuple[Diagnostic, ...] = ()
-    stops: tuple[Diagnostic, ...] = ()
-    pending: tuple[Pending, ...] = ()
-    drift: int = 0
-    outrun: bool = False
-    runs: Mapping[Status, int] | None = None
+    apply_result: ApplyResult | None = None
+    errors: tuple[Diagnostic, ...] = ()
+    stop_reasons: tuple[Diagnostic, ...] = ()
+    pending: tuple[Blocked, ...] = ()
+    drift_count: int = 0
+    lost_race: bool = False
+    run_counts: Mapping[RunStatus, int] | None = None
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Tell whether the turn should be tried again later rather than sooner."""
-        return bool(self.wrong or (self.result and self.result.failed))
+        return bool(self.errors or (self.apply_result and self.apply_result.failed))
 
     @property
-    def code(self) -> int:
+    def exit_code(self) -> int:
         """The exit code that an apply would have: 1 where something failed, or is not done."""
-        left = self.result and (self.result.broken or self.result.barred)
-        return int(bool(self.failed or self.stops or self.outrun or left))
+        left = self.apply_result and (self.apply_result.failed_runs or self.apply_result.locked_out)
+        return int(bool(self.has_failed or self.stop_reasons or self.lost_race or left))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReconcileTarget:
     """Where a controller works: in which folder, for which target, and what it follows."""
 
     folder: Path
-    followed: Followed
+    tracked_ref: TrackedRef
     target: str
 
 
-def turn(place: Place, watcher: Watcher, stopping: Callable[[], bool]) -> Outcome:
+def run_iteration(place: ReconcileTarget, watcher: ControllerListener, stopping: Callable[[], bool]) -> IterationResult:
     """Take one turn. What is wrong is in the outcome, and was told; only a bug or an interrupt raises."""
     try:
-        commit = _newest(place)
-        watcher.note(f"{place.followed} is at {commit[:_SHORT]}")
-        with _opened(place, commit, watcher) as session:
-            outcome = _taken(place, session, watcher, stopping)
-            return replace(outcome, runs=_runs(session))
+        commit = _fetch_newest_commit(place)
+        watcher.on_note(f"{place.tracked_ref} is at {commit[:_ABBREV_LENGTH]}")
+        with _open_session_at(place, commit, watcher) as session:
+            outcome = _reconcile_newest(place, session, watcher, stopping)
+            return replace(outcome, run_counts=_count_runs(session))
     except UserError as error:
-        return Outcome(wrong=_told(watcher, error.diagnostics))
+        return IterationResult(errors=_send_diagnostics(watcher, error.diagnostics))
 
 
-def _newest(place: Place) -> str:
-    workspace = workspaces.find(place.folder)
+def _fetch_newest_commit(place: ReconcileTarget) -> str:
+    workspace = workspaces.find_workspace(place.folder)
     try:
-        return newest(workspace.repository, place.followed)
+        return fetch_tracked_commit(workspace.repository, place.tracked_ref)
     finally:
         workspace.repository.close()
 
 
-def _opened(place: Place, commit: str, watcher: Watcher) -> Session:
+def _open_session_at(place: ReconcileTarget, commit: str, watcher: ControllerListener) -> Session:
     def judge(_tree: object, problems: Sequence[Diagnostic]) -> None:
         errors = [each for each in problems if each.severity is Severity.ERROR]
         for each in problems:
             if each.severity is not Severity.ERROR:
-                watcher.problem(each)
+                watcher.on_diagnostic(each)
         if errors:
             raise UserError(*errors)
 
-    return open_session(place.folder, commit, target=place.target, judge=judge, note=watcher.note)
+    return open_session(place.folder, commit, target=place.target, judge=judge, note=watcher.on_note)
 
 
-def _told(watcher: Watcher, problems: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+def _send_diagnostics(watcher: ControllerListener, problems: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     for each in problems:
-        watcher.problem(each)
+        watcher.on_diagnostic(each)
     return tuple(problems)
 
 
-def _taken(place: Place, session: Session, watcher: Watcher, stopping: Callable[[], bool]) -> Outcome:
+def _reconcile_newest(
+    place: ReconcileTarget, session: Session, watcher: ControllerListener, stopping: Callable[[], bool]
+) -> IterationResult:
     """Do what the newest commit asks for; where it may not be applied, what the one before it left undone."""
-    session.state.home.refresh()
-    live, commit = session.state.read(), session.source.commit
+    session.state_store.ref_store.fetch()
+    live, commit = session.state_store.read(), session.source.commit
     try:
         policy = Policy(session.config)
-        for each in check_rewind(session.workspace.repository, live, session.source, policy):
-            watcher.note(each)
-        return _done(session, live, policy, watcher, stopping)
+        for each in check_fast_forward(session.workspace.repository, live, session.source, policy):
+            watcher.on_note(each)
+        return _plan_and_apply(session, live, policy, watcher, stopping)
     except UserError as error:
-        problems = _told(watcher, error.diagnostics)
+        problems = _send_diagnostics(watcher, error.diagnostics)
     codes = {each.code for each in problems}
-    if codes <= RACES:
-        return Outcome(commit, outrun=True)
-    before = Outcome(commit)
-    if live.applied not in ("", commit):
-        with _opened(place, live.applied, watcher) as older:
-            before = replace(_advanced(older, live, watcher, stopping), commit=commit)
-    return replace(before, stops=problems) if codes <= HOLDS else replace(before, wrong=(*problems, *before.wrong))
+    if codes <= RACE_CODES:
+        return IterationResult(commit, lost_race=True)
+    before = IterationResult(commit)
+    if live.applied_commit not in ("", commit):
+        with _open_session_at(place, live.applied_commit, watcher) as older:
+            before = replace(_advance_only(older, live, watcher, stopping), commit=commit)
+    return (
+        replace(before, stop_reasons=problems)
+        if codes <= HOLD_CODES
+        else replace(before, errors=(*problems, *before.errors))
+    )
 
 
-def _advanced(session: Session, live: Live, watcher: Watcher, stopping: Callable[[], bool]) -> Outcome:
+def _advance_only(
+    session: Session, live: State, watcher: ControllerListener, stopping: Callable[[], bool]
+) -> IterationResult:
     """Bring to its end what was decided before, and decide nothing."""
     try:
-        return _done(session, live, Policy(session.config), watcher, stopping, decide=False)
+        return _plan_and_apply(session, live, Policy(session.config), watcher, stopping, decide=False)
     except UserError as error:
-        return Outcome(wrong=_told(watcher, error.diagnostics))
+        return IterationResult(errors=_send_diagnostics(watcher, error.diagnostics))
 
 
-def _done(  # noqa: PLR0913 - what, within which bounds, and who is told
-    session: Session, live: Live, policy: Policy, watcher: Watcher, stopping: Callable[[], bool], *, decide: bool = True
-) -> Outcome:
-    refuse(session, session.unshared())
-    desired = checked(session, live)
-    plan, policy, stops = _planned(session, desired, live, policy)
-    may = allowed(plan, live, policy, session.state.runs_of, datetime.now(UTC)) if decide else NOTHING
-    stops = _told(watcher, (*stops, *may.stops)) if decide else ()
-    failed = (f"{each.address}: {each.message}" for each in plan.pending if each.failed)
+def _plan_and_apply(  # noqa: PLR0913 - what, within which bounds, and who is told
+    session: Session,
+    live: State,
+    policy: Policy,
+    watcher: ControllerListener,
+    stopping: Callable[[], bool],
+    *,
+    decide: bool = True,
+) -> IterationResult:
+    report_diagnostics(session, session.affinity_problems())
+    desired = load_desired(session, live)
+    plan, policy, stops = _plan_without_protected(session, desired, live, policy)
+    may = (
+        allowed_decisions(plan, live, policy, session.state_store.runs_of, datetime.now(UTC))
+        if decide
+        else NO_DECISIONS
+    )
+    stops = _send_diagnostics(watcher, (*stops, *may.stop_reasons)) if decide else ()
+    failed = (f"{each.address}: {each.message}" for each in plan.blocked if each.failed)
     for note in (*plan.notes, *map(str, plan.drift), *failed):
-        watcher.note(note)
-    wanted = replace(job(session, desired, policy, plan), among=may.keys)
-    approved = replace(plan, actions=tuple(each for each in plan.actions if wanted.allows(each)))
-    found = Outcome(session.source.commit, None, (), stops, plan.pending, len(plan.drift))
+        watcher.on_note(note)
+    wanted = replace(apply_request(session, desired, policy, plan), allowed_keys=may.keys)
+    approved = replace(plan, actions=tuple(each for each in plan.actions if wanted.is_allowed(each)))
+    found = IterationResult(session.source.commit, None, (), stops, plan.blocked, len(plan.drift))
     if not any(each.known_after is None for each in approved.actions):
-        _tidied(session, live, policy, wanted, watcher)
+        _clean_up(session, live, policy, wanted, watcher)
         return found
-    result = apply(session, world(session), wanted, approved, watcher, stopping=stopping)
+    result = apply_plan(session, open_providers(session), wanted, approved, watcher, stopping=stopping)
     if not stopping():
-        share(session)
-    return replace(found, result=result, pending=result.pending)
+        share_index(session)
+    return replace(found, apply_result=result, pending=result.pending)
 
 
-def _planned(
-    session: Session, desired: Desired, live: Live, policy: Policy
+def _plan_without_protected(
+    session: Session, desired: DesiredState, live: State, policy: Policy
 ) -> tuple[Plan, Policy, tuple[Diagnostic, ...]]:
     """Look at the world and plan; what would be done to something protected is left out, and said."""
-    check_store(live, session.backends(), session.store)
-    seen = session.observed(live)
-    plan, problems = propose(desired, live, policy, seen)
-    spared = tuple(protected(plan, policy))
+    check_store_id(live, session.open_backends(), session.store_path)
+    seen = session.refresh_all(live)
+    plan, problems = run_plan_pipeline(desired, live, policy, seen)
+    spared = tuple(violations_by_address(plan, policy))
     if spared:
         policy = replace(policy, exclude=tuple(dict.fromkeys(str(address) for address, _ in spared)))
-        plan, problems = propose(desired, live, policy, seen)
-    refuse(session, problems)
+        plan, problems = run_plan_pipeline(desired, live, policy, seen)
+    report_diagnostics(session, problems)
     return plan, policy, tuple(found for _, found in spared)
 
 
-def _tidied(session: Session, live: Live, policy: Policy, wanted: Job, watcher: Watcher) -> None:
+def _clean_up(session: Session, live: State, policy: Policy, wanted: ApplyRequest, watcher: ControllerListener) -> None:
     """Do what belongs to an apply with nothing to do: end a hold that is over, and claims that nobody holds."""
-    lift(session.state, live, session.source, policy, wanted.title)
-    for each in sweep(session.state, session.config.lease):
-        watcher.note(f"ended the claims of {each}: that apply is no more")
+    lift_rollback_hold(session.state_store, live, session.source, policy, wanted.trailers)
+    for each in release_stale_locks(session.state_store, session.config.lease):
+        watcher.on_note(f"ended the claims of {each}: that apply is no more")
 
 
-def _runs(session: Session) -> Counter[Status]:
+def _count_runs(session: Session) -> Counter[RunStatus]:
     """Count the newest run of each job as the backends have it now."""
-    live = session.state.read()
-    live = fold(live, observe(live, session.backends()))[0] if is_here(live, session.store) else live
-    found: Counter[Status] = Counter()
+    live = session.state_store.read()
+    live = (
+        merge_observation(live, refresh_runs(live, session.open_backends()))[0]
+        if is_recorded_store(live, session.store_path)
+        else live
+    )
+    found: Counter[RunStatus] = Counter()
     for address in live.current:
-        if address.kind in kinds() and kind_named(address.kind).runnable:
+        if address.kind in kinds() and kind_by_name(address.kind).is_runnable:
             record = live.current[address]
-            run = live.run(address, record.latest) if record.latest else None
+            run = live.find_run(address, record.latest) if record.latest else None
             found.update([run.status] if run else ())
     return found

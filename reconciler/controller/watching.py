@@ -5,68 +5,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reconciler.controller.turn import Outcome, Watcher
+from reconciler.controller.turn import ControllerListener, IterationResult
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Progress, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class CompositeListener:
     """Hands everything on to several watchers."""
 
-    watchers: Sequence[Watcher]
+    listeners: Sequence[ControllerListener]
 
-    def event(self, event: Event) -> None:
-        for each in self.watchers:
-            each.event(event)
+    def on_event(self, event: Event) -> None:
+        for each in self.listeners:
+            each.on_event(event)
 
-    def note(self, text: str) -> None:
-        for each in self.watchers:
-            each.note(text)
+    def on_note(self, text: str) -> None:
+        for each in self.listeners:
+            each.on_note(text)
 
-    def problem(self, found: Diagnostic) -> None:
-        for each in self.watchers:
-            each.problem(found)
+    def on_diagnostic(self, found: Diagnostic) -> None:
+        for each in self.listeners:
+            each.on_diagnostic(found)
 
-    def running(self, runs: tuple[Run, ...]) -> None:
-        for each in self.watchers:
-            each.running(runs)
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
+        for each in self.listeners:
+            each.on_running_runs(runs)
 
-    def ended(self, outcome: Outcome) -> None:
-        for each in self.watchers:
-            each.ended(outcome)
+    def on_iteration_end(self, outcome: IterationResult) -> None:
+        for each in self.listeners:
+            each.on_iteration_end(outcome)
 
 
 @dataclass(slots=True)
-class Once:
+class DeduplicatingListener:
     """Hands on to another watcher what the turn before did not say. What was done is always new."""
 
-    watcher: Watcher
-    _before: set[str] = field(default_factory=set)
-    _now: set[str] = field(default_factory=set)
+    listener: ControllerListener
+    _previous_messages: set[str] = field(default_factory=set)
+    _current_messages: set[str] = field(default_factory=set)
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         error = event.error.diagnostics if isinstance(event.error, UserError) else event.error
         said = f"{event.progress} {event.action.key} {event.action.version} {event.message} {error}"
         if self._is_new(said) or event.progress is Progress.DONE:
-            self.watcher.event(event)
+            self.listener.on_event(event)
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         if self._is_new(text):
-            self.watcher.note(text)
+            self.listener.on_note(text)
 
-    def problem(self, found: Diagnostic) -> None:
+    def on_diagnostic(self, found: Diagnostic) -> None:
         if self._is_new(f"{found.code} {found.span} {found.message}"):
-            self.watcher.problem(found)
+            self.listener.on_diagnostic(found)
 
-    def running(self, runs: tuple[Run, ...]) -> None:
-        self.watcher.running(runs)
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
+        self.listener.on_running_runs(runs)
 
-    def ended(self, outcome: Outcome) -> None:
-        self.watcher.ended(outcome)
-        self._before, self._now = self._now, set()
+    def on_iteration_end(self, outcome: IterationResult) -> None:
+        self.listener.on_iteration_end(outcome)
+        self._previous_messages, self._current_messages = self._current_messages, set()
 
     def _is_new(self, said: str) -> bool:
-        new = said not in self._before | self._now
-        self._now.add(said)
+        new = said not in self._previous_messages | self._current_messages
+        self._current_messages.add(said)
         return new

@@ -10,11 +10,11 @@ from collections.abc import Container, Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.config import Config
-from reconciler.format.pointers import find, join
-from reconciler.format.yaml import Document
+from reconciler.format.document import Document
+from reconciler.format.pointers import find_value, join_pointer
 
 
-def unshared(
+def affinity_problems(
     document: Document, config: Config, one_host: Container[str], severity: Severity = Severity.ERROR
 ) -> Iterator[Diagnostic]:
     """Yield the store and the backends that others cannot reach, where the live state is shared with them.
@@ -27,15 +27,15 @@ def unshared(
     if not config.store_host and not posixpath.isabs(config.store):
         message = f"{shared}, and the store {config.store} is in this clone alone"
         hint = "name the machine that has it, store: {host: NAME}, or a folder that all have by its whole path"
-        yield Diagnostic("store-not-shared", message, _place(document, "store", "path"), hint, severity)
+        yield Diagnostic("store-not-shared", message, _config_span(document, "store", "path"), hint, severity)
     for name, settings in config.backends.items():
         if name in one_host and not settings.get("host"):
             message = f"{shared}, and the backend {name} ({settings['type']}) is on one machine alone"
             hint = f"name that machine, backends: {{{name}: {{host: NAME}}}}, or use a backend that all can reach"
-            yield Diagnostic("backend-not-shared", message, _place(document, "backends", name), hint, severity)
+            yield Diagnostic("backend-not-shared", message, _config_span(document, "backends", name), hint, severity)
 
 
-def _place(document: Document, *parts: str) -> Span:
+def _config_span(document: Document, *parts: str) -> Span:
     """Return where mlgit.yml says it; what it leaves to the default is wrong because of the remote."""
-    said = find(document.data, parts) is not None
-    return document.value(join(*parts)) if said else document.value(join("state", "remote"))
+    said = find_value(document.data, parts) is not None
+    return document.value_span(join_pointer(*parts)) if said else document.value_span(join_pointer("state", "remote"))

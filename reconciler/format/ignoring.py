@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathspec import GitIgnoreSpec
 
 # What pathspec makes of ** at the beginning and between folders, of *, and of what stands between two * of a name.
-_LEADING = "^(?:.+/)?"
-_BETWEEN = "(?:/.+)?"
+_LEADING_GLOBSTAR = "^(?:.+/)?"
+_INNER_GLOBSTAR = "(?:/.+)?"
 _STAR = r"\[\^/\]\*"
-_FIXED = r"(?:\\.|\[\^/\](?![*+])|\[\^?\]?[^\]/]*\]|[^\\\[/(])*"
-_EARLIER = re.compile(rf"{_STAR}({_FIXED})(?={_STAR})", re.DOTALL)
-_FOLDER = "ps_d"  # the group that pathspec has for a folder that matches, and with it what is in it
+_LITERAL_RUN = r"(?:\\.|\[\^/\](?![*+])|\[\^?\]?[^\]/]*\]|[^\\\[/(])*"
+_NON_FINAL_STAR = re.compile(rf"{_STAR}({_LITERAL_RUN})(?={_STAR})", re.DOTALL)
+_FOLDER_GROUP = "ps_d"  # the group that pathspec has for a folder that matches, and with it what is in it
 
 
 @dataclass(frozen=True, slots=True)
-class Ignoring:
+class IgnorePatterns:
     """Patterns in order, each with whether it takes a file in or lets it out again."""
 
     patterns: tuple[tuple[re.Pattern[str], bool], ...]
@@ -33,35 +33,35 @@ class Ignoring:
         under, own = False, False
         for pattern, includes in self.patterns:
             if found := pattern.search(path):
-                folder = bool(found.groupdict().get(_FOLDER))
+                folder = bool(found.groupdict().get(_FOLDER_GROUP))
                 if (includes and folder) or not folder or not own:
                     under, own = includes, not folder
         return under
 
 
-def ignoring(lines: Iterable[str]) -> Ignoring:
+def parse_ignore_patterns(lines: Iterable[str]) -> IgnorePatterns:
     """Read lines; like Git, pass over what is no pattern."""
-    return Ignoring(tuple(found for line in lines for found in _patterns(line)))
+    return IgnorePatterns(tuple(found for line in lines for found in _compile_line(line)))
 
 
-def _patterns(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
+def _compile_line(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
     try:
         for each in GitIgnoreSpec.from_lines([line]).patterns:
             if each.include is not None and each.regex is not None:
-                yield re.compile(_bounded(each.regex.pattern)), each.include
+                yield re.compile(_prevent_backtracking(each.regex.pattern)), each.include
     except (ValueError, re.error):
         return
 
 
-def _bounded(regex: str) -> str:
+def _prevent_backtracking(regex: str) -> str:
     """Rewrite an expression of pathspec so that it matches the same, and none of its wildcards tries in vain again."""
-    *earlier, last = _EARLIER.sub(r"(?>[^/]*?\1)", regex).split(_BETWEEN)
-    parts = [f"(?>{_nearest(each, first=not at)}(?=/))" for at, each in enumerate(earlier)]
-    return "".join([*parts, _nearest(last, first=not parts)])
+    *earlier, last = _NON_FINAL_STAR.sub(r"(?>[^/]*?\1)", regex).split(_INNER_GLOBSTAR)
+    parts = [f"(?>{_lazy_globstar(each, first=not at)}(?=/))" for at, each in enumerate(earlier)]
+    return "".join([*parts, _lazy_globstar(last, first=not parts)])
 
 
-def _nearest(part: str, *, first: bool) -> str:
+def _lazy_globstar(part: str, *, first: bool) -> str:
     """Let what ** stands for be as few folders as will do."""
     if not first:
         return f"(?:/[^/]+)*?{part}"
-    return f"^(?:[^/]+/)*?{part.removeprefix(_LEADING)}" if part.startswith(_LEADING) else part
+    return f"^(?:[^/]+/)*?{part.removeprefix(_LEADING_GLOBSTAR)}" if part.startswith(_LEADING_GLOBSTAR) else part

@@ -13,12 +13,12 @@ from reconciler.model import Spec
 class Lifecycle(StrEnum):
     """How an asset of a kind changes: in place by its name, by new versions, or by new runs."""
 
-    NAMED = "named"
+    SINGLETON = "named"
     VERSIONED = "versioned"
     RUNNABLE = "runnable"
 
 
-class Leaving(StrEnum):
+class DeletionPolicy(StrEnum):
     """What becomes of the live asset when its file leaves Git."""
 
     KEEP = "keep"
@@ -26,16 +26,16 @@ class Leaving(StrEnum):
     ARCHIVE = "archive"
 
 
-def words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """Return the words of a text: names of fields are easier to read without quotes and commas."""
     return frozenset(text.split())
 
 
-KindOf = Callable[[Spec], str]
+KindResolver = Callable[[Spec], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ReferenceSite:
     """A place in a spec that mentions something: a JSON pointer with ``*`` for any key, or any place in a list.
 
     ``kind`` is the kind of asset that a reference there means; where what stands beside it decides, a function
@@ -45,12 +45,12 @@ class Site:
     """
 
     pointer: str
-    kind: str | KindOf = ""
-    local: bool = False
-    file: bool = False
-    added: bool = False
+    kind: str | KindResolver = ""
+    allows_local_path: bool = False
+    allows_file_prefix: bool = False
+    is_additional_include: bool = False
 
-    def kind_in(self, around: Spec) -> str:
+    def target_kind(self, around: Spec) -> str:
         """Return the kind that a reference at this place means."""
         return self.kind if isinstance(self.kind, str) else self.kind(around)
 
@@ -70,46 +70,46 @@ class Kind:
 
     name: str
     lifecycle: Lifecycle
-    leaving: Leaving
-    schemas: str
-    keys: tuple[frozenset[str], ...] = ()
+    deletion_policy: DeletionPolicy
+    schema_pattern: str
+    key_sets: tuple[frozenset[str], ...] = ()
     types: frozenset[str] = frozenset()
-    never: frozenset[str] = frozenset()
-    fragments: tuple[frozenset[str], ...] = ()
-    within: str = ""
-    in_place: frozenset[str] = words("description tags")
-    ignored: frozenset[str] = words("$schema name version id")
-    sites: tuple[Site, ...] = ()
-    spliced: frozenset[str] = frozenset()
-    built: bool = False
-    bound: bool = False
-    stored: bool = False
-    realises: Callable[[Spec], bool] = lambda _spec: True
+    excluded_keys: frozenset[str] = frozenset()
+    exact_key_sets: tuple[frozenset[str], ...] = ()
+    parent_field: str = ""
+    in_place_fields: frozenset[str] = word_set("description tags")
+    ignored_fields: frozenset[str] = word_set("$schema name version id")
+    reference_sites: tuple[ReferenceSite, ...] = ()
+    inlined_fields: frozenset[str] = frozenset()
+    uses_builder: bool = False
+    uses_backend: bool = False
+    uses_store: bool = False
+    is_supported: Callable[[Spec], bool] = lambda _spec: True
     rules: tuple[Rule, ...] = ()
-    secret: frozenset[str] = frozenset()
+    secret_fields: frozenset[str] = frozenset()
     order: int = field(default=0, compare=False)
 
     @property
-    def versioned(self) -> bool:
+    def is_versioned(self) -> bool:
         """Tell whether assets of this kind have versions."""
         return self.lifecycle is Lifecycle.VERSIONED
 
     @property
-    def runnable(self) -> bool:
+    def is_runnable(self) -> bool:
         """Tell whether assets of this kind have runs."""
         return self.lifecycle is Lifecycle.RUNNABLE
 
-    def claims(self, data: Spec) -> int:
+    def match_score(self, data: Spec) -> int:
         """Tell how surely a file without a ``$schema`` is of this kind: by how many keys, 0 for not at all."""
-        if self.fragments and frozenset(data) in self.fragments:
+        if self.exact_key_sets and frozenset(data) in self.exact_key_sets:
             return 1
-        if self.never & data.keys():
+        if self.excluded_keys & data.keys():
             return 0
         named = str(data.get("type", "")).lower()
         if self.types and named and named not in self.types:
             return 0
-        return max((len(known) for known in self.keys if known <= data.keys()), default=0)
+        return max((len(known) for known in self.key_sets if known <= data.keys()), default=0)
 
-    def affects(self, name: str) -> bool:
+    def is_fingerprint_field(self, name: str) -> bool:
         """Tell whether a field counts in the fingerprint."""
-        return name not in self.in_place and name not in self.ignored
+        return name not in self.in_place_fields and name not in self.ignored_fields

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.kind import words
+from reconciler.format.kind import word_set
 
 OFF = "off"
-LEVELS = (*(str(each) for each in Severity), OFF)
+SEVERITY_LEVELS = (*(str(each) for each in Severity), OFF)
 
-LOWERABLE = words(
+OVERRIDABLE_CODES = word_set(
     "binding-dangling binding-legacy binding-type binding-unknown cron-illegal deployment-empty distribution-range "
     "environment-both environment-conda environment-neither expression-malformed expression-undeclared "
     "expression-unknown input-range input-type input-undeclared instances-negative instances-order mltable-missing "
@@ -26,13 +26,13 @@ LOWERABLE = words(
 )
 
 
-def lowered(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+def apply_severity_overrides(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """Return diagnostics with the severity that ``rules`` gives to their codes, those that are off left out."""
-    return tuple(_lowered(found, rules)) if rules else tuple(found)
+    return tuple(_override_severities(found, rules)) if rules else tuple(found)
 
 
-def _lowered(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
+def _override_severities(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
     for each in found:
-        level = rules.get(each.code, each.severity) if each.code in LOWERABLE else each.severity
+        level = rules.get(each.code, each.severity) if each.code in OVERRIDABLE_CODES else each.severity
         if level != OFF:
             yield replace(each, severity=Severity(level))

@@ -7,27 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.model import Json
 
 
-def escape(key: str) -> str:
+def escape_key(key: str) -> str:
     """Write a key as one part of a pointer."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
-def unescape(part: str) -> str:
+def unescape_key(part: str) -> str:
     """Read one part of a pointer."""
     return part.replace("~1", "/").replace("~0", "~")
 
 
-def join(*parts: str | int) -> str:
+def join_pointer(*parts: str | int) -> str:
     """Make a pointer of keys and indices."""
-    return "".join(f"/{escape(str(part))}" for part in parts)
+    return "".join(f"/{escape_key(str(part))}" for part in parts)
 
 
-def split(pointer: str) -> list[str]:
+def split_pointer(pointer: str) -> list[str]:
     """Return the keys and indices that a pointer is made of."""
-    return [unescape(part) for part in pointer.split("/")[1:]]
+    return [unescape_key(part) for part in pointer.split("/")[1:]]
 
 
-def find(value: Json, parts: Iterable[str | int]) -> Json:
+def find_value(value: Json, parts: Iterable[str | int]) -> Json:
     """Return what stands at the keys and indices; None where nothing does."""
     for part in parts:
         if isinstance(value, Mapping):

@@ -10,26 +10,27 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity, has_errors
-from reconciler.format.behind import behind, unfetched
-from reconciler.format.config import ANY, Glob
-from reconciler.format.forms import malformed
+from reconciler.format.behind import find_lfs_pointers, resolve_path_content
+from reconciler.format.config import ANY_FILE, IncludeGlob
+from reconciler.format.document import Document
+from reconciler.format.forms import find_malformed_references
 from reconciler.format.kind import Kind
-from reconciler.format.kinds import kind_named
-from reconciler.format.lowering import lowered
-from reconciler.format.recognition import PROMPTFLOW, recognise
-from reconciler.format.references import located, mentions
-from reconciler.format.rules.components import reached
-from reconciler.format.schemas import check
-from reconciler.format.subject import Subject
-from reconciler.format.yaml import Document, parse
-from reconciler.model import NOTHING, Address, Asset, Files, Json, LocalPath, Reference, Spec, Tree
+from reconciler.format.kinds import kind_by_name
+from reconciler.format.lowering import apply_severity_overrides
+from reconciler.format.recognition import PROMPTFLOW, detect_kind
+from reconciler.format.references import find_references_and_paths, resolve_zip_path
+from reconciler.format.rules.components import find_included_files
+from reconciler.format.schemas import check_against_schema
+from reconciler.format.subject import RuleContext
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader, Json, LocalPath, Reference, Spec, Tree
 
 # What means to be an asset, readable or not: it names a schema of Azure ML, of whatever kind.
-_MEANT = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
+_AZUREML_SCHEMA_KEY = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
 
 
 # What a mistyped field makes look as if something were missing.
-_FOLLOWING = frozenset(
+_SECONDARY_CODES = frozenset(
     {
         "binding-dangling",
         "deployment-empty",
@@ -42,16 +43,16 @@ _FOLLOWING = frozenset(
     }
 )
 # What an asset that cannot be read looks like: some of these at the beginning of lines.
-_FIELDS = re.compile(
+_ASSET_FIELDS = re.compile(
     rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:", re.MULTILINE
 )
-_HEAD = 100_000  # bytes in which the fields of an asset show
-_ANY_NAME = "part"
-_MOST = 50  # diagnostics of one rule in one file
+_HEAD_BYTES = 100_000  # bytes in which the fields of an asset show
+_PLACEHOLDER_NAME = "part"
+_MAX_DIAGNOSTICS_PER_RULE = 50  # diagnostics of one rule in one file
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LoadedFile:
     """What came of reading one file that is, or means to be, an asset. No asset where an error stands.
 
     ``address`` is what the file declares, or would without its errors.
@@ -65,73 +66,83 @@ class Reading:
     address: Address | None = None
 
 
-def read(files: Files, path: str, glob: Glob = ANY, rules: Mapping[str, str] = NOTHING) -> Reading | None:
+def load_asset_file(
+    files: FileReader, path: str, glob: IncludeGlob = ANY_FILE, rules: Mapping[str, str] = EMPTY_MAPPING
+) -> LoadedFile | None:
     """Read the file at a path; None where it is nothing of ours.
 
     ``glob`` is what mlgit.yml says of the file, ``rules`` how much each diagnostic matters.
     """
-    raw = files.file(path)
-    document, unreadable = parse(files.shown(path), raw)
-    kind = recognise(document.data)
+    raw = files.read_file(path)
+    document, unreadable = parse_yaml(files.display_path(path), raw)
+    kind = detect_kind(document.data)
     if kind is None and glob.kind and isinstance(document.data, dict):
-        kind = kind_named(glob.kind)
+        kind = kind_by_name(glob.kind)
     if kind is None:
-        return _unclaimed(path, document, unreadable) if _meant(raw, glob, document) else None
+        return _load_unknown_kind(path, document, unreadable) if _is_intended_asset(raw, glob, document) else None
     problems = list(unreadable)
-    problems += check(document, kind.name)
-    address = Address(kind.name, _name(files, path, kind, document.data))
+    problems += check_against_schema(document, kind.name)
+    address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(problems):
-        problems += lowered(_besides(Subject(path, document, document.data, files), kind, problems), rules)
-        return Reading(path, document, kind, None, tuple(problems), address)
-    asset, found = _asset(files, path, document, kind, glob)
-    problems += lowered(found, rules)
-    return Reading(path, document, kind, None if has_errors(problems) else asset, tuple(problems), address)
+        problems += apply_severity_overrides(
+            _independent_rule_diagnostics(RuleContext(path, document, document.data, files), kind, problems), rules
+        )
+        return LoadedFile(path, document, kind, None, tuple(problems), address)
+    asset, found = _build_asset(files, path, document, kind, glob)
+    problems += apply_severity_overrides(found, rules)
+    return LoadedFile(path, document, kind, None if has_errors(problems) else asset, tuple(problems), address)
 
 
-def _meant(raw: bytes, glob: Glob, document: Document) -> bool:
+def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:
     """Tell whether a file whose kind is not known means to be an asset."""
     if isinstance(document.data, dict) and PROMPTFLOW in str(document.data.get("$schema", "")).lower():
         return False
-    unread = document.data is None and len(set(_FIELDS.findall(raw[:_HEAD]))) > 1
-    return bool(glob.kind) or unread or glob.names(document.path) or _MEANT.search(raw) is not None
+    unread = document.data is None and len(set(_ASSET_FIELDS.findall(raw[:_HEAD_BYTES]))) > 1
+    return (
+        bool(glob.kind) or unread or glob.is_literal_match(document.path) or _AZUREML_SCHEMA_KEY.search(raw) is not None
+    )
 
 
-def _besides(subject: Subject, kind: Kind, problems: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+def _independent_rule_diagnostics(
+    subject: RuleContext, kind: Kind, problems: Sequence[Diagnostic]
+) -> Iterator[Diagnostic]:
     """Yield what rules find beside what the schema found: not the same once more, nor what only follows from it."""
     lines = {each.span.line for each in problems if each.span}
-    for each in _judged(subject, kind):
-        if each.code not in _FOLLOWING and (each.span is None or each.span.line not in lines):
+    for each in _run_rules(subject, kind):
+        if each.code not in _SECONDARY_CODES and (each.span is None or each.span.line not in lines):
             yield each
 
 
-def _unclaimed(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> Reading:
+def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> LoadedFile:
     if document.data is None or not isinstance(document.data, dict):
-        return Reading(path, document, None, None, unreadable)
-    return Reading(path, document, None, None, (*unreadable, _kindless(document)))
+        return LoadedFile(path, document, None, None, unreadable)
+    return LoadedFile(path, document, None, None, (*unreadable, _unknown_kind_diagnostic(document)))
 
 
-def _kindless(document: Document) -> Diagnostic:
+def _unknown_kind_diagnostic(document: Document) -> Diagnostic:
     """Say that nobody knows what a file is: of no great matter where a newer mlgit may; more where it is asked for."""
     if "$schema" in document.data:
         message = f"mlgit does not know the kind of asset that {document.data['$schema']} describes"
         hint = "leave the file out with assets: exclude: in mlgit.yml"
-        return Diagnostic("kind-unknown", message, document.value("/$schema"), hint, Severity.NOTE)
+        return Diagnostic("kind-unknown", message, document.value_span("/$schema"), hint, Severity.NOTE)
     message = "mlgit.yml names this file, and nothing in it says what kind of asset it is"
     hint = "write its $schema: in the file, or its kind: beside the glob in mlgit.yml"
-    return Diagnostic("kind-unknown", message, document.key(""), hint, Severity.WARNING)
+    return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
 
 
-def _asset(files: Files, path: str, document: Document, kind: Kind, glob: Glob) -> tuple[Asset, tuple[Diagnostic, ...]]:
-    subject = Subject(path, document, document.data, files)
-    problems = [*_judged(subject, kind), *_included(subject)]
-    spec = _spliced(subject, kind)
-    mentioned = mentions(spec, kind, posixpath.dirname(path))
-    found = [located(each, files) if isinstance(each, LocalPath) else each for each in mentioned]
-    problems += _unspliced(subject, kind)
-    problems += _formless(subject, problems)
-    problems += _out_of_reach(subject, found)
+def _build_asset(
+    files: FileReader, path: str, document: Document, kind: Kind, glob: IncludeGlob
+) -> tuple[Asset, tuple[Diagnostic, ...]]:
+    subject = RuleContext(path, document, document.data, files)
+    problems = [*_run_rules(subject, kind), *_check_included_files(subject)]
+    spec = _inline_files(subject, kind)
+    mentioned = find_references_and_paths(spec, kind, posixpath.dirname(path))
+    found = [resolve_zip_path(each, files) if isinstance(each, LocalPath) else each for each in mentioned]
+    problems += _check_inlined_files(subject, kind)
+    problems += _check_reference_syntax(subject, problems)
+    problems += _check_path_content(subject, found)
     asset = Asset(
-        address=Address(kind.name, _name(files, path, kind, spec)),
+        address=Address(kind.name, _asset_name(files, path, kind, spec)),
         spec=spec,
         source=path,
         version=str(spec.get("version", "")),
@@ -139,85 +150,88 @@ def _asset(files: Files, path: str, document: Document, kind: Kind, glob: Glob) 
         paths=tuple(each for each in found if isinstance(each, LocalPath)),
         runs_on_change=glob.runs_on_change,
     )
-    return asset, (*problems, *_unprintable(asset, document))
+    return asset, (*problems, *_check_printable(asset, document))
 
 
-def _unprintable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
+def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
     """Yield names and versions that no line of text can show: they would forge what is shown beside them."""
     for field, value in (("name", asset.address.name), ("version", asset.version)):
         if not value.isprintable():
             message = f"the {field} {json.dumps(value)} has a character in it that cannot be shown"
             hint = f"write the {field} without line breaks, tabs and control characters"
-            yield Diagnostic("name-unprintable", message, document.value(f"/{field}"), hint)
+            yield Diagnostic("name-unprintable", message, document.value_span(f"/{field}"), hint)
 
 
-def _judged(subject: Subject, kind: Kind) -> Iterator[Diagnostic]:
+def _run_rules(subject: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
     """Yield what the rules of a kind find; of one rule no more than a person would read."""
     for rule in kind.rules:
-        yield from islice(rule(subject), _MOST)
+        yield from islice(rule(subject), _MAX_DIAGNOSTICS_PER_RULE)
 
 
-def _included(subject: Subject) -> Iterator[Diagnostic]:
+def _check_included_files(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield what is wrong in the files that this one is made of, wherever they lie.
 
     What a part is called does not matter: it is registered under its content, not under its name.
     """
-    for name, part in reached(subject):
-        kind = kind_named(name)
-        problems = check(_nameless(part.document), kind.name)
-        found = problems if has_errors(problems) else (*problems, *_judged(part, kind))
+    for name, part in find_included_files(subject):
+        kind = kind_by_name(name)
+        problems = check_against_schema(_with_placeholder_name(part.document), kind.name)
+        found = problems if has_errors(problems) else (*problems, *_run_rules(part, kind))
         if found:
-            named = part.document.value("/name")
+            named = part.document.value_span("/name")
             yield from (each for each in found if each.span != named or "name" not in part.spec)
 
 
-def _nameless(document: Document) -> Document:
+def _with_placeholder_name(document: Document) -> Document:
     """Give a part a name that nobody minds: to say what is wrong with a name that does not matter takes a while."""
-    return replace(document, data={**document.data, "name": _ANY_NAME}) if "name" in document.data else document
+    return replace(document, data={**document.data, "name": _PLACEHOLDER_NAME}) if "name" in document.data else document
 
 
-def _unspliced(subject: Subject, kind: Kind) -> Iterator[Diagnostic]:
+def _check_inlined_files(subject: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
     """Yield why a file that is there cannot be put in the place of its name; an empty one has nothing to say."""
-    for name in sorted(kind.spliced & subject.spec.keys()):
+    for name in sorted(kind.inlined_fields & subject.spec.keys()):
         value = subject.spec[name]
-        path = subject.beside(value.removeprefix("file:")) if isinstance(value, str) else ""
+        path = subject.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
         if path and subject.files.exists(path):
-            found = parse(subject.files.shown(path), subject.files.file(path))[1]
+            found = parse_yaml(subject.files.display_path(path), subject.files.read_file(path))[1]
             yield from (each for each in found if each.code != "yaml-empty")
 
 
-def _formless(subject: Subject, said: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+def _check_reference_syntax(subject: RuleContext, said: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
     """Yield references that have no known form, where no rule has said more of them."""
     places = {each.span for each in said}
-    for pointer, text, forms in malformed(subject.spec):
-        place = subject.document.value(pointer)
+    for pointer, text, forms in find_malformed_references(subject.spec):
+        place = subject.document.value_span(pointer)
         if place not in places:
             yield Diagnostic("reference-form", f"{text} is not a reference of any known form", place, forms)
 
 
-def _out_of_reach(subject: Subject, found: Iterable[Reference | LocalPath]) -> Iterator[Diagnostic]:
+def _check_path_content(subject: RuleContext, found: Iterable[Reference | LocalPath]) -> Iterator[Diagnostic]:
     """Yield what a path names and Git cannot give; files of the disk are there or not, which the rules tell."""
     tree = subject.files
     if not isinstance(tree, Tree):
         return
     for each in found:
         if isinstance(each, LocalPath) and tree.exists(each.path):
-            content = behind(tree, each.path)
-            faults = (*content.faults, *unfetched(tree, each.path, content))
-            yield from (fault.at(subject.document.value(each.pointer)) for fault in islice(faults, _MOST))
+            content = resolve_path_content(tree, each.path)
+            faults = (*content.unavailable, *find_lfs_pointers(tree, each.path, content))
+            yield from (
+                fault.to_diagnostic(subject.document.value_span(each.pointer))
+                for fault in islice(faults, _MAX_DIAGNOSTICS_PER_RULE)
+            )
 
 
-def _name(files: Files, path: str, kind: Kind, spec: Spec) -> str:
+def _asset_name(files: FileReader, path: str, kind: Kind, spec: Spec) -> str:
     """Name an asset: by its ``name``, within what its kind counts in, else by its path."""
-    name = str(spec.get("name") or posixpath.splitext(files.shown(path))[0])
-    return f"{spec[kind.within]}/{name}" if kind.within and spec.get(kind.within) else name
+    name = str(spec.get("name") or posixpath.splitext(files.display_path(path))[0])
+    return f"{spec[kind.parent_field]}/{name}" if kind.parent_field and spec.get(kind.parent_field) else name
 
 
-def _spliced(subject: Subject, kind: Kind) -> Spec:
+def _inline_files(subject: RuleContext, kind: Kind) -> Spec:
     """Put the content of a named YAML file in the place of its name, as Azure ML does with conda files."""
     spec: dict[str, Json] = dict(subject.spec)
-    for name in kind.spliced & spec.keys():
+    for name in kind.inlined_fields & spec.keys():
         if isinstance(spec[name], str):
-            inner = subject.load(subject.beside(spec[name].removeprefix("file:")))
+            inner = subject.load_yaml(subject.resolve_relative_path(spec[name].removeprefix("file:")))
             spec[name] = spec[name] if inner is None else inner
     return spec

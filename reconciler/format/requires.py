@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 from reconciler import __version__
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.pointers import find
-from reconciler.format.yaml import Document
+from reconciler.format.document import Document
+from reconciler.format.pointers import find_value
 
-_POINTER = "/requires"
+_REQUIRES_POINTER = "/requires"
 
 
-def requires(document: Document) -> Iterator[Diagnostic]:
+def check_required_version(document: Document) -> Iterator[Diagnostic]:
     """Yield why this mlgit must not work on what the document belongs to."""
-    wanted = find(document.data, ["requires"])
+    wanted = find_value(document.data, ["requires"])
     if not isinstance(wanted, str):
         return  # nothing is asked for, or the schema has something to say
     specifiers = importlib.import_module("packaging.specifiers")
@@ -27,9 +27,9 @@ def requires(document: Document) -> Iterator[Diagnostic]:
     except specifiers.InvalidSpecifier:
         message = f"{wanted} names no versions"
         hint = f'write it as pip does, such as requires: ">={__version__}"'
-        yield Diagnostic("wrong-value", message, document.value(_POINTER), hint)
+        yield Diagnostic("wrong-value", message, document.value_span(_REQUIRES_POINTER), hint)
         return
     if not met:
         message = f"this workspace needs mlgit {wanted}; this is mlgit {__version__}"
         hint = f'install one that fits: pip install "mlgit{wanted}"'
-        yield Diagnostic("requires-unmet", message, document.value(_POINTER), hint)
+        yield Diagnostic("requires-unmet", message, document.value_span(_REQUIRES_POINTER), hint)

@@ -6,19 +6,19 @@ import json
 from collections.abc import Mapping
 from functools import cache
 
-from reconciler.data import folder
+from reconciler.data import data_folder
 from reconciler.model import Json
 
-_BASE = "https://mlgit.dev/schemas/"
+_SCHEMA_BASE_URL = "https://mlgit.dev/schemas/"
 
 
-def identity(name: str) -> str:
+def schema_id(name: str) -> str:
     """Return the ``$id`` of the schema of that name, ``job`` or ``mlgit``."""
-    return f"{_BASE}{name}.schema.json"
+    return f"{_SCHEMA_BASE_URL}{name}.schema.json"
 
 
 @cache
-def documents() -> Mapping[str, Json]:
+def load_schemas() -> Mapping[str, Json]:
     """Return every schema by its ``$id``."""
-    found = (json.loads(path.read_bytes()) for path in sorted(folder("schemas").rglob("*.schema.json")))
+    found = (json.loads(path.read_bytes()) for path in sorted(data_folder("schemas").rglob("*.schema.json")))
     return {schema["$id"]: schema for schema in found}

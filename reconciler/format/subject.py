@@ -8,44 +8,45 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.pointers import join
-from reconciler.format.yaml import Document, parse
-from reconciler.model import Files, Json, Spec
+from reconciler.format.document import Document
+from reconciler.format.pointers import join_pointer
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import FileReader, Json, Spec
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # each is itself, so that what is made of one can be kept
-class Subject:
+class RuleContext:
     """An asset that satisfies its schema. ``path`` is its file's, from the top; ``spec`` what the file says."""
 
     path: str
     document: Document
     spec: Spec
-    files: Files
+    files: FileReader
 
-    def beside(self, path: str) -> str:
+    def resolve_relative_path(self, path: str) -> str:
         """Return, from the top, a path that the file gives relative to itself."""
-        return beside(self.path, path)
+        return resolve_relative_path(self.path, path)
 
-    def at_value(self, code: str, message: str, *pointer: str | int, hint: str = "") -> Diagnostic:
+    def value_diagnostic(self, code: str, message: str, *pointer: str | int, hint: str = "") -> Diagnostic:
         """Say what is wrong with a value."""
-        return Diagnostic(code, message, self.document.value(join(*pointer)), hint)
+        return Diagnostic(code, message, self.document.value_span(join_pointer(*pointer)), hint)
 
-    def at_key(self, code: str, message: str, *pointer: str | int, hint: str = "") -> Diagnostic:
+    def key_diagnostic(self, code: str, message: str, *pointer: str | int, hint: str = "") -> Diagnostic:
         """Say what is wrong with a key, or with the lack of something below it."""
-        return Diagnostic(code, message, self.document.key(join(*pointer)), hint)
+        return Diagnostic(code, message, self.document.key_span(join_pointer(*pointer)), hint)
 
-    def load(self, path: str) -> Json:
+    def load_yaml(self, path: str) -> Json:
         """Read the YAML file at a path from the top; None where there is none that can be read."""
         if not self.files.exists(path):
             return None
-        document, problems = parse(self.files.shown(path), self.files.file(path))
+        document, problems = parse_yaml(self.files.display_path(path), self.files.read_file(path))
         return None if any(each.severity is Severity.ERROR for each in problems) else document.data
 
 
 @lru_cache(maxsize=1024)  # every rule that looks at a path asks for the same
-def beside(file: str, path: str) -> str:
+def resolve_relative_path(file: str, path: str) -> str:
     """Return, from the top, a path that a file gives relative to itself."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
 
 
-Rule = Callable[[Subject], Iterator[Diagnostic]]
+Rule = Callable[[RuleContext], Iterator[Diagnostic]]

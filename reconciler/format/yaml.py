@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,73 +25,20 @@ from yaml.events import (
 )
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.places import Place, at, events, places
-from reconciler.format.scalars import MAX_DIGITS, TAG, UNREADABLE, plain, tagged
+from reconciler.format.document import Document
+from reconciler.format.places import event_position, yaml_events
+from reconciler.format.scalars import MAX_DIGITS, TAG_PREFIX, UNREADABLE_NUMBER, parse_plain_scalar, parse_tagged_scalar
 from reconciler.model import Json
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 100
 MAX_VALUES = 20_000  # with aliases written out: a few aliases are enough to name a billion values
-_TOO_DEEP = "yaml-too-deep"
 
 # What libyaml takes for no text; named here, because it does not say where.
-_NO_TEXT = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_NON_TEXT_CHARACTER = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One YAML file as JSON; it knows the place of each of its keys and values, and what was typed there."""
-
-    path: str
-    data: Json
-    text: str = field(default="", repr=False)
-
-    def key(self, pointer: str) -> Span:
-        """Return the place of the key at a JSON pointer, or of the nearest one above it."""
-        return self._span(pointer, lambda place: place.key)
-
-    def value(self, pointer: str) -> Span:
-        """Return the place of the value at a JSON pointer, or of the nearest one above it."""
-        return self._span(pointer, lambda place: place.value)
-
-    def places_of(self, text: str, pointers: Sequence[str]) -> list[Span]:
-        """Return the places of string values that are all the same text.
-
-        Where the text stands in the file just as often as there are values, no second pass is needed.
-        """
-        starts = list(_occurrences(text, self.text))
-        if len(starts) != len(pointers):
-            return [self.value(pointer) for pointer in pointers]
-        return [self._at(start - (self.text[start - 1 : start] in {'"', "'"})) for start in starts]
-
-    def _at(self, start: int) -> Span:
-        line_start = self.text.rfind("\n", 0, start) + 1
-        return Span(self.path, self.text.count("\n", 0, start) + 1, start - line_start + 1)
-
-    def typed(self, pointer: str) -> str | None:
-        """Return the text of a scalar as it stands in the file; None where there is none."""
-        place = places(self.text).get(pointer)
-        return place.text if place else None
-
-    def _span(self, pointer: str, which: Callable[[Place], tuple[int, int]]) -> Span:
-        known = places(self.text)
-        while pointer and pointer not in known:
-            pointer = pointer.rpartition("/")[0]
-        return Span(self.path, *which(known[pointer])) if pointer in known else Span(self.path)
-
-
-def _occurrences(text: str, source: str) -> Iterator[int]:
-    """Yield where a text stands in another, not as the beginning of a longer name."""
-    start = source.find(text)
-    while start >= 0:
-        after = source[start + len(text) : start + len(text) + 1]
-        longer = after.isalnum() or (after != "" and after in "_.:@/-")
-        if not longer:
-            yield start
-        start = source.find(text, start + (1 if longer else len(text)))
-
-
-class _RefusedError(Exception):
+class _UnreadableDocumentError(Exception):
     """Ends the reading of a document with one diagnostic."""
 
     def __init__(self, code: str, message: str, at: tuple[int, int] = (1, 1), hint: str = "") -> None:
@@ -113,47 +59,49 @@ class _Frame:
     keys: dict[str, Any]  # the keys so far, with the event of each
     size: int = 1
     height: int = 1
-    merging: bool = False  # whether the key is the merge key
-    dropped: bool = False  # whether the value that comes next stands under a key that is refused
+    is_merge_key: bool = False  # whether the key is the merge key
+    is_value_dropped: bool = False  # whether the value that comes next stands under a key that is refused
 
 
 Problem = tuple[str, str, tuple[int, int], str]
 
 
 @lru_cache(maxsize=64)  # a component is read by itself and for the pipeline beside it
-def parse(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, ...]]:
+def parse_yaml(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, ...]]:
     """Read one file. A document that cannot be read has ``data`` None and a diagnostic that says why."""
     problems: list[Problem] = []
     text = ""
     data = None
     try:
-        text = _decode(raw)
-        data = _Builder(problems).build(text)
-    except _RefusedError as refused:
+        text = _decode_text(raw)
+        data = _DocumentBuilder(problems).build(text)
+    except _UnreadableDocumentError as refused:
         problems = [refused.problem]
     except yaml.MarkedYAMLError as error:
-        problems = [_too_deep_before(text, error) or _syntax(error)]
+        problems = [_too_deep_before(text, error) or _syntax_problem(error)]
     except yaml.YAMLError as error:
         problems = [("yaml-syntax", f"this is not YAML: {str(error).splitlines()[0]}", (1, 1), "")]
     found = tuple(Diagnostic(code, message, Span(path, *at), hint) for code, message, at, hint in problems)
     return Document(path, data, text if data is not None else ""), found
 
 
-def _decode(raw: bytes) -> str:
+def _decode_text(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         message = f"the file has {len(raw):,} bytes; an asset file has at most {MAX_BYTES:,}"
-        raise _RefusedError("file-too-large", message)
+        raise _UnreadableDocumentError("file-too-large", message)
     try:
         raw = raw.removeprefix(BOM_UTF8)
         text = raw.decode()
     except UnicodeDecodeError as error:
         place = (raw.count(b"\n", 0, error.start) + 1, error.start - raw.rfind(b"\n", 0, error.start))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
-        raise _RefusedError("not-utf8", message, place, "save the file as UTF-8") from error
-    if found := _NO_TEXT.search(text):
+        raise _UnreadableDocumentError("not-utf8", message, place, "save the file as UTF-8") from error
+    if found := _NON_TEXT_CHARACTER.search(text):
         start = found.start()
         place = (text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
-        raise _RefusedError("not-text", f"the file holds the character 0x{ord(found[0]):02x}: it is not text", place)
+        raise _UnreadableDocumentError(
+            "not-text", f"the file holds the character 0x{ord(found[0]):02x}: it is not text", place
+        )
     return text
 
 
@@ -166,15 +114,15 @@ def _too_deep_before(text: str, error: yaml.MarkedYAMLError) -> Problem | None:
     if error.problem_mark is None:
         return None
     try:
-        _Builder([]).build(text[: error.problem_mark.index])
-    except _RefusedError as refused:
-        return refused.problem if refused.problem[0] == _TOO_DEEP else None
+        _DocumentBuilder([]).build(text[: error.problem_mark.index])
+    except _UnreadableDocumentError as refused:
+        return refused.problem if refused.problem[0] == "yaml-too-deep" else None
     except yaml.YAMLError:
         return None
     return None
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = str(error.problem or error.context or error)
@@ -182,7 +130,7 @@ def _syntax(error: yaml.MarkedYAMLError) -> Problem:
     return ("yaml-syntax", f"this is not YAML: {problem}", place, hint)
 
 
-class _Builder:
+class _DocumentBuilder:
     """Builds values from events; what is wrong but readable is added to ``problems``."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -193,116 +141,145 @@ class _Builder:
 
     def build(self, text: str) -> Json:
         stack = self._stack
-        for event in events(text):
+        for event in yaml_events(text):
             sort = type(event)
             if sort is ScalarEvent:
                 frame = stack[-1]
                 if frame.key is None:
-                    self._key(frame, event)
+                    self._add_key(frame, event)
                 else:
-                    self._scalar(frame, event)
+                    self._add_scalar(frame, event)
             elif sort is MappingStartEvent:
-                self._open(event, {}, None)
+                self._open_collection(event, {}, None)
             elif sort is SequenceStartEvent:
-                self._open(event, [], "")
+                self._open_collection(event, [], "")
             elif sort is MappingEndEvent or sort is SequenceEndEvent:
-                self._close()
+                self._close_collection()
             elif sort is AliasEvent:
-                self._alias(event)
+                self._add_alias(event)
             elif sort is DocumentStartEvent and self._root:
-                raise _RefusedError("yaml-documents", "a second document begins here", at(event), "one asset, one file")
+                raise _UnreadableDocumentError(
+                    "yaml-documents", "a second document begins here", event_position(event), "one asset, one file"
+                )
         if not self._root or self._root[0] is None:
-            raise _RefusedError("yaml-empty", "the file is empty", hint="an asset file is a mapping of fields")
+            raise _UnreadableDocumentError(
+                "yaml-empty", "the file is empty", hint="an asset file is a mapping of fields"
+            )
         return self._root[0]
 
-    def _scalar(self, frame: _Frame, event: Any) -> None:
+    def _add_scalar(self, frame: _Frame, event: Any) -> None:
         plainly = event.tag is None and event.implicit[0]
-        tag, value = plain(event.value) if plainly else tagged(event.tag, event.value)
+        tag, value = parse_plain_scalar(event.value) if plainly else parse_tagged_scalar(event.tag, event.value)
         if tag == "refused":
             self._problems.append(
-                ("yaml-tag", f"the tag {_shown(event.tag)} is not allowed here", at(event), "write a plain value")
+                (
+                    "yaml-tag",
+                    f"the tag {_format_tag(event.tag)} is not allowed here",
+                    event_position(event),
+                    "write a plain value",
+                )
             )
-        elif tag == UNREADABLE:
+        elif tag == UNREADABLE_NUMBER:
             self._problems.append(
-                ("yaml-number", f"{event.value[:MAX_DIGITS]} is not a number that JSON has", at(event), "")
+                ("yaml-number", f"{event.value[:MAX_DIGITS]} is not a number that JSON has", event_position(event), "")
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1, 0)
-        self._put(frame, value, 1, 0, event)
+        self._add_value(frame, value, 1, 0, event)
 
-    def _key(self, frame: _Frame, event: Any) -> None:
+    def _add_key(self, frame: _Frame, event: Any) -> None:
         key = frame.key = event.value
         plainly = event.tag is None and event.implicit[0]
-        tag = plain(key)[0] if plainly else tagged(event.tag, key)[0]
-        frame.merging = tag == "merge"
-        frame.dropped = (tag != "str" and tag not in _KEYS) or key in frame.keys
-        if not frame.dropped:
+        tag = parse_plain_scalar(key)[0] if plainly else parse_tagged_scalar(event.tag, key)[0]
+        frame.is_merge_key = tag == "merge"
+        frame.is_value_dropped = (tag != "str" and tag not in _KEY_TYPES) or key in frame.keys
+        if not frame.is_value_dropped:
             frame.keys[key] = event
-        elif tag in _KEYS:
-            first = at(frame.keys[key])[0]
+        elif tag in _KEY_TYPES:
+            first = event_position(frame.keys[key])[0]
             self._problems.append(
-                ("yaml-duplicate-key", f"{key!r} stands here twice, first on line {first}", at(event), _ONE)
+                (
+                    "yaml-duplicate-key",
+                    f"{key!r} stands here twice, first on line {first}",
+                    event_position(event),
+                    _DUPLICATE_KEY_HINT,
+                )
             )
         else:
-            self._problems.append(("yaml-key", f"the key {key} is read as no string", at(event), "put it in quotes"))
-
-    def _open(self, event: Any, container: Json, key: str | None) -> None:
-        if len(self._stack) > MAX_DEPTH:
-            raise _RefusedError(_TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", at(event))
-        if self._stack[-1].key is None:
-            raise _RefusedError("yaml-key", "a list or a mapping cannot be a key", at(event), _BRACES)
-        if event.tag is not None and not event.implicit and event.tag not in _CONTAINERS:
             self._problems.append(
-                ("yaml-tag", f"the tag {_shown(event.tag)} is not allowed here", at(event), "write a plain value")
+                ("yaml-key", f"the key {key} is read as no string", event_position(event), "put it in quotes")
+            )
+
+    def _open_collection(self, event: Any, container: Json, key: str | None) -> None:
+        if len(self._stack) > MAX_DEPTH:
+            raise _UnreadableDocumentError(
+                "yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", event_position(event)
+            )
+        if self._stack[-1].key is None:
+            raise _UnreadableDocumentError(
+                "yaml-key", "a list or a mapping cannot be a key", event_position(event), _TEMPLATE_HINT
+            )
+        if event.tag is not None and not event.implicit and event.tag not in _COLLECTION_TAGS:
+            self._problems.append(
+                (
+                    "yaml-tag",
+                    f"the tag {_format_tag(event.tag)} is not allowed here",
+                    event_position(event),
+                    "write a plain value",
+                )
             )
         self._stack.append(_Frame(container, event.anchor, key, {}))
 
-    def _close(self) -> None:
+    def _close_collection(self) -> None:
         frame = self._stack.pop()
         if frame.anchor is not None:
             self._anchors[frame.anchor] = (frame.container, frame.size, frame.height)
-        self._put(self._stack[-1], frame.container, frame.size, frame.height, None)
+        self._add_value(self._stack[-1], frame.container, frame.size, frame.height, None)
 
-    def _alias(self, event: Any) -> None:
+    def _add_alias(self, event: Any) -> None:
         found = self._anchors.get(event.anchor)
         if found is None:
             inside = any(frame.anchor == event.anchor for frame in self._stack)
             message = "this alias refers to what it stands in" if inside else f"nothing above is marked &{event.anchor}"
-            raise _RefusedError("yaml-aliases", message, at(event), "write the value out")
+            raise _UnreadableDocumentError("yaml-aliases", message, event_position(event), "write the value out")
         if self._stack[-1].key is None:
-            raise _RefusedError("yaml-key", "an alias cannot be a key", at(event), "write it out")
-        self._put(self._stack[-1], *found, event)
+            raise _UnreadableDocumentError(
+                "yaml-key", "an alias cannot be a key", event_position(event), "write it out"
+            )
+        self._add_value(self._stack[-1], *found, event)
 
-    def _put(self, frame: _Frame, value: Json, size: int, height: int, event: Any) -> None:
+    def _add_value(self, frame: _Frame, value: Json, size: int, height: int, event: Any) -> None:
         frame.size += size
         if height >= frame.height:
             frame.height = height + 1
             if len(self._stack) + height > MAX_DEPTH + 1:
-                raise _RefusedError(_TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep", at(event))
+                raise _UnreadableDocumentError(
+                    "yaml-too-deep", f"nested more than {MAX_DEPTH} levels deep", event_position(event)
+                )
         if frame.size > MAX_VALUES:
-            raise _RefusedError(
-                "yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", at(event)
+            raise _UnreadableDocumentError(
+                "yaml-too-many", f"more than {MAX_VALUES:,} values, with aliases written out", event_position(event)
             )
         container, key = frame.container, frame.key
         if type(container) is list:
             container.append(value)
             return
         frame.key = None
-        if frame.dropped:
+        if frame.is_value_dropped:
             return
-        if frame.merging and isinstance(value, dict):
+        if frame.is_merge_key and isinstance(value, dict):
             for name, each in value.items():
                 container.setdefault(name, each)
         else:
             container[key] = value
 
 
-_KEYS = {"str", "merge", "value"}  # what a key can be read as
-_ONE = "remove one of them"
-_BRACES = "{{ and }} are a template's: fill the template in first, or put the value in quotes"
-_CONTAINERS = {f"{TAG}map", f"{TAG}seq"}
+_KEY_TYPES = {"str", "merge", "value"}  # what a key can be read as
+_DUPLICATE_KEY_HINT = "remove one of them"
+_TEMPLATE_HINT = "{{ and }} are a template's: fill the template in first, or put the value in quotes"
+_COLLECTION_TAGS = {f"{TAG_PREFIX}map", f"{TAG_PREFIX}seq"}
 
 
-def _shown(tag: str | None) -> str:
+def _format_tag(tag: str | None) -> str:
     text = str(tag)
-    return f"!!{text.removeprefix(TAG)}" if text.startswith(TAG) else text
+    return f"!!{text.removeprefix(TAG_PREFIX)}" if text.startswith(TAG_PREFIX) else text

@@ -14,30 +14,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # As in git.repository: a clone's settings run no script of the repository, and nothing is kept for later.
-_INERT = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
-_GIT = ["git", *(part for setting in _INERT for part in ("-c", setting))]
+_SAFE_CONFIG = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
+_GIT_COMMAND = ["git", *(part for setting in _SAFE_CONFIG for part in ("-c", setting))]
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class FastRepository:
     """A repository with a work tree: its top, the folder of the work tree's own files, that of what all share."""
 
     top: Path
-    own: Path
+    git_dir: Path
     common: Path
 
-    def resolve(self, names: Sequence[str]) -> list[str]:
+    def resolve_objects(self, names: Sequence[str]) -> list[str]:
         """Return the object that each name stands for, "" for none, in one process."""
         asked = "".join(f"{name}\n" for name in names)
-        lines = _run(["cat-file", "--batch-check=%(objectname)"], self.top, asked).splitlines()
+        lines = _run_git(["cat-file", "--batch-check=%(objectname)"], self.top, asked).splitlines()
         return ["" if line.endswith((" missing", " ambiguous")) else line for line in lines]
 
-    def work_tree(self, without: Sequence[str]) -> str:
+    def write_work_tree(self, without: Sequence[str]) -> str:
         """Return the tree that the work tree makes, as ``Repository.work_tree`` does; it is not kept."""
         with tempfile.TemporaryDirectory(prefix="mlgit-glance-") as folder:
             index = Path(folder) / "index"
-            if (self.own / "index").exists():
-                shutil.copy2(self.own / "index", index)
+            if (self.git_dir / "index").exists():
+                shutil.copy2(self.git_dir / "index", index)
             objects = os.environ.get("GIT_OBJECT_DIRECTORY") or str(self.common / "objects")
             quoted = objects.replace("\\", "\\\\").replace('"', '\\"')
             known = os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
@@ -47,25 +47,31 @@ class Glance:
                 "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(filter(None, [f'"{quoted}"', known])),
             }
             (Path(folder) / "objects").mkdir()
-            left_out = [f":(top,exclude,literal){each}" for each in without if not self._ignores(each)]
-            _run(["add", "--all", "--", ":/", *left_out], self.top, env=aside)
-            return _run(["write-tree"], self.top, env=aside).strip()
+            left_out = [f":(top,exclude,literal){each}" for each in without if not self._is_ignored(each)]
+            _run_git(["add", "--all", "--", ":/", *left_out], self.top, env=aside)
+            return _run_git(["write-tree"], self.top, env=aside).strip()
 
-    def _ignores(self, path: str) -> bool:
+    def _is_ignored(self, path: str) -> bool:
         """Tell whether Git leaves a path out by itself; it takes offence where it is told to do so once more."""
-        command = [*_GIT, "check-ignore", "--quiet", "--", str(self.top / path)]
+        command = [*_GIT_COMMAND, "check-ignore", "--quiet", "--", str(self.top / path)]
         return subprocess.run(command, cwd=self.top, check=False, capture_output=True).returncode == 0
 
 
-def look(start: Path) -> Glance:
+def find_fast_repository(start: Path) -> FastRepository:
     """Find the repository that a folder is in; a CalledProcessError where there is none with a work tree."""
     asked = ["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir"]
-    return Glance(*(Path(line) for line in _run(asked, start).splitlines()))
+    return FastRepository(*(Path(line) for line in _run_git(asked, start).splitlines()))
 
 
-def _run(arguments: list[str], folder: Path, asked: str = "", env: Mapping[str, str] | None = None) -> str:
+def _run_git(arguments: list[str], folder: Path, asked: str = "", env: Mapping[str, str] | None = None) -> str:
     environment = {**os.environ, **(env or {})}
     done = subprocess.run(
-        [*_GIT, *arguments], cwd=folder, input=asked, env=environment, check=True, capture_output=True, text=True
+        [*_GIT_COMMAND, *arguments],
+        cwd=folder,
+        input=asked,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return done.stdout

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.git import trees
 from reconciler.git.repository import Repository
-from reconciler.model import Entry, Folders, Tree
+from reconciler.model import Tree, TreeEntries, TreeEntry
 
 
 @dataclass(slots=True)
-class Listing(Folders):
+class LazyTreeEntries(TreeEntries):
     """Every file of a tree, or of a commit's; links and submodules are entries, folders are not.
 
     Looking up a path reads the folders on its way, each once; going through all, or counting, lists the whole tree in
@@ -22,104 +22,104 @@ class Listing(Folders):
 
     repository: Repository
     tree: str
-    _folders: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
-    _all: Mapping[str, Entry] | None = None
-    _paths: list[str] = field(default_factory=list)  # of all, in order
+    _folders: dict[str, Mapping[str, TreeEntry]] = field(default_factory=dict)
+    _all_entries: Mapping[str, TreeEntry] | None = None
+    _sorted_paths: list[str] = field(default_factory=list)  # of all, in order
 
-    def __getitem__(self, path: str) -> Entry:
+    def __getitem__(self, path: str) -> TreeEntry:
         """Return the file at a path."""
-        if self._all is not None:
-            return self._all[path]
+        if self._all_entries is not None:
+            return self._all_entries[path]
         folder, _, name = path.rpartition("/")
-        entry = self._folder(folder).get(name)
-        if entry is None or entry.mode == trees.FOLDER:
+        entry = self._list_folder(folder).get(name)
+        if entry is None or entry.mode == trees.FOLDER_MODE:
             raise KeyError(path)
         return entry
 
     def __iter__(self) -> Iterator[str]:
         """Go through the paths."""
-        return iter(self._whole())
+        return iter(self._list_all())
 
     def __len__(self) -> int:
         """Count the files."""
-        return len(self._whole())
+        return len(self._list_all())
 
-    def items(self) -> ItemsView[str, Entry]:
+    def items(self) -> ItemsView[str, TreeEntry]:
         """Go through all files."""
-        return self._whole().items()
+        return self._list_all().items()
 
-    def under(self, folder: str) -> Iterator[tuple[str, Entry]]:
+    def entries_below(self, folder: str) -> Iterator[tuple[str, TreeEntry]]:
         """Go through the files below a folder."""
-        if self._all is not None:
-            yield from self._slice(self._all, f"{folder}/" if folder else "")
+        if self._all_entries is not None:
+            yield from self._entries_with_prefix(self._all_entries, f"{folder}/" if folder else "")
             return
-        for name, entry in self._folder(folder).items():
+        for name, entry in self._list_folder(folder).items():
             path = f"{folder}/{name}" if folder else name
-            if entry.mode == trees.FOLDER:
-                yield from self.under(path)
+            if entry.mode == trees.FOLDER_MODE:
+                yield from self.entries_below(path)
             else:
                 yield path, entry
 
-    def _slice(self, every: Mapping[str, Entry], prefix: str) -> Iterator[tuple[str, Entry]]:
-        for place in range(bisect_left(self._paths, prefix), len(self._paths)):
-            path = self._paths[place]
+    def _entries_with_prefix(self, every: Mapping[str, TreeEntry], prefix: str) -> Iterator[tuple[str, TreeEntry]]:
+        for place in range(bisect_left(self._sorted_paths, prefix), len(self._sorted_paths)):
+            path = self._sorted_paths[place]
             if not path.startswith(prefix):
                 return
             yield path, every[path]
 
-    def _folder(self, path: str) -> Mapping[str, Entry]:
+    def _list_folder(self, path: str) -> Mapping[str, TreeEntry]:
         """Read a folder, nothing where there is none."""
         if path not in self._folders:
-            self._folders[path] = self._unread(path)
+            self._folders[path] = self._read_folder(path)
         return self._folders[path]
 
-    def _unread(self, path: str) -> Mapping[str, Entry]:
+    def _read_folder(self, path: str) -> Mapping[str, TreeEntry]:
         if not path:
-            return trees.folder(self.repository, f"{self.tree}^{{tree}}")
+            return trees.list_folder(self.repository, f"{self.tree}^{{tree}}")
         above, _, name = path.rpartition("/")
-        entry = self._folder(above).get(name) if name else None
-        return trees.folder(self.repository, entry.oid) if entry and entry.mode == trees.FOLDER else {}
+        entry = self._list_folder(above).get(name) if name else None
+        return trees.list_folder(self.repository, entry.oid) if entry and entry.mode == trees.FOLDER_MODE else {}
 
-    def _whole(self) -> Mapping[str, Entry]:
-        if self._all is None:
-            self._all = trees.entries(self.repository, self.tree)
-            self._paths = sorted(self._all)
-        return self._all
+    def _list_all(self) -> Mapping[str, TreeEntry]:
+        if self._all_entries is None:
+            self._all_entries = trees.list_files(self.repository, self.tree)
+            self._sorted_paths = sorted(self._all_entries)
+        return self._all_entries
 
 
-def load(repository: Repository, tree: str, root: str = "") -> Tree:
+def load_tree(repository: Repository, tree: str, root: str = "") -> Tree:
     """Return a tree with everything below it; ``root`` is the folder of the workspace, "" or ending in a slash."""
 
     def at(commit: str) -> Tree | None:
         known = repository.resolve(commit)
-        return load(repository, repository.tree_of(known), root) if known else None
+        return load_tree(repository, repository.tree_of(known), root) if known else None
 
     def read(oid: str) -> bytes:
-        return trees.blob(repository, oid)
+        return trees.read_blob(repository, oid)
 
     def size(oid: str) -> int:
         try:
-            with repository.reading() as git:
+            with repository.object_reader() as git:
                 return int(git.get_object_header(oid)[2])
         except ValueError as error:  # as in `blob`
             raise trees.MissingObjectError(oid) from error
 
-    return Tree(tree, Listing(repository, tree), read, root, at, size)
+    return Tree(tree, LazyTreeEntries(repository, tree), read, root, at, size)
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class PrefetchedTree:
     """What many will ask of a tree, asked in a few processes instead of question by question."""
 
     tree: Tree
-    entries: Listing
+    entries: LazyTreeEntries
     blobs: Mapping[str, bytes]
     sizes: Mapping[str, int]
 
-    def opened(self) -> Tree:
+    def open_after_fork(self) -> Tree:
         """Return the tree for a process that parted from the one that read ahead; the rest it asks by itself."""
-        own = load(self.entries.repository.again(), self.entries.tree, self.tree.root)
-        read, size = own.read, own.size
+        own = load_tree(self.entries.repository.reopen(), self.entries.tree, self.tree.root)
+        read, size = own.read_blob, own.blob_size
 
         def known(oid: str) -> bytes:
             return self.blobs[oid] if oid in self.blobs else read(oid)
@@ -127,14 +127,16 @@ class Ahead:
         def measured(oid: str) -> int:
             return self.sizes[oid] if oid in self.sizes or size is None else size(oid)
 
-        return replace(own, entries=self.entries, read=known, size=measured)
+        return replace(own, entries=self.entries, read_blob=known, blob_size=measured)
 
 
-def ahead(tree: Tree, paths: Iterable[str]) -> Ahead | None:
+def prefetch_tree(tree: Tree, paths: Iterable[str]) -> PrefetchedTree | None:
     """Read the files at paths, and of all files how large they are; None for a tree that is not Git's."""
     entries = tree.entries
-    if not isinstance(entries, Listing):
+    if not isinstance(entries, LazyTreeEntries):
         return None
-    sizes = trees.sizes(entries.repository, entries.tree)
+    sizes = trees.blob_sizes(entries.repository, entries.tree)
     len(entries)  # lists them all, so that no process need ask
-    return Ahead(tree, entries, trees.blobs(entries.repository, [entries[path].oid for path in paths]), sizes)
+    return PrefetchedTree(
+        tree, entries, trees.read_blobs(entries.repository, [entries[path].oid for path in paths]), sizes
+    )

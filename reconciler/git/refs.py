@@ -10,14 +10,14 @@ from io import BytesIO
 from git.exc import GitCommandError
 
 from reconciler.git.repository import Repository
-from reconciler.model import NOTHING
+from reconciler.model import EMPTY_MAPPING
 
-ABSENT = "0" * 40
-_SCRATCH = "refs/mlgit-scratch/import"
+NULL_OID = "0" * 40
+_SCRATCH_REF = "refs/mlgit-scratch/import"
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class RefUpdate:
     """One ref from a commit to another: "" is no ref at all; where ``old`` is None, what was there does not matter."""
 
     ref: str
@@ -26,115 +26,115 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewCommit:
     """A commit to be made on a parent: files written, or removed where the content is None, and whole trees."""
 
     parent: str
     files: Mapping[str, bytes | None]
     message: str
-    trees: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    trees: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Commit:
     """One commit of a ref's history, newest first: who, when (ISO 8601) and the whole message."""
 
-    commit: str
+    oid: str
     author: str
-    when: str
+    authored_at: str
     message: str
 
 
-def read(repository: Repository, ref: str) -> str:
+def resolve_ref(repository: Repository, ref: str) -> str:
     """Return the commit that a ref points to, "" where there is no such ref."""
     return repository.resolve(ref)
 
 
-def below(repository: Repository, prefix: str) -> Mapping[str, str]:
+def list_refs(repository: Repository, prefix: str) -> Mapping[str, str]:
     """Return the refs below a prefix that ends in a slash, and what each points to."""
     listed = repository.git("for-each-ref", "--format=%(objectname) %(refname)", prefix)
     pairs = (line.split(" ", 1) for line in listed.splitlines())
     return {ref: commit for commit, ref in pairs}
 
 
-def swap(repository: Repository, *moves: Move) -> bool:
+def update_refs(repository: Repository, *moves: RefUpdate) -> bool:
     """Move refs, all of them or none, only if each still stands where its move begins."""
-    asked = "start\n" + "".join(_line(each) for each in moves) + "prepare\ncommit\n"
+    asked = "start\n" + "".join(_update_command(each) for each in moves) + "prepare\ncommit\n"
     try:
-        _with_input(repository, asked.encode(), "update-ref", "-m", "mlgit", "--stdin")
+        _run_with_input(repository, asked.encode(), "update-ref", "-m", "mlgit", "--stdin")
     except GitCommandError as error:
-        moved = any(each.old is not None and read(repository, each.ref) != each.old for each in moves)
+        moved = any(each.old is not None and resolve_ref(repository, each.ref) != each.old for each in moves)
         if moved or "File exists" in str(error):  # by another, or about to be
             return False
         raise
     return True
 
 
-def _line(move: Move) -> str:
-    old = "" if move.old is None else f" {move.old or ABSENT}"
+def _update_command(move: RefUpdate) -> str:
+    old = "" if move.old is None else f" {move.old or NULL_OID}"
     return f"update {move.ref} {move.new}{old}\n" if move.new else f"delete {move.ref}{old}\n"
 
 
 def commit_files(repository: Repository, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
     """Make a commit on a parent with files written, or removed where the content is None; no ref moves."""
-    return commits(repository, [Draft(parent, files, message)])[0]
+    return create_commits(repository, [NewCommit(parent, files, message)])[0]
 
 
-def commits(repository: Repository, drafts: Sequence[Draft]) -> list[str]:
+def create_commits(repository: Repository, drafts: Sequence[NewCommit]) -> list[str]:
     """Make commits, all in one process; no ref moves."""
     stream = BytesIO()
     stream.write(b"feature done\n")
-    name, email, when = _committer(repository)
+    name, email, when = _committer_identity(repository)
     for mark, draft in enumerate(drafts, start=1):
         body = draft.message.encode()
-        stream.write(f"commit {_SCRATCH}\nmark :{mark}\ncommitter {name} <{email}> {when}\n".encode())
+        stream.write(f"commit {_SCRATCH_REF}\nmark :{mark}\ncommitter {name} <{email}> {when}\n".encode())
         stream.write(b"data %d\n%s\n" % (len(body), body))
         if draft.parent:
             stream.write(f"from {draft.parent}\n".encode())
         for path, content in draft.files.items():
             if content is None:
-                stream.write(b"D %s\n" % _quoted(path))
+                stream.write(b"D %s\n" % _quote_path(path))
             else:
-                stream.write(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
+                stream.write(b"M 100644 inline %s\ndata %d\n%s\n" % (_quote_path(path), len(content), content))
         for path, tree in draft.trees.items():
-            stream.write(b"M 040000 %s %s\n" % (tree.encode(), _quoted(path)))
+            stream.write(b"M 040000 %s %s\n" % (tree.encode(), _quote_path(path)))
         # The scratch ref goes within the stream: it never exists outside of it, and the next commit begins anew.
-        stream.write(f"\nget-mark :{mark}\nreset {_SCRATCH}\nfrom {ABSENT}\n\n".encode())
+        stream.write(f"\nget-mark :{mark}\nreset {_SCRATCH_REF}\nfrom {NULL_OID}\n\n".encode())
     stream.write(b"done\n")
-    return _with_input(repository, stream.getvalue(), "fast-import", "--quiet", "--force").split()
+    return _run_with_input(repository, stream.getvalue(), "fast-import", "--quiet", "--force").split()
 
 
-def _quoted(path: str) -> bytes:
+def _quote_path(path: str) -> bytes:
     """Write a path so that nothing in it can be taken for a command: names come from other people's trees, too."""
     plain = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{plain}"'.encode("utf-8", "surrogateescape")
 
 
-def _with_input(repository: Repository, asked: bytes, *command: str) -> str:
+def _run_with_input(repository: Repository, asked: bytes, *command: str) -> str:
     with tempfile.TemporaryFile() as file:
         file.write(asked)
         file.seek(0)
         return str(repository.repo.git.execute(["git", *command], istream=file))
 
 
-def _committer(repository: Repository) -> tuple[str, str, str]:
-    written = repository.git("var", "GIT_COMMITTER_IDENT", env=repository.identity())
+def _committer_identity(repository: Repository) -> tuple[str, str, str]:
+    written = repository.git("var", "GIT_COMMITTER_IDENT", env=repository.identity_env())
     name, _, rest = written.partition(" <")
     email, _, when = rest.partition("> ")
     return name, email, when
 
 
-def history(repository: Repository, ref: str, limit: int) -> Iterator[Moment]:
+def ref_history(repository: Repository, ref: str, limit: int) -> Iterator[Commit]:
     """Yield the commits of a ref, newest first."""
-    yield from moments(repository.git("log", f"--max-count={limit}", *FORMAT, ref, "--"))
+    yield from parse_log(repository.git("log", f"--max-count={limit}", *LOG_FORMAT, ref, "--"))
 
 
-FORMAT = ("-z", "--format=%H%n%an <%ae>%n%aI%n%B")
+LOG_FORMAT = ("-z", "--format=%H%n%an <%ae>%n%aI%n%B")
 
 
-def moments(listed: str) -> Iterator[Moment]:
+def parse_log(listed: str) -> Iterator[Commit]:
     """Read what ``git log`` lists in FORMAT; a message may have anything in it."""
     for each in listed.split("\0"):
         if each.strip():
             commit, author, when, message = [*each.strip("\n").split("\n", 3), ""][:4]
-            yield Moment(commit, author, when, message.strip())
+            yield Commit(commit, author, when, message.strip())

@@ -16,19 +16,19 @@ from typing import Any
 from git import Git, Repo
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import UserError, user_error
 
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
 # by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
-_INERT = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
-_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
-_OPTIONS = [part for setting in _INERT for part in ("-c", setting)]
+_SAFE_CONFIG = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
+_DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
+_SAFE_CONFIG_OPTIONS = [part for setting in _SAFE_CONFIG for part in ("-c", setting)]
 
 FALLBACK_NAME = "mlgit"
 FALLBACK_EMAIL = "mlgit@localhost"
 
 
-class _Git(Git):
+class _SafeGit(Git):
     """Git that runs no hooks, in sessions of its own.
 
     So Ctrl-C reaches mlgit alone, which still writes down what was done by then.
@@ -37,16 +37,18 @@ class _Git(Git):
     def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
         program, *rest = command
         try:
-            return super().execute([program, *_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options})
+            return super().execute(
+                [program, *_SAFE_CONFIG_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options}
+            )
         except GitCommandError as error:
-            if any(each in str(error.stderr) for each in _FULL):
-                message = f"Git has no room left to write to: {_cause(error)}"
-                raise failure("disk-full", message, "free some space; what was recorded by then stands") from error
+            if any(each in str(error.stderr) for each in _DISK_FULL_MESSAGES):
+                message = f"Git has no room left to write to: {_disk_full_line(error)}"
+                raise user_error("disk-full", message, "free some space; what was recorded by then stands") from error
             raise
 
 
-class _Repo(Repo):
-    GitCommandWrapperType = _Git
+class _SafeRepo(Repo):
+    GitCommandWrapperType = _SafeGit
 
 
 class Repository:
@@ -68,7 +70,7 @@ class Repository:
         return str(self.repo.git.execute(command, env=dict(env or {}), **options))  # type: ignore[call-overload]
 
     @contextmanager
-    def reading(self) -> Iterator[Git]:
+    def object_reader(self) -> Iterator[Git]:
         """Give Git with the processes that stay open and answer all that read objects, one question at a time.
 
         One that is left in the middle of an answer, by Ctrl-C, is ended: it would give the rest to whoever comes next.
@@ -83,9 +85,9 @@ class Repository:
                 self.repo.git.clear_cache()
                 raise
 
-    def again(self) -> Repository:
+    def reopen(self) -> Repository:
         """Open the repository once more, with Git processes of its own: for a process that parted from this one."""
-        other = Repository(_Repo(self.top))
+        other = Repository(_SafeRepo(self.top))
         other.repo.git.update_environment(**self.repo.git.environment())
         return other
 
@@ -104,7 +106,7 @@ class Repository:
         """Return the tree of a commit."""
         return self.git("rev-parse", "--verify", f"{commit}^{{tree}}")
 
-    def work_tree(self, *without: str, keep: bool = False) -> str:
+    def write_work_tree(self, *without: str, keep: bool = False) -> str:
         """Write the work tree, untracked files too, as a tree; what lies below the folders ``without`` is left out.
 
         The index is one of our own, and so is the place for objects: neither the user's index nor what Git keeps
@@ -116,15 +118,18 @@ class Repository:
             own = Path(self.repo.git_dir) / "index"
             if own.exists():
                 shutil.copy2(own, index)
-            environment = {"GIT_INDEX_FILE": str(index), **(self._for_real() if keep else self._aside())}
-            left_out = [f":(top,exclude,literal){each}" for each in without if not self._ignores(each)]
+            environment = {
+                "GIT_INDEX_FILE": str(index),
+                **(self._persistent_objects_env() if keep else self._scratch_objects_env()),
+            }
+            left_out = [f":(top,exclude,literal){each}" for each in without if not self._is_ignored(each)]
             try:
                 self.git("add", "--all", "--", ":/", *left_out, env=environment)
             except GitCommandError as error:
-                raise _unreadable(error) from error
+                raise _work_tree_error(error) from error
             return self.git("write-tree", env=environment)
 
-    def _ignores(self, path: str) -> bool:
+    def _is_ignored(self, path: str) -> bool:
         """Tell whether Git leaves a path out by itself; it takes offence where it is told to do so once more."""
         try:
             self.git("check-ignore", "--quiet", "--", str(self.top / path))
@@ -134,28 +139,30 @@ class Repository:
             return False
         return True
 
-    def _for_real(self) -> dict[str, str]:
+    def _persistent_objects_env(self) -> dict[str, str]:
         """Return what makes Git keep objects itself, also those that it would find in our folder."""
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")}
 
-    def _aside(self) -> dict[str, str]:
+    def _scratch_objects_env(self) -> dict[str, str]:
         """Return what makes Git write objects to a folder that goes with us; from now on they are read from there."""
         objects = os.environ.get("GIT_OBJECT_DIRECTORY") or str(self.common / "objects")
         known = os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
             weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-            self.repo.git.update_environment(GIT_ALTERNATE_OBJECT_DIRECTORIES=_joined(str(self._scratch), known))
+            self.repo.git.update_environment(
+                GIT_ALTERNATE_OBJECT_DIRECTORIES=_join_alternates(str(self._scratch), known)
+            )
             self.repo.git.clear_cache()  # what reads objects already has not heard of the folder
-        alternates = _joined(objects, known)
+        alternates = _join_alternates(objects, known)
         return {"GIT_OBJECT_DIRECTORY": str(self._scratch), "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates}
 
     def commit_tree(self, tree: str, parent: str, message: str) -> str:
         """Store a tree as a commit that no branch has."""
         parents = ["-p", parent] if parent else []
-        return self.git("commit-tree", tree, *parents, "-m", message, env=self.identity())
+        return self.git("commit-tree", tree, *parents, "-m", message, env=self.identity_env())
 
-    def remote(self) -> str:
+    def default_remote(self) -> str:
         """Return the name of the remote that this clone shares with others, "" where it has none."""
         names = self.git("remote").split()
         return "origin" if "origin" in names else next(iter(names), "")
@@ -181,11 +188,11 @@ class Repository:
                 return True
         return None if self.is_shallow() else False
 
-    def behind(self, commit: str) -> list[str]:
+    def list_ancestors(self, commit: str) -> list[str]:
         """Return a commit and those that it follows, newest first."""
         return self.git("rev-list", commit).split()
 
-    def identity(self) -> dict[str, str]:
+    def identity_env(self) -> dict[str, str]:
         """Return who writes: the user that Git knows, else mlgit itself, so that a bare machine can work."""
         known: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
@@ -205,22 +212,22 @@ class Repository:
 def open_repository(start: Path) -> Repository:
     """Open the repository that a folder is in; a UserError where there is none."""
     try:
-        repo = _Repo(start, search_parent_directories=True)
+        repo = _SafeRepo(start, search_parent_directories=True)
     except (InvalidGitRepositoryError, NoSuchPathError) as error:
         message = f"{start} is not in a Git repository"
         hint = "mlgit keeps the workspace in Git: run `git init` here, or `mlgit init DIR` for a new workspace"
-        raise failure("not-a-git-repository", message, hint) from error
+        raise user_error("not-a-git-repository", message, hint) from error
     if repo.bare:
         repo.close()
-        raise failure("bare-repository", f"{start} is a bare repository", "run mlgit in a clone with a work tree")
+        raise user_error("bare-repository", f"{start} is a bare repository", "run mlgit in a clone with a work tree")
     return Repository(repo)
 
 
 def create_repository(folder: Path, message: str) -> Repository:
     """Make a repository of a folder with all its files in a first commit."""
-    repository = Repository(_Repo.init(folder, initial_branch="main"))
+    repository = Repository(_SafeRepo.init(folder, initial_branch="main"))
     repository.git("add", "--all")
-    environment = repository.identity()
+    environment = repository.identity_env()
     repository.git("-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, env=environment)
     return repository
 
@@ -236,40 +243,42 @@ def is_inside_repository(folder: Path) -> bool:
     return True
 
 
-def user() -> str:
+def user_name() -> str:
     """Name who runs this process, for messages and records."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or _account()
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
 
 
-def _account() -> str:
+def _account_name() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run under a number that has no name
         return str(os.getuid())
 
 
-def _joined(folder: str, others: str) -> str:
+def _join_alternates(folder: str, others: str) -> str:
     """Put a folder before others in the form in which Git reads them: in quotes, for it may have a colon."""
     quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
     return os.pathsep.join(filter(None, [f'"{quoted}"', others]))
 
 
-_NO_COMMIT = "does not have a commit checked out"
+_NO_COMMIT_MESSAGE = "does not have a commit checked out"
 
 
-def _unreadable(error: GitCommandError) -> UserError:
-    said = [line.partition(": ")[2] for line in _said(error) if line.startswith(("error: ", "fatal: "))]
+def _work_tree_error(error: GitCommandError) -> UserError:
+    said = [line.partition(": ")[2] for line in _stderr_lines(error) if line.startswith(("error: ", "fatal: "))]
     cause = next(iter(said), f"git add ended with {error.status}")
     hint = "correct that, or put the file into .gitignore"
-    if _NO_COMMIT in cause:
+    if _NO_COMMIT_MESSAGE in cause:
         hint = "it is a Git repository of its own: make a commit in it, or put it into .gitignore"
-    return failure("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)
+    return user_error("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)
 
 
-def _cause(error: GitCommandError) -> str:
-    return next((line for line in _said(error) if any(each in line for each in _FULL)), "the disk is full")
+def _disk_full_line(error: GitCommandError) -> str:
+    return next(
+        (line for line in _stderr_lines(error) if any(each in line for each in _DISK_FULL_MESSAGES)), "the disk is full"
+    )
 
 
-def _said(error: GitCommandError) -> list[str]:
+def _stderr_lines(error: GitCommandError) -> list[str]:
     """Return the lines that Git wrote before it failed; GitPython hands them on in quotes, under a title."""
     return str(error.stderr).strip().removeprefix("stderr: ").strip("'").splitlines()

@@ -9,10 +9,10 @@ from git.exc import GitCommandError
 
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.git.repository import Repository
-from reconciler.model import Entry
+from reconciler.model import TreeEntry
 
-FOLDER = 0o40000  # the mode of a folder in a tree
-_FEW = 32  # objects that the process which stays open reads in less time than another one takes to start
+FOLDER_MODE = 0o40000  # the mode of a folder in a tree
+_BATCH_THRESHOLD = 32  # objects that the process which stays open reads in less time than another one takes to start
 
 
 class MissingObjectError(UserError):
@@ -24,7 +24,7 @@ class MissingObjectError(UserError):
         self.oid = oid
 
 
-def entries(repository: Repository, tree: str, below: str = "") -> Mapping[str, Entry]:
+def list_files(repository: Repository, tree: str, below: str = "") -> Mapping[str, TreeEntry]:
     """List every file of a tree or a commit, or those below one folder of it, by path.
 
     A MissingObjectError where Git has not all of the tree.
@@ -39,81 +39,81 @@ def entries(repository: Repository, tree: str, below: str = "") -> Mapping[str, 
         if line:
             meta, _, path = line.partition("\t")
             mode, _, oid = meta.split(" ")
-            found[path] = Entry(int(mode, 8), oid)
+            found[path] = TreeEntry(int(mode, 8), oid)
     return found
 
 
-def sizes(repository: Repository, tree: str) -> Mapping[str, int]:
+def blob_sizes(repository: Repository, tree: str) -> Mapping[str, int]:
     """Return how large every blob of a tree is, in bytes."""
     listed = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree, strip_newline_in_stdout=False)
     lines = (each.partition("\t")[0].split() for each in listed.split("\0") if each)
     return {oid: int(size) for _, _, oid, size in lines if size != "-"}
 
 
-def folder(repository: Repository, tree: str) -> Mapping[str, Entry]:
+def list_folder(repository: Repository, tree: str) -> Mapping[str, TreeEntry]:
     """Read one folder of a tree, not what lies below it, through the process that stays open.
 
     A MissingObjectError where there is none.
     """
     try:
-        with repository.reading() as git:
+        with repository.object_reader() as git:
             name, _, _, raw = git.get_object_data(tree)
     except ValueError as error:  # as in `blob`
         raise MissingObjectError(tree) from error
-    return dict(_entries(bytes(raw), len(name) // 2))
+    return dict(_parse_tree(bytes(raw), len(name) // 2))
 
 
-def folders(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+def list_folders(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, TreeEntry]]:
     """Read many folders of a commit, not what lies below them; a MissingObjectError where one is not there."""
-    raws = blobs(repository, [f"{commit}:{path}" for path in paths])
-    return {name.partition(":")[2]: dict(_entries(raw, len(commit) // 2)) for name, raw in raws.items()}
+    raws = read_blobs(repository, [f"{commit}:{path}" for path in paths])
+    return {name.partition(":")[2]: dict(_parse_tree(raw, len(commit) // 2)) for name, raw in raws.items()}
 
 
-def _entries(raw: bytes, length: int) -> Iterator[tuple[str, Entry]]:
+def _parse_tree(raw: bytes, length: int) -> Iterator[tuple[str, TreeEntry]]:
     """Cut a tree as Git has it: ``<mode> <name>``, a zero byte, the object in ``length`` bytes, and so on."""
     at = 0
     while at < len(raw):
         end = raw.index(b"\0", at)
         mode, _, name = raw[at:end].partition(b" ")
         at = end + 1 + length
-        yield name.decode("utf-8", "surrogateescape"), Entry(int(mode, 8), raw[end + 1 : at].hex())
+        yield name.decode("utf-8", "surrogateescape"), TreeEntry(int(mode, 8), raw[end + 1 : at].hex())
 
 
-def blob(repository: Repository, oid: str) -> bytes:
+def read_blob(repository: Repository, oid: str) -> bytes:
     """Read one blob through the process that stays open for this; a MissingObjectError where there is none."""
     if "\n" in oid:  # would be two questions
         raise MissingObjectError(oid)
     try:
-        with repository.reading() as git:
+        with repository.object_reader() as git:
             return bytes(git.get_object_data(oid)[3])
     except ValueError as error:  # how GitPython says that Git has no such object
         raise MissingObjectError(oid) from error
 
 
-def file_at(repository: Repository, commit: str, path: str) -> bytes | None:
+def read_file_at(repository: Repository, commit: str, path: str) -> bytes | None:
     """Read the file at a path of a commit; None where there is none."""
     try:
-        return blob(repository, f"{commit}:{path}")
+        return read_blob(repository, f"{commit}:{path}")
     except MissingObjectError:
         return None
 
 
-def blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
+def read_blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
     """Read many objects, as Git has them, in one go; a MissingObjectError where one is not there."""
     wanted = list(dict.fromkeys(oids))
     if broken := next((oid for oid in wanted if "\n" in oid), ""):  # would be two questions
         raise MissingObjectError(broken)
-    if len(wanted) <= _FEW:
-        return {oid: blob(repository, oid) for oid in wanted}
+    if len(wanted) <= _BATCH_THRESHOLD:
+        return {oid: read_blob(repository, oid) for oid in wanted}
     with tempfile.TemporaryFile() as asked:
         asked.write("".join(f"{oid}\n" for oid in wanted).encode())
         asked.seek(0)
         command = ["git", "cat-file", "--batch"]
         raw = repository.repo.git.execute(command, istream=asked, stdout_as_string=False, strip_newline_in_stdout=False)
-    return dict(zip(wanted, _split(bytes(raw)), strict=True))
+    return dict(zip(wanted, _parse_batch(bytes(raw)), strict=True))
 
 
-def _split(raw: bytes) -> Iterable[bytes]:
+def _parse_batch(raw: bytes) -> Iterable[bytes]:
     """Cut the answer of cat-file --batch: ``<oid> blob <size>``, a newline, the content, a newline, and so on."""
     at = 0
     while at < len(raw):
@@ -126,13 +126,13 @@ def _split(raw: bytes) -> Iterable[bytes]:
         at = header_end + size + 2
 
 
-def differing(repository: Repository, before: str, after: str) -> frozenset[str]:
+def changed_paths(repository: Repository, before: str, after: str) -> frozenset[str]:
     """Name every file that two trees, or the trees of two commits, do not have alike."""
     listed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after, "--")
     return frozenset(filter(None, listed.split("\0")))
 
 
-def modes(repository: Repository, before: str, after: str) -> Mapping[str, tuple[int, int]]:
+def changed_modes(repository: Repository, before: str, after: str) -> Mapping[str, tuple[int, int]]:
     """Return the files that two trees do not have alike, each with its modes there, 0 where it is not.
 
     A MissingObjectError where Git has not all of both.

@@ -10,38 +10,38 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 from reconciler.git import trees
 from reconciler.git.repository import Repository
 from reconciler.live import codec
-from reconciler.model import Address, Claim, Json
+from reconciler.model import Address, Json, Lock
 
-REF = "claims"
+LOCKS_REF = "claims"
 _SUFFIX = ".json"
-_HOLDER = re.compile(r"[0-9a-zA-Z-]{1,64}")
+_HOLDER_PATTERN = re.compile(r"[0-9a-zA-Z-]{1,64}")
 
 
-def read(repository: Repository, commit: str) -> dict[str, Claim]:
+def read_locks(repository: Repository, commit: str) -> dict[str, Lock]:
     """Return all claims, by their holder; none where there is no commit. A damaged one is an error that names it."""
-    entries = trees.entries(repository, commit) if commit else {}
-    raws = trees.blobs(repository, [each.oid for each in entries.values()]) if entries else {}
-    found = (_parsed(path, raws[entry.oid]) for path, entry in entries.items())
+    entries = trees.list_files(repository, commit) if commit else {}
+    raws = trees.read_blobs(repository, [each.oid for each in entries.values()]) if entries else {}
+    found = (_parse_lock(path, raws[entry.oid]) for path, entry in entries.items())
     return {each.holder: each for each in found}
 
 
-def holders(repository: Repository, commit: str) -> frozenset[str]:
+def list_lock_holders(repository: Repository, commit: str) -> frozenset[str]:
     """Name all who hold a claim, also one that cannot be read; none where there is no commit."""
-    paths = trees.entries(repository, commit) if commit else {}
+    paths = trees.list_files(repository, commit) if commit else {}
     return frozenset(path.removesuffix(_SUFFIX) for path in paths)
 
 
-def files(gone: Iterable[str], new: Claim | None = None) -> dict[str, bytes | None]:
+def lock_file_changes(gone: Iterable[str], new: Lock | None = None) -> dict[str, bytes | None]:
     """Return what is to be written where holders give up their claims and a new one comes."""
     without: dict[str, bytes | None] = {f"{each}{_SUFFIX}": None for each in gone}
-    return without | ({f"{new.holder}{_SUFFIX}": codec.encode(plain(new))} if new else {})
+    return without | ({f"{new.holder}{_SUFFIX}": codec.encode_json(lock_to_json(new))} if new else {})
 
 
-def plain(claim: Claim) -> Json:
+def lock_to_json(claim: Lock) -> Json:
     """Return a claim as JSON."""
     return {
         "holder": claim.holder,
@@ -57,22 +57,22 @@ def plain(claim: Claim) -> Json:
     }
 
 
-def _parsed(path: str, raw: bytes) -> Claim:
+def _parse_lock(path: str, raw: bytes) -> Lock:
     try:
         found = json.loads(raw)
-        if not _HOLDER.fullmatch(found["holder"]) or path != f"{found['holder']}{_SUFFIX}":
+        if not _HOLDER_PATTERN.fullmatch(found["holder"]) or path != f"{found['holder']}{_SUFFIX}":
             raise ValueError(path)  # noqa: TRY301 - what is said of it is the same
-        return Claim(
+        return Lock(
             **{name: str(found[name]) for name in ("holder", "user", "host", "since", "commit", "ci")},
             process=dict(found["process"]),
-            exclusive=frozenset(_addresses(found["exclusive"])),
-            shared=frozenset(_addresses(found["shared"])),
+            exclusive=frozenset(_parse_addresses(found["exclusive"])),
+            shared=frozenset(_parse_addresses(found["shared"])),
             intents=tuple(dict(each) for each in found["intents"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         hint = f"`mlgit unlock {shlex.quote(path.removesuffix(_SUFFIX))}` takes it away"
-        raise failure("claim-corrupt", f"the claim {path} cannot be read", hint) from error
+        raise user_error("claim-corrupt", f"the claim {path} cannot be read", hint) from error
 
 
-def _addresses(texts: Iterable[str]) -> Iterator[Address]:
-    return (codec.address(each) for each in texts)
+def _parse_addresses(texts: Iterable[str]) -> Iterator[Address]:
+    return (codec.decode_address(each) for each in texts)

@@ -7,38 +7,40 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
-from reconciler.model import Address, Json, Record, Resolved, Rollback, Run, Status
+from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus
 
-_FIELDS = {of: frozenset(each.name for each in fields(of)) for of in (Record, Run)}
-_RESOLVED = {each.name for each in fields(Resolved)}  # what a newer mlgit adds is left out
-_TUPLES = {"unfinished", "formerly"}
-_SORTS = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
+_FIELD_NAMES = {of: frozenset(each.name for each in fields(of)) for of in (Record, Run)}
+_REFERENCE_FIELDS = {each.name for each in fields(ResolvedReference)}  # what a newer mlgit adds is left out
+_TUPLE_FIELDS = {"unfinished", "formerly"}
+_FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
 _T = TypeVar("_T", Record, Run)
 
 
-def address(text: str) -> Address:
+def decode_address(text: str) -> Address:
     """Read ``kind/name``; the name may hold further slashes."""
     kind, _, name = text.partition("/")
     return Address(kind, name)
 
 
-def dump(value: Record | Run) -> bytes:
+def encode_record(value: Record | Run) -> bytes:
     """Write a record or a run: sorted keys, one to a line, what is not set left out."""
-    return encode({**value.extra, **{name: _plain(each) for name, each in _set(value) if name != "extra"}})
+    return encode_json(
+        {**value.extra, **{name: _to_json(each) for name, each in _non_default_fields(value) if name != "extra"}}
+    )
 
 
-def record(raw: bytes) -> Record:
+def decode_record(raw: bytes) -> Record:
     """Read a record."""
-    return _fitting(Record(**_known(Record, json.loads(raw))))
+    return _check_field_types(Record(**_decode_fields(Record, json.loads(raw))))
 
 
-def run(raw: bytes) -> Run:
+def decode_run(raw: bytes) -> Run:
     """Read a run."""
-    found = _known(Run, json.loads(raw))
-    return _fitting(Run(**{**found, "status": Status(found["status"])}))
+    found = _decode_fields(Run, json.loads(raw))
+    return _check_field_types(Run(**{**found, "status": RunStatus(found["status"])}))
 
 
-def meta(raw: bytes) -> dict[str, Json]:
+def decode_meta(raw: bytes) -> dict[str, Json]:
     """Read what the state says of itself: its lineage and its format at least."""
     found: dict[str, Json] = json.loads(raw)
     texts = (found["lineage"], found.get("applied", ""), found.get("store", ""))
@@ -48,17 +50,17 @@ def meta(raw: bytes) -> dict[str, Json]:
     return {**found, "format": int(found["format"])}
 
 
-def rollback(raw: Json) -> Rollback | None:
+def decode_rollback(raw: Json) -> Rollback | None:
     """Read what a rollback keeps from being applied; what a newer mlgit adds to it is left out."""
     return Rollback(**{each.name: str(raw.get(each.name, "")) for each in fields(Rollback)}) if raw else None
 
 
-def encode(value: Json) -> bytes:
+def encode_json(value: Json) -> bytes:
     """Write JSON as the state keeps it: the same value gives the same bytes."""
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _set(value: Record | Run) -> Iterator[tuple[str, Any]]:
+def _non_default_fields(value: Record | Run) -> Iterator[tuple[str, Any]]:
     """Yield the fields that have another value than they would have by themselves."""
     for each in fields(value):
         unset = each.default if each.default_factory is MISSING else each.default_factory()
@@ -66,39 +68,40 @@ def _set(value: Record | Run) -> Iterator[tuple[str, Any]]:
             yield each.name, found
 
 
-def _fitting(value: _T) -> _T:
+def _check_field_types(value: _T) -> _T:
     """Return a record or a run whose fields are what they are said to be; a TypeError otherwise."""
     for each in fields(value):
-        wanted = _SORTS.get(str(each.type).partition("[")[0])
+        wanted = _FIELD_TYPES.get(str(each.type).partition("[")[0])
         if wanted and not isinstance(getattr(value, each.name), wanted):
             raise TypeError(each.name)
     return value
 
 
-def _plain(value: Any) -> Json:
+def _to_json(value: Any) -> Json:
     match value:
         case Address():
             return str(value)
-        case Resolved():
+        case ResolvedReference():
             found = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
             return found | ({"output": value.output, "path": value.path} if value.output else {})
         case Mapping():
-            return {name: _plain(each) for name, each in value.items()}
+            return {name: _to_json(each) for name, each in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_to_json(each) for each in value]
     return value
 
 
-def _known(of: type[Record | Run], raw: dict[str, Json]) -> dict[str, Any]:
-    names = _FIELDS[of]
+def _decode_fields(of: type[Record | Run], raw: dict[str, Json]) -> dict[str, Any]:
+    names = _FIELD_NAMES[of]
     found: dict[str, Any] = {name: each for name, each in raw.items() if name in names}
-    found["address"] = address(found["address"])
+    found["address"] = decode_address(found["address"])
     found["references"] = {
-        pointer: Resolved(
-            **{name: each[name] for name in _RESOLVED & each.keys()} | {"address": address(each["address"])}
+        pointer: ResolvedReference(
+            **{name: each[name] for name in _REFERENCE_FIELDS & each.keys()}
+            | {"address": decode_address(each["address"])}
         )
         for pointer, each in found.get("references", {}).items()
     }
     found["extra"] = {name: each for name, each in raw.items() if name not in names}
-    found |= {name: tuple(found[name]) for name in _TUPLES & found.keys()}
+    found |= {name: tuple(found[name]) for name in _TUPLE_FIELDS & found.keys()}
     return found

@@ -13,78 +13,80 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import UserError, user_error
 from reconciler.git import refs
-from reconciler.git.refs import Draft, Move
+from reconciler.git.refs import NewCommit, RefUpdate
 from reconciler.live import claims as claimed
-from reconciler.live.claims import REF
-from reconciler.live.home import Home
-from reconciler.live.process import ended
-from reconciler.live.sightings import Sightings
-from reconciler.live.turns import Turns
-from reconciler.model import Claim
+from reconciler.live.claims import LOCKS_REF
+from reconciler.live.home import RefStore
+from reconciler.live.process import has_process_exited
+from reconciler.live.sightings import LeaseObservations
+from reconciler.live.turns import RetryAttempts
+from reconciler.model import Lock
 
-BEATS = "beat/"
-_BEATS_PER_LEASE = 5
+HEARTBEAT_PREFIX = "beat/"
+_HEARTBEATS_PER_LEASE = 5
 
-Ask = Callable[[Mapping[str, Claim]], Claim | None]
+LockFactory = Callable[[Mapping[str, Lock]], Lock | None]
 """Given what others hold, what to claim, or nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LockAcquisition:
     """What came of asking for a claim: the claim with its ref, or none, and whose claims were taken over."""
 
-    held: Held | None
-    over: tuple[Claim, ...] = ()
+    held_lock: HeldLock | None
+    taken_over: tuple[Lock, ...] = ()
 
 
 @dataclass(slots=True)
-class Held:
+class HeldLock:
     """A claim while it is held. Its beat is kept up by a thread of its own."""
 
-    home: Home
-    claim: Claim
-    beat: str
-    lease: float
-    _tried: set[str] = field(default_factory=set)  # beats of which it is not known whether they arrived
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    ref_store: RefStore
+    lock: Lock
+    heartbeat: str
+    lease_seconds: float
+    _unconfirmed_heartbeats: set[str] = field(
+        default_factory=set
+    )  # beats of which it is not known whether they arrived
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     @property
-    def ref(self) -> str:
+    def heartbeat_ref(self) -> str:
         """The ref that shows that the holder lives."""
-        return f"{BEATS}{self.claim.holder}"
+        return f"{HEARTBEAT_PREFIX}{self.lock.holder}"
 
-    def begin(self) -> None:
+    def start_heartbeat(self) -> None:
         """Begin to beat."""
-        self._thread = threading.Thread(target=self._keep_beating, name="beat", daemon=True)
+        self._thread = threading.Thread(target=self._heartbeat_loop, name="beat", daemon=True)
         self._thread.start()
 
     @contextmanager
-    def fenced(self) -> Iterator[Callable[[str], Move]]:
+    def fenced(self) -> Iterator[Callable[[str], RefUpdate]]:
         """Give what makes, of a new beat, the move that goes with a write: it fails where the claim was lost."""
-        with self._lock:
-            yield self._next
+        with self._mutex:
+            yield self._heartbeat_update
 
-    def draft(self) -> Draft:
+    def next_heartbeat_commit(self) -> NewCommit:
         """Return the next beat, within `fenced`."""
-        return _beat(self.claim.holder, self.beat)
+        return _heartbeat_commit(self.lock.holder, self.heartbeat)
 
-    def moved(self, beat: str) -> None:
+    def commit_token(self, beat: str) -> None:
         """Note that the beat has moved, within `fenced`."""
-        self.beat = beat
-        self._tried.clear()
+        self.heartbeat = beat
+        self._unconfirmed_heartbeats.clear()
 
-    def check(self) -> None:
+    def raise_if_lost(self) -> None:
         """Raise UserError ``claim-lost`` where another has taken over what this one held."""
-        with self._lock:
-            if self._lives():
+        with self._mutex:
+            if self._is_held():
                 return
         message = "what this apply had claimed was taken from it: it was not heard of for too long, or unlocked"
         hint = "what it had recorded stands, and nothing is done twice; run `mlgit apply` again"
-        raise failure("claim-lost", message, hint)
+        raise user_error("claim-lost", message, hint)
 
     def release(self) -> None:
         """Give the claim back; one that was lost is gone already, one that cannot be given back runs out."""
@@ -92,111 +94,126 @@ class Held:
         if self._thread is not None:
             self._thread.join()
         with suppress(UserError):
-            self._give_back()
+            self._release_lock()
 
-    def _give_back(self) -> None:
-        title = f"{self.claim.user} gives back what was claimed"
-        for attempt in Turns("the claims"):
+    def _release_lock(self) -> None:
+        title = f"{self.lock.user} gives back what was claimed"
+        for attempt in RetryAttempts("the claims"):
             if attempt:  # most often what is known here is still so
-                self.home.refresh()
-            known = self.home.read(REF)
-            held = self.claim.holder in claimed.holders(self.home.repository, known)
-            if attempt and not (held and self._lives()):
+                self.ref_store.fetch()
+            known = self.ref_store.read_ref(LOCKS_REF)
+            held = self.lock.holder in claimed.list_lock_holders(self.ref_store.repository, known)
+            if attempt and not (held and self._is_held()):
                 return
-            own = Move(self.ref, "", self.beat)
-            if held and self.home.swap(_claims(self.home, known, [self.claim.holder], None, title), own):
+            own = RefUpdate(self.heartbeat_ref, "", self.heartbeat)
+            if held and self.ref_store.compare_and_swap(
+                _locks_update(self.ref_store, known, [self.lock.holder], None, title), own
+            ):
                 return
 
-    def _next(self, beat: str) -> Move:
-        self._tried.add(beat)
-        return Move(self.ref, beat, self.beat)
+    def _heartbeat_update(self, beat: str) -> RefUpdate:
+        self._unconfirmed_heartbeats.add(beat)
+        return RefUpdate(self.heartbeat_ref, beat, self.heartbeat)
 
-    def _lives(self) -> bool:
+    def _is_held(self) -> bool:
         """Tell whether the beat stands as it was left, or where a try moved it that seemed to have failed."""
-        found = self.home.read(self.ref)
-        if found in self._tried:
-            self.moved(found)
-        return found == self.beat
+        found = self.ref_store.read_ref(self.heartbeat_ref)
+        if found in self._unconfirmed_heartbeats:
+            self.commit_token(found)
+        return found == self.heartbeat
 
-    def _keep_beating(self) -> None:
-        while not self._stop.wait(self.lease / _BEATS_PER_LEASE):
+    def _heartbeat_loop(self) -> None:
+        while not self._stop.wait(self.lease_seconds / _HEARTBEATS_PER_LEASE):
             try:
-                self._beat_once()
+                self._send_heartbeat()
             except UserError:
                 continue  # the network may come back before the lease ends; a write says so if it does not
 
-    def _beat_once(self) -> None:
+    def _send_heartbeat(self) -> None:
         with self.fenced() as fence:
-            (new,) = refs.commits(self.home.repository, [self.draft()])
-            if self.home.swap(fence(new)):
-                self.moved(new)
+            (new,) = refs.create_commits(self.ref_store.repository, [self.next_heartbeat_commit()])
+            if self.ref_store.compare_and_swap(fence(new)):
+                self.commit_token(new)
 
 
-def take(home: Home, sightings: Sightings, ask: Ask, dead: Sequence[str] = ()) -> Taken:
+def acquire_lock(
+    home: RefStore, sightings: LeaseObservations, ask: LockFactory, dead: Sequence[str] = ()
+) -> LockAcquisition:
     """Claim what ``ask`` wants of what is free; claims of holders that have ended are taken over on the way.
 
     ``dead`` are holders that are known to have ended. Raises UserError where the state cannot be reached.
     """
-    for _ in Turns("the claims"):
-        home.refresh()
-        known, beats = home.read(REF), home.below(BEATS)  # in this order: a beat goes with its claim
-        there = claimed.read(home.repository, known)
-        silent = sightings.note({name: beats.get(name, "") for name in there})
-        over = {name: each for name, each in there.items() if name in dead or _is_over(each, silent, sightings.lease)}
+    for _ in RetryAttempts("the claims"):
+        home.fetch()
+        known, beats = (
+            home.read_ref(LOCKS_REF),
+            home.refs_below(HEARTBEAT_PREFIX),
+        )  # in this order: a beat goes with its claim
+        there = claimed.read_locks(home.repository, known)
+        silent = sightings.observe_heartbeats({name: beats.get(name, "") for name in there})
+        over = {
+            name: each
+            for name, each in there.items()
+            if name in dead or _is_expired(each, silent, sightings.lease_seconds)
+        }
         others = {name: each for name, each in there.items() if name not in over}
         wanted = ask(others)
         if wanted is None and not over:
-            return Taken(None)
-        move = _claims(home, known, [*over], wanted, _title(wanted, over.values()))
-        gone = [Move(f"{BEATS}{name}", "", beats[name]) for name in beats if name not in others]
-        own = [_first_beat(home, wanted)] if wanted else []
-        if home.swap(move, *gone, *own):
-            held = Held(home, wanted, own[0].new, sightings.lease) if wanted else None
-            return Taken(held, tuple(over.values()))
+            return LockAcquisition(None)
+        move = _locks_update(home, known, [*over], wanted, _commit_message(wanted, over.values()))
+        gone = [RefUpdate(f"{HEARTBEAT_PREFIX}{name}", "", beats[name]) for name in beats if name not in others]
+        own = [_first_heartbeat_update(home, wanted)] if wanted else []
+        if home.compare_and_swap(move, *gone, *own):
+            held = HeldLock(home, wanted, own[0].new, sightings.lease_seconds) if wanted else None
+            return LockAcquisition(held, tuple(over.values()))
     raise AssertionError
 
 
-def remove(home: Home, holder: str) -> bool:
+def remove_lock(home: RefStore, holder: str) -> bool:
     """Take a claim away from its holder, whatever it is doing; tell whether there was one."""
-    for attempt in Turns("the claims"):
-        home.refresh()
-        known, beat = home.read(REF), home.read(f"{BEATS}{holder}")
-        if holder not in claimed.holders(home.repository, known):
+    for attempt in RetryAttempts("the claims"):
+        home.fetch()
+        known, beat = home.read_ref(LOCKS_REF), home.read_ref(f"{HEARTBEAT_PREFIX}{holder}")
+        if holder not in claimed.list_lock_holders(home.repository, known):
             return False
         if not beat and not attempt:
             continue  # refs are not fetched at one instant: a claim that is new may seem to have no beat yet
-        own = [Move(f"{BEATS}{holder}", "", beat)] if beat else []
-        if home.swap(_claims(home, known, [holder], None, f"unlock {holder}"), *own):
+        own = [RefUpdate(f"{HEARTBEAT_PREFIX}{holder}", "", beat)] if beat else []
+        if home.compare_and_swap(_locks_update(home, known, [holder], None, f"unlock {holder}"), *own):
             return True
     raise AssertionError
 
 
-def _is_over(claim: Claim, silent: Mapping[str, float], lease: float) -> bool:
+def _is_expired(claim: Lock, silent: Mapping[str, float], lease: float) -> bool:
     """Tell whether a holder has ended, or was silent for longer than its lease."""
-    return ended(claim.process) or silent[claim.holder] >= lease
+    return has_process_exited(claim.process) or silent[claim.holder] >= lease
 
 
-def _claims(home: Home, known: str, gone: Collection[str], new: Claim | None, title: str) -> Move:
+def _locks_update(home: RefStore, known: str, gone: Collection[str], new: Lock | None, title: str) -> RefUpdate:
     """Return the move to the claims as they are to be; the ref goes with the last of them, and its history with it."""
-    left = claimed.holders(home.repository, known) - set(gone)
+    left = claimed.list_lock_holders(home.repository, known) - set(gone)
     if not left and new is None:
-        return Move(REF, "", known)
-    draft = Draft(known, claimed.files(gone, new), f"{title}\n")
-    return Move(REF, refs.commits(home.repository, [draft])[0], known)
+        return RefUpdate(LOCKS_REF, "", known)
+    draft = NewCommit(known, claimed.lock_file_changes(gone, new), f"{title}\n")
+    return RefUpdate(LOCKS_REF, refs.create_commits(home.repository, [draft])[0], known)
 
 
-def _title(wanted: Claim | None, over: Iterable[Claim]) -> str:
+def _commit_message(wanted: Lock | None, over: Iterable[Lock]) -> str:
     said = f"{wanted.user} on {wanted.host} claims {len(wanted.exclusive)} addresses" if wanted else "take over"
     return "\n".join([said, *(f"\ntaken over: {each}" for each in over)])
 
 
-def _first_beat(home: Home, claim: Claim) -> Move:
-    return Move(f"{BEATS}{claim.holder}", refs.commits(home.repository, [_beat(claim.holder, "")])[0], "")
+def _first_heartbeat_update(home: RefStore, claim: Lock) -> RefUpdate:
+    return RefUpdate(
+        f"{HEARTBEAT_PREFIX}{claim.holder}",
+        refs.create_commits(home.repository, [_heartbeat_commit(claim.holder, "")])[0],
+        "",
+    )
 
 
-_beats = itertools.count(1)
+_heartbeat_numbers = itertools.count(1)
 
 
-def _beat(holder: str, after: str) -> Draft:
+def _heartbeat_commit(holder: str, after: str) -> NewCommit:
     """Return a beat after another: a remote may refuse refs that do not go forward."""
-    return Draft(after, {"beat.json": b'{"beat": %d}\n' % next(_beats)}, f"{holder} lives\n")
+    return NewCommit(after, {"beat.json": b'{"beat": %d}\n' % next(_heartbeat_numbers)}, f"{holder} lives\n")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from reconciler.model import Json
 
-BEGUN, ENDED = "begun", "ended"
-_MOST_BYTES = 1_000_000
+STARTED_EVENT, ENDED_EVENT = "begun", "ended"
+_MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,19 @@ class Journal:
             if isinstance(entry, dict):
                 yield entry
 
-    def cut_off(self) -> dict[str, Mapping[str, Json]]:
+    def interrupted_applies(self) -> dict[str, Mapping[str, Json]]:
         """Return, by holder, the applies that began here and did not end."""
         found: dict[str, Mapping[str, Json]] = {}
         for entry in self.entries():
-            if entry.get("event") == BEGUN:
+            if entry.get("event") == STARTED_EVENT:
                 found[str(entry.get("holder"))] = entry
-            elif entry.get("event") == ENDED:
+            elif entry.get("event") == ENDED_EVENT:
                 found.pop(str(entry.get("holder")), None)
         return found
 
     def trim(self) -> None:
         """Begin anew where the file has grown and nobody's story in it is unfinished."""
-        if self.path.exists() and self.path.stat().st_size > _MOST_BYTES and not self.cut_off():
+        if self.path.exists() and self.path.stat().st_size > _MAX_BYTES and not self.interrupted_applies():
             self.path.unlink(missing_ok=True)
 
     def _is_torn(self) -> bool:

@@ -11,46 +11,46 @@ from urllib.parse import quote, unquote
 
 from reconciler.model import Address
 
-META = "meta.json"
-CURRENT = "current/"
-_NAMED = 3  # folders of a version or a run, from below history/ to the one that has the name
+META_PATH = "meta.json"
+CURRENT_PREFIX = "current/"
+_NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
-def current(address: Address) -> str:
+def current_record_path(address: Address) -> str:
     """Return the path of the current record of an address."""
-    return f"{CURRENT}{_hex(str(address))}/{address.kind}/{_safe(address.name)}.json"
+    return f"{CURRENT_PREFIX}{_hash_prefix(str(address))}/{address.kind}/{_quote_path_component(address.name)}.json"
 
 
-def address_of(path: str) -> Address | None:
+def current_record_address(path: str) -> Address | None:
     """Return the address whose current record stands at a path; None where none does."""
-    kind, _, name = path.removeprefix(CURRENT).partition("/")[2].partition("/")
+    kind, _, name = path.removeprefix(CURRENT_PREFIX).partition("/")[2].partition("/")
     address = Address(kind, unquote(name.removesuffix(".json")))
-    return address if current(address) == path else None
+    return address if current_record_path(address) == path else None
 
 
-def subject_of(path: str) -> Address | None:
+def record_address(path: str) -> Address | None:
     """Return the address that a current record, a version or a run at a path is of; None where it is neither."""
     folder, _, rest = path.partition("/")
     parts = rest.split("/")
-    if folder == "history" and len(parts) > _NAMED:
+    if folder == "history" and len(parts) > _NAME_DEPTH:
         return Address(parts[0], unquote(parts[2]))
-    return address_of(path) if path.startswith(CURRENT) else None
+    return current_record_address(path) if path.startswith(CURRENT_PREFIX) else None
 
 
-def history(address: Address, version: str) -> str:
+def history_record_path(address: Address, version: str) -> str:
     """Return the path of one version or one run of an address."""
-    return f"{history_of(address)}{_hex(version)}/{_safe(version)}.json"
+    return f"{history_folder(address)}{_hash_prefix(version)}/{_quote_path_component(version)}.json"
 
 
-def history_of(address: Address) -> str:
+def history_folder(address: Address) -> str:
     """Return the folder of all versions or runs of an address."""
-    return f"history/{address.kind}/{_hex(address.name)}/{_safe(address.name)}/"
+    return f"history/{address.kind}/{_hash_prefix(address.name)}/{_quote_path_component(address.name)}/"
 
 
-def _hex(text: str) -> str:
+def _hash_prefix(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:2]
 
 
-def _safe(name: str) -> str:
+def _quote_path_component(name: str) -> str:
     """Write a name as one path component; ``.`` and ``..`` too."""
     return quote(name, safe="").replace(".", "%2E")

@@ -10,17 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from reconciler.diagnostics import UserError, failure
+from reconciler.diagnostics import UserError, user_error
 from reconciler.git import trees
 from reconciler.git.repository import Repository
 from reconciler.live import codec, layout
-from reconciler.model import Address, Entry, Json, Live, Record, Run, address_of
-from reconciler.planning.moved import under_former_names
+from reconciler.model import Address, Json, Record, Run, State, TreeEntry, parse_address
+from reconciler.planning.moved import lookup_under_former_names
 
 _T = TypeVar("_T", Record, Run)
 
-FORMAT = 1
-_NO_RECORD = "it is no record of mlgit"
+STATE_FORMAT = 1
+_NOT_A_RECORD = "it is no record of mlgit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,105 +30,116 @@ class Snapshot:
     repository: Repository
     ref: str
     commit: str
-    ahead: dict[str, bytes] = field(default_factory=dict, compare=False)  # files that were read before they are asked
-    shelves: dict[str, frozenset[str]] = field(default_factory=dict, compare=False)  # what is in folders of histories
+    prefetched_files: dict[str, bytes] = field(
+        default_factory=dict, compare=False
+    )  # files that were read before they are asked
+    history_listings: dict[str, frozenset[str]] = field(
+        default_factory=dict, compare=False
+    )  # what is in folders of histories
 
-    def live(self, lineage: str) -> Live:
+    def load_state(self, lineage: str) -> State:
         """Return the state as a value; a UserError where it is another workspace's, or a newer mlgit's."""
-        meta = self.meta(lineage)
+        meta = self.read_meta(lineage)
         applied, store = meta.get("applied", ""), meta.get("store", "")
-        rollback = codec.rollback(meta.get("held"))
-        current = Current(self)
-        run, version = under_former_names(current, self.run), under_former_names(current, self.version)
-        return Live(lineage, current, run, version, self.commit, applied, store, rollback)
+        rollback = codec.decode_rollback(meta.get("held"))
+        current = CurrentRecords(self)
+        run, version = (
+            lookup_under_former_names(current, self.read_run),
+            lookup_under_former_names(current, self.read_version),
+        )
+        return State(lineage, current, run, version, self.commit, applied, store, rollback)
 
-    def meta(self, lineage: str) -> dict[str, Json]:
+    def read_meta(self, lineage: str) -> dict[str, Json]:
         """Return what the state says of itself; a UserError where it has another lineage, or cannot be read."""
-        raw = trees.file_at(self.repository, self.commit, layout.META)
+        raw = trees.read_file_at(self.repository, self.commit, layout.META_PATH)
         if raw is None:
-            message = f"{self.ref} has no {layout.META}: it is not a live state of mlgit"
-            raise failure("state-corrupt", message, f"look at it with `git log {self.ref}`")
+            message = f"{self.ref} has no {layout.META_PATH}: it is not a live state of mlgit"
+            raise user_error("state-corrupt", message, f"look at it with `git log {self.ref}`")
         try:
-            meta = codec.meta(raw)
+            meta = codec.decode_meta(raw)
         except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
-            raise self.corrupt(layout.META, "it is no meta data of mlgit") from error
+            raise self.corrupt_error(layout.META_PATH, "it is no meta data of mlgit") from error
         if meta["lineage"] != lineage:
             message = f"{self.ref} has the lineage {meta['lineage']}, mlgit.yml has {lineage}"
-            raise failure("state-foreign", message, "another workspace has this state name: give this one another")
-        if meta["format"] > FORMAT:
-            message = f"{self.ref} has format {meta['format']}; this mlgit knows {FORMAT}"
-            raise failure("state-newer", message, "install a newer mlgit")
+            raise user_error("state-foreign", message, "another workspace has this state name: give this one another")
+        if meta["format"] > STATE_FORMAT:
+            message = f"{self.ref} has format {meta['format']}; this mlgit knows {STATE_FORMAT}"
+            raise user_error("state-newer", message, "install a newer mlgit")
         return meta
 
-    def run(self, address: Address, run_id: str) -> Run | None:
+    def read_run(self, address: Address, run_id: str) -> Run | None:
         """Read one run of a job; None where the state has none of that name."""
-        path, folder = layout.history(address, run_id), layout.history_of(address)
-        shelves = self.shelves.get(folder)
+        path, folder = layout.history_record_path(address, run_id), layout.history_folder(address)
+        shelves = self.history_listings.get(folder)
         if shelves is not None and path.removeprefix(folder).partition("/")[0] not in shelves:
             return None
-        raw = self.ahead.get(path) or trees.file_at(self.repository, self.commit, path)
-        return self.parsed(path, raw, codec.run) if raw else None
+        raw = self.prefetched_files.get(path) or trees.read_file_at(self.repository, self.commit, path)
+        return self.parse_file(path, raw, codec.decode_run) if raw else None
 
-    def version(self, address: Address, number: str) -> Record | None:
+    def read_version(self, address: Address, number: str) -> Record | None:
         """Read one version of an asset; None where the state has none of that number."""
-        path = layout.history(address, number)
-        raw = trees.file_at(self.repository, self.commit, path)
-        return self.parsed(path, raw, codec.record) if raw else None
+        path = layout.history_record_path(address, number)
+        raw = trees.read_file_at(self.repository, self.commit, path)
+        return self.parse_file(path, raw, codec.decode_record) if raw else None
 
     def runs_of(self, address: Address) -> list[Run]:
         """Read every run of a job, oldest first."""
-        record = Current(self).get(address)
-        names = (*map(address_of, reversed(record.formerly if record else ())), address)
-        made = (run for name in names for run in self.every(self.listed(layout.history_of(name)), codec.run))
+        record = CurrentRecords(self).get(address)
+        names = (*map(parse_address, reversed(record.formerly if record else ())), address)
+        made = (
+            run
+            for name in names
+            for run in self.read_files(self.list_files(layout.history_folder(name)), codec.decode_run)
+        )
         found = {run.id: replace(run, address=address) for run in made}
         return sorted(found.values(), key=lambda run: (run.submitted_at, run.attempt))
 
-    def listed(self, folder: str) -> Mapping[str, Entry]:
+    def list_files(self, folder: str) -> Mapping[str, TreeEntry]:
         """List the files below a folder of the state."""
         try:
-            return trees.entries(self.repository, self.commit, folder)
+            return trees.list_files(self.repository, self.commit, folder)
         except trees.MissingObjectError as error:
-            raise self.corrupt(folder, "Git has not all of it") from error
+            raise self.corrupt_error(folder, "Git has not all of it") from error
 
-    def every(self, entries: Mapping[str, Entry], read: Callable[[bytes], _T]) -> list[_T]:
+    def read_files(self, entries: Mapping[str, TreeEntry], read: Callable[[bytes], _T]) -> list[_T]:
         """Read what was listed, in one process."""
-        raws = self._blobs(entries) if entries else {}
-        return [self.parsed(path, raws[entry.oid], read) for path, entry in entries.items()]
+        raws = self._read_blobs(entries) if entries else {}
+        return [self.parse_file(path, raws[entry.oid], read) for path, entry in entries.items()]
 
-    def read_ahead(self, records: Iterable[Record]) -> None:
+    def prefetch_runs(self, records: Iterable[Record]) -> None:
         """Read the current runs of many jobs, and which others there may be: somebody is about to ask for them."""
         jobs = [each for each in records if each.run and not each.formerly]
-        paths = [layout.history(each.address, each.run) for each in jobs]
-        folders = [layout.history_of(each.address) for each in jobs]
+        paths = [layout.history_record_path(each.address, each.run) for each in jobs]
+        folders = [layout.history_folder(each.address) for each in jobs]
         with suppress(trees.MissingObjectError):
-            raws = trees.blobs(self.repository, [f"{self.commit}:{path}" for path in paths])
-            self.ahead.update(zip(paths, raws.values(), strict=True))
-            there = trees.folders(self.repository, self.commit, folders)
-            self.shelves.update({folder: frozenset(each) for folder, each in there.items()})
+            raws = trees.read_blobs(self.repository, [f"{self.commit}:{path}" for path in paths])
+            self.prefetched_files.update(zip(paths, raws.values(), strict=True))
+            there = trees.list_folders(self.repository, self.commit, folders)
+            self.history_listings.update({folder: frozenset(each) for folder, each in there.items()})
 
-    def parsed(self, path: str, raw: bytes, read: Callable[[bytes], _T]) -> _T:
+    def parse_file(self, path: str, raw: bytes, read: Callable[[bytes], _T]) -> _T:
         """Read the bytes of a file of the state."""
         try:
             return read(raw)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise self.corrupt(path, _NO_RECORD) from error
+            raise self.corrupt_error(path, _NOT_A_RECORD) from error
 
-    def corrupt(self, path: str, why: str) -> UserError:
+    def corrupt_error(self, path: str, why: str) -> UserError:
         """Say that a file of the state is not as mlgit writes it, and how to find out whose it is."""
         message = f"{path} of the live state cannot be read: {why}"
         hint = f"`mlgit state repair` puts its newest good copy back; `git log {self.ref} -- {path}` says who wrote it"
-        return failure("state-corrupt", message, hint)
+        return user_error("state-corrupt", message, hint)
 
-    def _blobs(self, entries: Mapping[str, Entry]) -> Mapping[str, bytes]:
+    def _read_blobs(self, entries: Mapping[str, TreeEntry]) -> Mapping[str, bytes]:
         try:
-            return trees.blobs(self.repository, [each.oid for each in entries.values()])
+            return trees.read_blobs(self.repository, [each.oid for each in entries.values()])
         except trees.MissingObjectError as error:
             path = next(path for path, each in entries.items() if each.oid == error.oid)
-            raise self.corrupt(path, "Git has no such object") from error
+            raise self.corrupt_error(path, "Git has no such object") from error
 
 
 @dataclass(slots=True)
-class Current(Mapping[Address, Record]):
+class CurrentRecords(Mapping[Address, Record]):
     """The current records by address, in the order of their addresses; each is read once.
 
     To look one up reads its folder and itself, to count or to go through the addresses lists the tree, and only
@@ -137,119 +148,123 @@ class Current(Mapping[Address, Record]):
     """
 
     snapshot: Snapshot
-    _read: dict[Address, Record] = field(default_factory=dict)
-    _folders: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
+    _records: dict[Address, Record] = field(default_factory=dict)
+    _folders: dict[str, Mapping[str, TreeEntry]] = field(default_factory=dict)
     _addresses: tuple[Address, ...] | None = None
-    _whole: bool = False
+    _is_complete: bool = False
 
     def __getitem__(self, address: Address) -> Record:
         """Read the record of an address."""
-        if address not in self._read:
-            self._read[address] = self._one(address)
-        return self._read[address]
+        if address not in self._records:
+            self._records[address] = self._read_record(address)
+        return self._records[address]
 
     def __contains__(self, address: object) -> bool:
         """Tell whether there is a record, without reading it."""
-        return address in self._read or (isinstance(address, Address) and self._entry(address) is not None)
+        return address in self._records or (isinstance(address, Address) and self._find_entry(address) is not None)
 
     def __iter__(self) -> Iterator[Address]:
         """Go through the addresses."""
-        return iter(self._listed())
+        return iter(self._list_addresses())
 
     def __len__(self) -> int:
         """Count the records."""
-        return len(self._listed())
+        return len(self._list_addresses())
 
     def items(self) -> ItemsView[Address, Record]:
         """Read all records."""
-        return self._all().items()
+        return self._read_all().items()
 
     def values(self) -> ValuesView[Record]:
         """Read all records."""
-        return self._all().values()
+        return self._read_all().values()
 
-    def fetch(self, addresses: Iterable[Address]) -> None:
+    def prefetch(self, addresses: Iterable[Address]) -> None:
         """Read the records of addresses, as far as there are any, and their current runs, in two processes."""
-        unread = ((each, self._entry(each)) for each in addresses if each not in self._read)
-        entries = {layout.current(each): entry for each, entry in unread if entry is not None}
-        for path, record in zip(entries, self.snapshot.every(entries, codec.record), strict=True):
-            self._read[record.address] = self._fitting(path, record)
-        self.snapshot.read_ahead(self._read.values())
+        unread = ((each, self._find_entry(each)) for each in addresses if each not in self._records)
+        entries = {layout.current_record_path(each): entry for each, entry in unread if entry is not None}
+        for path, record in zip(entries, self.snapshot.read_files(entries, codec.decode_record), strict=True):
+            self._records[record.address] = self._check_record_path(path, record)
+        self.snapshot.prefetch_runs(self._records.values())
 
-    def _one(self, address: Address) -> Record:
-        entry = self._entry(address)
+    def _read_record(self, address: Address) -> Record:
+        entry = self._find_entry(address)
         if entry is None:
             raise KeyError(address)
-        path = layout.current(address)
+        path = layout.current_record_path(address)
         try:
-            raw = trees.blob(self.snapshot.repository, entry.oid)
+            raw = trees.read_blob(self.snapshot.repository, entry.oid)
         except trees.MissingObjectError as error:
-            raise self.snapshot.corrupt(path, "Git has no such object") from error
-        return self._fitting(path, self.snapshot.parsed(path, raw, codec.record))
+            raise self.snapshot.corrupt_error(path, "Git has no such object") from error
+        return self._check_record_path(path, self.snapshot.parse_file(path, raw, codec.decode_record))
 
-    def _fitting(self, path: str, record: Record) -> Record:
+    def _check_record_path(self, path: str, record: Record) -> Record:
         """Refuse a record that stands where another belongs: looked up and listed it would be two things."""
-        if layout.current(record.address) != path:
-            raise self.snapshot.corrupt(path, _NO_RECORD)
+        if layout.current_record_path(record.address) != path:
+            raise self.snapshot.corrupt_error(path, _NOT_A_RECORD)
         return record
 
-    def _entry(self, address: Address) -> Entry | None:
-        if self._whole:
+    def _find_entry(self, address: Address) -> TreeEntry | None:
+        if self._is_complete:
             return None  # what there is was read
         try:
-            folder, _, name = layout.current(address).rpartition("/")
+            folder, _, name = layout.current_record_path(address).rpartition("/")
         except UnicodeEncodeError:  # typed in another encoding: no record is called so
             return None
-        return self._folder(folder).get(name)
+        return self._list_folder(folder).get(name)
 
-    def _folder(self, path: str) -> Mapping[str, Entry]:
+    def _list_folder(self, path: str) -> Mapping[str, TreeEntry]:
         """Read a folder of the state, nothing where there is none; every folder is read once."""
         if path not in self._folders:
-            self._folders[path] = self._unread_folder(path)
+            self._folders[path] = self._read_folder(path)
         return self._folders[path]
 
-    def _unread_folder(self, path: str) -> Mapping[str, Entry]:
+    def _read_folder(self, path: str) -> Mapping[str, TreeEntry]:
         above, _, name = path.rpartition("/")
-        tree = self._folder(above).get(name) if path else Entry(trees.FOLDER, f"{self.snapshot.commit}^{{tree}}")
-        if tree is None or tree.mode != trees.FOLDER:
+        tree = (
+            self._list_folder(above).get(name)
+            if path
+            else TreeEntry(trees.FOLDER_MODE, f"{self.snapshot.commit}^{{tree}}")
+        )
+        if tree is None or tree.mode != trees.FOLDER_MODE:
             return {}
         try:
-            return trees.folder(self.snapshot.repository, tree.oid)
+            return trees.list_folder(self.snapshot.repository, tree.oid)
         except trees.MissingObjectError as error:
-            raise self.snapshot.corrupt(f"{path}/", "Git has not all of it") from error
+            raise self.snapshot.corrupt_error(f"{path}/", "Git has not all of it") from error
 
-    def _listed(self) -> tuple[Address, ...]:
+    def _list_addresses(self) -> tuple[Address, ...]:
         if self._addresses is None:
-            found = (self._address(path) for path in self.snapshot.listed(layout.CURRENT))
-            self._addresses = tuple(sorted(found, key=_parts))
+            found = (self._address_at(path) for path in self.snapshot.list_files(layout.CURRENT_PREFIX))
+            self._addresses = tuple(sorted(found, key=_sort_key))
         return self._addresses
 
-    def _address(self, path: str) -> Address:
-        address = layout.address_of(path)
+    def _address_at(self, path: str) -> Address:
+        address = layout.current_record_address(path)
         if address is None:
-            raise self.snapshot.corrupt(path, _NO_RECORD)
+            raise self.snapshot.corrupt_error(path, _NOT_A_RECORD)
         return address
 
-    def _all(self) -> dict[Address, Record]:
-        if not self._whole:
-            entries = self.snapshot.listed(layout.CURRENT)
-            found = self.snapshot.every(entries, codec.record)
-            fitting = [self._fitting(path, each) for path, each in zip(entries, found, strict=True)]
-            self._read = {each.address: each for each in sorted(fitting, key=lambda each: _parts(each.address))}
-            self._whole = True
-            self.snapshot.read_ahead(self._read.values())
-        return self._read
+    def _read_all(self) -> dict[Address, Record]:
+        if not self._is_complete:
+            entries = self.snapshot.list_files(layout.CURRENT_PREFIX)
+            found = self.snapshot.read_files(entries, codec.decode_record)
+            fitting = [self._check_record_path(path, each) for path, each in zip(entries, found, strict=True)]
+            self._records = {each.address: each for each in sorted(fitting, key=lambda each: _sort_key(each.address))}
+            self._is_complete = True
+            self.snapshot.prefetch_runs(self._records.values())
+        return self._records
 
 
-def _parts(address: Address) -> tuple[str, str]:
+def _sort_key(address: Address) -> tuple[str, str]:
     """Return an address as strings, which are compared ten times quicker."""
     return address.kind, address.name
 
 
-def touched(repository: Repository, before: str, after: str) -> frozenset[Address]:
+def changed_addresses(repository: Repository, before: str, after: str) -> frozenset[Address]:
     """Return the addresses of which two trees of live states do not have the same records, versions and runs.
 
     A MissingObjectError where Git has not all of both.
     """
-    found = (layout.subject_of(path) for path in trees.modes(repository, before, after))
+    found = (layout.record_address(path) for path in trees.changed_modes(repository, before, after))
     return frozenset(each for each in found if each is not None)

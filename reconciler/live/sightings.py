@@ -18,32 +18,32 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class LeaseObservations:
     """What was seen of holders: of each the newest beat, and when it was seen first. ``lease`` is in seconds."""
 
     path: Path
-    lease: float
+    lease_seconds: float
 
-    def note(self, beats: Mapping[str, str]) -> Mapping[str, float]:
+    def observe_heartbeats(self, beats: Mapping[str, str]) -> Mapping[str, float]:
         """Note how the beats stand now; return by holder for how many seconds its beat has not changed."""
-        now, before = time.clock_gettime(_CLOCK), self._before()
-        seen = {holder: self._seen(before.get(holder), beat, now) for holder, beat in beats.items()}
+        now, before = time.clock_gettime(_CLOCK), self._read_observations()
+        seen = {holder: self._observation(before.get(holder), beat, now) for holder, beat in beats.items()}
         if seen != before:
-            self._write(seen)
+            self._write_observations(seen)
         return {holder: now - at for holder, (_, at) in seen.items()}
 
-    def _seen(self, before: Json, beat: str, now: float) -> tuple[str, float]:
+    def _observation(self, before: Json, beat: str, now: float) -> tuple[str, float]:
         known = before is not None and before[0] == beat and before[1] <= now  # else the machine was restarted
         return (beat, before[1]) if known else (beat, now)
 
-    def _before(self) -> dict[str, tuple[str, float]]:
+    def _read_observations(self) -> dict[str, tuple[str, float]]:
         try:
             found = json.loads(self.path.read_bytes())
             return {str(holder): (str(beat), float(at)) for holder, (beat, at) in found.items()}
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return {}  # nothing was seen yet: then a lease begins now
 
-    def _write(self, seen: Mapping[str, tuple[str, float]]) -> None:
+    def _write_observations(self, seen: Mapping[str, tuple[str, float]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(f".{time.monotonic_ns()}.part")
         partial.write_text(json.dumps(seen), encoding="utf-8")

@@ -7,26 +7,26 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 from reconciler.git import refs, trees
-from reconciler.git.refs import Draft, Move
+from reconciler.git.refs import NewCommit, RefUpdate
 from reconciler.git.repository import Repository
 from reconciler.live import codec, layout
-from reconciler.live.holding import Held
-from reconciler.live.home import Here, Home, There
-from reconciler.live.reading import FORMAT as FORMAT
+from reconciler.live.holding import HeldLock
+from reconciler.live.home import LocalRefStore, RefStore, RemoteRefStore
+from reconciler.live.reading import STATE_FORMAT as STATE_FORMAT
 from reconciler.live.reading import Snapshot
-from reconciler.live.turns import Turns
-from reconciler.model import Address, Json, Live, Record, Run
+from reconciler.live.turns import RetryAttempts
+from reconciler.model import Address, Json, Record, Run, State
 
-LIVE = "live"
-SOURCES = "sources/"
-_INDEX = "index/"
-_FINDINGS = "findings"
+LIVE_REF = "live"
+SOURCES_PREFIX = "sources/"
+_INDEX_PREFIX = "index/"
+_INDEX_EXPORT_FILE = "findings"
 
 
 @dataclass(frozen=True, slots=True)
-class Writes:
+class WriteBatch:
     """What one write puts into the state: current records, versions and runs for the history, and the meta data."""
 
     current: tuple[Record, ...] = ()
@@ -39,10 +39,10 @@ class Writes:
         return any((self.current, self.removed, self.versions, self.runs, self.meta))
 
 
-def together(writes: Iterable[Writes]) -> Writes:
+def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
     """Put several writes into one; of meta data the last word counts."""
     every = tuple(writes)
-    return Writes(
+    return WriteBatch(
         tuple(record for each in every for record in each.current),
         tuple(address for each in every for address in each.removed),
         tuple(version for each in every for version in each.versions),
@@ -52,7 +52,7 @@ def together(writes: Iterable[Writes]) -> Writes:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StateStore:
     """The live state of one target: refs in a repository or at a ``remote`` of it, and the lineage they must have."""
 
     repository: Repository
@@ -62,34 +62,36 @@ class State:
     remote: str = ""
 
     @property
-    def home(self) -> Home:
+    def ref_store(self) -> RefStore:
         """Where the refs of the state are."""
         name = f"{self.name}/{self.target}"
         if not self.remote:
-            return Here(self.repository, name)
-        return There(self.repository, name, self.remote, self.local)
+            return LocalRefStore(self.repository, name)
+        return RemoteRefStore(self.repository, name, self.remote, self.local_folder)
 
     @property
-    def local(self) -> Path:
+    def local_folder(self) -> Path:
         """The folder of this clone for what helps with the state and is no part of it."""
         return self.repository.common / "mlgit"
 
     @property
-    def ref(self) -> str:
+    def live_ref(self) -> str:
         """The ref of this repository that holds the live state, or what is known of it here."""
-        return self.home.ref(LIVE)
+        return self.ref_store.ref_name(LIVE_REF)
 
-    def commit(self) -> str:
+    def head_commit(self) -> str:
         """Return the commit of the live state as far as it is known here; "" where there is none."""
-        home = self.home
-        return home.read(LIVE) or home.before()
+        home = self.ref_store
+        return home.read_ref(LIVE_REF) or home.commit_before_sharing()
 
-    def read(self, commit: str = "") -> Live:
+    def read(self, commit: str = "") -> State:
         """Read the state as it is, or as it was at one of its commits; records are read when they are looked up."""
-        snapshot = self._snapshot(commit)
-        return snapshot.live(self.lineage) if snapshot else Live(self.lineage, {}, lambda *_: None, lambda *_: None)
+        snapshot = self._open_snapshot(commit)
+        return (
+            snapshot.load_state(self.lineage) if snapshot else State(self.lineage, {}, lambda *_: None, lambda *_: None)
+        )
 
-    def write(self, writes: Writes, message: str, *, since: str | None = None, held: Held | None = None) -> str:
+    def write(self, writes: WriteBatch, message: str, *, since: str | None = None, held: HeldLock | None = None) -> str:
         """Put records into the state and return its commit.
 
         On a lost race the write is made again on what the winner wrote, unless that touches the same records:
@@ -97,109 +99,113 @@ class State:
         without it fails. Raises UserError: ``state-conflict``, ``claim-lost``, ``state-busy``, and what a remote may
         answer.
         """
-        home = self.home
-        for _ in Turns("the records"):
-            there = home.read(LIVE)
-            base = there or home.before()
-            draft = Draft(base, self._files(base, self._forward(since, base, writes)), message)
+        home = self.ref_store
+        for _ in RetryAttempts("the records"):
+            there = home.read_ref(LIVE_REF)
+            base = there or home.commit_before_sharing()
+            draft = NewCommit(base, self._file_changes(base, self._drop_stale_applied(since, base, writes)), message)
             if since is not None and base != since:
                 if held:
-                    held.check()
-                self._check_untouched(since, base, draft)
+                    held.raise_if_lost()
+                self._check_no_conflict(since, base, draft)
             with held.fenced() if held else nullcontext() as fence:
-                beats = [held.draft()] if held else []
-                commit, *beat = refs.commits(self.repository, [draft, *beats])
-                if home.swap(Move(LIVE, commit, there), *(fence(each) for each in beat if fence)):
+                beats = [held.next_heartbeat_commit()] if held else []
+                commit, *beat = refs.create_commits(self.repository, [draft, *beats])
+                if home.compare_and_swap(RefUpdate(LIVE_REF, commit, there), *(fence(each) for each in beat if fence)):
                     for each in beat if held else ():
-                        held.moved(each)  # type: ignore[union-attr]
+                        held.commit_token(each)  # type: ignore[union-attr]
                     return commit
-            home.refresh()
+            home.fetch()
             if held:
-                held.check()
+                held.raise_if_lost()
         raise AssertionError
 
-    def fresh(self) -> bytes:
+    def initial_meta_bytes(self) -> bytes:
         """Return the meta data of a state that has only begun, as the state keeps it."""
-        return codec.encode(self._fresh)
+        return codec.encode_json(self._initial_meta)
 
     @property
-    def _fresh(self) -> dict[str, Json]:
-        return {"format": FORMAT, "lineage": self.lineage, "name": self.name}
+    def _initial_meta(self) -> dict[str, Json]:
+        return {"format": STATE_FORMAT, "lineage": self.lineage, "name": self.name}
 
-    def meta(self) -> Mapping[str, Json]:
+    def read_meta(self) -> Mapping[str, Json]:
         """Return what the state says of itself; nothing where there is none yet."""
-        snapshot = self._snapshot()
-        return snapshot.meta(self.lineage) if snapshot else {}
+        snapshot = self._open_snapshot()
+        return snapshot.read_meta(self.lineage) if snapshot else {}
 
     def runs_of(self, address: Address) -> Iterator[Run]:
         """Yield every run of a job, oldest first."""
-        snapshot = self._snapshot()
+        snapshot = self._open_snapshot()
         yield from snapshot.runs_of(address) if snapshot else ()
 
-    def history(self, limit: int) -> Iterator[refs.Moment]:
+    def history(self, limit: int) -> Iterator[refs.Commit]:
         """Yield who changed the state, when and how, newest first."""
-        if commit := self.commit():
-            yield from refs.history(self.repository, commit, limit)
+        if commit := self.head_commit():
+            yield from refs.ref_history(self.repository, commit, limit)
 
-    def keep_source(self, commit: str) -> None:
+    def pin_source_commit(self, commit: str) -> None:
         """Keep an applied commit reachable, whatever becomes of its branch."""
-        self.home.swap(Move(f"{SOURCES}{commit}", commit, None))
+        self.ref_store.compare_and_swap(RefUpdate(f"{SOURCES_PREFIX}{commit}", commit, None))
 
-    def publish(self, findings: bytes, source: str) -> None:
+    def publish_index(self, findings: bytes, source: str) -> None:
         """Put beside the state what a plan of all files of a source tree found out, in the place of what was there.
 
         It helps who has found out nothing yet, and is no part of the state: its loss costs only time. The source goes
         with it, for who has only a part of the history. Raises UserError where a remote does not take it.
         """
-        draft = Draft("", {_FINDINGS: findings}, "What a plan found out\n", {"source": source})
-        (commit,) = refs.commits(self.repository, [draft])
-        before = self.home.below(_INDEX)  # a name for each, because many a remote lets no ref go backwards
-        gone = (Move(f"{_INDEX}{name}", "", each) for name, each in before.items() if name != commit)
-        self.home.swap(Move(f"{_INDEX}{commit}", commit, before.get(commit, "")), *gone)
+        draft = NewCommit("", {_INDEX_EXPORT_FILE: findings}, "What a plan found out\n", {"source": source})
+        (commit,) = refs.create_commits(self.repository, [draft])
+        before = self.ref_store.refs_below(
+            _INDEX_PREFIX
+        )  # a name for each, because many a remote lets no ref go backwards
+        gone = (RefUpdate(f"{_INDEX_PREFIX}{name}", "", each) for name, each in before.items() if name != commit)
+        self.ref_store.compare_and_swap(RefUpdate(f"{_INDEX_PREFIX}{commit}", commit, before.get(commit, "")), *gone)
 
-    def published(self) -> bytes:
+    def read_published_index(self) -> bytes:
         """Return what was published last, as far as is known here; b"" where nothing was."""
-        commit = next(iter(self.home.below(_INDEX).values()), "")
-        return (trees.file_at(self.repository, commit, _FINDINGS) or b"") if commit else b""
+        commit = next(iter(self.ref_store.refs_below(_INDEX_PREFIX).values()), "")
+        return (trees.read_file_at(self.repository, commit, _INDEX_EXPORT_FILE) or b"") if commit else b""
 
-    def _forward(self, since: str | None, base: str, writes: Writes) -> Writes:
+    def _drop_stale_applied(self, since: str | None, base: str, writes: WriteBatch) -> WriteBatch:
         """Leave what was applied last as another has written it meanwhile, unless ours surely follows that."""
         ours = (writes.meta or {}).get("applied", "")
         if not ours or not since or base == since:
             return writes
-        before, now = (self._at(each).meta(self.lineage) for each in (since, base))
+        before, now = (self._snapshot_at(each).read_meta(self.lineage) for each in (since, base))
         theirs, rolled_back = now.get("applied", ""), now.get("held") != before.get("held")
         known = theirs in {before.get("applied", ""), ours} or self.repository.is_ancestor(theirs, ours)
         if known and not rolled_back:
             return writes
         return replace(writes, meta={name: each for name, each in (writes.meta or {}).items() if name != "applied"})
 
-    def _check_untouched(self, since: str, base: str, draft: Draft) -> None:
+    def _check_no_conflict(self, since: str, base: str, draft: NewCommit) -> None:
         """Refuse to write over records that another has written since they were read."""
-        changed = trees.differing(self.repository, since, base) if since else trees.entries(self.repository, base)
-        touched = {path for path in changed if path in draft.files and path != layout.META}
-        other = [each for each in touched if trees.file_at(self.repository, base, each) != draft.files[each]]
+        changed = (
+            trees.changed_paths(self.repository, since, base) if since else trees.list_files(self.repository, base)
+        )
+        touched = {path for path in changed if path in draft.files and path != layout.META_PATH}
+        other = [each for each in touched if trees.read_file_at(self.repository, base, each) != draft.files[each]]
         if other:
-            names = ", ".join(sorted(str(layout.address_of(each) or each) for each in other)[:3])
+            names = ", ".join(sorted(str(layout.current_record_address(each) or each) for each in other)[:3])
             message = f"{names}: changed by another since it was read"
-            raise failure("state-conflict", message, "run the command again: it goes on from what is there now")
+            raise user_error("state-conflict", message, "run the command again: it goes on from what is there now")
 
-    def _snapshot(self, commit: str = "") -> Snapshot | None:
-        commit = commit or self.commit()
-        return self._at(commit) if commit else None
+    def _open_snapshot(self, commit: str = "") -> Snapshot | None:
+        commit = commit or self.head_commit()
+        return self._snapshot_at(commit) if commit else None
 
-    def _at(self, commit: str) -> Snapshot:
-        return Snapshot(self.repository, self.ref, commit)
+    def _snapshot_at(self, commit: str) -> Snapshot:
+        return Snapshot(self.repository, self.live_ref, commit)
 
-    def _files(self, base: str, writes: Writes) -> dict[str, bytes | None]:
-        meta = self._at(base).meta(self.lineage) if base else self._fresh
+    def _file_changes(self, base: str, writes: WriteBatch) -> dict[str, bytes | None]:
+        meta = self._snapshot_at(base).read_meta(self.lineage) if base else self._initial_meta
         files: dict[str, bytes | None] = {}
         if not base or writes.meta:
-            files[layout.META] = codec.encode({**meta, **(writes.meta or {})})
+            files[layout.META_PATH] = codec.encode_json({**meta, **(writes.meta or {})})
         records = {id(each): each for each in (*writes.current, *writes.versions)}  # most stand in both
-        raws = {key: codec.dump(each) for key, each in records.items()}
-        files |= {layout.current(each.address): raws[id(each)] for each in writes.current}
-        files |= {layout.current(each): None for each in writes.removed}
-        files |= {layout.history(each.address, each.version): raws[id(each)] for each in writes.versions}
-        files |= {layout.history(each.address, each.id): codec.dump(each) for each in writes.runs}
+        raws = {key: codec.encode_record(each) for key, each in records.items()}
+        files |= {layout.current_record_path(each.address): raws[id(each)] for each in writes.current}
+        files |= {layout.current_record_path(each): None for each in writes.removed}
+        files |= {layout.history_record_path(each.address, each.version): raws[id(each)] for each in writes.versions}
+        files |= {layout.history_record_path(each.address, each.id): codec.encode_record(each) for each in writes.runs}
         return files

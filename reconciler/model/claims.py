@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.model.declared import NOTHING, Address, Json
+from reconciler.model.declared import EMPTY_MAPPING, Address, Json
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Lock:
     """What one holder has claimed, and who it is.
 
     ``process`` tells on its own machine whether the holder has ended; ``ci`` is the address of the CI run, if it is
@@ -22,7 +22,7 @@ class Claim:
     since: str
     commit: str = ""
     ci: str = ""
-    process: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    process: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     exclusive: frozenset[Address] = frozenset()
     shared: frozenset[Address] = frozenset()
     intents: tuple[Mapping[str, Json], ...] = ()
@@ -31,7 +31,7 @@ class Claim:
         where = f" ({self.ci})" if self.ci else ""
         return f"{self.user} on {self.host}{where}, since {self.since}"
 
-    def bars(self, exclusive: Iterable[Address], shared: Iterable[Address]) -> bool:
+    def conflicts_with(self, exclusive: Iterable[Address], shared: Iterable[Address]) -> bool:
         """Tell whether somebody else may not change ``exclusive`` and read ``shared`` while this claim stands."""
         return any(each in self.exclusive or each in self.shared for each in exclusive) or any(
             each in self.exclusive for each in shared

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from reconciler.model.links import BrokenLinkError, follow
+from reconciler.model.links import BrokenLinkError, follow_links
 
 Json = Any
 Spec = Mapping[str, Json]
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+EMPTY_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
-LINK, MODULE = 0o120000, 0o160000  # modes of a symbolic link and of a submodule
+SYMLINK_MODE, SUBMODULE_MODE = 0o120000, 0o160000  # modes of a symbolic link and of a submodule
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,37 +28,37 @@ class Address:
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
 
-    def at(self, version: str) -> str:
+    def format_with_version(self, version: str) -> str:
         """Name one version of the asset, ``model/iris@3``; without a version the address alone."""
         return f"{self}@{version}" if version else str(self)
 
 
-def address_of(text: str) -> Address:
+def parse_address(text: str) -> Address:
     """Read ``kind/name``; the name may hold further slashes."""
     kind, _, name = text.partition("/")
     return Address(kind, name)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One file of a Git tree: its mode (0o100644, 0o100755, 0o120000, 0o160000) and its blob."""
 
     mode: int
     oid: str
 
 
-class Folders(Mapping[str, Entry]):
+class TreeEntries(Mapping[str, TreeEntry]):
     """Files by path that can be had folder by folder, without going through all."""
 
     @abstractmethod
-    def under(self, folder: str) -> Iterable[tuple[str, Entry]]:
+    def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
         """Go through the files below a folder, "" for all."""
 
 
-class Files(Protocol):
+class FileReader(Protocol):
     """Files by path, from wherever: all that the format needs to know of the world."""
 
-    def file(self, path: str) -> bytes:
+    def read_file(self, path: str) -> bytes:
         """Read the file at a path that exists."""
         ...
 
@@ -66,7 +66,7 @@ class Files(Protocol):
         """Tell whether a file or a folder stands at the path."""
         ...
 
-    def shown(self, path: str) -> str:
+    def display_path(self, path: str) -> str:
         """Write a path as the user sees it."""
         ...
 
@@ -76,47 +76,49 @@ class Tree:
     """A Git tree as a value; paths count from the top of the repository."""
 
     oid: str
-    entries: Mapping[str, Entry]
-    read: Callable[[str], bytes]
+    entries: Mapping[str, TreeEntry]
+    read_blob: Callable[[str], bytes]
     root: str = ""  # folder of the workspace inside the repository, "" or "a/b/"
-    at: Callable[[str], Tree | None] = lambda _commit: None  # the same workspace at another commit, while Git has it
-    size: Callable[[str], int] | None = None  # of a blob, in bytes, where that can be told without reading it
+    tree_at_commit: Callable[[str], Tree | None] = lambda _commit: (
+        None
+    )  # the same workspace at another commit, while Git has it
+    blob_size: Callable[[str], int] | None = None  # of a blob, in bytes, where that can be told without reading it
 
-    def file(self, path: str) -> bytes:
+    def read_file(self, path: str) -> bytes:
         """Read the file at a path that exists, links followed. What is no file is empty."""
         try:
-            entry = self.entries.get(self.real(path))
+            entry = self.entries.get(self.real_path(path))
         except BrokenLinkError:
             return b""
-        return self.read(entry.oid) if entry is not None and entry.mode != MODULE else b""
+        return self.read_blob(entry.oid) if entry is not None and entry.mode != SUBMODULE_MODE else b""
 
     def exists(self, path: str) -> bool:
         """Tell whether a file or a folder stands at the path; a link does, whatever it leads to."""
         if path in self.entries:
             return True
         try:
-            real = self.real(path)
+            real = self.real_path(path)
         except BrokenLinkError:
             return False
-        return not real or real in self.entries or any(True for _ in self.below(real))
+        return not real or real in self.entries or any(True for _ in self.entries_below(real))
 
-    def below(self, folder: str) -> Iterable[tuple[str, Entry]]:
+    def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
         """Go through the files below a folder, "" for the whole tree, without following links."""
-        if isinstance(self.entries, Folders):
-            return self.entries.under(folder)
+        if isinstance(self.entries, TreeEntries):
+            return self.entries.entries_below(folder)
         prefix = f"{folder}/" if folder else ""
         return ((path, entry) for path, entry in self.entries.items() if path.startswith(prefix))
 
-    def real(self, path: str) -> str:
+    def real_path(self, path: str) -> str:
         """Return the path with all links on its way followed; a BrokenLinkError where that cannot be."""
-        return follow(path, self._target)
+        return follow_links(path, self._link_target)
 
-    def _target(self, path: str) -> str | None:
+    def _link_target(self, path: str) -> str | None:
         entry = self.entries.get(path)
-        linked = entry is not None and entry.mode == LINK
-        return self.read(self.entries[path].oid).decode("utf-8", "surrogateescape") if linked else None
+        linked = entry is not None and entry.mode == SYMLINK_MODE
+        return self.read_blob(self.entries[path].oid).decode("utf-8", "surrogateescape") if linked else None
 
-    def shown(self, path: str) -> str:
+    def display_path(self, path: str) -> str:
         """Write a path as the user sees it, from the workspace root."""
         return path.removeprefix(self.root)
 
@@ -165,7 +167,7 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedReference:
     """What a reference stands for now: a version of an asset or a run of a job, and its fingerprint."""
 
     address: Address
@@ -176,16 +178,16 @@ class Resolved:
 
     def __str__(self) -> str:
         tail = "/".join(each for each in (self.output, self.path) if each)
-        return self.address.at(self.version) + (f" outputs/{tail}" if tail else "")
+        return self.address.format_with_version(self.version) + (f" outputs/{tail}" if tail else "")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ResolvedAsset:
     """An asset with everything it depends on found. ``fingerprint`` is "" while it waits for another's outcome."""
 
     asset: Asset
     contents: Mapping[str, str]
-    references: Mapping[str, Resolved]
+    references: Mapping[str, ResolvedReference]
     fingerprint: str
     metadata: str
     known_after: Address | None = None

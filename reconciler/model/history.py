@@ -9,7 +9,7 @@ from reconciler.model.live import Record, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class HistoryEntry:
     """One commit of the live history: who did what, when (ISO 8601), from which source commit, by which plan.
 
     ``command`` is the command of mlgit that did it, ``title`` what it said first, ``done`` what it did, one line each.
@@ -18,19 +18,19 @@ class Deed:
 
     commit: str
     author: str
-    when: str
+    committed_at: str
     message: str
     command: str
     title: str
-    done: tuple[str, ...] = ()
-    source: str = ""
-    changed: bool = False
-    by: str = ""
-    plan: str = ""
+    summary_lines: tuple[str, ...] = ()
+    source_commit: str = ""
+    dirty: bool = False
+    user: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ResourceDiff:
     """What became of one address between two moments: its record, its other versions, its runs; None where none was."""
 
     address: Address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_MOST = 40  # links on one way, as Linux has it
+_MAX_LINKS = 40  # links on one way, as Linux has it
 
 
 class BrokenLinkError(Exception):
@@ -17,7 +17,7 @@ class BrokenLinkError(Exception):
         self.target = target
 
 
-def follow(path: str, target_of: Callable[[str], str | None]) -> str:
+def follow_links(path: str, target_of: Callable[[str], str | None]) -> str:
     """Return a path without links on its way; ``target_of`` gives what a path points to, None where it is no link.
 
     Raises BrokenLinkError for a link that leads out of the tree, or round in a circle. What it leads to need not exist.
@@ -38,7 +38,7 @@ def follow(path: str, target_of: Callable[[str], str | None]) -> str:
         if found is None:
             continue
         link, target, links = "/".join(there), found, links + 1
-        if links > _MOST:
+        if links > _MAX_LINKS:
             raise BrokenLinkError("link-circle", link, target)
         if found.startswith("/"):
             raise BrokenLinkError("link-outside", link, target)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.declared import NOTHING, Address, Json, Resolved, Spec
+from reconciler.model.declared import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec
 
 
-class Status(StrEnum):
+class RunStatus(StrEnum):
     """Where a run stands, in the words of Azure ML, lower case; intended and lost are ours."""
 
     INTENDED = "intended"
@@ -21,13 +21,13 @@ class Status(StrEnum):
     LOST = "lost"
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Tell whether the run may still end by itself."""
-        return self in (Status.INTENDED, Status.QUEUED, Status.RUNNING)
+        return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)
 
 
 # Why mlgit canceled a run of its own accord.
-LEFT = "left"
+REMOVED_FROM_GIT = "left"
 SUPERSEDED = "superseded"
 
 
@@ -45,37 +45,39 @@ class Run:
     fingerprint: str
     attempt: int
     backend: str
-    status: Status
+    status: RunStatus
     failure: str = ""
     message: str = ""
     commit: str = ""
     submitted_at: str = ""
     started_at: str = ""
     ended_at: str = ""
-    spec: Spec = field(default_factory=lambda: NOTHING)
-    references: Mapping[str, Resolved] = field(default_factory=lambda: NOTHING)
-    contents: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    metrics: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    params: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    realised: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    extra: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
+    references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
+    contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    outputs: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    metrics: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    params: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    realised: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
-    def retryable(self) -> bool:
+    def is_retryable(self) -> bool:
         """Tell whether the run ended for a reason that is not the user's: it may be tried again unasked."""
-        return self.status is Status.LOST or (self.status is Status.FAILED and self.failure in ("staging", "engine"))
+        return self.status is RunStatus.LOST or (
+            self.status is RunStatus.FAILED and self.failure in ("staging", "engine")
+        )
 
     @property
-    def set_aside(self) -> bool:
+    def is_canceled_by_mlgit(self) -> bool:
         """Tell whether mlgit canceled the run of its own accord: nobody wanted the job itself to stop."""
-        return self.status is Status.CANCELED and self.failure in (LEFT, SUPERSEDED)
+        return self.status is RunStatus.CANCELED and self.failure in (REMOVED_FROM_GIT, SUPERSEDED)
 
     @property
-    def open(self) -> bool:
+    def is_unfinished(self) -> bool:
         """Tell whether something is left to record of the run: its end, or what its outputs are in the store."""
         unstored = any("md5" not in each for each in self.outputs.values())
-        return self.status.active or (self.status is Status.COMPLETED and unstored)
+        return self.status.is_active or (self.status is RunStatus.COMPLETED and unstored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,20 @@ class Record:
     version: str = ""
     seq: int = 0
     top: int = 0
-    contents: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    references: Mapping[str, Resolved] = field(default_factory=lambda: NOTHING)
+    contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
     source: str = ""
     declared_at: str = ""
     applied_at: str = ""
-    realised: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
-    lineage: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    realised: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    lineage: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     run: str = ""
     latest: str = ""
     unfinished: tuple[str, ...] = ()
     archived: bool = False
     protected: bool = False
     formerly: tuple[str, ...] = ()
-    extra: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +129,24 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class State:
     """The live state as a value: current records at hand, older versions and runs on demand."""
 
     lineage: str
     current: Mapping[Address, Record]
-    run: Callable[[Address, str], Run | None]
-    version: Callable[[Address, str], Record | None]
+    find_run: Callable[[Address, str], Run | None]
+    find_version: Callable[[Address, str], Record | None]
     commit: str = ""
-    applied: str = ""  # the source commit that was applied last
-    store: str = ""  # the id of the store that was written to last
+    applied_commit: str = ""  # the source commit that was applied last
+    store_id: str = ""  # the id of the store that was written to last
     rollback: Rollback | None = None  # somebody went back, and what is newer is not in force
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunReport:
     """What a backend says of one run; ``result`` is the runner's record once there is one."""
 
-    status: Status
+    status: RunStatus
     result: Mapping[str, Json] | None = None
     message: str = ""
 
@@ -158,9 +160,9 @@ class Observation:
     the fingerprints of environments that are not on this machine. ``unseen`` says what could not be looked at.
     """
 
-    runs: Mapping[str, Report] = field(default_factory=lambda: NOTHING)
-    missing: frozenset[str] = frozenset()
-    damaged: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
-    unbuilt: frozenset[str] = frozenset()
-    other_store: str = ""
-    unseen: tuple[str, ...] = ()
+    runs: Mapping[str, RunReport] = field(default_factory=lambda: EMPTY_MAPPING)
+    missing_contents: frozenset[str] = frozenset()
+    damaged_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+    unbuilt_environments: frozenset[str] = frozenset()
+    unexpected_store: str = ""
+    skipped_checks: tuple[str, ...] = ()

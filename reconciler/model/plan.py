@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.declared import NOTHING, Address, Json, Node
+from reconciler.model.declared import EMPTY_MAPPING, Address, Json, ResolvedAsset
 from reconciler.model.live import Record, Run
 
 
 class Op(StrEnum):
     """What an action does. The last two are advances: they follow from what was decided before."""
 
-    MOVE = "move"
+    RENAME = "move"
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
@@ -24,12 +24,12 @@ class Op(StrEnum):
     SUBMIT = "submit"
     CANCEL = "cancel"
     ADOPT = "adopt"
-    HEAL = "heal"
+    REPAIR = "heal"
     RECORD = "record"
     REGISTER = "register"
 
     @property
-    def decision(self) -> bool:
+    def is_decision(self) -> bool:
         """Tell a decision, which wants approval, from an advance, which does not."""
         return self not in (Op.RECORD, Op.REGISTER)
 
@@ -52,8 +52,8 @@ class Action:
     reason: str = ""
     before: Json = None
     after: Json = None
-    touched: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
-    node: Node | None = None
+    changed_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+    resolved: ResolvedAsset | None = None
     record: Record | None = None
     run: Run | None = None
     known_after: Address | None = None
@@ -64,12 +64,12 @@ class Action:
         """Name the action within its plan; a cancel, and what records a superseded run, names that run."""
         superseded = self.record is not None and self.run is not None and self.run.id != self.record.latest
         if self.op is Op.CANCEL or (superseded and self.op is Op.RECORD):
-            return f"{self.op} {self.address.at(self.version)}"
+            return f"{self.op} {self.address.format_with_version(self.version)}"
         return f"{self.op} {self.address}"
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class Blocked:
     """Something that plan leaves as it is for now: waiting for a run, or stopped by a failure."""
 
     address: Address
@@ -79,7 +79,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceRevision:
     """Where a desired state came from: a commit, its tree, and whether the work tree differed from it.
 
     ``stored`` is the commit that keeps a dirty tree, which no branch has.
@@ -88,12 +88,12 @@ class Source:
     commit: str
     tree: str
     dirty: bool = False
-    stored: str = ""
+    snapshot_commit: str = ""
 
     @property
-    def kept(self) -> str:
+    def effective_commit(self) -> str:
         """The commit that holds exactly this tree."""
-        return self.stored or self.commit
+        return self.snapshot_commit or self.commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +104,19 @@ class Plan:
     ``drift`` says where the world is not as it is recorded. ``left_out`` counts the actions that were not selected.
     """
 
-    source: Source
-    state: str
+    source: SourceRevision
+    state_commit: str
     actions: tuple[Action, ...]
-    pending: tuple[Pending, ...] = ()
-    reads: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    blocked: tuple[Blocked, ...] = ()
+    preconditions: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     notes: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
-    left_out: int = 0
+    deselected_count: int = 0
 
     @property
     def decisions(self) -> tuple[Action, ...]:
         """The actions that want approval."""
-        return tuple(each for each in self.actions if each.op.decision)
+        return tuple(each for each in self.actions if each.op.is_decision)
 
     @property
     def submissions(self) -> tuple[Action, ...]:
@@ -138,7 +138,7 @@ class Progress(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     SKIPPED = "skipped"
-    BARRED = "barred"  # another apply has claimed what it would change
+    LOCKED = "barred"  # another apply has claimed what it would change
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from reconciler.format.config import Config
-from reconciler.format.kinds import kind_named, kinds
-from reconciler.model import Action, Address, Live, Observation, Op, Plan, Record, Run, Status, Tree
-from reconciler.planning.observed import unfinished_of
+from reconciler.format.kinds import kind_by_name, kinds
+from reconciler.model import Action, Address, Observation, Op, Plan, Record, Run, RunStatus, State, Tree
+from reconciler.planning.observed import unfinished_runs_of
 
-At = Callable[[str], Tree | None]  # gives the tree of a commit, where Git still has it
+TreeLookup = Callable[[str], Tree | None]  # gives the tree of a commit, where Git still has it
 
 
-class Way(StrEnum):
+class DriftPolicy(StrEnum):
     """What is done about drift: mend it, show it, do not look."""
 
-    HEAL = "heal"
+    REPAIR = "heal"
     WARN = "warn"
     IGNORE = "ignore"
 
@@ -35,10 +35,10 @@ class Drift:
     """
 
     subject: str
-    sort: str
+    drift_type: str
     message: str
     remedy: str
-    way: Way = Way.WARN
+    policy: DriftPolicy = DriftPolicy.WARN
     record: Record | None = None
     local: bool = False
 
@@ -46,52 +46,58 @@ class Drift:
         return f"{self.subject}: {self.message}; {self.remedy}"
 
 
-def way_of(config: Config, address: Address, otherwise: Way = Way.HEAL) -> Way:
+def drift_policy_of(config: Config, address: Address, otherwise: DriftPolicy = DriftPolicy.REPAIR) -> DriftPolicy:
     """Return what is done about drift of an asset: as its kind, or the longest glob that matches, says."""
     said = [glob for glob in config.drift if glob == address.kind or fnmatchcase(str(address), glob)]
-    return Way(config.drift[max(said, key=len)]) if said else otherwise
+    return DriftPolicy(config.drift[max(said, key=len)]) if said else otherwise
 
 
-def watched(live: Live, config: Config) -> Iterator[Record]:
+def monitored_records(live: State, config: Config) -> Iterator[Record]:
     """Yield what is looked at: all that is live, but for what mlgit.yml has ignored."""
     for record in live.current.values():
-        if not record.archived and record.address.kind in kinds() and way_of(config, record.address) != Way.IGNORE:
+        if (
+            not record.archived
+            and record.address.kind in kinds()
+            and drift_policy_of(config, record.address) != DriftPolicy.IGNORE
+        ):
             yield record
 
 
-def contents_of(live: Live, record: Record) -> tuple[str, ...]:
+def content_keys_of(live: State, record: Record) -> tuple[str, ...]:
     """Return the keys of what the store holds for a record: its own content, or what its current run made."""
-    run = live.run(record.address, record.run) if record.run else None
+    run = live.find_run(record.address, record.run) if record.run else None
     made = (each["md5"] for each in run.outputs.values() if "md5" in each) if run else ()
-    return tuple(dict.fromkeys((*keys_of(record), *made)))
+    return tuple(dict.fromkeys((*own_content_keys_of(record), *made)))
 
 
-def keys_of(record: Record) -> tuple[str, ...]:
+def own_content_keys_of(record: Record) -> tuple[str, ...]:
     """Return the keys of the content that was put into the store for a version."""
     return tuple(dict.fromkeys(each["md5"] for each in record.realised.get("contents", {}).values()))
 
 
-def drifts(live: Live, seen: Observation, config: Config, at: At) -> tuple[Drift, ...]:
+def find_drift(live: State, seen: Observation, config: Config, at: TreeLookup) -> tuple[Drift, ...]:
     """Return everything that was seen to have gone from the world, each with what is done about it."""
     found: list[Drift] = []
-    if seen.other_store:
+    if seen.unexpected_store:
         remedy = "bring it back, or correct store: in mlgit.yml; until then apply puts there what a run needs"
-        message = f"the one that the live state was written with is not at {seen.other_store}"
+        message = f"the one that the live state was written with is not at {seen.unexpected_store}"
         found.append(Drift("store", "store-gone", message, remedy))
-    for record in watched(live, config):
-        found += _runs(live, seen, config, record)
-        found += _contents(live, seen, config, record, at)
-        found += _bindings(config, record)
-        found += _builds(seen, config, record)
+    for record in monitored_records(live, config):
+        found += _run_drift(live, seen, config, record)
+        found += _content_drift(live, seen, config, record, at)
+        found += _binding_drift(config, record)
+        found += _build_drift(seen, config, record)
     return tuple(found)
 
 
-def with_drift(plan: Plan, live: Live, seen: Observation, config: Config, at: At) -> Plan:
+def with_drift(plan: Plan, live: State, seen: Observation, config: Config, at: TreeLookup) -> Plan:
     """Add to a plan what has drifted, and the actions that mend what can be mended and is not changed anyway."""
-    found = drifts(live, seen, config, at)
-    busy = {each.address for each in plan.actions if each.op in _ELSEWHERE}
-    mended = (each for each in found if each.record and each.way is Way.HEAL and each.record.address not in busy)
-    heals = {action.key: action for action in map(_heal, mended)}
+    found = find_drift(live, seen, config, at)
+    busy = {each.address for each in plan.actions if each.op in _VERSION_CHANGING_OPS}
+    mended = (
+        each for each in found if each.record and each.policy is DriftPolicy.REPAIR and each.record.address not in busy
+    )
+    heals = {action.key: action for action in map(_repair_action, mended)}
     return replace(
         plan,
         actions=(*heals.values(), *plan.actions),
@@ -99,78 +105,84 @@ def with_drift(plan: Plan, live: Live, seen: Observation, config: Config, at: At
     )
 
 
-_ELSEWHERE = (Op.NEW_VERSION, Op.REGISTER, Op.ADOPT, Op.ARCHIVE, Op.DELETE)  # another version counts, or none
+_VERSION_CHANGING_OPS = (
+    Op.NEW_VERSION,
+    Op.REGISTER,
+    Op.ADOPT,
+    Op.ARCHIVE,
+    Op.DELETE,
+)  # another version counts, or none
 
 
-def with_heals(plan: Plan, approved: Plan) -> Plan:
+def with_repairs(plan: Plan, approved: Plan) -> Plan:
     """Put the healing that was approved into a plan that was made without another look at the whole world."""
     known = {each.key for each in plan.actions}
-    heals = (each for each in approved.actions if each.op is Op.HEAL and each.key not in known)
+    heals = (each for each in approved.actions if each.op is Op.REPAIR and each.key not in known)
     return replace(plan, actions=(*heals, *plan.actions))
 
 
-def _heal(drift: Drift) -> Action:
+def _repair_action(drift: Drift) -> Action:
     record = drift.record
     if record is None:
         raise AssertionError(drift)
-    return Action(Op.HEAL, record.address, version=record.version, record=record, reason=drift.message)
+    return Action(Op.REPAIR, record.address, version=record.version, record=record, reason=drift.message)
 
 
-def _runs(live: Live, seen: Observation, config: Config, record: Record) -> Iterator[Drift]:
-    for run in unfinished_of(live, record):
+def _run_drift(live: State, seen: Observation, config: Config, record: Record) -> Iterator[Drift]:
+    for run in unfinished_runs_of(live, record):
         report = seen.runs.get(run.id)
-        if report is not None and report.status is Status.LOST:
+        if report is not None and report.status is RunStatus.LOST:
             said = f": {report.message}" if report.message else ""
-            way, remedy = way_of(config, record.address), _after_loss(config, record, run)
+            way, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
             yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{said}", remedy, way)
-        elif run.status.active and run.backend not in config.backends:
+        elif run.status.is_active and run.backend not in config.backends:
             message = f"run {run.id} is on the backend {run.backend}, which mlgit.yml does not name any more"
             remedy = f"put it back, or run the job anew with `mlgit job rerun {record.address.name}`"
             yield Drift(str(record.address), "backend-gone", message, remedy)
 
 
-def _after_loss(config: Config, record: Record, run: Run) -> str:
+def _lost_run_remedy(config: Config, record: Record, run: Run) -> str:
     if run.id != record.latest:
         return "apply records that; it was superseded"
-    if run.attempt <= config.retries and way_of(config, record.address) is Way.HEAL:
+    if run.attempt <= config.retries and drift_policy_of(config, record.address) is DriftPolicy.REPAIR:
         return f"apply runs it again, as attempt {run.attempt + 1} of {config.retries + 1}"
     return f"apply records that; `mlgit job rerun {record.address.name}` runs it again"
 
 
-def _contents(live: Live, seen: Observation, config: Config, record: Record, at: At) -> Iterator[Drift]:
-    keys = contents_of(live, record)
-    subject, way = str(record.address.at(record.version)), way_of(config, record.address)
-    if not seen.missing.isdisjoint(keys):
-        message = f"what run {record.run} made is gone from the store" if record.run else _GONE
+def _content_drift(live: State, seen: Observation, config: Config, record: Record, at: TreeLookup) -> Iterator[Drift]:
+    keys = content_keys_of(live, record)
+    subject, way = str(record.address.format_with_version(record.version)), drift_policy_of(config, record.address)
+    if not seen.missing_contents.isdisjoint(keys):
+        message = f"what run {record.run} made is gone from the store" if record.run else _CONTENT_GONE_MESSAGE
         mends = _is_in_git(record, at)
-        remedy = _REMEDIES[way] if mends else _made_again(record)
+        remedy = _RESTORE_REMEDIES[way] if mends else _rerun_remedy(record)
         yield Drift(subject, "content-gone", message, remedy, way, record if mends else None)
-    elif wrong := tuple(dict.fromkeys(path for key in keys for path in seen.damaged.get(key, ()))):
-        after = "then apply puts it again, from Git" if _is_in_git(record, at) else _made_again(record)
+    elif wrong := tuple(dict.fromkeys(path for key in keys for path in seen.damaged_files.get(key, ()))):
+        after = "then apply puts it again, from Git" if _is_in_git(record, at) else _rerun_remedy(record)
         message = f"its content in the store is not what was put there: {', '.join(wrong)}"
         yield Drift(subject, "content-changed", message, f"remove that; {after}", way)
 
 
-_GONE = "its content is gone from the store"
-_REMEDIES = {
-    Way.HEAL: "apply puts it again, from Git",
-    Way.WARN: "drift: heal in mlgit.yml lets apply put it again, from Git",
+_CONTENT_GONE_MESSAGE = "its content is gone from the store"
+_RESTORE_REMEDIES = {
+    DriftPolicy.REPAIR: "apply puts it again, from Git",
+    DriftPolicy.WARN: "drift: heal in mlgit.yml lets apply put it again, from Git",
 }
 
 
-def _is_in_git(record: Record, at: At) -> bool:
+def _is_in_git(record: Record, at: TreeLookup) -> bool:
     """Tell whether what was put into the store can be put there again: it came from Git, and Git still has it."""
     from_git = record.contents and not record.run
     then = at(str(record.lineage.get("commit", ""))) if from_git else None
     return then is not None and then.exists(f"{then.root}{record.source}")
 
 
-def _made_again(record: Record) -> str:
+def _rerun_remedy(record: Record) -> str:
     job = str(record.lineage.get("job", "")).partition("/")[2] or (record.address.name if record.run else "")
     return f"`mlgit job rerun {job}` makes it again" if job else "bring the store back"
 
 
-def _bindings(config: Config, record: Record) -> Iterator[Drift]:
+def _binding_drift(config: Config, record: Record) -> Iterator[Drift]:
     bound = str(record.realised.get("backend", ""))
     if bound and bound not in config.backends:
         now = config.backend_of(record.address.name)
@@ -179,15 +191,15 @@ def _bindings(config: Config, record: Record) -> Iterator[Drift]:
         yield Drift(str(record.address), "backend-gone", message, remedy)
 
 
-def _builds(seen: Observation, config: Config, record: Record) -> Iterator[Drift]:
+def _build_drift(seen: Observation, config: Config, record: Record) -> Iterator[Drift]:
     """Yield what is not built here: no drift of what is declared, for a machine builds what its runs need."""
-    if kind_named(record.address.kind).built and record.fingerprint in seen.unbuilt:
-        way = way_of(config, record.address, Way.WARN)
-        remedy = "apply builds it" if way is Way.HEAL else "the next run that needs it builds it"
-        subject = str(record.address.at(record.version))
+    if kind_by_name(record.address.kind).uses_builder and record.fingerprint in seen.unbuilt_environments:
+        way = drift_policy_of(config, record.address, DriftPolicy.WARN)
+        remedy = "apply builds it" if way is DriftPolicy.REPAIR else "the next run that needs it builds it"
+        subject = str(record.address.format_with_version(record.version))
         yield Drift(subject, "not-built", "it is not built on this machine", remedy, way, record, local=True)
 
 
-def counted(found: Iterable[Drift]) -> int:
+def count_drift(found: Iterable[Drift]) -> int:
     """Count what is drift of what is recorded, whichever machine looks."""
     return sum(not each.local for each in found)

@@ -10,60 +10,66 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import Declared, kind_of
+from reconciler.format.assets import AssetSet, kind_of
 from reconciler.model import Address, Asset, Reference
 
 # Tells of a reference to an exact version whether that stands already.
-Stands = Callable[[Reference], bool]
+ExistenceCheck = Callable[[Reference], bool]
 _Edges = Mapping[Address, list[Address]]
 
 
-def _any(_reference: Reference) -> bool:
+def _assume_exists(_reference: Reference) -> bool:
     """Take for standing what may be: without a live state nobody knows."""
     return True
 
 
-def ordered(
-    assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None = None, stands: Stands = _any
+def topological_order(
+    assets: Mapping[Address, Asset],
+    outside: Mapping[Address, int] | None = None,
+    stands: ExistenceCheck = _assume_exists,
 ) -> tuple[Asset, ...]:
     """Return the assets, upstream first, otherwise by kind and name. There must be no cycle.
 
     ``outside`` are the levels of what is declared besides: a part of all assets comes in the order that all have.
     """
-    level = levels(assets, outside, stands)
-    return tuple(sorted(assets.values(), key=lambda each: (level[each.address], kind_of(each).order, *_parts(each))))
+    level = graph_levels(assets, outside, stands)
+    return tuple(
+        sorted(assets.values(), key=lambda each: (level[each.address], kind_of(each).order, *_address_sort_key(each)))
+    )
 
 
-def levels(
-    assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None = None, stands: Stands = _any
+def graph_levels(
+    assets: Mapping[Address, Asset],
+    outside: Mapping[Address, int] | None = None,
+    stands: ExistenceCheck = _assume_exists,
 ) -> Mapping[Address, int]:
     """Return how many assets stand above each, on the longest way up.
 
     What is in a circle, or below one, is left out.
     """
-    found = _levels(assets, outside)
-    return found if len(found) == len(assets) else _levels(_opened(assets, found, stands), outside)
+    found = _compute_levels(assets, outside)
+    return found if len(found) == len(assets) else _compute_levels(_break_cycles(assets, found, stands), outside)
 
 
-def cycles(declared: Declared, stands: Stands = _any) -> tuple[Diagnostic, ...]:
+def find_cycles(declared: AssetSet, stands: ExistenceCheck = _assume_exists) -> tuple[Diagnostic, ...]:
     """Say which assets reference each other in a circle: one circle, the first found."""
-    found = _levels(declared.assets, None)
+    found = _compute_levels(declared.assets, None)
     if len(found) == len(declared.assets):
         return ()
-    assets = _opened(declared.assets, found, stands)
+    assets = _break_cycles(declared.assets, found, stands)
     try:
-        TopologicalSorter(_upstream(assets)).prepare()
+        TopologicalSorter(_upstream_edges(assets)).prepare()
     except CycleError as error:
         circle: list[Address] = error.args[1]
         asset = assets[circle[1]]
         reference = next(each for each in asset.references if each.address == circle[0])
         message = "these depend on each other in a circle: " + " -> ".join(str(each) for each in reversed(circle))
-        place = declared.documents[asset.source].value(reference.pointer)
+        place = declared.documents[asset.source].value_span(reference.pointer)
         return (Diagnostic("reference-cycle", message, place, "remove one of the references"),)
     return ()
 
 
-def _levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None) -> Mapping[Address, int]:
+def _compute_levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None) -> Mapping[Address, int]:
     """Return the levels where every reference counts.
 
     Addresses are numbered first: to look one up by its number takes a tenth of the time.
@@ -90,13 +96,15 @@ def _levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | No
     return {addresses[each]: level[each] for each in done}
 
 
-def _opened(assets: Mapping[Address, Asset], free: Mapping[Address, int], stands: Stands) -> Mapping[Address, Asset]:
+def _break_cycles(
+    assets: Mapping[Address, Asset], free: Mapping[Address, int], stands: ExistenceCheck
+) -> Mapping[Address, Asset]:
     """Return the assets without the references that close a circle and name a version that stands already.
 
     ``free`` is in no circle. A version that the circle itself is to make, because it is declared, cannot stand before.
     """
     rest = {address: asset for address, asset in assets.items() if address not in free}
-    circle = _circles(_upstream(rest))
+    circle = _strongly_connected_components(_upstream_edges(rest))
 
     def holds(user: Address, each: Reference) -> bool:
         if not each.version or circle.get(each.address) != circle[user]:
@@ -109,18 +117,18 @@ def _opened(assets: Mapping[Address, Asset], free: Mapping[Address, int], stands
     return {address: opened(asset) if address in rest else asset for address, asset in assets.items()}
 
 
-def _circles(upstream: _Edges) -> Mapping[Address, Address]:
+def _strongly_connected_components(upstream: _Edges) -> Mapping[Address, Address]:
     """Name for each address the circles that it is in: two have the same name if each can be reached from the other."""
     users: dict[Address, list[Address]] = {address: [] for address in upstream}
     for address, above in upstream.items():
         for each in above:
             users[each].append(address)
     known: set[Address] = set()
-    last_first = reversed(_reached(upstream, upstream, set()))
-    return {each: start for start in last_first for each in _reached([start], users, known)}
+    last_first = reversed(_depth_first_order(upstream, upstream, set()))
+    return {each: start for start in last_first for each in _depth_first_order([start], users, known)}
 
 
-def _reached(starts: Iterable[Address], edges: _Edges, known: set[Address]) -> list[Address]:
+def _depth_first_order(starts: Iterable[Address], edges: _Edges, known: set[Address]) -> list[Address]:
     """Return what can be reached and is not ``known`` yet, in the order in which a search in depth is done with it."""
     done: list[Address] = []
     for start in starts:
@@ -138,13 +146,13 @@ def _reached(starts: Iterable[Address], edges: _Edges, known: set[Address]) -> l
     return done
 
 
-def _upstream(assets: Mapping[Address, Asset]) -> dict[Address, list[Address]]:
+def _upstream_edges(assets: Mapping[Address, Asset]) -> dict[Address, list[Address]]:
     return {
         address: [each.address for each in asset.references if each.address in assets]
         for address, asset in sorted(assets.items())
     }
 
 
-def _parts(asset: Asset) -> tuple[str, str]:
+def _address_sort_key(asset: Asset) -> tuple[str, str]:
     """Return an address as strings: they are compared ten times quicker."""
     return asset.address.kind, asset.address.name

@@ -12,30 +12,36 @@ from collections.abc import Mapping
 from reconciler.format.kind import Kind
 from reconciler.model import Json, Spec
 
-MARK = "sha256"
-_DIGITS = 12
-_MARKED = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
-_PLAIN = "type"  # says of which sort a secret is, and is none
+REDACTED_KEY = "sha256"
+_DIGEST_LENGTH = 12
+_DIGEST_PATTERN = re.compile(rf"[0-9a-f]{{{_DIGEST_LENGTH}}}")
+_UNREDACTED_KEY = "type"  # says of which sort a secret is, and is none
 
 
-def masked(kind: Kind, spec: Spec, lineage: str) -> Spec:
+def redact_spec(kind: Kind, spec: Spec, lineage: str) -> Spec:
     """Return a spec with every value below the secret fields of its kind replaced; what is replaced already stays."""
-    if kind.secret.isdisjoint(spec):
+    if kind.secret_fields.isdisjoint(spec):
         return spec
-    return {name: _masked(value, lineage) if name in kind.secret else value for name, value in spec.items()}
+    return {
+        name: _redact_value(value, lineage) if name in kind.secret_fields else value for name, value in spec.items()
+    }
 
 
-def _masked(value: Json, lineage: str) -> Json:
+def _redact_value(value: Json, lineage: str) -> Json:
     if isinstance(value, Mapping):
-        if _is_mark(value):
+        if _is_redacted(value):
             return value
-        return {key: each if key == _PLAIN else _masked(each, lineage) for key, each in value.items()}
+        return {key: each if key == _UNREDACTED_KEY else _redact_value(each, lineage) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(each, lineage) for each in value]
+        return [_redact_value(each, lineage) for each in value]
     if value is None or isinstance(value, bool):
         return value
-    return {MARK: hashlib.sha256(f"{lineage}\0{value}".encode()).hexdigest()[:_DIGITS]}
+    return {REDACTED_KEY: hashlib.sha256(f"{lineage}\0{value}".encode()).hexdigest()[:_DIGEST_LENGTH]}
 
 
-def _is_mark(value: Mapping[str, Json]) -> bool:
-    return value.keys() == {MARK} and isinstance(value[MARK], str) and _MARKED.fullmatch(value[MARK]) is not None
+def _is_redacted(value: Mapping[str, Json]) -> bool:
+    return (
+        value.keys() == {REDACTED_KEY}
+        and isinstance(value[REDACTED_KEY], str)
+        and _DIGEST_PATTERN.fullmatch(value[REDACTED_KEY]) is not None
+    )

@@ -11,44 +11,44 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.assets import Declared
-from reconciler.format.config import FILE
-from reconciler.format.kinds import kind_named, kinds
-from reconciler.format.renames import Rename, ends
+from reconciler.format.assets import AssetSet
+from reconciler.format.config import CONFIG_FILE
+from reconciler.format.kinds import kind_by_name, kinds
+from reconciler.format.renames import Rename, final_renames
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Action, Address, Live, Op, Plan, Record, Run, address_of
+from reconciler.model import Action, Address, Op, Plan, Record, Run, State, parse_address
 
 _T = TypeVar("_T", Record, Run)
 
-_ARRIVES = (Op.CREATE, Op.NEW_VERSION, Op.REGISTER, Op.SUBMIT)
-_LEAVES = (Op.ARCHIVE, Op.DELETE)
+_ADDING_OPS = (Op.CREATE, Op.NEW_VERSION, Op.REGISTER, Op.SUBMIT)
+_REMOVING_OPS = (Op.ARCHIVE, Op.DELETE)
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
+class Renames:
     """What is renamed: the former record by its new address, and what is wrong with that."""
 
-    former: Mapping[Address, Record]
-    problems: tuple[Diagnostic, ...] = ()
+    old_records: Mapping[Address, Record]
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def moves(declared: Declared, live: Live, asked: Sequence[Rename]) -> Moves:
+def find_renames(declared: AssetSet, live: State, asked: Sequence[Rename]) -> Renames:
     """Find what is to be renamed: live under a former name, declared under the new one."""
     former: dict[Address, Record] = {}
     problems: list[Diagnostic] = []
-    for old, rename in ends(tuple(asked)).items():
+    for old, rename in final_renames(tuple(asked)).items():
         record = live.current.get(old)
         if record is None or record.archived:
             continue  # it was renamed already, or never lived here
-        wrong = _wrong(declared, live, record, rename)
+        wrong = _check_rename(declared, live, record, rename)
         if wrong is None:
             former[rename.new] = record
         else:
             problems.append(wrong)
-    return Moves(former, tuple(problems))
+    return Renames(former, tuple(problems))
 
 
-def _wrong(declared: Declared, live: Live, record: Record, rename: Rename) -> Diagnostic | None:
+def _check_rename(declared: AssetSet, live: State, record: Record, rename: Rename) -> Diagnostic | None:
     old, new = record.address, rename.new
     there = live.current.get(new)
     if old in declared.assets:
@@ -56,47 +56,50 @@ def _wrong(declared: Declared, live: Live, record: Record, rename: Rename) -> Di
         message = f"{old} is renamed to {new}, and {file} still declares {old}"
         hint = "give the asset its new name there, or take this line out"
     elif new not in declared.assets:
-        if new in declared.broken:
+        if new in declared.invalid_addresses:
             return None
         message = f"{old} is renamed to {new}, which nothing declares"
         known = [str(each) for each in declared.assets if each.kind == new.kind]
         hint = did_you_mean(str(new), known) or f"declare {new}, or take this line out to let {old} go"
     elif there is not None and not there.archived:
         message = f"{old} is renamed to {new}, and both are live: nothing is renamed"
-        return Diagnostic("moved-wrong", message, rename.place, "take this line out", Severity.WARNING)
+        return Diagnostic("moved-wrong", message, rename.span, "take this line out", Severity.WARNING)
     elif there is not None and str(new) not in record.formerly:
         message = f"{old} is renamed to {new}, a name that another asset had: their versions would be mixed up"
         hint = "choose a name that is new"
     else:
         return None
-    return Diagnostic("moved-wrong", message, rename.place, hint)
+    return Diagnostic("moved-wrong", message, rename.span, hint)
 
 
-def renamed(record: Record, address: Address) -> Record:
+def rename_record(record: Record, address: Address) -> Record:
     """Return a record under another address; it keeps the former one."""
     former = (str(record.address), *(each for each in record.formerly if each != str(address)))
     return replace(record, address=address, formerly=former)
 
 
-def left_behind(record: Record) -> Record | None:
+def make_tombstone(record: Record) -> Record | None:
     """Return what stays under the former name: where there are versions, an archived record that counts them on."""
-    counted = record.address.kind not in kinds() or kind_named(record.address.kind).versioned
+    counted = record.address.kind not in kinds() or kind_by_name(record.address.kind).is_versioned
     return replace(record, archived=True, unfinished=()) if counted else None
 
 
-def as_if_moved(live: Live, found: Moves) -> Live:
+def state_with_renames(live: State, found: Renames) -> State:
     """Return the live state as it will be once the moves are made."""
-    if not found.former:
+    if not found.old_records:
         return live
-    new = {address: renamed(record, address) for address, record in found.former.items()}
-    gone = frozenset(record.address for record in found.former.values())
+    new = {address: rename_record(record, address) for address, record in found.old_records.items()}
+    gone = frozenset(record.address for record in found.old_records.values())
 
-    current = _Renamed(live.current, new, gone)
-    run, version = under_former_names(current, live.run), under_former_names(current, live.version)
-    return replace(live, current=current, run=run, version=version)
+    current = _RenamedRecords(live.current, new, gone)
+    run, version = (
+        lookup_under_former_names(current, live.find_run),
+        lookup_under_former_names(current, live.find_version),
+    )
+    return replace(live, current=current, find_run=run, find_version=version)
 
 
-def under_former_names(
+def lookup_under_former_names(
     current: Mapping[Address, Record], look: Callable[[Address, str], _T | None]
 ) -> Callable[[Address, str], _T | None]:
     """Return what looks up a version or a run, also under the names that the asset had when it was recorded."""
@@ -105,14 +108,14 @@ def under_former_names(
         found = look(address, name)
         if found is not None or (record := current.get(address)) is None:
             return found
-        older = (look(address_of(former), name) for former in record.formerly)
+        older = (look(parse_address(former), name) for former in record.formerly)
         found = next((each for each in older if each is not None), None)
         return replace(found, address=address) if found is not None else None
 
     return look_up
 
 
-class _Renamed(Mapping[Address, Record]):
+class _RenamedRecords(Mapping[Address, Record]):
     """Records of which a few have another address; the others are read when they are looked up."""
 
     def __init__(self, base: Mapping[Address, Record], new: Mapping[Address, Record], gone: frozenset[Address]) -> None:
@@ -132,39 +135,39 @@ class _Renamed(Mapping[Address, Record]):
         return sum(1 for _ in self)
 
 
-def with_moves(plan: Plan, found: Moves) -> Plan:
+def plan_with_renames(plan: Plan, found: Renames) -> Plan:
     """Put the renaming before everything else; what happens to a renamed asset needs it."""
-    if not found.former:
+    if not found.old_records:
         return plan
     first = {
-        address: Action(Op.MOVE, address, record.version, record=record, moved_from=record.address)
-        for address, record in sorted(found.former.items())
+        address: Action(Op.RENAME, address, record.version, record=record, moved_from=record.address)
+        for address, record in sorted(found.old_records.items())
     }
-    rest = (replace(each, needs=(*_first(each, first), *each.needs)) for each in plan.actions)
+    rest = (replace(each, needs=(*_rename_keys_of(each, first), *each.needs)) for each in plan.actions)
     return replace(plan, actions=(*first.values(), *rest))
 
 
-def _first(action: Action, first: Mapping[Address, Action]) -> Iterator[str]:
+def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[str]:
     """Yield the renaming of what an action is about, and of what that references."""
-    mentioned = (each.address for each in action.node.asset.references) if action.node else ()
+    mentioned = (each.address for each in action.resolved.asset.references) if action.resolved else ()
     yield from (first[each].key for each in dict.fromkeys((action.address, *mentioned)) if each in first)
 
 
-def suggestions(plan: Plan) -> tuple[str, ...]:
+def rename_suggestions(plan: Plan) -> tuple[str, ...]:
     """Say what looks like a rename: the same content leaves under one name and arrives under another."""
     arriving = {
-        (each.address.kind, each.node.fingerprint): each.address
+        (each.address.kind, each.resolved.fingerprint): each.address
         for each in plan.actions
-        if each.op in _ARRIVES and each.record is None and each.node is not None and each.node.fingerprint
+        if each.op in _ADDING_OPS and each.record is None and each.resolved is not None and each.resolved.fingerprint
     }
     pairs = (
         (each.address, arriving.get((each.address.kind, each.record.fingerprint)))
         for each in plan.actions
-        if each.op in _LEAVES and each.record is not None
+        if each.op in _REMOVING_OPS and each.record is not None
     )
     return tuple(
         f"{old} leaves and {new} arrives with the same content: "
-        f"write moved: [{{from: {old}, to: {new}}}] in {FILE} to rename it"
+        f"write moved: [{{from: {old}, to: {new}}}] in {CONFIG_FILE} to rename it"
         for old, new in pairs
         if new is not None
     )

@@ -9,29 +9,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Live, Observation, Plan
+from reconciler.model import Observation, Plan, State
 from reconciler.planning.drift import with_drift
-from reconciler.planning.moved import as_if_moved, moves, suggestions, with_moves
-from reconciler.planning.plan import Desired, make_plan
+from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
+from reconciler.planning.plan import DesiredState, make_plan
 from reconciler.planning.policy import Policy
-from reconciler.planning.protection import violations
-from reconciler.planning.reads import read_set
-from reconciler.planning.selection import select
+from reconciler.planning.protection import protection_diagnostics
+from reconciler.planning.reads import collect_preconditions
+from reconciler.planning.selection import select_actions
 
 
-def propose(
-    desired: Desired, live: Live, policy: Policy, observation: Observation | None = None
+def run_plan_pipeline(
+    desired: DesiredState, live: State, policy: Policy, observation: Observation | None = None
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return what apply would do and why, and what is wrong with the files in the light of the live state.
 
     Moved, planned, selected, protected: in this order. Guards (``planning.guard``) are asked by who acts.
     """
-    found = moves(desired.declared, live, policy.config.moved)
-    whole, problems = make_plan(desired, as_if_moved(live, found), policy, observation)
-    whole = with_moves(whole, found)
+    found = find_renames(desired.declared, live, policy.config.moved)
+    whole, problems = make_plan(desired, state_with_renames(live, found), policy, observation)
+    whole = plan_with_renames(whole, found)
     if observation is not None:
-        whole = with_drift(whole, live, observation, policy.config, desired.tree.at)
-    whole = replace(whole, notes=(*whole.notes, *suggestions(whole)))
-    plan, unknown = select(whole, desired.declared, policy)
-    plan = replace(plan, reads=read_set(plan.actions, live))
-    return plan, (*found.problems, *problems, *unknown, *violations(plan, policy.config))
+        whole = with_drift(whole, live, observation, policy.config, desired.tree.tree_at_commit)
+    whole = replace(whole, notes=(*whole.notes, *rename_suggestions(whole)))
+    plan, unknown = select_actions(whole, desired.declared, policy)
+    plan = replace(plan, preconditions=collect_preconditions(plan.actions, live))
+    return plan, (*found.diagnostics, *problems, *unknown, *protection_diagnostics(plan, policy.config))

@@ -11,13 +11,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import Declared
-from reconciler.model import Address, Live, Plan, Record
+from reconciler.format.assets import AssetSet
+from reconciler.model import Address, Plan, Record, State
 
 Dependents = Callable[[AbstractSet[Address]], Mapping[str, Address]]
 
 
-def closure(start: AbstractSet[Address], dependents: Dependents) -> tuple[AbstractSet[Address], AbstractSet[str]]:
+def downstream_closure(
+    start: AbstractSet[Address], dependents: Dependents
+) -> tuple[AbstractSet[Address], AbstractSet[str]]:
     """Return the addresses that follow from others, those included, and the files of those that were added."""
     found, files, new = set(start), set[str](), set(start)
     while new:
@@ -29,7 +31,7 @@ def closure(start: AbstractSet[Address], dependents: Dependents) -> tuple[Abstra
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Mapping[Address, Record]):
+class SubsetView(Mapping[Address, Record]):
     """Records of which some are gone through; all can be looked up."""
 
     base: Mapping[Address, Record]
@@ -52,32 +54,32 @@ class Part(Mapping[Address, Record]):
         return len(self.addresses)
 
 
-def part(current: Mapping[Address, Record], addresses: AbstractSet[Address]) -> Part:
+def make_subset_view(current: Mapping[Address, Record], addresses: AbstractSet[Address]) -> SubsetView:
     """Return the records with those of some addresses to go through."""
     there = (each for each in addresses if each in current)
-    return Part(current, tuple(sorted(there, key=lambda each: (each.kind, each.name))))
+    return SubsetView(current, tuple(sorted(there, key=lambda each: (each.kind, each.name))))
 
 
-def settled(declared: Declared, live: Live, plan: Plan, problems: Iterable[Diagnostic]) -> frozenset[Address]:
+def clean_addresses(declared: AssetSet, live: State, plan: Plan, problems: Iterable[Diagnostic]) -> frozenset[Address]:
     """Return what is declared and needs no look until it, or something that it depends on, changes.
 
     Not what had another name before: its past lies under that one.
     """
-    busy = {each.address for each in plan.actions} | {each.address for each in plan.pending}
+    busy = {each.address for each in plan.actions} | {each.address for each in plan.blocked}
     wrong = {each.span.path for each in problems if each.span is not None}
     quiet = (
         address
         for address, asset in declared.assets.items()
         if address not in busy and declared.documents[asset.source].path not in wrong
     )
-    return frozenset(each for each in quiet if _stays(live.current.get(each)))
+    return frozenset(each for each in quiet if _is_clean_record(live.current.get(each)))
 
 
-def _stays(record: Record | None) -> bool:
+def _is_clean_record(record: Record | None) -> bool:
     return record is not None and not record.archived and not record.formerly
 
 
-def loose(declared: Declared, current: Mapping[Address, Record]) -> frozenset[Address]:
+def undeclared_addresses(declared: AssetSet, current: Mapping[Address, Record]) -> frozenset[Address]:
     """Return what is live and not declared: whether it stays follows from history, which a tree does not tell."""
     undeclared = (each for each in current if each not in declared.assets)
     return frozenset(each for each in undeclared if not current[each].archived)

@@ -13,19 +13,19 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import Declared
+from reconciler.format.assets import AssetSet
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Action, Address, Json, Op, Plan, Spec
 from reconciler.planning.policy import Policy
 
 _T = TypeVar("_T")
 
-_TAG, _PATH = "tag:", "path:"
-_FORMS = "a selector is a kind, KIND/NAME with * for anything, a file or folder, or tag:KEY=VALUE"
+_TAG_PREFIX, _PATH_PREFIX = "tag:", "path:"
+_SYNTAX_HINT = "a selector is a kind, KIND/NAME with * for anything, a file or folder, or tag:KEY=VALUE"
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class Selectable:
     """What can be selected: an asset that is declared, or that an action of the plan is about."""
 
     address: Address
@@ -34,36 +34,36 @@ class Thing:
     upstream: frozenset[Address]
 
 
-def select(plan: Plan, declared: Declared, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
+def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the part of a plan that was asked for, and the selectors that name nothing."""
     if not policy.select and not policy.exclude:
         return plan, ()
-    things = _things(plan, declared)
-    problems = tuple(_unmatched(things, (*policy.select, *policy.exclude)))
+    things = _collect_selectables(plan, declared)
+    problems = tuple(_check_selectors(things, (*policy.select, *policy.exclude)))
     if problems:
         return plan, problems
-    wanted = _matched(things, policy.select) if policy.select else things.keys()
-    unwanted = _matched(things, policy.exclude)
-    held = _held(plan.actions, unwanted)
-    chosen = _with_needs([each for each in plan.actions if each.key not in held], wanted)
+    wanted = _match_selectors(things, policy.select) if policy.select else things.keys()
+    unwanted = _match_selectors(things, policy.exclude)
+    held = _excluded_actions(plan.actions, unwanted)
+    chosen = _with_dependencies([each for each in plan.actions if each.key not in held], wanted)
     actions = tuple(each for each in plan.actions if each.key in chosen)
-    pending = tuple(each for each in plan.pending if each.address in wanted and each.address not in unwanted)
+    pending = tuple(each for each in plan.blocked if each.address in wanted and each.address not in unwanted)
     notes = (
-        *_along(actions, wanted),
-        *_held_back(plan.actions, held, wanted, unwanted),
-        *_recorded_all_the_same(actions, unwanted),
+        *_dependency_notes(actions, wanted),
+        *_held_back_notes(plan.actions, held, wanted, unwanted),
+        *_recorded_anyway_notes(actions, unwanted),
     )
     left_out = len(plan.actions) - len(actions)
-    notes = (*plan.notes, *notes, *(_left(left_out) if actions else ()))
-    return replace(plan, actions=actions, pending=pending, notes=notes, left_out=left_out), ()
+    notes = (*plan.notes, *notes, *(_deselected_note(left_out) if actions else ()))
+    return replace(plan, actions=actions, blocked=pending, notes=notes, deselected_count=left_out), ()
 
 
-def _things(plan: Plan, declared: Declared) -> Mapping[Address, Thing]:
+def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Selectable]:
     found = {
-        address: Thing(
+        address: Selectable(
             address,
             declared.documents[asset.source].path,
-            _tags(asset.spec),
+            _tags_of(asset.spec),
             frozenset(each.address for each in asset.references),
         )
         for address, asset in declared.assets.items()
@@ -72,52 +72,52 @@ def _things(plan: Plan, declared: Declared) -> Mapping[Address, Thing]:
         if each.address not in found and each.record is not None:
             record = each.record
             upstream = frozenset(reference.address for reference in record.references.values())
-            found[each.address] = Thing(each.address, record.source, _tags(record.spec), upstream)
+            found[each.address] = Selectable(each.address, record.source, _tags_of(record.spec), upstream)
     return found
 
 
-def _tags(spec: Spec) -> Mapping[str, Json]:
+def _tags_of(spec: Spec) -> Mapping[str, Json]:
     tags = spec.get("tags")
     return tags if isinstance(tags, Mapping) else {}
 
 
-def _test(selector: str) -> Callable[[Thing], bool]:
+def _make_matcher(selector: str) -> Callable[[Selectable], bool]:
     """Return what tells whether a thing is what a selector, without its signs, names."""
-    if selector.startswith(_TAG):
-        key, given, value = selector.removeprefix(_TAG).partition("=")
-        return lambda thing: key in thing.tags and (not given or _said(thing.tags[key]) == value)
-    if selector.startswith(_PATH):
-        glob = selector.removeprefix(_PATH)
-        return lambda thing: fnmatchcase(thing.path, glob) or _inside(thing.path, glob)
+    if selector.startswith(_TAG_PREFIX):
+        key, given, value = selector.removeprefix(_TAG_PREFIX).partition("=")
+        return lambda thing: key in thing.tags and (not given or _format_tag_value(thing.tags[key]) == value)
+    if selector.startswith(_PATH_PREFIX):
+        glob = selector.removeprefix(_PATH_PREFIX)
+        return lambda thing: fnmatchcase(thing.path, glob) or _is_inside(thing.path, glob)
     return lambda thing: (
         thing.address.kind == selector
         or fnmatchcase(str(thing.address), selector)
-        or _inside(thing.path, selector.removeprefix("./"))
+        or _is_inside(thing.path, selector.removeprefix("./"))
     )
 
 
-def _said(value: Json) -> str:
+def _format_tag_value(value: Json) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _inside(path: str, folder: str) -> bool:
+def _is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
-def _matched(things: Mapping[Address, Thing], selectors: Iterable[str]) -> frozenset[Address]:
+def _match_selectors(things: Mapping[Address, Selectable], selectors: Iterable[str]) -> frozenset[Address]:
     found: set[Address] = set()
     for selector in selectors:
-        test = _test(selector.strip("+"))
+        test = _make_matcher(selector.strip("+"))
         hit = {address for address, thing in things.items() if test(thing)}
         found |= hit
         if selector.startswith("+"):
-            found |= _reach(hit, {address: thing.upstream for address, thing in things.items()})
+            found |= _reachable_from(hit, {address: thing.upstream for address, thing in things.items()})
         if selector.endswith("+"):
-            found |= _reach(hit, _downstream(things))
+            found |= _reachable_from(hit, _downstream_edges(things))
     return frozenset(found & things.keys())
 
 
-def _downstream(things: Mapping[Address, Thing]) -> Mapping[Address, set[Address]]:
+def _downstream_edges(things: Mapping[Address, Selectable]) -> Mapping[Address, set[Address]]:
     found: dict[Address, set[Address]] = {}
     for address, thing in things.items():
         for each in thing.upstream:
@@ -125,7 +125,7 @@ def _downstream(things: Mapping[Address, Thing]) -> Mapping[Address, set[Address
     return found
 
 
-def _reach(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
+def _reachable_from(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
     """Return all that can be reached from somewhere."""
     found = set(start)
     left = list(found)
@@ -136,15 +136,15 @@ def _reach(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
     return found
 
 
-def _unmatched(things: Mapping[Address, Thing], selectors: Iterable[str]) -> Iterator[Diagnostic]:
+def _check_selectors(things: Mapping[Address, Selectable], selectors: Iterable[str]) -> Iterator[Diagnostic]:
     for selector in selectors:
         bare = selector.strip("+")
-        if not any(map(_test(bare), things.values())):
-            hint = did_you_mean(bare, _like(bare, things.values())) or _FORMS
+        if not any(map(_make_matcher(bare), things.values())):
+            hint = did_you_mean(bare, _suggestion_candidates(bare, things.values())) or _SYNTAX_HINT
             yield Diagnostic("selection-empty", f"{selector} selects nothing", hint=hint)
 
 
-def _like(selector: str, things: Iterable[Thing]) -> list[str]:
+def _suggestion_candidates(selector: str, things: Iterable[Selectable]) -> list[str]:
     """Return what may have been meant: of a kind that there is its addresses, else whatever can be named."""
     things = list(things)
     if same_kind := [str(each.address) for each in things if selector.startswith(f"{each.address.kind}/")]:
@@ -152,7 +152,7 @@ def _like(selector: str, things: Iterable[Thing]) -> list[str]:
     return sorted({word for each in things for word in (str(each.address), each.address.kind, each.path)})
 
 
-def _held(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str, str]:
+def _excluded_actions(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str, str]:
     """Return the keys of what is excluded and of what needs that, each with the key that it needs."""
     found: dict[str, str] = {}
     names = frozenset(unwanted)
@@ -163,14 +163,14 @@ def _held(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str
     return found
 
 
-def _with_needs(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[str]:
+def _with_dependencies(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[str]:
     """Return the keys of what is wanted and of all that it needs."""
     names = frozenset(wanted)
     start = [each.key for each in actions if each.address in names or each.op is Op.RECORD]
-    return frozenset(_reach(start, {each.key: each.needs for each in actions}))
+    return frozenset(_reachable_from(start, {each.key: each.needs for each in actions}))
 
 
-def _along(actions: Sequence[Action], wanted: Iterable[Address]) -> Iterator[str]:
+def _dependency_notes(actions: Sequence[Action], wanted: Iterable[Address]) -> Iterator[str]:
     """Say what comes along though it was not selected, and for whom."""
     names = frozenset(wanted)
     owner = {each.key: each.address for each in actions}
@@ -182,7 +182,7 @@ def _along(actions: Sequence[Action], wanted: Iterable[Address]) -> Iterator[str
     yield from (f"{needed} comes along: {user} needs it" for needed, user in users.items())
 
 
-def _held_back(
+def _held_back_notes(
     actions: Sequence[Action], held: Mapping[str, str], wanted: Iterable[Address], unwanted: Iterable[Address]
 ) -> Iterator[str]:
     """Say what is held back because of what was excluded."""
@@ -195,7 +195,7 @@ def _held_back(
             yield f"{each.address} is held back: it needs {by_key[held[each.key]].address}, which is left out"
 
 
-def _recorded_all_the_same(actions: Sequence[Action], unwanted: Iterable[Address]) -> Iterator[str]:
+def _recorded_anyway_notes(actions: Sequence[Action], unwanted: Iterable[Address]) -> Iterator[str]:
     """Say what happens because of a run that has ended, though its job is left out: that it has ended is a fact."""
     excluded = frozenset(unwanted)
     for each in actions:
@@ -205,6 +205,6 @@ def _recorded_all_the_same(actions: Sequence[Action], unwanted: Iterable[Address
             yield f"{each.address} is left out, but its run {each.version} has ended: that is recorded{follows}"
 
 
-def _left(left: int) -> Iterator[str]:
+def _deselected_note(left: int) -> Iterator[str]:
     if left:
         yield f"{left} more {'change is' if left == 1 else 'changes are'} left out by the selection"

@@ -8,39 +8,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.model import SUPERSEDED, Action, Op, Record, Run, Status
+from reconciler.model import SUPERSEDED, Action, Op, Record, Run, RunStatus
 from reconciler.planning.decision import Decision
-from reconciler.planning.observed import unfinished_of
-from reconciler.planning.outlook import View
+from reconciler.planning.observed import unfinished_runs_of
+from reconciler.planning.outlook import PlanContext
 
 
-def cancel(run: Run, record: Record, why: str, reason: str) -> Action:
+def make_cancel_action(run: Run, record: Record, why: str, reason: str) -> Action:
     """Return the action that stops a run; ``why`` is what is recorded as its failure."""
-    stopped = replace(run, status=Status.CANCELED, failure=why)
+    stopped = replace(run, status=RunStatus.CANCELED, failure=why)
     return Action(Op.CANCEL, record.address, version=run.id, record=record, run=stopped, reason=reason)
 
 
-def superseding(view: View, record: Record | None, decision: Decision) -> Decision:
+def cancel_superseded_runs(view: PlanContext, record: Record | None, decision: Decision) -> Decision:
     """Add to what follows for a job the stopping of its runs that are, or will be, superseded."""
-    if record is None or not view.policy.config.cancels_superseded:
+    if record is None or not view.policy.config.cancel_superseded:
         return decision
-    cancels = tuple(_cancels(view, record, decision))
+    cancels = tuple(_cancel_actions(view, record, decision))
     return replace(decision, actions=(*decision.actions, *cancels)) if cancels else decision
 
 
-def _cancels(view: View, record: Record, decision: Decision) -> Iterator[Action]:
-    coming = next((each for each in decision.actions if _takes_over(each)), None)
+def _cancel_actions(view: PlanContext, record: Record, decision: Decision) -> Iterator[Action]:
+    coming = next((each for each in decision.actions if _is_superseding(each)), None)
     newest = coming.run.id if coming and coming.run else "" if coming else record.latest
-    reason = f"{_named(newest)} {'takes' if coming else 'has taken'} its place"
-    for run in unfinished_of(view.live, record):
-        if run.status.active and run.id != newest and run.backend in view.policy.config.backends:
-            done = cancel(run, record, SUPERSEDED, reason)
+    reason = f"{_format_run(newest)} {'takes' if coming else 'has taken'} its place"
+    for run in unfinished_runs_of(view.state, record):
+        if run.status.is_active and run.id != newest and run.backend in view.policy.config.backends:
+            done = make_cancel_action(run, record, SUPERSEDED, reason)
             yield replace(done, needs=(coming.key,), known_after=coming.known_after) if coming else done
 
 
-def _takes_over(action: Action) -> bool:
+def _is_superseding(action: Action) -> bool:
     return action.op is Op.SUBMIT or (action.op is Op.ADOPT and action.run is not None)
 
 
-def _named(newest: str) -> str:
+def _format_run(newest: str) -> str:
     return f"run {newest}" if newest else "a newer run"

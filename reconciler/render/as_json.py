@@ -7,42 +7,42 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Action, Asset, Json, Op, Pending, Plan, Record, Run
+from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run
 from reconciler.planning.policy import Policy
-from reconciler.render.fields import Change, changes
-from reconciler.render.hiding import hidden_spec
-from reconciler.render.impact import Impact, impact
-from reconciler.render.phrases import sentence
+from reconciler.render.fields import FieldChange, field_changes
+from reconciler.render.hiding import hide_spec_secrets
+from reconciler.render.impact import Impact, compute_impact
+from reconciler.render.phrases import action_sentence
 
 
-def dump(value: Json) -> str:
+def dump_json(value: Json) -> str:
     """Write a JSON value for a program or a person."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def diagnostics(found: Sequence[Diagnostic], files: int) -> Json:
+def diagnostics_to_json(found: Sequence[Diagnostic], files: int) -> Json:
     """Return a validation as one document."""
-    return {"files": files, "diagnostics": [diagnostic(each) for each in found]}
+    return {"files": files, "diagnostics": [diagnostic_to_json(each) for each in found]}
 
 
-def summary(planned: Plan) -> dict[str, int]:
+def plan_summary(planned: Plan) -> dict[str, int]:
     """Count what a plan comes to: the numbers of its verdict."""
-    failed = sum(each.failed for each in planned.pending)
+    failed = sum(each.failed for each in planned.blocked)
     return {
         "changes": len(planned.actions),
         "decisions": len(planned.decisions),
         "submissions": len(planned.submissions),
         "cancels": len(planned.cancels),
-        "waiting": len(planned.pending) - failed,
+        "waiting": len(planned.blocked) - failed,
         "failed": failed,
         "drift": len(planned.drift),
-        "left_out": planned.left_out,
+        "left_out": planned.deselected_count,
     }
 
 
-def body(planned: Plan, policy: Policy) -> Json:
+def plan_body(planned: Plan, policy: Policy) -> Json:
     """Return a plan as the body of a saved plan: a pure function of what was planned, the same bytes each time."""
-    follows = impact(planned.actions)
+    follows = compute_impact(planned.actions)
     return {
         "tree": planned.source.tree,
         "state": {"name": policy.config.state, "lineage": policy.config.lineage, "target": policy.config.target},
@@ -54,30 +54,34 @@ def body(planned: Plan, policy: Policy) -> Json:
             "allow_mass_delete": policy.allow_mass_delete,
             "allow_rewind": policy.allow_rewind,
         },
-        "summary": summary(planned),
-        "actions": [action(each, follows) for each in planned.actions],
-        "pending": [pending(each) for each in planned.pending],
+        "summary": plan_summary(planned),
+        "actions": [action_to_json(each, follows) for each in planned.actions],
+        "pending": [blocked_to_json(each) for each in planned.blocked],
         "drift": list(planned.drift),
         "notes": list(planned.notes),
-        "reads": dict(planned.reads),
+        "reads": dict(planned.preconditions),
     }
 
 
-def action(each: Action, follows: Impact) -> Json:
+def action_to_json(each: Action, follows: Impact) -> Json:
     """Return an action with its reason, what decides it, and what follows from it."""
-    node, run = each.node, each.run
+    node, run = each.resolved, each.run
     return {
         "key": each.key,
         "action": str(each.op),
         "address": str(each.address),
-        "sentence": f"{sentence(each)}{follows.indirectly(each)}",
-    } | _filled(
+        "sentence": f"{action_sentence(each)}{follows.indirect_cause_clause(each)}",
+    } | _drop_empty(
         {
             "version": each.version,
             "from": str(each.moved_from) if each.moved_from else "",
             "reason": each.reason,
-            "changes": [_change(change) for change in changes(each)] if each.op is not Op.BUILD else [],
-            "impact": [{"address": str(address), "direct": direct} for address, direct in follows.follows(each)],
+            "changes": [_field_change_to_json(change) for change in field_changes(each)]
+            if each.op is not Op.BUILD
+            else [],
+            "impact": [
+                {"address": str(address), "direct": direct} for address, direct in follows.impacted_addresses(each)
+            ],
             "fingerprint": node.fingerprint if node else "",
             "references": {pointer: str(found) for pointer, found in node.references.items()} if node else {},
             "known_after": str(each.known_after) if each.known_after else "",
@@ -89,16 +93,16 @@ def action(each: Action, follows: Impact) -> Json:
     )
 
 
-def _change(each: Change) -> Json:
-    before = {} if each.sort == "added" else {"before": each.before}
-    after = {} if each.sort == "removed" else {"after": each.after}
+def _field_change_to_json(each: FieldChange) -> Json:
+    before = {} if each.change_type == "added" else {"before": each.before}
+    after = {} if each.change_type == "removed" else {"after": each.after}
     files = {"files": list(each.files)} if each.files else {}
-    return {"field": each.field, "change": each.sort, **before, **after, **files}
+    return {"field": each.field, "change": each.change_type, **before, **after, **files}
 
 
-def record(each: Record) -> Json:
+def record_to_json(each: Record) -> Json:
     """Return what is live under an address."""
-    return _filled(
+    return _drop_empty(
         {
             "address": str(each.address),
             "version": each.version,
@@ -112,27 +116,27 @@ def record(each: Record) -> Json:
             "references": {pointer: str(found) for pointer, found in each.references.items()},
             "lineage": dict(each.lineage),
             "realised": dict(each.realised),
-            "spec": hidden_spec(each.address.kind, each.spec),
+            "spec": hide_spec_secrets(each.address.kind, each.spec),
         }
     )
 
 
-def asset(each: Asset, source: str) -> Json:
+def asset_to_json(each: Asset, source: str) -> Json:
     """Return what a file declares."""
-    return _filled(
+    return _drop_empty(
         {
             "address": str(each.address),
             "version": each.version,
             "source": source,
             "references": [reference.text for reference in each.references],
-            "spec": hidden_spec(each.address.kind, each.spec),
+            "spec": hide_spec_secrets(each.address.kind, each.spec),
         }
     )
 
 
-def run(each: Run) -> Json:
+def run_to_json(each: Run) -> Json:
     """Return a run."""
-    return _filled(
+    return _drop_empty(
         {
             "run": each.id,
             "job": str(each.address),
@@ -152,7 +156,7 @@ def run(each: Run) -> Json:
     )
 
 
-def diagnostic(each: Diagnostic) -> Json:
+def diagnostic_to_json(each: Diagnostic) -> Json:
     place = each.span
     return {
         "path": place.path if place else None,
@@ -165,13 +169,13 @@ def diagnostic(each: Diagnostic) -> Json:
     }
 
 
-def pending(each: Pending) -> Json:
+def blocked_to_json(each: Blocked) -> Json:
     """Return what a plan leaves as it is, and why."""
     found = {"address": str(each.address), "failed": each.failed, "message": each.message}
     return found | ({"run": each.run.id} if each.run else {})
 
 
-def _filled(values: dict[str, Any]) -> Json:
+def _drop_empty(values: dict[str, Any]) -> Json:
     """Leave out what is empty."""
     empty: Iterable[Any] = ("", [], {}, None)
     return {name: value for name, value in values.items() if value not in empty}

@@ -5,43 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Json
-from reconciler.planning.drift import Drift, Way
-from reconciler.render.excerpt import inline
-from reconciler.render.text import counted
+from reconciler.planning.drift import Drift, DriftPolicy
+from reconciler.render.excerpt import sanitize_line
+from reconciler.render.text import pluralize
 
-FORMAT = 1
+DRIFT_FORMAT = 1
 
 
-def text(found: Sequence[Drift], notes: Sequence[str]) -> str:
+def format_drift(found: Sequence[Drift], notes: Sequence[str]) -> str:
     """Write what has drifted, then what is worth knowing beside it."""
-    return "\n".join(_lines([each for each in found if not each.local], [each for each in found if each.local], notes))
+    return "\n".join(
+        _drift_lines([each for each in found if not each.local], [each for each in found if each.local], notes)
+    )
 
 
-def _lines(drifted: Sequence[Drift], local: Sequence[Drift], notes: Sequence[str]) -> Iterator[str]:
+def _drift_lines(drifted: Sequence[Drift], local: Sequence[Drift], notes: Sequence[str]) -> Iterator[str]:
     if drifted:
-        yield f"Drift: {counted(len(drifted), 'thing')} not as recorded."
+        yield f"Drift: {pluralize(len(drifted), 'thing')} not as recorded."
         for each in drifted:
-            yield from ("", f"  {inline(f'{each.subject}: {each.message}')}", f"    {inline(each.remedy)}")
+            yield from (
+                "",
+                f"  {sanitize_line(f'{each.subject}: {each.message}')}",
+                f"    {sanitize_line(each.remedy)}",
+            )
     else:
         yield "No drift. What was looked at is as it is recorded."
     said = [*map(str, local), *notes]
     yield from ("", "Notes:") if said else ()
-    yield from (f"  {inline(each)}" for each in said)
-    if any(each.record is not None and each.way is Way.HEAL for each in drifted):
+    yield from (f"  {sanitize_line(each)}" for each in said)
+    if any(each.record is not None and each.policy is DriftPolicy.REPAIR for each in drifted):
         yield from ("", "See what apply would do with `mlgit plan --refresh`.")
 
 
-def as_json(found: Sequence[Drift], notes: Sequence[str]) -> Json:
+def drift_to_json(found: Sequence[Drift], notes: Sequence[str]) -> Json:
     """Return what has drifted as one document; ``local`` is what is missing on this machine alone."""
-    return {"format": FORMAT, "drift": [_plain(each) for each in found], "notes": list(notes)}
+    return {"format": DRIFT_FORMAT, "drift": [_drift_entry_to_json(each) for each in found], "notes": list(notes)}
 
 
-def _plain(each: Drift) -> Json:
+def _drift_entry_to_json(each: Drift) -> Json:
     return {
         "subject": each.subject,
-        "sort": each.sort,
+        "sort": each.drift_type,
         "message": each.message,
         "remedy": each.remedy,
-        "policy": str(each.way),
+        "policy": str(each.policy),
         "local": each.local,
     }

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.format.kinds import kind_named, kinds
+from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.secrecy import is_secret_at
 from reconciler.model import Json, Spec
-from reconciler.planning.masking import MARK, masked
+from reconciler.planning.masking import REDACTED_KEY, redact_spec
 
-SECRET = "(secret)"  # noqa: S105 - what stands for one
+SECRET_PLACEHOLDER = "(secret)"  # noqa: S105 - what stands for one
 
 
-def hidden(value: Json, path: Sequence[str | int] = ()) -> Json:
+def hide_secrets(value: Json, path: Sequence[str | int] = ()) -> Json:
     """Return a value, which stands at a path of a spec, with a word in place of each secret and each mark of one."""
     if isinstance(value, Mapping):
-        if value.keys() == {MARK}:
-            return SECRET
-        return {name: hidden(each, (*path, name)) for name, each in value.items()}
+        if value.keys() == {REDACTED_KEY}:
+            return SECRET_PLACEHOLDER
+        return {name: hide_secrets(each, (*path, name)) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [hidden(each, path) for each in value]
-    return SECRET if value is not None and is_secret_at(path) else value
+        return [hide_secrets(each, path) for each in value]
+    return SECRET_PLACEHOLDER if value is not None and is_secret_at(path) else value
 
 
-def hidden_spec(kind: str, spec: Spec) -> Spec:
+def hide_spec_secrets(kind: str, spec: Spec) -> Spec:
     """Return what may be shown of the spec of an asset of a kind, were it one that only a newer mlgit knows."""
-    return dict(hidden(masked(kind_named(kind), spec, "") if kind in kinds() else spec))
+    return dict(hide_secrets(redact_spec(kind_by_name(kind), spec, "") if kind in kinds() else spec))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from reconciler.model import Action, Address, Op
 
-_WITHOUT = (Op.UPDATE, Op.MOVE, Op.ARCHIVE, Op.DELETE, Op.CANCEL, Op.HEAL)
-_MOST = 3  # causes that are named
+_OPS_WITHOUT_IMPACT = (Op.UPDATE, Op.RENAME, Op.ARCHIVE, Op.DELETE, Op.CANCEL, Op.REPAIR)
+_MAX_CAUSES = 3  # causes that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +21,27 @@ class Impact:
 
     upstream: Mapping[Address, frozenset[Address]]
     downstream: Mapping[Address, frozenset[Address]]
-    _causes: dict[Address, frozenset[Address]] = field(default_factory=dict)
+    _root_causes: dict[Address, frozenset[Address]] = field(default_factory=dict)
 
-    def causes(self, address: Address) -> frozenset[Address]:
+    def root_causes(self, address: Address) -> frozenset[Address]:
         """Return where it began: what follows from nothing else and leads here, directly or not."""
         left = [address]
         while left:
             found = left[-1]
             above = self.upstream.get(found, frozenset())
-            unknown = [each for each in above if each not in self._causes]
+            unknown = [each for each in above if each not in self._root_causes]
             if unknown:
                 left += unknown
                 continue
             left.pop()
-            self._causes[found] = frozenset().union(*(self._causes[each] or {each} for each in above))
-        return self._causes[address]
+            self._root_causes[found] = frozenset().union(*(self._root_causes[each] or {each} for each in above))
+        return self._root_causes[address]
 
-    def follows(self, action: Action) -> Iterator[tuple[Address, bool]]:
+    def impacted_addresses(self, action: Action) -> Iterator[tuple[Address, bool]]:
         """Yield all that follows from an action, and whether directly; of a chain this is told where it begins."""
         address = action.address
         direct = self.downstream.get(address, frozenset())
-        if self.upstream.get(address) or not direct or action.op in (*_WITHOUT, Op.BUILD):
+        if self.upstream.get(address) or not direct or action.op in (*_OPS_WITHOUT_IMPACT, Op.BUILD):
             return
         seen, left = set(direct), list(direct)
         while left:
@@ -50,30 +50,30 @@ class Impact:
             left += new
         yield from ((each, each in direct) for each in sorted(seen - {address}))
 
-    def indirectly(self, action: Action) -> str:
+    def indirect_cause_clause(self, action: Action) -> str:
         """Say because of what something that exists changes only through others; "" where there is no such thing."""
-        if action.record is None or action.op in _WITHOUT:
+        if action.record is None or action.op in _OPS_WITHOUT_IMPACT:
             return ""
         direct = self.upstream.get(action.address, frozenset())
-        far = sorted(self.causes(action.address) - direct)
-        more = f" and {len(far) - _MOST} more" if len(far) > _MOST else ""
-        return f", indirectly because of {', '.join(map(str, far[:_MOST]))}{more}" if far else ""
+        far = sorted(self.root_causes(action.address) - direct)
+        more = f" and {len(far) - _MAX_CAUSES} more" if len(far) > _MAX_CAUSES else ""
+        return f", indirectly because of {', '.join(map(str, far[:_MAX_CAUSES]))}{more}" if far else ""
 
 
-def impact(actions: Sequence[Action]) -> Impact:
+def compute_impact(actions: Sequence[Action]) -> Impact:
     """Find what follows from what among actions."""
     changing: dict[Address, set[str]] = {}
     for each in actions:
-        if each.op not in _WITHOUT:
+        if each.op not in _OPS_WITHOUT_IMPACT:
             changing.setdefault(each.address, {""}).add(each.version)
     upstream = {
         each.address: frozenset(
             reference.address
-            for reference in each.node.asset.references
+            for reference in each.resolved.asset.references
             if reference.version in changing.get(reference.address, ()) and reference.address != each.address
         )
         for each in actions
-        if each.node is not None and each.op not in _WITHOUT
+        if each.resolved is not None and each.op not in _OPS_WITHOUT_IMPACT
     }
     downstream: dict[Address, set[Address]] = {}
     for address, above in upstream.items():

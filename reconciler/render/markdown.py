@@ -7,32 +7,34 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.model import Json, Op, Plan
 from reconciler.render import as_json, text
-from reconciler.render.excerpt import inline
-from reconciler.render.fields import shown
-from reconciler.render.phrases import SIGNS
+from reconciler.render.excerpt import sanitize_line
+from reconciler.render.fields import format_value
+from reconciler.render.phrases import OP_SIGNS
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<#|~@])")
-_MOST = 100  # actions: a comment holds 65,536 characters
+_SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
+_MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
 
 
-def plan(planned: Plan, body: Json, *, heading: str = "", folded: bool = False) -> str:
+def plan_to_markdown(planned: Plan, body: Json, *, heading: str = "", folded: bool = False) -> str:
     """Write a plan and its body; ``folded`` hides the details behind a line, as GitHub's comments can."""
-    return "\n".join(_plan(planned, body, heading, folded=folded))
+    return "\n".join(_plan_lines(planned, body, heading, folded=folded))
 
 
-def _plan(planned: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
-    yield f"### {heading}{text.verdict(as_json.summary(planned))}"
+def _plan_lines(planned: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
+    yield f"### {heading}{text.format_verdict(as_json.plan_summary(planned))}"
     actions = body["actions"]
     if actions:
         yield ""
-        yield from (f"- `{SIGNS[Op(each['action'])]}` {_plain(each['sentence'])}" for each in actions[:_MOST])
-        yield from [f"- and {len(actions) - _MOST} more"] if len(actions) > _MOST else []
-    left = [(each.failed, f"{each.address}: {each.message}") for each in planned.pending]
-    yield from _listed("Waiting", [line for failed, line in left if not failed])
-    yield from _listed("Failed, and left as it is", [line for failed, line in left if failed])
-    yield from _listed("Drift", planned.drift)
-    yield from _listed("Notes", planned.notes)
-    details = [row for each in actions[:_MOST] for row in _rows(each)]
+        yield from (
+            f"- `{OP_SIGNS[Op(each['action'])]}` {_escape_markdown(each['sentence'])}" for each in actions[:_MAX_SHOWN]
+        )
+        yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
+    left = [(each.failed, f"{each.address}: {each.message}") for each in planned.blocked]
+    yield from _section_lines("Waiting", [line for failed, line in left if not failed])
+    yield from _section_lines("Failed, and left as it is", [line for failed, line in left if failed])
+    yield from _section_lines("Drift", planned.drift)
+    yield from _section_lines("Notes", planned.notes)
+    details = [row for each in actions[:_MAX_SHOWN] for row in _field_change_rows(each)]
     if details:
         head = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]
         yield ""
@@ -41,23 +43,23 @@ def _plan(planned: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[
         yield from ["", "</details>"] if folded else []
 
 
-def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
+def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
     if lines:
         yield from ["", f"**{title}**", ""]
-        yield from (f"- {_plain(line)}" for line in lines[:_MOST])
-        yield from [f"- and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+        yield from (f"- {_escape_markdown(line)}" for line in lines[:_MAX_SHOWN])
+        yield from [f"- and {len(lines) - _MAX_SHOWN} more"] if len(lines) > _MAX_SHOWN else []
 
 
-def _rows(action: Json) -> Iterator[str]:
+def _field_change_rows(action: Json) -> Iterator[str]:
     for each in action.get("changes", ()):
-        before, after = (_cell(each[side]) if side in each else "" for side in ("before", "after"))
-        yield f"| {_plain(action['address'])} | {_plain(each['field'])} | {before} | {after} |"
+        before, after = (_table_cell(each[side]) if side in each else "" for side in ("before", "after"))
+        yield f"| {_escape_markdown(action['address'])} | {_escape_markdown(each['field'])} | {before} | {after} |"
 
 
-def _cell(value: Json) -> str:
-    return _plain(shown(value))
+def _table_cell(value: Json) -> str:
+    return _escape_markdown(format_value(value))
 
 
-def _plain(line: str) -> str:
+def _escape_markdown(line: str) -> str:
     """Write text so that nothing in it is taken for a mark, or for the name of somebody to be told."""
-    return _SPECIAL.sub(r"\\\1", inline(line)).replace("\\@", "&#64;")
+    return _SPECIAL_CHARS.sub(r"\\\1", sanitize_line(line)).replace("\\@", "&#64;")

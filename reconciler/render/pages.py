@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from reconciler.data import folder
+from reconciler.data import data_folder
 
-_SECTION = re.compile(r"^## ([a-z0-9-]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_SECTION_PATTERN = re.compile(r"^## ([a-z0-9-]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ExplainPage:
     """What there is to say of one code, in Markdown."""
 
     code: str
@@ -30,12 +30,12 @@ class Page:
         return re.split(r"\.(?= |$)", self.meaning, maxsplit=1)[0]
 
 
-def read(text: str) -> Mapping[str, Page]:
+def parse_pages(text: str) -> Mapping[str, ExplainPage]:
     """Cut the text of docs/diagnostics.md into its pages, by code."""
-    return {code: Page(code, body.strip()) for code, body in _SECTION.findall(text)}
+    return {code: ExplainPage(code, body.strip()) for code, body in _SECTION_PATTERN.findall(text)}
 
 
 @cache
-def pages() -> Mapping[str, Page]:
+def load_pages() -> Mapping[str, ExplainPage]:
     """Return the pages of every code."""
-    return read((folder("docs") / "diagnostics.md").read_text(encoding="utf-8"))
+    return parse_pages((data_folder("docs") / "diagnostics.md").read_text(encoding="utf-8"))

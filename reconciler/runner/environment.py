@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .spec import Spec
+from .spec import RunSpec
 
 # Each is about the machine, never about a person's secrets. Proxy variables stay out: they often hold passwords.
-_ALLOWED = frozenset(
+_ALLOWED_VARIABLES = frozenset(
     {
         "PATH",  # the system's own programs
         "LD_LIBRARY_PATH",  # drivers that a cluster puts elsewhere
@@ -30,24 +30,26 @@ _ALLOWED = frozenset(
 )
 _ALLOWED_PREFIX = "LC_"
 # These would take precedence over the token of the runner's own tracking server.
-_OTHER_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+_MLFLOW_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
-def allowed(own: Mapping[str, str]) -> dict[str, str]:
+def allowed_variables(own: Mapping[str, str]) -> dict[str, str]:
     """Return what of a process's own environment may be passed on: what is about the machine, nothing secret."""
-    return {name: value for name, value in own.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)}
+    return {
+        name: value for name, value in own.items() if name in _ALLOWED_VARIABLES or name.startswith(_ALLOWED_PREFIX)
+    }
 
 
-def build_environment(own: Mapping[str, str], spec: Spec, tracking: Mapping[str, str]) -> dict[str, str]:
+def command_variables(own: Mapping[str, str], spec: RunSpec, tracking: Mapping[str, str]) -> dict[str, str]:
     """Make the command's environment; where two say the same name, the later of own, spec, runner wins."""
-    variables = allowed(own)
+    variables = allowed_variables(own)
     variables["PYTHONUNBUFFERED"] = "1"  # a log that is read while the run goes on
-    variables["PATH"] = os.pathsep.join([*spec.path, variables.get("PATH", os.defpath)])
+    variables["PATH"] = os.pathsep.join([*spec.path_entries, variables.get("PATH", os.defpath)])
     variables.update(spec.environment)
     variables.update(spec.variables)
     variables["AZUREML_RUN_ID"] = spec.run
     if "MLFLOW_TRACKING_TOKEN" in tracking:
-        for name in _OTHER_CREDENTIALS:
+        for name in _MLFLOW_CREDENTIALS:
             variables.pop(name, None)
     variables.update(tracking)
     variables.setdefault("NO_PROXY", "127.0.0.1,localhost")  # a job's own proxy must not catch the tracking calls

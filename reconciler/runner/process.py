@@ -14,16 +14,16 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from .records import write_record
-from .result import LOG, Canceled, Failure, Outcome, Status, user_failure
-from .spec import Spec
+from .records import write_json_atomically
+from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure
+from .spec import RunSpec
 
-BEAT = 2.0  # seconds between two beats of the heart
-_POLL = 0.05  # seconds between two looks at a group that is on its way out
-_STOP, _ENDED = "stop", "ended"
+HEARTBEAT_SECONDS = 2.0  # seconds between two beats of the heart
+_POLL_SECONDS = 0.05  # seconds between two looks at a group that is on its way out
+_STOP_EVENT, _END_EVENT = "stop", "ended"
 
 
-class Watch:
+class RunMonitor:
     """The runner's ear and its heart: hears a request to stop, and tells the backend that it is alive."""
 
     def __init__(self, folder: Path) -> None:
@@ -32,25 +32,25 @@ class Watch:
         self._next_beat = 0.0
         self._stopped = False
 
-    def listen(self) -> None:
+    def install_signal_handlers(self) -> None:
         """Take SIGTERM and SIGINT as requests to stop, from here on."""
         for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, self._hear)
+            signal.signal(each, self._on_signal)
 
-    def pulse(self) -> None:
+    def heartbeat(self) -> None:
         """Beat if it is time to; raises Canceled after a request to stop."""
-        self._beat()
+        self._touch_heartbeat_file()
         if self._stopped:
-            raise Canceled
+            raise RunCanceledError
 
-    def ended(self) -> None:
+    def notify_ended(self) -> None:
         """Tell that the command has ended."""
-        self._events.put(_ENDED)
+        self._events.put(_END_EVENT)
 
-    def wait(self, deadline: float | None) -> str | None:
+    def wait_for_event(self, deadline: float | None) -> str | None:
         """Wait, beating, for the next thing that happens; None when the deadline (monotonic seconds) has passed."""
         while deadline is None or time.monotonic() < deadline:
-            self._beat()
+            self._touch_heartbeat_file()
             until = self._next_beat if deadline is None else min(self._next_beat, deadline)
             try:
                 return self._events.get(timeout=max(0.0, until - time.monotonic()))
@@ -60,27 +60,27 @@ class Watch:
 
     def wait_for_end(self, deadline: float) -> bool:
         """Wait for the command's end only; tell whether it came in time."""
-        while (event := self.wait(deadline)) is not None:
-            if event == _ENDED:
+        while (event := self.wait_for_event(deadline)) is not None:
+            if event == _END_EVENT:
                 return True
         return False
 
-    def _beat(self) -> None:
+    def _touch_heartbeat_file(self) -> None:
         if time.monotonic() >= self._next_beat:
             self._heartbeat.touch()
-            self._next_beat = time.monotonic() + BEAT
+            self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopped = True
-        self._events.put(_STOP)
+        self._events.put(_STOP_EVENT)
 
 
 @dataclass(frozen=True, slots=True)
-class _Child:
+class _ChildProcess:
     process: subprocess.Popen[bytes]
-    ended: threading.Thread
+    wait_thread: threading.Thread
 
-    def tell(self, number: int) -> bool:
+    def send_signal(self, number: int) -> bool:
         """Signal the whole group; tell whether anybody was there to hear it (0 only asks)."""
         try:
             os.killpg(self.process.pid, number)
@@ -89,50 +89,54 @@ class _Child:
         return True
 
 
-def execute(command: str, folder: Path, variables: Mapping[str, str], spec: Spec, watch: Watch) -> Outcome:
+def execute_command(
+    command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, watch: RunMonitor
+) -> CommandOutcome:
     """Run a shell command in a folder until it ends, its time is over or somebody stops it; leave nothing running."""
-    watch.pulse()
+    watch.heartbeat()
     deadline = None if spec.timeout is None else time.monotonic() + spec.timeout
-    child = _start(command, folder, variables, spec, watch.ended)
+    child = _start_command(command, folder, variables, spec, watch.notify_ended)
     try:
-        write_record(spec.folder / "command.json", {"pgid": child.process.pid, "pid": child.process.pid})
-        event = watch.wait(deadline)
-        if event != _ENDED:
-            _ask_to_end(child, watch, time.monotonic() + spec.grace)
+        write_json_atomically(spec.folder / "command.json", {"pgid": child.process.pid, "pid": child.process.pid})
+        event = watch.wait_for_event(deadline)
+        if event != _END_EVENT:
+            _terminate_gracefully(child, watch, time.monotonic() + spec.grace)
     finally:
-        child.tell(signal.SIGKILL)
-        child.ended.join()
+        child.send_signal(signal.SIGKILL)
+        child.wait_thread.join()
         return_code = child.process.wait()
-    return _conclude(event, return_code, spec)
+    return _make_outcome(event, return_code, spec)
 
 
-def _ask_to_end(child: _Child, watch: Watch, deadline: float) -> None:
+def _terminate_gracefully(child: _ChildProcess, watch: RunMonitor, deadline: float) -> None:
     """Ask the group politely and wait for all of it: a shell dies at once, what it started may still be saving."""
-    child.tell(signal.SIGTERM)
+    child.send_signal(signal.SIGTERM)
     if watch.wait_for_end(deadline):
         child.process.wait()
-        while child.tell(0) and time.monotonic() < deadline:
-            watch.wait(min(deadline, time.monotonic() + _POLL))
+        while child.send_signal(0) and time.monotonic() < deadline:
+            watch.wait_for_event(min(deadline, time.monotonic() + _POLL_SECONDS))
 
 
-def _conclude(event: str | None, return_code: int, spec: Spec) -> Outcome:
+def _make_outcome(event: str | None, return_code: int, spec: RunSpec) -> CommandOutcome:
     exit_code = return_code if return_code >= 0 else None
-    if event == _STOP:
-        return Outcome(Status.CANCELED, None, exit_code)
+    if event == _STOP_EVENT:
+        return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
     if event is None:
         ended_by = None if return_code >= 0 else signal.Signals(-return_code).name
         message = f"the command was stopped after {spec.timeout:g} seconds, the job's time limit"
-        return Outcome(Status.FAILED, Failure("timeout", message, exit_code, ended_by), exit_code)
+        return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, ended_by), exit_code)
     if return_code != 0:
-        return Outcome(Status.FAILED, user_failure(return_code, spec.folder / LOG), exit_code)
-    return Outcome(Status.COMPLETED, None, 0)
+        return CommandOutcome(FinalStatus.FAILED, command_failure(return_code, spec.folder / LOG_FILE), exit_code)
+    return CommandOutcome(FinalStatus.COMPLETED, None, 0)
 
 
-def _start(command: str, folder: Path, variables: Mapping[str, str], spec: Spec, on_end: Callable[[], None]) -> _Child:
+def _start_command(
+    command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, on_end: Callable[[], None]
+) -> _ChildProcess:
     """Start the command; of the runner's open files it keeps none but the lock that the backend watches it by."""
-    with (spec.folder / LOG).open("ab") as log:
+    with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
-            [_shell(), "-c", command],
+            [_find_shell(), "-c", command],
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
@@ -140,16 +144,16 @@ def _start(command: str, folder: Path, variables: Mapping[str, str], spec: Spec,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             close_fds=True,
-            pass_fds=() if spec.child_lock is None else (spec.child_lock,),
+            pass_fds=() if spec.child_lock_fd is None else (spec.child_lock_fd,),
         )
-    if spec.child_lock is not None:
-        os.close(spec.child_lock)  # from here on it is held by the command and its descendants only
-    thread = threading.Thread(target=_await_end, args=(process, on_end), daemon=True)
+    if spec.child_lock_fd is not None:
+        os.close(spec.child_lock_fd)  # from here on it is held by the command and its descendants only
+    thread = threading.Thread(target=_wait_for_exit, args=(process, on_end), daemon=True)
     thread.start()
-    return _Child(process, thread)
+    return _ChildProcess(process, thread)
 
 
-def _await_end(process: subprocess.Popen[bytes], on_end: Callable[[], None]) -> None:
+def _wait_for_exit(process: subprocess.Popen[bytes], on_end: Callable[[], None]) -> None:
     """Wait without reaping where the system can: while the body lies there, nobody else gets its number."""
     if hasattr(os, "waitid"):
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -158,6 +162,6 @@ def _await_end(process: subprocess.Popen[bytes], on_end: Callable[[], None]) -> 
     on_end()
 
 
-def _shell() -> str:
+def _find_shell() -> str:
     """Find the shell: bash as on Azure ML, else what every system has."""
     return shutil.which("bash", path="/bin:/usr/bin:/usr/local/bin") or "/bin/sh"

@@ -10,23 +10,23 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from .spec import Spec
+from .spec import RunSpec
 
-LOG = "user_logs/std_log.txt"
-METRICS = "metrics.jsonl"
-RESULT = "result.json"
+LOG_FILE = "user_logs/std_log.txt"
+METRICS_FILE = "metrics.jsonl"
+RESULT_FILE = "result.json"
 
-_LAST_LINES = 5
-_LAST_CHARACTERS = 500
+_LOG_TAIL_LINES = 5
+_LOG_TAIL_CHARACTERS = 500
 # What a shell's exit code says about the command, beyond its number.
-_SHELL_CODES = {
+_EXIT_CODE_HINTS = {
     126: "a program that the command names cannot be executed",
     127: "a program that the command names was not found",
     137: "it was killed, often because the memory ran out",
 }
 
 
-class Status(StrEnum):
+class FinalStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -41,7 +41,7 @@ class Failure:
     exit_code: int | None = None
     signal: str | None = None
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "class": self.kind,
             "message": self.message,
@@ -50,7 +50,7 @@ class Failure:
         }
 
 
-class RunFailure(Exception):  # noqa: N818 - it carries a Failure, which is the better name
+class RunFailedError(Exception):
     """Ends a run before, or instead of, its command."""
 
     def __init__(self, failure: Failure) -> None:
@@ -58,26 +58,26 @@ class RunFailure(Exception):  # noqa: N818 - it carries a Failure, which is the 
         self.failure = failure
 
 
-class Canceled(Exception):  # noqa: N818 - nothing is wrong: somebody asked for it
+class RunCanceledError(Exception):
     """Somebody asked the runner to stop before the command was started."""
 
 
-def staging_failure(message: str) -> RunFailure:
+def staging_error(message: str) -> RunFailedError:
     """Make the failure of a run whose files could not be laid out, ready to raise."""
-    return RunFailure(Failure("staging", message))
+    return RunFailedError(Failure("staging", message))
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandOutcome:
     """What became of the command; ``exit_code`` is None where a signal ended it or it never began."""
 
-    status: Status
+    status: FinalStatus
     failure: Failure | None = None
     exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
+class TrackedValues:
     """What the run logged about itself: the last value of each metric, its parameters and the user's tags."""
 
     metrics: Mapping[str, float | str] = field(default_factory=dict)
@@ -91,40 +91,40 @@ class OutputSize:
     size: int
 
 
-def now() -> str:
+def utc_timestamp() -> str:
     """Tell the time as the records write it: UTC, ISO 8601, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def user_failure(return_code: int, log: Path) -> Failure:
+def command_failure(return_code: int, log: Path) -> Failure:
     """Say how the command failed, with the end of what it printed."""
     name = Signals(-return_code).name if return_code < 0 else None
     reason = f"the command was ended by {name}" if name else f"the command ended with exit code {return_code}"
-    hint = _SHELL_CODES.get(128 - return_code if name else return_code)
-    ending = last_lines(log)
+    hint = _EXIT_CODE_HINTS.get(128 - return_code if name else return_code)
+    ending = read_log_tail(log)
     message = (
         reason + (f": {hint}" if hint else "") + (f"; its last lines:\n{ending}" if ending else "; it printed nothing")
     )
     return Failure("user", message, None if name else return_code, name)
 
 
-def last_lines(log: Path) -> str:
+def read_log_tail(log: Path) -> str:
     """Read the end of a log: at most five lines and 500 characters."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4 * _LAST_CHARACTERS))
+            file.seek(max(0, log.stat().st_size - 4 * _LOG_TAIL_CHARACTERS))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(lines[-_LAST_LINES:])[-_LAST_CHARACTERS:]
+    return "\n".join(lines[-_LOG_TAIL_LINES:])[-_LOG_TAIL_CHARACTERS:]
 
 
-def record(
-    spec: Spec,
-    outcome: Outcome,
+def make_result_document(
+    spec: RunSpec,
+    outcome: CommandOutcome,
     started: str,
-    tracked: Tracked,
+    tracked: TrackedValues,
     outputs: Mapping[str, OutputSize],
 ) -> dict[str, Any]:
     """Make the document of result.json."""
@@ -133,14 +133,14 @@ def record(
         "token": spec.token,
         "run": spec.run,
         "status": outcome.status,
-        "failure": outcome.failure.document() if outcome.failure else None,
+        "failure": outcome.failure.to_json() if outcome.failure else None,
         "started": started,
-        "ended": now(),
+        "ended": utc_timestamp(),
         "exit_code": outcome.exit_code,
         "metrics": dict(tracked.metrics),
-        "metrics_file": METRICS,
+        "metrics_file": METRICS_FILE,
         "params": dict(tracked.params),
         "tags": dict(tracked.tags),
         "outputs": {name: asdict(each) for name, each in outputs.items()},
-        "log": LOG,
+        "log": LOG_FILE,
     }

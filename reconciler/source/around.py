@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.format import config
-from reconciler.format.yaml import parse
-from reconciler.model import NOTHING
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import EMPTY_MAPPING
 
 
-def workspace_around(start: Path) -> Path:
+def find_workspace_folder(start: Path) -> Path:
     """Return the nearest folder upwards that has mlgit.yml; ``start`` itself where there is none."""
-    return next((each for each in (start, *start.parents) if (each / config.FILE).is_file()), start)
+    return next((each for each in (start, *start.parents) if (each / config.CONFIG_FILE).is_file()), start)
 
 
-def rules_around(start: Path) -> Mapping[str, str]:
+def read_workspace_rules(start: Path) -> Mapping[str, str]:
     """Return what mlgit.yml of the workspace around a folder says of rules; nothing where it says none."""
-    path = workspace_around(start) / config.FILE
-    found = config.read(parse(config.FILE, path.read_bytes())[0])[0] if path.is_file() else None
-    return found.rules if found else NOTHING
+    path = find_workspace_folder(start) / config.CONFIG_FILE
+    found = config.parse_config(parse_yaml(config.CONFIG_FILE, path.read_bytes())[0])[0] if path.is_file() else None
+    return found.rules if found else EMPTY_MAPPING

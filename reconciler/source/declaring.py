@@ -13,38 +13,39 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import Declared, together
-from reconciler.format.config import Config, Glob
+from reconciler.format.assets import AssetSet, build_asset_set
+from reconciler.format.config import Config, IncludeGlob
+from reconciler.format.document import Document
 from reconciler.format.kinds import kinds
-from reconciler.format.reading import Reading, read
-from reconciler.format.schemas import prepare
-from reconciler.format.yaml import Document, parse
-from reconciler.git.listing import Ahead, ahead
-from reconciler.model import Address, Asset, Entry, Folders, LocalPath, Reference, Tree
-from reconciler.source.workers import cores, forked
+from reconciler.format.reading import LoadedFile, load_asset_file
+from reconciler.format.schemas import compile_schemas
+from reconciler.format.yaml import parse_yaml
+from reconciler.git.listing import PrefetchedTree, prefetch_tree
+from reconciler.model import Address, Asset, LocalPath, Reference, Tree, TreeEntries, TreeEntry
+from reconciler.source.workers import core_count, fork_pool
 
-_FEW = 64  # files that one process reads in less time than a second one takes to start
-_CHUNK = 100
+_SERIAL_LIMIT = 64  # files that one process reads in less time than a second one takes to start
+_CHUNK_SIZE = 100
 
-Chosen = Sequence[tuple[str, Glob]]
+Candidates = Sequence[tuple[str, IncludeGlob]]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ParsedFile:
     """What came of one file that is, or means to be, an asset.
 
     ``seen`` names what its reading saw of the tree: files, there or not, and folders, which end in a slash.
     """
 
     path: str
-    shown: str
+    display_path: str
     address: Address | None
     asset: Asset | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    seen: tuple[str, ...] = ()
+    deps: tuple[str, ...] = ()
 
 
-class _Unread(Document):
+class _LazyDocument(Document):
     """A document that is read when something in it is asked for: most never are."""
 
     __slots__ = ("_load",)
@@ -63,7 +64,7 @@ class _Unread(Document):
 
 
 @dataclass(slots=True)
-class _Watched(Folders):
+class _TracedTree(TreeEntries):
     """Files of a tree that remember what was asked of them.
 
     A folder is not noted where only a file was asked for in its place: it could become one only by losing all that it
@@ -71,84 +72,88 @@ class _Watched(Folders):
     """
 
     tree: Tree
-    seen: set[str] = field(default_factory=set)
+    accessed: set[str] = field(default_factory=set)
 
-    def __getitem__(self, path: str) -> Entry:
+    def __getitem__(self, path: str) -> TreeEntry:
         entry = self.tree.entries.get(path)
         if entry is None:
-            if next(iter(self.tree.below(path)), None) is None:
-                self.seen.add(path)
+            if next(iter(self.tree.entries_below(path)), None) is None:
+                self.accessed.add(path)
             raise KeyError(path)
-        self.seen.add(path)
+        self.accessed.add(path)
         return entry
 
     def __iter__(self) -> Iterator[str]:
-        self.seen.add("/")
+        self.accessed.add("/")
         return iter(self.tree.entries)
 
     def __len__(self) -> int:
-        self.seen.add("/")
+        self.accessed.add("/")
         return len(self.tree.entries)
 
-    def under(self, folder: str) -> Iterable[tuple[str, Entry]]:
-        self.seen.add(f"{folder}/")
-        return self.tree.below(folder)
+    def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
+        self.accessed.add(f"{folder}/")
+        return self.tree.entries_below(folder)
 
 
-def find(tree: Tree, path: str, glob: Glob, config: Config) -> Found | None:
+def parse_file(tree: Tree, path: str, glob: IncludeGlob, config: Config) -> ParsedFile | None:
     """Read one file; None where it is nothing of ours."""
-    watched = _Watched(tree)
-    reading = read(replace(tree, entries=watched), path, glob, config.rules)
+    watched = _TracedTree(tree)
+    reading = load_asset_file(replace(tree, entries=watched), path, glob, config.rules)
     if reading is None:
         return None
-    seen = tuple(sorted(watched.seen - {path}))
-    return Found(path, tree.shown(path), reading.address, reading.asset, reading.diagnostics, seen)
+    seen = tuple(sorted(watched.accessed - {path}))
+    return ParsedFile(path, tree.display_path(path), reading.address, reading.asset, reading.diagnostics, seen)
 
 
-def find_all(tree: Tree, chosen: Chosen, config: Config) -> list[Found]:
+def parse_files(tree: Tree, chosen: Candidates, config: Config) -> list[ParsedFile]:
     """Read files, on every core where there are many; what is nothing of ours is left out."""
-    known = ahead(tree, (path for path, _ in chosen)) if len(chosen) > _FEW and cores() > 1 else None
+    known = (
+        prefetch_tree(tree, (path for path, _ in chosen)) if len(chosen) > _SERIAL_LIMIT and core_count() > 1 else None
+    )
     if known is None:
-        found = (find(tree, path, glob, config) for path, glob in chosen)
+        found = (parse_file(tree, path, glob, config) for path, glob in chosen)
         return [each for each in found if each is not None]
-    prepare(kinds())  # once, before the processes part
+    compile_schemas(kinds())  # once, before the processes part
     gc.freeze()
-    chunks = [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
-    with forked(_inherit, known, config) as pool:
-        return [each for part in pool.imap(_find_some, chunks) for each in part]
+    chunks = [chosen[start : start + _CHUNK_SIZE] for start in range(0, len(chosen), _CHUNK_SIZE)]
+    with fork_pool(_init_worker, known, config) as pool:
+        return [each for part in pool.imap(_parse_chunk, chunks) for each in part]
 
 
-def declare(tree: Tree, found: Iterable[Found]) -> Declared:
+def assemble_asset_set(tree: Tree, found: Iterable[ParsedFile]) -> AssetSet:
     """Put together what files declare."""
-    return together(_reading(tree, each) for each in found)
+    return build_asset_set(_with_lazy_document(tree, each) for each in found)
 
 
-def _reading(tree: Tree, found: Found) -> Reading:
+def _with_lazy_document(tree: Tree, found: ParsedFile) -> LoadedFile:
     def load() -> Document:
-        return parse(found.shown, tree.file(found.path))[0]
+        return parse_yaml(found.display_path, tree.read_file(found.path))[0]
 
-    return Reading(found.path, _Unread(found.shown, load), None, found.asset, found.diagnostics, found.address)
+    return LoadedFile(
+        found.path, _LazyDocument(found.display_path, load), None, found.asset, found.diagnostics, found.address
+    )
 
 
-def _handed_over(cls: type[Any]) -> None:
+def _pickle_by_fields(cls: type[Any]) -> None:
     """Let values of a class go from one process to another by their fields, which takes a third of the time."""
     names = [each.name for each in fields(cls)]
     copyreg.pickle(cls, lambda value: (cls, tuple(getattr(value, name) for name in names)))
 
 
-for _cls in (Found, Asset, Address, Reference, LocalPath):
-    _handed_over(_cls)
+for _cls in (ParsedFile, Asset, Address, Reference, LocalPath):
+    _pickle_by_fields(_cls)
 
 
-_PARENT: list[tuple[Tree, Config]] = []  # what a forked process reads from; set once, when it begins
+_FORK_INPUTS: list[tuple[Tree, Config]] = []  # what a forked process reads from; set once, when it begins
 
 
-def _inherit(known: Ahead, config: Config) -> None:
+def _init_worker(known: PrefetchedTree, config: Config) -> None:
     gc.disable()  # the process lives for a moment, and what it makes refers to nothing in a circle
-    _PARENT.append((known.opened(), config))
+    _FORK_INPUTS.append((known.open_after_fork(), config))
 
 
-def _find_some(chosen: Chosen) -> list[Found]:
-    tree, config = _PARENT[0]
-    found = (find(tree, path, glob, config) for path, glob in chosen)
+def _parse_chunk(chosen: Candidates) -> list[ParsedFile]:
+    tree, config = _FORK_INPUTS[0]
+    found = (parse_file(tree, path, glob, config) for path, glob in chosen)
     return [each for each in found if each is not None]

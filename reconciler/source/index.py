@@ -17,42 +17,42 @@ from itertools import islice
 from pathlib import Path
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Address, address_of
-from reconciler.source.diagnosed import diagnostic, plain
+from reconciler.model import Address, parse_address
+from reconciler.source.diagnosed import decode_diagnostic, encode_diagnostic
 
-_MANY = 500  # values in one question
+_MAX_SQL_VALUES = 500  # values in one question
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class CacheKey:
     """What an index holds for: the code and the settings, the tree of the files, the tree of the live state.
 
     ``nested`` are the workspaces inside this one.
     """
 
-    key: str
+    settings_key: str
     tree: str
-    state: str
-    nested: tuple[str, ...] = ()
+    state_tree: str
+    nested_workspaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexEntry:
     """What is known of one file: what it declares and uses, what its reading saw, and what is wrong in it."""
 
     path: str
     address: Address | None
     level: int
-    settled: bool
+    clean: bool
     uses: tuple[Address, ...]
-    seen: tuple[str, ...]
+    deps: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
 
 
-class Index(Mapping[Address, int]):
+class DependencyIndex(Mapping[Address, int]):
     """The index of one plan, open; as a mapping, the level in the graph of each address that a file declares."""
 
-    def __init__(self, database: sqlite3.Connection, base: Base) -> None:
+    def __init__(self, database: sqlite3.Connection, base: CacheKey) -> None:
         self._database = database
         self.base = base
 
@@ -66,54 +66,56 @@ class Index(Mapping[Address, int]):
     def __iter__(self) -> Iterator[Address]:
         """Go through the addresses."""
         rows = self._database.execute("SELECT address FROM files WHERE address IS NOT NULL")
-        return (address_of(each) for (each,) in rows)
+        return (parse_address(each) for (each,) in rows)
 
     def __len__(self) -> int:
         """Count the files that are, or mean to be, assets."""
         return int(self._database.execute("SELECT count(*) FROM files").fetchone()[0])
 
-    def readers(self, paths: Iterable[str]) -> AbstractSet[str]:
+    def files_depending_on(self, paths: Iterable[str]) -> AbstractSet[str]:
         """Return the asset files that would be read otherwise, had these paths changed."""
-        places = {place for path in paths for place in (path, *_folders(path))}
-        return {path for (path,) in self._ask("SELECT path FROM seen WHERE place IN", places)}
+        places = {place for path in paths for place in (path, *_parent_folders(path))}
+        return {path for (path,) in self._query("SELECT path FROM seen WHERE place IN", places)}
 
-    def declaring(self, addresses: Iterable[Address]) -> AbstractSet[str]:
+    def files_declaring(self, addresses: Iterable[Address]) -> AbstractSet[str]:
         """Return the files that declare addresses."""
-        return {path for (path,) in self._ask("SELECT path FROM files WHERE address IN", map(str, addresses))}
+        return {path for (path,) in self._query("SELECT path FROM files WHERE address IN", map(str, addresses))}
 
-    def declared(self, paths: Iterable[str]) -> AbstractSet[Address]:
+    def addresses_declared_in(self, paths: Iterable[str]) -> AbstractSet[Address]:
         """Return what files declare."""
-        rows = self._ask("SELECT address FROM files WHERE address IS NOT NULL AND path IN", paths)
-        return {address_of(each) for (each,) in rows}
+        rows = self._query("SELECT address FROM files WHERE address IS NOT NULL AND path IN", paths)
+        return {parse_address(each) for (each,) in rows}
 
-    def unsettled(self) -> AbstractSet[str]:
+    def dirty_files(self) -> AbstractSet[str]:
         """Return the files that are looked at each time."""
         return {path for (path,) in self._database.execute("SELECT path FROM files WHERE settled = 0")}
 
-    def loose(self) -> AbstractSet[Address]:
+    def undeclared(self) -> AbstractSet[Address]:
         """Return what is live and not declared."""
-        return {address_of(each) for (each,) in self._database.execute("SELECT address FROM loose")}
+        return {parse_address(each) for (each,) in self._database.execute("SELECT address FROM loose")}
 
     def dependents(self, addresses: AbstractSet[Address]) -> Mapping[str, Address]:
         """Return the files that use addresses, and what they declare."""
         question = "SELECT files.path, address FROM uses JOIN files ON files.path = uses.path WHERE upstream IN"
-        return {path: address_of(each) for path, each in self._ask(question, map(str, addresses)) if each is not None}
+        return {
+            path: parse_address(each) for path, each in self._query(question, map(str, addresses)) if each is not None
+        }
 
-    def alike(self, addresses: Iterable[Address]) -> AbstractSet[str]:
+    def files_declaring_ignoring_case(self, addresses: Iterable[Address]) -> AbstractSet[str]:
         """Return the files whose addresses are these, capitals aside."""
-        return {path for (path,) in self._ask("SELECT path FROM files WHERE folded IN", map(_folded, addresses))}
+        return {path for (path,) in self._query("SELECT path FROM files WHERE folded IN", map(_case_folded, addresses))}
 
-    def diagnosed(self) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
+    def files_with_diagnostics(self) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
         """Yield the files that have something to say, and what."""
         for path, problems in self._database.execute("SELECT path, problems FROM files WHERE problems != ''"):
             try:
-                yield path, tuple(map(diagnostic, json.loads(problems)))
+                yield path, tuple(map(decode_diagnostic, json.loads(problems)))
             except (ValueError, TypeError) as error:
                 raise sqlite3.DatabaseError(f"what is remembered of {path} cannot be read") from error
 
-    def _ask(self, question: str, values: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    def _query(self, question: str, values: Iterable[str]) -> Iterator[tuple[str, ...]]:
         left = iter(values)
-        while some := list(islice(left, _MANY)):
+        while some := list(islice(left, _MAX_SQL_VALUES)):
             yield from self._database.execute(f"{question} ({','.join('?' * len(some))})", some)
 
     def close(self) -> None:
@@ -121,7 +123,7 @@ class Index(Mapping[Address, int]):
         self._database.close()
 
 
-def load(path: Path, key: str) -> Index | None:
+def load_index(path: Path, key: str) -> DependencyIndex | None:
     """Open the index in a file, if there is one and it is of this code and these settings."""
     if not path.exists():
         return None
@@ -130,12 +132,12 @@ def load(path: Path, key: str) -> Index | None:
         with suppress(sqlite3.Error, ValueError, TypeError):
             ((found, tree, state, nested),) = database.execute("SELECT key, tree, state, nested FROM base")
             if found == key:
-                return Index(database, Base(found, tree, state, tuple(map(str, json.loads(nested)))))
+                return DependencyIndex(database, CacheKey(found, tree, state, tuple(map(str, json.loads(nested)))))
         database.close()
     return None
 
 
-def save(path: Path, base: Base, rows: Iterable[Row], loose: Iterable[Address]) -> None:
+def save_index(path: Path, base: CacheKey, rows: Iterable[IndexEntry], loose: Iterable[Address]) -> None:
     """Write an index anew."""
     with suppress(sqlite3.Error, OSError, UnicodeError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,19 +145,19 @@ def save(path: Path, base: Base, rows: Iterable[Row], loose: Iterable[Address]) 
         new.unlink(missing_ok=True)
         with closing(sqlite3.connect(new)) as database, database:
             database.execute("PRAGMA synchronous = OFF")  # a file that is not whole was never renamed
-            database.executescript(_TABLES)
-            _write(database, base, list(rows), loose)
+            database.executescript(_SCHEMA)
+            _write_index(database, base, list(rows), loose)
         new.replace(path)
 
 
-def update(  # noqa: PLR0913 - what is taken out and what is put in
+def update_index(  # noqa: PLR0913 - what is taken out and what is put in
     path: Path,
-    before: Base,
-    base: Base,
+    before: CacheKey,
+    base: CacheKey,
     *,
     gone: Iterable[str],
     asked: Iterable[Address],
-    rows: Sequence[Row],
+    rows: Sequence[IndexEntry],
     loose: Iterable[Address],
 ) -> None:
     """Put what a plan found out into the index that it used, unless another did so meanwhile.
@@ -168,26 +170,33 @@ def update(  # noqa: PLR0913 - what is taken out and what is put in
         database,
     ):
         database.execute("BEGIN IMMEDIATE")
-        if list(database.execute("SELECT key, tree, state FROM base")) != [(before.key, before.tree, before.state)]:
+        if list(database.execute("SELECT key, tree, state FROM base")) != [
+            (before.settings_key, before.tree, before.state_tree)
+        ]:
             return
         files = [[each] for each in gone]
         for table in ("files", "uses", "seen"):
             database.executemany(f"DELETE FROM {table} WHERE path = ?", files)  # noqa: S608 - our own names
         database.executemany("DELETE FROM loose WHERE address = ?", [[str(each)] for each in asked])
         database.execute("DELETE FROM base")
-        _write(database, base, rows, loose)
+        _write_index(database, base, rows, loose)
 
 
-def _write(database: sqlite3.Connection, base: Base, rows: Sequence[Row], loose: Iterable[Address]) -> None:
-    database.execute("INSERT INTO base VALUES (?, ?, ?, ?)", [base.key, base.tree, base.state, json.dumps(base.nested)])
-    database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", map(_file, rows))
+def _write_index(
+    database: sqlite3.Connection, base: CacheKey, rows: Sequence[IndexEntry], loose: Iterable[Address]
+) -> None:
+    database.execute(
+        "INSERT INTO base VALUES (?, ?, ?, ?)",
+        [base.settings_key, base.tree, base.state_tree, json.dumps(base.nested_workspaces)],
+    )
+    database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", map(_file_row, rows))
     uses = ((str(each), row.path) for row in rows for each in set(row.uses))
     database.executemany("INSERT INTO uses VALUES (?, ?)", uses)
-    database.executemany("INSERT INTO seen VALUES (?, ?)", ((each, row.path) for row in rows for each in row.seen))
+    database.executemany("INSERT INTO seen VALUES (?, ?)", ((each, row.path) for row in rows for each in row.deps))
     database.executemany("INSERT INTO loose VALUES (?)", ([str(each)] for each in loose))
 
 
-_TABLES = """
+_SCHEMA = """
 CREATE TABLE base (key TEXT, tree TEXT, state TEXT, nested TEXT);
 CREATE TABLE files (path TEXT PRIMARY KEY, address TEXT, folded TEXT, level INT, settled INT, problems TEXT)
     WITHOUT ROWID;
@@ -203,19 +212,19 @@ CREATE INDEX seen_of ON seen (path);
 """
 
 
-def _file(row: Row) -> tuple[str, str | None, str | None, int, bool, str]:
+def _file_row(row: IndexEntry) -> tuple[str, str | None, str | None, int, bool, str]:
     address = str(row.address) if row.address else None
-    folded = _folded(row.address) if row.address else None
-    problems = json.dumps([plain(each) for each in row.diagnostics]) if row.diagnostics else ""
-    return row.path, address, folded, row.level, row.settled, problems
+    folded = _case_folded(row.address) if row.address else None
+    problems = json.dumps([encode_diagnostic(each) for each in row.diagnostics]) if row.diagnostics else ""
+    return row.path, address, folded, row.level, row.clean, problems
 
 
-def _folders(path: str) -> Iterator[str]:
+def _parent_folders(path: str) -> Iterator[str]:
     """Yield the folders above a path as they are noted, with a slash; the topmost is the slash alone."""
     while path:
         path = posixpath.dirname(path)
         yield f"{path}/"
 
 
-def _folded(address: Address) -> str:
+def _case_folded(address: Address) -> str:
     return str(address).casefold()

@@ -7,55 +7,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.diagnostics import Diagnostic, Span, has_errors
-from reconciler.format.config import FILE
-from reconciler.format.ignoring import ignoring
+from reconciler.format.config import CONFIG_FILE
+from reconciler.format.document import Document
+from reconciler.format.ignoring import parse_ignore_patterns
 from reconciler.format.kind import Kind
-from reconciler.format.pointers import find
-from reconciler.format.recognition import recognise
-from reconciler.format.yaml import Document, parse
-from reconciler.source.disk import DiskFiles, listed
+from reconciler.format.pointers import find_value
+from reconciler.format.recognition import detect_kind
+from reconciler.format.yaml import parse_yaml
+from reconciler.source.disk import DiskFiles, expand_paths
 
 
 @dataclass(frozen=True, slots=True)
-class Lying:
+class SourceFile:
     """A file as it lies on the disk: an asset of a kind, or one that cannot be read, and why, with its bytes."""
 
     path: str
     document: Document
     kind: Kind | None
-    problems: tuple[Diagnostic, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     raw: bytes = b""
 
 
-def asset_files(top: Path, paths: Sequence[str]) -> Iterator[Lying]:
+def find_asset_files(top: Path, paths: Sequence[str]) -> Iterator[SourceFile]:
     """Yield the assets among the files and below the folders that paths name, from ``top``; a UserError for neither.
 
     Left out are hidden folders and what .gitignore, or ``assets: exclude:`` of mlgit.yml, of ``top`` name. What is no
     asset is passed over; what cannot be read is not, where it was named or speaks of Azure ML.
     """
     files = DiskFiles(top, {})
-    left_out = ignoring(_left_out(top))
-    for path in dict.fromkeys(listed(top, paths)):
+    left_out = parse_ignore_patterns(_excluded_patterns(top))
+    for path in dict.fromkeys(expand_paths(top, paths)):
         inside = not path.startswith(("/", ".."))
         if inside and path not in paths and left_out.match_file(path):
             continue
         try:
-            raw = files.file(path)
+            raw = files.read_file(path)
         except OSError as error:
             problem = Diagnostic("path-unreadable", f"the file cannot be read: {error.strerror}", Span(path))
-            yield Lying(path, Document(path, None), None, (problem,))
+            yield SourceFile(path, Document(path, None), None, (problem,))
             continue
-        document, problems = parse(path, raw)
-        kind = recognise(document.data)
+        document, problems = parse_yaml(path, raw)
+        kind = detect_kind(document.data)
         if has_errors(problems) and (kind or path in paths or b"azureml" in raw):
-            yield Lying(path, document, None, problems, raw)
+            yield SourceFile(path, document, None, problems, raw)
         elif kind:
-            yield Lying(path, document, kind, raw=raw)
+            yield SourceFile(path, document, kind, raw=raw)
 
 
-def _left_out(folder: Path) -> list[str]:
-    ignored, config = folder / ".gitignore", folder / FILE
+def _excluded_patterns(folder: Path) -> list[str]:
+    ignored, config = folder / ".gitignore", folder / CONFIG_FILE
     lines = ignored.read_text("utf-8", "replace").splitlines() if ignored.is_file() else []
-    data = parse(FILE, config.read_bytes())[0].data if config.is_file() else None
-    excluded = find(data, ("assets", "exclude"))
+    data = parse_yaml(CONFIG_FILE, config.read_bytes())[0].data if config.is_file() else None
+    excluded = find_value(data, ("assets", "exclude"))
     return lines + [str(each) for each in excluded or () if not isinstance(excluded, str)]

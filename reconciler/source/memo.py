@@ -12,11 +12,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from reconciler import format as reader
-from reconciler.data import folder
+from reconciler.data import data_folder
 from reconciler.source import outline
 
 
-class Memo:
+class ValidationCache:
     """A SQLite file; where it cannot be read or written, nothing is remembered and nothing fails."""
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class Memo:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path)) as database, database:
                 database.execute("PRAGMA synchronous = OFF")  # all that a power cut can cost is this file
-                database.execute(_TABLE)
+                database.execute(_SCHEMA)
                 database.execute("DELETE FROM readings WHERE reader != ?", [self._reader])
                 keyed = ((path, self._reader, line) for path, line in rows)
                 database.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?, ?)", keyed)
@@ -49,7 +49,7 @@ class Memo:
                 self._path.unlink()
 
 
-_TABLE = """
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (path TEXT PRIMARY KEY, reader TEXT, outline TEXT) WITHOUT ROWID
 """
 
@@ -58,6 +58,6 @@ def reader_digest() -> str:
     """Return the digest of all that reading depends on: the code of the format, and the schemas."""
     found = hashlib.sha1(usedforsecurity=False)
     sources = sorted(Path(str(reader.__file__)).parent.rglob("*.py"))
-    for path in (*sources, Path(outline.__file__), *sorted(folder("schemas").rglob("*.json"))):
+    for path in (*sources, Path(outline.__file__), *sorted(data_folder("schemas").rglob("*.json"))):
         found.update(path.read_bytes())
     return found.hexdigest()

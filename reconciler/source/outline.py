@@ -11,18 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.reading import Reading, read
+from reconciler.format.reading import LoadedFile, load_asset_file
 from reconciler.model import Address
-from reconciler.source.diagnosed import diagnostic, plain
+from reconciler.source.diagnosed import decode_diagnostic, encode_diagnostic
 from reconciler.source.disk import DiskFiles
 
-Seen = tuple[str, str]
+DepFingerprint = tuple[str, str]
 
-_ANSWERS = {True: "there", False: "not there"}
+_EXISTENCE = {True: "there", False: "not there"}
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class LocatedReference:
     """A reference that must name something, with its place."""
 
     text: str
@@ -31,7 +31,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class FileSummary:
     """One file: the address that it declares, if any, what it references, and what is wrong in it by itself.
 
     ``seen`` has the file itself and all that reading it asked for: by path, what was there (the digest of a file, or
@@ -39,116 +39,120 @@ class Outline:
     """
 
     path: str
-    claimed: bool
+    is_asset: bool
     address: Address | None = None
-    mentions: tuple[Mention, ...] = ()
+    references: tuple[LocatedReference, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    deps: Mapping[str, DepFingerprint] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Watched:
+class TracedFiles:
     """Files that remember what was asked of them, and say the same again."""
 
     files: DiskFiles
-    seen: dict[str, Seen] = field(default_factory=dict)
-    _read: dict[str, bytes] = field(default_factory=dict)
+    deps: dict[str, DepFingerprint] = field(default_factory=dict)
+    _contents: dict[str, bytes] = field(default_factory=dict)
 
-    def file(self, path: str) -> bytes:
-        if path not in self._read:
-            raw, stamp = self.files.stamped(path)
-            self._read[path] = raw
-            self.seen[path] = (digest(raw), stamp)
-        return self._read[path]
+    def read_file(self, path: str) -> bytes:
+        if path not in self._contents:
+            raw, stamp = self.files.read_with_stamp(path)
+            self._contents[path] = raw
+            self.deps[path] = (blob_oid(raw), stamp)
+        return self._contents[path]
 
     def exists(self, path: str) -> bool:
-        if path not in self.seen:
-            self.seen[path] = (_ANSWERS[self.files.exists(path)], "")
-        return self.seen[path][0] != _ANSWERS[False]
+        if path not in self.deps:
+            self.deps[path] = (_EXISTENCE[self.files.exists(path)], "")
+        return self.deps[path][0] != _EXISTENCE[False]
 
-    def shown(self, path: str) -> str:
-        return self.files.shown(path)
+    def display_path(self, path: str) -> str:
+        return self.files.display_path(path)
 
 
-def digest(raw: bytes) -> str:
+def blob_oid(raw: bytes) -> str:
     """Return the digest of a file's bytes, as Git computes it for a blob."""
     return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
 
 
-def outline(files: DiskFiles, path: str) -> Outline:
+def summarise_file(files: DiskFiles, path: str) -> FileSummary:
     """Read one file and keep its outline."""
-    watched = Watched(files)
-    reading = read(watched, path)
+    watched = TracedFiles(files)
+    reading = load_asset_file(watched, path)
     if reading is None:
-        return Outline(path, claimed=False, seen=watched.seen)
-    return Outline(path, True, reading.address, tuple(_mentions(reading)), reading.diagnostics, watched.seen)
+        return FileSummary(path, is_asset=False, deps=watched.deps)
+    return FileSummary(
+        path, True, reading.address, tuple(_locate_references(reading)), reading.diagnostics, watched.deps
+    )
 
 
-def _mentions(reading: Reading) -> Iterator[Mention]:
+def _locate_references(reading: LoadedFile) -> Iterator[LocatedReference]:
     found: dict[tuple[str, Address], list[str]] = {}
     for each in reading.asset.references if reading.asset else ():
         found.setdefault((each.text, each.address), []).append(each.pointer)
     for (text, address), pointers in found.items():
-        yield from (Mention(text, address, span) for span in reading.document.places_of(text, pointers))
+        yield from (LocatedReference(text, address, span) for span in reading.document.spans_of(text, pointers))
 
 
 @dataclass(slots=True)
-class Present:
+class DepChecker:
     """Files as they are now, each looked at once: whether what an outline saw of them is there still."""
 
     files: DiskFiles
-    _seen: dict[str, Seen] = field(default_factory=dict)
-    _there: dict[str, Seen] = field(default_factory=dict)
+    _known_content: dict[str, DepFingerprint] = field(default_factory=dict)
+    _known_existence: dict[str, DepFingerprint] = field(default_factory=dict)
 
-    def holds(self, found: Outline) -> Outline | None:
+    def revalidate(self, found: FileSummary) -> FileSummary | None:
         """Return the outline, with the stamps that files have now, where all that it saw is as it was; else None."""
-        now = {path: self._now(path, seen) for path, seen in found.seen.items()}
-        if now == found.seen:
+        now = {path: self._current_fingerprint(path, seen) for path, seen in found.deps.items()}
+        if now == found.deps:
             return found
-        same = all(now[path][0] == what for path, (what, _) in found.seen.items())
-        return replace(found, seen=now) if same else None
+        same = all(now[path][0] == what for path, (what, _) in found.deps.items())
+        return replace(found, deps=now) if same else None
 
-    def _now(self, path: str, seen: Seen) -> Seen:
-        known = self._there if seen[0] in _ANSWERS.values() else self._seen
+    def _current_fingerprint(self, path: str, seen: DepFingerprint) -> DepFingerprint:
+        known = self._known_existence if seen[0] in _EXISTENCE.values() else self._known_content
         if path not in known:
-            known[path] = self._exists(path) if known is self._there else self._content(path, seen)
+            known[path] = (
+                self._check_existence(path) if known is self._known_existence else self._check_content(path, seen)
+            )
         return known[path]
 
-    def _exists(self, path: str) -> Seen:
-        return _ANSWERS[self.files.exists(path)], ""
+    def _check_existence(self, path: str) -> DepFingerprint:
+        return _EXISTENCE[self.files.exists(path)], ""
 
-    def _content(self, path: str, seen: Seen) -> Seen:
+    def _check_content(self, path: str, seen: DepFingerprint) -> DepFingerprint:
         """Return digest and stamp of a file; one that has the stamp it had is not read for that."""
         stamp = self.files.stamp(path)
         if stamp and stamp == seen[1]:
             return seen
-        return (digest(self.files.file(path)), stamp) if self.files.exists(path) else self._exists(path)
+        return (blob_oid(self.files.read_file(path)), stamp) if self.files.exists(path) else self._check_existence(path)
 
 
-_write = json.JSONEncoder(separators=(",", ":")).encode
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def dump(found: Outline) -> str:
+def dump_summary(found: FileSummary) -> str:
     """Write an outline as one line of JSON."""
-    return _write(
+    return _encode_json(
         [
-            found.claimed,
+            found.is_asset,
             [found.address.kind, found.address.name] if found.address else None,
-            [[m.text, m.address.kind, m.address.name, m.span.line, m.span.column] for m in found.mentions],
-            [plain(each) for each in found.diagnostics],
-            found.seen,
+            [[m.text, m.address.kind, m.address.name, m.span.line, m.span.column] for m in found.references],
+            [encode_diagnostic(each) for each in found.diagnostics],
+            found.deps,
         ]
     )
 
 
-def load(path: str, shown: str, line: str) -> Outline:
+def load_summary(path: str, shown: str, line: str) -> FileSummary:
     """Read what `dump` wrote, for a file at a path."""
     claimed, address, mentions, problems, seen = json.loads(line)
-    return Outline(
+    return FileSummary(
         path,
         claimed,
         Address(*address) if address else None,
-        tuple(Mention(text, Address(kind, name), Span(shown, *at)) for text, kind, name, *at in mentions),
-        tuple(diagnostic(each) for each in problems),
+        tuple(LocatedReference(text, Address(kind, name), Span(shown, *at)) for text, kind, name, *at in mentions),
+        tuple(decode_diagnostic(each) for each in problems),
         {name: (what, stamp) for name, (what, stamp) in seen.items()},
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def pause_gc() -> Iterator[None]:
     """Hold the garbage collector off for a while; what is out of use goes by its count alone."""
     before = gc.isenabled()
     gc.disable()

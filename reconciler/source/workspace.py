@@ -8,21 +8,22 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from reconciler.diagnostics import Diagnostic, Span, failure
+from reconciler.diagnostics import Diagnostic, Span, user_error
 from reconciler.format import config as configuration
 from reconciler.format import targets
-from reconciler.format.assets import Declared
-from reconciler.format.behind import legible
-from reconciler.format.config import Config, Glob
-from reconciler.format.ignoring import ignoring
-from reconciler.format.yaml import Document, parse
+from reconciler.format.assets import AssetSet
+from reconciler.format.behind import replace_invalid_utf8
+from reconciler.format.config import Config, IncludeGlob
+from reconciler.format.document import Document
+from reconciler.format.ignoring import parse_ignore_patterns
+from reconciler.format.yaml import parse_yaml
 from reconciler.git import listing
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import Source, Tree
-from reconciler.planning.plan import Desired
-from reconciler.source.declaring import Found, declare, find_all
+from reconciler.model import SourceRevision, Tree
+from reconciler.planning.plan import DesiredState
+from reconciler.source.declaring import ParsedFile, assemble_asset_set, parse_files
 
-_YAML = (".yml", ".yaml")
+_YAML_SUFFIXES = (".yml", ".yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,86 +34,94 @@ class Workspace:
     repository: Repository
     root: str  # "" or ending in a slash
 
-    def stores(self) -> Iterator[str]:
+    def store_folders(self) -> Iterator[str]:
         """Yield the folders of the stores of all targets, from the top of the repository, as far as they lie in it."""
-        document, _ = parse(configuration.FILE, (self.folder / configuration.FILE).read_bytes())
-        for store in configuration.stores_in(document):
-            inside = _from_top(self.root, store)
+        document, _ = parse_yaml(configuration.CONFIG_FILE, (self.folder / configuration.CONFIG_FILE).read_bytes())
+        for store in configuration.store_paths(document):
+            inside = _path_from_top(self.root, store)
             if not inside.startswith(("/", "..")) and inside != "." and "\0" not in inside:
                 yield inside
 
     @property
-    def local(self) -> Path:
+    def local_folder(self) -> Path:
         """The folder for local files, shared by the repository's work trees and never tracked."""
         return self.repository.common / "mlgit"
 
 
-def find(start: Path) -> Workspace:
+def find_workspace(start: Path) -> Workspace:
     """Find the workspace that a folder is in; a UserError where there is none."""
     repository = open_repository(start)
     folder = start.resolve()
-    while not (folder / configuration.FILE).is_file():
+    while not (folder / configuration.CONFIG_FILE).is_file():
         if folder in {repository.top, folder.parent}:
-            message = f"there is no {configuration.FILE} in {start} or above it"
-            raise failure("not-a-workspace", message, "make a workspace with `mlgit init DIR`")
+            message = f"there is no {configuration.CONFIG_FILE} in {start} or above it"
+            raise user_error("not-a-workspace", message, "make a workspace with `mlgit init DIR`")
         folder = folder.parent
     inside = folder.relative_to(repository.top).as_posix()
     return Workspace(folder, repository, "" if inside == "." else f"{inside}/")
 
 
-def at_revision(workspace: Workspace, revision: str) -> tuple[Source, Tree]:
+def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevision, Tree]:
     """Return the tree of a revision."""
     commit = workspace.repository.resolve(revision)
     if not commit:
-        raise failure("revision-unknown", f"Git knows no revision {revision}", "see `git log`")
+        raise user_error("revision-unknown", f"Git knows no revision {revision}", "see `git log`")
     tree = workspace.repository.tree_of(commit)
-    return Source(commit, tree), listing.load(workspace.repository, tree, workspace.root)
+    return SourceRevision(commit, tree), listing.load_tree(workspace.repository, tree, workspace.root)
 
 
-def at_work_tree(workspace: Workspace, *, keep: bool = False, aside: Path | None = None) -> tuple[Source, Tree]:
+def tree_of_work_tree(
+    workspace: Workspace, *, keep: bool = False, aside: Path | None = None
+) -> tuple[SourceRevision, Tree]:
     """Return the tree of the files as they lie in the work tree; it is dirty where it is not that of HEAD.
 
     Without ``keep``, what is not in Git yet does not come to be there; the store never does, nor does a file that is
     put ``aside``.
     """
     head = workspace.repository.head()
-    tree = workspace.repository.work_tree(*workspace.stores(), *_inside(workspace, aside), keep=keep)
+    tree = workspace.repository.write_work_tree(
+        *workspace.store_folders(), *_repository_path(workspace, aside), keep=keep
+    )
     dirty = not head or workspace.repository.tree_of(head) != tree
-    return Source(head, tree, dirty), listing.load(workspace.repository, tree, workspace.root)
+    return SourceRevision(head, tree, dirty), listing.load_tree(workspace.repository, tree, workspace.root)
 
 
-def _inside(workspace: Workspace, file: Path | None) -> Iterator[str]:
+def _repository_path(workspace: Workspace, file: Path | None) -> Iterator[str]:
     """Yield the path of a file from the top of the repository, where it lies inside."""
     if file is not None and workspace.repository.top in (whole := file.parent.resolve() / file.name).parents:
         yield whole.relative_to(workspace.repository.top).as_posix()
 
 
-def _from_top(root: str, path: str) -> str:
+def _path_from_top(root: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(root, path))
 
 
-def read_config(tree: Tree, target: str = targets.DEFAULT) -> tuple[Document, Config | None, tuple[Diagnostic, ...]]:
+def read_config(
+    tree: Tree, target: str = targets.DEFAULT_TARGET
+) -> tuple[Document, Config | None, tuple[Diagnostic, ...]]:
     """Read mlgit.yml of a tree as it is for a target: the document, what it says, and what is wrong.
 
     Raises UserError ``not-a-workspace`` where there is none.
     """
-    path = tree.root + configuration.FILE
+    path = tree.root + configuration.CONFIG_FILE
     if path not in tree.entries:
-        message = f"{configuration.FILE} is not in Git"
-        raise failure("not-a-workspace", message, f"is it ignored? `git check-ignore -v {configuration.FILE}` tells")
-    document, unreadable = parse(configuration.FILE, tree.read(tree.entries[path].oid))
-    config, problems = configuration.read(document, target)
-    document = targets.overlaid(document, target) if config else document
-    found = (*unreadable, *problems, *_misplaced_store(tree, document, config))
+        message = f"{configuration.CONFIG_FILE} is not in Git"
+        raise user_error(
+            "not-a-workspace", message, f"is it ignored? `git check-ignore -v {configuration.CONFIG_FILE}` tells"
+        )
+    document, unreadable = parse_yaml(configuration.CONFIG_FILE, tree.read_blob(tree.entries[path].oid))
+    config, problems = configuration.parse_config(document, target)
+    document = targets.document_for_target(document, target) if config else document
+    found = (*unreadable, *problems, *_check_store_location(tree, document, config))
     return document, config, found
 
 
-def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> Iterator[Diagnostic]:
+def _check_store_location(tree: Tree, document: Document, config: Config | None) -> Iterator[Diagnostic]:
     """Yield why the store cannot be where it is said to be: Git would take it in, or it is nobody's place."""
     if config is None:
         return
-    place = document.value("/store/path")
-    inside = _from_top(tree.root, config.store)
+    place = document.value_span("/store/path")
+    inside = _path_from_top(tree.root, config.store)
     if any(part.casefold() == ".git" for part in inside.split("/")):
         message = f"the store {config.store} lies in Git's own folder"
         yield Diagnostic("store-in-git", message, place, "name a folder beside it, such as .mlgit/store")
@@ -121,51 +130,61 @@ def _misplaced_store(tree: Tree, document: Document, config: Config | None) -> I
         message = f"the store {config.store} leads out of the repository"
         hint = "a clone elsewhere would find something else there: write the whole path, or one inside"
         yield Diagnostic("store-outside", message, place, hint)
-    elif inside == "." or inside in tree.entries or any(True for _ in tree.below(inside)):
+    elif inside == "." or inside in tree.entries or any(True for _ in tree.entries_below(inside)):
         message = f"Git tracks files in {config.store}, where the store is to be"
         hint = f"name another folder, or take them out of Git: git rm -r --cached {config.store}"
         yield Diagnostic("store-tracked", message, place, hint)
 
 
-def declared(tree: Tree, config: Config) -> Declared:
+def read_asset_set(tree: Tree, config: Config) -> AssetSet:
     """Read the assets that a tree declares."""
-    return read(tree, config)[0]
+    return parse_asset_files(tree, config)[0]
 
 
-def read(tree: Tree, config: Config) -> tuple[Declared, Sequence[Found]]:
+def parse_asset_files(tree: Tree, config: Config) -> tuple[AssetSet, Sequence[ParsedFile]]:
     """Read the assets that a tree declares, and return also what came of each file by itself."""
-    files = list(candidates(tree, config))
-    found = find_all(tree, [each for each in files if legible(each[0]) == each[0]], config)
-    together = declare(tree, found)
-    unnamed = tuple(_not_utf8(legible(tree.shown(path))) for path, _ in files if legible(path) != path)
+    files = list(find_candidates(tree, config))
+    found = parse_files(tree, [each for each in files if replace_invalid_utf8(each[0]) == each[0]], config)
+    together = assemble_asset_set(tree, found)
+    unnamed = tuple(
+        _not_utf8_diagnostic(replace_invalid_utf8(tree.display_path(path)))
+        for path, _ in files
+        if replace_invalid_utf8(path) != path
+    )
     return replace(together, diagnostics=(*together.diagnostics, *unnamed)), found
 
 
-def _not_utf8(path: str) -> Diagnostic:
+def _not_utf8_diagnostic(path: str) -> Diagnostic:
     return Diagnostic("path-not-utf8", f"the name of {path} is not UTF-8", Span(path), "give the file another name")
 
 
-def desired(workspace: Workspace, source: Source, tree: Tree, found: Declared) -> Desired:
+def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, found: AssetSet) -> DesiredState:
     """Put together what planning compares with the live state."""
 
     @cache
     def ancestry(commit: str) -> bool | None:
         return workspace.repository.is_ancestor(commit, source.commit)
 
-    return Desired(source, tree, found, ancestry)
+    return DesiredState(source, tree, found, ancestry)
 
 
-def candidates(tree: Tree, config: Config, among: Iterable[str] | None = None) -> Iterator[tuple[str, Glob]]:
+def find_candidates(
+    tree: Tree, config: Config, among: Iterable[str] | None = None
+) -> Iterator[tuple[str, IncludeGlob]]:
     """Yield the files that may be assets, by path, each with the last of the globs that it falls under.
 
     ``among`` are the paths that are of interest, all by default. They must not lie in a workspace inside this one.
     """
-    include = [(ignoring([glob.pattern]), glob) for glob in config.include]
-    exclude = ignoring(config.exclude)
-    nested = nested_roots(tree) if among is None else []
+    include = [(parse_ignore_patterns([glob.pattern]), glob) for glob in config.include]
+    exclude = parse_ignore_patterns(config.exclude)
+    nested = find_nested_roots(tree) if among is None else []
     for path in sorted(tree.entries if among is None else among):
         shown = path.removeprefix(tree.root)
-        if not path.startswith(tree.root) or not path.lower().endswith(_YAML) or shown == configuration.FILE:
+        if (
+            not path.startswith(tree.root)
+            or not path.lower().endswith(_YAML_SUFFIXES)
+            or shown == configuration.CONFIG_FILE
+        ):
             continue
         if any(path.startswith(inner) for inner in nested) or exclude.match_file(shown):
             continue
@@ -174,8 +193,8 @@ def candidates(tree: Tree, config: Config, among: Iterable[str] | None = None) -
             yield path, under[-1]
 
 
-def nested_roots(tree: Tree) -> list[str]:
+def find_nested_roots(tree: Tree) -> list[str]:
     """Return the folders of the workspaces inside this one: their files are theirs."""
-    suffix = f"/{configuration.FILE}"
-    found = [path.removesuffix(configuration.FILE) for path in tree.entries if path.endswith(suffix)]
+    suffix = f"/{configuration.CONFIG_FILE}"
+    found = [path.removesuffix(configuration.CONFIG_FILE) for path in tree.entries if path.endswith(suffix)]
     return [root for root in found if root.startswith(tree.root) and root != tree.root]

@@ -5,68 +5,68 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.applying.converge import converge
-from reconciler.applying.history import trailers
-from reconciler.applying.job import Job, Result, Watch
-from reconciler.applying.world import World
-from reconciler.content.store import Store
-from reconciler.git.repository import user
-from reconciler.model import Plan, Source
-from reconciler.planning.plan import Desired
+from reconciler.applying.converge import apply_until_converged
+from reconciler.applying.history import format_trailers
+from reconciler.applying.job import ApplyListener, ApplyRequest, ApplyResult
+from reconciler.applying.world import Providers
+from reconciler.content.store import ObjectStore
+from reconciler.git.repository import user_name
+from reconciler.model import Plan, SourceRevision
+from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.planning.saved import digest
+from reconciler.planning.saved import plan_body_digest
 from reconciler.render import as_json
 from reconciler.workbench.session import Session
 
 
-def world(session: Session) -> World:
+def open_providers(session: Session) -> Providers:
     """Open everything that an apply acts on."""
-    return World(
-        local=session.workspace.local,
+    return Providers(
+        local_folder=session.workspace.local_folder,
         repository=session.workspace.repository,
         config=session.config,
-        state=session.state,
-        store=Store(session.store),
-        builder=session.builder(),
-        backends=session.backends(),
+        state_store=session.state_store,
+        store=ObjectStore(session.store_path),
+        builder=session.open_builder(),
+        backends=session.open_backends(),
     )
 
 
-def title(session: Session, plan: str = "") -> str:
+def commit_trailers(session: Session, plan: str = "") -> str:
     """Return what ends the message of every commit of an apply; ``plan`` is the digest of the plan it follows."""
-    return trailers(user(), session.source.commit, changed=session.source.dirty, plan=plan)
+    return format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=plan)
 
 
-def keep(session: Session, source: Source) -> Source:
+def keep_source(session: Session, source: SourceRevision) -> SourceRevision:
     """Keep the commit of a source reachable; a dirty tree becomes a commit that no branch has."""
     repository = session.workspace.repository
     if source.dirty:
         stored = repository.commit_tree(source.tree, source.commit, "mlgit apply --allow-dirty")
-        source = replace(source, stored=stored)
-    session.state.keep_source(source.kept)
+        source = replace(source, snapshot_commit=stored)
+    session.state_store.pin_source_commit(source.effective_commit)
     return source
 
 
-def job(session: Session, desired: Desired, policy: Policy, planned: Plan) -> Job:
+def apply_request(session: Session, desired: DesiredState, policy: Policy, planned: Plan) -> ApplyRequest:
     """Return what is to be brought about by doing a plan; the history of the live state names that plan."""
-    return Job(desired, policy, title(session, digest(as_json.body(planned, policy))))
+    return ApplyRequest(desired, policy, commit_trailers(session, plan_body_digest(as_json.plan_body(planned, policy))))
 
 
-def apply(  # noqa: PLR0913 - where, what, and who is told
+def apply_plan(  # noqa: PLR0913 - where, what, and who is told
     session: Session,
-    here: World,
-    wanted: Job,
+    here: Providers,
+    wanted: ApplyRequest,
     approved: Plan,
-    watch: Watch,
+    watch: ApplyListener,
     *,
     wait: bool = False,
     stopping: Callable[[], bool] = lambda: False,
-) -> Result:
+) -> ApplyResult:
     """Do an approved plan and what follows from it; with ``wait``, until every run has ended.
 
     Once it is ``stopping`` nothing more is begun: what is under way comes to its end and is recorded. Raises UserError
     where nothing can be done; an action that fails is in the result, and stops only what needs it.
     """
-    source = keep(session, session.source)
+    source = keep_source(session, session.source)
     wanted = replace(wanted, desired=replace(wanted.desired, source=source))
-    return converge(here, wanted, approved, watch, wait=wait, stopping=stopping)
+    return apply_until_converged(here, wanted, approved, watch, wait=wait, stopping=stopping)

@@ -5,64 +5,69 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.assets import Declared, strict, unresolved
-from reconciler.format.lowering import lowered
-from reconciler.format.yaml import parse
-from reconciler.model import Live, Record, Tree
-from reconciler.planning.graph import cycles
-from reconciler.planning.outlook import known, standing
-from reconciler.planning.plan import Desired
-from reconciler.planning.prune import farewell, leaving
+from reconciler.format.assets import AssetSet, check_references, escalate_severities
+from reconciler.format.lowering import apply_severity_overrides
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import Record, State, Tree
+from reconciler.planning.graph import find_cycles
+from reconciler.planning.outlook import existence_check, referencable
+from reconciler.planning.plan import DesiredState
+from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.source import workspace as workspaces
-from reconciler.source.uncollected import uncollected
+from reconciler.source.uncollected import pause_gc
 from reconciler.workbench.session import Session
 
 
-@uncollected()
-def checked(session: Session, live: Live) -> Desired:
+@pause_gc()
+def load_desired(session: Session, live: State) -> DesiredState:
     """Return what the source declares; everything that is wrong in it is judged."""
-    found = workspaces.declared(session.tree, session.config)
-    desired = workspaces.desired(session.workspace, session.source, session.tree, found)
-    refuse(session, examined(desired, live))
+    found = workspaces.read_asset_set(session.tree, session.config)
+    desired = workspaces.make_desired(session.workspace, session.source, session.tree, found)
+    report_diagnostics(session, desired_diagnostics(desired, live))
     return desired
 
 
-def examined(desired: Desired, live: Live) -> tuple[Diagnostic, ...]:
+def desired_diagnostics(desired: DesiredState, live: State) -> tuple[Diagnostic, ...]:
     """Return what is wrong with what the source declares, beside what is live."""
     found = desired.declared
-    gone = leaving(found, live, desired.ancestry)
-    hints = {address: farewell(record) for address, record in gone.items()}
-    emptied = _emptied(desired.tree, gone.values())
+    gone = find_removals(found, live, desired.is_ancestor)
+    hints = {address: removal_hint(record) for address, record in gone.items()}
+    emptied = _emptied_file_diagnostics(desired.tree, gone.values())
     return (
-        *strict(found.diagnostics),
+        *escalate_severities(found.diagnostics),
         *emptied,
-        *unresolved(found, known(live, gone), hints),
-        *cycles(found, standing(live)),
+        *check_references(found, referencable(live, gone), hints),
+        *find_cycles(found, existence_check(live)),
     )
 
 
-def _emptied(tree: Tree, gone: Iterable[Record]) -> Iterator[Diagnostic]:
+def _emptied_file_diagnostics(tree: Tree, gone: Iterable[Record]) -> Iterator[Diagnostic]:
     """Yield files that are there still and say nothing any more: who wants an asset to go deletes its file."""
     for record in gone:
         path = f"{tree.root}{record.source}"
-        if path in tree.entries and parse(record.source, tree.file(path))[0].data is None:
+        if path in tree.entries and parse_yaml(record.source, tree.read_file(path))[0].data is None:
             message = f"{record.address} was declared here when it was applied, and the file is empty, or no YAML, now"
             hint = f"bring back what it said (`git log -- {record.source}`); delete it if {record.address} is to go"
             yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
 
 
-def offline(session: Session) -> tuple[Declared, tuple[Diagnostic, ...]]:
+def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]]:
     """Return what the source declares and all that can be said of it without the live state."""
-    found = workspaces.declared(session.tree, session.config)
-    return found, said_offline(session, found)
+    found = workspaces.read_asset_set(session.tree, session.config)
+    return found, offline_diagnostics(session, found)
 
 
-def said_offline(session: Session, found: Declared) -> tuple[Diagnostic, ...]:
+def offline_diagnostics(session: Session, found: AssetSet) -> tuple[Diagnostic, ...]:
     """Return all that can be said of what is declared without the live state, as mlgit.yml weighs it."""
-    problems = (*found.diagnostics, *unresolved(found), *cycles(found), *session.unshared(Severity.WARNING))
-    return lowered(problems, session.config.rules)
+    problems = (
+        *found.diagnostics,
+        *check_references(found),
+        *find_cycles(found),
+        *session.affinity_problems(Severity.WARNING),
+    )
+    return apply_severity_overrides(problems, session.config.rules)
 
 
-def refuse(session: Session, problems: Sequence[Diagnostic]) -> None:
+def report_diagnostics(session: Session, problems: Sequence[Diagnostic]) -> None:
     """Have problems judged as mlgit.yml weighs them; raises UserError if any of them is an error."""
-    session.judge(session.tree, lowered(problems, session.config.rules))
+    session.on_diagnostics(session.tree, apply_severity_overrides(problems, session.config.rules))

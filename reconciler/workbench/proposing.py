@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.applying.rewind import is_newer
-from reconciler.diagnostics import failure
+from reconciler.applying.rewind import is_newer_than_rollback
+from reconciler.diagnostics import user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Live, Observation, Plan
-from reconciler.observe import check_store
-from reconciler.planning.guard import guard
-from reconciler.planning.plan import Desired
+from reconciler.model import Observation, Plan, State
+from reconciler.observe import check_store_id
+from reconciler.planning.guard import guard_plan
+from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.planning.proposal import propose
-from reconciler.render.history import rolled_back
-from reconciler.source.uncollected import uncollected
-from reconciler.workbench.judging import refuse
+from reconciler.planning.proposal import run_plan_pipeline
+from reconciler.render.history import rollback_hold_lines
+from reconciler.source.uncollected import pause_gc
+from reconciler.workbench.judging import report_diagnostics
 from reconciler.workbench.session import Session
 
 
-@uncollected()
-def made(session: Session, desired: Desired, live: Live, policy: Policy, *, refresh: bool) -> Plan:
+@pause_gc()
+def plan_session(session: Session, desired: DesiredState, live: State, policy: Policy, *, refresh: bool) -> Plan:
     """Plan, and have judged what the files, or the bounds in mlgit.yml, do not allow."""
     for address in sorted(policy.replace - desired.declared.assets.keys()):
         hint = did_you_mean(str(address), [str(each) for each in desired.declared.assets])
-        raise failure("address-unknown", f"{address} is not declared, so it cannot be done anew", hint)
-    refuse(session, session.unshared())
-    observation = _seen(session, live) if refresh else None
-    planned, problems = propose(desired, live, policy, observation)
-    refuse(session, (*problems, *guard(planned, live, policy)))
-    return replace(planned, notes=(*planned.notes, *gone_back(session, live)))
+        raise user_error("address-unknown", f"{address} is not declared, so it cannot be done anew", hint)
+    report_diagnostics(session, session.affinity_problems())
+    observation = _fetch_observation(session, live) if refresh else None
+    planned, problems = run_plan_pipeline(desired, live, policy, observation)
+    report_diagnostics(session, (*problems, *guard_plan(planned, live, policy)))
+    return replace(planned, notes=(*planned.notes, *rollback_notes(session, live)))
 
 
-def gone_back(session: Session, live: Live) -> tuple[str, ...]:
+def rollback_notes(session: Session, live: State) -> tuple[str, ...]:
     """Say that somebody went back and what waits for that; nothing where the source is newer, which ends it."""
-    newer = is_newer(session.workspace.repository, live, session.source)
-    return () if newer else rolled_back(live.rollback)
+    newer = is_newer_than_rollback(session.workspace.repository, live, session.source)
+    return () if newer else rollback_hold_lines(live.rollback)
 
 
-def _seen(session: Session, live: Live) -> Observation:
-    check_store(live, session.backends(), session.store)
-    return session.observed(live)
+def _fetch_observation(session: Session, live: State) -> Observation:
+    check_store_id(live, session.open_backends(), session.store_path)
+    return session.refresh_all(live)

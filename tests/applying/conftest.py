@@ -131,7 +131,7 @@ def hanging_index(bench: Bench) -> Iterator[HangingIndex]:
 _PACED = """
 import pathlib, threading, time
 from reconciler.builders.venv import VenvBuilder
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 
 here = pathlib.Path(__file__).parent
 
@@ -147,7 +147,7 @@ class Paced(VenvBuilder):
         deadline = time.monotonic() + 120
         while not (here / "go").exists() and time.monotonic() < deadline:
             if self.stopped.wait(0.02):
-                raise failure("build-stopped", "the build was stopped", "run `mlgit apply` again to go on")
+                raise user_error("build-stopped", "the build was stopped", "run `mlgit apply` again to go on")
         return super().build(request, progress)
 
     def stop(self):

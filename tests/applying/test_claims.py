@@ -192,7 +192,7 @@ def test_beats_keep_the_claim_of_a_long_action_alive(building, bench, paced, mlg
 def test_a_clock_that_is_set_back_by_a_day_changes_nothing(building, bench, paced, mlgit, monkeypatch):
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 86_400)
-    monkeypatch.setattr(claiming, "now", lambda: "2001-01-01T00:00:00Z")
+    monkeypatch.setattr(claiming, "utc_timestamp", lambda: "2001-01-01T00:00:00Z")
     for _ in range(2):
         second = mlgit("apply", "--auto-approve", cwd=bench.folder)
         assert second.code == 1
@@ -211,7 +211,7 @@ _SLEEPER = """
 import pathlib, signal, threading
 from reconciler.backends import local
 
-class Sleeper(local.Local):
+class Sleeper(local.LocalBackend):
     def submit(self, submission):
         order = pathlib.Path(__file__).with_name("sleep")
         if order.exists():

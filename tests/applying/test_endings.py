@@ -53,12 +53,12 @@ def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(wai
 _PLUGIN = """
 import pathlib, time
 from reconciler.backends import local
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 
-class Late(local.Local):
+class Late(local.LocalBackend):
     def submit(self, submission):
         if pathlib.Path(__file__).with_name("full").exists():
-            raise failure("backend-full", "there is no room for another run", "wait for one to end")
+            raise user_error("backend-full", "there is no room for another run", "wait for one to end")
         super().submit(submission)
 
     def cancel(self, run):

@@ -16,8 +16,8 @@ import pytest
 from workspaces import until
 
 from reconciler import backends
-from reconciler.backends import Backend, Work
-from reconciler.model import Address, Report, Run, Status
+from reconciler.backends import Backend, Task
+from reconciler.model import Address, Run, RunReport, RunStatus
 
 REGULAR = 0o100644
 
@@ -33,13 +33,13 @@ class Bench:
     @property
     def backend(self) -> Backend:
         """Open it anew, as each command of mlgit does."""
-        return backends.load({"type": self.kind}, self.store)
+        return backends.load_backend({"type": self.kind}, self.store)
 
-    def work(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **more: Any) -> Work:
+    def work(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **more: Any) -> Task:
         token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
-        run = Run(f"{name}-{token[:8]}", Address("job", name), token, "f" * 40, 1, self.kind, Status.INTENDED)
+        run = Run(f"{name}-{token[:8]}", Address("job", name), token, "f" * 40, 1, self.kind, RunStatus.INTENDED)
         code = tuple((path, str(self.put(text)), REGULAR) for path, text in (files or {}).items())
-        return Work(run, command, code, path=(str(Path(sys.executable).parent),), **more)
+        return Task(run, command, code, path_entries=(str(Path(sys.executable).parent),), **more)
 
     def put(self, text: str) -> Path:
         """Put a text into the store and return the object."""
@@ -48,34 +48,34 @@ class Bench:
         stored.write_text(text, encoding="utf-8")
         return stored
 
-    def submit(self, work: Work) -> Run:
+    def submit(self, work: Task) -> Run:
         self.started.append(work.run.id)
-        self.backend.submit(self.backend.render(work))
+        self.backend.submit(self.backend.make_submission(work))
         return work.run
 
-    def report(self, run: Run) -> Report:
+    def report(self, run: Run) -> RunReport:
         return self.backend.poll([run.id])[run.id]
 
-    def ended(self, run: Run) -> Report:
+    def ended(self, run: Run) -> RunReport:
         """Wait until a run has ended."""
-        until(lambda: not self.report(run).status.active)
+        until(lambda: not self.report(run).status.is_active)
         return self.report(run)
 
     def running(self, run: Run) -> None:
         """Wait until a run is at work and has written its first line."""
-        until(lambda: self.report(run).status is Status.RUNNING and self.log(run).endswith("\n"))
+        until(lambda: self.report(run).status is RunStatus.RUNNING and self.log(run).endswith("\n"))
 
     def log(self, run: Run) -> str:
-        path = self.backend.log(run.id)
+        path = self.backend.log_path(run.id)
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def kill_supervisor(self, run: Run) -> None:
         """Kill what looks after a run; its claim of the token says which process that is."""
         os.kill(json.loads((self.store / "claims" / run.token).read_text())["pid"], signal.SIGKILL)
-        until(lambda: not self.report(run).status.active)
+        until(lambda: not self.report(run).status.is_active)
 
 
-@pytest.fixture(params=backends.names())
+@pytest.fixture(params=backends.backend_names())
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(request.param, tmp_path / "store")
     yield bench

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from workspaces import gone, until
 
-from reconciler.model import Status
+from reconciler.model import RunStatus
 
 # A shell, a child and a grandchild that refuse polite signals, each noting its process.
 FAMILY = """
@@ -25,7 +25,7 @@ time.sleep(60)
 
 def test_rendering_is_deterministic_and_touches_nothing(bench):
     work = bench.work("echo good day", outputs={"model": {"type": "uri_folder"}})
-    assert bench.backend.render(work) == bench.backend.render(work)
+    assert bench.backend.make_submission(work) == bench.backend.make_submission(work)
     assert not bench.store.exists()
 
 
@@ -48,7 +48,7 @@ def test_what_is_rendered_is_as_it_was(bench, golden):
         variables={"EPOCHS": "3"},
         timeout=60,
     )
-    submission = bench.backend.render(work)
+    submission = bench.backend.make_submission(work)
     assert (submission.run, submission.token) == (work.run.id, work.run.token)
     text = json.dumps(submission.spec, indent=1, sort_keys=True).replace(str(Path(sys.executable).parent), "<python>")
     golden(f"backends/{bench.kind}.json", f"{text}\n")
@@ -56,9 +56,9 @@ def test_what_is_rendered_is_as_it_was(bench, golden):
 
 def test_a_run_goes_from_submitted_to_completed(bench):
     run = bench.submit(bench.work("echo good day"))
-    assert bench.report(run).status in (Status.QUEUED, Status.RUNNING, Status.COMPLETED)
+    assert bench.report(run).status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.COMPLETED)
     report = bench.ended(run)
-    assert report.status is Status.COMPLETED
+    assert report.status is RunStatus.COMPLETED
     assert report.result
     assert (report.result["token"], report.result["run"]) == (run.token, run.id)
     assert bench.log(run) == "good day\n"
@@ -80,10 +80,10 @@ def test_code_inputs_and_outputs_are_where_the_command_looks_for_them(bench):
     )
     run = bench.submit(work)
     report = bench.ended(run)
-    assert report.status is Status.COMPLETED, bench.log(run)
+    assert report.status is RunStatus.COMPLETED, bench.log(run)
     assert report.result
     assert report.result["outputs"] == {"model": {"files": 1, "size": 2}}
-    assert (bench.backend.outputs(run.id) / "model" / "a.csv").read_text() == "1\n"
+    assert (bench.backend.outputs_path(run.id) / "model" / "a.csv").read_text() == "1\n"
     assert bench.log(run) == "0.1\n"
 
 
@@ -98,17 +98,17 @@ def test_metrics_that_a_script_logs_are_one_json_object_a_line(bench):
     )
     run = bench.submit(bench.work("python log.py", {"log.py": script}))
     report = bench.ended(run)
-    assert report.status is Status.COMPLETED, bench.log(run)
+    assert report.status is RunStatus.COMPLETED, bench.log(run)
     assert report.result
     assert report.result["metrics"] == {"loss": 0.5}
-    (line,) = bench.backend.metrics(run.id).read_text(encoding="utf-8").splitlines()
+    (line,) = bench.backend.metrics_path(run.id).read_text(encoding="utf-8").splitlines()
     logged = json.loads(line)
     assert (logged["key"], logged["value"], logged["step"]) == ("loss", 0.5, 2)
 
 
 def test_a_command_that_fails_is_the_users_failure_with_its_exit_code(bench):
     report = bench.ended(bench.submit(bench.work("echo no numbers; exit 3")))
-    assert report.status is Status.FAILED
+    assert report.status is RunStatus.FAILED
     assert report.result
     assert report.result["failure"]["class"] == "user"
     assert report.result["failure"]["exit_code"] == 3
@@ -119,7 +119,7 @@ def test_a_run_is_found_by_its_token(bench):
     bench.ended(run)
     found = bench.backend.find(run.id, run.token)
     assert found
-    assert found.status is Status.COMPLETED
+    assert found.status is RunStatus.COMPLETED
 
 
 def test_an_unknown_token_is_not_found(bench):
@@ -137,7 +137,7 @@ def test_submitting_twice_runs_once(bench, tmp_path):
     bench.submit(work)
     bench.ended(run)
     bench.submit(work)
-    assert bench.ended(run).status is Status.COMPLETED
+    assert bench.ended(run).status is RunStatus.COMPLETED
     assert (tmp_path / "executions").read_text() == "x\n"
 
 
@@ -147,9 +147,9 @@ def test_polling_tells_of_many_runs_at_once(bench):
     bench.ended(bad)
     reports = bench.backend.poll([good.id, bad.id, "gone-00000000"])
     assert {run: report.status for run, report in reports.items()} == {
-        good.id: Status.COMPLETED,
-        bad.id: Status.FAILED,
-        "gone-00000000": Status.LOST,
+        good.id: RunStatus.COMPLETED,
+        bad.id: RunStatus.FAILED,
+        "gone-00000000": RunStatus.LOST,
     }
     assert bench.backend.poll([]) == {}
 
@@ -162,13 +162,13 @@ def test_cancel_stops_the_whole_tree_of_processes(bench, family):
     assert len(processes) == 3
     bench.backend.cancel(run.id)
     assert all(gone(each) for each in processes)
-    assert bench.report(run).status is Status.CANCELED
+    assert bench.report(run).status is RunStatus.CANCELED
 
 
 def test_cancel_just_after_the_submission_stops_the_run_too(bench):
     run = bench.submit(bench.work("echo $$; sleep 60"))
     bench.backend.cancel(run.id)
-    assert bench.report(run).status in (Status.CANCELED, Status.LOST)
+    assert bench.report(run).status in (RunStatus.CANCELED, RunStatus.LOST)
     assert all(gone(int(line)) for line in bench.log(run).splitlines())
 
 
@@ -176,7 +176,7 @@ def test_cancelling_a_run_that_has_ended_leaves_it_as_it_is(bench):
     run = bench.submit(bench.work("true"))
     bench.ended(run)
     bench.backend.cancel(run.id)
-    assert bench.report(run).status is Status.COMPLETED
+    assert bench.report(run).status is RunStatus.COMPLETED
     bench.backend.cancel("gone-00000000")
 
 
@@ -184,11 +184,11 @@ def test_a_run_whose_supervisor_was_killed_is_lost_and_cancel_ends_the_rest(benc
     run = bench.submit(bench.work("python family.py 2", {"family.py": FAMILY}))
     processes = family(run)
     bench.kill_supervisor(run)
-    assert bench.report(run).status is Status.LOST
+    assert bench.report(run).status is RunStatus.LOST
     assert not any(gone(each) for each in processes)
     bench.backend.cancel(run.id)
     until(lambda: all(gone(each) for each in processes))
-    assert bench.report(run).status is Status.LOST
+    assert bench.report(run).status is RunStatus.LOST
 
 
 def test_a_lost_run_is_not_begun_again_by_a_second_submission(bench, tmp_path):
@@ -198,7 +198,7 @@ def test_a_lost_run_is_not_begun_again_by_a_second_submission(bench, tmp_path):
     bench.kill_supervisor(run)
     bench.backend.cancel(run.id)
     bench.submit(work)
-    assert bench.report(run).status is Status.LOST
+    assert bench.report(run).status is RunStatus.LOST
     assert (tmp_path / "executions").read_text() == "begun\n"
 
 
@@ -214,6 +214,6 @@ def test_a_run_sees_only_what_it_is_given(bench, monkeypatch):
 
 def test_a_time_limit_ends_a_run_and_says_so(bench):
     report = bench.ended(bench.submit(bench.work("sleep 60", timeout=0.3)))
-    assert report.status is Status.FAILED
+    assert report.status is RunStatus.FAILED
     assert report.result
     assert report.result["failure"]["class"] == "timeout"

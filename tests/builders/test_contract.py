@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reconciler import builders
-from reconciler.builders import Build, Builder
+from reconciler.builders import Builder, BuiltEnvironment
 
 ADDRESS = "environment/tiny"
 UNKNOWN = "0" * 64
@@ -30,19 +30,19 @@ SPEC: Mapping[str, Any] = {
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=builders.names())
+@pytest.fixture(params=builders.builder_names())
 def builder(request: pytest.FixtureRequest, tmp_path: Path) -> Builder:
-    return builders.load(request.param, tmp_path)
+    return builders.load_builder(request.param, tmp_path)
 
 
-def build(builder: Builder, lock: str = "") -> tuple[Build, list[str]]:
+def build(builder: Builder, lock: str = "") -> tuple[BuiltEnvironment, list[str]]:
     said: list[str] = []
-    return builder.build(builder.render(ADDRESS, FINGERPRINT, SPEC, lock), said.append), said
+    return builder.build(builder.plan_build(ADDRESS, FINGERPRINT, SPEC, lock), said.append), said
 
 
-def run_in(made: Build, code: str) -> str:
+def run_in(made: BuiltEnvironment, code: str) -> str:
     """Run Python in an environment, found as a run finds it: through the PATH."""
-    program = shutil.which("python", path=":".join(made.path))
+    program = shutil.which("python", path=":".join(made.path_entries))
     assert program
     command = [program, "-c", code]
     return subprocess.run(command, env=dict(made.variables), capture_output=True, text=True, check=True).stdout.strip()
@@ -54,8 +54,8 @@ def test_a_builder_knows_its_name(builder: Builder, request: pytest.FixtureReque
 
 def test_rendering_is_deterministic_and_touches_nothing(builder: Builder, tmp_path: Path) -> None:
     before = json.dumps(SPEC)
-    first = builder.render(ADDRESS, FINGERPRINT, SPEC)
-    assert first == builder.render(ADDRESS, FINGERPRINT, json.loads(before))
+    first = builder.plan_build(ADDRESS, FINGERPRINT, SPEC)
+    assert first == builder.plan_build(ADDRESS, FINGERPRINT, json.loads(before))
     assert (first.address, first.fingerprint) == (ADDRESS, FINGERPRINT)
     assert json.dumps(SPEC) == before
     assert list(tmp_path.iterdir()) == []
@@ -74,7 +74,7 @@ def test_what_was_built_is_found_again_and_works(builder: Builder) -> None:
     assert (
         run_in(made, "import six, iniconfig, os; print(six.__version__, os.environ['GREETING'])") == "1.17.0 good day"
     )
-    assert run_in(made, "import platform; print(platform.python_version())") == made.python
+    assert run_in(made, "import platform; print(platform.python_version())") == made.python_version
 
 
 def test_a_second_build_is_a_reuse(builder: Builder) -> None:
@@ -84,16 +84,16 @@ def test_a_second_build_is_a_reuse(builder: Builder) -> None:
 
 def test_another_fingerprint_with_the_same_content_shares_the_environment(builder: Builder) -> None:
     made, _ = build(builder)
-    other = builder.build(builder.render(ADDRESS, UNKNOWN, SPEC), lambda _: None)
+    other = builder.build(builder.plan_build(ADDRESS, UNKNOWN, SPEC), lambda _: None)
     assert (other.identity, other.prefix) == (made.identity, made.prefix)
     assert other.fingerprint == UNKNOWN
 
 
 def test_a_recorded_lock_builds_the_same_again_elsewhere(builder: Builder, tmp_path: Path) -> None:
     made, _ = build(builder)
-    elsewhere = builders.load(builder.name, tmp_path / "elsewhere")
+    elsewhere = builders.load_builder(builder.name, tmp_path / "elsewhere")
     again, _ = build(elsewhere, made.lock)
-    assert (again.identity, again.lock, again.python) == (made.identity, made.lock, made.python)
+    assert (again.identity, again.lock, again.python_version) == (made.identity, made.lock, made.python_version)
     assert again.prefix != made.prefix
 
 
@@ -111,5 +111,5 @@ def test_a_half_made_environment_is_built_again(builder: Builder) -> None:
 
 def test_a_build_can_be_written_as_json_and_counted_by_hash(builder: Builder) -> None:
     made, _ = build(builder)
-    assert json.loads(json.dumps(builders.to_json(made))) == builders.to_json(made)
+    assert json.loads(json.dumps(builders.built_environment_to_json(made))) == builders.built_environment_to_json(made)
     hash(made)

@@ -29,36 +29,36 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, name: str)
 
 
 def test_ours_are_found_and_parts_of_builders_are_not() -> None:
-    assert "venv" in builders.names()
-    assert not [name for name in builders.names() if name.startswith("_")]
+    assert "venv" in builders.builder_names()
+    assert not [name for name in builders.builder_names() if name.startswith("_")]
 
 
 def test_a_misspelt_builder_gets_a_suggestion() -> None:
     with pytest.raises(UserError, match=r"no builder 'vemv' \(did you mean 'venv'\?\)") as caught:
-        builders.load("vemv")
+        builders.load_builder("vemv")
     assert caught.value.diagnostics[0].code == "builder-unknown"
 
 
 @pytest.mark.parametrize("name", ["kubernetes-operator", "os.path", "_uv", "../../etc/passwd", ""])
 def test_a_name_that_is_no_builder_gets_the_names_there_are(name: str) -> None:
     with pytest.raises(UserError, match=r"there are: .*venv"):
-        builders.load(name)
+        builders.load_builder(name)
 
 
 def test_a_plug_in_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, PLUG_IN, "pixie_plug_in")
-    assert "pixie" in builders.names()
-    assert builders.load("pixie", tmp_path).name == "pixie"
+    assert "pixie" in builders.builder_names()
+    assert builders.load_builder("pixie", tmp_path).name == "pixie"
 
 
 def test_a_broken_plug_in_is_the_plug_ins_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, "import no_such_module_at_all", "pixie_broken")
     with pytest.raises(UserError, match="'pixie' cannot be loaded from pixie_broken:Pixie") as caught:
-        builders.load("pixie", tmp_path)
+        builders.load_builder("pixie", tmp_path)
     assert caught.value.diagnostics[0].code == "builder-broken"
 
 
 def test_looking_up_names_imports_no_builder() -> None:
-    code = "import sys; from reconciler import builders; builders.names(); print('uv' in sys.modules)"
+    code = "import sys; from reconciler import builders; builders.builder_names(); print('uv' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -14,7 +14,7 @@ from reconciler.diagnostics import UserError
 
 def render(*dependencies: Any, **spec: Any) -> BuildRequest:
     asset = {"name": "x", "conda_file": {"dependencies": list(dependencies)}, **spec}
-    return builders.load("venv", Path("unused")).render("environment/x", "f" * 64, asset)
+    return builders.load_builder("venv", Path("unused")).plan_build("environment/x", "f" * 64, asset)
 
 
 def problems(*dependencies: Any, **spec: Any) -> list[str]:
@@ -46,7 +46,7 @@ def problems(*dependencies: Any, **spec: Any) -> list[str]:
     ],
 )
 def test_a_python_version_is_read_as_conda_reads_it(written: str, specifier: str) -> None:
-    assert render(written).python == specifier
+    assert render(written).requires_python == specifier
 
 
 @pytest.mark.parametrize("written", ["python=3.11|3.12", "python=three", "python>>3", "python=", "python>=3.11<3.13"])
@@ -127,8 +127,10 @@ def test_what_is_left_out_is_noted() -> None:
 
 
 def test_an_environment_of_an_image_alone_is_a_bare_python() -> None:
-    request = builders.load("venv", Path("unused")).render("environment/x", "f", {"name": "x", "image": "python:3.11"})
-    assert (request.python, request.packages, len(request.notes)) == ("", (), 1)
+    request = builders.load_builder("venv", Path("unused")).plan_build(
+        "environment/x", "f", {"name": "x", "image": "python:3.11"}
+    )
+    assert (request.requires_python, request.packages, len(request.notes)) == ("", (), 1)
 
 
 @pytest.mark.parametrize("conda_file", [{}, {"dependencies": None}, {"dependencies": [{"pip": None}]}])
@@ -146,4 +148,4 @@ def test_variables_of_the_conda_file_are_kept() -> None:
 @pytest.mark.parametrize("line", ["-e ./six", "six @ file:///six", "six==1.17.0", "--index-url https://host/simple"])
 def test_a_lock_that_could_run_code_is_refused(line: str) -> None:
     with pytest.raises(UserError, match="recorded lock has a line"):
-        builders.load("venv", Path("unused")).render("environment/x", "f", {"name": "x"}, lock=f"{line}\n")
+        builders.load_builder("venv", Path("unused")).plan_build("environment/x", "f", {"name": "x"}, lock=f"{line}\n")

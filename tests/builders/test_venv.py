@@ -118,7 +118,9 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
 
 
 def test_an_error_that_nobody_foresaw_is_passed_on() -> None:
-    said = _uv.explain("environment/x", "error: the dog ate it\n  cause: https://me:hunter2@host/\n").diagnostics[0]
+    said = _uv.error_from_stderr(
+        "environment/x", "error: the dog ate it\n  cause: https://me:hunter2@host/\n"
+    ).diagnostics[0]
     assert (said.code, said.message) == ("environment-build-failed", "environment/x: the dog ate it https://***@host/")
 
 
@@ -154,7 +156,7 @@ def test_two_builds_at_once_are_one(tmp_path: Path) -> None:
 def test_a_prefix_whose_python_is_gone_is_built_again(tmp_path: Path) -> None:
     builder = VenvBuilder(tmp_path)
     made = builder.build(wanting("six"), ignore)
-    program = Path(made.path[0]) / "python"
+    program = Path(made.path_entries[0]) / "python"
     program.unlink()
     assert builder.find(made.fingerprint) is None
     assert builder.build(wanting("six"), ignore) == made
@@ -173,9 +175,9 @@ def test_secrets_stay_out_of_what_uv_is_given(monkeypatch: pytest.MonkeyPatch) -
     for name in ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "UV_PUBLISH_TOKEN", "PYTHONPATH", "VIRTUAL_ENV", "UV_PYTHON"):
         monkeypatch.setenv(name, "hunter2")
     monkeypatch.setenv("UV_INDEX_URL", "kept")
-    answer = _uv.start([sys.executable, "-I", "-c", "import os; print(dict(os.environ))"])
-    assert "hunter2" not in answer.out
-    assert "'UV_INDEX_URL': 'kept'" in answer.out
+    answer = _uv.run_program([sys.executable, "-I", "-c", "import os; print(dict(os.environ))"])
+    assert "hunter2" not in answer.stdout
+    assert "'UV_INDEX_URL': 'kept'" in answer.stdout
 
 
 SCRIPT = """

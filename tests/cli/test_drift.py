@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from workspaces import APPLY, commit, edit, git
 
-from reconciler.format.schemas import satisfies
+from reconciler.format.schemas import is_valid_for_schema
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def policy(folder: Path, drift: str) -> None:
 def test_a_world_that_is_as_it_was_left_has_not_drifted(applied, mlgit):
     ended = mlgit("drift", "--deep", "--detailed-exitcode", cwd=applied)
     assert (ended.code, ended.out) == (0, "No drift. What was looked at is as it is recorded.\n")
-    assert satisfies(json.loads(mlgit("drift", "--format", "json", cwd=applied).out), "drift")
+    assert is_valid_for_schema(json.loads(mlgit("drift", "--format", "json", cwd=applied).out), "drift")
 
 
 def test_what_is_edited_and_not_applied_is_no_drift(applied, mlgit):
@@ -58,7 +58,7 @@ def test_what_is_gone_is_named_and_looking_changes_nothing(applied, mlgit, golde
     golden("cli/drift/gone.txt", ended.out)
     told = mlgit("drift", "--format", "json", cwd=applied).out
     golden("cli/drift/gone.json", told)
-    assert satisfies(json.loads(told), "drift")
+    assert is_valid_for_schema(json.loads(told), "drift")
     golden("cli/drift/plan.txt", mlgit("plan", "--refresh", cwd=applied).out)
     assert refs(applied) == before
     assert mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0  # the same as ever: it looks at nothing

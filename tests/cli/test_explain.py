@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reconciler.render.pages import pages
+from reconciler.render.pages import load_pages
 
 
 def test_a_code_is_explained(tmp_path, mlgit):
@@ -23,7 +23,7 @@ def test_a_code_is_understood_as_it_stands_in_a_message(tmp_path, mlgit, typed):
 
 def test_without_a_code_all_are_listed_a_line_each(tmp_path, mlgit):
     lines = mlgit("explain", cwd=tmp_path).out.splitlines()
-    assert [line.split()[0] for line in lines] == list(pages())
+    assert [line.split()[0] for line in lines] == list(load_pages())
     assert all(len(line.split()) > 2 for line in lines)
 
 

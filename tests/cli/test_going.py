@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from workspaces import until
 
-from reconciler.cli.terminal import Progressing, Terminal
-from reconciler.model import Action, Address, Event, Op, Progress, Run, Status
+from reconciler.cli.terminal import Terminal, TerminalApplyListener
+from reconciler.model import Action, Address, Event, Op, Progress, Run, RunStatus
 
 WIDTH = 80
 
@@ -32,7 +32,7 @@ def building(name: str) -> Action:
 
 def run(seconds: int, name: str = "train") -> Run:
     began = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Run(f"{name}-0a1b2c3d", Address("job", name), "", "", 1, "local", Status.RUNNING, started_at=began)
+    return Run(f"{name}-0a1b2c3d", Address("job", name), "", "", 1, "local", RunStatus.RUNNING, started_at=began)
 
 
 def drawn(shown: Console, *words: str) -> str:
@@ -47,11 +47,11 @@ def drawn(shown: Console, *words: str) -> str:
 
 def test_each_action_and_run_that_goes_on_has_a_line_with_its_time_and_last_word():
     shown = console()
-    with Progressing(terminal(shown), lambda _: "epoch 3, loss 0.25") as progress:
+    with TerminalApplyListener(terminal(shown), lambda _: "epoch 3, loss 0.25") as progress:
         for name in ("plain", "gpu"):
-            progress.event(Event(Progress.STARTED, building(name)))
-        progress.event(Event(Progress.MESSAGE, building("gpu"), "installing numpy"))
-        progress.running((run(125), run(4000, "tune")))
+            progress.on_event(Event(Progress.STARTED, building(name)))
+        progress.on_event(Event(Progress.MESSAGE, building("gpu"), "installing numpy"))
+        progress.on_running_runs((run(125), run(4000, "tune")))
         picture = drawn(shown, "plain", "numpy", "train", "tune")
     assert "environment/gpu (0 s): installing numpy" in picture
     assert "job/train (2 min 05 s): epoch 3, loss 0.25" in picture
@@ -60,24 +60,24 @@ def test_each_action_and_run_that_goes_on_has_a_line_with_its_time_and_last_word
 
 def test_what_has_ended_is_drawn_no_more():
     shown = console()
-    with Progressing(terminal(shown), lambda _: "") as progress:
-        progress.running((run(1),))
+    with TerminalApplyListener(terminal(shown), lambda _: "") as progress:
+        progress.on_running_runs((run(1),))
         drawn(shown, "job/train (1 s): run train-0a1b2c3d is running")
-        progress.running(())
-        progress.event(Event(Progress.STARTED, building("plain")))
+        progress.on_running_runs(())
+        progress.on_event(Event(Progress.STARTED, building("plain")))
         drawn(shown, "environment/plain")
-        progress.event(Event(Progress.DONE, building("plain")))
+        progress.on_event(Event(Progress.DONE, building("plain")))
         shown.file.seek(0)
         shown.file.truncate()
-        progress.event(Event(Progress.STARTED, building("gpu")))
+        progress.on_event(Event(Progress.STARTED, building("gpu")))
         assert "environment/plain" not in drawn(shown, "environment/gpu")
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_line_leaves_room_for_what_a_terminal_writes_when_it_is_interrupted(width):
     shown = console(width)
-    with Progressing(terminal(shown), lambda _: "x" * 500) as progress:
-        progress.running((run(1),))
+    with TerminalApplyListener(terminal(shown), lambda _: "x" * 500) as progress:
+        progress.on_running_runs((run(1),))
         picture = drawn(shown, "job/train")
     lines = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]|\r", "", each) for each in picture.split("\n") if "job/train" in each]
     assert {len(each) for each in lines} == {width - len("^C") - 1}
@@ -85,15 +85,15 @@ def test_a_line_leaves_room_for_what_a_terminal_writes_when_it_is_interrupted(wi
 
 def test_more_than_there_is_room_for_is_counted():
     shown = console()
-    with Progressing(terminal(shown), lambda _: "") as progress:
+    with TerminalApplyListener(terminal(shown), lambda _: "") as progress:
         for number in range(30):
-            progress.event(Event(Progress.STARTED, building(f"e{number}")))
+            progress.on_event(Event(Progress.STARTED, building(f"e{number}")))
         drawn(shown, "and 21 more")
 
 
 def test_where_nothing_can_be_drawn_each_line_is_said_once(capsys):
-    with Progressing(terminal(console(drawing=False)), lambda _: "epoch 3") as progress:
+    with TerminalApplyListener(terminal(console(drawing=False)), lambda _: "epoch 3") as progress:
         for _ in range(3):
-            progress.running((run(5),))
-        progress.event(Event(Progress.STARTED, building("plain")))
+            progress.on_running_runs((run(5),))
+        progress.on_event(Event(Progress.STARTED, building("plain")))
     assert capsys.readouterr().out == "  job/train: run train-0a1b2c3d is running: epoch 3\n"

@@ -7,8 +7,8 @@ import json
 import pytest
 from workspaces import SMALL, commit, git, write
 
-from reconciler.format.config import read
-from reconciler.format.yaml import parse
+from reconciler.format.config import parse_config
+from reconciler.format.yaml import parse_yaml
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_jobs_of_an_adopted_repository_are_run_by_hand(empty, mlgit):
 
 
 def config(folder):
-    found, problems = read(parse("mlgit.yml", (folder / "mlgit.yml").read_bytes())[0])
+    found, problems = parse_config(parse_yaml("mlgit.yml", (folder / "mlgit.yml").read_bytes())[0])
     assert problems == ()
     return found
 

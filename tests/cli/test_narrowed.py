@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from workspaces import SMALL, edit, git
 
 from reconciler.git.repository import open_repository
-from reconciler.live.state import State, Writes
+from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Address
 from reconciler.workbench import narrowed
 
@@ -95,15 +95,15 @@ def put(folder: Path, name: str, text: str) -> None:
 def touch(folder: Path, address: Address, what: str) -> None:
     """Change the record of an address as another apply might."""
     repository = open_repository(folder)
-    state = State(repository, "small", "1" * 32)
+    state = StateStore(repository, "small", "1" * 32)
     record = state.read().current.get(address)
     if record is not None:
         if what == "remove":
-            state.write(Writes(removed=(address,)), what)
+            state.write(WriteBatch(removed=(address,)), what)
         elif what == "elsewhere":
-            state.write(Writes(current=(replace(record, fingerprint="0" * 40, spec={"path": "x"}),)), what)
+            state.write(WriteBatch(current=(replace(record, fingerprint="0" * 40, spec={"path": "x"}),)), what)
         else:
-            state.write(Writes(current=(replace(record, archived=what == "archive"),)), what)
+            state.write(WriteBatch(current=(replace(record, archived=what == "archive"),)), what)
     repository.close()
 
 
@@ -171,7 +171,7 @@ def test_one_edit_reads_what_follows_from_it_and_nothing_else(applied, mlgit, re
 
 def test_nothing_is_read_where_nothing_changed(applied, mlgit, read, monkeypatch):
     first = mlgit("plan", cwd=applied)
-    monkeypatch.setattr(narrowed, "planned", lambda *_: pytest.fail("it was planned once more"))
+    monkeypatch.setattr(narrowed, "plan_incrementally", lambda *_: pytest.fail("it was planned once more"))
     read.clear()
     assert mlgit("plan", cwd=applied) == first
     assert read == []

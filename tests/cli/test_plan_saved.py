@@ -7,7 +7,7 @@ import json
 import pytest
 from workspaces import APPLY, commit, edit, git, write
 
-from reconciler.format.schemas import satisfies
+from reconciler.format.schemas import is_valid_for_schema
 
 DESCRIBED = "description: what it is for\nname:"
 
@@ -29,7 +29,7 @@ def state(folder):
 
 def test_a_plan_is_saved_in_the_published_form(saved, mlgit, golden):
     whole = json.loads((saved / "plan.json").read_text())
-    assert satisfies(whole, "plan")
+    assert is_valid_for_schema(whole, "plan")
     golden("cli/saved/plan.json", (saved / "plan.json").read_text())
     schema = mlgit("schema", "plan", cwd=saved)
     assert json.loads(schema.out)["title"] == "Saved plan"

@@ -11,7 +11,7 @@ from referencing import Registry, Resource
 from workspaces import SMALL, write
 
 from reconciler.format.kinds import kinds
-from reconciler.format.yaml import parse
+from reconciler.format.yaml import parse_yaml
 
 TEMPLATE = Path(__file__).parent.parent.parent / "workspace-template"
 
@@ -25,7 +25,7 @@ def test_without_a_kind_the_kinds_are_listed(tmp_path, mlgit):
 
 def test_the_schema_of_a_kind_works_on_its_own(tmp_path, mlgit):
     ended = mlgit("schema", "job", cwd=tmp_path)
-    job = parse("train.yml", (TEMPLATE / "jobs/train.yml").read_bytes())[0].data
+    job = parse_yaml("train.yml", (TEMPLATE / "jobs/train.yml").read_bytes())[0].data
     validator = Draft202012Validator(json.loads(ended.out))
     assert validator.is_valid(job)
     assert not validator.is_valid({**job, "comand": "x"})
@@ -76,7 +76,7 @@ def test_assets_are_looked_for_in_the_folder_that_is_named(tmp_path, mlgit):
 def test_the_editor_says_of_an_asset_what_validate_says(edited):
     validator = asset_schema(edited)
     for path in sorted(edited.rglob("*.yml")):
-        data = parse(path.name, path.read_bytes())[0].data
+        data = parse_yaml(path.name, path.read_bytes())[0].data
         assert validator.is_valid(data)
         if "azureml" in str(data.get("$schema")):
             assert not validator.is_valid({**data, "nmae": "x"})

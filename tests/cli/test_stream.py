@@ -7,12 +7,12 @@ import json
 import pytest
 from workspaces import commit, edit
 
-from reconciler.format.schemas import satisfies
+from reconciler.format.schemas import is_valid_for_schema
 
 
 def events(out: str) -> list[dict[str, object]]:
     found = [json.loads(line) for line in out.splitlines()]
-    assert [each for each in found if not satisfies(each, "event")] == []
+    assert [each for each in found if not is_valid_for_schema(each, "event")] == []
     return found
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from conformance.corpus import CORPUS, Verdict, files, judge, lay_out, mutants
 
-from reconciler.format.explain import validator
+from reconciler.format.explain import schema_validator
 from reconciler.format.kinds import kinds
-from reconciler.format.recognition import recognise
-from reconciler.format.schemas import satisfies
-from reconciler.format.yaml import parse
+from reconciler.format.recognition import detect_kind
+from reconciler.format.schemas import is_valid_for_schema
+from reconciler.format.yaml import parse_yaml
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,11 +77,13 @@ def test_of_the_accepted_changes_99_in_100_are_accepted_but_for_the_stricter_rul
 
 
 def test_the_two_validators_agree(folder, real, changed):
-    validators = {name: validator(name) for name in kinds()}
+    validators = {name: schema_validator(name) for name in kinds()}
     differing = []
     for each in (*real, *changed):
-        document, _ = parse(each.case.path, (folder / each.case.path).read_bytes())
-        kind = recognise(document.data)
-        if kind is not None and satisfies(document.data, kind.name) != validators[kind.name].is_valid(document.data):
+        document, _ = parse_yaml(each.case.path, (folder / each.case.path).read_bytes())
+        kind = detect_kind(document.data)
+        if kind is not None and is_valid_for_schema(document.data, kind.name) != validators[kind.name].is_valid(
+            document.data
+        ):
             differing.append(each.case.path)
     assert differing == []

@@ -23,7 +23,7 @@ from dvc_objects.fs.local import localfs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.content.store import Store
+from reconciler.content.store import ObjectStore
 from reconciler.diagnostics import UserError
 
 PLAIN, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
@@ -33,15 +33,15 @@ Files = list[tuple[str, int, bytes]]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore(tmp_path / "store")
 
 
-def objects(store: Store) -> list[Path]:
+def objects(store: ObjectStore) -> list[Path]:
     return sorted(path for path in (store.root / "files").rglob("*") if path.is_file())
 
 
-def read_back(store: Store, md5: str, sha256: str = "") -> Files:
+def read_back(store: ObjectStore, md5: str, sha256: str = "") -> Files:
     return [(path, mode, Path(place).read_bytes()) for path, place, mode in store.manifest(md5, sha256=sha256)]
 
 
@@ -63,14 +63,14 @@ FOLDERS = st.dictionaries(PATHS, st.tuples(st.sampled_from([PLAIN, EXECUTABLE]),
 def test_a_folder_comes_out_as_it_went_in(
     drawn: dict[str, tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    store = Store(tmp_path_factory.mktemp("store"))
+    store = ObjectStore(tmp_path_factory.mktemp("store"))
     files = [(path, mode, data) for path, (mode, data) in drawn.items()]
     content = store.put_files(files)
     assert read_back(store, content.md5, content.sha256) == sorted(files)
-    assert (content.files, content.size) == (len(files), sum(len(data) for _, _, data in files))
+    assert (content.file_count, content.size) == (len(files), sum(len(data) for _, _, data in files))
     assert store.put_files(reversed(files)) == content
-    assert store.has(content.md5)
-    assert store.verify(content.md5)
+    assert store.has_content(content.md5)
+    assert store.is_intact(content.md5)
 
 
 @settings(deadline=None, max_examples=30)
@@ -80,14 +80,14 @@ def test_a_file_is_the_same_from_disk_and_from_memory(
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
     (folder / "file").write_bytes(data)
-    from_disk = Store(folder / "one").put_path(folder / "file")
-    assert from_disk == Store(folder / "two").put_bytes("file", data)
+    from_disk = ObjectStore(folder / "one").put_path(folder / "file")
+    assert from_disk == ObjectStore(folder / "two").put_bytes("file", data)
     assert from_disk.md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
     assert from_disk.sha256 == hashlib.sha256(data).hexdigest()
-    assert (from_disk.size, from_disk.files) == (len(data), 1)
+    assert (from_disk.size, from_disk.file_count) == (len(data), 1)
 
 
-def test_a_large_file_is_digested_piece_by_piece(store: Store, tmp_path: Path) -> None:
+def test_a_large_file_is_digested_piece_by_piece(store: ObjectStore, tmp_path: Path) -> None:
     data = os.urandom((1 << 20) * 2 + 17)
     (tmp_path / "large").write_bytes(data)
     content = store.put_path(tmp_path / "large")
@@ -95,7 +95,7 @@ def test_a_large_file_is_digested_piece_by_piece(store: Store, tmp_path: Path) -
     assert Path(store.manifest(content.md5)[0][1]).read_bytes() == data
 
 
-def test_a_folder_on_disk_is_the_same_as_from_memory(store: Store, tmp_path: Path) -> None:
+def test_a_folder_on_disk_is_the_same_as_from_memory(store: ObjectStore, tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "sub" / "empty folder").mkdir(parents=True)
     (source / "sub" / "é 名.txt").write_bytes(b"unicode")
@@ -106,30 +106,30 @@ def test_a_folder_on_disk_is_the_same_as_from_memory(store: Store, tmp_path: Pat
     assert store.put_path(source) == store.put_files(files)
 
 
-def test_an_empty_folder_is_a_content_too(store: Store, tmp_path: Path) -> None:
+def test_an_empty_folder_is_a_content_too(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     content = store.put_path(tmp_path / "empty")
     assert content.md5.endswith(".dir")
-    assert (content.files, content.size, store.manifest(content.md5)) == (0, 0, ())
-    assert store.has(content.md5)
+    assert (content.file_count, content.size, store.manifest(content.md5)) == (0, 0, ())
+    assert store.has_content(content.md5)
     store.export(content.md5, tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []
 
 
-def test_a_single_file_is_one_row_under_the_name_given(store: Store) -> None:
+def test_a_single_file_is_one_row_under_the_name_given(store: ObjectStore) -> None:
     content = store.put_bytes("iris.csv", b"1,2")
     [(name, place, mode)] = store.manifest(content.md5, "iris.csv")
     assert (name, mode, Path(place).read_bytes()) == ("iris.csv", PLAIN, b"1,2")
     assert Path(place).is_absolute()
 
 
-def test_objects_are_read_only_and_no_draft_is_left(store: Store) -> None:
+def test_objects_are_read_only_and_no_draft_is_left(store: ObjectStore) -> None:
     store.put_files([("a", EXECUTABLE, b"a"), ("b", PLAIN, b"b")])
     assert [stat.S_IMODE(path.stat().st_mode) for path in objects(store)] == [0o444] * 3
     assert list((store.root / "tmp").iterdir()) == []
 
 
-def test_putting_the_same_again_copies_nothing(store: Store, tmp_path: Path) -> None:
+def test_putting_the_same_again_copies_nothing(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"same")
     store.put_path(tmp_path / "file")
     before = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in objects(store)]
@@ -138,7 +138,7 @@ def test_putting_the_same_again_copies_nothing(store: Store, tmp_path: Path) -> 
     assert [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in objects(store)] == before
 
 
-def test_an_executable_stays_executable(store: Store, tmp_path: Path) -> None:
+def test_an_executable_stays_executable(store: ObjectStore, tmp_path: Path) -> None:
     script = b"#!/bin/sh\necho ran\n"
     content = store.put_files([("bin/run", EXECUTABLE, script), ("data", PLAIN, b"")])
     assert [mode for _, _, mode in store.manifest(content.md5)] == [EXECUTABLE, PLAIN]
@@ -148,7 +148,7 @@ def test_an_executable_stays_executable(store: Store, tmp_path: Path) -> None:
     assert not os.access(tmp_path / "copy" / "data", os.X_OK)
 
 
-def test_folders_that_differ_in_a_mode_only_are_told_apart_by_sha256(store: Store) -> None:
+def test_folders_that_differ_in_a_mode_only_are_told_apart_by_sha256(store: ObjectStore) -> None:
     executable = store.put_files([("run", EXECUTABLE, b"x")])
     plain = store.put_files([("run", PLAIN, b"x")])
     assert executable.md5 == plain.md5  # dvc's key does not know modes
@@ -166,11 +166,11 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def dvc_cache(store: Store) -> LocalHashFileDB:
+def dvc_cache(store: ObjectStore) -> LocalHashFileDB:
     return LocalHashFileDB(localfs, str(store.root / "files" / "md5"))  # type: ignore[no-untyped-call]
 
 
-def test_dvc_reads_what_we_put(store: Store, source: Path, tmp_path: Path) -> None:
+def test_dvc_reads_what_we_put(store: ObjectStore, source: Path, tmp_path: Path) -> None:
     cache = dvc_cache(store)
     folder = load(cache, HashInfo("md5", store.put_path(source).md5))
     checkout(str(tmp_path / "copy"), localfs, folder, cache)
@@ -178,7 +178,7 @@ def test_dvc_reads_what_we_put(store: Store, source: Path, tmp_path: Path) -> No
     assert (tmp_path / "copy" / "sub" / "b").read_bytes() == b"two"
 
 
-def test_we_read_what_dvc_put(store: Store, source: Path) -> None:
+def test_we_read_what_dvc_put(store: ObjectStore, source: Path) -> None:
     cache = dvc_cache(store)
     staging, _, folder = build(cache, str(source), localfs, "md5")
     assert folder.hash_info
@@ -186,32 +186,32 @@ def test_we_read_what_dvc_put(store: Store, source: Path) -> None:
     before = objects(store)
     content = store.put_path(source)
     assert content.md5 == folder.hash_info.value
-    assert store.verify(content.md5)
+    assert store.is_intact(content.md5)
     assert objects(store) == before
     assert read_back(store, content.md5) == [("sub/b", PLAIN, b"two"), ("é.txt", PLAIN, b"one")]
 
 
-def test_what_is_not_there_is_missing(store: Store) -> None:
+def test_what_is_not_there_is_missing(store: ObjectStore) -> None:
     here = store.put_files([("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
     file = store.put_bytes("c", b"c")
-    assert store.missing([here.md5, ABSENT, file.md5, ABSENT, f"{ABSENT}.dir"]) == (ABSENT, f"{ABSENT}.dir")
+    assert store.missing_keys([here.md5, ABSENT, file.md5, ABSENT, f"{ABSENT}.dir"]) == (ABSENT, f"{ABSENT}.dir")
     Path(store.manifest(here.md5)[0][1]).unlink()
-    assert not store.has(here.md5)  # a folder is there when all of its files are
-    assert not store.verify(here.md5)
-    assert Store(store.root / "nowhere").missing([file.md5]) == (file.md5,)
+    assert not store.has_content(here.md5)  # a folder is there when all of its files are
+    assert not store.is_intact(here.md5)
+    assert ObjectStore(store.root / "nowhere").missing_keys([file.md5]) == (file.md5,)
 
 
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])
-def test_a_damaged_file_is_noticed_and_mended_by_putting_it_again(store: Store, damage: bytes) -> None:
+def test_a_damaged_file_is_noticed_and_mended_by_putting_it_again(store: ObjectStore, damage: bytes) -> None:
     files = [("a", PLAIN, b"the bytes")]
     content = store.put_files(files)
     place = Path(store.manifest(content.md5)[0][1])
     place.chmod(0o644)
     place.write_bytes(damage)
-    assert not store.verify(content.md5)
+    assert not store.is_intact(content.md5)
     assert place.exists()
     assert store.put_files(files) == content
-    assert store.verify(content.md5)
+    assert store.is_intact(content.md5)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_damaged_file_is_noticed_and_mended_by_putting_it_again(store: Store, 
         b'[{"md5": "../../../etc/passwd", "relpath": "a"}]',
     ],
 )
-def test_a_listing_that_is_damaged_or_hostile_is_refused(store: Store, listing: bytes, tmp_path: Path) -> None:
+def test_a_listing_that_is_damaged_or_hostile_is_refused(store: ObjectStore, listing: bytes, tmp_path: Path) -> None:
     content = store.put_files([])
     [place] = objects(store)
     place.chmod(0o644)
@@ -231,40 +231,40 @@ def test_a_listing_that_is_damaged_or_hostile_is_refused(store: Store, listing: 
     with pytest.raises(UserError) as caught:
         store.manifest(content.md5)
     assert code_of(caught) == "content-corrupt"
-    assert not store.has(content.md5)
-    assert not store.verify(content.md5)
+    assert not store.has_content(content.md5)
+    assert not store.is_intact(content.md5)
     with pytest.raises(UserError):
         store.export(content.md5, tmp_path / "copy")
 
 
-def test_a_manifest_of_what_is_not_there_says_so(store: Store) -> None:
+def test_a_manifest_of_what_is_not_there_says_so(store: ObjectStore) -> None:
     with pytest.raises(UserError) as caught:
         store.manifest(f"{ABSENT}.dir")
     assert code_of(caught) == "content-missing"
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "ABC", ABSENT + ".DIR", "0" * 33])
-def test_a_key_that_is_none_is_refused(store: Store, key: str) -> None:
-    for use in (store.has, store.manifest, store.verify):
+def test_a_key_that_is_none_is_refused(store: ObjectStore, key: str) -> None:
+    for use in (store.has_content, store.manifest, store.is_intact):
         with pytest.raises(UserError) as caught:
             use(key)
         assert code_of(caught) == "content-key-invalid"
 
 
-def test_an_export_is_a_copy_that_may_be_written_to(store: Store, tmp_path: Path) -> None:
+def test_an_export_is_a_copy_that_may_be_written_to(store: ObjectStore, tmp_path: Path) -> None:
     content = store.put_files([("sub/a", PLAIN, b"a"), ("link", LINK, b"sub/a")])
     target = tmp_path / "new" / "copy"
     store.export(content.md5, target)
     assert (target / "link").read_bytes() == b"a"
     assert (target / "link").is_symlink()
     (target / "sub" / "a").write_bytes(b"changed")
-    assert store.verify(content.md5)
+    assert store.is_intact(content.md5)
     assert [path.name for path in target.parent.iterdir()] == ["copy"]
     store.export(store.put_bytes("b", b"b").md5, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"b"
 
 
-def test_an_export_overwrites_nothing_and_leaves_nothing_half(store: Store, tmp_path: Path) -> None:
+def test_an_export_overwrites_nothing_and_leaves_nothing_half(store: ObjectStore, tmp_path: Path) -> None:
     content = store.put_files([("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
     out = tmp_path / "out"
     out.mkdir()
@@ -281,46 +281,46 @@ def test_an_export_overwrites_nothing_and_leaves_nothing_half(store: Store, tmp_
 def test_the_store_keeps_one_id_whoever_asks_first(tmp_path: Path) -> None:
     root = tmp_path / "store"
     with ThreadPoolExecutor(8) as pool:
-        ids = set(pool.map(lambda _: Store(root).id, range(32)))
+        ids = set(pool.map(lambda _: ObjectStore(root).id, range(32)))
     assert len(ids) == 1
     assert len(ids.pop()) == 32
-    assert Store(tmp_path / "other").id != Store(root).id
+    assert ObjectStore(tmp_path / "other").id != ObjectStore(root).id
     assert list((root / "tmp").iterdir()) == []
 
 
 def test_looking_into_a_store_makes_nothing(tmp_path: Path) -> None:
-    Store(tmp_path / "store").missing([ABSENT])
+    ObjectStore(tmp_path / "store").missing_keys([ABSENT])
     assert list(tmp_path.iterdir()) == []
 
 
 def put_many(root: str) -> list[str]:
-    store = Store(Path(root))
+    store = ObjectStore(Path(root))
     return [store.put_files([(f"{number}", EXECUTABLE, b"same" * number)]).md5 for number in range(40)]
 
 
-def test_many_processes_put_the_same_at_once(store: Store) -> None:
+def test_many_processes_put_the_same_at_once(store: ObjectStore) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         results = list(pool.map(put_many, [str(store.root)] * 4))
     assert results == [results[0]] * 4
-    assert all(store.verify(md5) for md5 in results[0])
+    assert all(store.is_intact(md5) for md5 in results[0])
     assert list((store.root / "tmp").iterdir()) == []
 
 
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from reconciler.content.store import Store
+from reconciler.content.store import ObjectStore
 from reconciler.diagnostics import UserError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    Store(Path(sys.argv[1])).put_path(Path(sys.argv[2]))
+    ObjectStore(Path(sys.argv[1])).put_path(Path(sys.argv[2]))
 except UserError as error:
     print(error.diagnostics[0].code)
 """
 
 
-def test_where_there_is_no_room_nothing_half_written_is_left(store: Store, tmp_path: Path) -> None:
+def test_where_there_is_no_room_nothing_half_written_is_left(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(100_000))
     command = [sys.executable, "-c", FULL_DISK, str(store.root), str(tmp_path / "large")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -344,26 +344,26 @@ def no_rights(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_store_that_may_not_be_written_to_is_said_so(no_rights: Path) -> None:
     with pytest.raises(UserError, match="Permission denied") as caught:
-        Store(no_rights / "store").put_bytes("a", b"a")
+        ObjectStore(no_rights / "store").put_bytes("a", b"a")
     assert code_of(caught) == "store-not-usable"
 
 
 def test_a_store_that_is_a_file_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("")
     with pytest.raises(UserError) as caught:
-        Store(tmp_path / "store").put_bytes("a", b"a")
+        ObjectStore(tmp_path / "store").put_bytes("a", b"a")
     assert code_of(caught) == "store-not-usable"
     with pytest.raises(UserError) as caught:
-        _ = Store(tmp_path / "store").id
+        _ = ObjectStore(tmp_path / "store").id
     assert code_of(caught) == "store-not-usable"
 
 
-def test_storing_is_silent_and_starts_no_thread(store: Store, tmp_path: Path) -> None:
+def test_storing_is_silent_and_starts_no_thread(store: ObjectStore, tmp_path: Path) -> None:
     code = (
-        "import sys, threading; from pathlib import Path; from reconciler.content.store import Store\n"
-        "store = Store(Path(sys.argv[1]))\n"
+        "import sys, threading; from pathlib import Path; from reconciler.content.store import ObjectStore\n"
+        "store = ObjectStore(Path(sys.argv[1]))\n"
         "content = store.put_files([(str(n), 0o100644, b'x' * n) for n in range(50)])\n"
-        "store.verify(content.md5); store.export(content.md5, Path(sys.argv[2])); assert threading.active_count() == 1"
+        "store.is_intact(content.md5); store.export(content.md5, Path(sys.argv[2])); assert threading.active_count() == 1"
     )
     command = [sys.executable, "-c", code, str(store.root), str(tmp_path / "copy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

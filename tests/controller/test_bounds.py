@@ -10,7 +10,7 @@ import textwrap
 import pytest
 from workspaces import APPLY, SMALL, git, gone, until
 
-from reconciler.controller.loop import delay
+from reconciler.controller.loop import backoff_seconds
 
 pytestmark = pytest.mark.slow
 
@@ -157,10 +157,10 @@ def test_what_another_apply_has_done_meanwhile_is_nothing_to_do(site, mlgit):
 
 
 def test_pauses_grow_with_failures_up_to_ten_intervals():
-    assert delay(60, 0) == 60
-    assert 30 <= delay(60, 1) <= 60
-    assert 60 <= delay(60, 2) <= 120
-    assert all(300 <= delay(60, failures) <= 600 for failures in (5, 50, 5000))
+    assert backoff_seconds(60, 0) == 60
+    assert 30 <= backoff_seconds(60, 1) <= 60
+    assert 60 <= backoff_seconds(60, 2) <= 120
+    assert all(300 <= backoff_seconds(60, failures) <= 600 for failures in (5, 50, 5000))
 
 
 @pytest.mark.parametrize("way", ["heal", "warn"])

@@ -13,12 +13,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from workspaces import git, until
 
-from reconciler.controller.health import Health, listening
-from reconciler.controller.turn import Outcome
+from reconciler.controller.health import ControllerMetrics, serve_metrics
+from reconciler.controller.turn import IterationResult
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Status
+from reconciler.model import RunStatus
 
-FAILED = Outcome(wrong=(Diagnostic("remote-unreachable", "cannot read from the remote origin: gone"),))
+FAILED = IterationResult(errors=(Diagnostic("remote-unreachable", "cannot read from the remote origin: gone"),))
 
 
 def ask(port, path):
@@ -41,39 +41,39 @@ def metrics(port):
 
 
 def test_all_is_well_while_turns_succeed_or_have_not_failed_for_long():
-    health = Health(60)
-    assert health.ill() == ""
-    health.ended(Outcome("c" * 40))
-    health.ended(FAILED)
-    assert health.ill() == ""
+    health = ControllerMetrics(60)
+    assert health.unhealthy_message() == ""
+    health.on_iteration_end(IterationResult("c" * 40))
+    health.on_iteration_end(FAILED)
+    assert health.unhealthy_message() == ""
 
 
 def test_three_intervals_without_a_success_are_told_with_the_reason():
-    health = Health(0.01)
-    health.ended(FAILED)
-    until(health.ill)
-    with listening(health, 0) as port:
+    health = ControllerMetrics(0.01)
+    health.on_iteration_end(FAILED)
+    until(health.unhealthy_message)
+    with serve_metrics(health, 0) as port:
         status, text = ask(port, "/healthz")
         assert status == 503
         assert "cannot read from the remote origin: gone" in text
         health.interval = 60
-        health.ended(Outcome("c" * 40))
+        health.on_iteration_end(IterationResult("c" * 40))
         assert ask(port, "/healthz") == (200, "ok\n")
 
 
 def test_what_is_left_to_people_is_no_illness():
-    health = Health(60)
-    health.ended(Outcome("c" * 40, stops=(Diagnostic("rolled-back", "somebody went back"),)))
-    with listening(health, 0) as port:
+    health = ControllerMetrics(60)
+    health.on_iteration_end(IterationResult("c" * 40, stop_reasons=(Diagnostic("rolled-back", "somebody went back"),)))
+    with serve_metrics(health, 0) as port:
         assert ask(port, "/healthz")[0] == 200
         assert metrics(port)["mlgit_stopped",] == 1
 
 
 def test_turns_failures_drift_and_runs_are_counted():
-    health = Health(60)
-    health.ended(Outcome("c" * 40, drift=2, runs={Status.RUNNING: 3}))
-    health.ended(FAILED)
-    with listening(health, 0) as port:
+    health = ControllerMetrics(60)
+    health.on_iteration_end(IterationResult("c" * 40, drift_count=2, run_counts={RunStatus.RUNNING: 3}))
+    health.on_iteration_end(FAILED)
+    with serve_metrics(health, 0) as port:
         seen = metrics(port)
     assert (seen["mlgit_turns_total",], seen["mlgit_turn_failures_total",]) == (2, 1)
     assert seen["mlgit_last_success_timestamp_seconds",] > 1e9
@@ -82,12 +82,12 @@ def test_turns_failures_drift_and_runs_are_counted():
 
 
 def test_other_pages_are_not_there():
-    with listening(Health(60), 0) as port:
+    with serve_metrics(ControllerMetrics(60), 0) as port:
         assert ask(port, "/")[0] == 404
 
 
 def test_only_this_machine_is_answered():
-    with listening(Health(60), 0) as port:
+    with serve_metrics(ControllerMetrics(60), 0) as port:
         row = next(each.split() for each in Path("/proc/net/tcp").read_text().splitlines() if f":{port:04X} " in each)
         assert row[1] == f"0100007F:{port:04X}"
 
@@ -99,7 +99,7 @@ def test_a_port_that_is_taken_is_an_error_with_a_way_out(small, mlgit):
     assert ended.code == 1
     assert f"cannot listen on port {port}" in ended.err
     assert "[port-taken]" in ended.err
-    with pytest.raises(UserError, match="port"), listening(Health(60), 70_000):
+    with pytest.raises(UserError, match="port"), serve_metrics(ControllerMetrics(60), 70_000):
         pass
 
 

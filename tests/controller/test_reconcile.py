@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from workspaces import git, until, write
 
-from reconciler.data import folder
-from reconciler.live.process import host
+from reconciler.data import data_folder
+from reconciler.live.process import host_name
 
 pytestmark = pytest.mark.slow
 
@@ -145,8 +145,8 @@ def test_two_controllers_do_nothing_twice(site, controller, mlgit):
 def test_two_controllers_of_two_clones_share_a_live_state_and_do_nothing_twice(site, controller, mlgit):
     config = textwrap.dedent(f"""
         state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}
-        store: {{path: "{site.here}/store", host: {host()}}}
-        backends: {{local: {{type: local, host: {host()}}}}}
+        store: {{path: "{site.here}/store", host: {host_name()}}}
+        backends: {{local: {{type: local, host: {host_name()}}}}}
         compute: {{"*": local}}
         """)
     site.push({"mlgit.yml": config})
@@ -183,7 +183,7 @@ def test_a_program_reads_the_stream_of_events(site, mlgit):
     assert (turn["failed"], turn["stopped"], turn["commit"]) == (0, 0, git(site.author, "rev-parse", "HEAD"))
     assert turn["done"] == sum(each["type"] == "action-done" for each in told)
     assert told[-1]["exit_code"] == 0
-    schema = Draft202012Validator(json.loads((folder("schemas") / "event.schema.json").read_text()))
+    schema = Draft202012Validator(json.loads((data_folder("schemas") / "event.schema.json").read_text()))
     assert [error for each in told for error in schema.iter_errors(each)] == []
 
 

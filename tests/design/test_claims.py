@@ -11,10 +11,10 @@ from workspaces import APPLY, commit, edit, git, until
 
 from reconciler.format.config import Config
 from reconciler.live import sightings
-from reconciler.live.holding import take
-from reconciler.live.sightings import Sightings
-from reconciler.live.state import State
-from reconciler.model import Address, Claim
+from reconciler.live.holding import acquire_lock
+from reconciler.live.sightings import LeaseObservations
+from reconciler.live.state import StateStore
+from reconciler.model import Address, Lock
 from reconciler.source import workspace as workspaces
 
 ELSEWHERE = {
@@ -96,8 +96,8 @@ def test_a_record_write_and_its_claim_check_are_one_atomic_push_with_leases_on_b
 
 
 def lease_of(folder):
-    workspace = workspaces.find(folder)
-    _, tree = workspaces.at_work_tree(workspace)
+    workspace = workspaces.find_workspace(folder)
+    _, tree = workspaces.tree_of_work_tree(workspace)
     config: Config = workspaces.read_config(tree)[1]
     workspace.repository.close()
     return config.lease
@@ -106,14 +106,14 @@ def lease_of(folder):
 @pytest.mark.parametrize(("minutes", "over"), [(4, False), (6, True)])
 def test_a_lease_ends_five_minutes_after_the_last_change_of_the_beat_was_seen(minutes, over, small, opened):
     """A lease ends 5 minutes after the beat's last change was *seen*."""
-    home = State(opened(small), "small", "1" * 32).home
-    claim = Claim("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
-    held = take(home, Sightings(small / "seen.json", 0), lambda _others: claim).held
+    home = StateStore(opened(small), "small", "1" * 32).ref_store
+    claim = Lock("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
+    held = acquire_lock(home, LeaseObservations(small / "seen.json", 0), lambda _others: claim).held_lock
     assert held
     seen = time.clock_gettime(sightings._CLOCK) - 60 * minutes
-    (small / "seen.json").write_text(json.dumps({"one": [held.beat, seen]}))
-    taken = take(home, Sightings(small / "seen.json", lease_of(small)), lambda _others: None)
-    assert [each.holder for each in taken.over] == (["one"] if over else [])
+    (small / "seen.json").write_text(json.dumps({"one": [held.heartbeat, seen]}))
+    taken = acquire_lock(home, LeaseObservations(small / "seen.json", lease_of(small)), lambda _others: None)
+    assert [each.holder for each in taken.taken_over] == (["one"] if over else [])
 
 
 # Says that it has begun, and adds up when the test says so.

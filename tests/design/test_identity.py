@@ -11,11 +11,11 @@ from planning.world import SCHEMA, World, action_on, done, edited, policy_of, sm
 from workspaces import git
 
 from reconciler.format.kinds import kinds
-from reconciler.format.yaml import parse
+from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Op
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.render.phrases import sentence
-from reconciler.source.workspace import candidates
+from reconciler.render.phrases import action_sentence
+from reconciler.source.workspace import find_candidates
 
 ELSEWHERE = {
     "`init` writes `on-change` ...": "tests/cli/test_init.py::test_a_new_workspace_is_committed_valid_and_planned",
@@ -123,7 +123,7 @@ def test_globs_include_and_exclude_files_and_say_whether_their_jobs_run():
     globs = 'assets: {include: [{glob: "**/*.yml"}, {glob: by-hand/, run: manual}], exclude: [drafts/]}\n'
     config = policy_of({"mlgit.yml": small()["mlgit.yml"] + globs}).config
     tree = tree_of(dict.fromkeys(("a.yml", "by-hand/b.yml", "drafts/c.yml", "d.yaml", "mlgit.yml"), ""))
-    found = {path: glob.runs_on_change for path, glob in candidates(tree, config)}
+    found = {path: glob.runs_on_change for path, glob in find_candidates(tree, config)}
     assert found == {"a.yml": True, "by-hand/b.yml": False}
 
 
@@ -134,7 +134,7 @@ def test_a_file_reached_by_a_path_is_part_of_its_user_and_identified_by_content(
     again = with_pipeline("parts/other.yaml", "a.py", PART)
     assert world.plan(again).actions == (), "another name of the same content is the same"
     found = action_on(world.plan(with_pipeline("parts/train.yaml", "b.py", PART)), Address("job", "p"))
-    assert found.touched == {"/jobs/one/component": ("train.yaml",)}
+    assert found.changed_files == {"/jobs/one/component": ("train.yaml",)}
 
 
 def test_a_file_reached_by_a_path_is_registered_and_held_to_immutability_only_where_a_glob_lists_it():
@@ -170,14 +170,16 @@ def test_a_kind_that_nothing_realises_yet_is_planned_as_recorded_only(schema, wo
     """A kind that nothing realises yet is planned and listed as *recorded only*: never a pretence."""
     (action,) = world.apply({**small(), "x.yml": SCHEMA.format(schema) + RECORDED_ONLY[schema]}).actions
     assert (action.op, action.version) == (Op.CREATE, "")
-    assert sentence(action).endswith("create, recorded only: nothing here realises it yet")
+    assert action_sentence(action).endswith("create, recorded only: nothing here realises it yet")
     assert done(world.plan(small())) == [f"delete {action.address}"]
 
 
 def test_a_job_that_nothing_runs_yet_is_recorded_only(world):
     """A kind that nothing realises yet ... never a pretence: a job of such a type starts no run."""
     plan = world.plan(with_pipeline("parts/train.yaml", "a.py", PART))
-    assert [sentence(each) for each in plan.actions] == ["job/p: create, recorded only: nothing here realises it yet"]
+    assert [action_sentence(each) for each in plan.actions] == [
+        "job/p: create, recorded only: nothing here realises it yet"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ def test_another_backend_behind_its_compute_runs_no_job_again(world):
 def test_records_keep_the_spec_as_declared_contents_references_and_fp_version(applied):
     """Records keep the spec as declared (before defaults), the content digests, the resolved references, fp_version."""
     found = records(applied)["sum"]
-    declared = parse("sum.yml", (applied / "jobs/sum.yml").read_bytes())[0].data
+    declared = parse_yaml("sum.yml", (applied / "jobs/sum.yml").read_bytes())[0].data
     assert found["spec"] == declared
     assert found["contents"].keys() == {"/code"}
     assert found["references"].keys() == {"/environment", "/inputs/numbers/path"}
@@ -228,4 +230,4 @@ def test_what_leaves_git_leaves_as_the_table_says():
     deleted = ("compute", "datastore", "endpoint", "deployment", "schedule", "connection")
     archived = ("environment", "data", "model", "component", "job")
     table = {"workspace": "keep", **dict.fromkeys(deleted, "delete"), **dict.fromkeys(archived, "archive")}
-    assert {name: str(kinds()[name].leaving) for name in table} == table
+    assert {name: str(kinds()[name].deletion_policy) for name in table} == table

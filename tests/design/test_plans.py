@@ -15,9 +15,9 @@ from workspaces import commit, edit, git, write
 
 from reconciler import __version__
 from reconciler.diagnostics import UserError
-from reconciler.format.yaml import parse
+from reconciler.format.yaml import parse_yaml
 from reconciler.model import Op, Plan
-from reconciler.planning.saved import Saved, agreed, digest
+from reconciler.planning.saved import SavedPlan, plan_body_digest, restrict_to_saved_plan
 from reconciler.render import as_json
 
 ELSEWHERE = {
@@ -138,9 +138,9 @@ def world() -> World:
     return made
 
 
-def saved(plan: Plan) -> Saved:
-    body = json.loads(json.dumps(as_json.body(plan, policy_of(small()))))
-    return Saved({"commit": "c", "digest": digest(body), "tool": "1"}, body)
+def saved(plan: Plan) -> SavedPlan:
+    body = json.loads(json.dumps(as_json.plan_body(plan, policy_of(small()))))
+    return SavedPlan({"commit": "c", "digest": plan_body_digest(body), "tool": "1"}, body)
 
 
 def planned(folder: Path, mlgit: Any, *options: str) -> dict[str, Any]:
@@ -201,17 +201,17 @@ def test_a_merge_that_comes_to_other_decisions_does_not_go_on(world):
     proposed = saved(world.plan(both))
     assert saved(world.plan(described)).digest != proposed.digest
     with pytest.raises(UserError, match="submit job/sum"):
-        agreed(proposed, world.plan(described), world.live())
+        restrict_to_saved_plan(proposed, world.plan(described), world.live())
     more = edited("workspace.yml", "name:", "description: d\nname:", both)
-    assert [each.key for each in agreed(proposed, world.plan(more), world.live()).decisions] == [
-        each["key"] for each in proposed.body["actions"] if Op(each["action"]).decision
+    assert [each.key for each in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
+        each["key"] for each in proposed.body["actions"] if Op(each["action"]).is_decision
     ]
 
 
 def test_checks_of_pull_requests_never_refresh():
     """`--refresh` (...; never in pull-request checks)."""
     workflow = ROOT / "workspace-template/.github/workflows/mlgit.yml"
-    steps = parse("mlgit.yml", workflow.read_bytes())[0].data["jobs"]["plan"]["steps"]
+    steps = parse_yaml("mlgit.yml", workflow.read_bytes())[0].data["jobs"]["plan"]["steps"]
     commands = [each["run"] for each in steps if "mlgit plan" in each.get("run", "")]
     assert commands != []
     assert [each for each in commands if "--refresh" in each or "mlgit apply" in each] == []

@@ -11,7 +11,7 @@ from planning.world import World, done, tree_of, without
 from planning.world import small as files_of_small
 from workspaces import APPLY, commit, edit, git, write
 
-from reconciler.model import Entry, Tree
+from reconciler.model import Tree, TreeEntry
 from reconciler.planning import content
 
 ELSEWHERE = {
@@ -76,9 +76,9 @@ def unreadable(tree: Tree, *readable: str) -> Tree:
 
     def read(oid: str) -> bytes:
         assert oid in allowed, "a file was read"
-        return tree.read(oid)
+        return tree.read_blob(oid)
 
-    return replace(tree, read=read)
+    return replace(tree, read_blob=read)
 
 
 def test_what_is_held_elsewhere_is_there():
@@ -89,10 +89,10 @@ def test_the_digest_of_a_code_folder_takes_no_reading_of_a_file():
     """A clean code folder's digest is its tree entries ... without reading a file."""
     tree = tree_of({"src/a.py": "a", "src/b/c.py": "c", "src/notes.txt": "n", "src/.amlignore": "*.txt\n"})
     plain = tree_of({"src/a.py": "a", "src/b/c.py": "c"})
-    assert content.tracked(unreadable(plain), "src") == content.tracked(plain, "src")
-    assert content.tracked(unreadable(tree, "src/.amlignore"), "src") == content.tracked(tree, "src")
-    made_up = replace(plain, entries={**plain.entries, "src/a.py": Entry(0o100644, "0" * 40)})
-    assert content.tracked(unreadable(made_up), "src").digest != content.tracked(plain, "src").digest
+    assert content.tracked_content(unreadable(plain), "src") == content.tracked_content(plain, "src")
+    assert content.tracked_content(unreadable(tree, "src/.amlignore"), "src") == content.tracked_content(tree, "src")
+    made_up = replace(plain, entries={**plain.entries, "src/a.py": TreeEntry(0o100644, "0" * 40)})
+    assert content.tracked_content(unreadable(made_up), "src").digest != content.tracked_content(plain, "src").digest
 
 
 def test_tracked_content_is_staged_from_git_blobs_and_never_from_the_work_tree(small, mlgit):

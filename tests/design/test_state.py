@@ -18,7 +18,7 @@ from workspaces import APPLY, SMALL, commit, edit, git, put
 
 from reconciler.git import refs
 from reconciler.live import layout
-from reconciler.live.state import FORMAT, State, Writes
+from reconciler.live.state import STATE_FORMAT, StateStore, WriteBatch
 from reconciler.model import Address, Record
 
 LIVE = "refs/mlgit/small/default/live"
@@ -74,7 +74,7 @@ def test_what_is_held_elsewhere_is_there():
 
 @pytest.fixture
 def state(small, opened):
-    return State(opened(small), "small", LINEAGE)
+    return StateStore(opened(small), "small", LINEAGE)
 
 
 def record(name, fingerprint="f"):
@@ -117,10 +117,10 @@ def test_local_files_live_in_the_common_git_folder_which_work_trees_share(applie
 
 def test_the_live_state_is_a_chain_of_commits(state, small, opened):
     """`.../live`: a chain of commits."""
-    other = State(opened(small), "small", LINEAGE)
-    since = state.write(Writes(current=(record("a"),)), "a")
-    state.write(Writes(current=(record("b"),)), "b", since=since)
-    other.write(Writes(current=(record("c"),)), "c", since=since)  # which has lost a race
+    other = StateStore(opened(small), "small", LINEAGE)
+    since = state.write(WriteBatch(current=(record("a"),)), "a")
+    state.write(WriteBatch(current=(record("b"),)), "b", since=since)
+    other.write(WriteBatch(current=(record("c"),)), "c", since=since)  # which has lost a race
     parents = [line.split()[1:] for line in git(small, "rev-list", "--parents", LIVE).splitlines()]
     assert [len(each) for each in parents] == [1, 1, 0]
 
@@ -141,7 +141,9 @@ def test_its_tree_is_meta_current_and_history_with_their_fan_out(applied):
     assert {each for shape in shapes for each in shape} == {*_SHAPES}
 
 
-@pytest.mark.parametrize(("path", "read"), [(layout.history(NUMBERS, "7"), False), (layout.current(NUMBERS), True)])
+@pytest.mark.parametrize(
+    ("path", "read"), [(layout.history_record_path(NUMBERS, "7"), False), (layout.current_record_path(NUMBERS), True)]
+)
 def test_a_plan_reads_what_is_current_and_the_history_on_demand(path, read, applied, mlgit):
     """One small record per address: all that plan reads ... (the rest, on demand)."""
     put(applied, path, "no record")
@@ -164,9 +166,9 @@ def test_no_git_process_is_begun_for_each_record(small, opened, commands):
     """Never one Git process per record."""
     counts = []
     for many in (50, 200):
-        state = State(opened(small), "small", LINEAGE, f"t{many}")
+        state = StateStore(opened(small), "small", LINEAGE, f"t{many}")
         before = len(commands())
-        state.write(Writes(current=tuple(record(f"d{number}") for number in range(many))), "many")
+        state.write(WriteBatch(current=tuple(record(f"d{number}") for number in range(many))), "many")
         assert len([*state.read().current.values()]) == many
         counts.append(len(commands()) - before)
     assert counts[0] == counts[1] > 0
@@ -183,18 +185,18 @@ def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
 
 def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_finds(state):
     """Reading never migrates the state; writing keeps the format found and unknown keys."""
-    older = {"format": FORMAT - 1, "lineage": LINEAGE, "name": "small", "owner": "team"}
-    made = refs.commit_files(state.repository, "", {layout.META: json.dumps(older).encode()}, "an older mlgit")
-    assert refs.swap(state.repository, refs.Move(LIVE, made, ""))
+    older = {"format": STATE_FORMAT - 1, "lineage": LINEAGE, "name": "small", "owner": "team"}
+    made = refs.commit_files(state.repository, "", {layout.META_PATH: json.dumps(older).encode()}, "an older mlgit")
+    assert refs.update_refs(state.repository, refs.RefUpdate(LIVE, made, ""))
     assert dict(state.read().current) == {}
-    assert state.commit() == made
-    state.write(Writes(current=(record("d"),), meta={"applied": "c"}), "x")
+    assert state.head_commit() == made
+    state.write(WriteBatch(current=(record("d"),), meta={"applied": "c"}), "x")
     assert json.loads(git(state.repository.top, "show", f"{LIVE}:meta.json")) == {**older, "applied": "c"}
 
 
 def test_an_apply_keeps_the_keys_of_a_record_that_it_does_not_know(applied, mlgit):
     """Writing keeps ... unknown keys."""
-    path = layout.current(SUM)
+    path = layout.current_record_path(SUM)
     put(applied, path, {**json.loads(git(applied, "show", f"{LIVE}:{path}")), "owner": {"team": 1}})
     edit(applied, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
     commit(applied)

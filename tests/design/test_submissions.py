@@ -12,7 +12,7 @@ import pytest
 from design.held import missing
 from workspaces import commit, edit, git, write
 
-from reconciler.content.store import Store
+from reconciler.content.store import ObjectStore
 from reconciler.live.journal import Journal
 
 ELSEWHERE = {
@@ -64,18 +64,18 @@ def test_what_is_held_elsewhere_is_there():
 _REFUSING = """
 import json, pathlib, subprocess
 from reconciler.backends import local
-from reconciler.diagnostics import failure
+from reconciler.diagnostics import user_error
 
 JOURNAL = pathlib.Path(".git/mlgit/journal-small-default.jsonl")
 
-class Refusing(local.Local):
+class Refusing(local.LocalBackend):
     def submit(self, submission):
         refs = subprocess.run(
             ["git", "ls-remote", "origin", "refs/mlgit/*"], check=True, capture_output=True, text=True
         ).stdout
         journal = [json.loads(line) for line in JOURNAL.read_text().splitlines()]
         pathlib.Path(".git/seen.json").write_text(json.dumps({"refs": refs, "journal": journal}))
-        raise failure("refused", "not now")
+        raise user_error("refused", "not now")
 
 def make(settings, store):
     return Refusing(store)
@@ -142,7 +142,7 @@ def test_a_line_of_the_journal_is_on_the_disk_when_it_was_appended(tmp_path, mon
 def test_records_name_the_store_that_has_their_content(applied):
     """The store has an id and records name it."""
     live = "refs/mlgit/small/default/live"
-    store = Store(applied / ".mlgit/store").id
+    store = ObjectStore(applied / ".mlgit/store").id
     paths = git(applied, "ls-tree", "-r", "--name-only", live, "current/").splitlines()
     records = [json.loads(git(applied, "show", f"{live}:{each}")) for each in paths]
     stored = {each["address"]: each["realised"] for each in records if "contents" in each.get("realised", {})}

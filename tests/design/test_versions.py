@@ -12,13 +12,13 @@ from planning.world import NUMBERS, SUM, TOTAL, World, action_on, declared_by, d
 from workspaces import commit, edit
 
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.assets import unresolved
-from reconciler.model import Address, Op, Status
-from reconciler.planning.outlook import known
+from reconciler.format.assets import check_references
+from reconciler.model import Address, Op, RunStatus
+from reconciler.planning.outlook import referencable
 from reconciler.render import as_json
-from reconciler.runner.command import substitute
-from reconciler.runner.spec import Spec
-from reconciler.runner.staging import stage
+from reconciler.runner.command import substitute_expressions
+from reconciler.runner.spec import RunSpec
+from reconciler.runner.staging import prepare_workdir
 
 ELSEWHERE = {
     "`version: 3` live with another fingerprint is a diagnostic at the `version:` line": (
@@ -172,9 +172,9 @@ def test_plan_compares_desired_with_the_current_version_only(world):
 
 def test_the_name_of_a_run_is_what_name_expands_to(tmp_path: Path):
     """Every run is called `<job>-<8 hex of token>`; that is what `${{name}}` expands to."""
-    spec = Spec("t", "sum-0123abcd", "job/sum", "", tmp_path, tmp_path, (), {}, {}, (), {}, {})
-    values = stage(spec, lambda: None).values
-    assert substitute("echo --run ${{name}}", values) == "echo --run sum-0123abcd"
+    spec = RunSpec("t", "sum-0123abcd", "job/sum", "", tmp_path, tmp_path, (), {}, {}, (), {}, {})
+    values = prepare_workdir(spec, lambda: None).values
+    assert substitute_expressions("echo --run ${{name}}", values) == "echo --run sum-0123abcd"
     assert declared_by(edited("jobs/sum.yml", "sum.py ", "sum.py --run ${{name}} ")).diagnostics == ()
 
 
@@ -184,8 +184,8 @@ def test_an_output_of_what_is_no_job_is_that_of_the_run_of_that_name(world):
     assert world.plan(named(first)).actions == (), "it is the same run"
     world.settle(TRIPLED)
     found = action_on(world.apply(named(first, TRIPLED)), TOTAL)
-    assert found.node is not None
-    assert str(found.node.references["/path"]) == f"job/sum@{first} outputs/total"
+    assert found.resolved is not None
+    assert str(found.resolved.references["/path"]) == f"job/sum@{first} outputs/total"
     assert world.plan(named(first, TRIPLED)).actions == ()
 
 
@@ -217,7 +217,7 @@ def test_a_run_that_made_nothing_cannot_be_named(world):
     """... else dangling: what a run has not made is refused where the path stands."""
     world.apply(TRIPLED)
     second = world.latest().id
-    world.end(Status.FAILED, "user")
+    world.end(RunStatus.FAILED, "user")
     _, problems = world.look(named(second, TRIPLED))
     assert [(each.code, each.span) for each in problems] == [("reference-unresolved", Span("models/total.yml", 4, 7))]
     assert f"names run {second}, which is failed and has no output total" in problems[0].message
@@ -229,9 +229,9 @@ def test_what_names_neither_a_job_nor_a_run_is_dangling(name, world):
     live = world.live()
     bare = {path: text for path, text in named(name).items() if path != "jobs/sum.yml"}
     gone = {SUM} if name == "sum" else ()
-    found = unresolved(declared_by(bare), known(live, gone))
+    found = check_references(declared_by(bare), referencable(live, gone))
     assert [(each.code, each.severity) for each in found] == [("reference-dangling", Severity.ERROR)]
-    assert unresolved(declared_by(named(world.latest().id)), known(live)) == ()
+    assert check_references(declared_by(named(world.latest().id)), referencable(live)) == ()
 
 
 def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(world):
@@ -239,7 +239,7 @@ def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(world):
     below = edited("models/total.yml", "outputs/total", "outputs/total/paths/total.txt")
     assert done(world.plan(below)) == ["register model/total"]
     world.apply(small(), again=frozenset({SUM}))
-    world.end(Status.COMPLETED)
+    world.end(RunStatus.COMPLETED)
     runs = [run for (address, _), run in world.runs.items() if address == SUM]
     assert [run.outputs for run in runs] == [runs[0].outputs] * 2
     assert done(world.plan(small())) == ["register model/total"], "another run, though it made the same"
@@ -248,20 +248,22 @@ def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(world):
 def test_until_the_run_completes_the_plan_says_after_what_the_rest_is_known():
     """Until the run completes the plan says "known after job/train"."""
     plan = World().plan(small())
-    (told,) = (each for each in as_json.body(plan, policy_of(small()))["actions"] if each["address"] == "model/total")
+    (told,) = (
+        each for each in as_json.plan_body(plan, policy_of(small()))["actions"] if each["address"] == "model/total"
+    )
     assert (told["known_after"], told["sentence"]) == ("job/sum", "model/total: new version, known after job/sum")
 
 
 def test_the_plan_records_to_what_a_label_was_resolved(world):
     """The plan records to what."""
-    body = as_json.body(world.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
+    body = as_json.plan_body(world.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
     (job,) = (each for each in json.loads(json.dumps(body))["actions"] if each["address"] == "job/sum")
     assert job["references"] == {"/environment": "environment/plain@1", "/inputs/numbers/path": "data/numbers@2"}
 
 
 def test_a_completed_run_of_the_wanted_fingerprint_means_no_action(world):
     """A job runs once per fingerprint. Queued, running or completed with it: no action."""
-    assert (world.plan(small()).actions, world.plan(small()).pending) == ((), ())
+    assert (world.plan(small()).actions, world.plan(small()).blocked) == ((), ())
     other = edited("jobs/sum.yml", "name: sum", "name: twin")
     assert (
         action_on(world.plan({**small(), "jobs/twin.yml": other["jobs/sum.yml"]}), Address("job", "twin")).op

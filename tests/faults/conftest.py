@@ -18,8 +18,8 @@ from workspaces import APPLY, SMALL, commit, git
 
 from reconciler.git.repository import open_repository
 from reconciler.live import claims
-from reconciler.live.holding import BEATS
-from reconciler.live.state import State
+from reconciler.live.holding import HEARTBEAT_PREFIX
+from reconciler.live.state import StateStore
 
 _MORTAL = Path(__file__).with_name("mortal.py")
 
@@ -89,9 +89,9 @@ class Shared:
         """Name the claims and beats that nobody has given back."""
         repository = open_repository(clone)
         try:
-            home = State(repository, "small", "1" * 32, remote="origin").home
-            home.refresh()
-            return [*claims.read(repository, home.read(claims.REF)), *home.below(BEATS)]
+            home = StateStore(repository, "small", "1" * 32, remote="origin").ref_store
+            home.fetch()
+            return [*claims.read_locks(repository, home.read_ref(claims.LOCKS_REF)), *home.refs_below(HEARTBEAT_PREFIX)]
         finally:
             repository.close()
 

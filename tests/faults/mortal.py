@@ -46,13 +46,13 @@ def mortal(place, name):
 
 
 for place, name in (
-    (refs, "swap"),
-    (remotes, "push"),
+    (refs, "update_refs"),
+    (remotes, "push_refs"),
     (journal.Journal, "append"),
-    (local.Local, "submit"),
-    (local, "_start"),
+    (local.LocalBackend, "submit"),
+    (local, "_start_supervisor"),
     (venv.VenvBuilder, "build"),
-    (objects.Objects, "_settle"),
+    (objects.ObjectFiles, "_publish_object"),
 ):
     mortal(place, name)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from planning.world import SCHEMA, SUM, asset, declared_by, edited, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.assets import declare, strict, unresolved
-from reconciler.format.config import Glob
+from reconciler.format.assets import check_references, escalate_severities, load_assets
+from reconciler.format.config import IncludeGlob
 from reconciler.format.kinds import kinds
 from reconciler.model import Address
 
@@ -63,14 +63,14 @@ def test_an_asset_of_a_kind_that_is_not_known_is_said_to_be_so():
 def test_a_file_that_mlgit_yml_names_says_what_it_is():
     files = {**small(), "registry.yml": "name: shared\nlocation: East US\n"}
     assert declared_by(files).diagnostics == ()
-    (found,) = declare(tree_of(files), [("registry.yml", Glob("registry.yml"))]).diagnostics
+    (found,) = load_assets(tree_of(files), [("registry.yml", IncludeGlob("registry.yml"))]).diagnostics
     assert (found.code, found.severity, found.span) == ("kind-unknown", Severity.WARNING, Span("registry.yml", 1, 1))
     assert "$schema" in found.hint
 
 
 def test_a_file_whose_glob_gives_its_kind_is_held_to_that():
     files = {**small(), "registry.yml": "name: shared\nlocation: East US\n"}
-    (found,) = declare(tree_of(files), [("registry.yml", Glob("registry.yml", kind="registry"))]).diagnostics
+    (found,) = load_assets(tree_of(files), [("registry.yml", IncludeGlob("registry.yml", kind="registry"))]).diagnostics
     assert (found.code, found.message) == ("field-missing", "the field replication_locations is missing")
 
 
@@ -81,7 +81,7 @@ def test_an_address_that_is_declared_twice_names_the_other_file():
 
 
 def test_a_dangling_reference_is_a_warning_where_the_live_state_is_not_known():
-    (found,) = unresolved(declared_by(edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:number@latest")))
+    (found,) = check_references(declared_by(edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:number@latest")))
     assert (found.code, found.severity) == ("reference-dangling", Severity.WARNING)
     assert found.span == Span("jobs/sum.yml", 8, 35)
     assert found.hint == "did you mean numbers?"
@@ -89,21 +89,21 @@ def test_a_dangling_reference_is_a_warning_where_the_live_state_is_not_known():
 
 def test_a_dangling_reference_is_an_error_where_it_is_not_live_either():
     declared = declared_by(without("data/numbers.yml"))
-    (found,) = unresolved(declared, {})
+    (found,) = check_references(declared, {})
     assert found.severity is Severity.ERROR
-    assert unresolved(declared, {Address("data", "numbers"): None}) == ()
+    assert check_references(declared, {Address("data", "numbers"): None}) == ()
 
 
 def test_a_reference_to_a_file_with_an_error_is_not_wrong_too():
     declared = declared_by(edited("jobs/sum.yml", "command:", "comand:"))
-    assert SUM in declared.broken
-    assert unresolved(declared, {}) == unresolved(declared) == ()
+    assert SUM in declared.invalid_addresses
+    assert check_references(declared, {}) == check_references(declared) == ()
 
 
 def test_a_secret_counts_as_an_error_before_anything_is_done():
     lowered = Diagnostic("secret-literal", "m", severity=Severity.WARNING)
     other = Diagnostic("path-missing", "m", severity=Severity.WARNING)
-    assert [each.severity for each in strict([lowered, other])] == [Severity.ERROR, Severity.WARNING]
+    assert [each.severity for each in escalate_severities([lowered, other])] == [Severity.ERROR, Severity.WARNING]
 
 
 def test_a_path_that_is_not_in_git_is_shown_at_its_line():
@@ -181,12 +181,14 @@ TEXT = st.text(alphabet="ab:-{}[]\n \"'&*!#$", max_size=40)
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from(sorted(name for kind in kinds().values() for name in kind.schemas)), TEXT, st.binary(max_size=20)
+    st.sampled_from(sorted(name for kind in kinds().values() for name in kind.schema_pattern)),
+    TEXT,
+    st.binary(max_size=20),
 )
 def test_any_file_gives_an_asset_or_a_diagnostic_and_never_raises(schema, text, tail):
     raw = (SCHEMA.format(schema) + "name: x\n" + text).encode() + tail
     tree = tree_of({"f.yml": raw})
-    declared = declare(tree, [("f.yml", Glob(""))])
+    declared = load_assets(tree, [("f.yml", IncludeGlob(""))])
     assert declared.assets or declared.diagnostics
 
 
@@ -223,7 +225,7 @@ def test_any_value_in_any_field_gives_an_asset_or_a_diagnostic_and_never_raises(
     files[path] = f"{kept}{name}: {_flow(value)}\n"
     declared = declared_by(files)
     assert path in {asset.source for asset in declared.assets.values()} or declared.diagnostics
-    unresolved(declared)
+    check_references(declared)
 
 
 def _flow(value: object) -> str:

@@ -6,10 +6,10 @@ import pytest
 from planning.world import small, tree_of
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.assets import declare
-from reconciler.format.behind import behind
-from reconciler.format.config import ANY
-from reconciler.model import LINK, MODULE, Entry, Tree
+from reconciler.format.assets import load_assets
+from reconciler.format.behind import resolve_path_content
+from reconciler.format.config import ANY_FILE
+from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Tree, TreeEntry
 
 DATA = "data/numbers.yml"
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
@@ -18,25 +18,27 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 def linked(files: dict[str, str], **links: str) -> Tree:
     """Return a tree in which some files are links: their text is the target."""
     made = tree_of({**files, **links})
-    entries = {path: Entry(LINK, each.oid) if path in links else each for path, each in made.entries.items()}
+    entries = {
+        path: TreeEntry(SYMLINK_MODE, each.oid) if path in links else each for path, each in made.entries.items()
+    }
     return replace(made, entries=entries)
 
 
 def names(tree: Tree, path: str) -> list[str]:
-    found = behind(tree, path)
-    assert found.faults == ()
+    found = resolve_path_content(tree, path)
+    assert found.unavailable == ()
     return [name for name, _ in found.files]
 
 
 def problem(tree: Tree) -> Diagnostic:
-    (found,) = declare(tree, [(DATA, ANY), ("jobs/sum.yml", ANY)]).diagnostics
+    (found,) = load_assets(tree, [(DATA, ANY_FILE), ("jobs/sum.yml", ANY_FILE)]).diagnostics
     return found
 
 
 def test_a_link_to_a_file_is_the_file():
     tree = linked({"a": "text", "x/b": "other"}, **{"x/l": "../a"})
-    assert behind(tree, "x/l").files == (("l", tree.entries["a"]),)
-    assert tree.file("x/l") == b"text"
+    assert resolve_path_content(tree, "x/l").files == (("l", tree.entries["a"]),)
+    assert tree.read_file("x/l") == b"text"
 
 
 def test_a_link_to_a_folder_has_the_files_of_the_folder():
@@ -73,7 +75,7 @@ def test_a_link_inside_a_code_folder_that_leads_out_is_said_at_the_code():
 
 def test_a_folder_that_holds_itself_by_a_link_ends():
     tree = linked({"src/a.py": "1"}, **{"src/up": "..", "src/me": "."})
-    assert {each.code for each in behind(tree, "src").faults} == {"link-circle"}
+    assert {each.code for each in resolve_path_content(tree, "src").unavailable} == {"link-circle"}
 
 
 def test_what_is_ignored_is_not_missed():
@@ -83,7 +85,7 @@ def test_what_is_ignored_is_not_missed():
 
 def test_a_submodule_below_a_path_is_said_where_the_path_stands():
     tree = tree_of(small())
-    tree = replace(tree, entries={**tree.entries, "src/lib": Entry(MODULE, "0" * 40)})
+    tree = replace(tree, entries={**tree.entries, "src/lib": TreeEntry(SUBMODULE_MODE, "0" * 40)})
     found = problem(tree)
     assert (found.code, found.span) == ("submodule", Span("jobs/sum.yml", 4, 7))
     assert "src/lib" in found.message
@@ -91,7 +93,7 @@ def test_a_submodule_below_a_path_is_said_where_the_path_stands():
 
 @pytest.mark.parametrize("size", [None, lambda _oid: len(POINTER)])
 def test_a_pointer_of_git_lfs_is_no_content(size):
-    tree = replace(tree_of({**small(), "data/numbers.csv": POINTER}), size=size)
+    tree = replace(tree_of({**small(), "data/numbers.csv": POINTER}), blob_size=size)
     found = problem(tree)
     assert (found.code, found.span) == ("lfs-pointer", Span(DATA, 4, 7))
 
@@ -100,7 +102,7 @@ def test_what_is_laid_out_beside_the_code_must_be_there_too():
     head = "$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json\nname: c\ntype: command\n"
     text = f"{head}command: c\nenvironment: azureml:e:1\nadditional_includes:\n  - lib\n  - packed.zip\n"
     tree = tree_of({"c.yml": text, "lib/big.bin": POINTER, "packed/big.bin": POINTER})
-    found = [(each.code, each.span) for each in declare(tree, [("c.yml", ANY)]).diagnostics]
+    found = [(each.code, each.span) for each in load_assets(tree, [("c.yml", ANY_FILE)]).diagnostics]
     assert found == [("lfs-pointer", Span("c.yml", 7, 5)), ("lfs-pointer", Span("c.yml", 8, 5))]
 
 
@@ -110,6 +112,8 @@ def test_a_large_file_is_not_read_to_see_that_it_is_no_pointer():
 
     def read(oid: str) -> bytes:
         assert oid != big
-        return tree.read(oid)
+        return tree.read_blob(oid)
 
-    assert declare(replace(tree, read=read, size=lambda _oid: 10**9), [(DATA, ANY)]).diagnostics == ()
+    assert (
+        load_assets(replace(tree, read_blob=read, blob_size=lambda _oid: 10**9), [(DATA, ANY_FILE)]).diagnostics == ()
+    )

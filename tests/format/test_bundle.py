@@ -11,11 +11,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from reconciler.format.bundle import bundle, properties
+from reconciler.format.bundle import bundle_schema, schema_property_names
 from reconciler.format.kinds import kinds
-from reconciler.format.recognition import recognise
-from reconciler.format.schema_files import documents, identity
-from reconciler.format.yaml import parse
+from reconciler.format.recognition import detect_kind
+from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.yaml import parse_yaml
 
 TEMPLATE = Path(__file__).parent.parent.parent / "workspace-template"
 BASE = "https://example.org/"
@@ -47,24 +47,26 @@ def mutated(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", kinds())
 def test_a_bundle_refers_to_nothing_outside(kind):
-    assert [each for each in references(bundle(identity(kind), documents())) if not each.startswith("#")] == []
+    assert [
+        each for each in references(bundle_schema(schema_id(kind), load_schemas())) if not each.startswith("#")
+    ] == []
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_a_bundle_is_a_schema(kind):
-    jsonschema_rs.meta.validate(bundle(identity(kind), documents()))
+    jsonschema_rs.meta.validate(bundle_schema(schema_id(kind), load_schemas()))
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATE.rglob("*.yml")), ids=lambda path: path.name)
 def test_a_bundle_finds_what_the_files_find(path):
-    data = parse(path.name, path.read_bytes())[0].data
-    kind = recognise(data)
+    data = parse_yaml(path.name, path.read_bytes())[0].data
+    kind = detect_kind(data)
     if kind is None:
         assert path.name in {"mlgit.yml", "conda.yml"}
         return
-    registry = Registry().with_resources((name, Resource.from_contents(each)) for name, each in documents().items())
-    split = Draft202012Validator(documents()[identity(kind.name)], registry=registry)
-    alone = Draft202012Validator(bundle(identity(kind.name), documents()))
+    registry = Registry().with_resources((name, Resource.from_contents(each)) for name, each in load_schemas().items())
+    split = Draft202012Validator(load_schemas()[schema_id(kind.name)], registry=registry)
+    alone = Draft202012Validator(bundle_schema(schema_id(kind.name), load_schemas()))
     assert found(alone, data) == []
     for document in mutated(data):
         assert found(alone, document) == found(split, document)
@@ -78,7 +80,7 @@ def test_references_count_from_the_file_they_stand_in():
             "d.json": {"$defs": {"e": {"type": "string"}, "unused": {"type": "null"}}},
         }
     )
-    bundled = bundle(f"{BASE}a.json", files)
+    bundled = bundle_schema(f"{BASE}a.json", files)
     assert "null" not in str(bundled)
     assert found(Draft202012Validator(bundled), {"x": ["fine", 1]}) == [("$.x[1]", "1 is not of type 'string'")]
 
@@ -90,14 +92,14 @@ def test_a_part_that_refers_to_itself_is_bundled_once():
             | {"$defs": {"tree": {"additionalProperties": {"$ref": "#/$defs/tree"}}}},
         }
     )
-    bundled = bundle(f"{BASE}a.json", files)
+    bundled = bundle_schema(f"{BASE}a.json", files)
     assert len(bundled["$defs"]) == 1
     assert found(Draft202012Validator(bundled), {"a": {"b": {}}}) == []
 
 
 def test_a_schema_may_refer_to_itself_as_a_whole():
     files = schemas(**{"a.json": {"type": "object", "properties": {"below": {"$ref": "#"}}}})
-    bundled = bundle(f"{BASE}a.json", files)
+    bundled = bundle_schema(f"{BASE}a.json", files)
     assert len(found(Draft202012Validator(bundled), {"below": {"below": 1}})) == 1
 
 
@@ -111,14 +113,14 @@ def test_fields_that_are_called_like_keywords_are_fields():
             "b.json": {"type": "integer"},
         }
     )
-    bundled = bundle(f"{BASE}a.json", files)
+    bundled = bundle_schema(f"{BASE}a.json", files)
     assert bundled["default"] == {"$ref": 1}
     assert len(found(Draft202012Validator(bundled), {"default": "x", "$ref": 1})) == 2
 
 
 def test_a_part_that_is_not_there_is_named():
     with pytest.raises(KeyError, match=r"a\.json#/\$defs/missing"):
-        bundle(f"{BASE}a.json", schemas(**{"a.json": {"$ref": "#/$defs/missing"}}))
+        bundle_schema(f"{BASE}a.json", schemas(**{"a.json": {"$ref": "#/$defs/missing"}}))
 
 
 def test_properties_are_those_of_all_branches_in_order():
@@ -133,4 +135,4 @@ def test_properties_are_those_of_all_branches_in_order():
             "b.json": {"properties": {"two": {"properties": {"deeper": {}}}, "one": {}}},
         }
     )
-    assert properties(bundle(f"{BASE}a.json", files)) == ("one", "two", "z")
+    assert schema_property_names(bundle_schema(f"{BASE}a.json", files)) == ("one", "two", "z")

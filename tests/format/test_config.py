@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from reconciler import __version__
 from reconciler.diagnostics import Span, has_errors
-from reconciler.format.config import Glob, read
-from reconciler.format.yaml import parse
+from reconciler.format.config import IncludeGlob, parse_config
+from reconciler.format.yaml import parse_yaml
 
 STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'
 
 
 def config(text: str):
-    document, unreadable = parse("mlgit.yml", text.encode())
+    document, unreadable = parse_yaml("mlgit.yml", text.encode())
     assert unreadable == ()
-    return read(document)
+    return parse_config(document)
 
 
 def test_what_is_left_out_has_a_default():
@@ -26,7 +26,7 @@ def test_what_is_left_out_has_a_default():
     assert found is not None
     assert (found.state, found.lineage, found.target) == ("small", "1" * 32, "default")
     assert (found.store, found.builder, found.submit_limit, found.retries) == (".mlgit/store", "venv", 10, 2)
-    assert found.include == (Glob("**/*.yml"), Glob("**/*.yaml"))
+    assert found.include == (IncludeGlob("**/*.yml"), IncludeGlob("**/*.yaml"))
     assert found.backend_of("anything") == "local"
 
 
@@ -38,7 +38,7 @@ def test_what_is_said_counts():
         + "limits: {submit: 0}\nretries: 0\nstore: {path: ../store}\nbuilder: conda\n"
     )
     assert found is not None
-    assert found.include == (Glob("a/*.yml", runs_on_change=False), Glob("b"))
+    assert found.include == (IncludeGlob("a/*.yml", runs_on_change=False), IncludeGlob("b"))
     assert (found.exclude, found.submit_limit, found.retries) == (("c",), 0, 0)
     assert (found.backend_of("gpu"), found.backend_of("cpu")) == ("there", "here")
 
@@ -52,7 +52,7 @@ def test_what_the_controller_and_drift_go_by_can_be_said():
 
 def test_what_becomes_of_superseded_runs_can_be_said():
     said = ("", "on_supersede: finish\n", "on_supersede: cancel\n")
-    assert [found and found.cancels_superseded for found, _ in map(config, (STATE + each for each in said))] == [
+    assert [found and found.cancel_superseded for found, _ in map(config, (STATE + each for each in said))] == [
         False,
         False,
         True,
@@ -111,9 +111,9 @@ KEYS = st.sampled_from(["store", "assets", "backends", "compute", "limits", "ret
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(KEYS, JSON))
 def test_any_settings_give_a_configuration_or_problems_and_never_raise(values):
-    document, _ = parse("mlgit.yml", STATE.encode())
+    document, _ = parse_yaml("mlgit.yml", STATE.encode())
     document = replace(document, data={**document.data, **values})
-    found, problems = read(document)
+    found, problems = parse_config(document)
     assert found is not None or problems
 
 

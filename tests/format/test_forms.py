@@ -4,7 +4,7 @@ import pytest
 from planning.world import SCHEMA, TOTAL, declared_by, edited, small
 
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.forms import expected
+from reconciler.format.forms import expected_syntax_hint
 
 DATASTORE = "azureml://datastores/store/paths"
 
@@ -32,7 +32,7 @@ DATASTORE = "azureml://datastores/store/paths"
     ],
 )
 def test_a_documented_form_is_a_reference(text):
-    assert expected(text) == ""
+    assert expected_syntax_hint(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_documented_form_is_a_reference(text):
     ],
 )
 def test_anything_else_is_told_the_forms_that_are_possible(text, hint):
-    assert hint in expected(text)
+    assert hint in expected_syntax_hint(text)
 
 
 def test_a_typo_in_a_reference_is_an_error_at_its_place_and_never_a_uri():

@@ -3,20 +3,20 @@ from __future__ import annotations
 import pytest
 
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.config import read
-from reconciler.format.hosts import unshared
-from reconciler.format.targets import overlaid
-from reconciler.format.yaml import parse
+from reconciler.format.config import parse_config
+from reconciler.format.hosts import affinity_problems
+from reconciler.format.targets import document_for_target
+from reconciler.format.yaml import parse_yaml
 
 STATE = 'state:\n  {name: small, lineage: "11111111111111111111111111111111",\n   remote: origin}\n'
 ALONE = {"local"}
 
 
 def problems(text: str, target: str = "default") -> list[tuple[str, Span | None]]:
-    document, _ = parse("mlgit.yml", text.encode())
-    found, wrong = read(document, target)
+    document, _ = parse_yaml("mlgit.yml", text.encode())
+    found, wrong = parse_config(document, target)
     assert found is not None, wrong
-    return [(each.code, each.span) for each in unshared(overlaid(document, target), found, ALONE)]
+    return [(each.code, each.span) for each in affinity_problems(document_for_target(document, target), found, ALONE)]
 
 
 def test_what_one_machine_has_is_wrong_where_many_share_the_state():
@@ -49,7 +49,7 @@ def test_a_target_that_is_shared_is_judged_by_itself():
 
 
 def test_validate_only_warns_of_it():
-    document, _ = parse("mlgit.yml", STATE.encode())
-    found, _ = read(document)
+    document, _ = parse_yaml("mlgit.yml", STATE.encode())
+    found, _ = parse_config(document)
     assert found is not None
-    assert {each.severity for each in unshared(document, found, ALONE, Severity.WARNING)} == {Severity.WARNING}
+    assert {each.severity for each in affinity_problems(document, found, ALONE, Severity.WARNING)} == {Severity.WARNING}

@@ -4,17 +4,21 @@ from itertools import chain
 
 import pytest
 
-from reconciler.format.bundle import bundle, properties
+from reconciler.format.bundle import bundle_schema, schema_property_names
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
-from reconciler.format.recognition import recognise
-from reconciler.format.schema_files import documents, identity
-from reconciler.format.yaml import parse
+from reconciler.format.recognition import detect_kind
+from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.yaml import parse_yaml
 
 
 def fields(kind: Kind) -> set[str]:
     """Return the fields that the schema of a kind knows at its top, and those that the kind names."""
-    return {*properties(bundle(identity(kind.name), documents())), *kind.in_place, *kind.secret}
+    return {
+        *schema_property_names(bundle_schema(schema_id(kind.name), load_schemas())),
+        *kind.in_place_fields,
+        *kind.secret_fields,
+    }
 
 
 def test_each_kind_says_which_fields_make_it_what_it_is_and_which_change_in_place(golden):
@@ -23,13 +27,13 @@ def test_each_kind_says_which_fields_make_it_what_it_is_and_which_change_in_plac
     for kind in kinds().values():
         names = sorted(fields(kind))
         sets = {
-            "fingerprint": [each for each in names if kind.affects(each)],
-            "in place": [each for each in names if each in kind.in_place],
-            "neither": [each for each in names if each in kind.ignored],
+            "fingerprint": [each for each in names if kind.is_fingerprint_field(each)],
+            "in place": [each for each in names if each in kind.in_place_fields],
+            "neither": [each for each in names if each in kind.ignored_fields],
         }
         assert sorted(chain.from_iterable(sets.values())) == names
-        sets["secret"] = sorted(kind.secret)
-        lines.append(f"{kind.name}: {kind.lifecycle}, leaves by {kind.leaving}")
+        sets["secret"] = sorted(kind.secret_fields)
+        lines.append(f"{kind.name}: {kind.lifecycle}, leaves by {kind.deletion_policy}")
         lines += [f"  {title}: {', '.join(found) or 'nothing'}" for title, found in sets.items()]
     golden("format/kinds.txt", "\n".join(lines) + "\n")
 
@@ -55,20 +59,22 @@ def test_kinds_are_in_the_order_in_which_a_plan_lists_them():
 @pytest.mark.parametrize("form", ["latest/{}.schema.json", "1.0/{}.schema.json/", "development/{}.schema.json"])
 def test_a_document_is_recognised_by_its_schema(schema, name, form):
     text = f"$schema: https://azuremlschemas.azureedge.net/{form.format(schema)}\nname: x\n"
-    found = recognise(parse("f.yml", text.encode())[0].data)
+    found = detect_kind(parse_yaml("f.yml", text.encode())[0].data)
     assert found is not None
     assert found.name == name
 
 
-@pytest.mark.parametrize(("kind", "keys"), [(kind, sorted(keys)) for kind in kinds().values() for keys in kind.keys])
+@pytest.mark.parametrize(
+    ("kind", "keys"), [(kind, sorted(keys)) for kind in kinds().values() for keys in kind.key_sets]
+)
 def test_a_document_with_all_the_telling_keys_of_a_kind_is_claimed_by_it(kind, keys):
     data = {key: min(kind.types) if key == "type" and kind.types else "x" for key in keys}
-    assert kind.claims(data) >= len(keys)
-    assert recognise(data) is not None
+    assert kind.match_score(data) >= len(keys)
+    assert detect_kind(data) is not None
 
 
 @pytest.mark.parametrize(
     "text", ["a: 1\n", "- 1\n", "", "$schema: 5\n", "$schema: https://json.schemastore.org/github-workflow.json\n"]
 )
 def test_what_is_no_asset_is_not_recognised(text):
-    assert recognise(parse("f.yml", text.encode())[0].data) is None
+    assert detect_kind(parse_yaml("f.yml", text.encode())[0].data) is None

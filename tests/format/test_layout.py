@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import UserError
-from reconciler.format.layout import canonical
-from reconciler.format.yaml import parse
+from reconciler.format.layout import format_document
+from reconciler.format.yaml import parse_yaml
 
 ORDER = ("path", "inputs")
 
 
 def laid(text: str, order: tuple[str, ...] = ORDER) -> str:
-    document, problems = parse("a.yml", text.encode())
+    document, problems = parse_yaml("a.yml", text.encode())
     assert problems == ()
-    return canonical(document, order)
+    return format_document(document, order)
 
 
 def dedent(text: str) -> str:
@@ -129,8 +129,8 @@ def test_a_file_ends_with_one_line_break(end):
 
 
 def test_a_byte_order_mark_goes():
-    document, _ = parse("a.yml", b"\xef\xbb\xbfpath: x\nname: n\n")
-    assert canonical(document, ORDER) == "name: n\npath: x\n"
+    document, _ = parse_yaml("a.yml", b"\xef\xbb\xbfpath: x\nname: n\n")
+    assert format_document(document, ORDER) == "name: n\npath: x\n"
 
 
 def test_the_order_is_kept_where_an_alias_needs_its_anchor_first():
@@ -186,7 +186,7 @@ def files(draw: st.DrawFn) -> str:
 
 
 def said(text: str) -> str:
-    data = parse("a.yml", text.encode())[0].data
+    data = parse_yaml("a.yml", text.encode())[0].data
     version = data.get("version")
     if isinstance(version, int | float) and not isinstance(version, bool):
         data = {**data, "version": str(version)}
@@ -200,11 +200,11 @@ def comments(text: str) -> list[str]:
 @given(files())
 @settings(max_examples=200, deadline=None)
 def test_laying_out_changes_nothing_that_is_said_and_nothing_the_second_time(text):
-    document, problems = parse("a.yml", text.encode())
+    document, problems = parse_yaml("a.yml", text.encode())
     if problems or not isinstance(document.data, dict):
         return
     try:
-        once = canonical(document, ORDER)
+        once = format_document(document, ORDER)
     except UserError:
         # Only the missing line break at the end of a text in a block can make it unsafe.
         assert not text.endswith(("\n", "\r\n"))

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import Severity
-from reconciler.format.reading import read
-from reconciler.format.yaml import parse
+from reconciler.format.reading import load_asset_file
+from reconciler.format.yaml import parse_yaml
 
 TEMPLATE = Path(__file__).parents[2] / "workspace-template"
 SOURCES = {path.relative_to(TEMPLATE).as_posix(): path.read_bytes() for path in TEMPLATE.rglob("*") if path.is_file()}
@@ -44,13 +44,13 @@ class Files:
     path: str
     raw: bytes
 
-    def file(self, path: str) -> bytes:
+    def read_file(self, path: str) -> bytes:
         return self.raw if path == self.path else SOURCES[path]
 
     def exists(self, path: str) -> bool:
         return path in SOURCES or any(each.startswith(f"{path}/") for each in SOURCES)
 
-    def shown(self, path: str) -> str:
+    def display_path(self, path: str) -> str:
         return path
 
 
@@ -63,14 +63,14 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(ASSETS), st.randoms(use_true_random=False), JSON | TELLING)
 def test_an_asset_with_anything_in_any_place_is_read_or_has_diagnostics(path, chance, value):
-    data = copy.deepcopy(parse(path, SOURCES[path])[0].data)
+    data = copy.deepcopy(parse_yaml(path, SOURCES[path])[0].data)
     *above, last = chance.choice(places(data))
     at = data
     for key in above:
         at = at[key]
     at[last] = value
     raw = json.dumps(data, ensure_ascii=False).encode()
-    reading = read(Files(path, raw), path)
+    reading = load_asset_file(Files(path, raw), path)
     if reading is None:
         assert "azureml" not in str(data.get("$schema")), "an asset is never passed over"
         return
@@ -88,14 +88,14 @@ def test_an_asset_with_anything_in_any_place_is_read_or_has_diagnostics(path, ch
 @given(st.dictionaries(st.text(max_size=12) | st.sampled_from(["name", "type", "command", "path", "jobs"]), JSON))
 def test_any_mapping_with_a_schema_of_azure_ml_is_ours(data):
     raw = json.dumps({"$schema": "https://azuremlschemas.net/commandJob.json", **data}, ensure_ascii=False).encode()
-    reading = read(Files("x.yml", raw), "x.yml")
+    reading = load_asset_file(Files("x.yml", raw), "x.yml")
     assert reading is not None or "azureml" not in str(data.get("$schema", "azureml"))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_read(raw):
-    read(Files("x.yml", b"$schema: azureml/job\n" + raw), "x.yml")
+    load_asset_file(Files("x.yml", b"$schema: azureml/job\n" + raw), "x.yml")
 
 
 def test_a_fault_in_a_component_file_is_shown_there_for_the_pipeline_that_uses_it():
@@ -106,13 +106,13 @@ def test_a_fault_in_a_component_file_is_shown_there_for_the_pipeline_that_uses_i
     )
 
     class Two(Files):
-        def file(self, path: str) -> bytes:
+        def read_file(self, path: str) -> bytes:
             return {"p.yml": pipeline, "c.yml": component}[path]
 
         def exists(self, path: str) -> bool:
             return path in {"p.yml", "c.yml"}
 
-    reading = read(Two("p.yml", pipeline), "p.yml")
+    reading = load_asset_file(Two("p.yml", pipeline), "p.yml")
     assert reading is not None
     places_of_errors = [str(each.span) for each in reading.diagnostics if each.code == "expression-undeclared"]
     assert [each.partition(":")[0] for each in places_of_errors] == ["c.yml"]

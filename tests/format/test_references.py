@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from planning.world import tree_of
 
 from reconciler.format.kinds import kinds
-from reconciler.format.references import located, mentions, read
+from reconciler.format.references import find_references_and_paths, parse_reference, resolve_zip_path
 from reconciler.model import Address, LocalPath, Reference
 
 
 def reference(text: str, kind: str = "data") -> Any:
-    return read("/p", text, kind, "jobs")
+    return parse_reference("/p", text, kind, "jobs")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_plain_string_is_a_path_from_the_folder_of_its_file(text, path):
 
 
 def test_where_no_path_may_stand_a_plain_string_is_nothing():
-    assert read("/p", "local", "compute", None) is None
+    assert parse_reference("/p", "local", "compute", None) is None
 
 
 @given(st.text() | st.text().map(lambda text: f"azureml:{text}") | st.text().map(lambda text: f"azureml://{text}"))
@@ -95,7 +95,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(["inputs", "path", "code", "environment", "compute"]), JSON))
 def test_any_spec_can_be_searched_for_mentions(spec):
     for kind in kinds().values():
-        for found in mentions(spec, kind, "folder"):
+        for found in find_references_and_paths(spec, kind, "folder"):
             assert found.pointer.startswith("/")
 
 
@@ -107,7 +107,10 @@ def test_the_type_of_an_input_says_which_kind_its_reference_means():
         "a/b": {"path": "azureml:d:1"},
         "literal": 5,
     }
-    found = {each.pointer: str(each.address) for each in mentions({"inputs": inputs}, kinds()["job"], "jobs")}  # type: ignore[union-attr]
+    found = {
+        each.pointer: str(each.address)
+        for each in find_references_and_paths({"inputs": inputs}, kinds()["job"], "jobs")
+    }  # type: ignore[union-attr]
     assert found == {
         "/inputs/plain/path": "data/a",
         "/inputs/file/path": "data/b",
@@ -129,7 +132,7 @@ def test_code_and_what_is_laid_out_beside_it_are_mentioned_wherever_a_component_
     part: Any = {"code": "../src", "additional_includes": ["../lib/", "one.py"]}
     for key in reversed(pointer.split("/")[1:]):
         part = {key: part}
-    assert list(mentions(part, kinds()[kind], "jobs")) == [
+    assert list(find_references_and_paths(part, kinds()[kind], "jobs")) == [
         LocalPath(f"{pointer}/code", "../src", "src"),
         LocalPath(f"{pointer}/additional_includes/0", "../lib/", "lib", "lib"),
         LocalPath(f"{pointer}/additional_includes/1", "one.py", "jobs/one.py", "one.py"),
@@ -138,11 +141,11 @@ def test_code_and_what_is_laid_out_beside_it_are_mentioned_wherever_a_component_
 
 def test_a_zip_that_is_not_there_stands_for_the_folder_that_it_is_made_of():
     mention = LocalPath("/p", "lib.zip", "lib.zip", "lib.zip")
-    assert located(mention, tree_of({"lib/a.py": ""})) == LocalPath("/p", "lib.zip", "lib", "lib.zip")
-    assert located(mention, tree_of({"lib/a.py": "", "lib.zip": ""})) == mention
-    assert located(mention, tree_of({"other/a.py": ""})) == mention
+    assert resolve_zip_path(mention, tree_of({"lib/a.py": ""})) == LocalPath("/p", "lib.zip", "lib", "lib.zip")
+    assert resolve_zip_path(mention, tree_of({"lib/a.py": "", "lib.zip": ""})) == mention
+    assert resolve_zip_path(mention, tree_of({"other/a.py": ""})) == mention
 
 
 def test_of_a_path_whose_name_does_not_count_a_zip_is_a_zip():
     mention = LocalPath("/code", "src.zip", "src.zip")
-    assert located(mention, tree_of({"src/a.py": ""})) == mention
+    assert resolve_zip_path(mention, tree_of({"src/a.py": ""})) == mention

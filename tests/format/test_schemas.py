@@ -10,22 +10,22 @@ from planning.world import SCHEMA
 from referencing import Registry, Resource
 from workspaces import SMALL
 
-from reconciler.data import folder
+from reconciler.data import data_folder
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format import explain, schemas
 from reconciler.format.kinds import kinds
-from reconciler.format.schemas import check
+from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
-from reconciler.format.yaml import parse
+from reconciler.format.yaml import parse_yaml
 
-FILES = sorted(folder("schemas").rglob("*.schema.json"))
+FILES = sorted(data_folder("schemas").rglob("*.schema.json"))
 DATA = SCHEMA.format("data")
 
 
 def checked(text: str, name: str = "data") -> tuple[Diagnostic, ...]:
-    document, unreadable = parse("f.yml", text.encode())
+    document, unreadable = parse_yaml("f.yml", text.encode())
     assert unreadable == ()
-    return check(document, name)
+    return check_against_schema(document, name)
 
 
 def refs(value: Any) -> Iterator[str]:
@@ -56,7 +56,7 @@ def test_no_two_schemas_share_an_id():
 
 @pytest.mark.parametrize("name", [*kinds(), "mlgit"])
 def test_each_kind_has_a_schema(name):
-    assert schemas.identity(name) in schemas.documents()
+    assert schemas.schema_id(name) in schemas.load_schemas()
 
 
 def test_what_is_right_is_not_talked_about():
@@ -131,7 +131,7 @@ def test_a_field_of_another_type_is_not_passed_over(monkeypatch):
         "unevaluatedProperties": False,
     }
     monkeypatch.setattr(schemas, "_validator", lambda _name: Draft202012Validator(schema))
-    monkeypatch.setattr(explain, "validator", lambda _name: Draft202012Validator(schema))
+    monkeypatch.setattr(explain, "schema_validator", lambda _name: Draft202012Validator(schema))
     (found,) = checked("type: a\nof_b: 1\n", "any")
     assert (found.code, found.span, found.hint) == (
         "unknown-field",
@@ -148,9 +148,9 @@ def test_a_suggestion_is_only_made_where_something_is_close():
 
 @pytest.mark.parametrize("name", [name for name in SMALL if name.endswith(".yml")])
 def test_the_small_workspace_satisfies_its_schemas(name):
-    document, _ = parse(name, SMALL[name].encode())
+    document, _ = parse_yaml(name, SMALL[name].encode())
     kind = {"workspace.yml": "workspace", "mlgit.yml": "mlgit"}.get(name) or name.partition("/")[0].removesuffix("s")
-    assert check(document, kind) == ()
+    assert check_against_schema(document, kind) == ()
 
 
 def test_spark_on_compute_and_with_resources_is_refused_at_the_resources():
@@ -160,7 +160,7 @@ def test_spark_on_compute_and_with_resources_is_refused_at_the_resources():
         "conf: {spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 2, spark.executor.memory: 2g,"
         " spark.executor.instances: 2}\n"
     )
-    (found,) = check(parse("s.yml", text.encode())[0], "job")
+    (found,) = check_against_schema(parse_yaml("s.yml", text.encode())[0], "job")
     assert str(found) == (
         "s.yml:5:1: error: resources is not allowed here (Spark runs on compute or with resources; remove one of them.)"
     )

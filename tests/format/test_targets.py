@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import Span
-from reconciler.format.config import Config, read, stores_in
-from reconciler.format.targets import lineage_of, merged
-from reconciler.format.yaml import Document, parse
+from reconciler.format.config import Config, parse_config, store_paths
+from reconciler.format.document import Document
+from reconciler.format.targets import merge_overlay, target_lineage
+from reconciler.format.yaml import parse_yaml
 
 STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'
 PROD = STATE + (
@@ -21,20 +22,20 @@ PROD = STATE + (
 
 
 def document(text: str) -> Document:
-    found, unreadable = parse("mlgit.yml", text.encode())
+    found, unreadable = parse_yaml("mlgit.yml", text.encode())
     assert unreadable == ()
     return found
 
 
 def config(text: str, target: str = "prod") -> Config:
-    found, problems = read(document(text), target)
+    found, problems = parse_config(document(text), target)
     assert problems == ()
     assert found is not None
     return found
 
 
 def problem(text: str, target: str = "prod") -> tuple[str, Span | None, str]:
-    found, (wrong,) = read(document(text), target)
+    found, (wrong,) = parse_config(document(text), target)
     assert found is None or wrong.code == "backend-unknown"
     return wrong.code, wrong.span, wrong.hint
 
@@ -59,7 +60,7 @@ def test_the_default_target_may_differ_from_the_rest_of_the_file_too():
 )
 def test_a_target_may_treat_superseded_runs_otherwise(said, cancels):
     above = "finish" if said.endswith("cancel") else "cancel"
-    assert config(f"on_supersede: {above}\n{PROD}    {said}\n").cancels_superseded is cancels
+    assert config(f"on_supersede: {above}\n{PROD}    {said}\n").cancel_superseded is cancels
 
 
 def test_a_list_is_replaced_as_a_whole():
@@ -100,7 +101,7 @@ def test_what_a_target_makes_wrong_is_shown_where_the_file_says_it():
 
 
 def test_what_is_wrong_for_all_targets_is_said_once():
-    found, wrong = read(document(STATE + "compute: {gpu: big}\ntargets: {prod: {}, dev: {}}\n"))
+    found, wrong = parse_config(document(STATE + "compute: {gpu: big}\ntargets: {prod: {}, dev: {}}\n"))
     assert found is not None
     assert [each.code for each in wrong] == ["backend-unknown"]
 
@@ -118,19 +119,19 @@ def test_a_target_that_is_not_there_is_refused_with_what_was_meant():
 def test_each_target_is_another_state():
     text = PROD + "    retries: 0\n  dev: {}\n"
     assert len({config(text, target).lineage for target in ("default", "prod", "dev")}) == 3
-    assert config(text, "default").lineage == lineage_of("1" * 32, "default") == "1" * 32
+    assert config(text, "default").lineage == target_lineage("1" * 32, "default") == "1" * 32
 
 
 def test_the_stores_of_all_targets_are_known():
     text = PROD + "    store: {path: other}\n  dev: {}\n  bare: {store: null}\n"
-    assert stores_in(document(text)) == (".mlgit/store", "other")
+    assert store_paths(document(text)) == (".mlgit/store", "other")
 
 
 @pytest.mark.parametrize(
     "text", ["- 1\n", "targets: 3\n", "targets: [a]\n", "targets: {a: 3}\n", "store: {path: [1]}\n"]
 )
 def test_a_file_that_is_wrong_has_a_store_all_the_same(text):
-    assert stores_in(document(text)) == (".mlgit/store",)
+    assert store_paths(document(text)) == (".mlgit/store",)
 
 
 JSON = st.recursive(
@@ -141,9 +142,9 @@ JSON = st.recursive(
 
 @given(JSON, JSON)
 def test_what_an_overlay_says_holds_and_nothing_in_it_changes_nothing(base, overlay):
-    once = merged(base, overlay)
-    assert merged(once, overlay) == once
-    assert merged(base, base) == base
+    once = merge_overlay(base, overlay)
+    assert merge_overlay(once, overlay) == once
+    assert merge_overlay(base, base) == base
     if isinstance(base, dict):
-        assert merged(base, {}) == base
-        assert merged(base, dict.fromkeys(base)) == {}
+        assert merge_overlay(base, {}) == base
+        assert merge_overlay(base, dict.fromkeys(base)) == {}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.format.writing import written
-from reconciler.format.yaml import parse
+from reconciler.format.writing import emit_asset_yaml
+from reconciler.format.yaml import parse_yaml
 
 TEXTS = st.one_of(
     st.sampled_from(
@@ -27,15 +27,17 @@ VALUES = st.recursive(
 
 @given(st.fixed_dictionaries({"name": TEXTS, "description": TEXTS, "tags": st.dictionaries(TEXTS, VALUES, max_size=4)}))
 def test_what_is_written_is_read_as_it_was(spec):
-    document, problems = parse("x.yml", written("x.yml", "data", spec).encode())
+    document, problems = parse_yaml("x.yml", emit_asset_yaml("x.yml", "data", spec).encode())
     assert (document.data, problems) == (spec, ())
 
 
 def test_fields_are_in_order_and_comments_on_top():
-    text = written("x.yml", "data", {"path": "a.csv", "type": "uri_file", "version": "1", "name": "a"}, ["one", "two"])
+    text = emit_asset_yaml(
+        "x.yml", "data", {"path": "a.csv", "type": "uri_file", "version": "1", "name": "a"}, ["one", "two"]
+    )
     assert text == "# one\n# two\n\nname: a\nversion: '1'\ntype: uri_file\npath: a.csv\n"
 
 
 @pytest.mark.parametrize("text", ["python a.py \\\n  --b\n", "a\n\nb"])
 def test_texts_of_several_lines_stay_readable(text):
-    assert "command: |" in written("x.yml", "job", {"command": text})
+    assert "command: |" in emit_asset_yaml("x.yml", "job", {"command": text})

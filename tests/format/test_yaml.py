@@ -12,18 +12,19 @@ from ruamel.yaml import YAML
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format import yaml
-from reconciler.format.pointers import escape, find, split, unescape
-from reconciler.format.yaml import Document, parse
+from reconciler.format.document import Document
+from reconciler.format.pointers import escape_key, find_value, split_pointer, unescape_key
+from reconciler.format.yaml import parse_yaml
 
 QUICK = 2.0  # seconds; what these files would cost unguarded is minutes
 
 
 def refusals(raw: bytes) -> tuple[Diagnostic, ...]:
-    return parse("f.yml", raw)[1]
+    return parse_yaml("f.yml", raw)[1]
 
 
 def data(text: str) -> Any:
-    document, problems = parse("f.yml", text.encode())
+    document, problems = parse_yaml("f.yml", text.encode())
     assert problems == ()
     return document.data
 
@@ -98,7 +99,7 @@ def test_what_is_slow_or_ambiguous_or_dangerous_is_refused_at_its_place(name):
 
 
 def test_everything_that_is_wrong_with_values_is_said_in_one_run():
-    document, problems = parse("f.yml", b"a: .nan\na: 2\n3: x\nb: !t x\nc: fine\n")
+    document, problems = parse_yaml("f.yml", b"a: .nan\na: 2\n3: x\nb: !t x\nc: fine\n")
     assert [each.code for each in problems] == ["yaml-number", "yaml-duplicate-key", "yaml-key", "yaml-tag"]
     assert document.data == {"a": None, "b": None, "c": "fine"}
 
@@ -112,9 +113,9 @@ def test_a_tab_is_answered_with_spaces():
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_content():
-    document, problems = parse("f.yml", b"\xef\xbb\xbfa: 1\r\nb:\r\n  c: x\r\n")
+    document, problems = parse_yaml("f.yml", b"\xef\xbb\xbfa: 1\r\nb:\r\n  c: x\r\n")
     assert (document.data, problems) == ({"a": 1, "b": {"c": "x"}}, ())
-    assert document.key("/b/c") == Span("f.yml", 3, 3)
+    assert document.key_span("/b/c") == Span("f.yml", 3, 3)
 
 
 @pytest.mark.parametrize("text", ["azureml:a@b", "azureml:a:1", "azureml://jobs/a/outputs/b", "a@b"])
@@ -160,21 +161,21 @@ def test_scalars_are_read_as_yaml_1_1_has_them_save_what_nobody_means(text, valu
 
 
 def test_a_number_is_remembered_as_it_was_typed():
-    document, _ = parse("f.yml", b"version: 1.10\n")
-    assert (document.data["version"], document.typed("/version")) == (1.1, "1.10")
+    document, _ = parse_yaml("f.yml", b"version: 1.10\n")
+    assert (document.data["version"], document.scalar_text("/version")) == (1.1, "1.10")
 
 
 def test_the_place_of_a_missing_pointer_is_the_nearest_above_it():
-    document, _ = parse("f.yml", b"a:\n  b: 1\n")
-    assert document.value("/a/b/c/d") == Span("f.yml", 2, 6)
-    assert document.key("/a/x") == Span("f.yml", 1, 1)
-    assert Document("f.yml", None).key("/a") == Span("f.yml")
+    document, _ = parse_yaml("f.yml", b"a:\n  b: 1\n")
+    assert document.value_span("/a/b/c/d") == Span("f.yml", 2, 6)
+    assert document.key_span("/a/x") == Span("f.yml", 1, 1)
+    assert Document("f.yml", None).key_span("/a") == Span("f.yml")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_arbitrary_bytes_give_data_or_a_diagnostic_and_never_raise(raw):
-    document, problems = parse("f.yml", raw)
+    document, problems = parse_yaml("f.yml", raw)
     assert document.data is not None or problems
     json.dumps(document.data, allow_nan=False).encode()
 
@@ -182,7 +183,7 @@ def test_arbitrary_bytes_give_data_or_a_diagnostic_and_never_raise(raw):
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(list("ab10:-? \n\t[]{},&*!|>'\"%#~<.x\\@`u")), max_size=60).map("".join))
 def test_arbitrary_punctuation_gives_data_or_a_diagnostic_and_never_raises(text):
-    document, problems = parse("f.yml", text.encode())
+    document, problems = parse_yaml("f.yml", text.encode())
     assert document.data is not None or problems
 
 
@@ -217,20 +218,20 @@ def test_what_a_yaml_writer_writes_is_read_as_the_same_data(value, flow):
 @given(MAPPINGS, st.integers(1, 4))
 def test_every_key_and_value_is_found_where_it_stands(value, indent):
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    document, problems = parse("f.yml", text.encode())
+    document, problems = parse_yaml("f.yml", text.encode())
     assert (document.data, problems) == (value, ())
     lines = text.split("\n")
     for pointer, each in walk(value):
-        span = document.value(pointer)
+        span = document.value_span(pointer)
         begins = "{[" if isinstance(each, dict | list) else json.dumps(each, ensure_ascii=False)
         here = lines[span.line - 1][span.column - 1 :]
         assert here[0] in begins if isinstance(each, dict | list) else here.rstrip(",") == begins
     for pointer, _ in walk(value):
         above, _, last = pointer.rpartition("/")
-        if not isinstance(find(value, split(above)), dict) or not pointer:
+        if not isinstance(find_value(value, split_pointer(above)), dict) or not pointer:
             continue
-        span = document.key(pointer)
-        key = json.dumps(unescape(last), ensure_ascii=False)
+        span = document.key_span(pointer)
+        key = json.dumps(unescape_key(last), ensure_ascii=False)
         assert lines[span.line - 1][span.column - 1 :].startswith(f"{key}: ")
 
 
@@ -238,7 +239,7 @@ def walk(value: Any, pointer: str = "") -> Any:
     yield pointer, value
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from walk(each, f"{pointer}/{escape(key)}")
+            yield from walk(each, f"{pointer}/{escape_key(key)}")
     if isinstance(value, list):
         for index, each in enumerate(value):
             yield from walk(each, f"{pointer}/{index}")
@@ -246,5 +247,5 @@ def walk(value: Any, pointer: str = "") -> Any:
 
 @given(st.text())
 def test_a_key_survives_being_a_part_of_a_pointer(key):
-    assert unescape(escape(key)) == key
-    assert "/" not in escape(key)
+    assert unescape_key(escape_key(key)) == key
+    assert "/" not in escape_key(key)

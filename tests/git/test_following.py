@@ -6,7 +6,7 @@ import pytest
 from workspaces import commit, git
 
 from reconciler.diagnostics import UserError
-from reconciler.git.following import Followed, followed, newest
+from reconciler.git.following import TrackedRef, fetch_tracked_commit, find_tracked_ref
 
 
 @pytest.fixture
@@ -20,37 +20,37 @@ def clone(tmp_path, opened):
 
 
 def test_the_upstream_of_the_branch_is_followed(clone):
-    assert followed(clone) == Followed("refs/remotes/origin/main", "origin", "refs/heads/main")
-    assert str(followed(clone)) == "origin/main"
+    assert find_tracked_ref(clone) == TrackedRef("refs/remotes/origin/main", "origin", "refs/heads/main")
+    assert str(find_tracked_ref(clone)) == "origin/main"
 
 
 def test_head_is_followed_where_there_is_no_upstream(clone):
     git(clone.top, "branch", "--unset-upstream")
-    assert followed(clone) == Followed("HEAD")
+    assert find_tracked_ref(clone) == TrackedRef("HEAD")
     git(clone.top, "checkout", "--quiet", "--detach")
-    assert followed(clone) == Followed("HEAD")
+    assert find_tracked_ref(clone) == TrackedRef("HEAD")
 
 
 def test_an_upstream_that_is_a_branch_of_this_clone_is_fetched_from_nowhere(clone):
     git(clone.top, "checkout", "--quiet", "-b", "side", "--track", "main")
-    assert followed(clone) == Followed("refs/heads/main")
+    assert find_tracked_ref(clone) == TrackedRef("refs/heads/main")
 
 
 @pytest.mark.parametrize("given", ["origin/side", "refs/remotes/origin/side"])
 def test_a_branch_that_was_never_fetched_can_be_followed(given, clone, tmp_path):
     git(tmp_path / "author", "branch", "side")
-    assert newest(clone, followed(clone, given)) == git(tmp_path / "author", "rev-parse", "side")
+    assert fetch_tracked_commit(clone, find_tracked_ref(clone, given)) == git(tmp_path / "author", "rev-parse", "side")
 
 
 def test_a_revision_of_this_clone_is_taken_as_it_is(clone):
-    assert followed(clone, "main~0") == Followed("main~0")
-    assert newest(clone, followed(clone, "main~0")) == clone.head()
+    assert find_tracked_ref(clone, "main~0") == TrackedRef("main~0")
+    assert fetch_tracked_commit(clone, find_tracked_ref(clone, "main~0")) == clone.head()
 
 
 def test_fetching_moves_nothing_but_the_remote_tracking_ref(clone, tmp_path):
     before = git(clone.top, "rev-parse", "HEAD")
     new = commit(tmp_path / "author", files={"b.txt": "b"})
-    assert newest(clone, followed(clone)) == new
+    assert fetch_tracked_commit(clone, find_tracked_ref(clone)) == new
     assert git(clone.top, "rev-parse", "HEAD") == before
     assert git(clone.top, "status", "--porcelain") == ""
     assert not (clone.top / "b.txt").exists()
@@ -59,6 +59,6 @@ def test_fetching_moves_nothing_but_the_remote_tracking_ref(clone, tmp_path):
 
 def test_what_is_not_there_is_an_error(clone):
     with pytest.raises(UserError, match="nowhere"):
-        newest(clone, followed(clone, "nowhere"))
+        fetch_tracked_commit(clone, find_tracked_ref(clone, "nowhere"))
     with pytest.raises(UserError, match="origin"):
-        newest(clone, followed(clone, "origin/nowhere"))
+        fetch_tracked_commit(clone, find_tracked_ref(clone, "origin/nowhere"))

@@ -16,29 +16,29 @@ REF = "refs/mlgit/test/default/live"
 def test_a_ref_moves_only_from_where_it_is_believed_to_stand(small, opened):
     repository = opened(small)
     one, two, three = (refs.commit_files(repository, "", {"a": name.encode()}, name) for name in "123")
-    assert refs.read(repository, REF) == ""
-    assert refs.swap(repository, refs.Move(REF, one, ""))
-    assert not refs.swap(repository, refs.Move(REF, two, ""))
-    assert not refs.swap(repository, refs.Move(REF, two, three))
-    assert refs.read(repository, REF) == one
-    assert refs.swap(repository, refs.Move(REF, two, one))
-    assert refs.read(repository, REF) == two
+    assert refs.resolve_ref(repository, REF) == ""
+    assert refs.update_refs(repository, refs.RefUpdate(REF, one, ""))
+    assert not refs.update_refs(repository, refs.RefUpdate(REF, two, ""))
+    assert not refs.update_refs(repository, refs.RefUpdate(REF, two, three))
+    assert refs.resolve_ref(repository, REF) == one
+    assert refs.update_refs(repository, refs.RefUpdate(REF, two, one))
+    assert refs.resolve_ref(repository, REF) == two
 
 
 def test_a_ref_that_another_is_just_moving_counts_as_lost(small, opened):
     repository = opened(small)
     one, two = (refs.commit_files(repository, "", {"a": name.encode()}, name) for name in "12")
-    refs.swap(repository, refs.Move(REF, one, ""))
+    refs.update_refs(repository, refs.RefUpdate(REF, one, ""))
     (small / ".git" / f"{REF}.lock").touch()
-    assert not refs.swap(repository, refs.Move(REF, two, one))
+    assert not refs.update_refs(repository, refs.RefUpdate(REF, two, one))
 
 
 def test_a_ref_that_cannot_be_made_is_an_error_and_no_lost_race(small, opened):
     repository = opened(small)
     one = refs.commit_files(repository, "", {"a": b"1"}, "one")
-    refs.swap(repository, refs.Move("refs/mlgit/test", one, ""))
+    refs.update_refs(repository, refs.RefUpdate("refs/mlgit/test", one, ""))
     with pytest.raises(GitCommandError):
-        refs.swap(repository, refs.Move(REF, one, ""))
+        refs.update_refs(repository, refs.RefUpdate(REF, one, ""))
 
 
 def test_files_are_written_replaced_and_removed_in_a_commit_that_no_ref_has(small, opened):
@@ -47,9 +47,9 @@ def test_files_are_written_replaced_and_removed_in_a_commit_that_no_ref_has(smal
     content = {"x/a.json": b"1\n", "x/b.json": b"", "y": bytes(range(256))}
     one = refs.commit_files(repository, "", content, "one")
     two = refs.commit_files(repository, one, {"x/a.json": b"2", "y": None, "z": b"\n\ndone\n"}, "two\n\nbody é\n")
-    assert {path: trees.file_at(repository, one, path) for path in content} == content
-    assert list(trees.entries(repository, two)) == ["x/a.json", "x/b.json", "z"]
-    assert trees.file_at(repository, two, "z") == b"\n\ndone\n"
+    assert {path: trees.read_file_at(repository, one, path) for path in content} == content
+    assert list(trees.list_files(repository, two)) == ["x/a.json", "x/b.json", "z"]
+    assert trees.read_file_at(repository, two, "z") == b"\n\ndone\n"
     assert git(small, "show", "-s", "--format=%P", two) == one
     assert git(small, "for-each-ref") == before
 
@@ -59,11 +59,11 @@ def test_history_is_told_newest_first_with_the_whole_message(small, opened):
     commit = ""
     for number in range(5):
         following = refs.commit_files(repository, commit, {"a": b"%d" % number}, f"change {number}\n\nbody {number}\n")
-        refs.swap(repository, refs.Move(REF, following, commit))
+        refs.update_refs(repository, refs.RefUpdate(REF, following, commit))
         commit = following
-    moments = list(refs.history(repository, REF, 3))
+    moments = list(refs.ref_history(repository, REF, 3))
     assert [each.message for each in moments] == [f"change {number}\n\nbody {number}" for number in (4, 3, 2)]
-    assert moments[0].commit == commit
+    assert moments[0].oid == commit
     assert moments[0].author == "Ada <ada@example.org>"
 
 
@@ -71,9 +71,9 @@ def test_one_of_many_swaps_at_the_same_time_wins(small):
     repository = open_repository(small)
     commits = [refs.commit_files(repository, "", {"a": b"%d" % number}, "x") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda commit: refs.swap(repository, refs.Move(REF, commit, "")), commits))
+        won = list(pool.map(lambda commit: refs.update_refs(repository, refs.RefUpdate(REF, commit, "")), commits))
     assert won.count(True) == 1
-    assert refs.read(repository, REF) == commits[won.index(True)]
+    assert refs.resolve_ref(repository, REF) == commits[won.index(True)]
     repository.close()
 
 
@@ -81,7 +81,7 @@ def test_many_commits_at_the_same_time_are_all_made(small):
     repository = open_repository(small)
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda n: refs.commit_files(repository, "", {"a": b"%d" % n}, "x"), range(24)))
-    assert [trees.file_at(repository, commit, "a") for commit in made] == [b"%d" % n for n in range(24)]
+    assert [trees.read_file_at(repository, commit, "a") for commit in made] == [b"%d" % n for n in range(24)]
     assert "scratch" not in git(small, "for-each-ref")
     repository.close()
 
@@ -94,15 +94,15 @@ def test_blobs_are_read_in_one_go_whatever_they_hold(small, opened):
         command = ["git", "hash-object", "-w", "--stdin"]
         oids.append(subprocess.run(command, cwd=small, input=content, check=True, capture_output=True).stdout.decode())
     oids = [each.strip() for each in oids]
-    assert trees.blobs(repository, [*oids, *oids]) == dict(zip(oids, wanted, strict=True))
-    assert [trees.blob(repository, each) for each in oids] == wanted
+    assert trees.read_blobs(repository, [*oids, *oids]) == dict(zip(oids, wanted, strict=True))
+    assert [trees.read_blob(repository, each) for each in oids] == wanted
 
 
 def test_a_file_that_is_not_there_is_none_and_reading_goes_on(small, opened):
     repository = opened(small)
     head = repository.head()
-    assert trees.file_at(repository, head, "no/such file.txt") is None
-    assert trees.file_at(repository, head, "data/numbers.csv") == b"n\n1\n2\n3\n"
+    assert trees.read_file_at(repository, head, "no/such file.txt") is None
+    assert trees.read_file_at(repository, head, "data/numbers.csv") == b"n\n1\n2\n3\n"
 
 
 def test_entries_tell_modes_and_names_of_every_sort(small, opened):
@@ -112,7 +112,7 @@ def test_entries_tell_modes_and_names_of_every_sort(small, opened):
     (small / "run.sh").chmod(0o755)
     (small / "link").symlink_to("run.sh")
     repository = opened(small)
-    found = trees.entries(repository, repository.work_tree())
+    found = trees.list_files(repository, repository.write_work_tree())
     assert found["run.sh"].mode == 0o100755
     assert found["link"].mode == 0o120000
     assert found['a b/é\n\t".txt'].mode == 0o100644
@@ -121,8 +121,8 @@ def test_entries_tell_modes_and_names_of_every_sort(small, opened):
 def test_a_tree_finds_itself_at_another_commit_while_git_has_it(small, opened):
     repository = opened(small)
     head = repository.head()
-    tree = listing.load(repository, repository.work_tree(), "data/")
-    then = tree.at(head)
+    tree = listing.load_tree(repository, repository.write_work_tree(), "data/")
+    then = tree.tree_at_commit(head)
     assert then is not None
     assert (then.root, then.exists("src"), then.exists("sr")) == ("data/", True, False)
-    assert tree.at("0" * 40) is None
+    assert tree.tree_at_commit("0" * 40) is None

@@ -40,12 +40,12 @@ def test_a_repository_without_commits_has_no_head_and_still_a_work_tree(empty, o
     repository = opened(empty)
     assert repository.head() == ""
     write(empty, {"a.txt": "a\n"})
-    assert git(empty, "ls-tree", "--name-only", repository.work_tree(keep=True)) == "a.txt"
+    assert git(empty, "ls-tree", "--name-only", repository.write_work_tree(keep=True)) == "a.txt"
     assert repository.is_ancestor("HEAD", "") is False
 
 
 def test_a_repository_without_files_has_an_empty_work_tree(empty, opened):
-    assert git(empty, "ls-tree", opened(empty).work_tree(keep=True)) == ""
+    assert git(empty, "ls-tree", opened(empty).write_work_tree(keep=True)) == ""
 
 
 def test_the_work_tree_holds_what_is_changed_new_and_gone_but_not_what_is_ignored(small, opened):
@@ -53,9 +53,9 @@ def test_the_work_tree_holds_what_is_changed_new_and_gone_but_not_what_is_ignore
     (small / "models/total.yml").unlink()
     repository = opened(small)
     before = set(git(small, "ls-tree", "-r", "--name-only", "HEAD").split())
-    after = set(git(small, "ls-tree", "-r", "--name-only", repository.work_tree(keep=True)).split())
+    after = set(git(small, "ls-tree", "-r", "--name-only", repository.write_work_tree(keep=True)).split())
     assert (after - before, before - after) == ({"new/file.txt"}, {"models/total.yml"})
-    assert git(small, "show", f"{repository.work_tree(keep=True)}:src/sum.py") == "changed"
+    assert git(small, "show", f"{repository.write_work_tree(keep=True)}:src/sum.py") == "changed"
 
 
 def test_reading_the_work_tree_leaves_index_status_and_refs_as_they_were(small, opened):
@@ -64,23 +64,23 @@ def test_reading_the_work_tree_leaves_index_status_and_refs_as_they_were(small, 
     write(small, {"src/sum.py": "changed again\n", "new.txt": "new\n"})
     seen = (git(small, "status", "--porcelain"), git(small, "ls-files", "--stage"), refs_of(small))
     index = (small / ".git/index").read_bytes()
-    opened(small).work_tree()
+    opened(small).write_work_tree()
     assert (small / ".git/index").read_bytes() == index
     assert (git(small, "status", "--porcelain"), git(small, "ls-files", "--stage"), refs_of(small)) == seen
 
 
 def test_the_work_tree_of_a_clean_clone_is_the_tree_of_its_head(small, opened):
     repository = opened(small)
-    assert repository.work_tree() == repository.tree_of(repository.head())
+    assert repository.write_work_tree() == repository.tree_of(repository.head())
 
 
 def test_the_work_tree_is_whole_from_a_folder_below_and_in_a_linked_work_tree(small, opened, tmp_path):
     write(small, {"new.txt": "new\n"})
-    assert "new.txt" in git(small, "ls-tree", "--name-only", opened(small / "src").work_tree(keep=True))
+    assert "new.txt" in git(small, "ls-tree", "--name-only", opened(small / "src").write_work_tree(keep=True))
     git(small, "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
     linked = opened(tmp_path / "linked")
     write(tmp_path / "linked", {"other.txt": "x\n"})
-    names = git(small, "ls-tree", "--name-only", linked.work_tree(keep=True)).split()
+    names = git(small, "ls-tree", "--name-only", linked.write_work_tree(keep=True)).split()
     assert "other.txt" in names
     assert "new.txt" not in names
     assert linked.common == opened(small).common
@@ -90,7 +90,7 @@ def test_a_dirty_tree_can_be_stored_without_a_branch(small, opened):
     head = git(small, "rev-parse", "HEAD")
     write(small, {"new.txt": "new\n"})
     repository = opened(small)
-    stored = repository.commit_tree(repository.work_tree(keep=True), head, "dirty")
+    stored = repository.commit_tree(repository.write_work_tree(keep=True), head, "dirty")
     assert git(small, "rev-parse", f"{stored}^") == head
     assert git(small, "show", f"{stored}:new.txt") == "new"
     assert repository.head() == head
@@ -124,7 +124,7 @@ def test_a_machine_without_an_identity_writes_as_mlgit(small, opened, monkeypatc
     (tmp_path / "gitconfig").write_text("[user]\n\tuseConfigOnly = true\n", "utf-8")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     repository = opened(small)
-    stored = repository.commit_tree(repository.work_tree(keep=True), "", "by nobody")
+    stored = repository.commit_tree(repository.write_work_tree(keep=True), "", "by nobody")
     assert git(small, "show", "-s", "--format=%an <%ae>", stored) == "mlgit <mlgit@localhost>"
 
 
@@ -135,7 +135,7 @@ def test_a_revision_that_names_no_commit_is_no_error_and_no_option(small, opened
 
 def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
     write(small, {"team/inner/mlgit.yml": "state: {}\n", "team/inner/deep/x.txt": "x\n", "team/y.txt": "y\n"})
-    found = {name: workspaces.find(small / name) for name in ("", "src", "team", "team/inner/deep")}
+    found = {name: workspaces.find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")}
     roots = {name: each.root for name, each in found.items()}
     assert roots == {"": "", "src": "", "team": "", "team/inner/deep": "team/inner/"}
     for each in found.values():
@@ -145,14 +145,14 @@ def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
 def test_a_repository_without_a_workspace_is_refused(empty):
     (empty / "a").mkdir()
     with pytest.raises(UserError) as raised:
-        workspaces.find(empty / "a")
+        workspaces.find_workspace(empty / "a")
     assert code(raised) == "not-a-workspace"
 
 
 def declared(folder):
-    workspace = workspaces.find(folder)
-    _, tree = workspaces.at_work_tree(workspace)
-    found = workspaces.declared(tree, workspaces.read_config(tree)[1])
+    workspace = workspaces.find_workspace(folder)
+    _, tree = workspaces.tree_of_work_tree(workspace)
+    found = workspaces.read_asset_set(tree, workspaces.read_config(tree)[1])
     workspace.repository.close()
     return found
 

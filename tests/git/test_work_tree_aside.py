@@ -26,10 +26,10 @@ def test_no_hook_of_the_repository_runs(small, opened, tmp_path):
     assert ran.exists()  # so the hooks are in order
     ran.unlink()
     repository = opened(small)
-    tree = repository.work_tree()
-    trees.blobs(repository, [each.oid for each in trees.entries(repository, tree).values()])
+    tree = repository.write_work_tree()
+    trees.read_blobs(repository, [each.oid for each in trees.list_files(repository, tree).values()])
     commit = refs.commit_files(repository, "", {"a": b"1"}, "one")
-    assert refs.swap(repository, refs.Move("refs/mlgit/test", commit, ""))
+    assert refs.update_refs(repository, refs.RefUpdate("refs/mlgit/test", commit, ""))
     assert not ran.exists()
 
 
@@ -37,19 +37,19 @@ def test_what_is_not_in_git_can_be_read_and_does_not_come_to_be_there(small, ope
     write(small, {"new.txt": "new\n", "a:b.txt": "colon\n"})
     before = objects(small)
     repository = opened(small)
-    head = listing.load(repository, repository.tree_of(repository.head()))
-    assert head.file("data/numbers.csv") == b"n\n1\n2\n3\n"  # a process that reads objects is open by now
-    tree = listing.load(repository, repository.work_tree())
-    assert tree.file("new.txt") == b"new\n"
-    assert trees.blobs(repository, [tree.entries["a:b.txt"].oid]) == {tree.entries["a:b.txt"].oid: b"colon\n"}
+    head = listing.load_tree(repository, repository.tree_of(repository.head()))
+    assert head.read_file("data/numbers.csv") == b"n\n1\n2\n3\n"  # a process that reads objects is open by now
+    tree = listing.load_tree(repository, repository.write_work_tree())
+    assert tree.read_file("new.txt") == b"new\n"
+    assert trees.read_blobs(repository, [tree.entries["a:b.txt"].oid]) == {tree.entries["a:b.txt"].oid: b"colon\n"}
     assert objects(small) == before
 
 
 def test_what_is_to_be_kept_is_kept_though_it_was_read_before(small, opened):
     write(small, {"new.txt": "new\n"})
     repository = opened(small)
-    tree = repository.work_tree()
-    assert repository.work_tree(keep=True) == tree
+    tree = repository.write_work_tree()
+    assert repository.write_work_tree(keep=True) == tree
     assert git(small, "show", f"{tree}:new.txt") == "new"
 
 
@@ -57,7 +57,7 @@ def test_what_is_to_be_kept_is_kept_though_it_was_read_before(small, opened):
 def test_the_store_is_left_out_whether_git_ignores_it_or_not(small, opened, ignored):
     write(small, {".gitignore": ignored, ".mlgit/store/x": "bytes\n", "new.txt": "new\n"})
     repository = opened(small)
-    names = trees.entries(repository, repository.work_tree(".mlgit/store")).keys()
+    names = trees.list_files(repository, repository.write_work_tree(".mlgit/store")).keys()
     assert "new.txt" in names
     assert not [each for each in names if each.startswith(".mlgit/")]
 
@@ -66,7 +66,7 @@ def test_a_repository_without_commits_inside_is_named_with_what_to_do(small, ope
     (small / "inner").mkdir()
     git(small / "inner", "init", "--quiet")
     with pytest.raises(UserError) as raised:
-        opened(small).work_tree()
+        opened(small).write_work_tree()
     (problem,) = raised.value.diagnostics
     assert problem.code == "work-tree-unreadable"
     assert "inner" in problem.message
@@ -75,7 +75,7 @@ def test_a_repository_without_commits_inside_is_named_with_what_to_do(small, ope
 
 def test_an_object_that_git_lacks_is_named(small, opened):
     repository = opened(small)
-    for read in (lambda oid: trees.blobs(repository, [oid]), lambda oid: trees.blob(repository, oid)):
+    for read in (lambda oid: trees.read_blobs(repository, [oid]), lambda oid: trees.read_blob(repository, oid)):
         with pytest.raises(trees.MissingObjectError) as raised:
             read("1" * 40)
         assert raised.value.oid == "1" * 40
@@ -84,14 +84,14 @@ def test_an_object_that_git_lacks_is_named(small, opened):
 def test_who_runs_mlgit_has_a_name_without_the_variables_too(monkeypatch):
     for name in ("USER", "LOGNAME"):
         monkeypatch.delenv(name, raising=False)
-    assert repositories.user()
-    assert repositories.user() != str(os.getuid())
+    assert repositories.user_name()
+    assert repositories.user_name() != str(os.getuid())
 
 
 def test_the_remote_is_origin_where_there_are_several(small, opened):
     repository = opened(small)
-    assert repository.remote() == ""
+    assert repository.default_remote() == ""
     git(small, "remote", "add", "backup", "nowhere")
-    assert repository.remote() == "backup"
+    assert repository.default_remote() == "backup"
     git(small, "remote", "add", "origin", "nowhere")
-    assert repository.remote() == "origin"
+    assert repository.default_remote() == "origin"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.live import codec, layout
-from reconciler.model import Address, Record, Resolved, Run, Status
+from reconciler.model import Address, Record, ResolvedReference, Run, RunStatus
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
 VALUES = st.recursive(
@@ -18,8 +18,8 @@ VALUES = st.recursive(
 SPECS = st.dictionaries(TEXT, VALUES, max_size=3)
 NAMES = st.sampled_from(["data", "job", "model"])
 ADDRESSES = st.builds(Address, NAMES, TEXT)
-RESOLVED = st.builds(Resolved, ADDRESSES, TEXT, TEXT) | st.builds(
-    Resolved, ADDRESSES, TEXT, TEXT, TEXT.filter(bool), TEXT
+RESOLVED = st.builds(ResolvedReference, ADDRESSES, TEXT, TEXT) | st.builds(
+    ResolvedReference, ADDRESSES, TEXT, TEXT, TEXT.filter(bool), TEXT
 )
 REFERENCES = st.dictionaries(TEXT, RESOLVED, max_size=3)
 CONTENTS = st.dictionaries(TEXT, TEXT, max_size=3)
@@ -54,7 +54,7 @@ RUNS = st.builds(
     fingerprint=TEXT,
     attempt=st.integers(0, 9),
     backend=TEXT,
-    status=st.sampled_from(Status),
+    status=st.sampled_from(RunStatus),
     failure=TEXT,
     message=TEXT,
     commit=TEXT,
@@ -75,48 +75,56 @@ RUNS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(RECORDS)
 def test_a_record_is_read_as_it_was_written(record):
-    raw = codec.dump(record)
-    assert codec.record(raw) == record
-    assert codec.dump(codec.record(raw)) == raw
+    raw = codec.encode_record(record)
+    assert codec.decode_record(raw) == record
+    assert codec.encode_record(codec.decode_record(raw)) == raw
 
 
 @settings(max_examples=150, deadline=None)
 @given(RUNS)
 def test_a_run_is_read_as_it_was_written(run):
-    raw = codec.dump(run)
-    assert codec.run(raw) == run
-    assert codec.dump(codec.run(raw)) == raw
+    raw = codec.encode_record(run)
+    assert codec.decode_run(raw) == run
+    assert codec.encode_record(codec.decode_run(raw)) == raw
 
 
 def test_what_a_newer_mlgit_wrote_is_kept():
-    raw = codec.encode(
+    raw = codec.encode_json(
         {"address": "data/d", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1, "owner": {"team": 1}}
     )
-    record = codec.record(raw)
+    record = codec.decode_record(raw)
     assert record.extra == {"owner": {"team": 1}}
-    assert json.loads(codec.dump(record)) == json.loads(raw)
+    assert json.loads(codec.encode_record(record)) == json.loads(raw)
 
 
 def test_what_a_newer_mlgit_knows_of_a_reference_is_passed_over():
     known = {"address": "data/d", "version": "1", "fingerprint": "f"}
     raw = {"address": "job/j", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1}
-    record = codec.record(codec.encode({**raw, "references": {"/inputs/x/path": {**known, "digest": "new"}}}))
-    assert record.references == {"/inputs/x/path": Resolved(Address("data", "d"), "1", "f")}
+    record = codec.decode_record(
+        codec.encode_json({**raw, "references": {"/inputs/x/path": {**known, "digest": "new"}}})
+    )
+    assert record.references == {"/inputs/x/path": ResolvedReference(Address("data", "d"), "1", "f")}
 
 
 def test_what_is_not_set_is_not_written():
     record = Record(Address("data", "d"), {}, "f", "m", 1)
-    assert sorted(json.loads(codec.dump(record))) == ["address", "fingerprint", "fp_version", "metadata", "spec"]
+    assert sorted(json.loads(codec.encode_record(record))) == [
+        "address",
+        "fingerprint",
+        "fp_version",
+        "metadata",
+        "spec",
+    ]
 
 
 def test_a_value_that_is_false_or_nothing_stays_in_a_spec():
     record = Record(Address("data", "d"), {"a": None, "b": False, "c": 0, "d": "", "e": {}, "f": []}, "f", "m", 1)
-    assert codec.record(codec.dump(record)).spec == record.spec
+    assert codec.decode_record(codec.encode_record(record)).spec == record.spec
 
 
 @given(ADDRESSES)
 def test_an_address_is_read_as_it_was_written(address):
-    assert codec.address(str(address)) == address
+    assert codec.decode_address(str(address)) == address
 
 
 NASTY = [
@@ -141,10 +149,10 @@ NASTY = [
 @pytest.mark.parametrize("name", NASTY)
 def test_a_name_is_one_component_of_a_path_whatever_it_is(name):
     address = Address("job", name)
-    first, second, kind, last = layout.current(address).split("/")
+    first, second, kind, last = layout.current_record_path(address).split("/")
     assert (first, len(second), kind) == ("current", 2, "job")
     assert last.endswith(".json")
-    parts = layout.history(address, name).split("/")
+    parts = layout.history_record_path(address, name).split("/")
     assert [len(part) for part in (parts[2], parts[4])] == [2, 2]
     assert len(parts) == 6
     for part in (last.removesuffix(".json"), parts[3], parts[5].removesuffix(".json")):
@@ -155,13 +163,13 @@ def test_a_name_is_one_component_of_a_path_whatever_it_is(name):
 @given(st.lists(st.tuples(NAMES, TEXT.filter(bool)), unique=True, min_size=2, max_size=2))
 def test_two_addresses_never_share_a_path(two):
     one, other = (Address(*each) for each in two)
-    assert layout.current(one) != layout.current(other)
-    assert layout.history(one, "1") != layout.history(other, "1")
-    assert layout.history(one, one.name) != layout.history(one, one.name + "x")
+    assert layout.current_record_path(one) != layout.current_record_path(other)
+    assert layout.history_record_path(one, "1") != layout.history_record_path(other, "1")
+    assert layout.history_record_path(one, one.name) != layout.history_record_path(one, one.name + "x")
 
 
 def test_many_names_are_spread_over_many_folders():
-    folders = {layout.current(Address("data", f"d{n}")).split("/")[1] for n in range(5000)}
+    folders = {layout.current_record_path(Address("data", f"d{n}")).split("/")[1] for n in range(5000)}
     assert len(folders) == 256
-    runs = {layout.history(Address("job", "j"), f"j-{n}").split("/")[4] for n in range(5000)}
+    runs = {layout.history_record_path(Address("job", "j"), f"j-{n}").split("/")[4] for n in range(5000)}
     assert len(runs) == 256

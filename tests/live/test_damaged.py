@@ -7,28 +7,28 @@ import pytest
 from reconciler.diagnostics import UserError
 from reconciler.git import refs, trees
 from reconciler.live import layout
-from reconciler.live.state import State, Writes
+from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Address, Record
 
 DATA = Address("data", "d")
-PATH = layout.current(DATA)
+PATH = layout.current_record_path(DATA)
 
 
 @pytest.fixture
-def state(small, opened) -> State:
-    found = State(opened(small), "small", "1" * 32)
-    found.write(Writes(current=(Record(DATA, {}, "f", "m", 1, version="1"),)), "one")
+def state(small, opened) -> StateStore:
+    found = StateStore(opened(small), "small", "1" * 32)
+    found.write(WriteBatch(current=(Record(DATA, {}, "f", "m", 1, version="1"),)), "one")
     return found
 
 
 def put(state, path, content):
-    base = refs.read(state.repository, state.ref)
+    base = refs.resolve_ref(state.repository, state.live_ref)
     made = refs.commit_files(state.repository, base, {path: content}, "broken")
-    refs.swap(state.repository, refs.Move(state.ref, made, base))
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, base))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"address": 1}', b'{"address": "data/d"}'])
-@pytest.mark.parametrize("path", [PATH, layout.META])
+@pytest.mark.parametrize("path", [PATH, layout.META_PATH])
 def test_a_file_that_mlgit_has_not_written_is_named(state, path, content):
     put(state, path, content)
     with pytest.raises(UserError) as raised:
@@ -36,19 +36,19 @@ def test_a_file_that_mlgit_has_not_written_is_named(state, path, content):
     (problem,) = raised.value.diagnostics
     assert problem.code == "state-corrupt"
     assert path in problem.message
-    assert f"git log {state.ref} -- {path}" in problem.hint
+    assert f"git log {state.live_ref} -- {path}" in problem.hint
 
 
 def test_a_version_that_mlgit_has_not_written_is_named(state):
-    put(state, layout.history(DATA, "1"), b"no")
+    put(state, layout.history_record_path(DATA, "1"), b"no")
     live = state.read()
     with pytest.raises(UserError) as raised:
-        live.version(DATA, "1")
+        live.find_version(DATA, "1")
     assert raised.value.diagnostics[0].code == "state-corrupt"
 
 
 def test_a_record_whose_bytes_are_gone_is_named(state, small):
-    oid = trees.entries(state.repository, refs.read(state.repository, state.ref))[PATH].oid
+    oid = trees.list_files(state.repository, refs.resolve_ref(state.repository, state.live_ref))[PATH].oid
     loose = small / ".git/objects" / oid[:2] / oid[2:]
     assert loose.exists()
     state.repository.close()
@@ -68,7 +68,7 @@ def test_a_record_that_is_looked_up_is_read_as_carefully_as_all_are(state, small
 
 
 def test_a_record_whose_bytes_are_gone_never_passes_for_one_that_is_not_there(state, small):
-    commit = refs.read(state.repository, state.ref)
+    commit = refs.resolve_ref(state.repository, state.live_ref)
     for path in (PATH, PATH.rpartition("/")[0], PATH.partition("/")[0]):
         oid = state.repository.git("rev-parse", f"{commit}:{path}")
         loose = small / ".git/objects" / oid[:2] / oid[2:]
@@ -83,8 +83,8 @@ def test_a_record_whose_bytes_are_gone_never_passes_for_one_that_is_not_there(st
 
 
 def test_a_record_that_stands_in_the_place_of_another_is_named(state):
-    other = layout.current(Address("data", "e"))
-    put(state, other, trees.file_at(state.repository, refs.read(state.repository, state.ref), PATH))
+    other = layout.current_record_path(Address("data", "e"))
+    put(state, other, trees.read_file_at(state.repository, refs.resolve_ref(state.repository, state.live_ref), PATH))
     current = state.read().current
     for read in (lambda: current.get(Address("data", "e")), current.values):
         with pytest.raises(UserError) as raised:

@@ -10,7 +10,7 @@ from workspaces import git
 from reconciler.diagnostics import UserError
 from reconciler.git import history, refs, trees
 from reconciler.live import claims, codec
-from reconciler.live.state import State, Writes
+from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Address, Record
 
 LINEAGE = "1" * 32
@@ -19,7 +19,7 @@ EVIL = "x.json\n\nreset refs/heads/victim\nfrom {}\n\nD y"
 
 @pytest.fixture
 def state(small, opened):
-    return State(opened(small), "small", LINEAGE)
+    return StateStore(opened(small), "small", LINEAGE)
 
 
 def branches(state):
@@ -29,52 +29,54 @@ def branches(state):
 def test_a_path_with_commands_in_it_is_a_path(state):
     path = EVIL.format(state.repository.head())
     made = refs.commit_files(state.repository, "", {path: b"1", 'a"b\\c': b"2"}, "hostile")
-    assert set(trees.entries(state.repository, made)) == {path, 'a"b\\c'}
+    assert set(trees.list_files(state.repository, made)) == {path, 'a"b\\c'}
     without = refs.commit_files(state.repository, made, {path: None}, "gone")
-    assert set(trees.entries(state.repository, without)) == {'a"b\\c'}
+    assert set(trees.list_files(state.repository, without)) == {'a"b\\c'}
     assert not [each for each in branches(state) if "victim" in each]
 
 
 @pytest.mark.parametrize("holder", [EVIL, "other", "../live", ""])
 def test_a_claim_that_names_another_holder_than_its_file_is_damaged(holder, state):
-    plain = claims.plain(claims.Claim("abc", "eve", "there", "now"))
+    plain = claims.lock_to_json(claims.Lock("abc", "eve", "there", "now"))
     raw = json.dumps({**plain, "holder": holder}).encode()
     commit = refs.commit_files(state.repository, "", {"abc.json": raw}, "hostile")
     with pytest.raises(UserError, match=r"the claim abc\.json cannot be read"):
-        claims.read(state.repository, commit)
+        claims.read_locks(state.repository, commit)
 
 
 def test_an_object_is_asked_for_by_one_line_only(state):
     with pytest.raises(trees.MissingObjectError):
-        trees.blob(state.repository, f"HEAD:a\n{state.repository.head()}")
+        trees.read_blob(state.repository, f"HEAD:a\n{state.repository.head()}")
     with pytest.raises(trees.MissingObjectError):
-        trees.blobs(state.repository, ["HEAD\nHEAD"])
+        trees.read_blobs(state.repository, ["HEAD\nHEAD"])
 
 
 def test_a_message_may_have_anything_in_it(state):
     message = "apply: one\x1e\x1ftwo\n\nthree\x1f"
     made = refs.commit_files(state.repository, "", {"a": b"1"}, message)
-    (moment,) = history.commits(state.repository, made, 5)
+    (moment,) = history.log_commits(state.repository, made, 5)
     assert moment.message == message.strip()
 
 
 @pytest.mark.parametrize("field", ["spec", "contents", "version", "seq", "archived"])
 @pytest.mark.parametrize("value", [None, 5, "x", [1], {"a": 1}])
 def test_a_record_whose_fields_are_something_else_is_damaged(field, value):
-    good = json.loads(codec.dump(Record(Address("data", "d"), {"type": "uri_file"}, "f", "m", 1, version="1", seq=1)))
+    good = json.loads(
+        codec.encode_record(Record(Address("data", "d"), {"type": "uri_file"}, "f", "m", 1, version="1", seq=1))
+    )
     sorts = {"spec": dict, "contents": dict, "version": str, "seq": int, "archived": bool}
     if isinstance(value, sorts[field]):
         return
     with pytest.raises((ValueError, TypeError, AttributeError, LookupError)):
-        codec.record(json.dumps({**good, field: value}).encode())
+        codec.decode_record(json.dumps({**good, field: value}).encode())
 
 
 @pytest.mark.parametrize("wrong", [{"held": 5}, {"held": [1]}, {"applied": 5}, {"format": 1e999}, {"lineage": None}])
 def test_meta_data_of_another_sort_is_damaged(wrong, state):
-    state.write(Writes(current=(Record(Address("data", "d"), {}, "f", "m", 1),)), "first")
+    state.write(WriteBatch(current=(Record(Address("data", "d"), {}, "f", "m", 1),)), "first")
     meta = {"format": 1, "lineage": LINEAGE, "name": "small", **wrong}
-    made = refs.commit_files(state.repository, state.commit(), {"meta.json": json.dumps(meta).encode()}, "hostile")
-    refs.swap(state.repository, refs.Move(state.ref, made, state.commit()))
+    made = refs.commit_files(state.repository, state.head_commit(), {"meta.json": json.dumps(meta).encode()}, "hostile")
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, state.head_commit()))
     with pytest.raises(UserError, match="cannot be read"):
         state.read()
 
@@ -89,11 +91,11 @@ def test_whether_a_commit_is_behind_one_that_is_not_here_is_unknown(state):
 def test_a_write_that_comes_late_leaves_a_rollback_in_force(state):
     first = Record(Address("data", "d"), {}, "f", "m", 1)
     head = state.repository.head()
-    since = state.write(Writes(current=(first,), meta={"applied": head}), "apply")
+    since = state.write(WriteBatch(current=(first,), meta={"applied": head}), "apply")
     held = {"commit": head, "to": "b" * 40, "by": "ada", "at": "now"}
-    state.write(Writes(meta={"applied": "b" * 40, "held": held}), "rollback")
+    state.write(WriteBatch(meta={"applied": "b" * 40, "held": held}), "rollback")
     late = Record(Address("data", "e"), {}, "f", "m", 1)
-    state.write(Writes(current=(late,), meta={"applied": head}), "late", since=since)
+    state.write(WriteBatch(current=(late,), meta={"applied": head}), "late", since=since)
     live = state.read()
-    assert (live.applied, live.rollback.commit) == ("b" * 40, head)
+    assert (live.applied_commit, live.rollback.commit) == ("b" * 40, head)
     assert late.address in live.current

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.live import layout
-from reconciler.live.reading import touched
-from reconciler.live.state import State, Writes
+from reconciler.live.reading import changed_addresses
+from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Address, Record
 
 NAMES = ["plain", "a/b/c", "..", "a.b", "é", "日本 語", ".", "x" * 200, "a%2Fb", "%"]
@@ -17,9 +17,9 @@ def record(name: str) -> Record:
 
 
 @pytest.fixture
-def state(small, opened) -> State:
-    found = State(opened(small), "small", "1" * 32)
-    found.write(Writes(current=tuple(record(name) for name in NAMES)), "all")
+def state(small, opened) -> StateStore:
+    found = StateStore(opened(small), "small", "1" * 32)
+    found.write(WriteBatch(current=tuple(record(name) for name in NAMES)), "all")
     return found
 
 
@@ -53,26 +53,30 @@ def test_what_was_typed_in_another_encoding_names_no_record(state):
 
 def test_a_path_tells_its_address_and_only_the_path_of_a_record_does():
     for name in NAMES:
-        assert layout.address_of(layout.current(Address("data", name))) == Address("data", name)
+        assert layout.current_record_address(layout.current_record_path(Address("data", name))) == Address("data", name)
     for path in ("current/x.json", "current/aa/data/plain.json", "current/meta.json", "meta.json"):
-        assert layout.address_of(path) is None
+        assert layout.current_record_address(path) is None
 
 
 def test_what_is_fetched_together_is_what_is_read_one_by_one(state):
     current, wanted = state.read().current, [Address("data", name) for name in (*NAMES, "none")]
-    current.fetch(wanted)
+    current.prefetch(wanted)
     assert {each: current[each] for each in wanted if each in current} == dict(state.read().current.items())
 
 
 def test_an_address_is_told_from_every_file_that_is_about_it(state):
     address = Address("data", "a/b.c")
-    for path in (layout.current(address), layout.history(address, "1"), layout.history(address, "run-1")):
-        assert layout.subject_of(path) == address
-    assert layout.subject_of(layout.META) is None
+    for path in (
+        layout.current_record_path(address),
+        layout.history_record_path(address, "1"),
+        layout.history_record_path(address, "run-1"),
+    ):
+        assert layout.record_address(path) == address
+    assert layout.record_address(layout.META_PATH) is None
 
 
 def test_what_two_states_do_not_have_alike_is_named(state):
-    before = state.repository.tree_of(state.commit())
-    state.write(Writes(removed=(Address("data", "plain"),), versions=(record("é"),)), "other")
-    after = state.repository.tree_of(state.commit())
-    assert touched(state.repository, before, after) == {Address("data", "plain"), Address("data", "é")}
+    before = state.repository.tree_of(state.head_commit())
+    state.write(WriteBatch(removed=(Address("data", "plain"),), versions=(record("é"),)), "other")
+    after = state.repository.tree_of(state.head_commit())
+    assert changed_addresses(state.repository, before, after) == {Address("data", "plain"), Address("data", "é")}

@@ -14,8 +14,8 @@ from reconciler.diagnostics import UserError
 from reconciler.git import refs
 from reconciler.git.repository import open_repository
 from reconciler.live import layout
-from reconciler.live.state import FORMAT, State, Writes
-from reconciler.model import Address, Record, Run, Status
+from reconciler.live.state import STATE_FORMAT, StateStore, WriteBatch
+from reconciler.model import Address, Record, Run, RunStatus
 
 HERE = Path(__file__).parent
 LINEAGE = "1" * 32
@@ -28,20 +28,20 @@ def record(name: str, fingerprint: str = "f", version: str = "1") -> Record:
 
 def run(number: int, job: str = "train") -> Run:
     at = f"2024-01-01T00:00:{number:02}Z"
-    return Run(f"{job}-{number}", Address("job", job), "t", "f", number, "local", Status.COMPLETED, submitted_at=at)
+    return Run(f"{job}-{number}", Address("job", job), "t", "f", number, "local", RunStatus.COMPLETED, submitted_at=at)
 
 
 @pytest.fixture
-def state(small, opened) -> State:
-    return State(opened(small), "small", LINEAGE)
+def state(small, opened) -> StateStore:
+    return StateStore(opened(small), "small", LINEAGE)
 
 
 def hammer(folder: Path | str, writer: str, count: int) -> None:
     """Write records one by one, against others who do the same."""
     repository = open_repository(Path(folder))
-    state = State(repository, "small", LINEAGE)
+    state = StateStore(repository, "small", LINEAGE)
     for number in range(count):
-        state.write(Writes(current=(record(f"{writer}-{number}"),)), f"{writer} {number}")
+        state.write(WriteBatch(current=(record(f"{writer}-{number}"),)), f"{writer} {number}")
     repository.close()
 
 
@@ -51,9 +51,9 @@ def code(raised: pytest.ExceptionInfo[UserError]) -> str:
 
 def test_a_state_that_was_never_written_is_empty(state):
     live = state.read()
-    assert (live.commit, live.applied, dict(live.current)) == ("", "", {})
-    assert live.run(Address("job", "train"), "x") is None
-    assert live.version(Address("data", "d"), "1") is None
+    assert (live.commit, live.applied_commit, dict(live.current)) == ("", "", {})
+    assert live.find_run(Address("job", "train"), "x") is None
+    assert live.find_version(Address("data", "d"), "1") is None
     assert list(state.runs_of(Address("job", "train"))) == []
     assert list(state.history(10)) == []
 
@@ -61,88 +61,88 @@ def test_a_state_that_was_never_written_is_empty(state):
 def test_what_was_written_is_read_back_under_every_name(state):
     records = tuple(record(name) for name in NAMES)
     runs = tuple(run(number, name) for number, name in enumerate(NAMES))
-    state.write(Writes(current=records, versions=records, runs=runs, meta={"applied": "c"}), "all")
+    state.write(WriteBatch(current=records, versions=records, runs=runs, meta={"applied": "c"}), "all")
     live = state.read()
     assert dict(live.current) == {each.address: each for each in records}
     assert list(live.current) == sorted(live.current)
-    assert [live.version(each.address, "1") for each in records] == list(records)
-    assert [live.run(each.address, each.id) for each in runs] == list(runs)
-    assert live.applied == "c"
+    assert [live.find_version(each.address, "1") for each in records] == list(records)
+    assert [live.find_run(each.address, each.id) for each in runs] == list(runs)
+    assert live.applied_commit == "c"
 
 
 def test_a_current_record_is_replaced_and_removed_and_its_versions_stay(state):
     old, new = record("d", "old"), record("d", "new", "2")
-    state.write(Writes(current=(old,), versions=(old,)), "old")
-    state.write(Writes(current=(new,), versions=(new,)), "new")
+    state.write(WriteBatch(current=(old,), versions=(old,)), "old")
+    state.write(WriteBatch(current=(new,), versions=(new,)), "new")
     assert state.read().current[new.address] == new
-    state.write(Writes(removed=(new.address,)), "gone")
+    state.write(WriteBatch(removed=(new.address,)), "gone")
     live = state.read()
     assert dict(live.current) == {}
-    assert (live.version(new.address, "1"), live.version(new.address, "2")) == (old, new)
+    assert (live.find_version(new.address, "1"), live.find_version(new.address, "2")) == (old, new)
 
 
 def test_the_state_of_an_older_commit_can_be_read(state):
-    state.write(Writes(current=(record("d", "old"),)), "old")
+    state.write(WriteBatch(current=(record("d", "old"),)), "old")
     then = state.read().commit
-    state.write(Writes(current=(record("d", "new"),)), "new")
+    state.write(WriteBatch(current=(record("d", "new"),)), "new")
     assert state.read(then).current[Address("data", "d")].fingerprint == "old"
 
 
 def test_a_value_that_was_read_stays_what_it_was_while_others_write(state):
-    state.write(Writes(current=(record("d", "old"),), versions=(record("d", "old"),)), "old")
+    state.write(WriteBatch(current=(record("d", "old"),), versions=(record("d", "old"),)), "old")
     live = state.read()
-    state.write(Writes(versions=(record("d", "new"),)), "new")
-    found = live.version(Address("data", "d"), "1")
+    state.write(WriteBatch(versions=(record("d", "new"),)), "new")
+    found = live.find_version(Address("data", "d"), "1")
     assert found is not None
     assert found.fingerprint == "old"
 
 
 def test_runs_are_told_oldest_first_and_only_those_of_the_job(state):
-    state.write(Writes(runs=tuple(run(number) for number in (3, 1, 2))), "runs")
-    state.write(Writes(runs=(run(1, "train-2"), run(1, "trai"))), "others")
+    state.write(WriteBatch(runs=tuple(run(number) for number in (3, 1, 2))), "runs")
+    state.write(WriteBatch(runs=(run(1, "train-2"), run(1, "trai"))), "others")
     assert [each.id for each in state.runs_of(Address("job", "train"))] == ["train-1", "train-2", "train-3"]
 
 
 def test_history_says_who_changed_what_newest_first(state):
     for word in ("one", "two", "three"):
-        state.write(Writes(current=(record(word),)), f"apply: {word}\n\nmore\n")
+        state.write(WriteBatch(current=(record(word),)), f"apply: {word}\n\nmore\n")
     moments = list(state.history(2))
     assert [each.message.splitlines()[0] for each in moments] == ["apply: three", "apply: two"]
     assert moments[0].author.startswith("Ada ")
 
 
 def test_targets_and_names_have_states_of_their_own(state):
-    other = State(state.repository, "small", LINEAGE, "prod")
-    state.write(Writes(current=(record("d"),)), "here")
+    other = StateStore(state.repository, "small", LINEAGE, "prod")
+    state.write(WriteBatch(current=(record("d"),)), "here")
     assert dict(other.read().current) == {}
-    assert state.ref == "refs/mlgit/small/default/live"
+    assert state.live_ref == "refs/mlgit/small/default/live"
 
 
 def test_a_state_of_another_lineage_is_refused_for_reading_and_writing(state):
-    state.write(Writes(current=(record("d"),)), "mine")
-    other = State(state.repository, "small", "2" * 32)
+    state.write(WriteBatch(current=(record("d"),)), "mine")
+    other = StateStore(state.repository, "small", "2" * 32)
     with pytest.raises(UserError, match="lineage") as raised:
         other.read()
     assert code(raised) == "state-foreign"
     with pytest.raises(UserError):
-        other.write(Writes(current=(record("e"),)), "theirs")
+        other.write(WriteBatch(current=(record("e"),)), "theirs")
     assert len(state.read().current) == 1
 
 
-def put(state: State, meta: dict[str, object] | None) -> None:
-    base = refs.read(state.repository, state.ref)
-    files = {layout.META: json.dumps(meta).encode()} if meta else {"other": b"x"}
+def put(state: StateStore, meta: dict[str, object] | None) -> None:
+    base = refs.resolve_ref(state.repository, state.live_ref)
+    files = {layout.META_PATH: json.dumps(meta).encode()} if meta else {"other": b"x"}
     made = refs.commit_files(state.repository, base, files, "by hand")
-    refs.swap(state.repository, refs.Move(state.ref, made, base))
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, base))
 
 
 def test_a_state_of_a_newer_format_is_refused(state):
-    put(state, {"format": FORMAT + 1, "lineage": LINEAGE})
+    put(state, {"format": STATE_FORMAT + 1, "lineage": LINEAGE})
     with pytest.raises(UserError, match="newer mlgit") as raised:
         state.read()
     assert code(raised) == "state-newer"
     with pytest.raises(UserError):
-        state.write(Writes(current=(record("d"),)), "x")
+        state.write(WriteBatch(current=(record("d"),)), "x")
 
 
 def test_a_ref_that_is_no_state_is_refused(state):
@@ -153,24 +153,24 @@ def test_a_ref_that_is_no_state_is_refused(state):
 
 
 def test_writing_keeps_what_a_newer_mlgit_put_beside_it(state):
-    put(state, {"format": FORMAT, "lineage": LINEAGE, "name": "small", "owner": "team"})
-    state.write(Writes(current=(record("d"),), meta={"applied": "c"}), "x")
-    shown = json.loads(git(state.repository.top, "show", f"{state.ref}:{layout.META}"))
-    assert shown == {"applied": "c", "format": FORMAT, "lineage": LINEAGE, "name": "small", "owner": "team"}
+    put(state, {"format": STATE_FORMAT, "lineage": LINEAGE, "name": "small", "owner": "team"})
+    state.write(WriteBatch(current=(record("d"),), meta={"applied": "c"}), "x")
+    shown = json.loads(git(state.repository.top, "show", f"{state.live_ref}:{layout.META_PATH}"))
+    assert shown == {"applied": "c", "format": STATE_FORMAT, "lineage": LINEAGE, "name": "small", "owner": "team"}
 
 
 def test_a_write_costs_what_it_changes(state):
-    state.write(Writes(current=tuple(record(f"d{n}") for n in range(50)), meta={"applied": "c"}), "many")
-    state.write(Writes(current=(record("d7", "new"),)), "one")
-    changed = git(state.repository.top, "diff", "--name-only", f"{state.ref}~1", state.ref).split()
-    assert changed == [layout.current(Address("data", "d7"))]
+    state.write(WriteBatch(current=tuple(record(f"d{n}") for n in range(50)), meta={"applied": "c"}), "many")
+    state.write(WriteBatch(current=(record("d7", "new"),)), "one")
+    changed = git(state.repository.top, "diff", "--name-only", f"{state.live_ref}~1", state.live_ref).split()
+    assert changed == [layout.current_record_path(Address("data", "d7"))]
 
 
 def test_an_applied_commit_is_kept_reachable(state):
     head = state.repository.head()
-    state.keep_source(head)
-    state.keep_source(head)
-    assert git(state.repository.top, "rev-parse", state.home.ref(f"sources/{head}")) == head
+    state.pin_source_commit(head)
+    state.pin_source_commit(head)
+    assert git(state.repository.top, "rev-parse", state.ref_store.ref_name(f"sources/{head}")) == head
 
 
 def test_reading_writes_nothing(small, mlgit, state):

@@ -6,9 +6,17 @@ import pytest
 from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small
 
 from reconciler.format.config import Config
-from reconciler.model import Address, Observation, Op, Plan, Report, Status
-from reconciler.planning.drift import Drift, Way, counted, drifts, way_of, with_drift, with_heals
-from reconciler.planning.proposal import propose
+from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
+from reconciler.planning.drift import (
+    Drift,
+    DriftPolicy,
+    count_drift,
+    drift_policy_of,
+    find_drift,
+    with_drift,
+    with_repairs,
+)
+from reconciler.planning.proposal import run_plan_pipeline
 
 KEY, MADE = "a" * 32, "b" * 32
 CPU = Address("compute", "cpu")
@@ -43,13 +51,13 @@ def world() -> World:
 
 
 def look(world: World, seen: Observation, settings: Config | None = None) -> dict[str, Drift]:
-    found = drifts(world.live(), seen, settings or config(), world.trees.get)
+    found = find_drift(world.live(), seen, settings or config(), world.trees.get)
     return {each.subject: each for each in found}
 
 
 def planned(world: World, seen: Observation, drift: str = "{}") -> Plan:
     files = edited("mlgit.yml", "store:", f"drift: {drift}\nstore:", {**small(), "compute/cpu.yml": COMPUTE})
-    plan, problems = propose(world.desired(files), world.live(), policy_of(files), seen)
+    plan, problems = run_plan_pipeline(world.desired(files), world.live(), policy_of(files), seen)
     assert problems == ()
     return plan
 
@@ -60,41 +68,41 @@ def test_what_is_as_it_is_recorded_is_no_drift(world):
 
 
 def test_content_that_is_gone_is_put_again_from_git(world):
-    found = look(world, Observation(missing=frozenset({KEY})))
+    found = look(world, Observation(missing_contents=frozenset({KEY})))
     assert [str(each) for each in found.values()] == [
         "data/numbers@1: its content is gone from the store; apply puts it again, from Git"
     ]
-    plan = planned(world, Observation(missing=frozenset({KEY})))
-    assert [(each.op, each.address, each.version) for each in plan.actions] == [(Op.HEAL, NUMBERS, "1")]
+    plan = planned(world, Observation(missing_contents=frozenset({KEY})))
+    assert [(each.op, each.address, each.version) for each in plan.actions] == [(Op.REPAIR, NUMBERS, "1")]
     assert len(plan.drift) == 1
-    assert [*plan.reads] == [str(NUMBERS)]
+    assert [*plan.preconditions] == [str(NUMBERS)]
 
 
 def test_content_that_git_has_no_more_is_named_and_left(world):
     world.trees.clear()
-    found = look(world, Observation(missing=frozenset({KEY})))
+    found = look(world, Observation(missing_contents=frozenset({KEY})))
     assert found["data/numbers@1"].remedy == "bring the store back"
-    assert planned(world, Observation(missing=frozenset({KEY}))).actions == ()
+    assert planned(world, Observation(missing_contents=frozenset({KEY}))).actions == ()
 
 
 def test_what_a_run_made_is_made_again_by_running_the_job_again(world):
-    found = look(world, Observation(missing=frozenset({MADE})))
+    found = look(world, Observation(missing_contents=frozenset({MADE})))
     assert {each.remedy for each in found.values()} == {"`mlgit job rerun sum` makes it again"}
     assert [*found] == [str(SUM), "model/total@1"]
-    assert planned(world, Observation(missing=frozenset({MADE}))).actions == ()
+    assert planned(world, Observation(missing_contents=frozenset({MADE}))).actions == ()
 
 
 def test_content_that_was_changed_is_named_with_its_files(world):
-    found = look(world, Observation(damaged={KEY: ("/store/aa",)}))
+    found = look(world, Observation(damaged_files={KEY: ("/store/aa",)}))
     said = "its content in the store is not what was put there: /store/aa; remove that; then apply puts it again"
     assert said in str(found["data/numbers@1"])
-    assert planned(world, Observation(damaged={KEY: ("/store/aa",)})).actions == ()
+    assert planned(world, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
 
 
 def test_a_run_that_was_lost_is_run_again_as_often_as_mlgit_yml_says(world):
     world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     run = world.latest()
-    seen = Observation({run.id: Report(Status.LOST, message="nobody there")})
+    seen = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
     assert look(world, seen)[str(SUM)].message == f"run {run.id} was lost: nobody there"
     assert look(world, seen)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
     no_more = config(more="retries: 0\n")
@@ -103,17 +111,17 @@ def test_a_run_that_was_lost_is_run_again_as_often_as_mlgit_yml_says(world):
 
 def test_a_run_that_ended_by_itself_is_no_drift(world):
     world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    assert look(world, Observation({world.latest().id: Report(Status.COMPLETED, {"outputs": {}})})) == {}
+    assert look(world, Observation({world.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
 
 
 def test_a_lost_run_is_not_run_again_where_drift_is_only_shown(world):
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3")
     files = edited("mlgit.yml", "store:", "drift: {job: warn}\nstore:", files)
     world.apply(files)
-    seen = {world.latest().id: Report(Status.LOST)}
+    seen = {world.latest().id: RunReport(RunStatus.LOST)}
     plan = world.plan(files, seen=seen)
     assert [each.op for each in plan.actions if each.address == SUM] == [Op.RECORD]
-    said = next(each.message for each in plan.pending if each.address == SUM)
+    said = next(each.message for each in plan.blocked if each.address == SUM)
     assert said.startswith(f"run {world.latest().id} was lost;")
 
 
@@ -134,31 +142,31 @@ def test_a_run_on_a_backend_that_is_gone_is_named(world):
 
 
 def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world):
-    seen = Observation(unbuilt=frozenset({world.records[PLAIN].fingerprint}))
+    seen = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
     found = look(world, seen)
-    assert (found["environment/plain@1"].local, counted(found.values())) == (True, 0)
+    assert (found["environment/plain@1"].local, count_drift(found.values())) == (True, 0)
     plan = planned(world, seen)
     assert (plan.actions, plan.drift) == ((), ())
 
 
 def test_it_is_built_again_where_mlgit_yml_wants_it_so(world):
-    seen = Observation(unbuilt=frozenset({world.records[PLAIN].fingerprint}))
+    seen = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
     plan = planned(world, seen, "{environment: heal}")
-    assert [(each.op, each.address) for each in plan.actions] == [(Op.HEAL, PLAIN)]
+    assert [(each.op, each.address) for each in plan.actions] == [(Op.REPAIR, PLAIN)]
 
 
 def test_another_store_is_one_thing_and_nothing_is_healed_into_it(world):
-    plan = planned(world, Observation(other_store="/srv/store"))
+    plan = planned(world, Observation(unexpected_store="/srv/store"))
     assert (len(plan.drift), plan.actions) == (1, ())
 
 
 def test_what_is_ignored_is_not_looked_at(world):
-    gone = Observation(missing=frozenset({KEY, MADE}))
+    gone = Observation(missing_contents=frozenset({KEY, MADE}))
     assert [*look(world, gone, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
 
 
 def test_what_is_to_be_shown_only_is_not_healed(world):
-    plan = planned(world, Observation(missing=frozenset({KEY})), "{data: warn}")
+    plan = planned(world, Observation(missing_contents=frozenset({KEY})), "{data: warn}")
     assert plan.actions == ()
     assert plan.drift[0].endswith("; drift: heal in mlgit.yml lets apply put it again, from Git")
 
@@ -166,32 +174,34 @@ def test_what_is_to_be_shown_only_is_not_healed(world):
 @pytest.mark.parametrize(
     ("drift", "way"),
     [
-        ("{}", Way.HEAL),
-        ('{"*": warn}', Way.WARN),
-        ('{"*": warn, "data/*": ignore}', Way.IGNORE),
-        ('{"data/*": ignore, "*": warn}', Way.IGNORE),
-        ("{data: warn, data/numbers: heal}", Way.HEAL),
-        ("{model: ignore}", Way.HEAL),
+        ("{}", DriftPolicy.REPAIR),
+        ('{"*": warn}', DriftPolicy.WARN),
+        ('{"*": warn, "data/*": ignore}', DriftPolicy.IGNORE),
+        ('{"data/*": ignore, "*": warn}', DriftPolicy.IGNORE),
+        ("{data: warn, data/numbers: heal}", DriftPolicy.REPAIR),
+        ("{model: ignore}", DriftPolicy.REPAIR),
     ],
 )
 def test_the_longest_that_matches_counts_in_whatever_order(drift, way):
-    assert way_of(config(drift), NUMBERS) is way
+    assert drift_policy_of(config(drift), NUMBERS) is way
 
 
 def test_what_is_replaced_anyway_is_not_healed_first(world):
     files = edited("data/numbers.csv", "3\n", "4\n", {**small(), "compute/cpu.yml": COMPUTE})
-    plan, _ = propose(world.desired(files), world.live(), policy_of(files), Observation(missing=frozenset({KEY})))
+    plan, _ = run_plan_pipeline(
+        world.desired(files), world.live(), policy_of(files), Observation(missing_contents=frozenset({KEY}))
+    )
     assert [each.op for each in plan.actions if each.address == NUMBERS] == [Op.NEW_VERSION]
 
 
 def test_what_was_approved_is_healed_without_another_look(world):
-    approved = planned(world, Observation(missing=frozenset({KEY})))
+    approved = planned(world, Observation(missing_contents=frozenset({KEY})))
     later = planned(world, Observation())
-    assert [each.key for each in with_heals(later, approved).actions] == ["heal data/numbers"]
-    assert with_heals(approved, approved) == approved
+    assert [each.key for each in with_repairs(later, approved).actions] == ["heal data/numbers"]
+    assert with_repairs(approved, approved) == approved
 
 
 def test_drift_changes_nothing_else_of_a_plan(world):
     plan = planned(world, Observation())
-    seen = Observation(damaged={KEY: ("x",)})
+    seen = Observation(damaged_files={KEY: ("x",)})
     assert replace(with_drift(plan, world.live(), seen, config(), world.trees.get), drift=()) == plan

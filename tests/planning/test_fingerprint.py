@@ -11,10 +11,17 @@ from planning.world import SCHEMA, SUM, World, action_on, declared_by, done, edi
 
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
-from reconciler.format.yaml import parse
-from reconciler.model import Address, Entry, Resolved
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import Address, ResolvedReference, TreeEntry
 from reconciler.planning import content
-from reconciler.planning.fingerprint import FP_VERSION, digest, fingerprint, metadata, recomputed, token
+from reconciler.planning.fingerprint import (
+    FP_VERSION,
+    asset_fingerprint,
+    json_digest,
+    metadata_digest,
+    recompute_fingerprint,
+    submission_token,
+)
 
 FROZEN = Path(__file__).parent.parent / "cases" / "fingerprints.json"
 FILES = small()
@@ -66,14 +73,14 @@ def test_the_order_of_keys_and_the_style_change_nothing(data):
             return {key: shuffled(value[key]) for key in data.draw(st.permutations(list(value)))}
         return value
 
-    spec = shuffled(parse(path, FILES[path].encode())[0].data)
+    spec = shuffled(parse_yaml(path, FILES[path].encode())[0].data)
     text = json.dumps(spec, indent=data.draw(st.integers(1, 8)))
     assert SETTLED.plan({**FILES, path: text}).actions == ()
 
 
 def fields_of(kind: Kind) -> list[str]:
     """Name the fields that a kind has traits for, and two that it has none for."""
-    return sorted(kind.in_place | kind.ignored | {"path", "anything_else"})
+    return sorted(kind.in_place_fields | kind.ignored_fields | {"path", "anything_else"})
 
 
 @pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind in kinds().values() for field in fields_of(kind)])
@@ -82,32 +89,34 @@ def fields_of(kind: Kind) -> list[str]:
 def test_a_field_counts_in_one_digest_or_in_none(kind, field, before, after):
     one, two = {"other": 1, field: before}, {"other": 1, field: after}
     moved = (
-        fingerprint(kind, one, {}, {}) != fingerprint(kind, two, {}, {}),
-        metadata(kind, one) != metadata(kind, two),
+        asset_fingerprint(kind, one, {}, {}) != asset_fingerprint(kind, two, {}, {}),
+        metadata_digest(kind, one) != metadata_digest(kind, two),
     )
-    differs = digest(before) != digest(after)
-    assert moved == (differs and kind.affects(field), differs and field in kind.in_place)
+    differs = json_digest(before) != json_digest(after)
+    assert moved == (differs and kind.is_fingerprint_field(field), differs and field in kind.in_place_fields)
 
 
 def test_no_field_is_both_in_place_and_ignored():
-    assert [kind.name for kind in kinds().values() if kind.in_place & kind.ignored] == []
+    assert [kind.name for kind in kinds().values() if kind.in_place_fields & kind.ignored_fields] == []
 
 
 @given(JSON, JSON)
 def test_the_digest_is_of_the_value_and_not_of_how_it_was_made(left, right):
     copy = json.loads(json.dumps(left))
-    assert digest(copy) == digest(left)
-    assert (digest(left) == digest(right)) == (json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True))
+    assert json_digest(copy) == json_digest(left)
+    assert (json_digest(left) == json_digest(right)) == (
+        json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+    )
 
 
 def test_a_reference_counts_by_what_it_resolves_to_and_not_by_how_it_is_written():
     kind = kinds()["job"]
     data = Address("data", "d")
     spelled = [{"inputs": {"x": {"path": text}}} for text in ("azureml:d@latest", "azureml:d:1")]
-    found = [{"/inputs/x/path": Resolved(data, version, "same")} for version in ("1", "2")]
-    assert fingerprint(kind, spelled[0], {}, found[0]) == fingerprint(kind, spelled[1], {}, found[1])
-    other = {"/inputs/x/path": Resolved(data, "1", "other")}
-    assert fingerprint(kind, spelled[0], {}, other) != fingerprint(kind, spelled[0], {}, found[0])
+    found = [{"/inputs/x/path": ResolvedReference(data, version, "same")} for version in ("1", "2")]
+    assert asset_fingerprint(kind, spelled[0], {}, found[0]) == asset_fingerprint(kind, spelled[1], {}, found[1])
+    other = {"/inputs/x/path": ResolvedReference(data, "1", "other")}
+    assert asset_fingerprint(kind, spelled[0], {}, other) != asset_fingerprint(kind, spelled[0], {}, found[0])
 
 
 def test_a_path_counts_by_the_content_behind_it():
@@ -119,7 +128,7 @@ def test_a_path_counts_by_the_content_behind_it():
 def test_a_record_of_an_older_fingerprint_is_fingerprinted_again():
     record = SETTLED.records[Address("data", "numbers")]
     older = replace(record, fp_version=0, fingerprint="old", metadata="old")
-    assert recomputed(kinds()["data"], older) == record.fingerprint
+    assert recompute_fingerprint(kinds()["data"], older) == record.fingerprint
 
 
 @pytest.fixture
@@ -136,7 +145,7 @@ def older(monkeypatch):
 
 def test_an_upgrade_that_fingerprints_otherwise_changes_nothing(older):
     plan = older.plan(FILES)
-    assert (plan.actions, plan.pending) == ((), ())
+    assert (plan.actions, plan.blocked) == ((), ())
 
 
 def test_after_an_upgrade_an_edit_has_the_consequences_that_it_always_had(older):
@@ -160,30 +169,34 @@ def test_a_reference_to_what_was_fingerprinted_otherwise_is_the_same_reference()
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.text(), st.integers()), unique=True, min_size=2, max_size=2))
 def test_a_token_is_for_one_attempt_on_one_thing_in_one_lineage(two):
-    assert token(*two[0]) != token(*two[1])
-    assert token(*two[0]) == token(*two[0])
+    assert submission_token(*two[0]) != submission_token(*two[1])
+    assert submission_token(*two[0]) == submission_token(*two[0])
 
 
 def test_a_code_folder_is_its_files_modes_and_names():
     tree = tree_of({"src/a.py": "a", "src/b/c.py": "c", "srcs/d.py": "d", "e": "e"})
-    found = content.tracked(tree, "src")
+    found = content.tracked_content(tree, "src")
     assert [name for name, _ in found.files] == ["a.py", "b/c.py"]
-    executable = replace(tree, entries={**tree.entries, "src/a.py": Entry(0o100755, tree.entries["src/a.py"].oid)})
+    executable = replace(tree, entries={**tree.entries, "src/a.py": TreeEntry(0o100755, tree.entries["src/a.py"].oid)})
     renamed = tree_of({"src/z.py": "a", "src/b/c.py": "c"})
-    assert len({content.tracked(each, "src").digest for each in (tree, executable, renamed)}) == 3
-    assert content.differences(found, content.tracked(renamed, "src")) == ("a.py", "z.py")
+    assert len({content.tracked_content(each, "src").digest for each in (tree, executable, renamed)}) == 3
+    assert content.changed_files(found, content.tracked_content(renamed, "src")) == ("a.py", "z.py")
 
 
 @pytest.mark.parametrize("ignore", [".amlignore", ".gitignore"])
 def test_what_a_code_folder_ignores_is_not_of_its_content(ignore):
     one = tree_of({"src/a.py": "a", f"src/{ignore}": "*.txt\n"})
     two = tree_of({"src/a.py": "a", f"src/{ignore}": "*.txt\n", "src/notes.txt": "note"})
-    assert content.tracked(one, "src").digest == content.tracked(two, "src").digest
+    assert content.tracked_content(one, "src").digest == content.tracked_content(two, "src").digest
 
 
 def test_amlignore_rules_where_there_is_also_a_gitignore():
     files = {"src/a.py": "a", "src/b.txt": "b", "src/.amlignore": "a.py\n", "src/.gitignore": "*.txt\n"}
-    assert [name for name, _ in content.tracked(tree_of(files), "src").files] == [".amlignore", ".gitignore", "b.txt"]
+    assert [name for name, _ in content.tracked_content(tree_of(files), "src").files] == [
+        ".amlignore",
+        ".gitignore",
+        "b.txt",
+    ]
 
 
 def test_the_top_of_the_repository_can_be_the_code_of_a_job():
@@ -227,7 +240,7 @@ def test_what_is_laid_out_beside_the_code_counts_by_its_content(path, text, addr
     world = World()
     world.settle({**small(), **INCLUDED, path: text})
     plan = world.plan({**small(), **INCLUDED, path: text, **changed})
-    assert action_on(plan, address).touched == {f"{pointer}/additional_includes/{place}": files}
+    assert action_on(plan, address).changed_files == {f"{pointer}/additional_includes/{place}": files}
 
 
 def test_what_is_laid_out_beside_the_code_counts_by_its_name_and_not_by_where_it_was():

@@ -9,8 +9,8 @@ from planning.world import SUM, TOTAL, World, declared_by, done, edited, small
 
 from reconciler.diagnostics import Span
 from reconciler.model import Address, Asset, Reference
-from reconciler.planning.graph import cycles, levels, ordered
-from reconciler.planning.outlook import standing
+from reconciler.planning.graph import find_cycles, graph_levels, topological_order
+from reconciler.planning.outlook import existence_check
 
 NUMBERS = "{type: uri_file, path: azureml:numbers@latest}"
 EXACT = edited("jobs/sum.yml", NUMBERS, '{type: custom_model, path: "azureml:total:1"}')
@@ -22,7 +22,7 @@ def test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_it
         NUMBERS,
         "{type: custom_model, path: azureml:total@latest}",
     )
-    (problem,) = cycles(declared_by(files))
+    (problem,) = find_cycles(declared_by(files))
     assert problem.code == "reference-cycle"
     circle = problem.message.partition(": ")[2].split(" -> ")
     assert circle in (["job/sum", "model/total", "job/sum"], ["model/total", "job/sum", "model/total"])
@@ -31,20 +31,20 @@ def test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_it
 
 def test_a_job_that_reads_its_own_output_is_a_cycle():
     files = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml://jobs/sum/outputs/total")
-    (problem,) = cycles(declared_by(files))
+    (problem,) = find_cycles(declared_by(files))
     assert problem.message.endswith(": job/sum -> job/sum")
 
 
 def test_small_has_no_cycle():
-    assert cycles(declared_by(small())) == ()
+    assert find_cycles(declared_by(small())) == ()
 
 
 def test_an_exact_version_that_is_live_closes_no_circle():
     world = World()
     world.settle(small())
     declared = declared_by(EXACT)
-    assert cycles(declared, standing(world.live())) == ()
-    assert [str(each.address) for each in ordered(declared.assets)][-2:] == ["job/sum", "model/total"]
+    assert find_cycles(declared, existence_check(world.live())) == ()
+    assert [str(each.address) for each in topological_order(declared.assets)][-2:] == ["job/sum", "model/total"]
     assert done(world.plan(EXACT)) == ["submit job/sum", "register model/total"]
     world.settle(EXACT)
     assert world.records[TOTAL].version == "2"
@@ -52,7 +52,7 @@ def test_an_exact_version_that_is_live_closes_no_circle():
 
 
 def test_whether_an_exact_version_is_live_nobody_asks_without_a_live_state():
-    assert cycles(declared_by(EXACT)) == ()
+    assert find_cycles(declared_by(EXACT)) == ()
 
 
 @pytest.mark.parametrize("version", ["1", "7"])
@@ -61,7 +61,7 @@ def test_an_exact_version_that_is_not_live_closes_a_circle(version):
     if version == "7":
         world.settle(small())
     files = edited("jobs/sum.yml", "total:1", f"total:{version}", EXACT)
-    (problem,) = cycles(declared_by(files), standing(world.live()))
+    (problem,) = find_cycles(declared_by(files), existence_check(world.live()))
     assert problem.code == "reference-cycle"
 
 
@@ -69,20 +69,20 @@ def test_an_archived_version_closes_a_circle_as_one_does_that_is_not_there():
     world = World()
     world.settle(small())
     world.records[TOTAL] = replace(world.records[TOTAL], archived=True)
-    assert [each.code for each in cycles(declared_by(EXACT), standing(world.live()))] == ["reference-cycle"]
+    assert [each.code for each in find_cycles(declared_by(EXACT), existence_check(world.live()))] == ["reference-cycle"]
 
 
 def test_the_version_that_a_circle_is_to_make_closes_it_whatever_is_live():
     world = World()
     world.settle(small())
     declared = declared_by(edited("models/total.yml", "name: total", "name: total\nversion: 1", EXACT))
-    assert [each.code for each in cycles(declared)] == ["reference-cycle"]
-    assert [each.code for each in cycles(declared, standing(world.live()))] == ["reference-cycle"]
+    assert [each.code for each in find_cycles(declared)] == ["reference-cycle"]
+    assert [each.code for each in find_cycles(declared, existence_check(world.live()))] == ["reference-cycle"]
 
 
 def test_an_exact_version_that_closes_no_circle_waits_for_its_asset_as_ever():
     declared = declared_by(edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1"))
-    level = levels(declared.assets)
+    level = graph_levels(declared.assets)
     assert level[SUM] > level[Address("data", "numbers")]
 
 
@@ -111,7 +111,7 @@ def test_what_closes_no_circle_is_kept_and_without_what_does_there_is_an_order(e
             left += new
         return goal in seen
 
-    level = levels(assets)
+    level = graph_levels(assets)
     assert len(level) == 8, "what is no exact version leads to lower numbers only"
     for user, above, exact in edges:
         if not exact or not reaches(above, user):
@@ -133,9 +133,9 @@ def test_every_asset_comes_after_what_it_references_in_an_order_of_its_own(pairs
         )
         for n in range(10)
     ]
-    order = ordered({each.address: each for each in assets})
+    order = topological_order({each.address: each for each in assets})
     assert sorted(order, key=lambda each: each.source) == assets
     places = {each.address: place for place, each in enumerate(order)}
     assert all(places[address(low)] < places[address(n)] for n in edges for low in edges[n])
     chance.shuffle(assets)
-    assert ordered({each.address: each for each in assets}) == order
+    assert topological_order({each.address: each for each in assets}) == order

@@ -7,8 +7,15 @@ import pytest
 from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small, without
 
 from reconciler.format.config import Config
-from reconciler.model import Address, Op, Plan, Report, Status
-from reconciler.planning.hosts import foretold, has_store, host_of, left_to, ours, reachable
+from reconciler.model import Address, Op, Plan, RunReport, RunStatus
+from reconciler.planning.hosts import (
+    backend_host,
+    deferral_reason,
+    deferred_notes,
+    has_store,
+    reachable_backends,
+    restrict_plan_to_host,
+)
 
 ON_BIG = {"store": "store: {host: big}", "backend": "backends: {local: {type: local, host: big}}"}
 
@@ -19,8 +26,8 @@ def config(*lines: str) -> Config:
 
 
 def left(plan: Plan, settings: Config, here: str = "laptop") -> dict[str, str]:
-    kept = ours(plan, settings, here)
-    return {str(each.address): each.message for each in kept.pending}
+    kept = restrict_plan_to_host(plan, settings, here)
+    return {str(each.address): each.message for each in kept.blocked}
 
 
 @pytest.fixture
@@ -29,19 +36,19 @@ def plan() -> Plan:
 
 
 def test_nothing_is_left_to_others_where_nothing_is_on_one_machine(plan):
-    assert ours(plan, config(), "laptop") is plan
+    assert restrict_plan_to_host(plan, config(), "laptop") is plan
 
 
 @pytest.mark.parametrize("lines", [[ON_BIG["store"]], [ON_BIG["backend"]], [*ON_BIG.values()]])
 def test_the_machine_itself_leaves_nothing_to_others(plan, lines):
-    assert ours(plan, config(*lines), "big") is plan
+    assert restrict_plan_to_host(plan, config(*lines), "big") is plan
 
 
 def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_goes_on(plan):
     settings = config(ON_BIG["store"])
     said = "is done on big only, which has the store"
     assert left(plan, settings) == {str(NUMBERS): said, str(SUM): said, str(TOTAL): "waits for job/sum"}
-    assert [each.address for each in ours(plan, settings, "laptop").actions] == [
+    assert [each.address for each in restrict_plan_to_host(plan, settings, "laptop").actions] == [
         Address("workspace", "small"),
         PLAIN,
         PLAIN,
@@ -49,11 +56,11 @@ def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_g
 
 
 def test_it_is_said_beforehand_who_does_what(plan):
-    assert foretold(plan, config(ON_BIG["store"]), "laptop") == (
+    assert deferred_notes(plan, config(ON_BIG["store"]), "laptop") == (
         "data/numbers, job/sum: is done on big only, which has the store",
         "model/total: waits for job/sum",
     )
-    assert foretold(plan, config(ON_BIG["store"]), "big") == ()
+    assert deferred_notes(plan, config(ON_BIG["store"]), "big") == ()
 
 
 def test_without_the_backend_its_runs_are_left_alone(plan):
@@ -73,10 +80,10 @@ def test_data_that_is_somewhere_else_needs_no_store():
 def test_how_a_run_ended_is_recorded_where_it_ran(lines):
     world = World()
     world.apply(small())
-    plan = world.plan(small(), seen={world.latest().id: Report(Status.FAILED, {"failure": {"class": "user"}})})
+    plan = world.plan(small(), seen={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
     (record,) = (each for each in plan.actions if each.op is Op.RECORD)
-    assert left_to(record, config(*lines), "laptop").startswith("is done on big only")
-    assert left_to(record, config(*lines), "big") == ""
+    assert deferral_reason(record, config(*lines), "laptop").startswith("is done on big only")
+    assert deferral_reason(record, config(*lines), "big") == ""
 
 
 def test_a_description_changes_wherever_it_is_edited():
@@ -84,15 +91,15 @@ def test_a_description_changes_wherever_it_is_edited():
     world.settle(small())
     plan = world.plan(edited("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: three"))
     assert [each.op for each in plan.actions] == [Op.UPDATE]
-    assert ours(plan, config(*ON_BIG.values()), "laptop") is plan
+    assert restrict_plan_to_host(plan, config(*ON_BIG.values()), "laptop") is plan
 
 
 def test_backends_are_asked_from_where_they_are():
     both = config("backends: {local: {type: local, host: big}, far: {type: local}}")
-    assert {*reachable(both, "big")} == {"local", "far"}
-    assert {*reachable(both, "laptop")} == {"far"}
-    assert reachable(config(ON_BIG["store"]), "laptop") == {}
-    assert [host_of(both, each) for each in ("local", "far", "gone")] == ["big", "", ""]
+    assert {*reachable_backends(both, "big")} == {"local", "far"}
+    assert {*reachable_backends(both, "laptop")} == {"far"}
+    assert reachable_backends(config(ON_BIG["store"]), "laptop") == {}
+    assert [backend_host(both, each) for each in ("local", "far", "gone")] == ["big", "", ""]
 
 
 def test_who_has_the_store():
@@ -102,4 +109,6 @@ def test_who_has_the_store():
 
 def test_the_plan_is_the_same_everywhere_but_for_what_is_done_of_it(plan):
     settings = config(ON_BIG["store"])
-    assert replace(ours(plan, settings, "laptop"), actions=(), pending=()) == replace(plan, actions=(), pending=())
+    assert replace(restrict_plan_to_host(plan, settings, "laptop"), actions=(), blocked=()) == replace(
+        plan, actions=(), blocked=()
+    )

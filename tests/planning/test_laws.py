@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from planning.test_plan import EDITS
 from planning.world import NUMBERS, SUM, World, edited, small
 
-from reconciler.model import Address, Op, Record, Status
+from reconciler.model import Address, Op, Record, RunStatus
 
 _PATHS = st.lists(st.sampled_from(sorted(EDITS)), max_size=4)
 _LAST = st.sampled_from(sorted(EDITS))
@@ -76,14 +76,16 @@ def test_after_everything_was_done_no_decision_is_left_even_while_runs_go_on(pat
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from([Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.LOST]), max_size=6))
+@given(
+    st.lists(st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.LOST]), max_size=6)
+)
 def test_however_runs_end_a_job_has_at_most_one_that_is_under_way(ends):
     world = World()
     world.apply(small())
     for end in ends:
         world.end(end)
         world.apply(small())
-        assert sum(run.status.active for run in world.runs.values() if run.address == SUM) <= 1
+        assert sum(run.status.is_active for run in world.runs.values() if run.address == SUM) <= 1
 
 
 def test_data_that_returns_to_older_content_is_the_next_version():

@@ -9,8 +9,8 @@ from planning.world import SCHEMA, World, action_on, small
 from reconciler.format.kinds import kinds
 from reconciler.live import codec
 from reconciler.model import Address
-from reconciler.planning.masking import masked
-from reconciler.render.phrases import sentence
+from reconciler.planning.masking import redact_spec
+from reconciler.render.phrases import action_sentence
 
 STORE = Address("datastore", "store")
 WORD = "hunter2"
@@ -25,14 +25,14 @@ def test_no_secret_of_a_file_reaches_a_plan_or_a_record():
     world = World()
     plan = world.apply(files(WORD))
     assert WORD not in repr(plan.actions)
-    assert WORD.encode() not in codec.dump(world.records[STORE])
+    assert WORD.encode() not in codec.encode_record(world.records[STORE])
 
 
 def test_a_secret_that_changes_is_seen_to_change_and_not_seen():
     world = World()
     world.apply(files(WORD))
     action = action_on(world.plan(files("hunter3")), STORE)
-    assert sentence(action) == "datastore/store: update in place, credentials.account_key changed"
+    assert action_sentence(action) == "datastore/store: update in place, credentials.account_key changed"
     assert not any(each.address == STORE for each in world.plan(files(WORD)).actions)
 
 
@@ -47,7 +47,7 @@ def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
 def test_the_mark_differs_between_workspaces():
     kind = kinds()["datastore"]
     spec = {"credentials": {"account_key": WORD}}
-    assert masked(kind, spec, "a" * 32) != masked(kind, spec, "b" * 32)
+    assert redact_spec(kind, spec, "a" * 32) != redact_spec(kind, spec, "b" * 32)
 
 
 VALUES = st.recursive(
@@ -59,6 +59,6 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_masked_stays_as_it_is(value):
     kind = kinds()["datastore"]
-    once = masked(kind, {"credentials": value, "name": "x"}, "l")
-    assert masked(kind, once, "l") == once
+    once = redact_spec(kind, {"credentials": value, "name": "x"}, "l")
+    assert redact_spec(kind, once, "l") == once
     assert once["name"] == "x"

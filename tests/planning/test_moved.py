@@ -7,8 +7,8 @@ from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, 
 
 from reconciler.diagnostics import Severity
 from reconciler.format import config
-from reconciler.format.yaml import parse
-from reconciler.model import Address, Op, Status
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import Address, Op, RunStatus
 
 FIGURES, ADD = Address("data", "figures"), Address("job", "add")
 MOVED = "moved: [{{from: {}, to: {}}}]\n"
@@ -73,7 +73,7 @@ def test_a_renamed_job_counts_on_from_the_attempts_of_its_former_name(world):
     assert run is not None
     assert run.attempt == 2
     world.apply(JOB, again=frozenset({ADD}))
-    world.end(Status.COMPLETED)
+    world.end(RunStatus.COMPLETED)
     assert action_on(world.plan(JOB, again=frozenset({ADD})), ADD).run.attempt == 3
 
 
@@ -138,7 +138,7 @@ def test_a_name_that_another_asset_had_is_refused(world):
 )
 def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, said):
     text = saying(small(), *pairs)["mlgit.yml"]
-    _, problems = config.read(parse(config.FILE, text.encode())[0])
+    _, problems = config.parse_config(parse_yaml(config.CONFIG_FILE, text.encode())[0])
     assert [each.code for each in problems] == ["moved-wrong"]
     assert said in problems[0].message
     assert problems[0].span.line == 5 + len(pairs)

@@ -24,14 +24,14 @@ from planning.world import (
 )
 
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.assets import unresolved
+from reconciler.format.assets import check_references
 from reconciler.format.kinds import kinds
-from reconciler.model import Address, Observation, Op, Report, Status
-from reconciler.planning.outlook import known
+from reconciler.model import Address, Observation, Op, RunReport, RunStatus
+from reconciler.planning.outlook import referencable
 from reconciler.planning.plan import make_plan
-from reconciler.planning.prune import farewell, leaving
-from reconciler.render.fields import changes
-from reconciler.render.phrases import sentence
+from reconciler.planning.prune import find_removals, removal_hint
+from reconciler.render.fields import field_changes
+from reconciler.render.phrases import action_sentence
 
 CLUSTER = Address("compute", "cluster")
 WITH_CLUSTER = {
@@ -65,9 +65,9 @@ def test_plan_is_a_function_of_its_arguments(path, last, data):
     for name in path:
         world.apply(EDITS[name])
         if data.draw(st.booleans()):
-            world.end(data.draw(st.sampled_from([Status.COMPLETED, Status.FAILED, Status.LOST])))
+            world.end(data.draw(st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST])))
     live, desired, policy = world.live(), world.desired(EDITS[last]), policy_of(small())
-    seen = Observation({run.id: Report(Status.RUNNING) for run in world.runs.values() if run.status.active})
+    seen = Observation({run.id: RunReport(RunStatus.RUNNING) for run in world.runs.values() if run.status.is_active})
     first, second = (make_plan(desired, live, policy, seen) for _ in range(2))
     assert first == second
     assert dict(live.current) == world.records
@@ -80,7 +80,7 @@ def test_whatever_was_applied_before_a_settled_world_has_nothing_to_do(path):
     for name in path:
         world.settle(EDITS[name])
     plan = world.plan(EDITS[path[-1]])
-    assert (plan.actions, plan.pending) == ((), ())
+    assert (plan.actions, plan.blocked) == ((), ())
 
 
 @settings(max_examples=25, deadline=None)
@@ -132,12 +132,12 @@ def test_a_plan_after_one_edit_names_exactly_what_follows_from_it(world, name, e
 
 
 def test_a_plan_remembers_the_state_it_was_planned_against(world):
-    assert world.plan(small()).state == world.live().commit
+    assert world.plan(small()).state_commit == world.live().commit
 
 
 def test_the_reason_of_a_new_run_names_the_files_that_changed(world):
-    assert action_on(world.plan(EDITS["code"]), SUM).touched == {"/code": ("sum.py",)}
-    assert action_on(world.plan(EDITS["data"]), NUMBERS).touched == {"/path": ("numbers.csv",)}
+    assert action_on(world.plan(EDITS["code"]), SUM).changed_files == {"/code": ("sum.py",)}
+    assert action_on(world.plan(EDITS["data"]), NUMBERS).changed_files == {"/path": ("numbers.csv",)}
 
 
 # Named kinds.
@@ -253,7 +253,7 @@ def job_with(reference: str) -> dict[str, str]:
 
 def test_latest_is_what_the_plan_itself_registers(world):
     plan = world.plan(EDITS["data"])
-    node = action_on(plan, SUM).node
+    node = action_on(plan, SUM).resolved
     assert node is not None
     assert node.references["/inputs/numbers/path"].version == "2"
 
@@ -298,7 +298,7 @@ def test_a_kind_that_nothing_realises_is_planned_all_the_same():
     text = SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
     plan = World().plan({**small(), "store.yml": text})
     (action,) = (each for each in plan.actions if each.address.name == "store")
-    assert (action.op, kinds()[action.address.kind].realises({})) == (Op.CREATE, False)
+    assert (action.op, kinds()[action.address.kind].is_supported({})) == (Op.CREATE, False)
 
 
 def test_what_leaves_git_cannot_be_referenced_any_more(world):
@@ -313,9 +313,9 @@ def test_what_another_branch_declared_can_be_referenced(world):
 def test_the_hint_to_a_reference_names_the_commit_and_the_file_that_has_left(world):
     files = without("data/numbers.yml")
     declared, live = declared_by(files), world.live()
-    gone = leaving(declared, live, lambda _: True)
-    hints = {address: farewell(record) for address, record in gone.items()}
-    (problem,) = unresolved(declared, known(live, gone), hints)
+    gone = find_removals(declared, live, lambda _: True)
+    hints = {address: removal_hint(record) for address, record in gone.items()}
+    (problem,) = check_references(declared, referencable(live, gone), hints)
     assert (problem.code, problem.severity) == ("reference-dangling", Severity.ERROR)
     assert world.records[NUMBERS].declared_at in problem.hint
 
@@ -324,7 +324,7 @@ def test_a_version_with_the_same_bytes_is_no_reason_of_what_uses_it(world):
     named = edited("data/numbers.yml", "type:", "version: 7\ntype:")
     both = edited("jobs/sum.yml", "factor: 2", "factor: 3", named)
     action = action_on(world.plan(both), SUM)
-    assert list(map(str, changes(action))) == ["inputs.factor 2 -> 3"]
+    assert list(map(str, field_changes(action))) == ["inputs.factor 2 -> 3"]
 
 
 def test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again(world):
@@ -356,7 +356,7 @@ def test_a_job_that_never_ran_is_said_to_run_for_the_first_time():
     text = small()["jobs/sum.yml"].replace("name: sum", "name: next")
     text = text.replace("azureml:numbers@latest", "azureml://jobs/sum/outputs/total")
     plan = World().plan({**small(), "jobs/next.yml": text})
-    assert sentence(action_on(plan, Address("job", "next"))) == "first run of job/next, known after job/sum"
+    assert action_sentence(action_on(plan, Address("job", "next"))) == "first run of job/next, known after job/sum"
 
 
 def test_environments_are_built_before_their_version_is_registered():

@@ -6,7 +6,7 @@ import pytest
 from planning.world import SCHEMA, SUM, World, action_on, done, policy_of, small, without
 
 from reconciler.model import Address, Op
-from reconciler.planning.guard import guard
+from reconciler.planning.guard import guard_plan
 
 STORE = {
     **small(),
@@ -98,22 +98,22 @@ def test_what_leaves_goes_after_what_reads_it(world):
 def test_one_run_too_many_is_one_run():
     world = World()
     plan = world.plan(small())
-    (problem,) = guard(plan, world.live(), replace(policy_of(small()), allow_submit=0))
+    (problem,) = guard_plan(plan, world.live(), replace(policy_of(small()), allow_submit=0))
     assert problem.message.startswith("this plan starts 1 run; ")
 
 
 def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
     files, world = jobs(11), World()
     plan = world.plan(files)
-    (problem,) = guard(plan, world.live(), policy_of(files))
+    (problem,) = guard_plan(plan, world.live(), policy_of(files))
     assert (problem.code, problem.hint) == ("too-many-runs", "allow it with --allow-submit 11")
-    assert list(guard(plan, world.live(), replace(policy_of(files), allow_submit=11))) == []
-    assert list(guard(plan, world.live(), replace(policy_of(files), allow_submit=0))) != []
+    assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_submit=11))) == []
+    assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_submit=0))) != []
 
 
 def test_as_many_runs_as_the_limit_are_allowed():
     world = World()
-    assert list(guard(world.plan(jobs(10)), world.live(), policy_of(small()))) == []
+    assert list(guard_plan(world.plan(jobs(10)), world.live(), policy_of(small()))) == []
 
 
 @pytest.mark.parametrize(("there", "left", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
@@ -128,9 +128,9 @@ def test_a_plan_that_drops_much_of_much_is_refused(there, left, refused):
     for name in dropped[: there - left]:
         kept.pop(name)
     plan = world.plan(kept)
-    found = list(guard(plan, world.live(), policy_of(files)))
+    found = list(guard_plan(plan, world.live(), policy_of(files)))
     assert [each.code for each in found] == (["mass-delete"] if refused else [])
-    assert list(guard(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
+    assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
 
 
 def test_archived_assets_do_not_count_as_there():
@@ -140,4 +140,4 @@ def test_archived_assets_do_not_count_as_there():
         address = Address("data", f"d{n}")
         world.records[address] = replace(world.records[address], archived=True)
     bare = {name: text for name, text in small().items() if "/" not in name}
-    assert list(guard(world.plan(bare), world.live(), policy_of(files))) == []
+    assert list(guard_plan(world.plan(bare), world.live(), policy_of(files))) == []

@@ -4,7 +4,7 @@ import pytest
 from planning.world import SCHEMA, World, edited, small
 
 from reconciler.diagnostics import Span
-from reconciler.model import Status
+from reconciler.model import RunStatus
 
 INPUT = "path: azureml:numbers@latest"
 REMOTE = edited("jobs/sum.yml", INPUT, 'path: "https://example.org/n.csv"')
@@ -40,7 +40,7 @@ def test_a_job_that_reads_a_uri_by_itself_gets_it():
 def test_a_job_that_is_not_submitted_may_want_whatever_it_likes():
     world = World()
     world.apply(small())
-    world.end(Status.FAILED, "user")
+    world.end(RunStatus.FAILED, "user")
     assert world.plan(small()).submissions == ()
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
     assert "create job/p" in [each.key for each in world.plan({**small(), "p.yml": pipeline}).actions]

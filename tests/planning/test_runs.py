@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
-from reconciler.model import Address, Op, Report, Run, Status
+from reconciler.model import Address, Op, Run, RunReport, RunStatus
 from reconciler.planning.plan import make_plan
 
 TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
@@ -27,8 +27,8 @@ def world() -> World:
     return made
 
 
-def observed(world: World, status: Status, **result: object) -> dict[str, Report]:
-    return {world.latest().id: Report(status, result or None)}
+def observed(world: World, status: RunStatus, **result: object) -> dict[str, RunReport]:
+    return {world.latest().id: RunReport(status, result or None)}
 
 
 def submitted(world: World, **options: object) -> Run:
@@ -45,38 +45,38 @@ def test_a_run_is_named_after_its_job_and_its_token(world):
 def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(world):
     plan = world.plan(small())
     assert plan.actions == ()
-    assert [(each.address, each.failed) for each in plan.pending] == [(SUM, False), (TOTAL, False)]
-    assert [each.message for each in plan.pending] == [f"run {world.latest().id} is queued", "waits for job/sum"]
+    assert [(each.address, each.failed) for each in plan.blocked] == [(SUM, False), (TOTAL, False)]
+    assert [each.message for each in plan.blocked] == [f"run {world.latest().id} is queued", "waits for job/sum"]
 
 
 def test_a_run_that_nobody_asked_about_stands_as_it_was_recorded(world):
     desired, live = world.desired(small()), world.live()
     plan, _ = make_plan(desired, live, policy_of(small()))
     said = f"run {world.latest().id} was queued when last recorded; --refresh asks"
-    assert plan.pending[0].message.startswith(said)
+    assert plan.blocked[0].message.startswith(said)
 
 
 def test_a_run_that_is_seen_running_gives_no_action(world):
-    plan = world.plan(small(), seen=observed(world, Status.RUNNING))
+    plan = world.plan(small(), seen=observed(world, RunStatus.RUNNING))
     assert plan.actions == ()
-    assert plan.pending[0].message.endswith("is running")
+    assert plan.blocked[0].message.endswith("is running")
 
 
 def test_a_run_that_is_seen_completed_is_recorded_and_then_its_output_registered(world):
-    seen = observed(world, Status.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
+    seen = observed(world, RunStatus.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
     plan = world.plan(small(), seen=seen)
     assert done(plan) == ["record job/sum", "register model/total"]
     assert action_on(plan, TOTAL).needs == ("record job/sum",)
     assert plan.decisions == ()
     run = action_on(plan, SUM).run
     assert run is not None
-    assert (run.status, run.metrics) == (Status.COMPLETED, {"total": 12})
+    assert (run.status, run.metrics) == (RunStatus.COMPLETED, {"total": 12})
 
 
 def test_a_job_on_an_output_that_is_not_in_the_store_yet_is_known_later(world):
     world = World()
     world.apply(CHAINED)
-    plan = world.plan(CHAINED, seen=observed(world, Status.COMPLETED, outputs={"total": {}}))
+    plan = world.plan(CHAINED, seen=observed(world, RunStatus.COMPLETED, outputs={"total": {}}))
     assert action_on(plan, NEXT).known_after == SUM
 
 
@@ -85,7 +85,7 @@ def test_a_job_on_the_output_of_another_runs_after_it():
     first, second = world.settle(CHAINED)
     assert action_on(first, NEXT).known_after == SUM
     assert action_on(second, NEXT).known_after is None
-    assert world.latest(NEXT).status is Status.COMPLETED
+    assert world.latest(NEXT).status is RunStatus.COMPLETED
 
 
 def test_an_equal_output_runs_nothing_that_reads_it():
@@ -109,34 +109,34 @@ def test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing():
 
 @pytest.mark.parametrize("failure", ["user", "timeout"])
 def test_a_failure_of_the_users_is_sticky(world, failure):
-    world.end(Status.FAILED, failure)
+    world.end(RunStatus.FAILED, failure)
     plan = world.plan(small())
     assert plan.actions == ()
-    (failed,) = (each for each in plan.pending if each.failed)
+    (failed,) = (each for each in plan.blocked if each.failed)
     assert "mlgit job rerun sum" in failed.message
 
 
 def test_a_cancel_is_sticky(world):
-    world.end(Status.CANCELED, "user")
+    world.end(RunStatus.CANCELED, "user")
     plan = world.plan(small())
-    assert (plan.actions, plan.pending[0].failed) == ((), True)
-    assert "was canceled" in plan.pending[0].message
+    assert (plan.actions, plan.blocked[0].failed) == ((), True)
+    assert "was canceled" in plan.blocked[0].message
 
 
 def test_a_failed_run_is_run_again_where_it_is_asked_for(world):
-    world.end(Status.FAILED, "user")
+    world.end(RunStatus.FAILED, "user")
     assert submitted(world, again=RERUN).attempt == 2
 
 
 def test_a_failed_run_is_forgotten_when_the_job_changes(world):
-    world.end(Status.FAILED, "user")
+    world.end(RunStatus.FAILED, "user")
     run = action_on(world.plan(TRIPLED), SUM).run
     assert run is not None
     assert run.attempt == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "failure"), [(Status.LOST, ""), (Status.FAILED, "staging"), (Status.FAILED, "engine")]
+    ("status", "failure"), [(RunStatus.LOST, ""), (RunStatus.FAILED, "staging"), (RunStatus.FAILED, "engine")]
 )
 def test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_says(world, status, failure):
     attempts = []
@@ -148,19 +148,19 @@ def test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_sa
             break
         assert f"(attempt {attempts[-1] + 1} of 3)" in plan.submissions[0].reason
     assert attempts == [1, 2, 3]
-    assert plan.pending[0].failed
+    assert plan.blocked[0].failed
 
 
 def test_an_attempt_has_a_token_of_its_own(world):
     first = world.latest()
-    world.end(Status.LOST)
+    world.end(RunStatus.LOST)
     second = submitted(world)
     assert first.fingerprint == second.fingerprint
     assert (first.token, first.id) != (second.token, second.id)
 
 
 def test_a_submission_that_was_cut_off_is_made_again_with_the_same_token(world):
-    intended = replace(world.latest(), status=Status.INTENDED)
+    intended = replace(world.latest(), status=RunStatus.INTENDED)
     world.runs[SUM, intended.id] = intended
     again = submitted(world)
     assert (again.id, again.token, again.attempt) == (intended.id, intended.token, 1)
@@ -168,13 +168,13 @@ def test_a_submission_that_was_cut_off_is_made_again_with_the_same_token(world):
 
 
 def test_a_cut_off_submission_that_a_backend_knows_is_not_made_again(world):
-    intended = replace(world.latest(), status=Status.INTENDED)
+    intended = replace(world.latest(), status=RunStatus.INTENDED)
     world.runs[SUM, intended.id] = intended
-    assert world.plan(small(), seen=observed(world, Status.RUNNING)).actions == ()
+    assert world.plan(small(), seen=observed(world, RunStatus.RUNNING)).actions == ()
 
 
 def test_a_lost_run_is_recorded_before_it_is_tried_again(world):
-    plan = world.plan(small(), seen=observed(world, Status.LOST))
+    plan = world.plan(small(), seen=observed(world, RunStatus.LOST))
     assert done(plan)[:2] == ["record job/sum", "submit job/sum"]
     assert action_on(plan, SUM, Op.SUBMIT).needs[0] == "record job/sum"
 
@@ -184,20 +184,20 @@ def test_a_superseded_run_never_becomes_current(world):
     world.apply(TRIPLED)
     second = world.latest()
     assert first.id != second.id
-    seen = {first.id: Report(Status.COMPLETED, {"outputs": {"total": {}}})}
+    seen = {first.id: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {}}})}
     assert done(world.apply(TRIPLED, seen=seen)) == [f"record job/sum@{first.id}"]
     assert (world.records[SUM].run, world.records[SUM].unfinished) == ("", (second.id,))
-    assert world.runs[SUM, first.id].status is Status.COMPLETED
-    world.end(Status.COMPLETED)
+    assert world.runs[SUM, first.id].status is RunStatus.COMPLETED
+    world.end(RunStatus.COMPLETED)
     assert world.records[SUM].run == second.id
     assert [each.version for each in world.settle(TRIPLED)[0].actions] == ["1"]
 
 
 def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_before_anything_uses_them(world):
     run = world.latest()
-    world.runs[SUM, run.id] = replace(run, status=Status.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
+    world.runs[SUM, run.id] = replace(run, status=RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
     assert action_on(world.plan(small()), TOTAL).known_after == SUM
-    seen = observed(world, Status.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
+    seen = observed(world, RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
     assert done(world.plan(small(), seen=seen)) == ["record job/sum", "register model/total"]
 
 
@@ -215,8 +215,8 @@ def test_a_run_whose_backend_is_not_configured_any_more_is_left_alone_and_said_s
     renamed = edited("mlgit.yml", 'compute: {"*": local}', 'compute: {"*": here}', renamed)
     plan = world.plan(renamed)
     assert plan.submissions == ()
-    assert "its backend local is not in mlgit.yml" in plan.pending[0].message
-    assert plan.pending[0].run is None
+    assert "its backend local is not in mlgit.yml" in plan.blocked[0].message
+    assert plan.blocked[0].run is None
 
 
 def test_a_superseded_run_that_is_wanted_again_is_watched_again(world):
@@ -232,7 +232,7 @@ def test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not():
     world = World()
     world.settle(small())
     first = world.latest().id
-    for status, current in ((Status.FAILED, False), (Status.COMPLETED, True)):
+    for status, current in ((RunStatus.FAILED, False), (RunStatus.COMPLETED, True)):
         world.apply(small(), again=RERUN)
         run = world.latest().id
         world.end(status, "user")
@@ -243,7 +243,7 @@ def test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not():
 def test_a_manual_job_is_not_run_by_a_plan():
     plan = World().plan(small(), runs=False)
     assert plan.submissions == ()
-    assert "is run by hand: mlgit job rerun sum" in plan.pending[0].message
+    assert "is run by hand: mlgit job rerun sum" in plan.blocked[0].message
 
 
 def test_a_manual_job_that_is_known_later_is_not_planned_either():
@@ -280,20 +280,21 @@ def test_a_job_without_a_name_is_named_by_its_path():
 
 
 @pytest.mark.parametrize(
-    ("status", "ended"), [(Status.CANCELED, "was canceled"), (Status.FAILED, "failed"), (Status.LOST, "was lost")]
+    ("status", "ended"),
+    [(RunStatus.CANCELED, "was canceled"), (RunStatus.FAILED, "failed"), (RunStatus.LOST, "was lost")],
 )
 def test_what_will_not_come_without_a_rerun_is_held_back(status, ended):
     world = World()
     world.apply(small())
     for _ in range(5):  # what is lost is tried again first
-        world.end(status, "user" if status is Status.FAILED else "")
+        world.end(status, "user" if status is RunStatus.FAILED else "")
         world.apply(small())
-    (held,) = (each for each in world.plan(small()).pending if each.address == TOTAL)
+    (held,) = (each for each in world.plan(small()).blocked if each.address == TOTAL)
     assert held.message == f"held back: job/sum {ended}"
 
 
 def test_what_reads_an_exact_version_that_stands_waits_for_no_other(world):
-    world.end(Status.COMPLETED)
+    world.end(RunStatus.COMPLETED)
     world.settle(small())
     pinned = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1")
     pinned = edited("jobs/sum.yml", "factor: 2", "factor: 3", pinned)

@@ -13,21 +13,36 @@ from planning.test_plan import EDITS
 from planning.world import NUMBERS, SUM, TOTAL, World, done, edited, policy_of, small
 
 from reconciler.diagnostics import UserError
-from reconciler.format.schema_files import documents, identity
-from reconciler.format.schemas import satisfies
-from reconciler.model import Op, Plan, Status
-from reconciler.planning.reads import mark, read_set
-from reconciler.planning.saved import Saved, agreed, digest, load, refuse_stale, stale, written
-from reconciler.planning.saved import policy_of as policy_in
+from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.schemas import is_valid_for_schema
+from reconciler.model import Op, Plan, RunStatus
+from reconciler.planning.reads import collect_preconditions, record_etag
+from reconciler.planning.saved import (
+    SavedPlan,
+    dump_plan_file,
+    parse_plan_file,
+    plan_body_digest,
+    raise_if_stale,
+    restrict_to_saved_plan,
+    stale_preconditions,
+)
+from reconciler.planning.saved import policy_from_plan as policy_in
 from reconciler.render import as_json
 
 DATA, PARAMETER = EDITS["data"], EDITS["parameter"]
 
 
-def saved(plan: Plan, **asked: Any) -> Saved:
-    body = json.loads(json.dumps(as_json.body(plan, replace(policy_of(small()), **asked))))
-    envelope = {"commit": "c", "dirty": False, "state": "s", "tool": "1", "made_at": "now", "digest": digest(body)}
-    return Saved(envelope, body)
+def saved(plan: Plan, **asked: Any) -> SavedPlan:
+    body = json.loads(json.dumps(as_json.plan_body(plan, replace(policy_of(small()), **asked))))
+    envelope = {
+        "commit": "c",
+        "dirty": False,
+        "state": "s",
+        "tool": "1",
+        "made_at": "now",
+        "digest": plan_body_digest(body),
+    }
+    return SavedPlan(envelope, body)
 
 
 @pytest.fixture
@@ -39,7 +54,7 @@ def world() -> World:
 
 def refused(text: str) -> Any:
     with pytest.raises(UserError) as error:
-        load("plan.json", text.encode())
+        parse_plan_file("plan.json", text.encode())
     return error.value.diagnostics[0]
 
 
@@ -49,19 +64,19 @@ def test_the_body_is_a_function_of_the_tree_and_the_live_state(path, last):
     world = World()
     for name in path:
         world.apply(EDITS[name])
-        world.end(Status.COMPLETED)
+        world.end(RunStatus.COMPLETED)
     first, second = (saved(world.plan(EDITS[last])) for _ in range(2))
-    assert written(first) == written(second)
-    whole = json.loads(written(first))
-    assert satisfies(whole, "plan"), whole
-    assert load("plan.json", written(first).encode()) == first
+    assert dump_plan_file(first) == dump_plan_file(second)
+    whole = json.loads(dump_plan_file(first))
+    assert is_valid_for_schema(whole, "plan"), whole
+    assert parse_plan_file("plan.json", dump_plan_file(first).encode()) == first
 
 
 def test_the_digest_leaves_out_the_tree_and_nothing_else(world):
     body = saved(world.plan(PARAMETER)).body
-    assert digest({**body, "tree": "another"}) == digest(body)
+    assert plan_body_digest({**body, "tree": "another"}) == plan_body_digest(body)
     for name in body.keys() - {"tree"}:
-        assert digest({**body, name: "another"}) != digest(body)
+        assert plan_body_digest({**body, name: "another"}) != plan_body_digest(body)
 
 
 def test_a_file_that_is_no_plan_says_where_it_is_none():
@@ -73,21 +88,21 @@ def test_a_file_that_is_no_plan_says_where_it_is_none():
 
 
 def test_a_file_that_departs_from_the_schema_says_where(world):
-    text = written(saved(world.plan(PARAMETER))).replace('"submissions": 1', '"submissions": "one"')
+    text = dump_plan_file(saved(world.plan(PARAMETER))).replace('"submissions": 1', '"submissions": "one"')
     found = refused(text)
     line = next(number for number, each in enumerate(text.splitlines(), 1) if '"submissions"' in each)
     assert found.span.line == line
 
 
 def test_a_plan_of_a_newer_mlgit_is_refused(world):
-    whole = json.loads(written(saved(world.plan(PARAMETER))))
+    whole = json.loads(dump_plan_file(saved(world.plan(PARAMETER))))
     assert refused(json.dumps({**whole, "format": 2})).code == "plan-newer"
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(["version", "fingerprint", "sentence", "key"]), st.text(min_size=1, max_size=5))
 def test_a_plan_that_was_edited_is_refused(field, text):
-    whole = json.loads(written(saved(World().plan(small()))))
+    whole = json.loads(dump_plan_file(saved(World().plan(small()))))
     whole["body"]["actions"][1][field] += text
     assert refused(json.dumps(whole)).code == "plan-edited"
 
@@ -103,19 +118,23 @@ def test_what_was_asked_for_comes_back_from_the_file(world):
 
 def test_the_read_set_is_what_the_actions_change_and_what_that_references(world):
     plan = world.plan(PARAMETER)
-    assert sorted(plan.reads) == ["data/numbers", "environment/plain", "job/sum", "model/total"]
-    assert plan.reads["data/numbers"] == mark(world.records[NUMBERS])
-    assert world.plan(small()).reads == {}
-    assert read_set(World().plan(small()).actions, World().live())["model/total"] == ""
+    assert sorted(plan.preconditions) == ["data/numbers", "environment/plain", "job/sum", "model/total"]
+    assert plan.preconditions["data/numbers"] == record_etag(world.records[NUMBERS])
+    assert world.plan(small()).preconditions == {}
+    assert collect_preconditions(World().plan(small()).actions, World().live())["model/total"] == ""
 
 
 def test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named(world):
     made = saved(world.plan(PARAMETER))
-    assert stale(made, world.live()) == ()
+    assert stale_preconditions(made, world.live()) == ()
     world.settle(DATA)
-    assert [each.address for each in stale(made, world.live())] == ["data/numbers", "job/sum", "model/total"]
+    assert [each.address for each in stale_preconditions(made, world.live())] == [
+        "data/numbers",
+        "job/sum",
+        "model/total",
+    ]
     with pytest.raises(UserError, match="data/numbers was version 1 and is version 2") as error:
-        refuse_stale(made, world.live())
+        raise_if_stale(made, world.live())
     assert error.value.diagnostics[0].code == "plan-stale"
 
 
@@ -123,28 +142,28 @@ def test_what_a_plan_does_not_read_may_move(world):
     made = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
     described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
     world.settle(described)
-    assert stale(made, world.live()) == ()
+    assert stale_preconditions(made, world.live()) == ()
 
 
 def test_what_was_changed_without_another_version_is_said_to_be_changed(world):
     made = saved(world.plan(DATA))
     world.apply(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new"))
-    assert [str(each) for each in stale(made, world.live())] == ["data/numbers (version 1) was changed"]
+    assert [str(each) for each in stale_preconditions(made, world.live())] == ["data/numbers (version 1) was changed"]
 
 
 def test_a_plan_that_is_made_again_agrees_with_itself(world):
     plan = world.plan(DATA)
-    assert agreed(saved(plan), plan, world.live()) == plan
+    assert restrict_to_saved_plan(saved(plan), plan, world.live()) == plan
 
 
 def test_a_decision_that_comes_out_otherwise_is_refused_and_named(world):
     plan = world.plan(PARAMETER)
     other = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 4"))
     with pytest.raises(UserError, match="something else: submit job/sum") as error:
-        agreed(saved(plan), other, world.live())
+        restrict_to_saved_plan(saved(plan), other, world.live())
     assert error.value.diagnostics[0].code == "plan-differs"
     with pytest.raises(UserError, match="submit job/sum"):
-        agreed(saved(plan), world.plan(small()), world.live())
+        restrict_to_saved_plan(saved(plan), world.plan(small()), world.live())
 
 
 def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(world):
@@ -152,7 +171,7 @@ def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(w
     both = edited("models/total.yml", "name: total", "name: total\ndescription: new", DATA)
     narrow = World(dict(world.records), dict(world.versions), dict(world.runs))
     made = replace(made, body={**made.body, "actions": []})
-    found = agreed(made, narrow.plan(both), narrow.live())
+    found = restrict_to_saved_plan(made, narrow.plan(both), narrow.live())
     assert done(found) == []
     assert any("not in the saved plan, and left for another: new-version data/numbers" in each for each in found.notes)
 
@@ -161,9 +180,9 @@ def test_an_advance_is_allowed_though_no_saved_plan_has_it():
     world = World()
     world.apply(small())
     made = saved(world.plan(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")))
-    world.end(Status.COMPLETED)
+    world.end(RunStatus.COMPLETED)
     described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
-    found = agreed(made, world.plan(described), world.live())
+    found = restrict_to_saved_plan(made, world.plan(described), world.live())
     assert done(found) == ["update data/numbers", "register model/total"]
     assert found.actions[1].op is Op.REGISTER
     assert found.actions[1].address == TOTAL
@@ -171,5 +190,5 @@ def test_an_advance_is_allowed_though_no_saved_plan_has_it():
 
 def test_the_schemas_know_every_sort_of_action():
     for name in ("plan", "event"):
-        found = json.dumps(documents()[identity(name)])
+        found = json.dumps(load_schemas()[schema_id(name)])
         assert json.dumps([str(each) for each in Op]) in found.replace("\n", "")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from planning.test_plan import EDITS
 from planning.world import NUMBERS, SUM, World, done, edited, small, without
 
-from reconciler.model import Report, Status
+from reconciler.model import RunReport, RunStatus
 
 WORDS = ("data", "environment", "job", "model", "workspace", "model/t*", "jobs", "tag:stage=trial", "data/numbers")
 SELECTORS = st.builds(
@@ -35,7 +35,7 @@ def test_whatever_was_applied_before_to_select_everything_is_to_select_nothing(p
     world = World()
     for name in path:
         world.apply(EDITS[name])
-        world.end(Status.COMPLETED)
+        world.end(RunStatus.COMPLETED)
     assert world.plan(EDITS[last], select=ALL) == world.plan(EDITS[last])
 
 
@@ -124,15 +124,15 @@ def test_a_selector_that_names_nothing_is_a_diagnostic():
 def test_what_waits_is_told_of_what_is_selected_alone():
     world = World()
     world.apply(small())
-    assert {str(each.address) for each in world.plan(small()).pending} == {"job/sum", "model/total"}
-    assert {str(each.address) for each in world.plan(small(), select=("job",)).pending} == {"job/sum"}
+    assert {str(each.address) for each in world.plan(small()).blocked} == {"job/sum", "model/total"}
+    assert {str(each.address) for each in world.plan(small(), select=("job",)).blocked} == {"job/sum"}
 
 
 def test_where_nothing_is_selected_that_changes_it_is_counted_what_is_left_out():
     world = World()
     world.settle(small())
     plan = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3"), exclude=("job",))
-    assert (plan.actions, plan.left_out) == ((), 2)
+    assert (plan.actions, plan.deselected_count) == ((), 2)
     assert not any("left out by the selection" in each for each in plan.notes)
 
 
@@ -140,7 +140,7 @@ def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
     world = World()
     world.apply(small())
     run = world.latest().id
-    plan = world.plan(small(), seen={run: Report(Status.COMPLETED)}, exclude=("job/sum",))
+    plan = world.plan(small(), seen={run: RunReport(RunStatus.COMPLETED)}, exclude=("job/sum",))
     told = f"job/sum is left out, but its run {run} has ended: that is recorded, and from that follows model/total"
     assert told in plan.notes
 
@@ -148,6 +148,6 @@ def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
 def test_that_a_run_has_ended_is_recorded_whatever_was_selected():
     world = World()
     world.apply(small())
-    seen = {world.latest().id: Report(Status.COMPLETED)}
+    seen = {world.latest().id: RunReport(RunStatus.COMPLETED)}
     for asked in ({"select": ("data",)}, {"exclude": ("job",)}):
         assert done(world.plan(small(), seen=seen, **asked))[0] == "record job/sum"

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from planning.test_plan import EDITS
 from planning.world import SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
-from reconciler.controller.restraint import allowed
-from reconciler.model import LEFT, SUPERSEDED, Address, Op, Report, Status
-from reconciler.planning.saved import Saved, agreed
+from reconciler.controller.restraint import allowed_decisions
+from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, Address, Op, RunReport, RunStatus
+from reconciler.planning.saved import SavedPlan, restrict_to_saved_plan
 from reconciler.render import as_json, text
-from reconciler.render.phrases import sentence
+from reconciler.render.phrases import action_sentence
 
 NEXT = Address("job", "next")
 CANCEL = "on_supersede: cancel\n"
@@ -46,7 +46,7 @@ def cancels(plan):
     return [each.version for each in plan.cancels]
 
 
-def ended(world: World, run_id: str) -> tuple[Status, str]:
+def ended(world: World, run_id: str) -> tuple[RunStatus, str]:
     run = world.runs[SUM, run_id]
     return run.status, run.failure
 
@@ -58,14 +58,14 @@ def test_a_run_is_canceled_after_the_one_that_takes_its_place_was_submitted(worl
     cancel = action_on(plan, SUM, Op.CANCEL)
     assert "submit job/sum" in cancel.needs
     new = action_on(plan, SUM, Op.SUBMIT).version
-    assert sentence(cancel) == f"job/sum: cancel run {old} because run {new} takes its place"
-    assert text.plan(plan).splitlines()[0] == "Plan: 3 changes, starts 1 run, cancels 1 run."
+    assert action_sentence(cancel) == f"job/sum: cancel run {old} because run {new} takes its place"
+    assert text.format_plan(plan).splitlines()[0] == "Plan: 3 changes, starts 1 run, cancels 1 run."
 
 
 def test_a_canceled_run_is_recorded_as_superseded_and_nothing_is_left_to_do(world):
     old = world.latest().id
     world.apply(TWO)
-    assert ended(world, old) == (Status.CANCELED, SUPERSEDED)
+    assert ended(world, old) == (RunStatus.CANCELED, SUPERSEDED)
     assert world.records[SUM].unfinished == (world.latest().id,)
     assert world.plan(TWO).actions == ()
 
@@ -86,7 +86,7 @@ def test_a_run_that_was_canceled_as_superseded_is_begun_anew_when_its_job_is_wan
     assert (again.run and again.run.attempt, again.run and again.run.fingerprint) == (2, first.fingerprint)
     assert again.reason == f"run {first.id} was canceled when another took its place (attempt 2)"
     assert cancels(plan) == [second.id]
-    world.end(Status.COMPLETED)
+    world.end(RunStatus.COMPLETED)
     world.settle(ONE)
     assert world.records[SUM].run == again.version
     assert world.plan(ONE).actions == ()
@@ -130,25 +130,25 @@ def test_a_run_whose_place_an_older_completed_one_takes_is_canceled_too():
 
 def test_a_run_that_ended_by_itself_is_recorded_as_it_ended_and_not_canceled(world):
     old = world.latest().id
-    plan = world.apply(TWO, seen={old: Report(Status.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
+    plan = world.apply(TWO, seen={old: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
     assert cancels(plan) == []
-    assert ended(world, old) == (Status.COMPLETED, "")
+    assert ended(world, old) == (RunStatus.COMPLETED, "")
     assert TOTAL not in world.records
 
 
 def test_a_cancel_that_was_cut_off_before_it_was_recorded_counts_as_one(world):
     old = world.latest().id
     world.apply(without_cancel(TWO))
-    plan = world.apply(TWO, seen={old: Report(Status.CANCELED, {})})
+    plan = world.apply(TWO, seen={old: RunReport(RunStatus.CANCELED, {})})
     assert done(plan) == [f"record job/sum@{old}"]
-    assert ended(world, old) == (Status.CANCELED, SUPERSEDED)
+    assert ended(world, old) == (RunStatus.CANCELED, SUPERSEDED)
 
 
 def test_a_superseded_run_that_was_canceled_by_hand_stays_so(world):
     old = world.latest().id
-    world.end(Status.CANCELED, "user")
+    world.end(RunStatus.CANCELED, "user")
     world.apply(TWO)
-    assert ended(world, old) == (Status.CANCELED, "user")
+    assert ended(world, old) == (RunStatus.CANCELED, "user")
     assert world.plan(ONE).submissions == ()
 
 
@@ -163,18 +163,18 @@ def test_nothing_is_canceled_before_it_is_known_that_another_run_comes():
     )
     world = World()
     world.apply(chained)
-    world.end(Status.COMPLETED)
+    world.end(RunStatus.COMPLETED)
     world.apply(chained)
     waiting = world.latest(NEXT)
-    assert waiting.status.active
+    assert waiting.status.is_active
     changed = factor(3, chained)
     foretold = action_on(world.plan(changed), NEXT, Op.CANCEL)
-    assert sentence(foretold) == (
+    assert action_sentence(foretold) == (
         f"job/next: cancel run {waiting.id} because a newer run takes its place, known after job/sum"
     )
     world.apply(changed)
     assert world.latest(NEXT) == waiting
-    world.end(Status.COMPLETED, address=SUM)
+    world.end(RunStatus.COMPLETED, address=SUM)
     assert cancels(world.apply(changed)) == [waiting.id]
 
 
@@ -187,23 +187,23 @@ def test_a_run_on_a_backend_that_is_not_configured_any_more_is_left_alone(world)
 def test_a_run_of_a_job_that_leaves_is_canceled_because_of_that(world):
     run = world.latest().id
     assert cancels(world.apply(without("jobs/sum.yml", without("models/total.yml", ONE)))) == [run]
-    assert ended(world, run) == (Status.CANCELED, LEFT)
+    assert ended(world, run) == (RunStatus.CANCELED, REMOVED_FROM_GIT)
 
 
 def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supersede(world):
     bound = {**TWO, "mlgit.yml": TWO["mlgit.yml"] + "limits: {submit: 0}\n"}
     now = datetime.now(UTC)
     for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{world.latest().id}"}), (bound, set())):
-        may = allowed(world.plan(files), world.live(), policy_of(files), lambda _: (), now)
+        may = allowed_decisions(world.plan(files), world.live(), policy_of(files), lambda _: (), now)
         assert {each for each in may.keys if each.endswith("/sum") or "@" in each} == keys
 
 
 def test_a_saved_plan_holds_though_the_run_that_it_would_cancel_has_ended_since(world):
     plan = world.plan(TWO)
-    body = json.loads(json.dumps(as_json.body(plan, policy_of(TWO))))
+    body = json.loads(json.dumps(as_json.plan_body(plan, policy_of(TWO))))
     old = world.latest().id
-    now = world.plan(TWO, seen={old: Report(Status.FAILED, {"failure": {"class": "user"}})})
-    kept = agreed(Saved({"digest": "d"}, body), now, world.live())
+    now = world.plan(TWO, seen={old: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
+    kept = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), now, world.live())
     assert done(kept)[:2] == ["record job/sum", "submit job/sum"]
     assert kept.cancels == ()
 
@@ -217,7 +217,7 @@ def test_whatever_is_edited_a_job_has_at_most_one_run_under_way_and_a_plan_comes
     world = World()
     for name in path:
         world.apply(_EDITS[name])
-        under_way = [address for (address, _), run in world.runs.items() if run.status.active]
+        under_way = [address for (address, _), run in world.runs.items() if run.status.is_active]
         assert len(under_way) == len(set(under_way))
     left = world.plan(_EDITS[path[-1]]).decisions
     assert [each for each in left if each.known_after is None] == []
@@ -227,6 +227,6 @@ def test_what_was_set_aside_is_no_try_that_failed(world):
     for files in (TWO, ONE, TWO, ONE):
         world.apply(files)
     assert world.latest().attempt == 3
-    world.end(Status.LOST)
+    world.end(RunStatus.LOST)
     again = action_on(world.plan(ONE), SUM, Op.SUBMIT)
     assert again.reason == "attempt 1 was lost (attempt 2 of 3)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from planning.world import World, small, tree_of
 from workspaces import git, write
 
-from reconciler.git.listing import load
+from reconciler.git.listing import load_tree
 from reconciler.git.repository import open_repository
 
 
@@ -13,10 +13,10 @@ def test_a_tree_in_memory_has_the_entries_that_git_would_give_it(tmp_path):
     git(tmp_path, "init", "--quiet")
     write(tmp_path, small())
     repository = open_repository(tmp_path)
-    real = load(repository, repository.work_tree())
+    real = load_tree(repository, repository.write_work_tree())
     ours = tree_of(small())
     assert dict(ours.entries) == dict(real.entries)
-    assert all(ours.read(entry.oid) == real.read(entry.oid) for entry in real.entries.values())
+    assert all(ours.read_blob(entry.oid) == real.read_blob(entry.oid) for entry in real.entries.values())
     repository.close()
 
 
@@ -24,4 +24,4 @@ def test_a_settled_world_has_nothing_left_to_do():
     world = World()
     assert len(world.settle(small())) == 2
     plan = world.plan(small())
-    assert (plan.actions, plan.pending, plan.notes) == ((), (), ())
+    assert (plan.actions, plan.blocked, plan.notes) == ((), (), ())

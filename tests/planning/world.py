@@ -14,30 +14,30 @@ from workspaces import SMALL
 
 from reconciler.diagnostics import Diagnostic, has_errors
 from reconciler.format import config
-from reconciler.format.assets import Declared, declare, kind_of
-from reconciler.format.yaml import parse
+from reconciler.format.assets import AssetSet, kind_of, load_assets
+from reconciler.format.yaml import parse_yaml
 from reconciler.model import (
     Action,
     Address,
     Asset,
-    Entry,
-    Live,
     Observation,
     Op,
     Plan,
     Record,
-    Report,
     Run,
-    Source,
-    Status,
+    RunReport,
+    RunStatus,
+    SourceRevision,
+    State,
     Tree,
+    TreeEntry,
 )
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.planning.moved import left_behind, renamed, under_former_names
-from reconciler.planning.plan import Desired
+from reconciler.planning.moved import lookup_under_former_names, make_tombstone, rename_record
+from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.planning.proposal import propose
-from reconciler.planning.protection import protecting
+from reconciler.planning.proposal import run_plan_pipeline
+from reconciler.planning.protection import protecting_glob
 
 LINEAGE = "1" * 32
 SUM = Address("job", "sum")
@@ -74,19 +74,19 @@ def tree_of(files: Mapping[str, str | bytes], root: str = "") -> Tree:
     blobs = {oids[path]: text for path, text in raw.items()}
     listing = "".join(f"{path}\0{oid}\0" for path, oid in sorted(oids.items()))
     oid = hashlib.sha1(listing.encode()).hexdigest()  # noqa: S324 - the same
-    return Tree(oid, {path: Entry(0o100644, each) for path, each in oids.items()}, blobs.__getitem__, root)
+    return Tree(oid, {path: TreeEntry(0o100644, each) for path, each in oids.items()}, blobs.__getitem__, root)
 
 
-def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> Declared:
+def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> AssetSet:
     """Read what files declare; every YAML file but mlgit.yml may be an asset."""
     tree = tree_of(files)
-    chosen = sorted(path for path in files if path.endswith(".yml") and path != config.FILE)
-    return declare(tree, [(path, config.Glob("", runs)) for path in chosen])
+    chosen = sorted(path for path in files if path.endswith(".yml") and path != config.CONFIG_FILE)
+    return load_assets(tree, [(path, config.IncludeGlob("", runs)) for path in chosen])
 
 
 def policy_of(files: Files) -> Policy:
     """Read the policy that mlgit.yml of the files makes."""
-    found, problems = config.read(parse(config.FILE, files[config.FILE].encode())[0])
+    found, problems = config.parse_config(parse_yaml(config.CONFIG_FILE, files[config.CONFIG_FILE].encode())[0])
     assert found is not None, problems
     return Policy(found)
 
@@ -101,11 +101,11 @@ class World:
     trees: dict[str, Tree] = field(default_factory=dict)
     history: int = 0
 
-    def live(self) -> Live:
+    def live(self) -> State:
         """Return the live state as planning gets it."""
         current = dict(self.records)
-        run, version = under_former_names(current, self._run), under_former_names(current, self._version)
-        return Live(LINEAGE, current, run, version, f"state{self.history}")
+        run, version = lookup_under_former_names(current, self._run), lookup_under_former_names(current, self._version)
+        return State(LINEAGE, current, run, version, f"state{self.history}")
 
     def _run(self, address: Address, run_id: str) -> Run | None:
         return self.runs.get((address, run_id))
@@ -115,20 +115,20 @@ class World:
 
     def desired(
         self, files: Files, *, runs: bool = True, ancestry: Callable[[str], bool | None] = lambda _: True
-    ) -> Desired:
+    ) -> DesiredState:
         """Return what planning compares with the live state."""
         declared = declared_by(files, runs=runs)
         assert not has_errors(declared.diagnostics), declared.diagnostics
         commit = f"commit{self.history + 1}"
-        tree = replace(tree_of(files), at=self.trees.get)
-        return Desired(Source(commit, tree.oid), tree, declared, ancestry)
+        tree = replace(tree_of(files), tree_at_commit=self.trees.get)
+        return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry)
 
     def look(  # noqa: PLR0913 - what may be asked of a plan
         self,
         files: Files,
         *,
         again: frozenset[Address] = frozenset(),
-        seen: Mapping[str, Report] | None = None,
+        seen: Mapping[str, RunReport] | None = None,
         select: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
         runs: bool = True,
@@ -137,7 +137,7 @@ class World:
         """Plan files against the live state; ``again`` is asked for anew, ``seen`` is what backends say."""
         policy = replace(policy_of(files), replace=again, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
-        return propose(desired, self.live(), policy, Observation(seen or {}))
+        return run_plan_pipeline(desired, self.live(), policy, Observation(seen or {}))
 
     def plan(self, files: Files, **options: object) -> Plan:
         """Plan files that have nothing wrong in them."""
@@ -161,13 +161,13 @@ class World:
         while (plan := self.apply(files, **options)).actions:
             plans.append(plan)
             options = {name: value for name, value in options.items() if name != "again"}
-            self.end(Status.COMPLETED)
+            self.end(RunStatus.COMPLETED)
         return tuple(plans)
 
-    def end(self, status: Status, failure: str = "", address: Address | None = None) -> None:
+    def end(self, status: RunStatus, failure: str = "", address: Address | None = None) -> None:
         """End every active run, or those of one job, as applying would record it."""
         for key, run in list(self.runs.items()):
-            if run.status.active and address in (None, run.address):
+            if run.status.is_active and address in (None, run.address):
                 outputs = {name: {"md5": f"md5 of {run.fingerprint}"} for name in run.spec.get("outputs") or {}}
                 self._finish(replace(self.runs[key], status=status, failure=failure, outputs=outputs))
 
@@ -177,17 +177,17 @@ class World:
 
     def _act(self, action: Action, commit: str, settings: config.Config) -> None:
         self._done(action, commit)
-        if action.node is not None and action.address in self.records:
-            protected = bool(protecting(settings, action.address))
+        if action.resolved is not None and action.address in self.records:
+            protected = bool(protecting_glob(settings, action.address))
             self.records[action.address] = replace(self.records[action.address], protected=protected)
 
     def _done(self, action: Action, commit: str) -> None:  # noqa: C901 - one case for each sort
         match action.op:
-            case Op.MOVE:
+            case Op.RENAME:
                 assert action.moved_from is not None
                 old = self.records.pop(action.moved_from)
-                self.records[action.address] = renamed(old, action.address)
-                if left := left_behind(old):
+                self.records[action.address] = rename_record(old, action.address)
+                if left := make_tombstone(old):
                     self.records[action.moved_from] = left
             case Op.BUILD:
                 return
@@ -196,7 +196,7 @@ class World:
                 self._finish(action.run)
             case Op.SUBMIT:
                 assert action.run is not None
-                run = replace(action.run, status=Status.QUEUED, submitted_at=f"{len(self.runs):04}")
+                run = replace(action.run, status=RunStatus.QUEUED, submitted_at=f"{len(self.runs):04}")
                 self.runs[run.address, run.id] = run
                 known = self.records[run.address].unfinished if run.address in self.records else ()
                 self._set(action, commit, latest=run.id, unfinished=tuple(dict.fromkeys((*known, run.id))))
@@ -222,12 +222,12 @@ class World:
         record = self.records[run.address]
         record = replace(record, unfinished=tuple(each for each in record.unfinished if each != run.id))
         self.records[run.address] = record
-        if record.latest == run.id and run.status is Status.COMPLETED:
+        if record.latest == run.id and run.status is RunStatus.COMPLETED:
             self.records[run.address] = replace(record, run=run.id)
 
     def _set(self, action: Action, commit: str, **changes: str | int | tuple[str, ...]) -> None:
-        assert action.node is not None
-        node = action.node
+        assert action.resolved is not None
+        node = action.resolved
         kind = kind_of(node.asset)
         base = self.records.get(action.address) or Record(action.address, {}, "", "", FP_VERSION)
         backend = policy_of(small()).config.backend_of(action.address.name)
@@ -241,11 +241,11 @@ class World:
             declared_at=commit,
             lineage={"commit": commit},
             archived=False,
-            realised={"backend": backend} if kind.bound else {},
+            realised={"backend": backend} if kind.uses_backend else {},
             **changes,  # type: ignore[arg-type]
         )
         self.records[action.address] = record
-        if kind.versioned:
+        if kind.is_versioned:
             self.versions[action.address, record.version] = record
 
 

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.bundle import bundle
-from reconciler.format.schema_files import documents, identity
+from reconciler.format.bundle import bundle_schema
+from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.render import as_json
-from reconciler.render.text import diagnostics
+from reconciler.render.text import format_diagnostics
 
 
 def shown(line: str, column: int) -> list[str]:
     """Return what is shown of a line with a diagnostic at a column: the line, and the one with the caret."""
     found = Diagnostic("a-b", "wrong", Span("a.yml", 1, column))
-    lines = diagnostics([found], lambda _path: [line]).split("\n")
+    lines = format_diagnostics([found], lambda _path: [line]).split("\n")
     assert lines[0] == f"a.yml:1:{column}: error: wrong [a-b]"
     return lines[1:]
 
@@ -39,7 +39,7 @@ def under(line: str, column: int) -> str:
 
 def test_a_diagnostic_shows_its_line_a_caret_and_its_help():
     found = Diagnostic("unknown-field", "unknown field comand", Span("a.yml", 2, 1), "did you mean command?")
-    assert diagnostics([found], lambda _path: ["name: x", "comand: y"]) == (
+    assert format_diagnostics([found], lambda _path: ["name: x", "comand: y"]) == (
         "a.yml:2:1: error: unknown field comand [unknown-field]\n"
         "  2 | comand: y\n"
         "    | ^\n"
@@ -48,13 +48,13 @@ def test_a_diagnostic_shows_its_line_a_caret_and_its_help():
 
 
 def test_a_diagnostic_without_a_file_is_its_message():
-    assert diagnostics([Diagnostic("a-b", "wrong", severity=Severity.WARNING)]) == "warning: wrong [a-b]"
+    assert format_diagnostics([Diagnostic("a-b", "wrong", severity=Severity.WARNING)]) == "warning: wrong [a-b]"
 
 
 @pytest.mark.parametrize("line", [0, 2, 99])
 def test_a_line_that_is_not_there_is_not_shown(line):
     found = Diagnostic("a-b", "wrong", Span("a.yml", line, 1))
-    assert "\n" not in diagnostics([found], lambda _path: ["only"])
+    assert "\n" not in format_diagnostics([found], lambda _path: ["only"])
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_megabyte_in_a_line_is_cut_too():
 @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\x08", "\r", "\x9b", "\u202e", "\u2066", "\u200f"])
 def test_what_a_terminal_would_obey_is_shown_as_a_sign(sign):
     found = Diagnostic("a-b", f"{sign} is wrong", Span("a.yml", 1, 1), f"not {sign}")
-    text = diagnostics([found], lambda _path: [f"name: {sign}[2J"])
+    text = format_diagnostics([found], lambda _path: [f"name: {sign}[2J"])
     assert sign not in text
     assert text.count("\ufffd") == 3
 
@@ -119,16 +119,16 @@ def test_the_caret_is_always_one_line_under_one_line(line, column):
 
 
 def test_the_json_of_a_validation_is_what_its_schema_says():
-    schema = bundle(identity("diagnostics"), documents())
+    schema = bundle_schema(schema_id("diagnostics"), load_schemas())
     found = [
         Diagnostic("unknown-field", "unknown field x", Span("a.yml", 2, 1), "did you mean y?"),
         Diagnostic("reference-dangling", "m", Span("b.yml"), severity=Severity.WARNING),
         Diagnostic("files-wrong", "m", severity=Severity.NOTE),
     ]
     validator = Draft202012Validator(schema)
-    document = as_json.diagnostics(found, 2)
+    document = as_json.diagnostics_to_json(found, 2)
     assert list(validator.iter_errors(document)) == []
-    assert validator.is_valid(as_json.diagnostics([], 0))
+    assert validator.is_valid(as_json.diagnostics_to_json([], 0))
     assert not validator.is_valid({"files": 1})
     for field in ("path", "code", "severity"):
         broken = {**document["diagnostics"][0], field: None}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import Action, Address, Op
-from reconciler.render.fields import changes
+from reconciler.render.fields import field_changes
 
 LONG = "x" * 200
 WORDS = "--epochs 10 --data ${{inputs.data}} --out ${{outputs.model}}"
@@ -23,7 +23,9 @@ JSON = st.recursive(
 
 def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
     named = {f"/{name.replace('__', '/')}": files for name, files in touched.items()}
-    return list(map(str, changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after, touched=named))))
+    return list(
+        map(str, field_changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after, changed_files=named)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_each_difference_is_said_as_a_person_says_it(before, after, expected):
     ],
 )
 def test_a_secret_in_a_variable_is_never_shown(before, after, expected):
-    found = changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after))
+    found = field_changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after))
     assert str(found[0]) == expected
     assert "hunter2" not in repr(found)
 

@@ -7,7 +7,7 @@ from planning.world import NUMBERS, SUM, TOTAL, World, action_on, edited, small
 
 from reconciler.model import Plan
 from reconciler.render import text
-from reconciler.render.impact import impact
+from reconciler.render.impact import compute_impact
 
 
 def settled() -> World:
@@ -17,15 +17,15 @@ def settled() -> World:
 
 
 def lines(plan: Plan) -> list[str]:
-    return [line.strip() for line in text.plan(plan).splitlines()[2:]]
+    return [line.strip() for line in text.format_plan(plan).splitlines()[2:]]
 
 
 def test_what_follows_is_direct_or_indirect_and_told_where_it_begins():
     plan = settled().plan(EDITS["data"])
-    found = impact(plan.actions)
-    assert list(found.follows(action_on(plan, NUMBERS))) == [(SUM, True), (TOTAL, False)]
-    assert list(found.follows(action_on(plan, SUM))) == []
-    assert found.causes(TOTAL) == {NUMBERS}
+    found = compute_impact(plan.actions)
+    assert list(found.impacted_addresses(action_on(plan, NUMBERS))) == [(SUM, True), (TOTAL, False)]
+    assert list(found.impacted_addresses(action_on(plan, SUM))) == []
+    assert found.root_causes(TOTAL) == {NUMBERS}
 
 
 def test_a_reason_names_the_asset_whose_change_it_was():
@@ -70,7 +70,7 @@ def test_a_job_on_an_older_version_of_what_follows_from_it_has_no_cause_but_itse
 
 
 def test_of_what_is_new_nothing_is_called_the_reason():
-    assert "because" not in text.plan(World().plan(small()))
+    assert "because" not in text.format_plan(World().plan(small()))
 
 
 def test_the_causes_of_a_long_chain_are_found():
@@ -83,4 +83,7 @@ def test_the_causes_of_a_long_chain_are_found():
     }
     plan = World().plan({**small(), **chain})
     last = action_on(plan, type(SUM)("job", "j1499"))
-    assert {str(each) for each in impact(plan.actions).causes(last.address)} == {"data/numbers", "environment/plain"}
+    assert {str(each) for each in compute_impact(plan.actions).root_causes(last.address)} == {
+        "data/numbers",
+        "environment/plain",
+    }

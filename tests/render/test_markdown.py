@@ -11,7 +11,7 @@ from reconciler.render import as_json, markdown
 
 
 def written(plan: Plan, *, folded: bool = False) -> str:
-    return markdown.plan(plan, as_json.body(plan, policy_of(small())), folded=folded)
+    return markdown.plan_to_markdown(plan, as_json.plan_body(plan, policy_of(small())), folded=folded)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import json
 from jsonschema import Draft202012Validator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.render.pages import pages
-from reconciler.render.sarif import sarif
+from reconciler.render.pages import load_pages
+from reconciler.render.sarif import diagnostics_to_sarif
 
 FOUND = [
     Diagnostic("unknown-field", "unknown field comand", Span("jobs/train.yml", 3, 5), "did you mean command?"),
@@ -93,11 +93,13 @@ STANDARD = {
 
 def test_it_is_what_the_standard_asks_for():
     for found in (FOUND, []):
-        assert [each.message for each in Draft202012Validator(STANDARD).iter_errors(sarif(found, "1.2.3"))] == []
+        assert [
+            each.message for each in Draft202012Validator(STANDARD).iter_errors(diagnostics_to_sarif(found, "1.2.3"))
+        ] == []
 
 
 def test_every_result_names_its_rule():
-    (run,) = sarif(FOUND, "1.2.3")["runs"]
+    (run,) = diagnostics_to_sarif(FOUND, "1.2.3")["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert [each["id"] for each in rules] == ["binding-legacy", "kind-unknown", "unknown-field"]
     assert [rules[each["ruleIndex"]]["id"] for each in run["results"]] == [each.code for each in FOUND]
@@ -105,29 +107,29 @@ def test_every_result_names_its_rule():
 
 
 def test_rules_help_with_the_page_of_their_code():
-    rule = sarif(FOUND, "1.2.3")["runs"][0]["tool"]["driver"]["rules"][2]
-    assert rule["help"]["markdown"] == pages()["unknown-field"].body
+    rule = diagnostics_to_sarif(FOUND, "1.2.3")["runs"][0]["tool"]["driver"]["rules"][2]
+    assert rule["help"]["markdown"] == load_pages()["unknown-field"].body
     assert rule["shortDescription"]["text"].endswith(".")
     assert "helpUri" not in rule
 
 
 def test_a_result_says_what_where_and_what_to_do():
-    first = sarif(FOUND, "1.2.3")["runs"][0]["results"][0]
+    first = diagnostics_to_sarif(FOUND, "1.2.3")["runs"][0]["results"][0]
     assert first["message"]["text"] == "unknown field comand\ndid you mean command?"
     assert first["level"] == "error"
     assert first["locations"][0]["physicalLocation"]["region"] == {"startLine": 3, "startColumn": 5}
 
 
 def test_places_are_relative_uris_from_the_top_of_the_repository():
-    results = sarif(FOUND, "1.2.3", root="ml/")["runs"][0]["results"]
+    results = diagnostics_to_sarif(FOUND, "1.2.3", root="ml/")["runs"][0]["results"]
     assert results[2]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "ml/data/%C3%BC%20b%23c.yml"
 
 
 def test_what_is_in_no_file_has_no_place():
-    assert "locations" not in sarif(FOUND, "1.2.3")["runs"][0]["results"][3]
+    assert "locations" not in diagnostics_to_sarif(FOUND, "1.2.3")["runs"][0]["results"][3]
 
 
 def test_a_code_without_a_page_is_a_rule_all_the_same():
-    document = sarif([Diagnostic("of-a-plug-in", "m")], "1.2.3")
+    document = diagnostics_to_sarif([Diagnostic("of-a-plug-in", "m")], "1.2.3")
     assert document["runs"][0]["tool"]["driver"]["rules"] == [{"id": "of-a-plug-in"}]
     json.dumps(document)

@@ -11,23 +11,23 @@ from reconciler.model import (
     Action,
     Address,
     Asset,
-    Node,
+    Blocked,
     Op,
-    Pending,
     Plan,
     Record,
-    Resolved,
+    ResolvedAsset,
+    ResolvedReference,
     Run,
-    Source,
-    Status,
+    RunStatus,
+    SourceRevision,
 )
 from reconciler.render import as_json, text
-from reconciler.render.phrases import SIGNS, sentence
+from reconciler.render.phrases import OP_SIGNS, action_sentence
 
 JOB, MODEL, DATA = Address("job", "train"), Address("model", "iris"), Address("data", "iris")
-RUN = Run("train-0000abcd", JOB, "0000abcd" * 5, "f", 1, "local", Status.COMPLETED)
+RUN = Run("train-0000abcd", JOB, "0000abcd" * 5, "f", 1, "local", RunStatus.COMPLETED)
 RECORD = Record(DATA, {}, "f", "m", 1, version="1")
-MADE = Node(Asset(MODEL, {}, "m.yml"), {}, {"/path": Resolved(JOB, RUN.id, "f", "model")}, "f", "m")
+MADE = ResolvedAsset(Asset(MODEL, {}, "m.yml"), {}, {"/path": ResolvedReference(JOB, RUN.id, "f", "model")}, "f", "m")
 LR = {"before": {"inputs": {"lr": 0.1}}, "after": {"inputs": {"lr": 0.2}}}
 DESCRIBED = {"before": {"description": "old"}, "after": {"description": "new"}}
 CANCELS = Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="run train-1111abcd takes its place")
@@ -47,7 +47,7 @@ ACTIONS = (
         record=RECORD,
         before={"path": "blob:1"},
         after={"path": "blob:2"},
-        touched={"/path": ("iris.csv",)},
+        changed_files={"/path": ("iris.csv",)},
     ),
     Action(Op.ARCHIVE, MODEL, version="2", record=RECORD, reason="it has left Git"),
     Action(Op.DELETE, Address("compute", "cpu"), record=RECORD, reason="it has left Git"),
@@ -62,28 +62,28 @@ ACTIONS = (
     Action(Op.ADOPT, JOB, run=RUN, record=RECORD),
     Action(Op.ADOPT, DATA, version="1", record=RECORD),
     Action(Op.RECORD, JOB, version=RUN.id, run=RUN),
-    Action(Op.RECORD, JOB, version=RUN.id, run=replace(RUN, status=Status.FAILED)),
-    Action(Op.REGISTER, MODEL, version="1", node=MADE),
-    Action(Op.REGISTER, MODEL, version="2", node=MADE, record=RECORD),
+    Action(Op.RECORD, JOB, version=RUN.id, run=replace(RUN, status=RunStatus.FAILED)),
+    Action(Op.REGISTER, MODEL, version="1", resolved=MADE),
+    Action(Op.REGISTER, MODEL, version="2", resolved=MADE, record=RECORD),
     Action(Op.REGISTER, MODEL, known_after=JOB),
-    Action(Op.HEAL, DATA, version="1", record=RECORD, reason="an object is gone from the store"),
-    Action(Op.MOVE, DATA, version="2", record=RECORD, moved_from=Address("data", "flowers")),
+    Action(Op.REPAIR, DATA, version="1", record=RECORD, reason="an object is gone from the store"),
+    Action(Op.RENAME, DATA, version="2", record=RECORD, moved_from=Address("data", "flowers")),
 )
 POLICY = policy_of(small())
-PENDING = (Pending(JOB, "waits for job/prepare", run=RUN), Pending(MODEL, "failed", failed=True))
+PENDING = (Blocked(JOB, "waits for job/prepare", run=RUN), Blocked(MODEL, "failed", failed=True))
 
 
-def planned(*actions: Action, pending: tuple[Pending, ...] = (), notes: tuple[str, ...] = ()) -> Plan:
-    return Plan(Source("c", "t"), "s", actions, pending, notes=notes)
+def planned(*actions: Action, pending: tuple[Blocked, ...] = (), notes: tuple[str, ...] = ()) -> Plan:
+    return Plan(SourceRevision("c", "t"), "s", actions, pending, notes=notes)
 
 
 def test_every_action_is_a_sentence(golden):
-    assert {each.op for each in ACTIONS} == set(Op) == set(SIGNS)
-    golden("render/sentences.txt", "".join(f"{SIGNS[each.op]} {sentence(each)}\n" for each in ACTIONS))
+    assert {each.op for each in ACTIONS} == set(Op) == set(OP_SIGNS)
+    golden("render/sentences.txt", "".join(f"{OP_SIGNS[each.op]} {action_sentence(each)}\n" for each in ACTIONS))
 
 
 def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
-    found = text.plan(planned(*ACTIONS[6:8], ACTIONS[11], pending=PENDING, notes=("model/old is left alone",)))
+    found = text.format_plan(planned(*ACTIONS[6:8], ACTIONS[11], pending=PENDING, notes=("model/old is left alone",)))
     golden("render/plan.txt", found + "\n")
 
 
@@ -94,9 +94,9 @@ def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
         (planned(pending=PENDING), "No changes to make now; 1 waiting, 1 failed."),
         (planned(ACTIONS[0], pending=PENDING[1:]), "Plan: 1 change; 1 failed."),
         (replace(planned(), drift=("an image is gone",)), "No changes to make now; 1 thing drifted."),
-        (replace(planned(), left_out=3), "No changes within the selection; 3 are left out."),
+        (replace(planned(), deselected_count=3), "No changes within the selection; 3 are left out."),
         (
-            replace(planned(pending=PENDING[:1]), left_out=1),
+            replace(planned(pending=PENDING[:1]), deselected_count=1),
             "No changes within the selection; 1 waiting; 1 is left out.",
         ),
         (planned(ACTIONS[0]), "Plan: 1 change."),
@@ -106,7 +106,7 @@ def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
     ],
 )
 def test_the_verdict_comes_first(plan, verdict):
-    assert text.plan(plan).splitlines()[0] == verdict
+    assert text.format_plan(plan).splitlines()[0] == verdict
 
 
 def test_a_diagnostic_shows_its_line_with_a_caret_and_what_to_do(golden):
@@ -117,13 +117,13 @@ def test_a_diagnostic_shows_its_line_with_a_caret_and_what_to_do(golden):
         Diagnostic("reference-dangling", "no such thing", Span("other.yml", 9, 9), severity=Severity.WARNING),
         Diagnostic("too-many-runs", "this plan starts 11 runs", hint="allow it"),
     ]
-    shown = text.diagnostics(found, lambda path: lines if path == "data/iris.yml" else ())
+    shown = text.format_diagnostics(found, lambda path: lines if path == "data/iris.yml" else ())
     golden("render/diagnostics.txt", shown + "\n")
 
 
 @pytest.mark.parametrize("span", [Span("f", 0, 1), Span("f", 2, 1), Span("f", 99, 99)])
 def test_a_place_beyond_the_file_shows_no_line(span):
-    assert text.diagnostics([Diagnostic("c", "m", span)], lambda _: ["one"]) == f"{span}: error: m [c]"
+    assert text.format_diagnostics([Diagnostic("c", "m", span)], lambda _: ["one"]) == f"{span}: error: m [c]"
 
 
 @pytest.mark.parametrize(
@@ -135,20 +135,23 @@ def test_a_place_beyond_the_file_shows_no_line(span):
     ],
 )
 def test_a_validation_is_summed_up_in_a_line(severities, expected):
-    assert text.summary([Diagnostic("c", "m", severity=Severity(each)) for each in severities], 3) == expected
+    assert (
+        text.format_validation_summary([Diagnostic("c", "m", severity=Severity(each)) for each in severities], 3)
+        == expected
+    )
 
 
 def test_nested_values_are_an_outline():
     value = {"a": 1, "b": {"c": [1, {"d": "x"}]}, "e": [], "f": "one\ntwo\n", "g": "x\n" * 500, "h": True}
     expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  one", "  two"]
     expected += ["g: (500 lines)", "h: true"]
-    assert text.outline(value).splitlines() == expected
+    assert text.format_outline(value).splitlines() == expected
 
 
 def test_a_plan_as_json_says_the_same_for_programs():
     whole = planned(*ACTIONS, pending=PENDING, notes=("note",))
-    found = json.loads(as_json.dump(as_json.body(whole, POLICY)))
-    assert [each["sentence"] for each in found["actions"]] == [sentence(each) for each in ACTIONS]
+    found = json.loads(as_json.dump_json(as_json.plan_body(whole, POLICY)))
+    assert [each["sentence"] for each in found["actions"]] == [action_sentence(each) for each in ACTIONS]
     assert [each["action"] for each in found["actions"]] == [str(each.op) for each in ACTIONS]
     (change,) = found["actions"][12]["changes"]
     assert change == {"field": "inputs.lr", "change": "changed", "before": 0.1, "after": 0.2}
@@ -169,42 +172,50 @@ def test_a_plan_as_json_says_the_same_for_programs():
 
 def test_a_saved_plan_reads_as_the_plan_did():
     whole = replace(planned(*ACTIONS, pending=PENDING, notes=("note",)), drift=("an image is gone",))
-    assert text.body(as_json.body(whole, POLICY)) == text.plan(whole)
+    assert text.format_plan_body(as_json.plan_body(whole, POLICY)) == text.format_plan(whole)
 
 
 def test_of_a_huge_plan_the_beginning_is_shown_and_the_rest_counted():
     whole = planned(*(Action(Op.CREATE, Address("compute", f"c{n:05}")) for n in range(10_000)))
-    lines = text.plan(whole).splitlines()
+    lines = text.format_plan(whole).splitlines()
     assert lines[0] == "Plan: 10000 changes."
-    assert len(lines) == text.MOST + 3
-    assert lines[-1] == f"  and {10_000 - text.MOST} more; --format json has them all"
-    assert text.body(as_json.body(whole, POLICY)).splitlines() == lines
+    assert len(lines) == text.MAX_SHOWN_ACTIONS + 3
+    assert lines[-1] == f"  and {10_000 - text.MAX_SHOWN_ACTIONS} more; --format json has them all"
+    assert text.format_plan_body(as_json.plan_body(whole, POLICY)).splitlines() == lines
 
 
 def test_diagnostics_as_json_have_their_place_or_none():
     found = [Diagnostic("a", "m", Span("f", 2, 3), "h"), Diagnostic("b", "n", severity=Severity.WARNING)]
-    first, second = as_json.diagnostics(found, 5)["diagnostics"]
+    first, second = as_json.diagnostics_to_json(found, 5)["diagnostics"]
     assert (first["path"], first["line"], first["column"], first["hint"]) == ("f", 2, 3, "h")
     assert (second["path"], second["severity"]) == (None, "warning")
 
 
 def test_what_is_live_and_what_is_declared_is_shown_without_its_secrets():
     spec = {"environment_variables": {"DB_PASSWORD": "hunter2", "LOG": "all"}}
-    for shown in (as_json.record(Record(JOB, spec, "f", "m", 1)), as_json.asset(Asset(JOB, spec, "j.yml"), "j.yml")):
+    for shown in (
+        as_json.record_to_json(Record(JOB, spec, "f", "m", 1)),
+        as_json.asset_to_json(Asset(JOB, spec, "j.yml"), "j.yml"),
+    ):
         assert shown["spec"] == {"environment_variables": {"DB_PASSWORD": "(secret)", "LOG": "all"}}
     store = Asset(Address("datastore", "s"), {"credentials": {"account_key": "hunter2", "user": "hunter2"}}, "s.yml")
-    assert "hunter2" not in repr(as_json.asset(store, "s.yml"))
+    assert "hunter2" not in repr(as_json.asset_to_json(store, "s.yml"))
 
 
 def test_a_model_that_a_run_makes_anew_says_what_else_differs():
     before, after = {"path": "blob:1", "type": "mlflow_model"}, {"path": str(MADE.references["/path"])}
     after["type"] = "custom_model"
-    action = Action(Op.REGISTER, MODEL, version="2", node=MADE, record=RECORD, before=before, after=after)
+    action = Action(Op.REGISTER, MODEL, version="2", resolved=MADE, record=RECORD, before=before, after=after)
     because = "because type mlflow_model -> custom_model"
-    assert sentence(action) == f"model/iris: new version 2 from run {RUN.id} {because}"
+    assert action_sentence(action) == f"model/iris: new version 2 from run {RUN.id} {because}"
 
 
 def test_a_record_and_a_run_as_json_leave_out_what_is_empty():
-    assert as_json.record(RECORD) == {"address": "data/iris", "version": "1", "archived": False, "fingerprint": "f"}
-    shown = as_json.run(RUN)
+    assert as_json.record_to_json(RECORD) == {
+        "address": "data/iris",
+        "version": "1",
+        "archived": False,
+        "fingerprint": "f",
+    }
+    shown = as_json.run_to_json(RUN)
     assert shown == {"run": RUN.id, "job": "job/train", "status": "completed", "attempt": 1, "backend": "local"}

@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from reconciler.runner.ship import archive
+from reconciler.runner.ship import build_zipapp
 
 REGULAR, EXECUTABLE, SYMLINK = 0o100644, 0o100755, 0o120000
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -33,7 +33,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.folder = self.root / "store" / "runs" / "train-1a2b3c4d"
         self.folder.mkdir(parents=True)
-        (self.root / "runner.pyz").write_bytes(archive())
+        (self.root / "runner.pyz").write_bytes(build_zipapp())
         self.spec = {
             "format": 1,
             "token": "c0ffee",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.runner.command import Literal, Word, substitute
-from reconciler.runner.result import RunFailure
+from reconciler.runner.command import RawText, ShellWord, substitute_expressions
+from reconciler.runner.result import RunFailedError
 
 _SHOW = f"'{sys.executable}' -c 'import json,sys; print(json.dumps(sys.argv[1:]))' "
 _NASTY = "a b'c\"d$HOME`id`\\e!#;&|*?~(f)"
@@ -40,34 +40,34 @@ def words(command: str) -> list[str]:
     ],
 )
 def test_a_path_arrives_as_one_word_in_any_quotes(command: str, expected: list[str]) -> None:
-    assert words(substitute(command, {"inputs.x": Word(_NASTY)})) == expected
+    assert words(substitute_expressions(command, {"inputs.x": ShellWord(_NASTY)})) == expected
 
 
 @given(st.text(st.characters(exclude_categories=["C"], max_codepoint=0x2FF), min_size=1, max_size=20))
 def test_any_value_is_quoted_so_that_it_is_nothing_but_itself(value: str) -> None:
-    line = substitute("""${{inputs.x}} '${{inputs.x}}' "${{inputs.x}}" """, {"inputs.x": Word(value)})
+    line = substitute_expressions("""${{inputs.x}} '${{inputs.x}}' "${{inputs.x}}" """, {"inputs.x": ShellWord(value)})
     done = subprocess.run(["/bin/sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True)
     assert done.stdout.decode().split("\0")[:-1] == [value] * 3
 
 
 def test_literals_are_pasted_as_azure_ml_does() -> None:
-    values = {"inputs.lr": Literal(0.1), "inputs.flag": Literal(value=True), "inputs.more": Literal("--a 1 --b 2")}
-    line = substitute("--lr ${{inputs.lr}} ${{inputs.flag}} ${{inputs.more}}", values)
+    values = {"inputs.lr": RawText(0.1), "inputs.flag": RawText(value=True), "inputs.more": RawText("--a 1 --b 2")}
+    line = substitute_expressions("--lr ${{inputs.lr}} ${{inputs.flag}} ${{inputs.more}}", values)
     assert words(line) == ["--lr", "0.1", "True", "--a", "1", "--b", "2"]
 
 
 def test_a_literal_in_quotes_stays_one_word() -> None:
-    assert words(substitute("'${{inputs.s}}'", {"inputs.s": Literal("it's so")})) == ["it's so"]
+    assert words(substitute_expressions("'${{inputs.s}}'", {"inputs.s": RawText("it's so")})) == ["it's so"]
 
 
 def test_a_value_that_looks_like_an_expression_is_not_read_again() -> None:
-    values = {"inputs.a": Word("${{inputs.b}}"), "inputs.b": Word("secret")}
-    assert words(substitute("${{inputs.a}}", values)) == ["${{inputs.b}}"]
+    values = {"inputs.a": ShellWord("${{inputs.b}}"), "inputs.b": ShellWord("secret")}
+    assert words(substitute_expressions("${{inputs.a}}", values)) == ["${{inputs.b}}"]
 
 
 def test_an_unknown_name_is_a_staging_failure_that_lists_the_known_ones() -> None:
-    with pytest.raises(RunFailure) as caught:
-        substitute("x ${{inputs.iriss}}", {"inputs.iris": Word("/x"), "outputs.m": Word("/m")})
+    with pytest.raises(RunFailedError) as caught:
+        substitute_expressions("x ${{inputs.iriss}}", {"inputs.iris": ShellWord("/x"), "outputs.m": ShellWord("/m")})
     assert caught.value.failure.kind == "staging"
     assert "${{inputs.iriss}}" in str(caught.value)
     assert "inputs.iris, outputs.m" in str(caught.value)
@@ -75,4 +75,4 @@ def test_an_unknown_name_is_a_staging_failure_that_lists_the_known_ones() -> Non
 
 def test_an_optional_part_stays_only_if_its_input_is_given() -> None:
     command = "x $[[--lr ${{inputs.lr}}]] $[[--seed ${{inputs.seed}}]] y"
-    assert substitute(command, {"inputs.lr": Literal(1)}).split() == ["x", "--lr", "1", "y"]
+    assert substitute_expressions(command, {"inputs.lr": RawText(1)}).split() == ["x", "--lr", "1", "y"]

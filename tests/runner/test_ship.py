@@ -9,26 +9,26 @@ import zipfile
 from pathlib import Path
 
 from reconciler.runner import ship
-from reconciler.runner.ship import archive
+from reconciler.runner.ship import build_zipapp
 
 _PACKAGE = Path(ship.__file__).parent
 
 
 def test_the_same_files_give_the_same_bytes() -> None:
-    elsewhere = "import sys, reconciler.runner.ship as s; sys.stdout.buffer.write(s.archive())"
+    elsewhere = "import sys, reconciler.runner.ship as s; sys.stdout.buffer.write(s.build_zipapp())"
     other = subprocess.run([sys.executable, "-c", elsewhere], capture_output=True, check=True, cwd=_PACKAGE.parents[1])
-    assert other.stdout == archive()
+    assert other.stdout == build_zipapp()
 
 
 def test_the_archive_holds_the_package_and_nothing_else() -> None:
-    with zipfile.ZipFile(io.BytesIO(archive())) as file:
+    with zipfile.ZipFile(io.BytesIO(build_zipapp())) as file:
         names = set(file.namelist())
     sources = {f"runner/{path.relative_to(_PACKAGE).as_posix()}" for path in _PACKAGE.rglob("*.py")}
     assert names == sources | {"__main__.py"}
 
 
 def test_the_shipped_runner_needs_the_standard_library_only(tmp_path: Path) -> None:
-    (tmp_path / "runner.pyz").write_bytes(archive())
+    (tmp_path / "runner.pyz").write_bytes(build_zipapp())
     command = [sys.executable, "-I", "-S", str(tmp_path / "runner.pyz")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "say which run: runner.pyz SPEC.JSON\n")

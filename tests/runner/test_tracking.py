@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from reconciler.runner.result import Status
-from reconciler.runner.spec import Spec
+from reconciler.runner.result import FinalStatus
+from reconciler.runner.spec import RunSpec
 from reconciler.runner.tracking import open_tracking
-from reconciler.runner.tracking.server import LARGEST_CALL
-from reconciler.runner.tracking.session import Session
+from reconciler.runner.tracking.server import MAX_BODY_BYTES
+from reconciler.runner.tracking.session import TrackingSession
 
 _API = "/api/2.0/mlflow/"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -28,7 +28,7 @@ _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 class Client:
     """Speaks to one run's tracking."""
 
-    session: Session
+    session: TrackingSession
     folder: Path
 
     def send(self, method: str, path: str, data: bytes | None = None, token: str | None = None) -> tuple[int, bytes]:
@@ -60,22 +60,22 @@ class Client:
         return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def spec(folder: Path, tracking: str | None = None, **variables: str) -> Spec:
+def spec(folder: Path, tracking: str | None = None, **variables: str) -> RunSpec:
     folder.mkdir(exist_ok=True)
-    return Spec(
+    return RunSpec(
         token="c0ffee",  # noqa: S106 - opens nothing
         run="train-1",
         address="job/train",
         command="",
-        claim=folder / "claim",
+        token_file=folder / "claim",
         folder=folder,
         code=(),
         inputs={},
         outputs={},
-        path=(),
+        path_entries=(),
         environment={},
         variables=variables,
-        tracking=tracking,
+        tracking_server=tracking,
     )
 
 
@@ -93,7 +93,7 @@ def test_a_metric_is_on_the_disk_when_its_call_returns(client: Client) -> None:
 def test_the_last_value_is_that_of_the_last_step(client: Client) -> None:
     rows = [{"key": "m", "value": step, "timestamp": 1, "step": step} for step in (2, 9, 5)]
     client.call("POST", "runs/log-batch", run_id="train-1", metrics=rows)
-    assert client.session.finish(Status.COMPLETED).metrics == {"m": 9}
+    assert client.session.finish(FinalStatus.COMPLETED).metrics == {"m": 9}
     assert [row["value"] for row in client.lines()] == [2, 9, 5]
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_number_is_written_as_a_word(client: Client) -> None:
     for value in ("NaN", "Infinity", "-Infinity"):
         client.call("POST", "runs/log-metric", run_id="train-1", key=value, value=value, timestamp="7", step="0")
     assert [row["value"] for row in client.lines()] == ["NaN", "Infinity", "-Infinity"]
-    assert client.session.finish(Status.COMPLETED).metrics["NaN"] == "NaN"
+    assert client.session.finish(FinalStatus.COMPLETED).metrics["NaN"] == "NaN"
 
 
 def test_a_nested_run_is_kept_apart(client: Client) -> None:
@@ -113,7 +113,7 @@ def test_a_nested_run_is_kept_apart(client: Client) -> None:
         "POST", "runs/log-batch", run_id=child_id, metrics=[{"key": "m", "value": 1, "timestamp": 1, "step": 0}]
     )
     client.call("POST", "runs/set-tag", run_id=child_id, key="mine", value="x")
-    tracked = client.session.finish(Status.COMPLETED)
+    tracked = client.session.finish(FinalStatus.COMPLETED)
     assert (tracked.metrics, tracked.tags) == ({}, {})
     assert client.lines()[0]["run"] == child_id
     history = client.call("GET", f"metrics/get-history?run_id={child_id}&metric_key=m")
@@ -172,7 +172,7 @@ def test_a_body_that_is_too_large_is_refused(client: Client) -> None:
     address = urlsplit(client.session.variables["MLFLOW_TRACKING_URI"])
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
     head = {"Authorization": f"Bearer {client.session.variables['MLFLOW_TRACKING_TOKEN']}"}
-    connection.request("POST", _API + "runs/set-tag", b"x" * (LARGEST_CALL + 1), head)
+    connection.request("POST", _API + "runs/set-tag", b"x" * (MAX_BODY_BYTES + 1), head)
     response = connection.getresponse()
     assert response.status == 413
     assert json.load(response)["error_code"] == "REQUEST_LIMIT_EXCEEDED"
@@ -227,7 +227,7 @@ def test_a_run_on_a_server_elsewhere_is_made_closed_and_read_back(client: Client
         client.call("POST", "runs/log-metric", run_id=run_id, key="m", value="NaN", timestamp=1)
         client.call("POST", "runs/log-parameter", run_id=run_id, key="lr", value="0.1")
         client.call("POST", "runs/set-tag", run_id=run_id, key="team", value="irises")
-        tracked = session.finish(Status.FAILED)
+        tracked = session.finish(FinalStatus.FAILED)
     assert (tracked.metrics, tracked.params, tracked.tags) == ({"m": "NaN"}, {"lr": "0.1"}, {"team": "irises"})
     info = client.call("GET", f"runs/get?run_id={run_id}")["run"]["info"]
     assert (info["status"], info["run_name"]) == ("FAILED", "train-1")

@@ -18,7 +18,7 @@ INDEX = "refs/mlgit/small/default/index/"
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch):
     """Have small workspaces share what they find out, too."""
-    monkeypatch.setattr(findings, "_WORTH", 1)
+    monkeypatch.setattr(findings, "_MIN_ASSETS_TO_SHARE", 1)
 
 
 @pytest.fixture
@@ -72,12 +72,12 @@ def test_nothing_is_read_in_a_fresh_clone_where_nothing_changed(done, mlgit, rea
 def test_there_is_one_of_it_and_it_is_renewed_only_once_much_has_changed(done, mlgit, monkeypatch):
     before = published(done)
     assert len(before) == 1
-    monkeypatch.setattr(findings, "_SHARE", 9.0)
+    monkeypatch.setattr(findings, "_MAX_CHANGED_SHARE", 9.0)
     edit(done.first, "data/numbers.csv", "1\n", "7\n")
     commit(done.first)
     assert mlgit(*APPLY, cwd=done.first).code == 0
     assert published(done) == before
-    monkeypatch.setattr(findings, "_SHARE", 0.02)
+    monkeypatch.setattr(findings, "_MAX_CHANGED_SHARE", 0.02)
     edit(done.first, "data/numbers.csv", "7\n", "8\n")
     commit(done.first)
     assert mlgit(*APPLY, cwd=done.first).code == 0

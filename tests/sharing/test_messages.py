@@ -19,7 +19,7 @@ from reconciler.model import Address
 
 pytestmark = pytest.mark.slow
 LIVE = "refs/mlgit/small/default/live"
-NUMBERS = layout.current(Address("data", "numbers"))
+NUMBERS = layout.current_record_path(Address("data", "numbers"))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_remote_that_refuses_the_ref_is_quoted(without_job, mlgit, golden):
     assert ended.code == 1
     golden("cli/sharing/remote-rejects.txt", ended.err)
     assert without_job.live() == ""
-    assert without_job.held() == []
+    assert without_job.held_lock() == []
 
 
 def test_a_remote_that_takes_no_atomic_push_is_told(without_job, mlgit):
@@ -114,7 +114,7 @@ def test_the_state_of_another_workspace_is_never_taken_for_ones_own(applied, mlg
 
 
 def test_the_state_of_a_newer_mlgit_is_left_alone(applied, mlgit, golden):
-    put(applied, layout.META, json.dumps({"format": 99, "lineage": "1" * 32}).encode())
+    put(applied, layout.META_PATH, json.dumps({"format": 99, "lineage": "1" * 32}).encode())
     before = applied.live()
     for command in (("plan",), APPLY, ("state", "migrate")):
         ended = mlgit(*command, cwd=applied.first)
@@ -156,7 +156,7 @@ def test_meta_data_that_never_was_good_are_written_anew(applied, mlgit):
     git(applied.origin, "update-ref", "-d", LIVE)
     root = git(applied.first, "commit-tree", "-m", "x", git(applied.first, "mktree", "--missing"))
     git(applied.first, "push", "--quiet", "origin", f"{root}:{LIVE}")
-    put(applied, layout.META, b"no")
+    put(applied, layout.META_PATH, b"no")
     assert "[state-corrupt]" in mlgit("plan", cwd=applied.first).err
     assert mlgit("state", "repair", "--auto-approve", cwd=applied.first).code == 0
     assert mlgit("plan", cwd=applied.first).out.startswith("Plan: 2 changes")
@@ -200,7 +200,7 @@ def test_an_object_that_is_lost_for_good_is_replaced_by_the_newest_good_copy(wha
     assert mended.code == 0, mended.err
     assert f"newest good copy is of {then[:10]}" in mended.out
     repository = opened(small)
-    assert trees.file_at(repository, LIVE, NUMBERS) == trees.file_at(repository, then, NUMBERS)
+    assert trees.read_file_at(repository, LIVE, NUMBERS) == trees.read_file_at(repository, then, NUMBERS)
     assert mlgit(*APPLY, cwd=small).code == 0
     assert mlgit("plan", cwd=small).out.startswith("No changes. ")
 

@@ -15,13 +15,13 @@ from reconciler.workbench import narrowed
 def planned(monkeypatch) -> list[str]:
     """Note each time that a plan is made for real."""
     found: list[str] = []
-    real = narrowed.planned
+    real = narrowed.plan_incrementally
 
     def plan(*arguments):
         found.append("planned")
         return real(*arguments)
 
-    monkeypatch.setattr(narrowed, "planned", plan)
+    monkeypatch.setattr(narrowed, "plan_incrementally", plan)
     return found
 
 

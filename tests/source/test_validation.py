@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from workspaces import SMALL, write
 
-from reconciler.source.disk import DiskFiles, listed
-from reconciler.source.memo import Memo
-from reconciler.source.outline import dump, load, outline
+from reconciler.source.disk import DiskFiles, expand_paths
+from reconciler.source.memo import ValidationCache
+from reconciler.source.outline import dump_summary, load_summary, summarise_file
 from reconciler.source.validation import check_files
 
 
@@ -23,7 +23,7 @@ def many(tmp_path: Path) -> tuple[DiskFiles, list[str]]:
     write(tmp_path / "w7", {"models/total.yml": SMALL["models/total.yml"].replace("custom_model", "custom")})
     write(tmp_path / "w9", {"data/numbers.yml": "$schema: azureml/data.schema.json\nname: [1\n"})
     files = DiskFiles(tmp_path, {})
-    return files, list(listed(tmp_path, ["."]))
+    return files, list(expand_paths(tmp_path, ["."]))
 
 
 def settled(files: DiskFiles, paths: list[str]) -> None:
@@ -35,7 +35,7 @@ def settled(files: DiskFiles, paths: list[str]) -> None:
 
 
 def one_by_one(files: DiskFiles, paths: list[str]) -> list[str]:
-    return [str(problem) for path in paths for problem in outline(files, path).diagnostics]
+    return [str(problem) for path in paths for problem in summarise_file(files, path).diagnostics]
 
 
 def test_every_core_finds_what_one_finds(many):
@@ -47,14 +47,14 @@ def test_every_core_finds_what_one_finds(many):
 
 def test_what_is_remembered_is_what_was_found(many, tmp_path):
     files, paths = many
-    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
     first = check_files(files, paths, memo, one_workspace=False)
     assert check_files(files, paths, memo, one_workspace=False) == first
 
 
 def test_a_file_that_changed_is_read_again(many, tmp_path):
     files, paths = many
-    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
     check_files(files, paths, memo, one_workspace=False)
     write(tmp_path / "w0", {"workspace.yml": "$schema: azureml/workspace.schema.json\nname: x\nlocaton: y\n"})
     found = check_files(files, paths, memo, one_workspace=False)
@@ -64,7 +64,7 @@ def test_a_file_that_changed_is_read_again(many, tmp_path):
 
 def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
     files, paths = many
-    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
     check_files(files, paths, memo, one_workspace=False)
     (tmp_path / "w1" / "data" / "numbers.csv").unlink()
     found = check_files(files, paths, memo, one_workspace=False)
@@ -76,7 +76,7 @@ def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
 class Closed(DiskFiles):
     """Files that can be looked at from outside only."""
 
-    def stamped(self, path: str) -> tuple[bytes, str]:
+    def read_with_stamp(self, path: str) -> tuple[bytes, str]:
         raise AssertionError(f"{path} is read")
 
 
@@ -84,7 +84,7 @@ class Closed(DiskFiles):
 def test_a_file_that_is_as_it_was_is_not_read_again(many, tmp_path):
     files, paths = many
     settled(files, paths)
-    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
     first = check_files(files, paths, memo, one_workspace=False)
     assert check_files(Closed(tmp_path, {}), paths, memo, one_workspace=False) == first
 
@@ -92,7 +92,7 @@ def test_a_file_that_is_as_it_was_is_not_read_again(many, tmp_path):
 @pytest.mark.slow  # files must grow old
 def test_what_was_read_while_it_was_young_is_trusted_once_it_was_read_again(many, tmp_path):
     files, paths = many
-    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
     check_files(files, paths, memo, one_workspace=False)
     settled(files, paths)
     check_files(files, paths, memo, one_workspace=False)
@@ -107,7 +107,7 @@ def test_what_is_wrong_in_a_part_is_remembered_where_it_stands(tmp_path):
             "c.yml": "$schema: azureml/commandComponent.schema.json\ntype: command\nname: c\ncomand: x\n",
         },
     )
-    files, memo = DiskFiles(tmp_path, {}), Memo(tmp_path / "outlines.sqlite")
+    files, memo = DiskFiles(tmp_path, {}), ValidationCache(tmp_path / "outlines.sqlite")
     first = check_files(files, ["p.yml"], memo, one_workspace=False)
     assert {each.span.path for each in first.diagnostics if each.span} == {"c.yml"}
     assert check_files(files, ["p.yml"], memo, one_workspace=False) == first
@@ -115,7 +115,7 @@ def test_what_is_wrong_in_a_part_is_remembered_where_it_stands(tmp_path):
 
 def test_a_memo_that_is_damaged_is_made_anew(many, tmp_path):
     files, paths = many
-    memo = Memo(tmp_path / "broken.sqlite")
+    memo = ValidationCache(tmp_path / "broken.sqlite")
     (tmp_path / "broken.sqlite").write_bytes(b"this is no database at all" * 100)
     for _ in range(2):
         check_files(files, paths, memo, one_workspace=False)
@@ -126,7 +126,7 @@ def test_a_memo_that_cannot_be_read_is_no_memo(many, tmp_path):
     files, paths = many
     broken = tmp_path / "broken.sqlite"
     broken.write_bytes(b"this is no database at all" * 100)
-    assert check_files(files, paths, Memo(broken), one_workspace=False) == check_files(
+    assert check_files(files, paths, ValidationCache(broken), one_workspace=False) == check_files(
         files, paths, None, one_workspace=False
     )
 
@@ -134,8 +134,8 @@ def test_a_memo_that_cannot_be_read_is_no_memo(many, tmp_path):
 def test_an_outline_survives_being_written_down(many):
     files, paths = many
     for path in paths:
-        found = outline(files, path)
-        assert load(path, path, dump(found)) == found
+        found = summarise_file(files, path)
+        assert load_summary(path, path, dump_summary(found)) == found
 
 
 def test_an_address_declared_twice_is_wrong_only_within_one_workspace(many):
@@ -149,7 +149,7 @@ def test_an_address_declared_twice_is_wrong_only_within_one_workspace(many):
 @pytest.mark.parametrize("line", ["{", "1", "[true]", "[true, null, [], [], []]"])
 def test_what_is_remembered_and_cannot_be_read_is_not_remembered(many, tmp_path, line):
     files, paths = many
-    memo = Memo(tmp_path / ".memo" / "outlines.sqlite")
+    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
     first = check_files(files, paths, memo, one_workspace=False)
     memo.save((path, line) for path in paths)
     assert check_files(files, paths, memo, one_workspace=False) == first

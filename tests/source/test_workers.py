@@ -12,32 +12,32 @@ import pytest
 
 # Reads again and again while signals are kept for later, once breaking off in the middle.
 _KEEPING = """
-from reconciler.applying.ending import Ending
-from reconciler.source.workers import forked
+from reconciler.applying.ending import GracefulShutdown
+from reconciler.source.workers import fork_pool
 
 def begin():
     pass
 
-with Ending().listening():
+with GracefulShutdown().handle_signals():
     for _ in range(20):
-        with forked(begin) as pool:
+        with fork_pool(begin) as pool:
             assert pool.map(abs, range(-50, 0)) == [*range(50, 0, -1)]
     try:
-        with forked(begin) as pool:
+        with fork_pool(begin) as pool:
             pool.imap(__import__("time").sleep, [60] * 9)
             1 / 0
     except ZeroDivisionError:
         print("broken off")
 """
 _READING = """
-from reconciler.source.workers import forked
+from reconciler.source.workers import fork_pool
 import time
 
 def begin():
     print("begun", flush=True)
 
 try:
-    with forked(begin) as pool:
+    with fork_pool(begin) as pool:
         for _ in pool.imap(time.sleep, [0.01] * 10_000):
             pass
 except KeyboardInterrupt:

@@ -18,6 +18,6 @@ def kinds() -> Mapping[str, Kind]:
     return {kind.name: kind for kind in sorted(found, key=lambda kind: (kind.order, kind.name))}
 
 
-def kind_named(name: str) -> Kind:
+def kind_by_name(name: str) -> Kind:
     """Return the kind of that name; the name must be one of ``kinds()``."""
     return kinds()[name]

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from reconciler.format.kind import Site, words
+from reconciler.format.kind import ReferenceSite, word_set
 from reconciler.model import Spec
 
-_MODELS = words("custom_model mlflow_model triton_model")
+_MODEL_TYPES = word_set("custom_model mlflow_model triton_model")
 
 
 def input_kind(around: Spec) -> str:
     """Return the kind of asset that an input's path names: the type beside it tells."""
-    return "model" if around.get("type") in _MODELS else "data"
+    return "model" if around.get("type") in _MODEL_TYPES else "data"
 
 
-def code_sites(part: str = "") -> tuple[Site, ...]:
+def code_sites(part: str = "") -> tuple[ReferenceSite, ...]:
     """Return where a component, itself or written in ``part``, names its code and what is laid out beside that."""
-    return Site(f"{part}/code", local=True), Site(f"{part}/additional_includes/*", local=True, added=True)
+    return ReferenceSite(f"{part}/code", allows_local_path=True), ReferenceSite(
+        f"{part}/additional_includes/*", allows_local_path=True, is_additional_include=True
+    )
 
 
-def pipeline_sites() -> tuple[Site, ...]:
+def pipeline_sites() -> tuple[ReferenceSite, ...]:
     """Return where the nodes of a pipeline, and the components that are written in them, mention things."""
     return (
-        Site("/settings/default_compute", kind="compute"),
-        Site("/jobs/*/component", kind="component", local=True, file=True),
-        Site("/jobs/*/trial", kind="component", local=True, file=True),
-        Site("/jobs/*/environment", kind="environment", file=True),
-        Site("/jobs/*/compute", kind="compute"),
-        Site("/jobs/*/code", local=True),
-        Site("/jobs/*/inputs/*/path", kind=input_kind, local=True),
+        ReferenceSite("/settings/default_compute", kind="compute"),
+        ReferenceSite("/jobs/*/component", kind="component", allows_local_path=True, allows_file_prefix=True),
+        ReferenceSite("/jobs/*/trial", kind="component", allows_local_path=True, allows_file_prefix=True),
+        ReferenceSite("/jobs/*/environment", kind="environment", allows_file_prefix=True),
+        ReferenceSite("/jobs/*/compute", kind="compute"),
+        ReferenceSite("/jobs/*/code", allows_local_path=True),
+        ReferenceSite("/jobs/*/inputs/*/path", kind=input_kind, allows_local_path=True),
         *code_sites("/jobs/*/component"),
         *code_sites("/jobs/*/trial"),
     )

@@ -1,26 +1,26 @@
 """compute: where jobs run. mlgit.yml binds each to a backend, which realises it."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import COMPUTE_RULES
 
 KIND = Kind(
     name="compute",
-    lifecycle=Lifecycle.NAMED,
-    leaving=Leaving.DELETE,
-    schemas=r".*compute|computeinstance|kubernetes",
-    keys=(
-        words("name type size"),
-        words("name type max_instances"),
-        words("name type resource_id"),
-        words("name type"),
+    lifecycle=Lifecycle.SINGLETON,
+    deletion_policy=DeletionPolicy.DELETE,
+    schema_pattern=r".*compute|computeinstance|kubernetes",
+    key_sets=(
+        word_set("name type size"),
+        word_set("name type max_instances"),
+        word_set("name type resource_id"),
+        word_set("name type"),
     ),
-    types=words("amlcompute computeinstance kubernetes virtualmachine synapsespark"),
-    in_place=words(
+    types=word_set("amlcompute computeinstance kubernetes virtualmachine synapsespark"),
+    in_place_fields=word_set(
         "description tags min_instances max_instances idle_time_before_scale_down identity schedules "
         "idle_time_before_shutdown idle_time_before_shutdown_minutes namespace default_instance_type instance_types"
     ),
-    bound=True,
-    secret=words("ssh_settings"),
+    uses_backend=True,
+    secret_fields=word_set("ssh_settings"),
     rules=COMPUTE_RULES,
     order=2,
 )

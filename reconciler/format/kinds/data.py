@@ -1,19 +1,19 @@
 """data: a versioned file, folder or table, kept in the store by content."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, Site, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import DATA_RULES
 
 KIND = Kind(
     name="data",
     lifecycle=Lifecycle.VERSIONED,
-    leaving=Leaving.ARCHIVE,
-    in_place=words("description tags properties"),
-    schemas=r"data",
-    keys=(words("name path type"),),
-    never=words("source"),
-    types=words("uri_file uri_folder mltable"),
-    sites=(Site("/path", local=True),),
-    stored=True,
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    in_place_fields=word_set("description tags properties"),
+    schema_pattern=r"data",
+    key_sets=(word_set("name path type"),),
+    excluded_keys=word_set("source"),
+    types=word_set("uri_file uri_folder mltable"),
+    reference_sites=(ReferenceSite("/path", allows_local_path=True),),
+    uses_store=True,
     rules=DATA_RULES,
     order=4,
 )

@@ -1,15 +1,15 @@
 """data-import: data brought in from a database or another store. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import DATA_IMPORT_RULES
 
 KIND = Kind(
     name="data-import",
     lifecycle=Lifecycle.VERSIONED,
-    leaving=Leaving.ARCHIVE,
-    schemas=r"data_?import|dataindex",
-    keys=(words("name path source"),),
-    realises=lambda _spec: False,
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    schema_pattern=r"data_?import|dataindex",
+    key_sets=(word_set("name path source"),),
+    is_supported=lambda _spec: False,
     rules=DATA_IMPORT_RULES,
     order=4,
 )

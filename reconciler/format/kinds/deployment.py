@@ -1,29 +1,29 @@
 """deployment: a model or a pipeline behind an endpoint. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, Site, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import DEPLOYMENT_RULES
 
 KIND = Kind(
     name="deployment",
-    lifecycle=Lifecycle.NAMED,
-    leaving=Leaving.DELETE,
-    schemas=r".*deployment",
-    keys=(
-        words("name endpoint_name"),
-        words("endpoint_name model"),
-        words("name model instance_type"),
+    lifecycle=Lifecycle.SINGLETON,
+    deletion_policy=DeletionPolicy.DELETE,
+    schema_pattern=r".*deployment",
+    key_sets=(
+        word_set("name endpoint_name"),
+        word_set("endpoint_name model"),
+        word_set("name model instance_type"),
     ),
-    within="endpoint_name",
-    sites=(
-        Site("/model", kind="model"),
-        Site("/environment", kind="environment", file=True),
-        Site("/compute", kind="compute"),
+    parent_field="endpoint_name",
+    reference_sites=(
+        ReferenceSite("/model", kind="model"),
+        ReferenceSite("/environment", kind="environment", allows_file_prefix=True),
+        ReferenceSite("/compute", kind="compute"),
     ),
-    in_place=words(
+    in_place_fields=word_set(
         "description tags instance_count scale_settings request_settings liveness_probe readiness_probe "
         "environment_variables app_insights_enabled"
     ),
-    realises=lambda _spec: False,
+    is_supported=lambda _spec: False,
     rules=DEPLOYMENT_RULES,
     order=10,
 )

@@ -1,21 +1,21 @@
 """endpoint: an address that deployments answer behind, online, batch or serverless. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import ENDPOINT_RULES
 
 KIND = Kind(
     name="endpoint",
-    lifecycle=Lifecycle.NAMED,
-    leaving=Leaving.DELETE,
-    schemas=r".*endpoint",
-    keys=(
-        words("name model_id"),
-        words("name auth_mode"),
-        words("name defaults"),
-        words("name traffic"),
+    lifecycle=Lifecycle.SINGLETON,
+    deletion_policy=DeletionPolicy.DELETE,
+    schema_pattern=r".*endpoint",
+    key_sets=(
+        word_set("name model_id"),
+        word_set("name auth_mode"),
+        word_set("name defaults"),
+        word_set("name traffic"),
     ),
-    in_place=words("description tags traffic mirror_traffic defaults"),
-    realises=lambda _spec: False,
+    in_place_fields=word_set("description tags traffic mirror_traffic defaults"),
+    is_supported=lambda _spec: False,
     rules=ENDPOINT_RULES,
     order=9,
 )

@@ -1,18 +1,18 @@
 """environment: an image with packages on top, made by a builder."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, Site, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import ENVIRONMENT_RULES
 
 KIND = Kind(
     name="environment",
     lifecycle=Lifecycle.VERSIONED,
-    leaving=Leaving.ARCHIVE,
-    in_place=words("description tags properties"),
-    schemas=r"environment",
-    keys=(words("name image"), words("image conda_file"), words("name build")),
-    sites=(Site("/build/path", local=True),),
-    spliced=words("conda_file"),
-    built=True,
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    in_place_fields=word_set("description tags properties"),
+    schema_pattern=r"environment",
+    key_sets=(word_set("name image"), word_set("image conda_file"), word_set("name build")),
+    reference_sites=(ReferenceSite("/build/path", allows_local_path=True),),
+    inlined_fields=word_set("conda_file"),
+    uses_builder=True,
     rules=ENVIRONMENT_RULES,
     order=5,
 )

@@ -1,16 +1,16 @@
 """featureset: features and how they are computed. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import FEATURESET_RULES
 
 KIND = Kind(
     name="featureset",
     lifecycle=Lifecycle.VERSIONED,
-    leaving=Leaving.ARCHIVE,
-    schemas=r"featureset",
-    keys=(words("name specification entities"),),
-    in_place=words("description tags stage"),
-    realises=lambda _spec: False,
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    schema_pattern=r"featureset",
+    key_sets=(word_set("name specification entities"),),
+    in_place_fields=word_set("description tags stage"),
+    is_supported=lambda _spec: False,
     rules=FEATURESET_RULES,
     order=5,
 )

@@ -1,16 +1,16 @@
 """featurestore: a workspace that keeps features. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import FEATURESTORE_RULES
 
 KIND = Kind(
     name="featurestore",
-    lifecycle=Lifecycle.NAMED,
-    leaving=Leaving.KEEP,
-    schemas=r"featurestore",
-    keys=(words("name offline_store"), words("name compute_runtime")),
-    in_place=words("description tags display_name"),
-    realises=lambda _spec: False,
+    lifecycle=Lifecycle.SINGLETON,
+    deletion_policy=DeletionPolicy.KEEP,
+    schema_pattern=r"featurestore",
+    key_sets=(word_set("name offline_store"), word_set("name compute_runtime")),
+    in_place_fields=word_set("description tags display_name"),
+    is_supported=lambda _spec: False,
     rules=FEATURESTORE_RULES,
     order=1,
 )

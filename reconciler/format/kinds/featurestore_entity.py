@@ -1,16 +1,16 @@
 """featurestore-entity: what features are about, with its index columns. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import FEATURESTORE_ENTITY_RULES
 
 KIND = Kind(
     name="featurestore-entity",
     lifecycle=Lifecycle.VERSIONED,
-    leaving=Leaving.ARCHIVE,
-    schemas=r"featurestoreentity",
-    keys=(words("name index_columns"),),
-    in_place=words("description tags stage"),
-    realises=lambda _spec: False,
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    schema_pattern=r"featurestoreentity",
+    key_sets=(word_set("name index_columns"),),
+    in_place_fields=word_set("description tags stage"),
+    is_supported=lambda _spec: False,
     rules=FEATURESTORE_ENTITY_RULES,
     order=4,
 )

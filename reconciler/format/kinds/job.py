@@ -1,42 +1,42 @@
 """job: work that is run once for each change of what it depends on."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, Site, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.kinds._parts import input_kind, pipeline_sites
 from reconciler.format.rules import JOB_RULES
 
 KIND = Kind(
     name="job",
     lifecycle=Lifecycle.RUNNABLE,
-    leaving=Leaving.ARCHIVE,
-    schemas=r".*job",
-    keys=(
-        words("command compute"),
-        words("command experiment_name"),
-        words("jobs type"),
-        words("jobs experiment_name"),
-        words("trial search_space"),
-        words("entry compute"),
-        words("entry resources"),
-        words("task training_data"),
-        words("training_data model_provider"),
-        words("teacher_model_endpoint_connection student_model"),
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    schema_pattern=r".*job",
+    key_sets=(
+        word_set("command compute"),
+        word_set("command experiment_name"),
+        word_set("jobs type"),
+        word_set("jobs experiment_name"),
+        word_set("trial search_space"),
+        word_set("entry compute"),
+        word_set("entry resources"),
+        word_set("task training_data"),
+        word_set("training_data model_provider"),
+        word_set("teacher_model_endpoint_connection student_model"),
     ),
-    types=words("command pipeline sweep automl spark import finetuning distillation data_transfer"),
+    types=word_set("command pipeline sweep automl spark import finetuning distillation data_transfer"),
     # What says where, how long or under which title a run happens does not change its result.
-    in_place=words(
+    in_place_fields=word_set(
         "description tags properties display_name experiment_name compute limits resources services "
         "queue_settings identity"
     ),
-    ignored=words("$schema name id status log_files creation_context parameters"),
-    sites=(
-        Site("/code", local=True),
-        Site("/environment", kind="environment", file=True),
-        Site("/compute", kind="compute"),
-        Site("/inputs/*/path", kind=input_kind, local=True),
+    ignored_fields=word_set("$schema name id status log_files creation_context parameters"),
+    reference_sites=(
+        ReferenceSite("/code", allows_local_path=True),
+        ReferenceSite("/environment", kind="environment", allows_file_prefix=True),
+        ReferenceSite("/compute", kind="compute"),
+        ReferenceSite("/inputs/*/path", kind=input_kind, allows_local_path=True),
         *pipeline_sites(),
     ),
-    realises=lambda spec: str(spec.get("type", "command")).lower() == "command",
-    secret=words("teacher_model_endpoint_connection"),
+    is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
+    secret_fields=word_set("teacher_model_endpoint_connection"),
     rules=JOB_RULES,
     order=7,
 )

@@ -1,18 +1,18 @@
 """model: a versioned model, from files or from the output of a job."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, Site, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import MODEL_RULES
 
 KIND = Kind(
     name="model",
     lifecycle=Lifecycle.VERSIONED,
-    leaving=Leaving.ARCHIVE,
-    schemas=r"model",
-    keys=(words("name path type"), words("name path flavors")),
-    types=words("custom_model mlflow_model triton_model"),
-    in_place=words("description tags stage properties"),
-    sites=(Site("/path", local=True),),
-    stored=True,
+    deletion_policy=DeletionPolicy.ARCHIVE,
+    schema_pattern=r"model",
+    key_sets=(word_set("name path type"), word_set("name path flavors")),
+    types=word_set("custom_model mlflow_model triton_model"),
+    in_place_fields=word_set("description tags stage properties"),
+    reference_sites=(ReferenceSite("/path", allows_local_path=True),),
+    uses_store=True,
     rules=MODEL_RULES,
     order=8,
 )

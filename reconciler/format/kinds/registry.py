@@ -1,16 +1,16 @@
 """registry: assets shared between workspaces. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import REGISTRY_RULES
 
 KIND = Kind(
     name="registry",
-    lifecycle=Lifecycle.NAMED,
-    leaving=Leaving.DELETE,
-    schemas=r"registry",
-    keys=(words("name replication_locations"),),
-    in_place=words("description tags replication_locations"),
-    realises=lambda _spec: False,
+    lifecycle=Lifecycle.SINGLETON,
+    deletion_policy=DeletionPolicy.DELETE,
+    schema_pattern=r"registry",
+    key_sets=(word_set("name replication_locations"),),
+    in_place_fields=word_set("description tags replication_locations"),
+    is_supported=lambda _spec: False,
     rules=REGISTRY_RULES,
     order=1,
 )

@@ -1,20 +1,20 @@
 """schedule: a job, a monitor or an import that is started by the clock. Recorded only."""
 
-from reconciler.format.kind import Kind, Leaving, Lifecycle, words
+from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import SCHEDULE_RULES
 
 KIND = Kind(
     name="schedule",
-    lifecycle=Lifecycle.NAMED,
-    leaving=Leaving.DELETE,
-    schemas=r".*schedule",
-    keys=(
-        words("trigger create_job"),
-        words("trigger create_monitor"),
-        words("trigger import_data"),
+    lifecycle=Lifecycle.SINGLETON,
+    deletion_policy=DeletionPolicy.DELETE,
+    schema_pattern=r".*schedule",
+    key_sets=(
+        word_set("trigger create_job"),
+        word_set("trigger create_monitor"),
+        word_set("trigger import_data"),
     ),
-    in_place=words("description tags display_name trigger create_job is_enabled"),
-    realises=lambda _spec: False,
+    in_place_fields=word_set("description tags display_name trigger create_job is_enabled"),
+    is_supported=lambda _spec: False,
     rules=SCHEDULE_RULES,
     order=11,
 )

@@ -26,17 +26,17 @@ from reconciler.format.rules import (
     spark,
     stores,
 )
-from reconciler.format.rules.graph import Check, on_graph
+from reconciler.format.rules.graph import PipelineCheck, pipeline_rule
 from reconciler.format.subject import Rule
 
-_WORK: tuple[Rule, ...] = (
+_EXECUTABLE_RULES: tuple[Rule, ...] = (
     *mentions.RULES,
-    *paths.WORK_RULES,
-    *environments.WORK_RULES,
+    *paths.EXECUTABLE_RULES,
+    *environments.INLINE_RULES,
     *distributions.RULES,
     *secrets.RULES,
 )
-_PIPELINE: tuple[Check, ...] = (
+_PIPELINE_CHECKS: tuple[PipelineCheck, ...] = (
     *pipelines.STRUCTURE_CHECKS,
     *bindings.CHECKS,
     *inputs.CHECKS,
@@ -47,24 +47,24 @@ _PIPELINE: tuple[Check, ...] = (
 COMPONENT_RULES: tuple[Rule, ...] = (
     *names.ASSET_RULES,
     *ports.COMPONENT_RULES,
-    *_WORK,
+    *_EXECUTABLE_RULES,
     *commands.COMPONENT_RULES,
-    on_graph(*_PIPELINE),
+    pipeline_rule(*_PIPELINE_CHECKS),
 )
 JOB_RULES: tuple[Rule, ...] = (
     *ports.JOB_RULES,
-    *_WORK,
+    *_EXECUTABLE_RULES,
     *commands.JOB_RULES,
-    on_graph(*_PIPELINE, *pipelines.COMPUTE_CHECKS),
+    pipeline_rule(*_PIPELINE_CHECKS, *pipelines.COMPUTE_CHECKS),
     *hooks.RULES,
     *spark.JOB_RULES,
 )
-SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_WORK, *commands.JOB_RULES)
+SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_EXECUTABLE_RULES, *commands.JOB_RULES)
 DEPLOYMENT_RULES: tuple[Rule, ...] = (
     *names.ENDPOINT_RULES,
     *mentions.RULES,
-    *paths.WORK_RULES,
-    *environments.WORK_RULES,
+    *paths.EXECUTABLE_RULES,
+    *environments.INLINE_RULES,
     *endpoints.DEPLOYMENT_RULES,
     *machines.RULES,
     *secrets.RULES,
@@ -84,7 +84,12 @@ WORKSPACE_RULES: tuple[Rule, ...] = (*names.WORKSPACE_RULES, *secrets.RULES)
 FEATURESTORE_RULES: tuple[Rule, ...] = WORKSPACE_RULES
 CONNECTION_RULES: tuple[Rule, ...] = WORKSPACE_RULES
 REGISTRY_RULES: tuple[Rule, ...] = (*names.REGISTRY_RULES, *secrets.RULES)
-FEATURESET_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.WORK_RULES, *secrets.RULES)
+FEATURESET_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.EXECUTABLE_RULES, *secrets.RULES)
 FEATURESTORE_ENTITY_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *secrets.RULES)
 DATA_IMPORT_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *secrets.RULES)
-MODEL_PACKAGE_RULES: tuple[Rule, ...] = (*mentions.RULES, *paths.WORK_RULES, *environments.WORK_RULES, *secrets.RULES)
+MODEL_PACKAGE_RULES: tuple[Rule, ...] = (
+    *mentions.RULES,
+    *paths.EXECUTABLE_RULES,
+    *environments.INLINE_RULES,
+    *secrets.RULES,
+)

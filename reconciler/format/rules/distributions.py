@@ -8,33 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import mapping, whole, works
-from reconciler.format.subject import Rule, Subject
+from reconciler.format.rules.parts import as_integer, as_mapping, executable_nodes
+from reconciler.format.subject import Rule, RuleContext
 
-_FIELD = "distribution"
-_PORT = 65535  # the highest there is; 0 lets Ray choose
+_DISTRIBUTION = "distribution"
+_MAX_PORT = 65535  # the highest there is; 0 lets Ray choose
 # The least that each field can be, and the most, where there is one.
 _BOUNDS = {
     "process_count_per_instance": (1, None),
     "worker_count": (1, None),
     "parameter_server_count": (0, None),
-    "port": (0, _PORT),
-    "dashboard_port": (0, _PORT),
+    "port": (0, _MAX_PORT),
+    "dashboard_port": (0, _MAX_PORT),
 }
 
 
-def counts(subject: Subject) -> Iterator[Diagnostic]:
+def check_distribution_ranges(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield numbers with which no job can start."""
-    for part in works(subject):
-        if _FIELD in part.spec:
-            for name, value in mapping(part.spec[_FIELD]).items():
+    for part in executable_nodes(subject):
+        if _DISTRIBUTION in part.spec:
+            for name, value in as_mapping(part.spec[_DISTRIBUTION]).items():
                 least, most = _BOUNDS.get(name, (None, None))
-                number = whole(value)
+                number = as_integer(value)
                 if number is None or least is None or (number >= least and (most is None or number <= most)):
                     continue
                 wanted = f"{least} or more" if most is None else f"a number from {least} to {most}"
                 message = f"{name} cannot be {number}"
-                yield subject.at_value("distribution-range", message, *part.below(_FIELD, name), hint=f"give {wanted}")
+                yield subject.value_diagnostic(
+                    "distribution-range", message, *part.child_pointer(_DISTRIBUTION, name), hint=f"give {wanted}"
+                )
 
 
-RULES: tuple[Rule, ...] = (counts,)
+RULES: tuple[Rule, ...] = (check_distribution_ranges,)

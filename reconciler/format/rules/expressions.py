@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.pointers import join
+from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.parts import Pointer
 from reconciler.format.rules.spots import offset_of, span_at
-from reconciler.format.subject import Subject
+from reconciler.format.subject import RuleContext
 
 _OPEN, _CLOSE = "${{", "}}"
 
@@ -35,28 +35,28 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class MalformedExpression:
     """What begins like an expression and is none, with the reason. ``severity`` is what it is worth."""
 
     pointer: Pointer
     text: str
-    why: str
+    reason: str
     start: int = 0
     severity: Severity = Severity.WARNING
 
 
-def parse(text: str, pointer: Pointer = ()) -> tuple[Expression | Malformed, ...]:
+def parse_expressions(text: str, pointer: Pointer = ()) -> tuple[Expression | MalformedExpression, ...]:
     """Return the expressions in a text, and what looks like one. Takes time in proportion to the text."""
-    return _parsed(text, pointer) if _OPEN in text or "$[[" in text else ()
+    return _parse_cached(text, pointer) if _OPEN in text or "$[[" in text else ()
 
 
 @lru_cache(maxsize=1024)  # several rules ask for the same text, one after the other
-def _parsed(text: str, pointer: Pointer) -> tuple[Expression | Malformed, ...]:
-    return tuple(_scan(text, pointer))
+def _parse_cached(text: str, pointer: Pointer) -> tuple[Expression | MalformedExpression, ...]:
+    return tuple(_scan_expressions(text, pointer))
 
 
-def _scan(text: str, pointer: Pointer) -> Iterator[Expression | Malformed]:
-    optional = _optional(text) if "$[[" in text else ()
+def _scan_expressions(text: str, pointer: Pointer) -> Iterator[Expression | MalformedExpression]:
+    optional = _optional_ranges(text) if "$[[" in text else ()
     starts = [start for start, _ in optional]
     at, end = text.find(_OPEN), 0
     while at >= 0:
@@ -65,27 +65,29 @@ def _scan(text: str, pointer: Pointer) -> Iterator[Expression | Malformed]:
             end = text.find(_CLOSE, at)
         if end < 0 or 0 <= again < end:
             word = text[at : again if again >= 0 else None].split(maxsplit=1)[0]
-            yield Malformed(pointer, word, "it is not closed by }}", at)
+            yield MalformedExpression(pointer, word, "it is not closed by }}", at)
         else:
             part = bisect_right(starts, at) - 1
-            yield _read(text[at : end + len(_CLOSE)], pointer, at, optional=part >= 0 and at < optional[part][1])
+            yield _parse_expression(
+                text[at : end + len(_CLOSE)], pointer, at, optional=part >= 0 and at < optional[part][1]
+            )
         at = again
     if optional and optional[-1][1] == len(text) and not text.endswith("]]"):
-        yield Malformed(pointer, "$[[", "it is not closed by ]]", optional[-1][0])
+        yield MalformedExpression(pointer, "$[[", "it is not closed by ]]", optional[-1][0])
 
 
-def _read(whole: str, pointer: Pointer, at: int, *, optional: bool) -> Expression | Malformed:
+def _parse_expression(whole: str, pointer: Pointer, at: int, *, optional: bool) -> Expression | MalformedExpression:
     """Read what stands between ${{ and }}, these included."""
     inside = whole[len(_OPEN) : -len(_CLOSE)].strip()
     names = tuple(inside.split("."))
     if not all(names):
-        return Malformed(pointer, whole, "a name is missing in it", at, Severity.ERROR)
+        return MalformedExpression(pointer, whole, "a name is missing in it", at, Severity.ERROR)
     if len(inside.split(maxsplit=1)) > 1:
-        return Malformed(pointer, whole, "there are spaces in it", at)
+        return MalformedExpression(pointer, whole, "there are spaces in it", at)
     return Expression(pointer, whole, names, at, optional)
 
 
-def _optional(text: str) -> tuple[tuple[int, int], ...]:
+def _optional_ranges(text: str) -> tuple[tuple[int, int], ...]:
     """Return where the optional parts of a text begin and end, in order."""
     found: list[tuple[int, int]] = []
     start = text.find("$[[")
@@ -97,28 +99,28 @@ def _optional(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def binding(value: object, pointer: Pointer = ()) -> Expression | None:
+def parse_binding(value: object, pointer: Pointer = ()) -> Expression | None:
     """Return the expression that a value is as a whole; None where it is anything else."""
     if not isinstance(value, str) or not value.lstrip().startswith(_OPEN):
         return None
-    found = parse(value.strip(), pointer)
+    found = parse_expressions(value.strip(), pointer)
     first = found[0] if len(found) == 1 else None
     return first if isinstance(first, Expression) and first.text == value.strip() else None
 
 
-def place(subject: Subject, found: Expression | Malformed) -> Span:
+def expression_span(subject: RuleContext, found: Expression | MalformedExpression) -> Span:
     """Return where an expression stands: inside its text where that can be found again in the file."""
-    span = subject.document.value(join(*found.pointer))
+    span = subject.document.value_span(join_pointer(*found.pointer))
     start = offset_of(subject.document, span)
     at = subject.document.text.find(found.text, start, start + found.start * 2 + len(found.text) + 200)
     return span_at(subject.document, at) if at >= 0 and found.text else span
 
 
-def misformed(subject: Subject, found: Malformed) -> Diagnostic:
+def malformed_expression_diagnostic(subject: RuleContext, found: MalformedExpression) -> Diagnostic:
     """Say that something looks like an expression.
 
     azure-ai-ml passes it on as it is, so it may be meant; only empty names in the command of a component it refuses.
     """
-    message = f"{found.text} looks like an expression, but {found.why}"
+    message = f"{found.text} looks like an expression, but {found.reason}"
     hint = "an expression is ${{inputs.NAME}}"
-    return Diagnostic("expression-malformed", message, place(subject, found), hint, found.severity)
+    return Diagnostic("expression-malformed", message, expression_span(subject, found), hint, found.severity)

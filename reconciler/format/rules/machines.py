@@ -5,37 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import Part, whole
-from reconciler.format.subject import Rule, Subject
+from reconciler.format.rules.parts import SpecNode, as_integer
+from reconciler.format.subject import Rule, RuleContext
 
-_PAIRS = (("min_instances", "max_instances"), ("min_node_count", "max_node_count"))
-_COUNTS = ("instance_count", "node_count", "idle_time_before_scale_down")
-_INSIDE = ("scale_settings", "auto_scale_settings", "resources")
+_MIN_MAX_FIELDS = (("min_instances", "max_instances"), ("min_node_count", "max_node_count"))
+_COUNT_FIELDS = ("instance_count", "node_count", "idle_time_before_scale_down")
+_NESTED_FIELDS = ("scale_settings", "auto_scale_settings", "resources")
 
 
-def _parts(subject: Subject) -> Iterator[Part]:
-    root = Part((), subject.spec)
+def _settings_nodes(subject: RuleContext) -> Iterator[SpecNode]:
+    root = SpecNode((), subject.spec)
     yield root
-    for each in _INSIDE:
-        yield root.inner(each)
+    for each in _NESTED_FIELDS:
+        yield root.child(each)
 
 
-def order(subject: Subject) -> Iterator[Diagnostic]:
+def check_min_max_order(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield a least number that is more than the most."""
-    for part in _parts(subject):
-        for low, high in _PAIRS:
-            least, most = whole(part.spec.get(low)), whole(part.spec.get(high))
+    for part in _settings_nodes(subject):
+        for low, high in _MIN_MAX_FIELDS:
+            least, most = as_integer(part.spec.get(low)), as_integer(part.spec.get(high))
             if least is not None and most is not None and least > most >= 0:
-                yield subject.at_value("instances-order", f"{low} {least} is more than {high} {most}", *part.below(low))
+                yield subject.value_diagnostic(
+                    "instances-order", f"{low} {least} is more than {high} {most}", *part.child_pointer(low)
+                )
 
 
-def negative(subject: Subject) -> Iterator[Diagnostic]:
+def check_negative_counts(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield numbers of machines, or of seconds, below nothing."""
-    for part in _parts(subject):
-        for name in (*(each for pair in _PAIRS for each in pair), *_COUNTS):
-            number = whole(part.spec.get(name))
+    for part in _settings_nodes(subject):
+        for name in (*(each for pair in _MIN_MAX_FIELDS for each in pair), *_COUNT_FIELDS):
+            number = as_integer(part.spec.get(name))
             if number is not None and number < 0:
-                yield subject.at_value("instances-negative", f"{name} cannot be {number}", *part.below(name))
+                yield subject.value_diagnostic(
+                    "instances-negative", f"{name} cannot be {number}", *part.child_pointer(name)
+                )
 
 
-RULES: tuple[Rule, ...] = (order, negative)
+RULES: tuple[Rule, ...] = (check_min_max_order, check_negative_counts)

@@ -9,45 +9,48 @@ import re
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import Part, Pointer, users
-from reconciler.format.subject import Rule, Subject
+from reconciler.format.rules.parts import Pointer, SpecNode, executable_nodes_and_tasks
+from reconciler.format.subject import Rule, RuleContext
 
 # Fields that refer to an asset of one sort, and how that sort is called in a URI.
-_FIELDS = {"environment": "environments", "component": "components", "trial": "components", "model": "models"}
-_SHORT = "azureml:"
-_ARM = re.compile(r"/subscriptions/", re.IGNORECASE)
-_URI = re.compile(r"//(registries|feeds|datastores|subscriptions|locations|jobs)/", re.IGNORECASE)
-_REGISTRY = re.compile(r"//registries/[^/]+/(?P<sort>[^/]+)/.+", re.IGNORECASE)
-_PLAIN = re.compile(r"[^/:@]+(?:[:@][^/]+)?")
+_COLLECTION_OF_FIELD = {
+    "environment": "environments",
+    "component": "components",
+    "trial": "components",
+    "model": "models",
+}
+_SHORT_PREFIX = "azureml:"
+_ARM_ID = re.compile(r"/subscriptions/", re.IGNORECASE)
+_AZUREML_URI = re.compile(r"//(registries|feeds|datastores|subscriptions|locations|jobs)/", re.IGNORECASE)
+_REGISTRY_URI = re.compile(r"//registries/[^/]+/(?P<sort>[^/]+)/.+", re.IGNORECASE)
+_NAME_AND_VERSION = re.compile(r"[^/:@]+(?:[:@][^/]+)?")
 
 
-def malformed(subject: Subject) -> Iterator[Diagnostic]:
+def check_malformed_references(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield references that azure-ai-ml or the service cannot read."""
-    for user in users(subject):
-        yield from _of(subject, user)
+    for user in executable_nodes_and_tasks(subject):
+        yield from _check_node_references(subject, user)
 
 
-def _of(subject: Subject, part: Part) -> Iterator[Diagnostic]:
-    for field, sort in _FIELDS.items():
+def _check_node_references(subject: RuleContext, part: SpecNode) -> Iterator[Diagnostic]:
+    for field, sort in _COLLECTION_OF_FIELD.items():
         text = part.spec.get(field)
-        if isinstance(text, str) and text.lower().startswith(_SHORT) and "${{" not in text:
-            yield from _judged(subject, part.below(field), text, sort)
+        if isinstance(text, str) and text.lower().startswith(_SHORT_PREFIX) and "${{" not in text:
+            yield from _check_reference_text(subject, part.child_pointer(field), text, sort)
 
 
-def _judged(subject: Subject, pointer: Pointer, text: str, sort: str) -> Iterator[Diagnostic]:
-    rest = text[len(_SHORT) :]
-    hint = (
-        f"write {_SHORT}NAME:VERSION, {_SHORT}NAME@latest or {_SHORT}//registries/REGISTRY/{sort}/NAME/versions/VERSION"
-    )
-    registry = _REGISTRY.fullmatch(rest)
+def _check_reference_text(subject: RuleContext, pointer: Pointer, text: str, sort: str) -> Iterator[Diagnostic]:
+    rest = text[len(_SHORT_PREFIX) :]
+    hint = f"write {_SHORT_PREFIX}NAME:VERSION, {_SHORT_PREFIX}NAME@latest or {_SHORT_PREFIX}//registries/REGISTRY/{sort}/NAME/versions/VERSION"
+    registry = _REGISTRY_URI.fullmatch(rest)
     if registry and registry["sort"].lower() != sort:
         message = f"{text} names one of {registry['sort']}, where one of {sort} is wanted"
-        yield subject.at_value("reference-sort", message, *pointer, hint=hint)
-    elif rest.lower().startswith(_SHORT):
-        message = f"{text} begins with {_SHORT} twice"
-        yield subject.at_value("reference-malformed", message, *pointer, hint=f"did you mean {rest}?")
-    elif not (_PLAIN.fullmatch(rest) or _ARM.match(rest) or _URI.match(rest)):
-        yield subject.at_value("reference-malformed", f"{text} is no reference", *pointer, hint=hint)
+        yield subject.value_diagnostic("reference-sort", message, *pointer, hint=hint)
+    elif rest.lower().startswith(_SHORT_PREFIX):
+        message = f"{text} begins with {_SHORT_PREFIX} twice"
+        yield subject.value_diagnostic("reference-malformed", message, *pointer, hint=f"did you mean {rest}?")
+    elif not (_NAME_AND_VERSION.fullmatch(rest) or _ARM_ID.match(rest) or _AZUREML_URI.match(rest)):
+        yield subject.value_diagnostic("reference-malformed", f"{text} is no reference", *pointer, hint=hint)
 
 
-RULES: tuple[Rule, ...] = (malformed,)
+RULES: tuple[Rule, ...] = (check_malformed_references,)

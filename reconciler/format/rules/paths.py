@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.pointers import join
-from reconciler.format.rules.components import local
-from reconciler.format.rules.parts import Part, Pointer, lower, placeholder, works
-from reconciler.format.subject import Rule, Subject
+from reconciler.format.pointers import join_pointer
+from reconciler.format.rules.components import parse_local_path
+from reconciler.format.rules.parts import Pointer, SpecNode, as_lower_text, executable_nodes, has_placeholder
+from reconciler.format.subject import Rule, RuleContext
 from reconciler.model import Json
 
-_FILE = "file:"
+_FILE_PREFIX = "file:"
 _DOCKERFILE = "Dockerfile"
-_TABLE = "MLTable"
-_FILES_OF_SPARK = ("py_files", "jars", "files", "archives")
-_INCLUSIONS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
-_DATA = ("training_data", "validation_data", "test_data", "model", "specification")
+_MLTABLE_FILE = "MLTable"
+_SPARK_FILE_FIELDS = ("py_files", "jars", "files", "archives")
+_INCLUDE_FIELDS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
+_DATA_FIELDS = ("training_data", "validation_data", "test_data", "model", "specification")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class PathMention:
     """A path in a file: where, the text there, the folder below this file's that it counts from, how much it matters.
 
     ``sort`` says what is meant, for the message.
@@ -34,190 +34,206 @@ class Named:
 
     pointer: Pointer
     text: str
-    sort: str
-    folder: str = ""
+    description: str
+    base_folder: str = ""
     severity: Severity = Severity.ERROR
 
 
-def _path(part: Part, field: str, sort: str, severity: Severity = Severity.ERROR) -> tuple[Named, ...]:
+def _field_paths(part: SpecNode, field: str, sort: str, severity: Severity = Severity.ERROR) -> tuple[PathMention, ...]:
     """Return the path that a field holds, if it does."""
-    return _named(part.below(field), part.spec[field], sort, severity) if field in part.spec else ()
+    return _path_mentions(part.child_pointer(field), part.spec[field], sort, severity) if field in part.spec else ()
 
 
-def _named(pointer: Pointer, value: Json, sort: str, severity: Severity = Severity.ERROR) -> tuple[Named, ...]:
-    if isinstance(value, str) and value.strip() and (path := local(value)):
-        return (Named(pointer, path, sort, severity=severity),)
+def _path_mentions(
+    pointer: Pointer, value: Json, sort: str, severity: Severity = Severity.ERROR
+) -> tuple[PathMention, ...]:
+    if isinstance(value, str) and value.strip() and (path := parse_local_path(value)):
+        return (PathMention(pointer, path, sort, severity=severity),)
     return ()
 
 
-def _of_environment(part: Part) -> Iterator[Named]:
-    yield from _path(part, "conda_file", "conda file")
+def _environment_definition_paths(part: SpecNode) -> Iterator[PathMention]:
+    yield from _field_paths(part, "conda_file", "conda file")
     if "build" not in part.spec:
         return
-    build = part.inner("build")
-    yield from _path(build, "path", "build context")
+    build = part.child("build")
+    yield from _field_paths(build, "path", "build context")
     context = build.spec.get("path")
-    if isinstance(context, str) and (folder := local(context)):
+    if isinstance(context, str) and (folder := parse_local_path(context)):
         named = build.spec.get("dockerfile_path")
-        pointer = build.below("dockerfile_path" if isinstance(named, str) else "path")
+        pointer = build.child_pointer("dockerfile_path" if isinstance(named, str) else "path")
         name = named if isinstance(named, str) else _DOCKERFILE
-        yield Named(pointer, name, "Dockerfile", folder, Severity.WARNING)
+        yield PathMention(pointer, name, "Dockerfile", folder, Severity.WARNING)
 
 
-def _of_environments(part: Part) -> Iterator[Named]:
+def _environment_field_paths(part: SpecNode) -> Iterator[PathMention]:
     value = part.spec.get("environment")
     if isinstance(value, str):
-        if value.lower().startswith(_FILE):
-            yield from _path(part, "environment", "environment file")
+        if value.lower().startswith(_FILE_PREFIX):
+            yield from _field_paths(part, "environment", "environment file")
     elif value is not None:
-        yield from _of_environment(part.inner("environment"))
+        yield from _environment_definition_paths(part.child("environment"))
 
 
-def _of_code(part: Part) -> Iterator[Named]:
-    yield from _path(part, "code", "code")
-    yield from _of_environments(part)
+def _code_paths(part: SpecNode) -> Iterator[PathMention]:
+    yield from _field_paths(part, "code", "code")
+    yield from _environment_field_paths(part)
     if "task" in part.spec:
-        task = part.inner("task")
-        yield from _path(task, "code", "code")
-        yield from _of_environments(task)
-        yield from _of_script(task, "entry_script")
+        task = part.child("task")
+        yield from _field_paths(task, "code", "code")
+        yield from _environment_field_paths(task)
+        yield from _script_paths(task, "entry_script")
     if "code_configuration" in part.spec:
-        scoring = part.inner("code_configuration")  # of a deployment, whose code is looked for when it is uploaded
-        yield from _path(scoring, "code", "code", Severity.WARNING)
-        yield from _of_script(scoring, "scoring_script")
+        scoring = part.child("code_configuration")  # of a deployment, whose code is looked for when it is uploaded
+        yield from _field_paths(scoring, "code", "code", Severity.WARNING)
+        yield from _script_paths(scoring, "scoring_script")
     if "entry" in part.spec:
-        yield from _of_spark(part)
+        yield from _spark_paths(part)
 
 
-def _of_spark(part: Part) -> Iterator[Named]:
-    code, entry = part.spec.get("code"), part.inner("entry")
-    if isinstance(code, str) and (folder := local(code)):
+def _spark_paths(part: SpecNode) -> Iterator[PathMention]:
+    code, entry = part.spec.get("code"), part.child("entry")
+    if isinstance(code, str) and (folder := parse_local_path(code)):
         if isinstance(entry.spec.get("file"), str):
-            yield Named(entry.below("file"), entry.spec["file"], "entry file", folder)
-        for field in _FILES_OF_SPARK:
-            for index, name in _texts(part.spec.get(field)):
-                yield Named(part.below(field, index), name, "file", folder, Severity.WARNING)
+            yield PathMention(entry.child_pointer("file"), entry.spec["file"], "entry file", folder)
+        for field in _SPARK_FILE_FIELDS:
+            for index, name in _indexed_strings(part.spec.get(field)):
+                yield PathMention(part.child_pointer(field, index), name, "file", folder, Severity.WARNING)
 
 
-def _of_script(part: Part, field: str) -> Iterator[Named]:
+def _script_paths(part: SpecNode, field: str) -> Iterator[PathMention]:
     code, script = part.spec.get("code"), part.spec.get(field)
-    if isinstance(code, str) and isinstance(script, str) and (folder := local(code)):
-        yield Named(part.below(field), script, "script", folder, Severity.WARNING)
+    if isinstance(code, str) and isinstance(script, str) and (folder := parse_local_path(code)):
+        yield PathMention(part.child_pointer(field), script, "script", folder, Severity.WARNING)
 
 
-def _texts(value: Json) -> Iterator[tuple[int, str]]:
+def _indexed_strings(value: Json) -> Iterator[tuple[int, str]]:
     if isinstance(value, list):
         yield from ((index, each) for index, each in enumerate(value) if isinstance(each, str))
 
 
-def _of_inclusions(part: Part) -> Iterator[Named]:
-    for field, sort in _INCLUSIONS:
-        yield from _path(part, field, sort)
+def _include_paths(part: SpecNode) -> Iterator[PathMention]:
+    for field, sort in _INCLUDE_FIELDS:
+        yield from _field_paths(part, field, sort)
     if part.pointer[-1:] == ("create_job",):
-        yield from _path(part, "job", "job file")
-    for index, each in _texts(part.spec.get("additional_includes")):
+        yield from _field_paths(part, "job", "job file")
+    for index, each in _indexed_strings(part.spec.get("additional_includes")):
         # A .zip that is not there is made of the folder of that name.
-        yield from _named(part.below("additional_includes", index), each, "additional include")
+        yield from _path_mentions(part.child_pointer("additional_includes", index), each, "additional include")
 
 
-def _of_data(part: Part) -> Iterator[Named]:
-    held = [part.inner(field) for field in _DATA if isinstance(part.spec.get(field), dict)]
+def _data_paths(part: SpecNode) -> Iterator[PathMention]:
+    held = [part.child(field) for field in _DATA_FIELDS if isinstance(part.spec.get(field), dict)]
     if isinstance(part.spec.get("inputs"), dict):
-        held += [each for _, each in part.inner("inputs").mappings()]
+        held += [each for _, each in part.child("inputs").child_nodes()]
     for each in held:
         # A model without a name is named by its content: azure-ai-ml reads it at load.
         nameless = each.pointer[-1:] == ("model",) and "name" not in each.spec
         severity = Severity.ERROR if nameless else Severity.WARNING
-        yield from _path(each, "path", "path", severity)
+        yield from _field_paths(each, "path", "path", severity)
 
 
-def _of_work(part: Part) -> Iterator[Named]:
-    yield from _of_code(part)
-    yield from _of_inclusions(part)
-    yield from _of_data(part)
+def _executable_paths(part: SpecNode) -> Iterator[PathMention]:
+    yield from _code_paths(part)
+    yield from _include_paths(part)
+    yield from _data_paths(part)
 
 
-def _missing(subject: Subject, named: Named) -> Iterator[Diagnostic]:
+def _check_path(subject: RuleContext, named: PathMention) -> Iterator[Diagnostic]:
     """Yield what is wrong with one path."""
     text = named.text
-    if named.severity is Severity.WARNING and ("*" in text or placeholder(text) or "${{" in text):
+    if named.severity is Severity.WARNING and ("*" in text or has_placeholder(text) or "${{" in text):
         return
-    if named.folder and not _exists(subject, subject.beside(named.folder)):
+    if named.base_folder and not _path_exists(subject, subject.resolve_relative_path(named.base_folder)):
         return  # the folder is what is wrong, and it has been said
-    path = subject.beside(posixpath.join(named.folder, text))
-    if _exists(subject, path) or _zipped(subject, named, path):
+    path = subject.resolve_relative_path(posixpath.join(named.base_folder, text))
+    if _path_exists(subject, path) or _is_zipped_folder(subject, named, path):
         return
-    place = subject.document.value(join(*named.pointer))
+    place = subject.document.value_span(join_pointer(*named.pointer))
     if posixpath.isabs(path) or path.split("/")[0] == "..":
         hint = "move it into the repository, and write the path from the folder of this file"
         yield Diagnostic("path-outside", f"{text} leads out of the repository", place, hint, named.severity)
         return
-    where = subject.files.shown(path)
-    message = f"{named.sort} {text}: there is no {where}"
-    yield Diagnostic("path-missing", message, place, _advice(named), named.severity)
+    where = subject.files.display_path(path)
+    message = f"{named.description} {text}: there is no {where}"
+    yield Diagnostic("path-missing", message, place, _missing_path_hint(named), named.severity)
 
 
-def _advice(named: Named) -> str:
+def _missing_path_hint(named: PathMention) -> str:
     if "\\" in named.text:
         return "write / instead of \\"
-    if named.sort == "component file" and "/" not in named.text and "." not in named.text:
+    if named.description == "component file" and "/" not in named.text and "." not in named.text:
         return f"a component that is registered is azureml:{named.text}:VERSION"
-    base = f"the folder {named.folder}" if named.folder else "the folder of this file"
+    base = f"the folder {named.base_folder}" if named.base_folder else "the folder of this file"
     return f"paths count from {base}; a file that .gitignore leaves out is not in Git"
 
 
-def _exists(subject: Subject, path: str) -> bool:
+def _path_exists(subject: RuleContext, path: str) -> bool:
     return path == "." or subject.files.exists(path)
 
 
-def _zipped(subject: Subject, named: Named, path: str) -> bool:
-    return named.sort == "additional include" and path.endswith(".zip") and _exists(subject, path[: -len(".zip")])
+def _is_zipped_folder(subject: RuleContext, named: PathMention, path: str) -> bool:
+    return (
+        named.description == "additional include"
+        and path.endswith(".zip")
+        and _path_exists(subject, path[: -len(".zip")])
+    )
 
 
-def _rule(parts: Callable[[Subject], tuple[Part, ...]], paths: Callable[[Part], Iterator[Named]]) -> Rule:
+def _path_rule(
+    parts: Callable[[RuleContext], tuple[SpecNode, ...]], paths: Callable[[SpecNode], Iterator[PathMention]]
+) -> Rule:
     """Make a rule: of some parts of a file, all paths of some sorts exist."""
 
-    def exist(subject: Subject) -> Iterator[Diagnostic]:
+    def exist(subject: RuleContext) -> Iterator[Diagnostic]:
         for part in parts(subject):
             for named in paths(part):
-                yield from _missing(subject, named)
+                yield from _check_path(subject, named)
 
     return exist
 
 
-def _whole(subject: Subject) -> tuple[Part, ...]:
-    return (Part((), subject.spec),)
+def _root_node(subject: RuleContext) -> tuple[SpecNode, ...]:
+    return (SpecNode((), subject.spec),)
 
 
-def _itself(part: Part) -> Iterator[Named]:
-    yield from _path(part, "path", "path", Severity.WARNING)
+def _content_paths(part: SpecNode) -> Iterator[PathMention]:
+    yield from _field_paths(part, "path", "path", Severity.WARNING)
 
 
-def tabled(subject: Subject) -> Iterator[Diagnostic]:
+def check_mltable_file(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield folders of type mltable without their MLTable file (section 8; section 1 gives its name)."""
     text = subject.spec.get("path")
-    path = local(text) if isinstance(text, str) else None
-    if not path or lower(subject.spec.get("type")) != "mltable":
+    path = parse_local_path(text) if isinstance(text, str) else None
+    if not path or as_lower_text(subject.spec.get("type")) != "mltable":
         return
-    folder = subject.beside(path)
-    table = posixpath.join(folder, _TABLE)
-    if posixpath.basename(folder) != _TABLE and _exists(subject, folder) and not subject.files.exists(table):
-        message = f"{text} has no file {_TABLE}, which is what makes a folder a table"
-        yield Diagnostic("mltable-missing", message, subject.document.value("/path"), "", Severity.WARNING)
+    folder = subject.resolve_relative_path(path)
+    table = posixpath.join(folder, _MLTABLE_FILE)
+    if (
+        posixpath.basename(folder) != _MLTABLE_FILE
+        and _path_exists(subject, folder)
+        and not subject.files.exists(table)
+    ):
+        message = f"{text} has no file {_MLTABLE_FILE}, which is what makes a folder a table"
+        yield Diagnostic("mltable-missing", message, subject.document.value_span("/path"), "", Severity.WARNING)
 
 
-def code_needed(subject: Subject) -> Iterator[Diagnostic]:
+def check_duplicate_includes(subject: RuleContext) -> Iterator[Diagnostic]:
     """Yield additional includes that are in the code already, as azure-ai-ml does: a file would be there twice."""
-    for part in works(subject):
+    for part in executable_nodes(subject):
         code = part.spec.get("code")
-        folder = local(code) if isinstance(code, str) else None
-        for index, each in _texts(part.spec.get("additional_includes")) if folder else ():
+        folder = parse_local_path(code) if isinstance(code, str) else None
+        for index, each in _indexed_strings(part.spec.get("additional_includes")) if folder else ():
             name = posixpath.basename(posixpath.normpath(each))
-            if name not in {"", ".", ".."} and subject.files.exists(subject.beside(posixpath.join(folder or "", name))):
+            if name not in {"", ".", ".."} and subject.files.exists(
+                subject.resolve_relative_path(posixpath.join(folder or "", name))
+            ):
                 message = f"{each} is in the code folder already"
-                yield subject.at_value("include-twice", message, *part.below("additional_includes", index))
+                yield subject.value_diagnostic(
+                    "include-twice", message, *part.child_pointer("additional_includes", index)
+                )
 
 
-WORK_RULES: tuple[Rule, ...] = (_rule(works, _of_work), code_needed)
-ENVIRONMENT_RULES: tuple[Rule, ...] = (_rule(_whole, _of_environment),)
-CONTENT_RULES: tuple[Rule, ...] = (_rule(_whole, _itself), tabled)
+EXECUTABLE_RULES: tuple[Rule, ...] = (_path_rule(executable_nodes, _executable_paths), check_duplicate_includes)
+ENVIRONMENT_RULES: tuple[Rule, ...] = (_path_rule(_root_node, _environment_definition_paths),)
+CONTENT_RULES: tuple[Rule, ...] = (_path_rule(_root_node, _content_paths), check_mltable_file)

@@ -6,7 +6,7 @@ from machine to machine. Case does not matter.
 
 from __future__ import annotations
 
-NAMES = (
+TIME_ZONE_NAMES = (
     "Dateline Standard Time",
     "UTC-11",
     "Aleutian Standard Time",
@@ -139,4 +139,4 @@ NAMES = (
     "Samoa Standard Time",
     "Line Islands Standard Time",
 )
-KNOWN = frozenset(name.lower() for name in NAMES)
+LOWERCASE_TIME_ZONES = frozenset(name.lower() for name in TIME_ZONE_NAMES)

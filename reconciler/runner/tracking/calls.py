@@ -7,28 +7,37 @@ import re
 import threading
 from collections.abc import Callable
 
-from .arguments import Body, page, read_integer, read_json, read_metric, read_rows, read_tags, read_text
-from .artifacts import Artifacts
+from .arguments import (
+    JsonObject,
+    paginate_rows,
+    parse_integer,
+    parse_json,
+    parse_metric,
+    parse_rows,
+    parse_tags,
+    require_text,
+)
+from .artifacts import ArtifactStore
 from .errors import ApiError
-from .models import Models, artifacts_of
-from .runs import EXPERIMENT, Run, Runs
-from .search import read_model, read_run, search
+from .models import LoggedModels, model_artifact_path
+from .runs import EXPERIMENT_ID, TrackedRun, TrackedRuns
+from .search import filter_and_sort, read_model_field, read_run_field
 
 # How each view of the trash is called, and what it shows.
-_VIEWS = {"ACTIVE_ONLY": {"active"}, "DELETED_ONLY": {"deleted"}, "ALL": {"active", "deleted"}}
-_MODEL_HISTORY = "mlflow.log-model.history"
+_LIFECYCLES_BY_VIEW = {"ACTIVE_ONLY": {"active"}, "DELETED_ONLY": {"deleted"}, "ALL": {"active", "deleted"}}
+_MODEL_HISTORY_TAG = "mlflow.log-model.history"
 
 
-class Calls:
+class TrackingApi:
     """Answers one call at a time: each takes microseconds, and so the state needs no locks of its own."""
 
-    def __init__(self, runs: Runs, models: Models, artifacts: Artifacts) -> None:
+    def __init__(self, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore) -> None:
         self._runs = runs
         self._models = models
         self._artifacts = artifacts
         self._lock = threading.Lock()
 
-    def answer(self, method: str, path: str, body: Body) -> Body:
+    def handle_call(self, method: str, path: str, body: JsonObject) -> JsonObject:
         """Answer a call by its path below ``/mlflow/``; raises ApiError."""
         for route, pattern, reply in _ROUTES:
             if route == method and (match := pattern.fullmatch(path)):
@@ -38,164 +47,168 @@ class Calls:
 
     # -- experiments: there is one, and it answers to every name
 
-    def get_experiment(self, body: Body) -> Body:
-        return {"experiment": _experiment(body.get("experiment_name") or "Default")}
+    def get_experiment(self, body: JsonObject) -> JsonObject:
+        return {"experiment": _experiment_to_json(body.get("experiment_name") or "Default")}
 
-    def create_experiment(self, _body: Body) -> Body:
-        return {"experiment_id": EXPERIMENT}
+    def create_experiment(self, _body: JsonObject) -> JsonObject:
+        return {"experiment_id": EXPERIMENT_ID}
 
-    def search_experiments(self, _body: Body) -> Body:
-        return {"experiments": [_experiment("Default")]}
+    def search_experiments(self, _body: JsonObject) -> JsonObject:
+        return {"experiments": [_experiment_to_json("Default")]}
 
-    def accept(self, _body: Body) -> Body:
+    def set_experiment_tag(self, _body: JsonObject) -> JsonObject:
         return {}
 
     # -- runs
 
-    def create_run(self, body: Body) -> Body:
+    def create_run(self, body: JsonObject) -> JsonObject:
         start_time = body.get("start_time")
         run = self._runs.create(
             str(body.get("run_name") or ""),
             str(body.get("user_id") or ""),
-            read_integer(start_time) if start_time else None,
-            read_tags(body),
+            parse_integer(start_time) if start_time else None,
+            parse_tags(body),
         )
-        return {"run": run.document()}
+        return {"run": run.to_json()}
 
-    def get_run(self, body: Body) -> Body:
-        return {"run": self._run(body).document()}
+    def get_run(self, body: JsonObject) -> JsonObject:
+        return {"run": self._find_run(body).to_json()}
 
-    def update_run(self, body: Body) -> Body:
-        run = self._run(body)
+    def update_run(self, body: JsonObject) -> JsonObject:
+        run = self._find_run(body)
         run.status = str(body.get("status") or run.status)
         if body.get("end_time"):
-            run.end_time = read_integer(body["end_time"])
+            run.end_time = parse_integer(body["end_time"])
         if body.get("run_name"):
-            self._runs.rename(run, read_text(body, "run_name"))
-        return {"run_info": run.document()["info"]}
+            self._runs.rename(run, require_text(body, "run_name"))
+        return {"run_info": run.to_json()["info"]}
 
-    def delete_run(self, body: Body) -> Body:
-        self._run(body).lifecycle = "deleted"
+    def delete_run(self, body: JsonObject) -> JsonObject:
+        self._find_run(body).lifecycle_stage = "deleted"
         return {}
 
-    def restore_run(self, body: Body) -> Body:
-        self._run(body).lifecycle = "active"
+    def restore_run(self, body: JsonObject) -> JsonObject:
+        self._find_run(body).lifecycle_stage = "active"
         return {}
 
-    def search_runs(self, body: Body) -> Body:
-        shown = _VIEWS.get(str(body.get("run_view_type")), _VIEWS["ACTIVE_ONLY"])
-        newest_first = sorted(self._runs.all(), key=lambda run: run.start_time, reverse=True)
-        runs = [run for run in newest_first if run.lifecycle in shown]
+    def search_runs(self, body: JsonObject) -> JsonObject:
+        shown = _LIFECYCLES_BY_VIEW.get(str(body.get("run_view_type")), _LIFECYCLES_BY_VIEW["ACTIVE_ONLY"])
+        newest_first = sorted(self._runs.list_runs(), key=lambda run: run.start_time, reverse=True)
+        runs = [run for run in newest_first if run.lifecycle_stage in shown]
         orders = [str(each) for each in body.get("order_by") or []]
-        found = search(runs, str(body.get("filter") or ""), orders, read_run)
-        return page("runs", [run.document() for run in found], body)
+        found = filter_and_sort(runs, str(body.get("filter") or ""), orders, read_run_field)
+        return paginate_rows("runs", [run.document() for run in found], body)
 
     # -- what a run logs
 
-    def log_metric(self, body: Body) -> Body:
-        self._log_metrics(self._run(body), [body])
+    def log_metric(self, body: JsonObject) -> JsonObject:
+        self._log_metrics(self._find_run(body), [body])
         return {}
 
-    def log_param(self, body: Body) -> Body:
-        self._runs.log_param(self._run(body), read_text(body, "key"), str(body.get("value", "")))
+    def log_param(self, body: JsonObject) -> JsonObject:
+        self._runs.log_param(self._find_run(body), require_text(body, "key"), str(body.get("value", "")))
         return {}
 
-    def set_tag(self, body: Body) -> Body:
-        self._run(body).tags[read_text(body, "key")] = str(body.get("value", ""))
+    def set_tag(self, body: JsonObject) -> JsonObject:
+        self._find_run(body).tags[require_text(body, "key")] = str(body.get("value", ""))
         return {}
 
-    def delete_tag(self, body: Body) -> Body:
-        self._run(body).tags.pop(read_text(body, "key"), None)
+    def delete_tag(self, body: JsonObject) -> JsonObject:
+        self._find_run(body).tags.pop(require_text(body, "key"), None)
         return {}
 
-    def log_batch(self, body: Body) -> Body:
-        run = self._run(body)
-        for each in read_rows(body, "params"):
-            self._runs.log_param(run, read_text(each, "key"), str(each.get("value", "")))
-        run.tags.update(read_tags(body))
-        self._log_metrics(run, read_rows(body, "metrics"))
+    def log_batch(self, body: JsonObject) -> JsonObject:
+        run = self._find_run(body)
+        for each in parse_rows(body, "params"):
+            self._runs.log_param(run, require_text(each, "key"), str(each.get("value", "")))
+        run.tags.update(parse_tags(body))
+        self._log_metrics(run, parse_rows(body, "metrics"))
         return {}
 
-    def log_inputs(self, body: Body) -> Body:
-        run = self._run(body)
-        run.datasets += read_rows(body, "datasets")
-        run.models_used += read_rows(body, "models")
+    def log_inputs(self, body: JsonObject) -> JsonObject:
+        run = self._find_run(body)
+        run.datasets += parse_rows(body, "datasets")
+        run.input_models += parse_rows(body, "models")
         return {}
 
-    def log_outputs(self, body: Body) -> Body:
-        self._run(body).models_made += read_rows(body, "models")
+    def log_outputs(self, body: JsonObject) -> JsonObject:
+        self._find_run(body).output_models += parse_rows(body, "models")
         return {}
 
-    def log_model(self, body: Body) -> Body:
-        tags = self._run(body).tags
-        history = read_json(tags.get(_MODEL_HISTORY, "[]"))
-        tags[_MODEL_HISTORY] = json.dumps([*history, read_json(read_text(body, "model_json"))])
+    def log_model(self, body: JsonObject) -> JsonObject:
+        tags = self._find_run(body).tags
+        history = parse_json(tags.get(_MODEL_HISTORY_TAG, "[]"))
+        tags[_MODEL_HISTORY_TAG] = json.dumps([*history, parse_json(require_text(body, "model_json"))])
         return {}
 
-    def metric_history(self, body: Body) -> Body:
-        history = self._runs.history(self._run(body), read_text(body, "metric_key"))
-        return page("metrics", [each.document() for each in history], body)
+    def get_metric_history(self, body: JsonObject) -> JsonObject:
+        history = self._runs.metric_history(self._find_run(body), require_text(body, "metric_key"))
+        return paginate_rows("metrics", [each.to_json() for each in history], body)
 
     # -- logged models
 
-    def create_model(self, body: Body) -> Body:
-        return {"model": self._models.create(body, read_tags(body))}
+    def create_model(self, body: JsonObject) -> JsonObject:
+        return {"model": self._models.create(body, parse_tags(body))}
 
-    def get_model(self, body: Body) -> Body:
+    def get_model(self, body: JsonObject) -> JsonObject:
         return {"model": self._models.get(body["model_id"])}
 
-    def finalize_model(self, body: Body) -> Body:
-        return {"model": self._models.finalize(body["model_id"], read_text(body, "status"))}
+    def finalize_model(self, body: JsonObject) -> JsonObject:
+        return {"model": self._models.finalize(body["model_id"], require_text(body, "status"))}
 
-    def delete_model(self, body: Body) -> Body:
+    def delete_model(self, body: JsonObject) -> JsonObject:
         self._models.delete(body["model_id"])
         return {}
 
-    def search_models(self, body: Body) -> Body:
+    def search_models(self, body: JsonObject) -> JsonObject:
         orders = [
-            f"{read_text(each, 'field_name')} {'ASC' if each.get('ascending', True) else 'DESC'}"
-            for each in read_rows(body, "order_by")
+            f"{require_text(each, 'field_name')} {'ASC' if each.get('ascending', True) else 'DESC'}"
+            for each in parse_rows(body, "order_by")
         ]
-        return page("models", search(self._models.all(), str(body.get("filter") or ""), orders, read_model), body)
+        return paginate_rows(
+            "models",
+            filter_and_sort(self._models.list_models(), str(body.get("filter") or ""), orders, read_model_field),
+            body,
+        )
 
-    def tag_model(self, body: Body) -> Body:
-        return {"model": self._models.set_tags(body["model_id"], read_tags(body))}
+    def tag_model(self, body: JsonObject) -> JsonObject:
+        return {"model": self._models.set_tags(body["model_id"], parse_tags(body))}
 
-    def untag_model(self, body: Body) -> Body:
+    def untag_model(self, body: JsonObject) -> JsonObject:
         self._models.delete_tag(body["model_id"], body["tag_key"])
         return {}
 
-    def log_model_params(self, body: Body) -> Body:
-        self._models.add_params(body["model_id"], read_rows(body, "params"))
+    def log_model_params(self, body: JsonObject) -> JsonObject:
+        self._models.add_params(body["model_id"], parse_rows(body, "params"))
         return {}
 
-    def list_model_artifacts(self, body: Body) -> Body:
+    def list_model_artifacts(self, body: JsonObject) -> JsonObject:
         self._models.get(body["model_id"])
-        return self._list(artifacts_of(body["model_id"]), body.get("artifact_directory_path", ""))
+        return self._list_files(model_artifact_path(body["model_id"]), body.get("artifact_directory_path", ""))
 
-    def list_artifacts(self, body: Body) -> Body:
-        return self._list(self._run(body).artifacts, body.get("path", ""))
+    def list_artifacts(self, body: JsonObject) -> JsonObject:
+        return self._list_files(self._find_run(body).artifact_path, body.get("path", ""))
 
     # -- shared by the above
 
-    def _list(self, base: str, path: str) -> Body:
-        return {"root_uri": f"mlflow-artifacts:/{base}", "files": self._artifacts.list(base, path)}
+    def _list_files(self, base: str, path: str) -> JsonObject:
+        return {"root_uri": f"mlflow-artifacts:/{base}", "files": self._artifacts.list_files(base, path)}
 
-    def _run(self, body: Body) -> Run:
+    def _find_run(self, body: JsonObject) -> TrackedRun:
         return self._runs.get(body.get("run_id") or body.get("run_uuid"))
 
-    def _log_metrics(self, run: Run, rows: list[Body]) -> None:
-        metrics = [read_metric(row) for row in rows]
+    def _log_metrics(self, run: TrackedRun, rows: list[JsonObject]) -> None:
+        metrics = [parse_metric(row) for row in rows]
         self._runs.log_metrics(run, metrics)
         for row, metric in zip(rows, metrics, strict=True):
             if row.get("model_id"):
                 self._models.add_metric(row["model_id"], run.id, metric)
 
 
-_Reply = Callable[[Calls, Body], Body]
+_CallHandler = Callable[[TrackingApi, JsonObject], JsonObject]
 
 
-def _routes(table: dict[str, _Reply]) -> list[tuple[str, re.Pattern[str], _Reply]]:
+def _compile_routes(table: dict[str, _CallHandler]) -> list[tuple[str, re.Pattern[str], _CallHandler]]:
     rows = []
     for call, reply in table.items():
         method, path = call.split()
@@ -203,46 +216,46 @@ def _routes(table: dict[str, _Reply]) -> list[tuple[str, re.Pattern[str], _Reply
     return rows
 
 
-_ROUTES = _routes(
+_ROUTES = _compile_routes(
     {
-        "GET experiments/get": Calls.get_experiment,
-        "GET experiments/get-by-name": Calls.get_experiment,
-        "POST experiments/create": Calls.create_experiment,
-        "GET experiments/search": Calls.search_experiments,
-        "POST experiments/search": Calls.search_experiments,
-        "POST experiments/set-experiment-tag": Calls.accept,
-        "POST runs/create": Calls.create_run,
-        "GET runs/get": Calls.get_run,
-        "POST runs/update": Calls.update_run,
-        "POST runs/delete": Calls.delete_run,
-        "POST runs/restore": Calls.restore_run,
-        "POST runs/search": Calls.search_runs,
-        "POST runs/log-metric": Calls.log_metric,
-        "POST runs/log-parameter": Calls.log_param,
-        "POST runs/set-tag": Calls.set_tag,
-        "POST runs/delete-tag": Calls.delete_tag,
-        "POST runs/log-batch": Calls.log_batch,
-        "POST runs/log-inputs": Calls.log_inputs,
-        "POST runs/outputs": Calls.log_outputs,
-        "POST runs/log-model": Calls.log_model,
-        "GET metrics/get-history": Calls.metric_history,
-        "POST logged-models": Calls.create_model,
-        "POST logged-models/search": Calls.search_models,
-        "GET logged-models/{model_id}": Calls.get_model,
-        "PATCH logged-models/{model_id}": Calls.finalize_model,
-        "DELETE logged-models/{model_id}": Calls.delete_model,
-        "PATCH logged-models/{model_id}/tags": Calls.tag_model,
-        "DELETE logged-models/{model_id}/tags/{tag_key}": Calls.untag_model,
-        "POST logged-models/{model_id}/params": Calls.log_model_params,
-        "GET logged-models/{model_id}/artifacts/directories": Calls.list_model_artifacts,
-        "GET artifacts/list": Calls.list_artifacts,
+        "GET experiments/get": TrackingApi.get_experiment,
+        "GET experiments/get-by-name": TrackingApi.get_experiment,
+        "POST experiments/create": TrackingApi.create_experiment,
+        "GET experiments/search": TrackingApi.search_experiments,
+        "POST experiments/search": TrackingApi.search_experiments,
+        "POST experiments/set-experiment-tag": TrackingApi.set_experiment_tag,
+        "POST runs/create": TrackingApi.create_run,
+        "GET runs/get": TrackingApi.get_run,
+        "POST runs/update": TrackingApi.update_run,
+        "POST runs/delete": TrackingApi.delete_run,
+        "POST runs/restore": TrackingApi.restore_run,
+        "POST runs/search": TrackingApi.search_runs,
+        "POST runs/log-metric": TrackingApi.log_metric,
+        "POST runs/log-parameter": TrackingApi.log_param,
+        "POST runs/set-tag": TrackingApi.set_tag,
+        "POST runs/delete-tag": TrackingApi.delete_tag,
+        "POST runs/log-batch": TrackingApi.log_batch,
+        "POST runs/log-inputs": TrackingApi.log_inputs,
+        "POST runs/outputs": TrackingApi.log_outputs,
+        "POST runs/log-model": TrackingApi.log_model,
+        "GET metrics/get-history": TrackingApi.get_metric_history,
+        "POST logged-models": TrackingApi.create_model,
+        "POST logged-models/search": TrackingApi.search_models,
+        "GET logged-models/{model_id}": TrackingApi.get_model,
+        "PATCH logged-models/{model_id}": TrackingApi.finalize_model,
+        "DELETE logged-models/{model_id}": TrackingApi.delete_model,
+        "PATCH logged-models/{model_id}/tags": TrackingApi.tag_model,
+        "DELETE logged-models/{model_id}/tags/{tag_key}": TrackingApi.untag_model,
+        "POST logged-models/{model_id}/params": TrackingApi.log_model_params,
+        "GET logged-models/{model_id}/artifacts/directories": TrackingApi.list_model_artifacts,
+        "GET artifacts/list": TrackingApi.list_artifacts,
     }
 )
 
 
-def _experiment(name: str) -> Body:
+def _experiment_to_json(name: str) -> JsonObject:
     return {
-        "experiment_id": EXPERIMENT,
+        "experiment_id": EXPERIMENT_ID,
         "name": name,
         "artifact_location": "mlflow-artifacts:/",
         "lifecycle_stage": "active",

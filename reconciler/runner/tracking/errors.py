@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_STATUS = {
+_HTTP_STATUS = {
     "BAD_REQUEST": 400,
     "INVALID_PARAMETER_VALUE": 400,
     "UNAUTHENTICATED": 401,
@@ -21,17 +21,17 @@ class ApiError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.status = _STATUS[code]
+        self.status = _HTTP_STATUS[code]
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"error_code": self.code, "message": str(self)}
 
 
-def invalid(message: str) -> ApiError:
+def invalid_value_error(message: str) -> ApiError:
     """Make the refusal of a value, ready to raise."""
     return ApiError("INVALID_PARAMETER_VALUE", message)
 
 
-def missing(message: str) -> ApiError:
+def not_found_error(message: str) -> ApiError:
     """Make the refusal of a name that stands for nothing, ready to raise."""
     return ApiError("RESOURCE_DOES_NOT_EXIST", message)

@@ -5,71 +5,71 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from .errors import missing
-from .runs import EXPERIMENT, Metric, milliseconds, pairs
+from .errors import not_found_error
+from .runs import EXPERIMENT_ID, Metric, current_milliseconds, key_value_pairs
 
-Document = dict[str, Any]
+ModelDocument = dict[str, Any]
 
 
-class Models:
+class LoggedModels:
     """All models that a job has logged, as MLflow writes them."""
 
     def __init__(self) -> None:
-        self._models: dict[str, Document] = {}
+        self._models: dict[str, ModelDocument] = {}
 
-    def create(self, body: Document, tags: dict[str, str]) -> Document:
+    def create(self, body: ModelDocument, tags: dict[str, str]) -> ModelDocument:
         model_id = f"m-{uuid.uuid4().hex}"
-        when = milliseconds()
+        when = current_milliseconds()
         info = {
             "model_id": model_id,
-            "experiment_id": EXPERIMENT,
+            "experiment_id": EXPERIMENT_ID,
             "name": body.get("name") or model_id,
             "creation_timestamp_ms": when,
             "last_updated_timestamp_ms": when,
-            "artifact_uri": f"mlflow-artifacts:/{artifacts_of(model_id)}",
+            "artifact_uri": f"mlflow-artifacts:/{model_artifact_path(model_id)}",
             "status": "LOGGED_MODEL_PENDING",
             "model_type": body.get("model_type", ""),
             "source_run_id": body.get("source_run_id", ""),
-            "tags": pairs(tags),
+            "tags": key_value_pairs(tags),
         }
         self._models[model_id] = {"info": info, "data": {"params": list(body.get("params", [])), "metrics": []}}
         return self._models[model_id]
 
-    def get(self, model_id: str) -> Document:
+    def get(self, model_id: str) -> ModelDocument:
         if model_id not in self._models:
-            raise missing(f"this job has no logged model {model_id!r}")
+            raise not_found_error(f"this job has no logged model {model_id!r}")
         return self._models[model_id]
 
-    def all(self) -> list[Document]:
+    def list_models(self) -> list[ModelDocument]:
         return list(self._models.values())
 
     def delete(self, model_id: str) -> None:
         self.get(model_id)
         del self._models[model_id]
 
-    def finalize(self, model_id: str, status: str) -> Document:
+    def finalize(self, model_id: str, status: str) -> ModelDocument:
         model = self.get(model_id)
-        model["info"] |= {"status": status, "last_updated_timestamp_ms": milliseconds()}
+        model["info"] |= {"status": status, "last_updated_timestamp_ms": current_milliseconds()}
         return model
 
-    def set_tags(self, model_id: str, tags: dict[str, str]) -> Document:
+    def set_tags(self, model_id: str, tags: dict[str, str]) -> ModelDocument:
         info = self.get(model_id)["info"]
-        info["tags"] = pairs({**{each["key"]: each["value"] for each in info["tags"]}, **tags})
+        info["tags"] = key_value_pairs({**{each["key"]: each["value"] for each in info["tags"]}, **tags})
         return self.get(model_id)
 
     def delete_tag(self, model_id: str, key: str) -> None:
         info = self.get(model_id)["info"]
         info["tags"] = [each for each in info["tags"] if each["key"] != key]
 
-    def add_params(self, model_id: str, params: list[Document]) -> None:
+    def add_params(self, model_id: str, params: list[ModelDocument]) -> None:
         self.get(model_id)["data"]["params"] += params
 
     def add_metric(self, model_id: str, run_id: str, metric: Metric) -> None:
         """Show a metric at the model that it was measured on, too."""
-        document = {**metric.document(), "model_id": model_id, "run_id": run_id}
+        document = {**metric.to_json(), "model_id": model_id, "run_id": run_id}
         self.get(model_id)["data"]["metrics"].append(document)
 
 
-def artifacts_of(model_id: str) -> str:
+def model_artifact_path(model_id: str) -> str:
     """Name a model's folder, below the artifacts' root."""
     return f"models/{model_id}"

@@ -17,26 +17,26 @@ from threading import Thread
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .artifacts import Artifacts, truncated
-from .calls import Calls
-from .errors import ApiError, invalid
+from .artifacts import ArtifactStore, truncated_upload_error
+from .calls import TrackingApi
+from .errors import ApiError, invalid_value_error
 
-LARGEST_CALL = 16 << 20  # bytes of one JSON body; artifacts are streamed to the disk and have no limit of their own
-_IDLE = 600  # seconds after which a silent connection is closed
-_LINE = 1 << 12  # bytes of a line between two chunks of a body
-_CALL = re.compile(r"/(?:ajax-)?api/[23]\.0/mlflow/(.+)")
-_ARTIFACT = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(.*))?")
+MAX_BODY_BYTES = 16 << 20  # bytes of one JSON body; artifacts are streamed to the disk and have no limit of their own
+_IDLE_SECONDS = 600  # seconds after which a silent connection is closed
+_MAX_CHUNK_LINE_BYTES = 1 << 12  # bytes of a line between two chunks of a body
+_CALL_PATH = re.compile(r"/(?:ajax-)?api/[23]\.0/mlflow/(.+)")
+_ARTIFACT_PATH = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(.*))?")
 
 
-class _Server(ThreadingMixIn, TCPServer):
+class _TrackingServer(ThreadingMixIn, TCPServer):
     """Not http.server's own class: that one asks the DNS for the host's name before it listens."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, calls: Calls, artifacts: Artifacts, token: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, calls: TrackingApi, artifacts: ArtifactStore, token: str) -> None:
+        super().__init__(("127.0.0.1", 0), _RequestHandler)
         self.calls = calls
         self.artifacts = artifacts
         self.authorization = f"Bearer {token}".encode()
@@ -46,9 +46,9 @@ class _Server(ThreadingMixIn, TCPServer):
 
 
 @contextmanager
-def serve(calls: Calls, artifacts: Artifacts, token: str) -> Iterator[str]:
+def serve_tracking(calls: TrackingApi, artifacts: ArtifactStore, token: str) -> Iterator[str]:
     """Answer on a free port of the loopback until the block is left; yields the address."""
-    with _Server(calls, artifacts, token) as server:
+    with _TrackingServer(calls, artifacts, token) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -58,10 +58,10 @@ def serve(calls: Calls, artifacts: Artifacts, token: str) -> Iterator[str]:
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _RequestHandler(BaseHTTPRequestHandler):
+    server: _TrackingServer
     protocol_version = "HTTP/1.1"
-    timeout = _IDLE
+    timeout = _IDLE_SECONDS
     wbufsize = -1  # head and body leave in one packet: two would wait for each other
     error_content_type = "application/json"
     error_message_format = '{"error_code": "BAD_REQUEST", "message": "%(message)s"}'
@@ -69,39 +69,41 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         """Stay silent: the log is the command's."""
 
-    def _answer(self) -> None:
+    def _handle_request(self) -> None:
         try:
             self._authorize()
             self._dispatch(urlsplit(self.path).path)
         except ApiError as error:
-            self._refuse(error)
+            self._send_api_error(error)
         except ConnectionError:
             self.close_connection = True
         except Exception:  # noqa: BLE001 - the client gets an answer, the backend the reason
             sys.stderr.write(traceback.format_exc())
-            self._refuse(ApiError("INTERNAL_ERROR", "the runner's tracking failed; its reason is in the runner's log"))
+            self._send_api_error(
+                ApiError("INTERNAL_ERROR", "the runner's tracking failed; its reason is in the runner's log")
+            )
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class looks for these names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle_request  # noqa: N815 - the base class looks for these names
 
     def _dispatch(self, path: str) -> None:
-        if match := _ARTIFACT.fullmatch(path):
-            self._artifact(unquote(match[1] or ""))
-        elif match := _CALL.fullmatch(path):
-            self._send_json(200, self.server.calls.answer(self.command, unquote(match[1]), self._arguments()))
+        if match := _ARTIFACT_PATH.fullmatch(path):
+            self._handle_artifact(unquote(match[1] or ""))
+        elif match := _CALL_PATH.fullmatch(path):
+            self._send_json(200, self.server.calls.handle_call(self.command, unquote(match[1]), self._read_arguments()))
         else:
             raise ApiError("ENDPOINT_NOT_FOUND", f"this run's tracking has no {self.command} {path}")
 
     def _authorize(self) -> None:
         given = self.headers.get("Authorization", "").encode()
         if not secrets.compare_digest(given, self.server.authorization):
-            self._body().read(LARGEST_CALL)  # a connection closed on unread bytes loses the answer too
+            self._open_body().read(MAX_BODY_BYTES)  # a connection closed on unread bytes loses the answer too
             raise ApiError("UNAUTHENTICATED", "this call needs the token that is in MLFLOW_TRACKING_TOKEN")
 
-    def _arguments(self) -> dict[str, Any]:
+    def _read_arguments(self) -> dict[str, Any]:
         query: dict[str, Any] = dict(parse_qsl(urlsplit(self.path).query))
-        content = self._body().read(LARGEST_CALL + 1)
-        if len(content) > LARGEST_CALL:
-            raise ApiError("REQUEST_LIMIT_EXCEEDED", f"a call may have {LARGEST_CALL} bytes at most")
+        content = self._open_body().read(MAX_BODY_BYTES + 1)
+        if len(content) > MAX_BODY_BYTES:
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", f"a call may have {MAX_BODY_BYTES} bytes at most")
         try:
             document = json.loads(content or b"{}")
         except (ValueError, RecursionError) as error:
@@ -110,16 +112,16 @@ class _Handler(BaseHTTPRequestHandler):
             raise ApiError("BAD_REQUEST", "the call's body has to be a JSON object")
         return {**query, **document}
 
-    def _artifact(self, name: str) -> None:
+    def _handle_artifact(self, name: str) -> None:
         match self.command:
             case "PUT":
-                self.server.artifacts.save(name, self._body())
+                self.server.artifacts.save_file(name, self._open_body())
                 self._send_json(200, {})
             case "GET" if not name:
                 path = dict(parse_qsl(urlsplit(self.path).query)).get("path", "")
-                self._send_json(200, {"files": self.server.artifacts.list(path)})
+                self._send_json(200, {"files": self.server.artifacts.list_files(path)})
             case "GET":
-                with self.server.artifacts.open(name) as file:
+                with self.server.artifacts.open_file(name) as file:
                     self._send_file(file)
             case "DELETE":
                 self.server.artifacts.delete(name)
@@ -127,15 +129,15 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 raise ApiError("ENDPOINT_NOT_FOUND", f"artifacts know no {self.command}")
 
-    def _body(self) -> BinaryIO:
+    def _open_body(self) -> BinaryIO:
         """Give the request's body as a file that ends where the body does."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return io.BufferedReader(_Chunked(self.rfile))
+            return io.BufferedReader(_ChunkedBody(self.rfile))
         try:
             length = max(0, int(self.headers.get("Content-Length") or 0))
         except ValueError as error:
-            raise invalid("Content-Length is no number") from error
-        return io.BufferedReader(_Sized(self.rfile, length))
+            raise invalid_value_error("Content-Length is no number") from error
+        return io.BufferedReader(_SizedBody(self.rfile, length))
 
     def _send_json(self, status: int, document: dict[str, Any]) -> None:
         self._send_head(status, "application/json", len(content := json.dumps(document).encode()))
@@ -156,12 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
 
-    def _refuse(self, error: ApiError) -> None:
+    def _send_api_error(self, error: ApiError) -> None:
         self.close_connection = True  # the rest of the body may be unread, and is not the next call
-        self._send_json(error.status, error.document())
+        self._send_json(error.status, error.to_json())
 
 
-class _Sized(io.RawIOBase):
+class _SizedBody(io.RawIOBase):
     """The next so many bytes of a stream."""
 
     def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
@@ -175,13 +177,13 @@ class _Sized(io.RawIOBase):
         wanted = min(len(buffer), self._left)
         data = self._stream.read(wanted)
         if len(data) < wanted:
-            raise truncated()
+            raise truncated_upload_error()
         buffer[: len(data)] = data
         self._left -= len(data)
         return len(data)
 
 
-class _Chunked(io.RawIOBase):
+class _ChunkedBody(io.RawIOBase):
     """A body in chunks, as clients send files whose length they do not know, or that are empty."""
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
@@ -194,24 +196,24 @@ class _Chunked(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if self._left == 0 and not self._done:
-            self._next_chunk()
+            self._read_chunk_header()
         if self._done:
             return 0
         data = self._stream.read(min(len(buffer), self._left))
         if not data:
-            raise truncated()
+            raise truncated_upload_error()
         buffer[: len(data)] = data
         self._left -= len(data)
         if self._left == 0:
-            self._stream.readline(_LINE)
+            self._stream.readline(_MAX_CHUNK_LINE_BYTES)
         return len(data)
 
-    def _next_chunk(self) -> None:
+    def _read_chunk_header(self) -> None:
         try:
-            self._left = int(self._stream.readline(_LINE).split(b";")[0], 16)
+            self._left = int(self._stream.readline(_MAX_CHUNK_LINE_BYTES).split(b";")[0], 16)
         except ValueError as error:
-            raise truncated() from error
+            raise truncated_upload_error() from error
         if self._left == 0:
-            while self._stream.readline(_LINE).strip():
+            while self._stream.readline(_MAX_CHUNK_LINE_BYTES).strip():
                 pass
             self._done = True

@@ -8,56 +8,56 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..result import LOG, METRICS, Status, Tracked  # noqa: TID252 - this package is shipped under another name
-from ..spec import Spec  # noqa: TID252 - this package is shipped under another name
-from .artifacts import Artifacts
-from .calls import Calls
-from .models import Models
-from .remote import Remote
-from .runs import EXPERIMENT, Runs
-from .server import serve
+from ..result import LOG_FILE, METRICS_FILE, FinalStatus, TrackedValues  # noqa: TID252 - this package is shipped under another name
+from ..spec import RunSpec  # noqa: TID252 - this package is shipped under another name
+from .artifacts import ArtifactStore
+from .calls import TrackingApi
+from .models import LoggedModels
+from .remote import RemoteTracking
+from .runs import EXPERIMENT_ID, TrackedRuns
+from .server import serve_tracking
 
 
-class Session(Protocol):
+class TrackingSession(Protocol):
     """A tracked run: what its command has to know, and what it has logged in the end."""
 
     @property
     def variables(self) -> Mapping[str, str]: ...
 
-    def finish(self, status: Status) -> Tracked: ...
+    def finish(self, status: FinalStatus) -> TrackedValues: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
+class _LocalTracking:
     variables: Mapping[str, str]
-    runs: Runs
+    runs: TrackedRuns
 
-    def finish(self, _status: Status) -> Tracked:
-        return self.runs.main.tracked()
+    def finish(self, _status: FinalStatus) -> TrackedValues:
+        return self.runs.main.tracked_values()
 
 
 @contextmanager
-def open_tracking(spec: Spec) -> Iterator[Session]:
+def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
     """Have the run tracked until the block is left; a server elsewhere that does not answer is a staging failure."""
-    if spec.tracking is not None:
+    if spec.tracking_server is not None:
         credentials = {**spec.environment, **spec.variables}
-        yield Remote(spec.tracking, spec.run, spec.address, credentials, spec.folder / LOG)
+        yield RemoteTracking(spec.tracking_server, spec.run, spec.address, credentials, spec.folder / LOG_FILE)
         return
     token = secrets.token_hex(32)
-    artifacts = Artifacts(spec.folder / "artifacts")
-    runs = Runs(spec.run, spec.folder / METRICS)
+    artifacts = ArtifactStore(spec.folder / "artifacts")
+    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE)
     try:
-        with serve(Calls(runs, Models(), artifacts), artifacts, token) as address:
-            yield _Own(_variables(address, token, spec.run), runs)
+        with serve_tracking(TrackingApi(runs, LoggedModels(), artifacts), artifacts, token) as address:
+            yield _LocalTracking(_client_variables(address, token, spec.run), runs)
     finally:
         runs.close()
 
 
-def _variables(address: str, token: str, run: str) -> dict[str, str]:
+def _client_variables(address: str, token: str, run: str) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": address,
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": run,
-        "MLFLOW_EXPERIMENT_ID": EXPERIMENT,
+        "MLFLOW_EXPERIMENT_ID": EXPERIMENT_ID,
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # nobody can open a page there
     }

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from reconciler.diagnostics import Severity
-from reconciler.format.subject import Subject
-from reconciler.format.yaml import parse
+from reconciler.format.subject import RuleContext
+from reconciler.format.yaml import parse_yaml
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class MemoryFiles:
 
     held: dict[str, str]
 
-    def file(self, path):
+    def read_file(self, path):
         return self.held[path].encode()
 
     def exists(self, path):
         return any(each == path or each.startswith(f"{path}/") for each in self.held)
 
-    def shown(self, path):
+    def display_path(self, path):
         return path
 
 
@@ -32,9 +32,9 @@ def diagnose(rules, text, files=None, path="jobs/it.yml"):
     """Return everything that rules find in a text; it stands at ``path``, among other files."""
     source = textwrap.dedent(text)
     held = {name: textwrap.dedent(each) for name, each in (files or {}).items()}
-    document, problems = parse(path, source.encode())
+    document, problems = parse_yaml(path, source.encode())
     assert problems == ()
-    subject = Subject(path, document, document.data, MemoryFiles({path: source, **held}))
+    subject = RuleContext(path, document, document.data, MemoryFiles({path: source, **held}))
     return [each for rule in rules for each in rule(subject)]
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.diagnostics import Severity
 from reconciler.format.kinds import kinds
-from reconciler.format.subject import Subject
-from reconciler.format.yaml import parse
+from reconciler.format.subject import RuleContext
+from reconciler.format.yaml import parse_yaml
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "azureml-examples"
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not beside this repository")
@@ -24,13 +24,13 @@ class CorpusFiles:
         held |= set((CORPUS / "other-paths.txt").read_text("utf-8").splitlines())
         self._known = held | {str(folder) for each in held for folder in PurePosixPath(each).parents}
 
-    def file(self, path):
+    def read_file(self, path):
         return (CORPUS / path).read_bytes() if (CORPUS / path).is_file() else b""
 
     def exists(self, path):
         return path in self._known
 
-    def shown(self, path):
+    def display_path(self, path):
         return path
 
 
@@ -41,10 +41,10 @@ def labelled(verdict):
 
 
 def errors(row, files):
-    document, problems = parse(row["path"], files.file(row["path"]))
+    document, problems = parse_yaml(row["path"], files.read_file(row["path"]))
     found = list(problems)
     if isinstance(document.data, dict):
-        subject = Subject(row["path"], document, document.data, files)
+        subject = RuleContext(row["path"], document, document.data, files)
         found += [each for rule in kinds()[row["kind"]].rules for each in rule(subject)]
     return [str(each) for each in found if each.severity is Severity.ERROR]
 

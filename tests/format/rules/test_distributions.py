@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from reconciler.format.rules import distributions
-from reconciler.format.schemas import check
-from reconciler.format.yaml import parse
+from reconciler.format.schemas import check_against_schema
+from reconciler.format.yaml import parse_yaml
 
 HEAD = "command: x\nenvironment: azureml:e:1\ncompute: azureml:c\n"
 NODE = "type: pipeline\njobs:\n  a: {{command: x, environment: azureml:e:1, compute: azureml:c, distribution: {}}}\n"
 
 
 def said(distribution, head=HEAD + "distribution: {}\n"):
-    document, problems = parse("it.yml", head.format(distribution).encode())
+    document, problems = parse_yaml("it.yml", head.format(distribution).encode())
     assert problems == ()
-    return [(each.code, each.message) for each in check(document, "job")]
+    return [(each.code, each.message) for each in check_against_schema(document, "job")]
 
 
 @pytest.mark.parametrize("head", [HEAD + "distribution: {}\n", NODE])

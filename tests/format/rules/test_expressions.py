@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.format.rules import commands
-from reconciler.format.rules.expressions import Expression, Malformed, binding, parse
+from reconciler.format.rules.expressions import Expression, MalformedExpression, parse_binding, parse_expressions
 
 IO = """\
 inputs:
@@ -16,7 +16,7 @@ outputs:
 
 def test_expressions_are_values_with_their_place_in_the_text():
     text = "run --a ${{inputs.a}} $[[--b ${{ inputs.b.c }}]]"
-    assert list(parse(text, ("command",))) == [
+    assert list(parse_expressions(text, ("command",))) == [
         Expression(("command",), "${{inputs.a}}", ("inputs", "a"), 8),
         Expression(("command",), "${{ inputs.b.c }}", ("inputs", "b", "c"), 29, optional=True),
     ]
@@ -34,15 +34,15 @@ def test_expressions_are_values_with_their_place_in_the_text():
     ],
 )
 def test_what_only_looks_like_an_expression_is_told_apart(text, shown):
-    malformed = [each for each in parse(text) if isinstance(each, Malformed)]
+    malformed = [each for each in parse_expressions(text) if isinstance(each, MalformedExpression)]
     assert [each.text for each in malformed] == [shown]
 
 
 def test_a_binding_is_an_expression_and_nothing_else():
-    assert binding(" ${{parent.inputs.a}} ").path == ("parent", "inputs", "a")
-    assert binding("${{a.b}}/c") is None
-    assert binding("${{a.b}}${{c.d}}") is None
-    assert binding(7) is None
+    assert parse_binding(" ${{parent.inputs.a}} ").path == ("parent", "inputs", "a")
+    assert parse_binding("${{a.b}}/c") is None
+    assert parse_binding("${{a.b}}${{c.d}}") is None
+    assert parse_binding(7) is None
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,17 @@ import itertools
 import pytest
 
 from reconciler.format.rules import flows
-from reconciler.format.rules.graph import on_graph
-from reconciler.format.rules.values import ASSETS, PRIMITIVES, unlike
+from reconciler.format.rules.graph import pipeline_rule
+from reconciler.format.rules.values import ASSET_TYPES, PRIMITIVE_TYPES, type_mismatch_severity
 
-RULES = [on_graph(*flows.CHECKS)]
+RULES = [pipeline_rule(*flows.CHECKS)]
 
 PLAIN = {"string", "number", "integer", "boolean"}
 REFUSED = {
     *((have, wanted) for have in ("string", "boolean") for wanted in PLAIN - {have, "string"}),
     *((have, "boolean") for have in ("integer", "number")),
-    *((have, wanted) for have in PLAIN for wanted in ASSETS),
-    *((have, wanted) for have in ASSETS for wanted in PLAIN),
+    *((have, wanted) for have in PLAIN for wanted in ASSET_TYPES),
+    *((have, wanted) for have in ASSET_TYPES for wanted in PLAIN),
     *(("uri_file", folder) for folder in ("uri_folder", "mlflow_model", "triton_model")),
     *((folder, "uri_file") for folder in ("uri_folder", "mlflow_model", "triton_model")),
 }
@@ -27,12 +27,12 @@ DOUBTED = {
     ("uri_file", "mltable"),
     ("mltable", "uri_file"),
 }
-TYPES = sorted(ASSETS | PRIMITIVES)
+TYPES = sorted(ASSET_TYPES | PRIMITIVE_TYPES)
 
 
 @pytest.mark.parametrize("have", TYPES)
 def test_what_goes_for_what(have):
-    found = {wanted: unlike(have, wanted) for wanted in TYPES}
+    found = {wanted: type_mismatch_severity(have, wanted) for wanted in TYPES}
     expected = {
         wanted: "error" if (have, wanted) in REFUSED else "warning" if (have, wanted) in DOUBTED else None
         for wanted in TYPES
@@ -42,8 +42,8 @@ def test_what_goes_for_what(have):
 
 @pytest.mark.parametrize("type_", ["", "path", "${{parent.inputs.type}}", "group"])
 def test_what_is_no_type_of_a_value_is_not_compared(type_):
-    assert unlike(type_, "integer") is None
-    assert unlike("uri_file", type_) is None
+    assert type_mismatch_severity(type_, "integer") is None
+    assert type_mismatch_severity("uri_file", type_) is None
 
 
 def component(inputs: str = "{}", outputs: str = "{}") -> str:

@@ -49,13 +49,13 @@ def test_a_dot_that_registries_allow_is_a_warning(found):
 
 @pytest.mark.parametrize("name", ["AzureML-sklearn", "microsoft-env"])
 def test_environments_of_microsoft_keep_their_names(found, name):
-    assert found([names.reserved], f"name: {name}") == ["name-reserved 1:7"]
-    assert found([names.reserved], "name: my-azureml-env") == []
+    assert found([names.check_reserved_name], f"name: {name}") == ["name-reserved 1:7"]
+    assert found([names.check_reserved_name], "name: my-azureml-env") == []
 
 
 @pytest.mark.parametrize("version", ["1.10", "010", "1_000", "0x1F", "yes", "1.0e+3", "1.50", "2024-01-31", "2024-1-3"])
 def test_a_version_that_yaml_reads_otherwise_is_shown_as_typed(diagnostics, version):
-    (each,) = diagnostics([names.ambiguous_version], f"name: a\nversion: {version}\n")
+    (each,) = diagnostics([names.check_ambiguous_version], f"name: a\nversion: {version}\n")
     assert (each.code, each.span.line, each.span.column) == ("version-ambiguous", 2, 10)
     assert each.hint == f'write version: "{version}"'
 
@@ -64,19 +64,19 @@ def test_a_version_that_yaml_reads_otherwise_is_shown_as_typed(diagnostics, vers
     "version", ["1", "1.5", '"1.10"', "'010'", '"2024-01-31"', "v2024-01-31", "1.0.0", "!!str 1.10"]
 )
 def test_a_version_that_means_what_it_says_is_no_problem(found, version):
-    assert found([names.ambiguous_version], f"name: a\nversion: {version}\n") == []
-    assert found([names.ambiguous_version], f"version: {version}   # and no more") == []
+    assert found([names.check_ambiguous_version], f"name: a\nversion: {version}\n") == []
+    assert found([names.check_ambiguous_version], f"version: {version}   # and no more") == []
 
 
 @pytest.mark.parametrize("version", ["1:2", "a/b", "'1 2'", "a@b"])
 def test_a_version_that_no_reference_can_name_is_refused(found, version):
-    assert found([names.unreferable_version], f"version: {version}") == ["version-illegal 1:10"]
-    assert found([names.unreferable_version], "version: 1.0.0-rc_1") == []
+    assert found([names.check_version_characters], f"version: {version}") == ["version-illegal 1:10"]
+    assert found([names.check_version_characters], "version: 1.0.0-rc_1") == []
 
 
 def test_a_version_without_a_name_is_refused(found):
-    assert found([names.unnamed_version], "path: a\nversion: '1'") == ["version-unnamed 2:1"]
-    assert found([names.unnamed_version], "name: a\nversion: '1'") == []
+    assert found([names.check_version_without_name], "path: a\nversion: '1'") == ["version-unnamed 2:1"]
+    assert found([names.check_version_without_name], "name: a\nversion: '1'") == []
 
 
 def test_inputs_of_components_have_names_that_expressions_can_use(found):

@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import Span
-from reconciler.format.kind import words
+from reconciler.format.kind import word_set
 from reconciler.format.kinds import kinds
-from reconciler.format.subject import Subject
-from reconciler.format.yaml import parse
+from reconciler.format.subject import RuleContext
+from reconciler.format.yaml import parse_yaml
 
 # Words that rules look for: made of them, documents get far into the rules.
 WORDS = st.sampled_from(
     sorted(
-        words("""
+        word_set("""
     name version type inputs outputs jobs a b path component trial command code environment image build conda_file
     compute settings default_compute resources conf entry file task search_space additional_includes create_job
     trigger expression schedule hours minutes time_zone start_time end_time interval schedules compute_start_stop
@@ -75,13 +75,13 @@ class Itself:
     def __init__(self, raw):
         self._raw = raw
 
-    def file(self, path):
+    def read_file(self, path):
         return self._raw
 
     def exists(self, path):
         return path.endswith("it.yml")
 
-    def shown(self, path):
+    def display_path(self, path):
         return path
 
 
@@ -90,8 +90,8 @@ class Itself:
 @given(spec=SPECS)
 def test_any_json_is_judged_without_an_exception(kind, spec):
     raw = json.dumps(spec).encode()
-    document, _ = parse("it.yml", raw)
-    subject = Subject("it.yml", document, spec, Itself(raw))
+    document, _ = parse_yaml("it.yml", raw)
+    subject = RuleContext("it.yml", document, spec, Itself(raw))
     for rule in kinds()[kind].rules:
         for each in rule(subject):
             assert isinstance(each.span, Span)

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from reconciler.format.kinds import kinds
-from reconciler.format.subject import Subject
-from reconciler.format.yaml import parse
+from reconciler.format.subject import RuleContext
+from reconciler.format.yaml import parse_yaml
 
 SECONDS = 5  # what takes quadratic time takes minutes
 FOUND = 50  # of a rule, as many as are worth showing: a rule yields as it goes
@@ -18,13 +18,13 @@ FOUND = 50  # of a rule, as many as are worth showing: a rule yields as it goes
 class Nothing:
     """No files."""
 
-    def file(self, path):
+    def read_file(self, path):
         raise KeyError(path)
 
     def exists(self, path):
         return False
 
-    def shown(self, path):
+    def display_path(self, path):
         return path
 
 
@@ -46,9 +46,9 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
 def test_a_long_text_is_judged_in_time(text):
-    document, problems = parse("it.yml", text.encode())
+    document, problems = parse_yaml("it.yml", text.encode())
     assert problems == ()
-    subject = Subject("it.yml", document, document.data, Nothing())
+    subject = RuleContext("it.yml", document, document.data, Nothing())
     for kind in kinds().values():
         for rule in kind.rules:
             began = time.perf_counter()

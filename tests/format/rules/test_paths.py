@@ -29,7 +29,7 @@ CODE = {"jobs/src/train.py": "", "jobs/docker/Dockerfile": "", "jobs/conda.yml":
     ],
 )
 def test_what_exists_or_stands_elsewhere_is_no_problem(found, text):
-    assert found(paths.WORK_RULES, text, CODE) == []
+    assert found(paths.EXECUTABLE_RULES, text, CODE) == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_exists_or_stands_elsewhere_is_no_problem(found, text):
     ],
 )
 def test_what_azure_ml_reads_at_once_must_exist(found, text, where):
-    assert found(paths.WORK_RULES, text, CODE) == [f"path-missing {where}"]
+    assert found(paths.EXECUTABLE_RULES, text, CODE) == [f"path-missing {where}"]
 
 
 @pytest.mark.parametrize(
@@ -69,35 +69,35 @@ def test_what_azure_ml_reads_at_once_must_exist(found, text, where):
     ],
 )
 def test_what_azure_ml_reads_later_is_a_warning(found, text):
-    (each,) = found(paths.WORK_RULES, text, CODE)
+    (each,) = found(paths.EXECUTABLE_RULES, text, CODE)
     assert each.startswith("path-missing ")
     assert each.endswith(" warning")
 
 
 def test_paths_of_patterns_and_expressions_are_left_to_the_run(found):
     text = "inputs: {a: {path: 'data/*.csv'}, b: {path: '${{parent.inputs.x}}'}, c: {path: '<YOUR FILE>'}}"
-    assert found(paths.WORK_RULES, text) == []
+    assert found(paths.EXECUTABLE_RULES, text) == []
 
 
 @pytest.mark.parametrize("code", ["../../elsewhere", "/absolute"])
 def test_a_path_out_of_the_repository_is_refused(found, code):
-    assert found(paths.WORK_RULES, f"code: {code}") == ["path-outside 1:7"]
+    assert found(paths.EXECUTABLE_RULES, f"code: {code}") == ["path-outside 1:7"]
 
 
 def test_a_path_counts_from_the_file_that_holds_it(found):
-    assert found(paths.WORK_RULES, "code: ../src", {"src/a.py": ""}, "deep/it.yml") == []
-    assert found(paths.WORK_RULES, "code: ../src", {"src/a.py": ""}, "very/deep/it.yml") == ["path-missing 1:7"]
+    assert found(paths.EXECUTABLE_RULES, "code: ../src", {"src/a.py": ""}, "deep/it.yml") == []
+    assert found(paths.EXECUTABLE_RULES, "code: ../src", {"src/a.py": ""}, "very/deep/it.yml") == ["path-missing 1:7"]
 
 
 def test_a_registered_component_without_its_prefix_is_recognised(diagnostics):
-    (each,) = diagnostics(paths.WORK_RULES, "component: train_model")
+    (each,) = diagnostics(paths.EXECUTABLE_RULES, "component: train_model")
     assert each.hint == "a component that is registered is azureml:train_model:VERSION"
 
 
 def test_an_include_that_is_in_the_code_already_is_refused(found):
     text = "code: src\nadditional_includes:\n  - ../lib/train.py\n  - ../lib/other.py"
     held = {**CODE, "lib/train.py": "", "lib/other.py": ""}
-    assert found(paths.WORK_RULES, text, held) == ["include-twice 3:5"]
+    assert found(paths.EXECUTABLE_RULES, text, held) == ["include-twice 3:5"]
 
 
 def test_an_environment_of_its_own_names_files_too(found):

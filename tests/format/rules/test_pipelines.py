@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from reconciler.format.rules import COMPONENT_RULES, JOB_RULES, bindings, flows, inputs, pipelines
-from reconciler.format.rules.components import reached
-from reconciler.format.rules.graph import on_graph
-from reconciler.format.subject import Subject
-from reconciler.format.yaml import parse
+from reconciler.format.rules.components import find_included_files
+from reconciler.format.rules.graph import pipeline_rule
+from reconciler.format.subject import RuleContext
+from reconciler.format.yaml import parse_yaml
 
-STRUCTURE = [on_graph(*pipelines.STRUCTURE_CHECKS)]
-COMPUTE = [on_graph(*pipelines.COMPUTE_CHECKS)]
-BINDINGS = [on_graph(*bindings.CHECKS)]
-INPUTS = [on_graph(*inputs.CHECKS, *flows.CHECKS)]
+STRUCTURE = [pipeline_rule(*pipelines.STRUCTURE_CHECKS)]
+COMPUTE = [pipeline_rule(*pipelines.COMPUTE_CHECKS)]
+BINDINGS = [pipeline_rule(*bindings.CHECKS)]
+INPUTS = [pipeline_rule(*inputs.CHECKS, *flows.CHECKS)]
 
 COMPONENT = """\
     name: train
@@ -270,14 +270,14 @@ def test_the_files_that_are_part_of_a_file_are_found(found):
         "Files",
         (),
         {
-            "file": lambda _, path: held[path].encode(),
+            "read_file": lambda _, path: held[path].encode(),
             "exists": lambda _, path: path in held,
-            "shown": lambda _, path: path,
+            "display_path": lambda _, path: path,
         },
     )()
-    document, _ = parse("jobs/it.yml", b"jobs: {a: {component: ./p.yml}}")
-    subject = Subject("jobs/it.yml", document, document.data, files)
-    assert [(kind, each.path) for kind, each in reached(subject)] == [
+    document, _ = parse_yaml("jobs/it.yml", b"jobs: {a: {component: ./p.yml}}")
+    subject = RuleContext("jobs/it.yml", document, document.data, files)
+    assert [(kind, each.path) for kind, each in find_included_files(subject)] == [
         ("component", "jobs/p.yml"),
         ("component", "jobs/sub/c.yml"),
         ("environment", "jobs/sub/e.yml"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.format.rules import endpoints, environments, machines, schedules, secrets, spark, stores
-from reconciler.format.rules.graph import on_graph
+from reconciler.format.rules.graph import pipeline_rule
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_summary_is_written_to_no_file(found):
 def test_an_environment_has_an_image_or_a_build_context(found, text, problem):
     assert found(environments.ASSET_RULES, text) == ([problem] if problem else [])
     below = "environment:\n" + "".join(f"  {line}\n" for line in text.splitlines())
-    assert len(found(environments.WORK_RULES, below)) == bool(problem)
-    assert len(found(environments.WORK_RULES, "jobs:\n  a: {environment: {name: a}}\n")) == 1
+    assert len(found(environments.INLINE_RULES, below)) == bool(problem)
+    assert len(found(environments.INLINE_RULES, "jobs:\n  a: {environment: {name: a}}\n")) == 1
 
 
 def test_the_least_is_not_more_than_the_most(found):
@@ -147,7 +147,7 @@ def test_there_are_no_fewer_than_no_machines(found):
 
 CONF = "spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 1, spark.executor.memory: 2g"
 DYNAMIC = "spark.dynamicAllocation"
-NODES = [on_graph(*spark.NODE_CHECKS)]
+NODES = [pipeline_rule(*spark.NODE_CHECKS)]
 
 
 @pytest.mark.parametrize(
