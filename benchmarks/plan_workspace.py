@@ -14,14 +14,15 @@ from pathlib import Path
 
 from reconciler.format.assets import kind_of
 from reconciler.git.repository import open_repository
-from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Action, Address, Op, Record, Run, RunStatus, State
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.plan import DesiredState, make_plan
 from reconciler.planning.policy import Policy
+from reconciler.project.desired import make_desired
+from reconciler.project.incremental import share_index
+from reconciler.project.session import open_session
 from reconciler.source import workspace as workspaces
-from reconciler.workbench.narrowed import share_index
-from reconciler.workbench.session import open_session
+from reconciler.state.store import StateStore, WriteBatch
 
 LINEAGE = "5" * 32
 GROUP = 20  # assets that belong together: an environment, a datastore, and these
@@ -170,7 +171,7 @@ def settle(folder: Path, history: int = 0) -> int:
     assert config is not None, problems
     found = workspaces.read_asset_set(tree, config)
     assert not found.diagnostics, found.diagnostics[:3]
-    desired = workspaces.make_desired(workspace, source, tree, found)
+    desired = make_desired(workspace, source, tree, found)
     state = StateStore(repository, config.state, config.lineage)
     records: dict[object, Record] = {}
     while writes := _round(desired, state.read(), Policy(config), records):

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from reconciler.git.repository import open_repository
-from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Address, Record, Run, RunStatus
+from reconciler.state.store import StateStore, WriteBatch
 
 LINEAGE = "1" * 32
 

@@ -16,10 +16,11 @@ from hypothesis import settings
 from workspaces import SMALL, commit, git
 
 from reconciler import cli
-from reconciler.format.config import Config, IncludeGlob
+from reconciler.config.config import Config
+from reconciler.format.include import IncludeGlob
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import Tree
-from reconciler.source import declaring
+from reconciler.source import parse
 
 # In CI the same examples each time: a run says what the change did, not what chance did.
 settings.register_profile("ci", derandomize=True, print_blob=True)
@@ -185,11 +186,11 @@ def empty(tmp_path: Path) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note the files that are read."""
     found: list[str] = []
-    real = declaring.parse_file
+    real = parse.parse_file
 
-    def find(tree: Tree, path: str, glob: IncludeGlob, config: Config) -> declaring.ParsedFile | None:
+    def find(tree: Tree, path: str, glob: IncludeGlob, config: Config) -> parse.ParsedFile | None:
         found.append(path)
         return real(tree, path, glob, config)
 
-    monkeypatch.setattr(declaring, "parse_file", find)
+    monkeypatch.setattr(parse, "parse_file", find)
     return found

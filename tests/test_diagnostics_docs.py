@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.render.pages import ExplainPage, load_pages
+from reconciler.render.explain_pages import ExplainPage, load_pages
 
 PACKAGE = Path(__file__).parent.parent / "reconciler"
 TREES = [ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]

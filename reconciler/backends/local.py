@@ -22,7 +22,7 @@ from reconciler.backends import Submission, Task
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, RunReport, RunStatus
 from reconciler.runner.environment import allowed_variables
-from reconciler.runner.ship import build_zipapp
+from reconciler.runner.zipapp import build_zipapp
 
 _SPEC_FILE, _RESULT_FILE, _COMMAND_FILE, _SUPERVISOR_FILE = (
     "spec.json",

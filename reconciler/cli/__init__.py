@@ -19,7 +19,7 @@ import click
 from reconciler import __version__
 from reconciler.diagnostics import UserError
 from reconciler.format.suggest import did_you_mean
-from reconciler.render.excerpt import sanitize_text
+from reconciler.render.code_frame import sanitize_text
 
 # Command -> the line that `mlgit --help` shows of it; the module of that name has the command.
 COMMANDS: Mapping[str, str] = {

@@ -9,32 +9,32 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.claiming import release_stale_locks
-from reconciler.applying.ending import GracefulShutdown
-from reconciler.applying.job import DEFAULT_PARALLELISM, ApplyRequest, ApplyResult
-from reconciler.applying.rewind import check_fast_forward, lift_rollback_hold
-from reconciler.applying.world import Providers
-from reconciler.cli.approved import open_session_for_plan, read_saved_plan
-from reconciler.cli.asking import require_approval
+from reconciler.cli._plan import plan_session, policy_from_options
+from reconciler.cli._saved_plan import open_session_for_plan, read_saved_plan
+from reconciler.cli.confirm import require_approval
+from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
-from reconciler.cli.planned import plan_session, policy_from_options
 from reconciler.cli.session import Session, load_desired, open_session
-from reconciler.cli.stream import EventStream, run_with_event_stream
 from reconciler.cli.terminal import Terminal, TerminalApplyListener
 from reconciler.diagnostics import user_error
-from reconciler.live.process import host_name
+from reconciler.engine.locking import release_stale_locks
+from reconciler.engine.providers import Providers
+from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest, ApplyResult
+from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Address, Blocked, Plan, Progress, Run, RunStatus
 from reconciler.planning import saved
-from reconciler.planning.hosts import deferred_notes
-from reconciler.planning.observed import unfinished_runs
+from reconciler.planning.affinity import deferred_notes
 from reconciler.planning.policy import Policy
+from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import SavedPlan
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_line
-from reconciler.workbench.doing import apply_plan as make
-from reconciler.workbench.doing import commit_trailers as commit_trailers
-from reconciler.workbench.doing import open_providers as world_of
-from reconciler.workbench.narrowed import share_index
+from reconciler.project.apply import apply_plan as make
+from reconciler.project.apply import commit_trailers as commit_trailers
+from reconciler.project.apply import open_providers as world_of
+from reconciler.project.incremental import share_index
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_line
+from reconciler.state.fast_forward import check_fast_forward, lift_rollback_hold
+from reconciler.state.process import host_name
 
 _TAIL_BYTES = 4096
 
@@ -136,13 +136,13 @@ def run_apply(  # noqa: PLR0913 - what is to be done, and who said so
     if approved:
         saved.raise_if_stale(approved, live)
     desired = load_desired(session, live)
-    noted = check_fast_forward(session.workspace.repository, live, session.source, policy)
+    noted = check_fast_forward(session.workspace.repository, live, session.source, allow_rewind=policy.allow_rewind)
     planned = plan_session(session, desired, live, policy, refresh=True)
     planned = saved.restrict_to_saved_plan(approved, planned, live) if approved else planned
     among = frozenset(each.key for each in planned.decisions) if approved else None
     job = ApplyRequest(desired, policy, "", only, among, parallelism)
     planned = replace(planned, actions=tuple(each for each in planned.actions if job.is_allowed(each)))
-    body = as_json.plan_body(planned, policy)
+    body = plan_json.plan_body(planned, policy)
     job = replace(job, trailers=commit_trailers(session, approved.digest if approved else saved.plan_body_digest(body)))
     planned = replace(planned, notes=(*planned.notes, *noted, *deferred_notes(planned, session.config, host_name())))
     if told:
@@ -151,7 +151,7 @@ def run_apply(  # noqa: PLR0913 - what is to be done, and who said so
         Terminal().print_text(session.plan_heading + text.format_plan(planned))
     running = [each.run for each in planned.blocked if each.run and not each.failed]
     if not planned.actions and not (wait and running):
-        lift_rollback_hold(session.state_store, live, session.source, policy, job.trailers)
+        lift_rollback_hold(session.state_store, live, session.source, job.trailers, allow_rewind=policy.allow_rewind)
         for each in release_stale_locks(session.state_store, session.config.lease):
             (told.on_note if told else click.echo)(f"Ended the claims of {each}: that apply is no more.")
         return int(wait and _has_failed_assets(planned.blocked))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli._archive import run_archive_operation
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.shelf import run_archive_operation
 
 
 @click.command("archive")

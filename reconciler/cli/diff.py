@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from reconciler.applying.history import compare_states, read_state_at
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.cli.terminal import Terminal
-from reconciler.render import as_json, history
+from reconciler.render import history, plan_json
+from reconciler.state.history import compare_states, read_state_at
 
 
 @click.command("diff")
@@ -34,6 +34,6 @@ def command(before: str, after: str | None, form: str) -> None:
     second = read_state_at(session.state_store, live, after) if after else live
     differences = compare_states(session.state_store, first, second)
     if form == "json":
-        click.echo(as_json.dump_json(history.state_diff_to_json(first, second, differences)))
+        click.echo(plan_json.dump_json(history.state_diff_to_json(first, second, differences)))
     else:
         Terminal().print_text(history.format_state_diff(first, second, differences))

@@ -8,7 +8,7 @@ from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.planning.drift import count_drift, find_drift
-from reconciler.render import as_json, drift
+from reconciler.render import drift, plan_json
 
 
 @click.command("drift")
@@ -31,7 +31,7 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     seen = session.refresh_all(live, deep=deep)
     found = find_drift(live, seen, session.config, session.tree.tree_at_commit)
     if form == "json":
-        click.echo(as_json.dump_json(drift.drift_to_json(found, seen.skipped_checks)))
+        click.echo(plan_json.dump_json(drift.drift_to_json(found, seen.skipped_checks)))
     else:
         Terminal().print_text(drift.format_drift(found, seen.skipped_checks))
     return EXIT_CHANGES if detailed_exitcode and count_drift(found) else 0

@@ -7,8 +7,8 @@ import click
 from reconciler.cli.options import format_option
 from reconciler.diagnostics import user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.render import as_json
-from reconciler.render.pages import ExplainPage, load_pages
+from reconciler.render import plan_json
+from reconciler.render.explain_pages import ExplainPage, load_pages
 
 
 @click.command("explain")
@@ -23,7 +23,7 @@ def command(code: str | None, form: str) -> None:
     """
     known = load_pages()
     if code is None and form == "json":
-        click.echo(as_json.dump_json([{"code": page.code, "summary": page.summary} for page in known.values()]))
+        click.echo(plan_json.dump_json([{"code": page.code, "summary": page.summary} for page in known.values()]))
         return
     if code is None:
         width = max(len(each) for each in known)
@@ -34,7 +34,7 @@ def command(code: str | None, form: str) -> None:
         hint = did_you_mean(code, known) or "`mlgit explain` lists them all"
         raise user_error("code-unknown", f"there is no diagnostic with the code {code}", hint)
     whole = {"code": page.code, "summary": page.summary, "text": page.body}
-    click.echo(as_json.dump_json(whole) if form == "json" else _format_page(page))
+    click.echo(plan_json.dump_json(whole) if form == "json" else _format_page(page))
 
 
 def _format_page(page: ExplainPage) -> str:

@@ -15,13 +15,13 @@ import click
 
 from reconciler.cli.options import format_option
 from reconciler.diagnostics import Diagnostic, Span, UserError
-from reconciler.format.bundle import bundle_schema, schema_property_names
-from reconciler.format.layout import format_document
+from reconciler.format.formatter import format_document
+from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Json
-from reconciler.render import as_json, text
-from reconciler.source.around import find_workspace_folder
-from reconciler.source.lying import SourceFile, find_asset_files
+from reconciler.render import plan_json, text
+from reconciler.source.discovery import find_workspace_folder
+from reconciler.source.files import SourceFile, find_asset_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> in
     if not (check or diff):
         problems += [problem for each in changed for problem in _replace_file(top, each)]
     if form == "json":
-        click.echo(as_json.dump_json(_result_to_json(found, changed, problems, diff=diff)))
+        click.echo(plan_json.dump_json(_result_to_json(found, changed, problems, diff=diff)))
     else:
         _print_result(found, changed, problems, check=check, diff=diff)
     return int(bool(problems) or (check and bool(changed)))
@@ -71,7 +71,7 @@ def _result_to_json(
     found: Sequence[_FormattedFile], changed: Sequence[_FormattedFile], problems: Sequence[Diagnostic], *, diff: bool
 ) -> Json:
     listed = [{"path": each.file.path} | ({"diff": _unified_diff(each)} if diff else {}) for each in changed]
-    return {**as_json.diagnostics_to_json(problems, len(found)), "changed": listed}
+    return {**plan_json.diagnostics_to_json(problems, len(found)), "changed": listed}
 
 
 def _print_result(

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.archiving import archived_reference_notes
-from reconciler.applying.importing import GeneratedFile, Importer, MissingContent
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session, parse_live_address
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_text
-from reconciler.source import workspace as workspaces
+from reconciler.operations.archive import archived_reference_notes
+from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_text
+from reconciler.source import workspace
 
 _ABBREV_LENGTH = 10
 
@@ -46,7 +46,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
         raise click.UsageError("name what to import, or take everything with --all")
     session = open_session()
     live = session.read_recorded_state()
-    found = workspaces.read_asset_set(session.tree, session.config)
+    found = workspace.read_asset_set(session.tree, session.config)
     records = (
         _undeclared_records(live, found)
         if everything
@@ -57,7 +57,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     for each in () if dry_run else drafts:
         _write_generated_file(session.workspace.folder, each)
     if form == "json":
-        click.echo(as_json.dump_json([_generated_file_to_json(session, each, wrote=not dry_run) for each in drafts]))
+        click.echo(plan_json.dump_json([_generated_file_to_json(session, each, wrote=not dry_run) for each in drafts]))
     else:
         click.echo(sanitize_text("\n".join(_report_lines(session, drafts, dry_run=dry_run))))
     if failed:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.here import init_existing_folder
+from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
+from reconciler.config.config import CONFIG_FILE
 from reconciler.data import data_folder as data_folder
 from reconciler.diagnostics import user_error
-from reconciler.format.config import CONFIG_FILE
 from reconciler.git.repository import create_repository, is_inside_repository
 
 _TEMPLATE_NAME, _TEMPLATE_LINEAGE = "my-workspace", "0" * 32  # what stands in the template

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.clock import utc_timestamp
-from reconciler.applying.world import get_backend
 from reconciler.backends import Backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.apply import refuse_dirty_work_tree, run_apply
@@ -20,13 +18,15 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session, validate_offline
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
-from reconciler.live.process import host_name
-from reconciler.live.state import WriteBatch
+from reconciler.engine.providers import get_backend
 from reconciler.model import Address, Json, Run, RunStatus
-from reconciler.planning.hosts import backend_host
-from reconciler.planning.observed import merge_report
+from reconciler.planning.affinity import backend_host
 from reconciler.planning.policy import Policy
-from reconciler.render import as_json, text
+from reconciler.planning.refresh import merge_report
+from reconciler.render import plan_json, text
+from reconciler.state.process import host_name
+from reconciler.state.store import WriteBatch
+from reconciler.timestamps import utc_timestamp
 
 _JOB_KIND = "job"
 _POLL_SECONDS = 0.2
@@ -61,7 +61,7 @@ def list_runs(job: str | None, form: str) -> None:
         for each in session.state_store.runs_of(address)
     ]
     if form == "json":
-        click.echo(as_json.dump_json([as_json.run_to_json(each) for each in runs]))
+        click.echo(plan_json.dump_json([plan_json.run_to_json(each) for each in runs]))
     elif not runs:
         click.echo("There are no runs yet.")
     else:
@@ -83,8 +83,8 @@ def show(job: str, form: str) -> None:
     mlgit job show train --format json
     """
     session, run = _find_run(job)
-    shown = {**as_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
-    click.echo(as_json.dump_json(shown) if form == "json" else text.format_outline(shown))
+    shown = {**plan_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
+    click.echo(plan_json.dump_json(shown) if form == "json" else text.format_outline(shown))
 
 
 @command.command("logs")
@@ -137,7 +137,7 @@ def metrics(job: str, form: str) -> None:
         click.echo(f"left out: {broken} of {path.name} that cannot be read", err=True)
     own = [each for each in logged if "run" not in each]
     if form == "json":
-        click.echo(as_json.dump_json(own))
+        click.echo(plan_json.dump_json(own))
     elif not own:
         click.echo(f"run {run.id} has logged no metrics")
     else:

@@ -9,8 +9,8 @@ from reconciler.cli.session import Session, open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.format.kinds import kinds
 from reconciler.model import Record
-from reconciler.render import as_json
-from reconciler.source import workspace as workspaces
+from reconciler.render import plan_json
+from reconciler.source import workspace
 
 
 @click.command("list")
@@ -36,7 +36,7 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
     shown = [each for each in live.current.values() if (archived or not each.archived)]
     shown = [each for each in shown if kind is None or each.address.kind == kind]
     if form == "json":
-        click.echo(as_json.dump_json([as_json.record_to_json(each) for each in shown]))
+        click.echo(plan_json.dump_json([plan_json.record_to_json(each) for each in shown]))
     elif not shown:
         click.echo(f"No {kind or 'asset'} is live.")
     else:
@@ -51,11 +51,13 @@ def _format_version(record: Record) -> str:
 
 def _print_declared_assets(session: Session, kind: str | None, form: str) -> None:
     """Show what the files declare; what is wrong in them is for validate to say."""
-    found = workspaces.read_asset_set(session.tree, session.config).assets
+    found = workspace.read_asset_set(session.tree, session.config).assets
     assets = [each for address, each in sorted(found.items()) if kind is None or address.kind == kind]
     if form == "json":
         click.echo(
-            as_json.dump_json([as_json.asset_to_json(each, session.tree.display_path(each.source)) for each in assets])
+            plan_json.dump_json(
+                [plan_json.asset_to_json(each, session.tree.display_path(each.source)) for each in assets]
+            )
         )
     elif not assets:
         click.echo(f"No {kind or 'asset'} is declared.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from reconciler.applying.history import history_entries
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session, parse_live_address
 from reconciler.model import Address
-from reconciler.render import as_json, history
+from reconciler.render import history, plan_json
+from reconciler.state.history import history_entries
 
 
 @click.command("log")
@@ -30,7 +30,7 @@ def command(address: str | None, limit: int, form: str) -> None:
     if address and not found:
         parse_live_address(address, live)  # says what there is; what left the live state long ago has its history still
     if form == "json":
-        click.echo(as_json.dump_json(history.log_to_json(found)))
+        click.echo(plan_json.dump_json(history.log_to_json(found)))
     elif not found:
         click.echo("Nothing was applied yet.")
     else:

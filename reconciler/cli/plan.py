@@ -1,7 +1,7 @@
 """mlgit plan: what apply would do and why. Reads Git and the recorded state; changes nothing.
 
 Where nothing has changed since it was shown last, it is shown again, and nothing else is loaded. What plans for real
-(``cli.planned``) is imported by name, when it is needed.
+(``cli._plan``) is imported by name, when it is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.lines import print_coloured_lines
+from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
     TARGET_KEY,
@@ -23,7 +23,7 @@ from reconciler.cli.options import (
     select_options,
     target_option,
 )
-from reconciler.source.recall import RenderedPlan, RenderedPlanCache, open_rendered_plan_cache
+from reconciler.source.rendered_plan import RenderedPlan, RenderedPlanCache, open_rendered_plan_cache
 
 _FILE_TYPE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS_NOT_IN_CACHE_KEY = {"detailed_exitcode"}  # options that do not change what is planned
@@ -50,7 +50,7 @@ def command(**options: Any) -> int:
     known = _open_plan_cache()
     shown = known.find_plan() if known else None
     if shown is None:
-        return int(importlib.import_module("reconciler.cli.planned").run_plan(options, known))
+        return int(importlib.import_module("reconciler.cli._plan").run_plan(options, known))
     _print_rendered_plan(shown)
     return EXIT_CHANGES if options["detailed_exitcode"] and shown.now else 0
 

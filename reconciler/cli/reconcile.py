@@ -12,20 +12,20 @@ from pathlib import Path
 
 import click
 
-from reconciler.applying.ending import GracefulShutdown
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import TARGET_KEY, format_option, target_option
-from reconciler.cli.stream import EventStream, run_with_event_stream
-from reconciler.controller.health import LISTEN_HOST, ControllerMetrics, serve_metrics
+from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.controller.iteration import ControllerListener, IterationResult, ReconcileTarget
+from reconciler.controller.listeners import CompositeListener, DeduplicatingListener
 from reconciler.controller.loop import run_controller
-from reconciler.controller.turn import ControllerListener, IterationResult, ReconcileTarget
-from reconciler.controller.watching import CompositeListener, DeduplicatingListener
+from reconciler.controller.metrics import LISTEN_HOST, ControllerMetrics, serve_metrics
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.format.targets import DEFAULT_TARGET
-from reconciler.git.following import TrackedRef, find_tracked_ref
+from reconciler.engine.signals import GracefulShutdown
+from reconciler.git.upstream import TrackedRef, find_tracked_ref
 from reconciler.model import Event, Progress, Run
-from reconciler.render.excerpt import sanitize_line
-from reconciler.render.phrases import action_sentence
+from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sentences import action_sentence
 from reconciler.source import workspace as workspaces
 
 _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import click
 
-from reconciler.applying.history import applied_source_commit, read_state_at, source_group_key
-from reconciler.applying.job import ApplyRequest
-from reconciler.applying.rewind import write_rollback_hold
+from reconciler.cli._plan import plan_session, policy_from_options
 from reconciler.cli.apply import commit_trailers, execute_and_report
-from reconciler.cli.asking import require_approval
+from reconciler.cli.confirm import require_approval
+from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, target_option
-from reconciler.cli.planned import plan_session, policy_from_options
 from reconciler.cli.session import Session, load_desired, open_session
-from reconciler.cli.stream import EventStream, run_with_event_stream
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
+from reconciler.engine.request import ApplyRequest
 from reconciler.git.repository import user_name
 from reconciler.model import SourceRevision, State
 from reconciler.planning import saved
 from reconciler.planning.plan import DesiredState
-from reconciler.render import as_json, text
+from reconciler.render import plan_json, text
+from reconciler.state.fast_forward import write_rollback_hold
+from reconciler.state.history import applied_source_commit, read_state_at, source_group_key
 
 _ABBREV_LENGTH = 10
 
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         if told:
             told.write_plan_started(session.source)
         planned = plan_session(session, desired, live, policy, refresh=True)
-        body = as_json.plan_body(planned, policy)
+        body = plan_json.plan_body(planned, policy)
         if told:
             told.write_plan(planned, body)
         else:

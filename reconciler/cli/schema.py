@@ -10,15 +10,15 @@ from pathlib import Path, PurePosixPath
 import click
 
 from reconciler.cli.options import format_option
+from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import user_error
-from reconciler.format.bundle import bundle_schema
-from reconciler.format.config import CONFIG_FILE
 from reconciler.format.kinds import kinds
+from reconciler.format.schema_bundle import bundle_schema
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
-from reconciler.render import as_json
-from reconciler.source.lying import find_asset_files
+from reconciler.render import plan_json
+from reconciler.source.files import find_asset_files
 
 _SCHEMAS_FOLDER = PurePosixPath(".mlgit/schemas")
 EDITOR_SETTINGS_PATH = PurePosixPath(".vscode/settings.json")
@@ -52,12 +52,14 @@ def command(kind: str | None, folder: Path | None, form: str) -> None:
     if folder is not None:
         written = write_editor_settings(folder)
         click.echo(
-            as_json.dump_json({"wrote": written}) if form == "json" else "\n".join(f"wrote {path}" for path in written)
+            plan_json.dump_json({"wrote": written})
+            if form == "json"
+            else "\n".join(f"wrote {path}" for path in written)
         )
     elif kind is not None:
-        click.echo(as_json.dump_json(_bundle_schema(kind)))
+        click.echo(plan_json.dump_json(_bundle_schema(kind)))
     else:
-        click.echo(as_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
+        click.echo(plan_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
 
 
 def write_editor_settings(folder: Path) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
 
 
 def _write_json(path: Path, value: Json) -> None:
-    path.write_text(f"{as_json.dump_json(value)}\n", encoding="utf-8")
+    path.write_text(f"{plan_json.dump_json(value)}\n", encoding="utf-8")
 
 
 def _bundle_schema(name: str) -> Json:

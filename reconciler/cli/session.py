@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.json_events import DIAGNOSTICS_HANDLER_KEY
 from reconciler.cli.options import TARGET_KEY
-from reconciler.cli.stream import DIAGNOSTICS_HANDLER_KEY
+from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.format.targets import DEFAULT_TARGET
 from reconciler.model import Address, State, Tree
+from reconciler.project import session as workbench
+from reconciler.project.check import desired_diagnostics as desired_diagnostics
+from reconciler.project.check import load_desired as load_desired
+from reconciler.project.check import report_diagnostics as report_diagnostics
+from reconciler.project.check import validate_offline as validate_offline
+from reconciler.project.session import Session as Session
+from reconciler.project.session import read_tree_lines
 from reconciler.render import text
-from reconciler.workbench import session as workbench
-from reconciler.workbench.judging import desired_diagnostics as desired_diagnostics
-from reconciler.workbench.judging import load_desired as load_desired
-from reconciler.workbench.judging import report_diagnostics as report_diagnostics
-from reconciler.workbench.judging import validate_offline as validate_offline
-from reconciler.workbench.session import Session as Session
-from reconciler.workbench.session import read_tree_lines
 
 _SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were shown
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.approved import read_saved_plan
+from reconciler.cli._saved_plan import read_saved_plan
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session, parse_live_address
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, dump_plan_file
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_line
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_line
 
 _ABBREV_LENGTH = 10
 
@@ -39,11 +39,11 @@ def command(address: str, form: str) -> None:
     record = live.find_version(found, version) if version else live.current[found]
     if record is None:
         raise user_error("version-unknown", f"{address} is not live", f"`mlgit show {found}` shows its current version")
-    shown = as_json.record_to_json(record)
+    shown = plan_json.record_to_json(record)
     run = live.find_run(found, record.latest) if record.latest else None
     if run is not None:
-        shown["latest_run"] = as_json.run_to_json(run)
-    click.echo(as_json.dump_json(shown) if form == "json" else text.format_outline(shown))
+        shown["latest_run"] = plan_json.run_to_json(run)
+    click.echo(plan_json.dump_json(shown) if form == "json" else text.format_outline(shown))
 
 
 def _print_saved_plan(saved: SavedPlan, form: str) -> None:

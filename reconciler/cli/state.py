@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import click
 
-from reconciler.applying.history import resolve_state_commit
-from reconciler.cli.asking import require_approval
+from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
-from reconciler.live import repair as mending
-from reconciler.live.repair import Damage
-from reconciler.live.state import StateStore
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_text
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_text
+from reconciler.state import repair as mending
+from reconciler.state.history import resolve_state_commit
+from reconciler.state.repair import Damage
+from reconciler.state.store import StateStore
 
 _ABBREV_LENGTH = 10
 
@@ -53,7 +53,7 @@ def show(form: str) -> None:
         "note": said or None,
     }
     shown = {name: each for name, each in found.items() if each is not None}
-    click.echo(as_json.dump_json(shown) if form == "json" else text.format_outline(shown))
+    click.echo(plan_json.dump_json(shown) if form == "json" else text.format_outline(shown))
 
 
 @command.command("repair")

@@ -13,15 +13,16 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session
 from reconciler.cli.terminal import StatusDisplay, Terminal
 from reconciler.diagnostics import has_errors
+from reconciler.engine.refresh import active_runs, is_recorded_store, refresh_runs
 from reconciler.model import Action, Blocked, Observation, Plan, Record, Run, State
-from reconciler.observe import active_runs, is_recorded_store, refresh_runs
-from reconciler.planning.observed import merge_observation
+from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
-from reconciler.planning.proposal import run_plan_pipeline
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_line
+from reconciler.planning.refresh import merge_observation
+from reconciler.project.desired import make_desired
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_line
 from reconciler.render.history import rollback_hold_lines
-from reconciler.source import workspace as workspaces
+from reconciler.source import workspace
 
 _COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
 
@@ -60,7 +61,7 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
         return _watch_status(session, interval, until_idle=until_idle)
     seen = _read_status(session)
     if form == "json":
-        click.echo(as_json.dump_json([*_status_to_json(seen)]))
+        click.echo(plan_json.dump_json([*_status_to_json(seen)]))
     elif not seen.live.current:
         click.echo("Nothing is live yet. `mlgit plan` shows what would be made.")
         if elsewhere := session.fetch_state_hint(seen.live):
@@ -114,10 +115,10 @@ def _read_status(session: Session) -> _StatusSnapshot:
 
 def _make_plan(session: Session, live: State, observation: Observation | None) -> Plan | None:
     """Return what a plan would say; None where the files are wrong, which is for validate to say."""
-    found = workspaces.read_asset_set(session.tree, session.config)
+    found = workspace.read_asset_set(session.tree, session.config)
     if not live.commit or has_errors(found.diagnostics):
         return None
-    desired = workspaces.make_desired(session.workspace, session.source, session.tree, found)
+    desired = make_desired(session.workspace, session.source, session.tree, found)
     return run_plan_pipeline(desired, live, Policy(session.config), observation)[0]
 
 
@@ -151,7 +152,7 @@ def _status_to_json(seen: _StatusSnapshot) -> Iterator[object]:
         left = waiting.pop(record.address, None)
         more = {"pending": _blocked_to_json(left)} if left else {}
         more |= {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
-        yield {**as_json.record_to_json(record), "state": _state_label(record, run)} | more
+        yield {**plan_json.record_to_json(record), "state": _state_label(record, run)} | more
     for address, left in waiting.items():
         yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(left)}
 

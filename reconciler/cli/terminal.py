@@ -14,11 +14,11 @@ from rich.live import Live as Display
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.going import ProgressDisplay
+from reconciler.cli.progress import ProgressDisplay
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
-from reconciler.render.excerpt import sanitize_line, sanitize_text
-from reconciler.render.phrases import action_sentence
+from reconciler.render.code_frame import sanitize_line, sanitize_text
+from reconciler.render.sentences import action_sentence
 
 _SIGN_STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
 _PROGRESS_MARKS = {

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.asking import require_approval
+from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.live import claims, holding
-from reconciler.live.home import RefStore
 from reconciler.model import Lock
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_text
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_text
+from reconciler.state import lease, locks
+from reconciler.state.refs import RefStore
 
 
 @click.command("unlock")
@@ -37,25 +37,25 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     if holder is None:
         if said := session.fetch_state():  # to look is possible without the others; how old it is must be known
             session.on_note(said)
-        _print_locks(list(claims.read_locks(home.repository, home.read_ref(claims.LOCKS_REF)).values()), form)
+        _print_locks(list(locks.read_locks(home.repository, home.read_ref(locks.LOCKS_REF)).values()), form)
         return
     home.fetch()
-    commit = home.read_ref(claims.LOCKS_REF)
-    known = claims.list_lock_holders(home.repository, commit)
+    commit = home.read_ref(locks.LOCKS_REF)
+    known = locks.list_lock_holders(home.repository, commit)
     if holder not in known:
         hint = did_you_mean(holder, sorted(known)) or "`mlgit unlock` lists those who have"
         raise user_error("holder-unknown", f"{holder} has claimed nothing", hint)
     click.echo(sanitize_text(f"{holder}: {_describe_lock(home, commit, holder)}."))
     if not auto_approve:
         require_approval("Take it away?", "unlock")
-    holding.remove_lock(home, holder)
+    lease.remove_lock(home, holder)
     click.echo("Taken away. What that apply had recorded stands; `mlgit apply` goes on from there.")
 
 
 def _describe_lock(home: RefStore, commit: str, holder: str) -> str:
     """Say whose claim it is, and how much."""
     try:
-        claim = claims.read_locks(home.repository, commit)[holder]
+        claim = locks.read_locks(home.repository, commit)[holder]
     except UserError as error:
         return error.diagnostics[0].message
     return f"{claim}, has claimed {text.pluralize(len(claim.exclusive), 'asset')}"
@@ -63,7 +63,7 @@ def _describe_lock(home: RefStore, commit: str, holder: str) -> str:
 
 def _print_locks(found: list[Lock], form: str) -> None:
     if form == "json":
-        click.echo(as_json.dump_json([claims.lock_to_json(each) for each in found]))
+        click.echo(plan_json.dump_json([locks.lock_to_json(each) for each in found]))
     elif not found:
         click.echo("Nobody has claimed anything.")
     else:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.diagnostics_output import print_diagnostics
 from reconciler.cli.options import diagnostics_format_option, target_option
-from reconciler.cli.report import print_diagnostics
 from reconciler.diagnostics import has_errors
-from reconciler.format.lowering import apply_severity_overrides
+from reconciler.format.severity import apply_severity_overrides
 from reconciler.render import text
-from reconciler.source.around import read_workspace_rules
+from reconciler.source.discovery import read_workspace_rules
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
-from reconciler.source.memo import ValidationCache
 from reconciler.source.validation import CheckResult, check_files
+from reconciler.source.validation_cache import ValidationCache
 
 
 @click.command("validate")
@@ -54,9 +54,9 @@ def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, text.SourceLineRe
 
 
 def _check_workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[CheckResult, text.SourceLineReader]:
-    found: tuple[CheckResult, text.SourceLineReader] = importlib.import_module("reconciler.cli.whole").check_workspace(
-        revision, paths
-    )
+    found: tuple[CheckResult, text.SourceLineReader] = importlib.import_module(
+        "reconciler.cli._validate_workspace"
+    ).check_workspace(revision, paths)
     return found
 
 

@@ -6,9 +6,9 @@ import random
 import traceback
 from pathlib import Path
 
-from reconciler.applying.ending import GracefulShutdown
-from reconciler.controller.turn import ControllerListener, IterationResult, ReconcileTarget, run_iteration
+from reconciler.controller.iteration import ControllerListener, IterationResult, ReconcileTarget, run_iteration
 from reconciler.diagnostics import Diagnostic
+from reconciler.engine.signals import GracefulShutdown
 
 _PACKAGE_FOLDER = Path(__file__).parents[1]
 _MAX_BACKOFF_INTERVALS = 10  # intervals between two tries, however often it has failed

@@ -6,11 +6,11 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.config import IncludeGlob
 from reconciler.format.document import Document
+from reconciler.format.include import IncludeGlob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.reading import LoadedFile, load_asset_file
+from reconciler.format.load import LoadedFile, load_asset_file
 from reconciler.format.rules.workspace import check_address_case, check_reference, duplicate_asset_diagnostic
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader
 

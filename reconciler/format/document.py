@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diagnostics import Span
-from reconciler.format.places import SourceRange, build_source_map
+from reconciler.format.source_map import SourceRange, build_source_map
 from reconciler.model import Json
 
 

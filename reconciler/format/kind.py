@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.format.subject import Rule
+from reconciler.format.rule_context import Rule
 from reconciler.model import Spec
 
 

@@ -46,7 +46,7 @@ def check_against_schema(document: Document, name: str) -> tuple[Diagnostic, ...
     """Say everything in which a document departs from the schema of that name."""
     if is_valid_for_schema(document.data, name):
         return ()
-    found: tuple[Diagnostic, ...] = importlib.import_module("reconciler.format.explain").explain_schema_errors(
+    found: tuple[Diagnostic, ...] = importlib.import_module("reconciler.format.schema_errors").explain_schema_errors(
         document, name
     )
     # Should the two ever disagree, what the first refused is refused still.

@@ -26,8 +26,8 @@ from yaml.events import (
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.document import Document
-from reconciler.format.places import event_position, yaml_events
 from reconciler.format.scalars import MAX_DIGITS, TAG_PREFIX, UNREADABLE_NUMBER, parse_plain_scalar, parse_tagged_scalar
+from reconciler.format.source_map import event_position, yaml_events
 from reconciler.model import Json
 
 MAX_BYTES = 5_000_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.model.declared import Address
-from reconciler.model.live import Record, Run
+from reconciler.model.assets import Address
+from reconciler.model.state import Record, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.declared import EMPTY_MAPPING, Address, Json, ResolvedAsset
-from reconciler.model.live import Record, Run
+from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedAsset
+from reconciler.model.state import Record, Run
 
 
 class Op(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from reconciler.format.behind import resolve_path_content
+from reconciler.format.path_content import resolve_path_content
 from reconciler.model import LocalPath, Tree, TreeEntry
 
 

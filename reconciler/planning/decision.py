@@ -19,10 +19,10 @@ from reconciler.model import (
     ResolvedReference,
 )
 from reconciler.planning import content
-from reconciler.planning.differing import format_field_changes
+from reconciler.planning.diff import format_field_changes
 from reconciler.planning.fingerprint import asset_fingerprint, metadata_digest, readable_fields, recompute_fingerprint
-from reconciler.planning.masking import redact_spec
-from reconciler.planning.outlook import PlanContext, PlannedState, required_action_keys
+from reconciler.planning.resolve import PlanContext, PlannedState, required_action_keys
+from reconciler.secrets.redact import redact_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ def _before_and_after(
         pointer: _ignore_equal_content(each, node.references.get(pointer))
         for pointer, each in record.references.items()
     }
-    spec = redact_spec(kind, record.spec, view.state.lineage)  # as recorded by a mlgit that did not mask it, too
+    spec = redact_spec(
+        kind.secret_fields, record.spec, view.state.lineage
+    )  # as recorded by a mlgit that did not mask it, too
     return readable_fields(kind, spec, record.contents, references, affecting=affecting), after
 
 

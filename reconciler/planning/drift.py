@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from reconciler.format.config import Config
+from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Address, Observation, Op, Plan, Record, Run, RunStatus, State, Tree
-from reconciler.planning.observed import unfinished_runs_of
+from reconciler.planning.refresh import unfinished_runs_of
 
 TreeLookup = Callable[[str], Tree | None]  # gives the tree of a commit, where Git still has it
 

@@ -6,19 +6,16 @@ keeps. What has versions leaves an archived record behind, so that no version nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
+from reconciler.config.config import CONFIG_FILE
+from reconciler.config.moved import Rename, final_renames
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.assets import AssetSet
-from reconciler.format.config import CONFIG_FILE
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.format.renames import Rename, final_renames
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Action, Address, Op, Plan, Record, Run, State, parse_address
-
-_T = TypeVar("_T", Record, Run)
+from reconciler.model import Action, Address, Op, Plan, Record, State, lookup_under_former_names
 
 _ADDING_OPS = (Op.CREATE, Op.NEW_VERSION, Op.REGISTER, Op.SUBMIT)
 _REMOVING_OPS = (Op.ARCHIVE, Op.DELETE)
@@ -97,22 +94,6 @@ def state_with_renames(live: State, found: Renames) -> State:
         lookup_under_former_names(current, live.find_version),
     )
     return replace(live, current=current, find_run=run, find_version=version)
-
-
-def lookup_under_former_names(
-    current: Mapping[Address, Record], look: Callable[[Address, str], _T | None]
-) -> Callable[[Address, str], _T | None]:
-    """Return what looks up a version or a run, also under the names that the asset had when it was recorded."""
-
-    def look_up(address: Address, name: str) -> _T | None:
-        found = look(address, name)
-        if found is not None or (record := current.get(address)) is None:
-            return found
-        older = (look(parse_address(former), name) for former in record.formerly)
-        found = next((each for each in older if each is not None), None)
-        return replace(found, address=address) if found is not None else None
-
-    return look_up
 
 
 class _RenamedRecords(Mapping[Address, Record]):

@@ -24,16 +24,16 @@ from reconciler.model import (
 )
 from reconciler.planning.decision import Decision
 from reconciler.planning.graph import topological_order
-from reconciler.planning.named import decide_singleton
-from reconciler.planning.observed import merge_observation
-from reconciler.planning.outlook import PlanContext, existence_check, resolve_asset
+from reconciler.planning.planners.job import decide_job
+from reconciler.planning.planners.singleton import decide_singleton
+from reconciler.planning.planners.versioned import decide_versioned
 from reconciler.planning.policy import Policy
+from reconciler.planning.preflight import preflight_diagnostics
 from reconciler.planning.protection import with_protection_change
 from reconciler.planning.prune import AncestorCheck, find_removals, plan_removals
-from reconciler.planning.reach import preflight_diagnostics
-from reconciler.planning.runs import decide_job
-from reconciler.planning.superseding import cancel_superseded_runs
-from reconciler.planning.versioned import decide_versioned
+from reconciler.planning.refresh import merge_observation
+from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
+from reconciler.planning.supersede import cancel_superseded_runs
 
 _DECIDE_BY_LIFECYCLE: Mapping[Lifecycle, Callable[[PlanContext, ResolvedAsset, Record | None], Decision]] = {
     Lifecycle.SINGLETON: decide_singleton,
@@ -47,7 +47,7 @@ class DesiredState:
     """The left side of a plan: a tree, where it is from, and what it declares. ``declared`` must be free of errors.
 
     ``settled`` is what is declared besides and has nothing to be done for it, with its level in the graph: it need
-    not be looked at (``planning.scope``).
+    not be looked at (``planning.subset``).
     """
 
     source: SourceRevision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.format.config import Config
+from reconciler.config.config import Config
 from reconciler.model import Address
 
 

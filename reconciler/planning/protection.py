@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.config import CONFIG_FILE, Config
 from reconciler.model import Action, Address, Op, Plan, Record, ResolvedAsset
 from reconciler.planning.decision import Decision, has_same_fingerprint, make_action
-from reconciler.planning.outlook import PlanContext
+from reconciler.planning.resolve import PlanContext
 
 _PROTECTED_OPS = {Op.ARCHIVE: "archived", Op.DELETE: "deleted", Op.REPLACE: "replaced"}
 

@@ -8,9 +8,9 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.kind import DeletionPolicy
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import REMOVED_FROM_GIT, Action, Address, Op, Record, State
-from reconciler.planning.observed import unfinished_runs_of
-from reconciler.planning.outlook import PlanContext
-from reconciler.planning.superseding import make_cancel_action
+from reconciler.planning.refresh import unfinished_runs_of
+from reconciler.planning.resolve import PlanContext
+from reconciler.planning.supersede import make_cancel_action
 
 AncestorCheck = Callable[[str], bool | None]
 

@@ -11,13 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reconciler.config.config import Config
 from reconciler.diagnostics import Span, UserError, user_error
-from reconciler.format.config import Config
 from reconciler.format.schemas import check_against_schema, is_valid_for_schema
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Action, Json, Op, Plan, State, parse_address
 from reconciler.planning.policy import Policy
-from reconciler.planning.reads import describe_etag, record_etag
+from reconciler.planning.preconditions import describe_etag, record_etag
 
 PLAN_FORMAT = 1
 PLAN_SCHEMA = "plan"

@@ -8,9 +8,9 @@ from typing import Any
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, HistoryEntry, Json, Op, Record, ResourceDiff, Rollback, Run, State
 from reconciler.planning.fingerprint import readable_fields
-from reconciler.planning.masking import redact_spec
-from reconciler.render.excerpt import sanitize_line, sanitize_text
-from reconciler.render.fields import FieldChange, field_changes
+from reconciler.render.code_frame import sanitize_line, sanitize_text
+from reconciler.render.field_diff import FieldChange, field_changes
+from reconciler.secrets.redact import redact_spec
 
 _ABBREV_LENGTH = 10
 _NONE = "none"
@@ -166,7 +166,7 @@ def _readable_fields(record: Record, lineage: str) -> Json:
     if record.address.kind not in kinds():
         return dict(record.spec)
     kind = kind_by_name(record.address.kind)
-    spec = redact_spec(kind, record.spec, lineage)
+    spec = redact_spec(kind.secret_fields, record.spec, lineage)
     halves = (readable_fields(kind, spec, record.contents, record.references, affecting=each) for each in (True, False))
     return {name: value for half in halves for name, value in half.items()}
 

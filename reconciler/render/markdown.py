@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Json, Op, Plan
-from reconciler.render import as_json, text
-from reconciler.render.excerpt import sanitize_line
-from reconciler.render.fields import format_value
-from reconciler.render.phrases import OP_SIGNS
+from reconciler.render import plan_json, text
+from reconciler.render.code_frame import sanitize_line
+from reconciler.render.field_diff import format_value
+from reconciler.render.sentences import OP_SIGNS
 
 _SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
 _MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
@@ -21,7 +21,7 @@ def plan_to_markdown(planned: Plan, body: Json, *, heading: str = "", folded: bo
 
 
 def _plan_lines(planned: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
-    yield f"### {heading}{text.format_verdict(as_json.plan_summary(planned))}"
+    yield f"### {heading}{text.format_verdict(plan_json.plan_summary(planned))}"
     actions = body["actions"]
     if actions:
         yield ""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import Json
-from reconciler.render.pages import load_pages
+from reconciler.render.explain_pages import load_pages
 
 _SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT_URI_BASE_ID = "%SRCROOT%"  # what paths count from: the usual name of the top of the repository

@@ -7,10 +7,10 @@ from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
-from reconciler.render.as_json import plan_summary as summary_of
-from reconciler.render.excerpt import code_frame_lines, sanitize_line, sanitize_text
+from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
 from reconciler.render.impact import compute_impact
-from reconciler.render.phrases import OP_SIGNS, action_sentence
+from reconciler.render.plan_json import plan_summary as summary_of
+from reconciler.render.sentences import OP_SIGNS, action_sentence
 
 SourceLineReader = Callable[[str], Sequence[str]]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from .command import substitute_expressions
 from .environment import command_variables
+from .files import reserve_token, write_json_atomically
 from .process import RunMonitor, execute_command
-from .records import reserve_token, write_json_atomically
 from .result import (
     LOG_FILE,
     METRICS_FILE,
@@ -25,8 +25,8 @@ from .result import (
     utc_timestamp,
 )
 from .spec import RunSpec, SpecError, read_spec
-from .staging import output_sizes, prepare_workdir
 from .tracking import open_tracking
+from .workdir import output_sizes, prepare_workdir
 
 EXIT_DUPLICATE = 75
 _ARGUMENT_COUNT = 2

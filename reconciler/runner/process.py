@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from .records import write_json_atomically
+from .files import write_json_atomically
 from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure
 from .spec import RunSpec
 

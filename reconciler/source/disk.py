@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.diagnostics import user_error
-from reconciler.format.behind import replace_invalid_utf8
+from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.yaml import MAX_BYTES
 
 STDIN = "-"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Address, parse_address
-from reconciler.source.diagnosed import decode_diagnostic, encode_diagnostic
+from reconciler.source.diagnostics_codec import decode_diagnostic, encode_diagnostic
 
 _MAX_SQL_VALUES = 500  # values in one question
 

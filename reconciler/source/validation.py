@@ -15,9 +15,9 @@ from reconciler.format.rules.workspace import duplicate_address_diagnostic, unkn
 from reconciler.format.schemas import compile_schemas
 from reconciler.model import Address
 from reconciler.source.disk import DiskFiles
-from reconciler.source.memo import ValidationCache
-from reconciler.source.outline import DepChecker, FileSummary, dump_summary, load_summary, summarise_file
-from reconciler.source.uncollected import pause_gc
+from reconciler.source.file_summary import DepChecker, FileSummary, dump_summary, load_summary, summarise_file
+from reconciler.source.gc_pause import pause_gc
+from reconciler.source.validation_cache import ValidationCache
 from reconciler.source.workers import core_count, fork_pool
 
 _SERIAL_LIMIT = 64  # files that one process reads in less time than a second one takes to start

@@ -5,23 +5,22 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
+from reconciler.config import config as configuration
+from reconciler.config import targets
+from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, Span, user_error
-from reconciler.format import config as configuration
-from reconciler.format import targets
 from reconciler.format.assets import AssetSet
-from reconciler.format.behind import replace_invalid_utf8
-from reconciler.format.config import Config, IncludeGlob
 from reconciler.format.document import Document
-from reconciler.format.ignoring import parse_ignore_patterns
+from reconciler.format.ignore import parse_ignore_patterns
+from reconciler.format.include import IncludeGlob
+from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.yaml import parse_yaml
-from reconciler.git import listing
+from reconciler.git import lazy_tree
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import SourceRevision, Tree
-from reconciler.planning.plan import DesiredState
-from reconciler.source.declaring import ParsedFile, assemble_asset_set, parse_files
+from reconciler.source.parse import ParsedFile, assemble_asset_set, parse_files
 
 _YAML_SUFFIXES = (".yml", ".yaml")
 
@@ -67,7 +66,7 @@ def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevisio
     if not commit:
         raise user_error("revision-unknown", f"Git knows no revision {revision}", "see `git log`")
     tree = workspace.repository.tree_of(commit)
-    return SourceRevision(commit, tree), listing.load_tree(workspace.repository, tree, workspace.root)
+    return SourceRevision(commit, tree), lazy_tree.load_tree(workspace.repository, tree, workspace.root)
 
 
 def tree_of_work_tree(
@@ -83,7 +82,7 @@ def tree_of_work_tree(
         *workspace.store_folders(), *_repository_path(workspace, aside), keep=keep
     )
     dirty = not head or workspace.repository.tree_of(head) != tree
-    return SourceRevision(head, tree, dirty), listing.load_tree(workspace.repository, tree, workspace.root)
+    return SourceRevision(head, tree, dirty), lazy_tree.load_tree(workspace.repository, tree, workspace.root)
 
 
 def _repository_path(workspace: Workspace, file: Path | None) -> Iterator[str]:
@@ -156,16 +155,6 @@ def parse_asset_files(tree: Tree, config: Config) -> tuple[AssetSet, Sequence[Pa
 
 def _not_utf8_diagnostic(path: str) -> Diagnostic:
     return Diagnostic("path-not-utf8", f"the name of {path} is not UTF-8", Span(path), "give the file another name")
-
-
-def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, found: AssetSet) -> DesiredState:
-    """Put together what planning compares with the live state."""
-
-    @cache
-    def ancestry(commit: str) -> bool | None:
-        return workspace.repository.is_ancestor(commit, source.commit)
-
-    return DesiredState(source, tree, found, ancestry)
 
 
 def find_candidates(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reconciler.render.pages import load_pages
+from reconciler.render.explain_pages import load_pages
 
 
 def test_a_code_is_explained(tmp_path, mlgit):

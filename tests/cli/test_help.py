@@ -69,7 +69,7 @@ def test_a_folder_can_be_named_instead_of_entered(applied, mlgit, tmp_path):
 
 
 def test_a_bug_of_mlgit_is_told_as_one(applied, mlgit, monkeypatch):
-    plan = importlib.import_module("reconciler.cli.planned")
+    plan = importlib.import_module("reconciler.cli._plan")
     monkeypatch.setattr(plan.text, "format_plan", lambda _: 1 // 0)
     ended = mlgit("plan", cwd=applied)
     assert ended.code == 3

@@ -8,8 +8,8 @@ import os
 import pytest
 from workspaces import APPLY, SMALL, commit, edit, git, put, write
 
-from reconciler.live import layout
 from reconciler.model import Address
+from reconciler.state import paths
 
 
 def test_a_name_with_a_line_break_is_refused_at_its_line(small, mlgit):
@@ -43,7 +43,7 @@ def test_a_file_name_that_is_not_utf8_is_refused_where_it_counts(small, mlgit):
 
 
 def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):
-    path = layout.current_record_path(Address("gadget", "x"))
+    path = paths.current_record_path(Address("gadget", "x"))
     record = {"address": "gadget/x", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1}
     put(applied, path, record | {"declared_at": git(applied, "rev-parse", "HEAD")})
     ended = mlgit("plan", cwd=applied)

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from workspaces import APPLY, SMALL, commit, git, put, write
 
-from reconciler.live import layout
 from reconciler.model import Address
+from reconciler.state import paths
 
 CONNECTION = {
     "connections/hub.yml": """
@@ -117,7 +117,7 @@ PLACES = (".git/hooks/post-commit", ".github/workflows/evil.yml", "a/../../x.yml
 def test_a_record_does_not_say_where_files_go_that_no_asset_could_have(place, lost, mlgit):
     git(lost, "clean", "-fdq")
     ref = "refs/mlgit/small/default/live"
-    path = layout.current_record_path(Address("data", "numbers"))
+    path = paths.current_record_path(Address("data", "numbers"))
     record = json.loads(git(lost, "show", f"{ref}:{path}"))
     put(lost, path, record | {"source": place})
     (only,) = imported(mlgit, lost, "data/numbers", "--dry-run")

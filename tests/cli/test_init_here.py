@@ -7,7 +7,7 @@ import json
 import pytest
 from workspaces import SMALL, commit, git, write
 
-from reconciler.format.config import parse_config
+from reconciler.config.config import parse_config
 from reconciler.format.yaml import parse_yaml
 
 

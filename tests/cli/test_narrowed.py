@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from workspaces import SMALL, edit, git
 
 from reconciler.git.repository import open_repository
-from reconciler.live.state import StateStore, WriteBatch
 from reconciler.model import Address
-from reconciler.workbench import narrowed
+from reconciler.project import incremental
+from reconciler.state.store import StateStore, WriteBatch
 
 DATA = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: {}\ntype: uri_file\npath: {}\n"
 MODEL = (
@@ -171,7 +171,7 @@ def test_one_edit_reads_what_follows_from_it_and_nothing_else(applied, mlgit, re
 
 def test_nothing_is_read_where_nothing_changed(applied, mlgit, read, monkeypatch):
     first = mlgit("plan", cwd=applied)
-    monkeypatch.setattr(narrowed, "plan_incrementally", lambda *_: pytest.fail("it was planned once more"))
+    monkeypatch.setattr(incremental, "plan_incrementally", lambda *_: pytest.fail("it was planned once more"))
     read.clear()
     assert mlgit("plan", cwd=applied) == first
     assert read == []

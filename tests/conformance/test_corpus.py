@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conformance.corpus import CORPUS, Verdict, files, judge, lay_out, mutants
 
-from reconciler.format.explain import schema_validator
+from reconciler.format.detect import detect_kind
 from reconciler.format.kinds import kinds
-from reconciler.format.recognition import detect_kind
+from reconciler.format.schema_errors import schema_validator
 from reconciler.format.schemas import is_valid_for_schema
 from reconciler.format.yaml import parse_yaml
 

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from workspaces import git, until
 
-from reconciler.controller.health import ControllerMetrics, serve_metrics
-from reconciler.controller.turn import IterationResult
+from reconciler.controller.iteration import IterationResult
+from reconciler.controller.metrics import ControllerMetrics, serve_metrics
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import RunStatus
 

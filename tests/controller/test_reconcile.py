@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from workspaces import git, until, write
 
 from reconciler.data import data_folder
-from reconciler.live.process import host_name
+from reconciler.state.process import host_name
 
 pytestmark = pytest.mark.slow
 

@@ -9,43 +9,45 @@ import pytest
 from design.held import missing
 from workspaces import APPLY, commit, edit, git, until
 
-from reconciler.format.config import Config
-from reconciler.live import sightings
-from reconciler.live.holding import acquire_lock
-from reconciler.live.sightings import LeaseObservations
-from reconciler.live.state import StateStore
+from reconciler.config.config import Config
 from reconciler.model import Address, Lock
 from reconciler.source import workspace as workspaces
+from reconciler.state import lease_observations
+from reconciler.state.lease import acquire_lock
+from reconciler.state.lease_observations import LeaseObservations
+from reconciler.state.store import StateStore
 
 ELSEWHERE = {
     "instead of one global lock": (
-        "tests/applying/test_claims.py::test_what_another_apply_is_at_is_left_out_and_everything_else_goes_on"
+        "tests/engine/test_claims.py::test_what_another_apply_is_at_is_left_out_and_everything_else_goes_on"
     ),
     "Another apply goes on with everything else.": (
         "tests/sharing/test_team.py::test_clones_that_apply_sets_that_overlap_lose_no_record"
     ),
     "exclusive ... shared (what bars what)": (
-        "tests/live/test_contending.py::test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared"
+        "tests/state/test_contending.py::test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared"
     ),
     "with holder, host, CI run": (
-        "tests/applying/test_claims.py"
+        "tests/engine/test_claims.py"
         "::test_claims_are_listed_and_can_be_taken_away_after_which_the_other_can_record_nothing"
     ),
-    "fencing": ("tests/live/test_contending.py::test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say"),
+    "fencing": (
+        "tests/state/test_contending.py::test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say"
+    ),
     "fencing (a whole apply)": (
         "tests/sharing/test_team.py::test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone_did"
     ),
     "after the beat's last change was *seen*": (
-        "tests/live/test_contending.py::test_a_lease_counts_from_the_last_beat_that_was_seen"
+        "tests/state/test_contending.py::test_a_lease_counts_from_the_last_beat_that_was_seen"
     ),
     "clocks decide when to take over, never what is true": (
-        "tests/live/test_contending.py::test_a_clock_of_another_day_makes_nobody_over"
+        "tests/state/test_contending.py::test_a_clock_of_another_day_makes_nobody_over"
     ),
     "clocks ... (a whole apply)": (
-        "tests/applying/test_claims.py::test_a_clock_that_is_set_back_by_a_day_changes_nothing"
+        "tests/engine/test_claims.py::test_a_clock_that_is_set_back_by_a_day_changes_nothing"
     ),
     "A takeover is never silent.": (
-        "tests/applying/test_claims.py"
+        "tests/engine/test_claims.py"
         "::test_the_claim_of_an_apply_that_was_killed_is_taken_over_at_once_and_not_in_silence"
     ),
 }
@@ -110,7 +112,7 @@ def test_a_lease_ends_five_minutes_after_the_last_change_of_the_beat_was_seen(mi
     claim = Lock("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
     held = acquire_lock(home, LeaseObservations(small / "seen.json", 0), lambda _others: claim).held_lock
     assert held
-    seen = time.clock_gettime(sightings._CLOCK) - 60 * minutes
+    seen = time.clock_gettime(lease_observations._CLOCK) - 60 * minutes
     (small / "seen.json").write_text(json.dumps({"one": [held.heartbeat, seen]}))
     taken = acquire_lock(home, LeaseObservations(small / "seen.json", lease_of(small)), lambda _others: None)
     assert [each.holder for each in taken.taken_over] == (["one"] if over else [])

@@ -14,7 +14,7 @@ from reconciler.format.kinds import kinds
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Op
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.render.phrases import action_sentence
+from reconciler.render.sentences import action_sentence
 from reconciler.source.workspace import find_candidates
 
 ELSEWHERE = {

@@ -11,12 +11,14 @@ ELSEWHERE = {
         "tests/sharing/test_messages.py::test_an_url_in_place_of_a_remotes_name_is_refused_at_its_line"
     ),
     "of a *configured* remote": ("tests/sharing/test_messages.py::test_a_remote_that_the_clone_does_not_have_is_named"),
-    "with jittered backoff": ("tests/live/test_contending.py::test_nobody_starves_and_no_record_is_lost_over_a_remote"),
+    "with jittered backoff": (
+        "tests/state/test_contending.py::test_nobody_starves_and_no_record_is_lost_over_a_remote"
+    ),
     "a lost race re-reads and, where the records touched are disjoint, writes again": (
-        "tests/live/test_contending.py::test_writes_of_different_records_both_end_in_the_state"
+        "tests/state/test_contending.py::test_writes_of_different_records_both_end_in_the_state"
     ),
     "where the records touched are (not) disjoint": (
-        "tests/live/test_contending.py::test_a_write_over_what_another_wrote_meanwhile_is_refused"
+        "tests/state/test_contending.py::test_a_write_over_what_another_wrote_meanwhile_is_refused"
     ),
     "that turns the user's clone shallow": (
         "tests/sharing/test_clones.py::test_a_clone_of_any_sort_plans_applies_and_stays_what_it_is"

@@ -29,7 +29,7 @@ ELSEWHERE = {
         "tests/runner/test_staging.py::test_the_environment_is_an_allow_list"
     ),
     "jobs start from an allow-list environment (a whole apply, and no run folder shows a secret)": (
-        "tests/applying/test_secrets.py::test_no_secret_of_the_caller_reaches_a_job"
+        "tests/engine/test_secrets.py::test_no_secret_of_the_caller_reaches_a_job"
     ),
 }
 

@@ -34,7 +34,7 @@ ELSEWHERE = {
         "tests/format/test_behind.py::test_a_link_that_cannot_be_followed_is_said_where_the_path_stands"
     ),
     "Anything else is hashed once (md5 for the store's key and sha256 for the record, one pass)": (
-        "tests/content/test_store.py::test_a_large_file_is_digested_piece_by_piece"
+        "tests/storage/test_store.py::test_a_large_file_is_digested_piece_by_piece"
     ),
     "remembered by inode, size, mtime (not when younger than 2 s): of what validate reads": (
         "tests/source/test_validation.py::test_what_was_read_while_it_was_young_is_trusted_once_it_was_read_again"
@@ -50,7 +50,7 @@ ELSEWHERE = {
     ),
     "(in Git itself)": "tests/cli/test_plan.py::test_an_asset_that_another_branch_has_made_is_left_alone",
     "Apply refuses if the last applied commit is not an ancestor (`--allow-rewind`).": (
-        "tests/applying/test_rewinds.py::test_an_older_commit_is_refused_unless_going_back_is_meant"
+        "tests/engine/test_rewinds.py::test_an_older_commit_is_refused_unless_going_back_is_meant"
     ),
     "In a shallow clone ancestry is *unknown*, never false": (
         "tests/git/test_repository.py::test_ancestry_is_unknown_in_a_shallow_clone_unless_it_can_be_seen"

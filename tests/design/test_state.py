@@ -17,9 +17,9 @@ from git.db import GitCmdObjectDB
 from workspaces import APPLY, SMALL, commit, edit, git, put
 
 from reconciler.git import refs
-from reconciler.live import layout
-from reconciler.live.state import STATE_FORMAT, StateStore, WriteBatch
 from reconciler.model import Address, Record
+from reconciler.state import paths as layout
+from reconciler.state.store import STATE_FORMAT, StateStore, WriteBatch
 
 LIVE = "refs/mlgit/small/default/live"
 LINEAGE = "1" * 32
@@ -40,10 +40,10 @@ ELSEWHERE = {
         "tests/cli/test_target.py::test_each_target_has_its_own_live_state_store_and_runs"
     ),
     "a ref whose lineage id differs from `mlgit.yml`'s is refused": (
-        "tests/live/test_state.py::test_a_state_of_another_lineage_is_refused_for_reading_and_writing"
+        "tests/state/test_state.py::test_a_state_of_another_lineage_is_refused_for_reading_and_writing"
     ),
     "one small record per address": (
-        "tests/live/test_state.py::test_a_current_record_is_replaced_and_removed_and_its_versions_stay"
+        "tests/state/test_state.py::test_a_current_record_is_replaced_and_removed_and_its_versions_stay"
     ),
     "history, audit ... of the live state are Git's own": (
         "tests/cli/test_history.py::test_the_log_says_who_from_which_source_and_what"
@@ -56,15 +56,15 @@ ELSEWHERE = {
         "tests/cli/test_reading_never_writes.py::test_a_command_that_only_looks_changes_nothing"
     ),
     "unknown keys (of what the state says of itself)": (
-        "tests/live/test_state.py::test_writing_keeps_what_a_newer_mlgit_put_beside_it"
+        "tests/state/test_state.py::test_writing_keeps_what_a_newer_mlgit_put_beside_it"
     ),
     "unknown keys (of a claim)": (
-        "tests/live/test_contending.py::test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept"
+        "tests/state/test_contending.py::test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept"
     ),
     '`mlgit.yml` has `requires: ">=1.0"`': (
         "tests/format/test_config.py::test_another_version_is_refused_before_its_fields_are_judged"
     ),
-    "Writes ... cost what changed.": "tests/live/test_state.py::test_a_write_costs_what_it_changes",
+    "Writes ... cost what changed.": "tests/state/test_state.py::test_a_write_costs_what_it_changes",
 }
 
 

@@ -14,11 +14,11 @@ from workspaces import commit, edit
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.assets import check_references
 from reconciler.model import Address, Op, RunStatus
-from reconciler.planning.outlook import referencable
-from reconciler.render import as_json
+from reconciler.planning.resolve import referencable
+from reconciler.render import plan_json
 from reconciler.runner.command import substitute_expressions
 from reconciler.runner.spec import RunSpec
-from reconciler.runner.staging import prepare_workdir
+from reconciler.runner.workdir import prepare_workdir
 
 ELSEWHERE = {
     "`version: 3` live with another fingerprint is a diagnostic at the `version:` line": (
@@ -40,15 +40,15 @@ ELSEWHERE = {
     "an asset that returns to older content registers the next version": (
         "tests/planning/test_plan.py::test_older_content_registers_the_next_version"
     ),
-    "bytes shared": "tests/content/test_store.py::test_putting_the_same_again_copies_nothing",
+    "bytes shared": "tests/storage/test_store.py::test_putting_the_same_again_copies_nothing",
     "Only a completed run becomes current; a successful `rerun` moves it, a failed one does not.": (
         "tests/planning/test_runs.py::test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not"
     ),
     "A superseded run finishes and never registers.": (
-        "tests/applying/test_endings.py::test_superseded_runs_are_recorded_when_they_end_and_never_become_current"
+        "tests/engine/test_endings.py::test_superseded_runs_are_recorded_when_they_end_and_never_become_current"
     ),
     "or `on_supersede: cancel`": (
-        "tests/applying/test_endings.py"
+        "tests/engine/test_endings.py"
         "::test_a_superseded_run_is_canceled_where_that_is_wanted_and_begun_anew_when_its_job_is_back"
     ),
     "Queued, running ...: no action.": (
@@ -58,10 +58,8 @@ ELSEWHERE = {
         "tests/planning/test_runs.py::test_a_failure_of_the_users_is_sticky"
     ),
     "or a cancel": "tests/planning/test_runs.py::test_a_cancel_is_sticky",
-    "run again only with `job rerun`": (
-        "tests/applying/test_failed_runs.py::test_a_canceled_run_stays_so_until_a_rerun"
-    ),
-    "or `--replace`": "tests/applying/test_failed_runs.py::test_replace_on_a_failed_job_runs_it_again",
+    "run again only with `job rerun`": ("tests/engine/test_failed_runs.py::test_a_canceled_run_stays_so_until_a_rerun"),
+    "or `--replace`": "tests/engine/test_failed_runs.py::test_replace_on_a_failed_job_runs_it_again",
     "Lost, preempted, staging and engine failures are retried ..., at most `retries: 2`, shown in the plan.": (
         "tests/planning/test_runs.py::test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_says"
     ),
@@ -72,7 +70,7 @@ ELSEWHERE = {
         "tests/planning/test_runs.py::test_a_job_on_the_output_of_another_runs_after_it"
     ),
     "An apply that does not wait leaves it *waiting*; the next apply, by anyone, advances it.": (
-        "tests/applying/test_together.py::test_an_apply_that_does_not_wait_is_taken_on_by_whoever_comes_next"
+        "tests/engine/test_together.py::test_an_apply_that_does_not_wait_is_taken_on_by_whoever_comes_next"
     ),
     "Versions have a `seq` that the plan allots": (
         "tests/planning/test_plan.py::test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again"
@@ -249,14 +247,14 @@ def test_until_the_run_completes_the_plan_says_after_what_the_rest_is_known():
     """Until the run completes the plan says "known after job/train"."""
     plan = World().plan(small())
     (told,) = (
-        each for each in as_json.plan_body(plan, policy_of(small()))["actions"] if each["address"] == "model/total"
+        each for each in plan_json.plan_body(plan, policy_of(small()))["actions"] if each["address"] == "model/total"
     )
     assert (told["known_after"], told["sentence"]) == ("job/sum", "model/total: new version, known after job/sum")
 
 
 def test_the_plan_records_to_what_a_label_was_resolved(world):
     """The plan records to what."""
-    body = as_json.plan_body(world.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
+    body = plan_json.plan_body(world.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
     (job,) = (each for each in json.loads(json.dumps(body))["actions"] if each["address"] == "job/sum")
     assert job["references"] == {"/environment": "environment/plain@1", "/inputs/numbers/path": "data/numbers@2"}
 

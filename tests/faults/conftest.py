@@ -17,9 +17,9 @@ import pytest
 from workspaces import APPLY, SMALL, commit, git
 
 from reconciler.git.repository import open_repository
-from reconciler.live import claims
-from reconciler.live.holding import HEARTBEAT_PREFIX
-from reconciler.live.state import StateStore
+from reconciler.state import locks
+from reconciler.state.lease import HEARTBEAT_PREFIX
+from reconciler.state.store import StateStore
 
 _MORTAL = Path(__file__).with_name("mortal.py")
 
@@ -91,7 +91,7 @@ class Shared:
         try:
             home = StateStore(repository, "small", "1" * 32, remote="origin").ref_store
             home.fetch()
-            return [*claims.read_locks(repository, home.read_ref(claims.LOCKS_REF)), *home.refs_below(HEARTBEAT_PREFIX)]
+            return [*locks.read_locks(repository, home.read_ref(locks.LOCKS_REF)), *home.refs_below(HEARTBEAT_PREFIX)]
         finally:
             repository.close()
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from reconciler import cli
 from reconciler.backends import local
 from reconciler.builders import venv
-from reconciler.content import objects
 from reconciler.git import refs, remotes
-from reconciler.live import journal
+from reconciler.state import journal
+from reconciler.storage import objects
 
 COUNTER, FATAL = Path(sys.argv[1]), int(sys.argv[2])
 _steps = itertools.count(1)

@@ -9,7 +9,7 @@ from planning.world import SCHEMA, SUM, asset, declared_by, edited, small, tree_
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import check_references, escalate_severities, load_assets
-from reconciler.format.config import IncludeGlob
+from reconciler.format.include import IncludeGlob
 from reconciler.format.kinds import kinds
 from reconciler.model import Address
 

@@ -11,9 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from reconciler.format.bundle import bundle_schema, schema_property_names
+from reconciler.format.detect import detect_kind
 from reconciler.format.kinds import kinds
-from reconciler.format.recognition import detect_kind
+from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.yaml import parse_yaml
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import __version__
+from reconciler.config.config import parse_config
 from reconciler.diagnostics import Span, has_errors
-from reconciler.format.config import IncludeGlob, parse_config
+from reconciler.format.include import IncludeGlob
 from reconciler.format.yaml import parse_yaml
 
 STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'

@@ -4,7 +4,7 @@ import pytest
 from planning.world import SCHEMA, TOTAL, declared_by, edited, small
 
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.forms import expected_syntax_hint
+from reconciler.format.reference_syntax import expected_syntax_hint
 
 DATASTORE = "azureml://datastores/store/paths"
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.config.affinity import affinity_problems
+from reconciler.config.config import parse_config
+from reconciler.config.targets import document_for_target
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.config import parse_config
-from reconciler.format.hosts import affinity_problems
-from reconciler.format.targets import document_for_target
 from reconciler.format.yaml import parse_yaml
 
 STATE = 'state:\n  {name: small, lineage: "11111111111111111111111111111111",\n   remote: origin}\n'

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 from pathspec import GitIgnoreSpec
 
-from reconciler.format.ignoring import parse_ignore_patterns
+from reconciler.format.ignore import parse_ignore_patterns
 
 PIECES = some.sampled_from(["a", "b", "*", "**", "?", "/", "/**/", "[ab]", "[!a]", "[b-]", "\\*", ".", "x.y", "("])
 LINES = some.lists(some.lists(PIECES, min_size=1, max_size=9).map("".join) | some.just("!a*b"), max_size=3)

@@ -4,10 +4,10 @@ from itertools import chain
 
 import pytest
 
-from reconciler.format.bundle import bundle_schema, schema_property_names
+from reconciler.format.detect import detect_kind
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
-from reconciler.format.recognition import detect_kind
+from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.yaml import parse_yaml
 

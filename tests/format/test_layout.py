@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import UserError
-from reconciler.format.layout import format_document
+from reconciler.format.formatter import format_document
 from reconciler.format.yaml import parse_yaml
 
 ORDER = ("path", "inputs")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.config.config import parse_config
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.config import parse_config
-from reconciler.format.lowering import OVERRIDABLE_CODES, apply_severity_overrides
+from reconciler.format.severity import OVERRIDABLE_CODES, apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 
 STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import Severity
-from reconciler.format.reading import load_asset_file
+from reconciler.format.load import load_asset_file
 from reconciler.format.yaml import parse_yaml
 
 TEMPLATE = Path(__file__).parents[2] / "workspace-template"

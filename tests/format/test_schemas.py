@@ -12,7 +12,7 @@ from workspaces import SMALL
 
 from reconciler.data import data_folder
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format import explain, schemas
+from reconciler.format import schema_errors, schemas
 from reconciler.format.kinds import kinds
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
@@ -131,7 +131,7 @@ def test_a_field_of_another_type_is_not_passed_over(monkeypatch):
         "unevaluatedProperties": False,
     }
     monkeypatch.setattr(schemas, "_validator", lambda _name: Draft202012Validator(schema))
-    monkeypatch.setattr(explain, "schema_validator", lambda _name: Draft202012Validator(schema))
+    monkeypatch.setattr(schema_errors, "schema_validator", lambda _name: Draft202012Validator(schema))
     (found,) = checked("type: a\nof_b: 1\n", "any")
     assert (found.code, found.span, found.hint) == (
         "unknown-field",

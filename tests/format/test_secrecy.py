@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.secrecy import is_secret_at, is_secret_name
+from reconciler.secrets.fields import is_secret_at, is_secret_name
 
 
 @pytest.mark.parametrize(

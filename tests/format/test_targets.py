@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.config.config import Config, parse_config, store_paths
+from reconciler.config.targets import merge_overlay, target_lineage
 from reconciler.diagnostics import Span
-from reconciler.format.config import Config, parse_config, store_paths
 from reconciler.format.document import Document
-from reconciler.format.targets import merge_overlay, target_lineage
 from reconciler.format.yaml import parse_yaml
 
 STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.format.writing import emit_asset_yaml
+from reconciler.format.emit import emit_asset_yaml
 from reconciler.format.yaml import parse_yaml
 
 TEXTS = st.one_of(

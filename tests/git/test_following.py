@@ -6,7 +6,7 @@ import pytest
 from workspaces import commit, git
 
 from reconciler.diagnostics import UserError
-from reconciler.git.following import TrackedRef, fetch_tracked_commit, find_tracked_ref
+from reconciler.git.upstream import TrackedRef, fetch_tracked_commit, find_tracked_ref
 
 
 @pytest.fixture

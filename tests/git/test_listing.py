@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from workspaces import commit, git, write
 
-from reconciler.git import listing, trees
-from reconciler.git.listing import LazyTreeEntries
+from reconciler.git import lazy_tree, trees
+from reconciler.git.lazy_tree import LazyTreeEntries
 
 FILES = {"a/b/c.txt": "c\n", "a/b.txt": "b\n", "a-b/d": "d\n", "ab": "ab\n", "é/ü": "u\n"}
 
@@ -38,8 +38,8 @@ def test_a_folder_is_what_lies_below_it_read_or_listed(tree, folder):
 
 
 def test_what_was_read_ahead_is_what_is_read_later(tree):
-    loaded = listing.load_tree(tree.repository, tree.tree)
-    known = listing.prefetch_tree(loaded, ["ab", "a/b.txt"])
+    loaded = lazy_tree.load_tree(tree.repository, tree.tree)
+    known = lazy_tree.prefetch_tree(loaded, ["ab", "a/b.txt"])
     other = known.open_after_fork()
     assert [other.read_file(path) for path in FILES] == [loaded.read_file(path) for path in FILES]
     assert [other.blob_size(entry.oid) for entry in loaded.entries.values()] == [

@@ -7,7 +7,7 @@ import pytest
 from git.exc import GitCommandError
 from workspaces import git
 
-from reconciler.git import listing, refs, trees
+from reconciler.git import lazy_tree, refs, trees
 from reconciler.git.repository import open_repository
 
 REF = "refs/mlgit/test/default/live"
@@ -121,7 +121,7 @@ def test_entries_tell_modes_and_names_of_every_sort(small, opened):
 def test_a_tree_finds_itself_at_another_commit_while_git_has_it(small, opened):
     repository = opened(small)
     head = repository.head()
-    tree = listing.load_tree(repository, repository.write_work_tree(), "data/")
+    tree = lazy_tree.load_tree(repository, repository.write_work_tree(), "data/")
     then = tree.tree_at_commit(head)
     assert then is not None
     assert (then.root, then.exists("src"), then.exists("sr")) == ("data/", True, False)

@@ -8,7 +8,7 @@ import pytest
 from workspaces import git, write
 
 from reconciler.diagnostics import UserError
-from reconciler.git import listing, refs, trees
+from reconciler.git import lazy_tree, refs, trees
 from reconciler.git import repository as repositories
 
 
@@ -37,9 +37,9 @@ def test_what_is_not_in_git_can_be_read_and_does_not_come_to_be_there(small, ope
     write(small, {"new.txt": "new\n", "a:b.txt": "colon\n"})
     before = objects(small)
     repository = opened(small)
-    head = listing.load_tree(repository, repository.tree_of(repository.head()))
+    head = lazy_tree.load_tree(repository, repository.tree_of(repository.head()))
     assert head.read_file("data/numbers.csv") == b"n\n1\n2\n3\n"  # a process that reads objects is open by now
-    tree = listing.load_tree(repository, repository.write_work_tree())
+    tree = lazy_tree.load_tree(repository, repository.write_work_tree())
     assert tree.read_file("new.txt") == b"new\n"
     assert trees.read_blobs(repository, [tree.entries["a:b.txt"].oid]) == {tree.entries["a:b.txt"].oid: b"colon\n"}
     assert objects(small) == before

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small
 
-from reconciler.format.config import Config
+from reconciler.config.config import Config
 from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
 from reconciler.planning.drift import (
     Drift,
@@ -16,7 +16,7 @@ from reconciler.planning.drift import (
     with_drift,
     with_repairs,
 )
-from reconciler.planning.proposal import run_plan_pipeline
+from reconciler.planning.pipeline import run_plan_pipeline
 
 KEY, MADE = "a" * 32, "b" * 32
 CPU = Address("compute", "cpu")

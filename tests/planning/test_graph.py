@@ -10,7 +10,7 @@ from planning.world import SUM, TOTAL, World, declared_by, done, edited, small
 from reconciler.diagnostics import Span
 from reconciler.model import Address, Asset, Reference
 from reconciler.planning.graph import find_cycles, graph_levels, topological_order
-from reconciler.planning.outlook import existence_check
+from reconciler.planning.resolve import existence_check
 
 NUMBERS = "{type: uri_file, path: azureml:numbers@latest}"
 EXACT = edited("jobs/sum.yml", NUMBERS, '{type: custom_model, path: "azureml:total:1"}')

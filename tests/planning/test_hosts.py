@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small, without
 
-from reconciler.format.config import Config
+from reconciler.config.config import Config
 from reconciler.model import Address, Op, Plan, RunReport, RunStatus
-from reconciler.planning.hosts import (
+from reconciler.planning.affinity import (
     backend_host,
     deferral_reason,
     deferred_notes,

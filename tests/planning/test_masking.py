@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from planning.world import SCHEMA, World, action_on, small
 
 from reconciler.format.kinds import kinds
-from reconciler.live import codec
 from reconciler.model import Address
-from reconciler.planning.masking import redact_spec
-from reconciler.render.phrases import action_sentence
+from reconciler.render.sentences import action_sentence
+from reconciler.secrets.redact import redact_spec
+from reconciler.state import codec
 
 STORE = Address("datastore", "store")
 WORD = "hunter2"
@@ -47,7 +47,7 @@ def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
 def test_the_mark_differs_between_workspaces():
     kind = kinds()["datastore"]
     spec = {"credentials": {"account_key": WORD}}
-    assert redact_spec(kind, spec, "a" * 32) != redact_spec(kind, spec, "b" * 32)
+    assert redact_spec(kind.secret_fields, spec, "a" * 32) != redact_spec(kind.secret_fields, spec, "b" * 32)
 
 
 VALUES = st.recursive(
@@ -59,6 +59,6 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_masked_stays_as_it_is(value):
     kind = kinds()["datastore"]
-    once = redact_spec(kind, {"credentials": value, "name": "x"}, "l")
-    assert redact_spec(kind, once, "l") == once
+    once = redact_spec(kind.secret_fields, {"credentials": value, "name": "x"}, "l")
+    assert redact_spec(kind.secret_fields, once, "l") == once
     assert once["name"] == "x"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
+from reconciler.config import config
 from reconciler.diagnostics import Severity
-from reconciler.format import config
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Op, RunStatus
 

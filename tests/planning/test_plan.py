@@ -27,11 +27,11 @@ from reconciler.diagnostics import Severity, Span
 from reconciler.format.assets import check_references
 from reconciler.format.kinds import kinds
 from reconciler.model import Address, Observation, Op, RunReport, RunStatus
-from reconciler.planning.outlook import referencable
 from reconciler.planning.plan import make_plan
 from reconciler.planning.prune import find_removals, removal_hint
-from reconciler.render.fields import field_changes
-from reconciler.render.phrases import action_sentence
+from reconciler.planning.resolve import referencable
+from reconciler.render.field_diff import field_changes
+from reconciler.render.sentences import action_sentence
 
 CLUSTER = Address("compute", "cluster")
 WITH_CLUSTER = {

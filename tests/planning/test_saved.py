@@ -16,7 +16,7 @@ from reconciler.diagnostics import UserError
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.schemas import is_valid_for_schema
 from reconciler.model import Op, Plan, RunStatus
-from reconciler.planning.reads import collect_preconditions, record_etag
+from reconciler.planning.preconditions import collect_preconditions, record_etag
 from reconciler.planning.saved import (
     SavedPlan,
     dump_plan_file,
@@ -27,13 +27,13 @@ from reconciler.planning.saved import (
     stale_preconditions,
 )
 from reconciler.planning.saved import policy_from_plan as policy_in
-from reconciler.render import as_json
+from reconciler.render import plan_json
 
 DATA, PARAMETER = EDITS["data"], EDITS["parameter"]
 
 
 def saved(plan: Plan, **asked: Any) -> SavedPlan:
-    body = json.loads(json.dumps(as_json.plan_body(plan, replace(policy_of(small()), **asked))))
+    body = json.loads(json.dumps(plan_json.plan_body(plan, replace(policy_of(small()), **asked))))
     envelope = {
         "commit": "c",
         "dirty": False,

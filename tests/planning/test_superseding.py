@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from planning.test_plan import EDITS
 from planning.world import SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
-from reconciler.controller.restraint import allowed_decisions
+from reconciler.controller.policy import allowed_decisions
 from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, Address, Op, RunReport, RunStatus
 from reconciler.planning.saved import SavedPlan, restrict_to_saved_plan
-from reconciler.render import as_json, text
-from reconciler.render.phrases import action_sentence
+from reconciler.render import plan_json, text
+from reconciler.render.sentences import action_sentence
 
 NEXT = Address("job", "next")
 CANCEL = "on_supersede: cancel\n"
@@ -200,7 +200,7 @@ def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supe
 
 def test_a_saved_plan_holds_though_the_run_that_it_would_cancel_has_ended_since(world):
     plan = world.plan(TWO)
-    body = json.loads(json.dumps(as_json.plan_body(plan, policy_of(TWO))))
+    body = json.loads(json.dumps(plan_json.plan_body(plan, policy_of(TWO))))
     old = world.latest().id
     now = world.plan(TWO, seen={old: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
     kept = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), now, world.live())

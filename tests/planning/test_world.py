@@ -5,7 +5,7 @@ from __future__ import annotations
 from planning.world import World, small, tree_of
 from workspaces import git, write
 
-from reconciler.git.listing import load_tree
+from reconciler.git.lazy_tree import load_tree
 from reconciler.git.repository import open_repository
 
 

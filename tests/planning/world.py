@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from workspaces import SMALL
 
+from reconciler.config import config
 from reconciler.diagnostics import Diagnostic, has_errors
-from reconciler.format import config
 from reconciler.format.assets import AssetSet, kind_of, load_assets
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import (
@@ -31,12 +31,13 @@ from reconciler.model import (
     State,
     Tree,
     TreeEntry,
+    lookup_under_former_names,
 )
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.planning.moved import lookup_under_former_names, make_tombstone, rename_record
+from reconciler.planning.moved import make_tombstone, rename_record
+from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.planning.proposal import run_plan_pipeline
 from reconciler.planning.protection import protecting_glob
 
 LINEAGE = "1" * 32

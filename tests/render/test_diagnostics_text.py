@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.bundle import bundle_schema
+from reconciler.format.schema_bundle import bundle_schema
 from reconciler.format.schema_files import load_schemas, schema_id
-from reconciler.render import as_json
+from reconciler.render import plan_json
 from reconciler.render.text import format_diagnostics
 
 
@@ -126,9 +126,9 @@ def test_the_json_of_a_validation_is_what_its_schema_says():
         Diagnostic("files-wrong", "m", severity=Severity.NOTE),
     ]
     validator = Draft202012Validator(schema)
-    document = as_json.diagnostics_to_json(found, 2)
+    document = plan_json.diagnostics_to_json(found, 2)
     assert list(validator.iter_errors(document)) == []
-    assert validator.is_valid(as_json.diagnostics_to_json([], 0))
+    assert validator.is_valid(plan_json.diagnostics_to_json([], 0))
     assert not validator.is_valid({"files": 1})
     for field in ("path", "code", "severity"):
         broken = {**document["diagnostics"][0], field: None}

@@ -7,11 +7,11 @@ from planning.test_plan import EDITS
 from planning.world import World, edited, policy_of, small, without
 
 from reconciler.model import Plan
-from reconciler.render import as_json, markdown
+from reconciler.render import markdown, plan_json
 
 
 def written(plan: Plan, *, folded: bool = False) -> str:
-    return markdown.plan_to_markdown(plan, as_json.plan_body(plan, policy_of(small())), folded=folded)
+    return markdown.plan_to_markdown(plan, plan_json.plan_body(plan, policy_of(small())), folded=folded)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 from jsonschema import Draft202012Validator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.render.pages import load_pages
+from reconciler.render.explain_pages import load_pages
 from reconciler.render.sarif import diagnostics_to_sarif
 
 FOUND = [

@@ -21,8 +21,8 @@ from reconciler.model import (
     RunStatus,
     SourceRevision,
 )
-from reconciler.render import as_json, text
-from reconciler.render.phrases import OP_SIGNS, action_sentence
+from reconciler.render import plan_json, text
+from reconciler.render.sentences import OP_SIGNS, action_sentence
 
 JOB, MODEL, DATA = Address("job", "train"), Address("model", "iris"), Address("data", "iris")
 RUN = Run("train-0000abcd", JOB, "0000abcd" * 5, "f", 1, "local", RunStatus.COMPLETED)
@@ -150,7 +150,7 @@ def test_nested_values_are_an_outline():
 
 def test_a_plan_as_json_says_the_same_for_programs():
     whole = planned(*ACTIONS, pending=PENDING, notes=("note",))
-    found = json.loads(as_json.dump_json(as_json.plan_body(whole, POLICY)))
+    found = json.loads(plan_json.dump_json(plan_json.plan_body(whole, POLICY)))
     assert [each["sentence"] for each in found["actions"]] == [action_sentence(each) for each in ACTIONS]
     assert [each["action"] for each in found["actions"]] == [str(each.op) for each in ACTIONS]
     (change,) = found["actions"][12]["changes"]
@@ -172,7 +172,7 @@ def test_a_plan_as_json_says_the_same_for_programs():
 
 def test_a_saved_plan_reads_as_the_plan_did():
     whole = replace(planned(*ACTIONS, pending=PENDING, notes=("note",)), drift=("an image is gone",))
-    assert text.format_plan_body(as_json.plan_body(whole, POLICY)) == text.format_plan(whole)
+    assert text.format_plan_body(plan_json.plan_body(whole, POLICY)) == text.format_plan(whole)
 
 
 def test_of_a_huge_plan_the_beginning_is_shown_and_the_rest_counted():
@@ -181,12 +181,12 @@ def test_of_a_huge_plan_the_beginning_is_shown_and_the_rest_counted():
     assert lines[0] == "Plan: 10000 changes."
     assert len(lines) == text.MAX_SHOWN_ACTIONS + 3
     assert lines[-1] == f"  and {10_000 - text.MAX_SHOWN_ACTIONS} more; --format json has them all"
-    assert text.format_plan_body(as_json.plan_body(whole, POLICY)).splitlines() == lines
+    assert text.format_plan_body(plan_json.plan_body(whole, POLICY)).splitlines() == lines
 
 
 def test_diagnostics_as_json_have_their_place_or_none():
     found = [Diagnostic("a", "m", Span("f", 2, 3), "h"), Diagnostic("b", "n", severity=Severity.WARNING)]
-    first, second = as_json.diagnostics_to_json(found, 5)["diagnostics"]
+    first, second = plan_json.diagnostics_to_json(found, 5)["diagnostics"]
     assert (first["path"], first["line"], first["column"], first["hint"]) == ("f", 2, 3, "h")
     assert (second["path"], second["severity"]) == (None, "warning")
 
@@ -194,12 +194,12 @@ def test_diagnostics_as_json_have_their_place_or_none():
 def test_what_is_live_and_what_is_declared_is_shown_without_its_secrets():
     spec = {"environment_variables": {"DB_PASSWORD": "hunter2", "LOG": "all"}}
     for shown in (
-        as_json.record_to_json(Record(JOB, spec, "f", "m", 1)),
-        as_json.asset_to_json(Asset(JOB, spec, "j.yml"), "j.yml"),
+        plan_json.record_to_json(Record(JOB, spec, "f", "m", 1)),
+        plan_json.asset_to_json(Asset(JOB, spec, "j.yml"), "j.yml"),
     ):
         assert shown["spec"] == {"environment_variables": {"DB_PASSWORD": "(secret)", "LOG": "all"}}
     store = Asset(Address("datastore", "s"), {"credentials": {"account_key": "hunter2", "user": "hunter2"}}, "s.yml")
-    assert "hunter2" not in repr(as_json.asset_to_json(store, "s.yml"))
+    assert "hunter2" not in repr(plan_json.asset_to_json(store, "s.yml"))
 
 
 def test_a_model_that_a_run_makes_anew_says_what_else_differs():
@@ -211,11 +211,11 @@ def test_a_model_that_a_run_makes_anew_says_what_else_differs():
 
 
 def test_a_record_and_a_run_as_json_leave_out_what_is_empty():
-    assert as_json.record_to_json(RECORD) == {
+    assert plan_json.record_to_json(RECORD) == {
         "address": "data/iris",
         "version": "1",
         "archived": False,
         "fingerprint": "f",
     }
-    shown = as_json.run_to_json(RUN)
+    shown = plan_json.run_to_json(RUN)
     assert shown == {"run": RUN.id, "job": "job/train", "status": "completed", "attempt": 1, "backend": "local"}

@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from reconciler.runner.ship import build_zipapp
+from reconciler.runner.zipapp import build_zipapp
 
 REGULAR, EXECUTABLE, SYMLINK = 0o100644, 0o100755, 0o120000
 SCRIPTS = Path(__file__).with_name("scripts")

@@ -8,14 +8,14 @@ import sys
 import zipfile
 from pathlib import Path
 
-from reconciler.runner import ship
-from reconciler.runner.ship import build_zipapp
+from reconciler.runner import zipapp
+from reconciler.runner.zipapp import build_zipapp
 
-_PACKAGE = Path(ship.__file__).parent
+_PACKAGE = Path(zipapp.__file__).parent
 
 
 def test_the_same_files_give_the_same_bytes() -> None:
-    elsewhere = "import sys, reconciler.runner.ship as s; sys.stdout.buffer.write(s.build_zipapp())"
+    elsewhere = "import sys, reconciler.runner.zipapp as s; sys.stdout.buffer.write(s.build_zipapp())"
     other = subprocess.run([sys.executable, "-c", elsewhere], capture_output=True, check=True, cwd=_PACKAGE.parents[1])
     assert other.stdout == build_zipapp()
 

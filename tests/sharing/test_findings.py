@@ -8,7 +8,7 @@ import shutil
 import pytest
 from workspaces import APPLY, commit, edit, git
 
-from reconciler.workbench import findings
+from reconciler.project import shared_index
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ INDEX = "refs/mlgit/small/default/index/"
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch):
     """Have small workspaces share what they find out, too."""
-    monkeypatch.setattr(findings, "_MIN_ASSETS_TO_SHARE", 1)
+    monkeypatch.setattr(shared_index, "_MIN_ASSETS_TO_SHARE", 1)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_plan_from_what_is_shared_is_the_plan_of_everything(done, mlgit, read,
     git(done.first, "push", "--quiet", "origin", "HEAD:main")
     part = body(mlgit, done.clone("second", "--branch", "main"))
     read.clear()
-    monkeypatch.setattr(findings.portable, "load", lambda _: None)
+    monkeypatch.setattr(shared_index.portable, "load", lambda _: None)
     whole = body(mlgit, done.clone("third", "--branch", "main"))
     assert part == whole
     assert len(read) > 1
@@ -72,12 +72,12 @@ def test_nothing_is_read_in_a_fresh_clone_where_nothing_changed(done, mlgit, rea
 def test_there_is_one_of_it_and_it_is_renewed_only_once_much_has_changed(done, mlgit, monkeypatch):
     before = published(done)
     assert len(before) == 1
-    monkeypatch.setattr(findings, "_MAX_CHANGED_SHARE", 9.0)
+    monkeypatch.setattr(shared_index, "_MAX_CHANGED_SHARE", 9.0)
     edit(done.first, "data/numbers.csv", "1\n", "7\n")
     commit(done.first)
     assert mlgit(*APPLY, cwd=done.first).code == 0
     assert published(done) == before
-    monkeypatch.setattr(findings, "_MAX_CHANGED_SHARE", 0.02)
+    monkeypatch.setattr(shared_index, "_MAX_CHANGED_SHARE", 0.02)
     edit(done.first, "data/numbers.csv", "7\n", "8\n")
     commit(done.first)
     assert mlgit(*APPLY, cwd=done.first).code == 0

@@ -14,12 +14,12 @@ from workspaces import APPLY, commit, git
 
 from reconciler.git import refs, trees
 from reconciler.git.repository import open_repository
-from reconciler.live import layout
 from reconciler.model import Address
+from reconciler.state import paths
 
 pytestmark = pytest.mark.slow
 LIVE = "refs/mlgit/small/default/live"
-NUMBERS = layout.current_record_path(Address("data", "numbers"))
+NUMBERS = paths.current_record_path(Address("data", "numbers"))
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_state_of_another_workspace_is_never_taken_for_ones_own(applied, mlg
 
 
 def test_the_state_of_a_newer_mlgit_is_left_alone(applied, mlgit, golden):
-    put(applied, layout.META_PATH, json.dumps({"format": 99, "lineage": "1" * 32}).encode())
+    put(applied, paths.META_PATH, json.dumps({"format": 99, "lineage": "1" * 32}).encode())
     before = applied.live()
     for command in (("plan",), APPLY, ("state", "migrate")):
         ended = mlgit(*command, cwd=applied.first)
@@ -156,7 +156,7 @@ def test_meta_data_that_never_was_good_are_written_anew(applied, mlgit):
     git(applied.origin, "update-ref", "-d", LIVE)
     root = git(applied.first, "commit-tree", "-m", "x", git(applied.first, "mktree", "--missing"))
     git(applied.first, "push", "--quiet", "origin", f"{root}:{LIVE}")
-    put(applied, layout.META_PATH, b"no")
+    put(applied, paths.META_PATH, b"no")
     assert "[state-corrupt]" in mlgit("plan", cwd=applied.first).err
     assert mlgit("state", "repair", "--auto-approve", cwd=applied.first).code == 0
     assert mlgit("plan", cwd=applied.first).out.startswith("Plan: 2 changes")

@@ -8,20 +8,20 @@ from contextlib import closing
 import pytest
 from workspaces import commit, edit, git
 
-from reconciler.workbench import narrowed
+from reconciler.project import incremental
 
 
 @pytest.fixture
 def planned(monkeypatch) -> list[str]:
     """Note each time that a plan is made for real."""
     found: list[str] = []
-    real = narrowed.plan_incrementally
+    real = incremental.plan_incrementally
 
     def plan(*arguments):
         found.append("planned")
         return real(*arguments)
 
-    monkeypatch.setattr(narrowed, "plan_incrementally", plan)
+    monkeypatch.setattr(incremental, "plan_incrementally", plan)
     return found
 
 

@@ -9,9 +9,9 @@ import pytest
 from workspaces import SMALL, write
 
 from reconciler.source.disk import DiskFiles, expand_paths
-from reconciler.source.memo import ValidationCache
-from reconciler.source.outline import dump_summary, load_summary, summarise_file
+from reconciler.source.file_summary import dump_summary, load_summary, summarise_file
 from reconciler.source.validation import check_files
+from reconciler.source.validation_cache import ValidationCache
 
 
 @pytest.fixture

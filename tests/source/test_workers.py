@@ -12,7 +12,7 @@ import pytest
 
 # Reads again and again while signals are kept for later, once breaking off in the middle.
 _KEEPING = """
-from reconciler.applying.ending import GracefulShutdown
+from reconciler.engine.signals import GracefulShutdown
 from reconciler.source.workers import fork_pool
 
 def begin():

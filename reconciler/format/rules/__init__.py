@@ -6,31 +6,31 @@ stricter than azure-ai-ml, and why, is told in docs/format.md.
 
 from __future__ import annotations
 
+from reconciler.format.rule_context import Rule
 from reconciler.format.rules import (
     bindings,
     commands,
+    datastores,
     distributions,
     endpoints,
     environments,
-    flows,
-    hooks,
     inputs,
-    machines,
-    mentions,
+    instance_counts,
+    io_names,
     names,
     paths,
+    pipeline_hooks,
     pipelines,
-    ports,
+    reference_syntax,
     schedules,
     secrets,
     spark,
-    stores,
+    type_flow,
 )
 from reconciler.format.rules.graph import PipelineCheck, pipeline_rule
-from reconciler.format.subject import Rule
 
 _EXECUTABLE_RULES: tuple[Rule, ...] = (
-    *mentions.RULES,
+    *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *distributions.RULES,
@@ -40,33 +40,33 @@ _PIPELINE_CHECKS: tuple[PipelineCheck, ...] = (
     *pipelines.STRUCTURE_CHECKS,
     *bindings.CHECKS,
     *inputs.CHECKS,
-    *flows.CHECKS,
+    *type_flow.CHECKS,
     *spark.NODE_CHECKS,
 )
 
 COMPONENT_RULES: tuple[Rule, ...] = (
     *names.ASSET_RULES,
-    *ports.COMPONENT_RULES,
+    *io_names.COMPONENT_RULES,
     *_EXECUTABLE_RULES,
     *commands.COMPONENT_RULES,
     pipeline_rule(*_PIPELINE_CHECKS),
 )
 JOB_RULES: tuple[Rule, ...] = (
-    *ports.JOB_RULES,
+    *io_names.JOB_RULES,
     *_EXECUTABLE_RULES,
     *commands.JOB_RULES,
     pipeline_rule(*_PIPELINE_CHECKS, *pipelines.COMPUTE_CHECKS),
-    *hooks.RULES,
+    *pipeline_hooks.RULES,
     *spark.JOB_RULES,
 )
 SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_EXECUTABLE_RULES, *commands.JOB_RULES)
 DEPLOYMENT_RULES: tuple[Rule, ...] = (
     *names.ENDPOINT_RULES,
-    *mentions.RULES,
+    *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *endpoints.DEPLOYMENT_RULES,
-    *machines.RULES,
+    *instance_counts.RULES,
     *secrets.RULES,
 )
 ENDPOINT_RULES: tuple[Rule, ...] = (*names.ENDPOINT_RULES, *endpoints.ENDPOINT_RULES, *secrets.RULES)
@@ -78,8 +78,8 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
 )
 DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *secrets.RULES)
 MODEL_RULES: tuple[Rule, ...] = DATA_RULES
-COMPUTE_RULES: tuple[Rule, ...] = (*names.COMPUTE_RULES, *machines.RULES, *schedules.RULES, *secrets.RULES)
-DATASTORE_RULES: tuple[Rule, ...] = (*names.CONTAINER_RULES, *stores.RULES, *secrets.RULES)
+COMPUTE_RULES: tuple[Rule, ...] = (*names.COMPUTE_RULES, *instance_counts.RULES, *schedules.RULES, *secrets.RULES)
+DATASTORE_RULES: tuple[Rule, ...] = (*names.CONTAINER_RULES, *datastores.RULES, *secrets.RULES)
 WORKSPACE_RULES: tuple[Rule, ...] = (*names.WORKSPACE_RULES, *secrets.RULES)
 FEATURESTORE_RULES: tuple[Rule, ...] = WORKSPACE_RULES
 CONNECTION_RULES: tuple[Rule, ...] = WORKSPACE_RULES
@@ -88,7 +88,7 @@ FEATURESET_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.EXECUTABLE_RULE
 FEATURESTORE_ENTITY_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *secrets.RULES)
 DATA_IMPORT_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *secrets.RULES)
 MODEL_PACKAGE_RULES: tuple[Rule, ...] = (
-    *mentions.RULES,
+    *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *secrets.RULES,

@@ -19,7 +19,7 @@ from reconciler.format.rules.expressions import (
     parse_expressions,
 )
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
-from reconciler.format.rules.parts import Pointer, SpecNode, as_mapping, iter_strings
+from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, iter_strings
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 

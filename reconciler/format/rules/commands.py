@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import ComponentInterface, component_interface
 from reconciler.format.rules.expressions import (
     Expression,
@@ -19,8 +20,7 @@ from reconciler.format.rules.expressions import (
     malformed_expression_diagnostic,
     parse_expressions,
 )
-from reconciler.format.rules.parts import Pointer, SpecNode, as_mapping, executable_nodes
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, executable_nodes
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json, Spec
 

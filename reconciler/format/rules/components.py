@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from reconciler.diagnostics import has_errors
 from reconciler.format.document import Document
-from reconciler.format.rules.parts import SpecNode, as_mapping, executable_nodes
-from reconciler.format.subject import RuleContext
+from reconciler.format.rule_context import RuleContext
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, executable_nodes
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Json
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import as_integer, as_mapping, executable_nodes
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import as_integer, as_mapping, executable_nodes
 
 _DISTRIBUTION = "distribution"
 _MAX_PORT = 65535  # the highest there is; 0 lets Ray choose

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.rules.parts import SpecNode, as_integer, as_lower_text, as_mapping
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import SpecNode, as_integer, as_lower_text, as_mapping
 
 _FULL_TRAFFIC = 100
 _MAX_MIRRORED = 50

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.rules.parts import SpecNode, executable_nodes_and_tasks
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import SpecNode, executable_nodes_and_tasks
 
 
 def _check_environment(subject: RuleContext, part: SpecNode) -> Iterator[Diagnostic]:

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.pointers import join_pointer
-from reconciler.format.rules.parts import Pointer
-from reconciler.format.rules.spots import offset_of, span_at
-from reconciler.format.subject import RuleContext
+from reconciler.format.rule_context import RuleContext
+from reconciler.format.rules.spans import offset_of, span_at
+from reconciler.format.rules.spec_nodes import Pointer
 
 _OPEN, _CLOSE = "${{", "}}"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import ComponentInterface, component_interface, node_interfaces
-from reconciler.format.rules.parts import SpecNode, as_mapping
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping
 from reconciler.model import Json
 
 _PIPELINE_TYPE = "pipeline"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.rules.parts import has_placeholder
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import has_placeholder
 
 _RESERVED_PREFIXES = ("azureml-", "microsoft")
 _DATE_VERSION = re.compile(r"\d{4}-\d\d?-\d\d?(?:[Tt ].*)?")

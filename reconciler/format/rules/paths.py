@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.pointers import join_pointer
+from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import parse_local_path
-from reconciler.format.rules.parts import Pointer, SpecNode, as_lower_text, executable_nodes, has_placeholder
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_lower_text, executable_nodes, has_placeholder
 from reconciler.model import Json
 
 _FILE_PREFIX = "file:"

@@ -14,7 +14,7 @@ from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.components import ComponentInterface, node_interfaces
 from reconciler.format.rules.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
-from reconciler.format.rules.parts import SpecNode, as_mapping, iter_strings
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, iter_strings
 
 _NODE_NAME = re.compile(r"[a-z_][a-z\d_]*")
 _CONTROL_FLOW_TYPES = frozenset({"if_else", "do_while", "parallel_for"})

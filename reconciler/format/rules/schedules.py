@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.rules.parts import SpecNode, as_integer, as_lower_text, as_mapping, has_placeholder
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import SpecNode, as_integer, as_lower_text, as_mapping, has_placeholder
 from reconciler.format.rules.zones import LOWERCASE_TIME_ZONES, TIME_ZONE_NAMES
-from reconciler.format.subject import Rule, RuleContext
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.pointers import join_pointer
-from reconciler.format.rules.parts import Pointer, executable_nodes, has_placeholder, iter_strings
-from reconciler.format.rules.spots import span_at
-from reconciler.format.secrecy import ENVIRONMENT_VARIABLES_FIELD, SECRET_CONTAINER_FIELDS, is_secret_at, is_secret_name
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.spans import span_at
+from reconciler.format.rules.spec_nodes import Pointer, executable_nodes, has_placeholder, iter_strings
+from reconciler.secrets.fields import ENVIRONMENT_VARIABLES_FIELD, SECRET_CONTAINER_FIELDS, is_secret_at, is_secret_name
 
 _CONNECTION_SECRET_FIELDS = ("api_key", "client_secret", "password", "sas_token", "account_key", "key")
 _EXAMPLE_VALUE = re.compile(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
-from reconciler.format.rules.parts import SpecNode, as_integer, as_lower_text, as_mapping
-from reconciler.format.subject import Rule, RuleContext
+from reconciler.format.rules.spec_nodes import SpecNode, as_integer, as_lower_text, as_mapping
 from reconciler.model import Json, Spec
 
 _SPARK_TYPE = "spark"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from reconciler.diagnostics import Severity
-from reconciler.format.rules.parts import as_integer, as_lower_text
+from reconciler.format.rules.spec_nodes import as_integer, as_lower_text
 from reconciler.model import Json, Spec
 
 ASSET_TYPES = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from reconciler.diagnostics import Severity
-from reconciler.format.subject import RuleContext
+from reconciler.format.rule_context import RuleContext
 from reconciler.format.yaml import parse_yaml
 
 

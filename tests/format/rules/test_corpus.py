@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.diagnostics import Severity
 from reconciler.format.kinds import kinds
-from reconciler.format.subject import RuleContext
+from reconciler.format.rule_context import RuleContext
 from reconciler.format.yaml import parse_yaml
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "azureml-examples"

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from reconciler.format.rules import flows
+from reconciler.format.rules import type_flow
 from reconciler.format.rules.graph import pipeline_rule
 from reconciler.format.rules.values import ASSET_TYPES, PRIMITIVE_TYPES, type_mismatch_severity
 
-RULES = [pipeline_rule(*flows.CHECKS)]
+RULES = [pipeline_rule(*type_flow.CHECKS)]
 
 PLAIN = {"string", "number", "integer", "boolean"}
 REFUSED = {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.rules import names, ports
+from reconciler.format.rules import io_names, names
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_a_version_without_a_name_is_refused(found):
 
 def test_inputs_of_components_have_names_that_expressions_can_use(found):
     text = "inputs:\n  my-input: {type: string}\n  group.x: {type: string}\n"
-    assert found(ports.COMPONENT_RULES, text) == ["port-name 2:3"]
-    assert found(ports.JOB_RULES, text) == ["port-name 2:3 warning"]
+    assert found(io_names.COMPONENT_RULES, text) == ["port-name 2:3"]
+    assert found(io_names.JOB_RULES, text) == ["port-name 2:3 warning"]
 
 
 def test_inputs_that_differ_in_case_only_are_refused(found):
     text = "inputs:\n  data: {type: string}\n  Data: {type: string}\noutputs:\n  DATA: {type: uri_file}\n"
-    assert found(ports.COMPONENT_RULES, text) == ["port-twice 3:3"]
+    assert found(io_names.COMPONENT_RULES, text) == ["port-twice 3:3"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.diagnostics import Span
 from reconciler.format.kind import word_set
 from reconciler.format.kinds import kinds
-from reconciler.format.subject import RuleContext
+from reconciler.format.rule_context import RuleContext
 from reconciler.format.yaml import parse_yaml
 
 # Words that rules look for: made of them, documents get far into the rules.

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from reconciler.format.kinds import kinds
-from reconciler.format.subject import RuleContext
+from reconciler.format.rule_context import RuleContext
 from reconciler.format.yaml import parse_yaml
 
 SECONDS = 5  # what takes quadratic time takes minutes

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.rules import mentions, paths
+from reconciler.format.rules import paths, reference_syntax
 
 CODE = {"jobs/src/train.py": "", "jobs/docker/Dockerfile": "", "jobs/conda.yml": "a: b", "jobs/env.yml": "a: b"}
 
@@ -129,7 +129,7 @@ def test_a_table_needs_its_file(found):
     ],
 )
 def test_a_reference_of_a_documented_form_is_no_problem(found, text):
-    assert found(mentions.RULES, text) == []
+    assert found(reference_syntax.RULES, text) == []
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,4 @@ def test_a_reference_of_a_documented_form_is_no_problem(found, text):
     ],
 )
 def test_a_reference_that_can_name_nothing_is_refused(found, text, problem):
-    assert found(mentions.RULES, text) == [problem]
+    assert found(reference_syntax.RULES, text) == [problem]

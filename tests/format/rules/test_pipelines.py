@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.rules import COMPONENT_RULES, JOB_RULES, bindings, flows, inputs, pipelines
+from reconciler.format.rule_context import RuleContext
+from reconciler.format.rules import COMPONENT_RULES, JOB_RULES, bindings, inputs, pipelines, type_flow
 from reconciler.format.rules.components import find_included_files
 from reconciler.format.rules.graph import pipeline_rule
-from reconciler.format.subject import RuleContext
 from reconciler.format.yaml import parse_yaml
 
 STRUCTURE = [pipeline_rule(*pipelines.STRUCTURE_CHECKS)]
 COMPUTE = [pipeline_rule(*pipelines.COMPUTE_CHECKS)]
 BINDINGS = [pipeline_rule(*bindings.CHECKS)]
-INPUTS = [pipeline_rule(*inputs.CHECKS, *flows.CHECKS)]
+INPUTS = [pipeline_rule(*inputs.CHECKS, *type_flow.CHECKS)]
 
 COMPONENT = """\
     name: train

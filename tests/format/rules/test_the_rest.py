@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.rules import endpoints, environments, machines, schedules, secrets, spark, stores
+from reconciler.format.rules import datastores, endpoints, environments, instance_counts, schedules, secrets, spark
 from reconciler.format.rules.graph import pipeline_rule
 
 
@@ -135,14 +135,16 @@ def test_an_environment_has_an_image_or_a_build_context(found, text, problem):
 
 
 def test_the_least_is_not_more_than_the_most(found):
-    assert found(machines.RULES, "min_instances: 5\nmax_instances: 4") == ["instances-order 1:16"]
-    assert found(machines.RULES, "scale_settings: {min_instances: '2', max_instances: '1'}") == ["instances-order 1:33"]
-    assert found(machines.RULES, "min_instances: 0\nmax_instances: 4") == []
+    assert found(instance_counts.RULES, "min_instances: 5\nmax_instances: 4") == ["instances-order 1:16"]
+    assert found(instance_counts.RULES, "scale_settings: {min_instances: '2', max_instances: '1'}") == [
+        "instances-order 1:33"
+    ]
+    assert found(instance_counts.RULES, "min_instances: 0\nmax_instances: 4") == []
 
 
 def test_there_are_no_fewer_than_no_machines(found):
-    assert found(machines.RULES, "min_instances: -1\nmax_instances: 4") == ["instances-negative 1:16"]
-    assert found(machines.RULES, "idle_time_before_scale_down: -1") == ["instances-negative 1:30"]
+    assert found(instance_counts.RULES, "min_instances: -1\nmax_instances: 4") == ["instances-negative 1:16"]
+    assert found(instance_counts.RULES, "idle_time_before_scale_down: -1") == ["instances-negative 1:30"]
 
 
 CONF = "spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 1, spark.executor.memory: 2g"
@@ -182,10 +184,10 @@ def test_a_node_takes_the_settings_of_its_component(found):
 
 
 def test_datastores_speak_known_protocols_with_one_key(found):
-    assert found(stores.RULES, "protocol: ftp") == ["protocol-unknown 1:11"]
-    assert found(stores.RULES, "protocol: WASBS") == []
+    assert found(datastores.RULES, "protocol: ftp") == ["protocol-unknown 1:11"]
+    assert found(datastores.RULES, "protocol: WASBS") == []
     text = "credentials:\n  account_key: a\n  sas_token: b"
-    assert found(stores.RULES, text) == ["credentials-both 3:3"]
+    assert found(datastores.RULES, text) == ["credentials-both 3:3"]
 
 
 KEY = "bGl0dGxlIGZvb2xzIHdobyBwdXQgdGhlaXIga2V5cyBpbnRvIEdpdCwgcmVhbGx5IDEyMyE0NTY3ODkwCg"

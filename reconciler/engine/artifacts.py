@@ -1,0 +1,207 @@
+"""Bytes on their way: from Git blobs and runs' outputs into the store, and from the store to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.backends import FileSpec, Task
+from reconciler.builders import BuiltEnvironment
+from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.providers import Providers
+from reconciler.format.assets import load_assets
+from reconciler.format.include import ANY_FILE
+from reconciler.git import trees
+from reconciler.model import Address, Json, Record, ResolvedAsset, ResolvedReference, Run, State, Tree, parse_address
+from reconciler.planning.content import TrackedContent, tracked_content
+from reconciler.runner.spec import FILE_TYPES
+from reconciler.storage import manifest, walk
+from reconciler.storage.object_store import StoredContent
+
+JobSpec = Mapping[str, Any]
+_DEFAULT_TYPE = "uri_folder"
+# What is wrong with the place where outputs go, or may be over in a moment; anything else is wrong with the outputs.
+_INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
+
+
+def store_asset_contents(world: Providers, live: State, tree: Tree, node: ResolvedAsset) -> dict[str, Json]:
+    """Put what an asset consists of into the store; return, by pointer, where it is there."""
+    found = {each.pointer: _store_git_content(world, tracked_content(tree, each.path)) for each in node.asset.paths}
+    for pointer, reference in node.references.items():
+        if reference.output:
+            found[pointer] = _output_content(world, live, reference)
+    return found
+
+
+def _store_git_content(world: Providers, content: TrackedContent) -> Json:
+    """Put files from their Git blobs, never from the work tree."""
+    raws = trees.read_blobs(world.repository, [entry.oid for _, entry in content.files])
+    files = [(name, entry.mode, raws[entry.oid]) for name, entry in content.files]
+    if content.is_file:
+        name, _, raw = files[0]
+        return _content_to_json(world.store.put_bytes(name, raw), name)
+    return _content_to_json(world.store.put_files(files), "")
+
+
+def _content_to_json(content: StoredContent, name: str) -> Json:
+    found = {"md5": content.md5, "sha256": content.sha256, "size": content.size, "files": content.file_count}
+    return found | ({"name": name} if name else {})
+
+
+def store_run_outputs(world: Providers, run: Run) -> dict[str, Json]:
+    """Put the outputs of a completed run into the store; return, by name, what they are."""
+    folder = world.backend(run.backend).outputs_path(run.id)
+    types = {name: (given or {}).get("type", _DEFAULT_TYPE) for name, given in _output_items(run.spec)}
+    return {
+        name: {**made, **_store_output(world, folder / name, single=types.get(name) in FILE_TYPES)}
+        for name, made in run.outputs.items()
+    }
+
+
+def _store_output(world: Providers, path: Path, *, single: bool) -> Json:
+    """Put one output; of an output that is to be a file, the one file in its folder."""
+    file = _single_file(path) if single else None
+    if file is None:
+        return _content_to_json(world.store.put_path(path), "")
+    name, real = file
+    manifest.check_path(name)
+    return _content_to_json(world.store.put_path(real), name)
+
+
+def _single_file(folder: Path) -> tuple[str, Path] | None:
+    try:
+        found = list(walk.walk_files(folder))
+    except OSError:
+        return None  # storing the folder says in words what is wrong with it
+    return (found[0][0], found[0][2]) if len(found) == 1 else None
+
+
+def is_infrastructure_error(error: UserError) -> bool:
+    """Tell whether outputs could not be stored for a reason that is not theirs, so that it may go better later."""
+    return any(each.code in _INFRASTRUCTURE_CODES for each in error.diagnostics)
+
+
+def _output_content(world: Providers, live: State, reference: ResolvedReference) -> Json:
+    """Return what a path within a run's output is in the store."""
+    run = live.find_run(reference.address, reference.version)
+    made = run.outputs.get(reference.output) if run else None
+    if made is None:
+        raise user_error("output-missing", f"run {reference.version} has no output {reference.output}")
+    if "md5" not in made:
+        message = f"output {reference.output} of run {reference.version} is not in the store yet"
+        raise user_error("output-missing", message, "`mlgit apply` records the run, and with it what it made")
+    if not reference.path:
+        check_content_stored(world, made["md5"])
+        return {key: made[key] for key in ("md5", "sha256", "size", "files", "name") if key in made}
+    return _output_path_content(world, made, reference)
+
+
+def _output_path_content(world: Providers, made: Json, reference: ResolvedReference) -> Json:
+    rows = [(name, Path(stored), mode) for name, stored, mode in _files_to_stage(world, made)]
+    for name, stored, _ in rows:
+        if name == reference.path:
+            return _content_to_json(world.store.put_bytes(name.rpartition("/")[2], stored.read_bytes()), name)
+    prefix = f"{reference.path}/"
+    inside = [(name.removeprefix(prefix), mode, stored) for name, stored, mode in rows if name.startswith(prefix)]
+    if not inside:
+        there = ", ".join(sorted({name.partition("/")[0] for name, _, _ in rows})) or "nothing"
+        message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {there}"
+        raise user_error("output-path-missing", message, "correct the path after /paths/")
+    return _content_to_json(
+        world.store.put_files((name, mode, stored.read_bytes()) for name, mode, stored in inside), ""
+    )
+
+
+def make_task(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
+    world: Providers, live: State, tree: Tree, node: ResolvedAsset, run: Run, build: BuiltEnvironment
+) -> Task:
+    """Put together one run: its files in the store, its inputs and outputs by name, its environment."""
+    spec = node.asset.spec
+    stored = store_asset_contents(world, live, tree, node)
+    inputs = {
+        name: _input_to_json(world, live, tree, node, name, given, stored)
+        for name, given in (spec.get("inputs") or {}).items()
+    }
+    outputs = {name: {"type": (given or {}).get("type", _DEFAULT_TYPE)} for name, given in _output_items(spec)}
+    return Task(
+        run=run,
+        command=spec["command"],
+        code=_files_to_stage(world, stored["/code"]) if "/code" in stored else (),
+        inputs=inputs,
+        outputs=outputs,
+        path_entries=build.path_entries,
+        environment=dict(build.variables),
+        variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
+        timeout=(spec.get("limits") or {}).get("timeout"),
+    )
+
+
+def _output_items(spec: JobSpec) -> list[tuple[str, Any]]:
+    return list((spec.get("outputs") or {}).items())
+
+
+def _input_to_json(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
+    world: Providers, live: State, tree: Tree, node: ResolvedAsset, name: str, given: Any, stored: Mapping[str, Json]
+) -> Json:
+    if not isinstance(given, Mapping):
+        return {"kind": "literal", "value": given}
+    if "path" not in given:
+        return {"kind": "literal", "value": given.get("value")}
+    pointer = f"/inputs/{name}/path"
+    kind, mode = given.get("type", _DEFAULT_TYPE), given.get("mode", "ro_mount")
+    if pointer in stored:
+        content = stored[pointer]
+    elif pointer in node.references:
+        content = _reference_content(world, live, tree, node.references[pointer], name)
+    else:
+        return {"kind": "uri", "value": given["path"]}
+    if isinstance(content, str):
+        return {"kind": "uri", "value": content}
+    found = {
+        "kind": "files",
+        "type": kind,
+        "mode": mode,
+        "files": [list(row) for row in _files_to_stage(world, content)],
+    }
+    return found | ({"single": True} if "name" in content else {})
+
+
+def _reference_content(world: Providers, live: State, tree: Tree, reference: ResolvedReference, name: str) -> Json:
+    """Return where the referenced version is in the store, or the URI that it is."""
+    address: Address = reference.address
+    record = live.find_version(address, reference.version) or live.current.get(address)
+    if record is None:
+        raise user_error("reference-unresolved", f"input {name} needs {reference}, which is not registered")
+    content = record.realised.get("contents", {}).get("/path")
+    if content and not world.store.has_content(content["md5"]):
+        restore_content(world, tree, record)
+    return content or record.spec["path"]
+
+
+def restore_content(world: Providers, tree: Tree, record: Record) -> None:
+    """Put what was declared in Git into a store that has lost it, or never had it."""
+    then = tree.tree_at_commit(record.lineage.get("commit", ""))
+    path = f"{tree.root}{record.source}"
+    if then is None or path not in then.entries:
+        return
+    assets = load_assets(then, [(path, ANY_FILE)]).assets
+    names = (record.address, *map(parse_address, record.formerly))  # what it was called then
+    asset = next((assets[each] for each in names if each in assets), None)
+    for each in asset.paths if asset else ():
+        if then.exists(each.path):
+            _store_git_content(world, tracked_content(then, each.path))
+
+
+def _files_to_stage(world: Providers, content: Json) -> tuple[FileSpec, ...]:
+    """List what is to be staged; raises UserError ``content-missing`` before anything is begun without it."""
+    check_content_stored(world, content["md5"])
+    return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])
+
+
+def check_content_stored(world: Providers, *keys: str) -> None:
+    """Raise UserError ``content-missing`` where the store has not all of some contents."""
+    if missing := world.store.missing_keys(keys):
+        message = f"the content {missing[0]} is not in the store at {world.store.root}, or not all of it"
+        hint = "bring that store back; what a run made is made again by `mlgit job rerun`"
+        raise user_error("content-missing", message, hint)

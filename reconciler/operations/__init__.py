@@ -1,0 +1,1 @@
+"""Operations on the live state beside plan and apply: archive, restore, import."""

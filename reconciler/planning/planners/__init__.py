@@ -1,0 +1,1 @@
+"""Planners: one module for each life cycle of a kind (singleton, versioned, job)."""

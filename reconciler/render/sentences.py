@@ -1,0 +1,143 @@
+"""An action as a sentence: what is done, to what, and because of what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from reconciler.format.kinds import kind_by_name
+from reconciler.model import Action, Op, RunStatus
+from reconciler.render.code_frame import sanitize_line
+from reconciler.render.field_diff import field_changes
+
+OP_SIGNS: Mapping[Op, str] = {
+    Op.RENAME: "~",
+    Op.CREATE: "+",
+    Op.NEW_VERSION: "+",
+    Op.REGISTER: "+",
+    Op.UPDATE: "~",
+    Op.REPLACE: "±",
+    Op.ARCHIVE: "-",
+    Op.DELETE: "-",
+    Op.BUILD: ">",
+    Op.SUBMIT: ">",
+    Op.CANCEL: "-",
+    Op.ADOPT: "=",
+    Op.REPAIR: "~",
+    Op.RECORD: "=",
+}
+
+
+def action_sentence(action: Action) -> str:
+    """Say what an action does and why, in one line."""
+    return sanitize_line(_SENTENCE_FUNCTIONS[action.op](action))
+
+
+def _reason_clause(action: Action) -> str:
+    said = action.reason or _join_field_changes(action)
+    return f" because {said}" if said else ""
+
+
+def _join_field_changes(action: Action) -> str:
+    return ", ".join(map(str, field_changes(action)))
+
+
+def _rename_sentence(action: Action) -> str:
+    return f"{action.address}: rename, was {action.moved_from}"
+
+
+def _create_sentence(action: Action) -> str:
+    said = f", {action.reason}" if action.reason else ""
+    return f"{action.address}: create{said}{_recorded_only_clause(action)}"
+
+
+def _recorded_only_clause(action: Action) -> str:
+    realised = action.resolved is None or kind_by_name(action.address.kind).is_supported(action.resolved.asset.spec)
+    return "" if realised else ", recorded only: nothing here realises it yet"
+
+
+def _update_sentence(action: Action) -> str:
+    said = action.reason or _join_field_changes(action)
+    return f"{action.address.format_with_version(action.version)}: update in place, {said}"
+
+
+def _replace_sentence(action: Action) -> str:
+    return f"{action.address}: replace{_reason_clause(action)}"
+
+
+def _new_version_sentence(action: Action) -> str:
+    if action.known_after is not None:
+        return f"{action.address}: new version{_reason_clause(action)}, known after {action.known_after}"
+    if action.record is None:
+        return f"{action.address}: version {action.version}"
+    return f"{action.address}: new version {action.version}{_reason_clause(action)}"
+
+
+def _register_sentence(action: Action) -> str:
+    made = (
+        next((each for each in action.resolved.references.values() if each.output), None) if action.resolved else None
+    )
+    if action.known_after is not None or made is None:
+        return _new_version_sentence(action)
+    new = "new " if action.record else ""
+    others = [str(each) for each in field_changes(action) if each.after != str(made)]  # that it is another run is said
+    said = action.reason or ", ".join(others)
+    because = f" because {said}" if said else ""
+    return f"{action.address}: {new}version {action.version} from run {made.version}{because}"
+
+
+def _build_sentence(action: Action) -> str:
+    return f"{action.address}: build {action.reason}"
+
+
+def _submit_sentence(action: Action) -> str:
+    if action.known_after is not None:
+        run = f"{'new' if action.record else 'first'} run of {action.address}"
+        return f"{run}{_reason_clause(action)}, known after {action.known_after}"
+    return f"{'new' if action.record else 'first'} run of {action.address}{_reason_clause(action)}"
+
+
+def _adopt_sentence(action: Action) -> str:
+    if action.run is None:
+        return f"{action.address}: adopt version {action.version}, registered before with this content"
+    return f"{action.address}: adopt run {action.run.id}, which completed with the same inputs; nothing is submitted"
+
+
+def _repair_sentence(action: Action) -> str:
+    return f"{action.address.format_with_version(action.version)}: heal, {action.reason}"
+
+
+def _record_sentence(action: Action) -> str:
+    return f"{action.address}: run {action.version} {_RUN_STATUS_PHRASES[action.run.status] if action.run else 'ended'}"
+
+
+_RUN_STATUS_PHRASES: Mapping[RunStatus, str] = {
+    RunStatus.COMPLETED: "completed",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELED: "was canceled",
+    RunStatus.LOST: "was lost",
+}
+
+
+def _removal_or_cancel_sentence(action: Action) -> str:
+    verb = {Op.CANCEL: "cancel run", Op.ARCHIVE: "archive", Op.DELETE: "delete"}[action.op]
+    what = f" {action.version}" if action.op is Op.CANCEL else ""
+    later = f", known after {action.known_after}" if action.known_after else ""
+    return f"{action.address}: {verb}{what}{_reason_clause(action)}{later}"
+
+
+_SENTENCE_FUNCTIONS: Mapping[Op, Callable[[Action], str]] = {
+    Op.RENAME: _rename_sentence,
+    Op.CREATE: _create_sentence,
+    Op.UPDATE: _update_sentence,
+    Op.REPLACE: _replace_sentence,
+    Op.NEW_VERSION: _new_version_sentence,
+    Op.REGISTER: _register_sentence,
+    Op.BUILD: _build_sentence,
+    Op.SUBMIT: _submit_sentence,
+    Op.ADOPT: _adopt_sentence,
+    Op.REPAIR: _repair_sentence,
+    Op.RECORD: _record_sentence,
+    Op.CANCEL: _removal_or_cancel_sentence,
+    Op.ARCHIVE: _removal_or_cancel_sentence,
+    Op.DELETE: _removal_or_cancel_sentence,
+}

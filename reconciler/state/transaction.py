@@ -1,0 +1,135 @@
+"""What an apply has to write: gathered, and put into the live state in as few commits as safety allows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.model import Action, Address, Record, Run, SourceRevision, State
+from reconciler.state.journal import Journal
+from reconciler.state.lease import HeldLock
+from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
+
+_FLUSH_SECONDS = 5.0  # after which what was done is written down, however much is still to come
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordOverlay(Mapping[Address, Record]):
+    """Current records with those that an apply has made meanwhile; None for what is gone."""
+
+    base: Mapping[Address, Record]
+    overrides: Mapping[Address, Record | None]
+
+    def __getitem__(self, address: Address) -> Record:
+        found = self.overrides[address] if address in self.overrides else self.base[address]
+        if found is None:
+            raise KeyError(address)
+        return found
+
+    def __iter__(self) -> Iterator[Address]:
+        gone = {address for address, record in self.overrides.items() if record is None}
+        return iter(
+            [*(each for each in self.base if each not in gone), *(self.overrides.keys() - gone - self.base.keys())]
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(slots=True)
+class StateTransaction:
+    """The state as this apply knows it, and the writes that have not reached it yet.
+
+    ``base`` is what the plan saw, ``title`` ends each commit's message, ``store`` is the store's id, ``held`` the
+    claim without which nothing can be written, ``since`` the commit of the live state that everything was read from,
+    ``notes`` what the first commit says besides.
+    """
+
+    state_store: StateStore
+    base_state: State
+    source: SourceRevision
+    trailers: str
+    store_id: str
+    held_lock: HeldLock | None = None
+    journal: Journal | None = None
+    expected_commit: str = ""
+    notes: tuple[str, ...] = ()
+    pending_writes: list[WriteBatch] = field(default_factory=list)
+    pending_actions: list[Action] = field(default_factory=list)
+    live: State = field(init=False)
+    _records: dict[Address, Record | None] = field(default_factory=dict)
+    _versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
+    _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _flushed_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.expected_commit = self.expected_commit or self.base_state.commit
+        self.live = replace(
+            self.base_state,
+            current=_RecordOverlay(self.base_state.current, self._records),
+            find_run=lambda address, run: self._runs.get((address, run)) or self.base_state.find_run(address, run),
+            find_version=lambda address, number: (
+                self._versions.get((address, number)) or self.base_state.find_version(address, number)
+            ),
+        )
+
+    def record(self, address: Address) -> Record | None:
+        """Return the current record of an address as this apply has left it."""
+        return self.live.current.get(address)
+
+    def add_writes(self, writes: WriteBatch, action: Action) -> None:
+        """Take note of what an action changes; it is durable after the next flush."""
+        with self._lock:
+            self._update_live(writes)
+            self.pending_writes.append(writes)
+            self.pending_actions.append(action)
+
+    def flush(self) -> tuple[Action, ...]:
+        """Write everything in one commit; return the actions that are durable now."""
+        with self._lock:
+            done, writes = tuple(self.pending_actions), merge_write_batches(self.pending_writes)
+            if writes:
+                self._write(writes, [_format_action(each) for each in done])
+            self.pending_actions, self.pending_writes = [], []
+            return done
+
+    def is_flush_due(self) -> bool:
+        """Tell whether something has waited long enough to be written."""
+        return bool(self.pending_actions) and time.monotonic() - self._flushed_at > _FLUSH_SECONDS
+
+    def write_now(self, writes: WriteBatch, action: Action) -> None:
+        """Write what must be durable before the next external effect, on its own."""
+        with self._lock:
+            self._update_live(writes)
+            if self.journal and self.held_lock:
+                self.journal.append(
+                    {"holder": self.held_lock.lock.holder, "event": "about to", "what": _format_action(action)}
+                )
+            self._write(writes, [f"about to {_format_action(action)}"])
+
+    def _update_live(self, writes: WriteBatch) -> None:
+        self._records |= {each.address: each for each in writes.current}
+        self._records |= dict.fromkeys(writes.removed)
+        self._versions |= {(each.address, each.version): each for each in writes.versions}
+        self._runs |= {(each.address, each.id): each for each in writes.runs}
+
+    def _write(self, writes: WriteBatch, lines: list[str]) -> None:
+        applied = WriteBatch(meta={"applied": self.source.commit, "store": self.store_id})
+        message = self._commit_message(lines)
+        self.expected_commit = self.state_store.write(
+            merge_write_batches([writes, applied]), message, since=self.expected_commit, held=self.held_lock
+        )
+        self._flushed_at = time.monotonic()
+
+    def _commit_message(self, lines: list[str]) -> str:
+        subject = lines[0] if len(lines) == 1 else f"{len(lines)} actions"
+        body = "\n" + "\n".join([*lines, *self.notes]) + "\n" if len(lines) > 1 or self.notes else ""
+        self.notes = ()
+        return f"apply: {subject}\n{body}\n{self.trailers}\n"
+
+
+def _format_action(action: Action) -> str:
+    return f"{action.op} {action.address.format_with_version(action.version)}"

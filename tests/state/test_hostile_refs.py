@@ -1,0 +1,101 @@
+"""Refs that anybody may have pushed: what stands in them is never taken for a command, and never for a value."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from workspaces import git
+
+from reconciler.diagnostics import UserError
+from reconciler.git import history, refs, trees
+from reconciler.model import Address, Record
+from reconciler.state import codec, locks
+from reconciler.state.store import StateStore, WriteBatch
+
+LINEAGE = "1" * 32
+EVIL = "x.json\n\nreset refs/heads/victim\nfrom {}\n\nD y"
+
+
+@pytest.fixture
+def state(small, opened):
+    return StateStore(opened(small), "small", LINEAGE)
+
+
+def branches(state):
+    return git(state.repository.top, "for-each-ref", "--format=%(refname)", "refs/heads").split()
+
+
+def test_a_path_with_commands_in_it_is_a_path(state):
+    path = EVIL.format(state.repository.head())
+    made = refs.commit_files(state.repository, "", {path: b"1", 'a"b\\c': b"2"}, "hostile")
+    assert set(trees.list_files(state.repository, made)) == {path, 'a"b\\c'}
+    without = refs.commit_files(state.repository, made, {path: None}, "gone")
+    assert set(trees.list_files(state.repository, without)) == {'a"b\\c'}
+    assert not [each for each in branches(state) if "victim" in each]
+
+
+@pytest.mark.parametrize("holder", [EVIL, "other", "../live", ""])
+def test_a_claim_that_names_another_holder_than_its_file_is_damaged(holder, state):
+    plain = locks.lock_to_json(locks.Lock("abc", "eve", "there", "now"))
+    raw = json.dumps({**plain, "holder": holder}).encode()
+    commit = refs.commit_files(state.repository, "", {"abc.json": raw}, "hostile")
+    with pytest.raises(UserError, match=r"the claim abc\.json cannot be read"):
+        locks.read_locks(state.repository, commit)
+
+
+def test_an_object_is_asked_for_by_one_line_only(state):
+    with pytest.raises(trees.MissingObjectError):
+        trees.read_blob(state.repository, f"HEAD:a\n{state.repository.head()}")
+    with pytest.raises(trees.MissingObjectError):
+        trees.read_blobs(state.repository, ["HEAD\nHEAD"])
+
+
+def test_a_message_may_have_anything_in_it(state):
+    message = "apply: one\x1e\x1ftwo\n\nthree\x1f"
+    made = refs.commit_files(state.repository, "", {"a": b"1"}, message)
+    (moment,) = history.log_commits(state.repository, made, 5)
+    assert moment.message == message.strip()
+
+
+@pytest.mark.parametrize("field", ["spec", "contents", "version", "seq", "archived"])
+@pytest.mark.parametrize("value", [None, 5, "x", [1], {"a": 1}])
+def test_a_record_whose_fields_are_something_else_is_damaged(field, value):
+    good = json.loads(
+        codec.encode_record(Record(Address("data", "d"), {"type": "uri_file"}, "f", "m", 1, version="1", seq=1))
+    )
+    sorts = {"spec": dict, "contents": dict, "version": str, "seq": int, "archived": bool}
+    if isinstance(value, sorts[field]):
+        return
+    with pytest.raises((ValueError, TypeError, AttributeError, LookupError)):
+        codec.decode_record(json.dumps({**good, field: value}).encode())
+
+
+@pytest.mark.parametrize("wrong", [{"held": 5}, {"held": [1]}, {"applied": 5}, {"format": 1e999}, {"lineage": None}])
+def test_meta_data_of_another_sort_is_damaged(wrong, state):
+    state.write(WriteBatch(current=(Record(Address("data", "d"), {}, "f", "m", 1),)), "first")
+    meta = {"format": 1, "lineage": LINEAGE, "name": "small", **wrong}
+    made = refs.commit_files(state.repository, state.head_commit(), {"meta.json": json.dumps(meta).encode()}, "hostile")
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, state.head_commit()))
+    with pytest.raises(UserError, match="cannot be read"):
+        state.read()
+
+
+def test_whether_a_commit_is_behind_one_that_is_not_here_is_unknown(state):
+    head, nowhere = state.repository.head(), "a" * 40
+    assert state.repository.is_ancestor(head, nowhere) is None
+    assert state.repository.is_ancestor(nowhere, head) is False
+    assert state.repository.is_ancestor(head, head) is True
+
+
+def test_a_write_that_comes_late_leaves_a_rollback_in_force(state):
+    first = Record(Address("data", "d"), {}, "f", "m", 1)
+    head = state.repository.head()
+    since = state.write(WriteBatch(current=(first,), meta={"applied": head}), "apply")
+    held = {"commit": head, "to": "b" * 40, "by": "ada", "at": "now"}
+    state.write(WriteBatch(meta={"applied": "b" * 40, "held": held}), "rollback")
+    late = Record(Address("data", "e"), {}, "f", "m", 1)
+    state.write(WriteBatch(current=(late,), meta={"applied": head}), "late", since=since)
+    live = state.read()
+    assert (live.applied_commit, live.rollback.commit) == ("b" * 40, head)
+    assert late.address in live.current

@@ -1,0 +1,82 @@
+"""The current records as a mapping that reads what is looked up: it must be one that reads everything at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model import Address, Record
+from reconciler.state import paths
+from reconciler.state.snapshot import changed_addresses
+from reconciler.state.store import StateStore, WriteBatch
+
+NAMES = ["plain", "a/b/c", "..", "a.b", "é", "日本 語", ".", "x" * 200, "a%2Fb", "%"]
+
+
+def record(name: str) -> Record:
+    return Record(Address("data", name), {"name": name}, "f", "m", 1, version="1")
+
+
+@pytest.fixture
+def state(small, opened) -> StateStore:
+    found = StateStore(opened(small), "small", "1" * 32)
+    found.write(WriteBatch(current=tuple(record(name) for name in NAMES)), "all")
+    return found
+
+
+def test_a_record_is_found_under_its_address_alone(state):
+    current = state.read().current
+    assert [current[Address("data", name)] for name in NAMES] == [record(name) for name in NAMES]
+    for address in (Address("model", "plain"), Address("data", "plai"), Address("data", ""), Address("", "plain")):
+        assert address not in current
+        assert current.get(address) is None
+
+
+def test_looking_up_counting_and_going_through_all_agree(state):
+    everything = dict(state.read().current.items())
+    one_by_one = state.read().current
+    assert {address: one_by_one[address] for address in one_by_one} == everything
+    assert list(one_by_one) == sorted(everything)
+    assert len(state.read().current) == len(everything) == len(NAMES)
+    assert list(state.read().current.values()) == list(everything.values())
+
+
+def test_after_all_were_read_nothing_else_is_there(state):
+    current = state.read().current
+    assert len(current.values()) == len(NAMES)
+    assert Address("data", "other") not in current
+    assert Address("data", "plain") in current
+
+
+def test_what_was_typed_in_another_encoding_names_no_record(state):
+    assert Address("data", "\udcff") not in state.read().current
+
+
+def test_a_path_tells_its_address_and_only_the_path_of_a_record_does():
+    for name in NAMES:
+        assert paths.current_record_address(paths.current_record_path(Address("data", name))) == Address("data", name)
+    for path in ("current/x.json", "current/aa/data/plain.json", "current/meta.json", "meta.json"):
+        assert paths.current_record_address(path) is None
+
+
+def test_what_is_fetched_together_is_what_is_read_one_by_one(state):
+    current, wanted = state.read().current, [Address("data", name) for name in (*NAMES, "none")]
+    current.prefetch(wanted)
+    assert {each: current[each] for each in wanted if each in current} == dict(state.read().current.items())
+
+
+def test_an_address_is_told_from_every_file_that_is_about_it(state):
+    address = Address("data", "a/b.c")
+    for path in (
+        paths.current_record_path(address),
+        paths.history_record_path(address, "1"),
+        paths.history_record_path(address, "run-1"),
+    ):
+        assert paths.record_address(path) == address
+    assert paths.record_address(paths.META_PATH) is None
+
+
+def test_what_two_states_do_not_have_alike_is_named(state):
+    before = state.repository.tree_of(state.head_commit())
+    state.write(WriteBatch(removed=(Address("data", "plain"),), versions=(record("é"),)), "other")
+    after = state.repository.tree_of(state.head_commit())
+    assert changed_addresses(state.repository, before, after) == {Address("data", "plain"), Address("data", "é")}
