@@ -53,7 +53,7 @@ class Figures:
 
     def shown(self) -> dict[str, float]:
         """Return medians, and the memory where it was measured."""
-        found = {f"{step}_s": round(statistics.median(each), 3) for step, each in self.seconds.items()}
+        found = {f"{step}_s": round(statistics.median(second), 3) for step, second in self.seconds.items()}
         found |= {f"{step}_cpu_s": round(statistics.median(each), 3) for step, each in self.busy.items() if any(each)}
         return found | {f"{step}_mib": round(each, 1) for step, each in self.memory.items() if each}
 
@@ -206,7 +206,7 @@ def forget(folder: Path) -> None:
 
 def tracked(folder: Path) -> list[str]:
     listed = subprocess.run(["git", "ls-files"], cwd=folder, check=True, capture_output=True, text=True)
-    return [each for each in listed.stdout.splitlines() if not each.endswith(("conda.yml", "mlgit.yml"))]
+    return [line for line in listed.stdout.splitlines() if not line.endswith(("conda.yml", "mlgit.yml"))]
 
 
 if __name__ == "__main__":

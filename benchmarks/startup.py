@@ -33,11 +33,15 @@ def main() -> None:
             began = time.perf_counter()
             subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
             times[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(each) for name, each in times.items()}
+    medians = {name: statistics.median(time) for name, time in times.items()}
     base = medians["import click"]
     for name, median in medians.items():
         print(f"{name:24} {median:6.3f} s  {median / base:5.2f} times import click")
-    print(json.dumps({name: {"s": round(each, 3), "ratio": round(each / base, 2)} for name, each in medians.items()}))
+    print(
+        json.dumps(
+            {name: {"s": round(median, 3), "ratio": round(median / base, 2)} for name, median in medians.items()}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class UserError(Exception):
     """Ends a command with exit code 1: carries the diagnostics that say why and what to do."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
-        super().__init__("\n".join(str(each) for each in diagnostics))
+        super().__init__("\n".join(str(diagnostic) for diagnostic in diagnostics))
         self.diagnostics = diagnostics
 
 
@@ -58,4 +58,4 @@ def user_error(code: str, message: str, hint: str = "", span: Span | None = None
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Tell whether any of the diagnostics stops a command."""
-    return any(each.severity is Severity.ERROR for each in diagnostics)
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)

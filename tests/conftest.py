@@ -169,8 +169,8 @@ def opened() -> Iterator[Open]:
         return found[-1]
 
     yield open_one
-    for each in found:
-        each.close()
+    for repository in found:
+        repository.close()
 
 
 @pytest.fixture

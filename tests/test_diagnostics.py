@@ -24,7 +24,7 @@ def test_an_error_of_many_diagnostics_tells_them_all():
 
 def test_places_are_in_the_order_in_which_one_reads():
     spans = [Span("b"), Span("a", 2, 1), Span("a", 1, 9), Span("a", 1, 10)]
-    assert [str(each) for each in sorted(spans)] == ["a:1:9", "a:1:10", "a:2:1", "b:1:1"]
+    assert [str(span) for span in sorted(spans)] == ["a:1:9", "a:1:10", "a:2:1", "b:1:1"]
 
 
 @pytest.mark.parametrize(("severity", "stops"), [("error", True), ("warning", False), ("note", False)])

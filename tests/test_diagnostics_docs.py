@@ -26,7 +26,7 @@ def parameters(node: ast.AST) -> Iterator[tuple[str, int, ast.expr | None]]:
             if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
                 yield from ((node.name, place, default) for _, place, default in parameters(inner))
     if isinstance(node, ast.FunctionDef) and not node.decorator_list:  # a command takes a code from the user
-        names = [each.arg for each in node.args.args if each.arg != "self"]
+        names = [arg.arg for arg in node.args.args if arg.arg != "self"]
         if "code" in names:
             defaults = dict(zip(reversed(names), reversed(node.args.defaults), strict=False))
             yield node.name, names.index("code"), defaults.get("code")
@@ -42,7 +42,7 @@ def given(node: ast.AST) -> Iterator[ast.expr]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in TAKING:
             yield from node.args[TAKING[name] : TAKING[name] + 1]
-            yield from (each.value for each in node.keywords if each.arg == "code")
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "code")
     elif isinstance(node, ast.Tuple) and len(node.elts) == 4:
         message = node.elts[1]
         if isinstance(message, ast.JoinedStr) or (isinstance(message, ast.Constant) and " " in str(message.value)):
@@ -55,7 +55,7 @@ def patterns(code: ast.expr) -> Iterator[str]:
         case ast.Constant(value=str(text)):
             yield re.escape(text)
         case ast.JoinedStr(values=parts):
-            yield "".join(re.escape(each.value) if isinstance(each, ast.Constant) else "[a-z]+" for each in parts)
+            yield "".join(re.escape(node.value) if isinstance(node, ast.Constant) else "[a-z]+" for node in parts)
         case ast.IfExp(body=one, orelse=other):
             yield from (*patterns(one), *patterns(other))
 
@@ -72,7 +72,7 @@ def test_the_scan_finds_each_way_in_which_a_code_is_given():
 
 @pytest.mark.parametrize("code", USED)
 def test_every_code_has_a_page(code):
-    assert [each for each in load_pages() if re.fullmatch(code, each)], f"docs/diagnostics.md has no section ## {code}"
+    assert [page for page in load_pages() if re.fullmatch(code, page)], f"docs/diagnostics.md has no section ## {code}"
 
 
 @pytest.mark.parametrize("page", load_pages().values(), ids=load_pages().keys())

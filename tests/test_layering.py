@@ -171,7 +171,7 @@ def test_the_runner_needs_the_standard_library_alone():
     known = sys.stdlib_module_names | {"reconciler"}
     assert [f"{where} imports {each}" for where, _, each in imported_by("runner") if top(each) not in known] == []
     ours = [each for _, _, each in imported_by("runner") if top(each) == "reconciler"]
-    assert [each for each in ours if not each.startswith("reconciler.runner")] == []
+    assert [our for our in ours if not our.startswith("reconciler.runner")] == []
 
 
 def test_no_import_stands_in_a_function():
@@ -190,14 +190,18 @@ def test_only_the_named_places_load_by_name():
 
 
 def names_a_kind(node: ast.Compare) -> bool:
-    return any(isinstance(each, ast.Constant) and each.value in kinds() for each in (node.left, *node.comparators))
+    return any(
+        isinstance(comparator, ast.Constant) and comparator.value in kinds()
+        for comparator in (node.left, *node.comparators)
+    )
 
 
 def test_nothing_compares_a_kind_with_a_literal():
     found = []
     for name, node in nodes(ast.Compare):
         literal = any(
-            isinstance(each, ast.Constant) and each.value in kinds() for each in (node.left, *node.comparators)
+            isinstance(comparator, ast.Constant) and comparator.value in kinds()
+            for comparator in (node.left, *node.comparators)
         )
         if (
             literal
@@ -227,7 +231,7 @@ def loaded_by(code: str) -> set[str]:
     """Return the modules that are loaded after running code in a process of its own."""
     script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    return {top(each) for each in json.loads(out.splitlines()[-1])}
+    return {top(load) for load in json.loads(out.splitlines()[-1])}
 
 
 def test_help_loads_click_and_nothing_else():

@@ -94,7 +94,9 @@ BackendFactory = Callable[[Mapping[str, Json], Path], Backend]
 
 def backend_names() -> tuple[str, ...]:
     """Name every sort of backend that `load` knows."""
-    return tuple(sorted({*_builtin_backends(), *(each.name for each in entry_points(group=ENTRY_POINT_GROUP))}))
+    return tuple(
+        sorted({*_builtin_backends(), *(entry_point.name for entry_point in entry_points(group=ENTRY_POINT_GROUP))})
+    )
 
 
 def has_backend(name: str) -> bool:
@@ -121,8 +123,8 @@ def load_backend(settings: Mapping[str, Json], store: Path) -> Backend:
 
 def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> dict[str, Backend]:
     """Make every backend that mlgit.yml names, by the names it gives them."""
-    return {name: load_backend(each, store) for name, each in settings.items()}
+    return {name: load_backend(setting, store) for name, setting in settings.items()}
 
 
 def _builtin_backends() -> tuple[str, ...]:
-    return tuple(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))
+    return tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))

@@ -91,7 +91,9 @@ BuilderFactory = Callable[[Path | None], Builder]
 
 def builder_names() -> tuple[str, ...]:
     """Name every builder that `load` knows."""
-    return tuple(sorted({*_builtin_builders(), *(each.name for each in entry_points(group=ENTRY_POINT_GROUP))}))
+    return tuple(
+        sorted({*_builtin_builders(), *(entry_point.name for entry_point in entry_points(group=ENTRY_POINT_GROUP))})
+    )
 
 
 def has_builder(name: str) -> bool:
@@ -134,4 +136,4 @@ def built_environment_to_json(build: BuiltEnvironment) -> dict[str, Any]:
 
 
 def _builtin_builders() -> tuple[str, ...]:
-    return tuple(each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))
+    return tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))

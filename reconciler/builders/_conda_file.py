@@ -101,7 +101,7 @@ def _to_pep440_specifier(version: str, *, exact_means_series: bool) -> str:
     if version in {"", "*"}:
         return ""
     return str(
-        SpecifierSet(",".join(_to_pep440_clause(each.strip(), exact_means_series) for each in version.split(",")))
+        SpecifierSet(",".join(_to_pep440_clause(part.strip(), exact_means_series) for part in version.split(",")))
     )
 
 

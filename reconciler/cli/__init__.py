@@ -114,7 +114,7 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each way to end
     try:
         result = main.main(prog_name="mlgit", standalone_mode=False)
     except UserError as error:
-        return _print_error(*(f"{each}" for each in _user_error_lines(error)), code=1)
+        return _print_error(*(f"{line}" for line in _user_error_lines(error)), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
         return _print_error(*usage, sanitize_text(f"error: {error.format_message()}"), code=1)
@@ -150,11 +150,11 @@ def _is_stdout_closed() -> bool:
 
 def _user_error_lines(error: UserError) -> list[str]:
     lines = []
-    for each in error.diagnostics:
-        where = f"{each.span}: " if each.span else ""
-        lines.append(f"{where}{each.severity}: {each.message} [{each.code}]")
-        lines += [f"  help: {each.hint}"] if each.hint else []
-    return [sanitize_text(each) for each in lines]
+    for diagnostic in error.diagnostics:
+        where = f"{diagnostic.span}: " if diagnostic.span else ""
+        lines.append(f"{where}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
+        lines += [f"  help: {diagnostic.hint}"] if diagnostic.hint else []
+    return [sanitize_text(line) for line in lines]
 
 
 def _print_error(*lines: str, code: int) -> int:

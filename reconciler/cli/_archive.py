@@ -34,7 +34,7 @@ def run_archive_operation(verb: str, given: str, form: str, *, auto_approve: boo
     change = _OPERATIONS[verb](
         ArchiveContext(session.state_store, live, tuple(_declared_asset_sets(session))), address, version
     )
-    said = [f"This would {change.sentence}.", *(f"  {each}" for each in change.notes)]
+    said = [f"This would {change.sentence}.", *(f"  {note}" for note in change.notes)]
     click.echo("\n".join(said), err=form == "json")
     if not auto_approve:
         require_approval("Do this?", verb)

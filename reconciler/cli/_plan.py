@@ -73,7 +73,7 @@ def _run_plan(options: Mapping[str, Any], known: RenderedPlanCache | None, told:
         differing = text.join_some(session.uncommitted_files())
         first = f"Commit the files as they are ({differing}), then apply" if differing else "Apply"
         click.echo(f"\nSaved. {first} exactly this with `mlgit apply {out}`.", err=options["form"] != "text")
-    now = any(each.known_after is None for each in planned.actions)
+    now = any(action.known_after is None for action in planned.actions)
     if known is not None:
         _cache_rendered_plan(
             session,

@@ -29,8 +29,12 @@ def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckRe
         return CheckResult(0, tuple(told)), _no_lines
     found, problems = validate_offline(session)
     below = _workspace_paths(session, paths)
-    checked = [each for each in found.documents.values() if _is_within(each.path, below)]
-    wrong = [each for each in (*told, *problems) if each.span is None or _is_within(each.span.path, below)]
+    checked = [document for document in found.documents.values() if _is_within(document.path, below)]
+    wrong = [
+        diagnostic
+        for diagnostic in (*told, *problems)
+        if diagnostic.span is None or _is_within(diagnostic.span.path, below)
+    ]
     return CheckResult(len(checked), tuple(wrong)), session.read_source_lines
 
 

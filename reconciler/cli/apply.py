@@ -139,9 +139,9 @@ def run_apply(  # noqa: PLR0913 - what is to be done, and who said so
     noted = check_fast_forward(session.workspace.repository, live, session.source, allow_rewind=policy.allow_rewind)
     planned = plan_session(session, desired, live, policy, refresh=True)
     planned = saved.restrict_to_saved_plan(approved, planned, live) if approved else planned
-    among = frozenset(each.key for each in planned.decisions) if approved else None
+    among = frozenset(action.key for action in planned.decisions) if approved else None
     job = ApplyRequest(desired, policy, "", only, among, parallelism)
-    planned = replace(planned, actions=tuple(each for each in planned.actions if job.is_allowed(each)))
+    planned = replace(planned, actions=tuple(action for action in planned.actions if job.is_allowed(action)))
     body = plan_json.plan_body(planned, policy)
     job = replace(job, trailers=commit_trailers(session, approved.digest if approved else saved.plan_body_digest(body)))
     planned = replace(planned, notes=(*planned.notes, *noted, *deferred_notes(planned, session.config, host_name())))
@@ -149,11 +149,11 @@ def run_apply(  # noqa: PLR0913 - what is to be done, and who said so
         told.write_plan(planned, body)
     else:
         Terminal().print_text(session.plan_heading + text.format_plan(planned))
-    running = [each.run for each in planned.blocked if each.run and not each.failed]
+    running = [blocked.run for blocked in planned.blocked if blocked.run and not blocked.failed]
     if not planned.actions and not (wait and running):
         lift_rollback_hold(session.state_store, live, session.source, job.trailers, allow_rewind=policy.allow_rewind)
-        for each in release_stale_locks(session.state_store, session.config.lease):
-            (told.on_note if told else click.echo)(f"Ended the claims of {each}: that apply is no more.")
+        for lock in release_stale_locks(session.state_store, session.config.lease):
+            (told.on_note if told else click.echo)(f"Ended the claims of {lock}: that apply is no more.")
         return int(wait and _has_failed_assets(planned.blocked))
     if planned.decisions and not auto_approve:
         require_approval("Apply this?", "apply", possible=told is None)
@@ -185,7 +185,7 @@ def execute_and_report(
 
 def _has_failed_assets(pending: Sequence[Blocked]) -> bool:
     """Tell whether something that is declared has failed, in an earlier apply too: who waits for all of it is told."""
-    return any(each.failed for each in pending)
+    return any(blocked.failed for blocked in pending)
 
 
 def _interrupt_error(session: Session) -> click.Abort:
@@ -234,7 +234,7 @@ def _format_applied_counts(result: ApplyResult) -> str:
 
 
 def _report_result(result: ApplyResult, told: EventStream | None) -> int:
-    skipped = sum(each.progress is Progress.SKIPPED for each in result.failed)
+    skipped = sum(event.progress is Progress.SKIPPED for event in result.failed)
     failed = len(result.failed) - skipped + len(result.failed_runs)
     if told:
         told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, barred=len(result.locked_out))
@@ -246,6 +246,6 @@ def _report_result(result: ApplyResult, told: EventStream | None) -> int:
         click.echo(sanitize_line(f"  {each.address}: {each.message}"))
     if result.failed:
         click.echo("\nMend what failed, then run `mlgit apply` again: it goes on from here.")
-    elif not failed and any(each.run for each in result.pending):
+    elif not failed and any(blocked.run for blocked in result.pending):
         click.echo("\n`mlgit apply --wait` waits for what is running and registers what it makes.")
     return int(bool(failed or result.locked_out))

@@ -55,11 +55,11 @@ def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> in
     """
     here = Path.cwd()
     top = here if paths else find_workspace_folder(here)
-    found = [_format_file(each) for each in find_asset_files(top, paths or (".",))]
-    changed = [each for each in found if each.is_changed]
-    problems = [problem for each in found for problem in each.diagnostics]
+    found = [_format_file(source_file) for source_file in find_asset_files(top, paths or (".",))]
+    changed = [formatted_file for formatted_file in found if formatted_file.is_changed]
+    problems = [problem for formatted_file in found for problem in formatted_file.diagnostics]
     if not (check or diff):
-        problems += [problem for each in changed for problem in _replace_file(top, each)]
+        problems += [problem for formatted_file in changed for problem in _replace_file(top, formatted_file)]
     if form == "json":
         click.echo(plan_json.dump_json(_result_to_json(found, changed, problems, diff=diff)))
     else:
@@ -70,7 +70,10 @@ def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> in
 def _result_to_json(
     found: Sequence[_FormattedFile], changed: Sequence[_FormattedFile], problems: Sequence[Diagnostic], *, diff: bool
 ) -> Json:
-    listed = [{"path": each.file.path} | ({"diff": _unified_diff(each)} if diff else {}) for each in changed]
+    listed = [
+        {"path": formatted_file.file.path} | ({"diff": _unified_diff(formatted_file)} if diff else {})
+        for formatted_file in changed
+    ]
     return {**plan_json.diagnostics_to_json(problems, len(found)), "changed": listed}
 
 
@@ -82,11 +85,11 @@ def _print_result(
     check: bool,
     diff: bool,
 ) -> None:
-    for each in changed:
+    for formatted_file in changed:
         if diff:
-            click.echo(_unified_diff(each), nl=False)
+            click.echo(_unified_diff(formatted_file), nl=False)
         if check:
-            click.echo(f"would change {each.file.path}")
+            click.echo(f"would change {formatted_file.file.path}")
     if problems:
         click.echo(text.format_diagnostics(problems, _source_line_reader(found)), err=True)
     click.echo(_format_summary(len(found), len(changed), len(problems), wrote=not (check or diff)), err=diff)
@@ -131,7 +134,7 @@ def _replace_file(top: Path, each: _FormattedFile) -> Iterator[Diagnostic]:
 
 
 def _source_line_reader(found: Sequence[_FormattedFile]) -> text.SourceLineReader:
-    by_path = {each.file.path: each.file.raw for each in found}
+    by_path = {formatted_file.file.path: formatted_file.file.raw for formatted_file in found}
     return lambda path: by_path.get(path, b"").decode("utf-8", "replace").splitlines()
 
 

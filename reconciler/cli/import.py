@@ -50,24 +50,28 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     records = (
         _undeclared_records(live, found)
         if everything
-        else [_find_undeclared_record(live, found, each) for each in addresses]
+        else [_find_undeclared_record(live, found, address) for address in addresses]
     )
     drafts, failed = _generate_files(session, records)
-    drafts = [_with_archived_reference_notes(each, live, found) for each in drafts]
-    for each in () if dry_run else drafts:
-        _write_generated_file(session.workspace.folder, each)
+    drafts = [_with_archived_reference_notes(generated_file, live, found) for generated_file in drafts]
+    for draft in () if dry_run else drafts:
+        _write_generated_file(session.workspace.folder, draft)
     if form == "json":
-        click.echo(plan_json.dump_json([_generated_file_to_json(session, each, wrote=not dry_run) for each in drafts]))
+        click.echo(
+            plan_json.dump_json(
+                [_generated_file_to_json(session, generated_file, wrote=not dry_run) for generated_file in drafts]
+            )
+        )
     else:
         click.echo(sanitize_text("\n".join(_report_lines(session, drafts, dry_run=dry_run))))
     if failed:
-        raise UserError(*(problem for each in failed for problem in each.diagnostics))
+        raise UserError(*(problem for user_error in failed for problem in user_error.diagnostics))
     return 0
 
 
 def _undeclared_records(live: State, found: AssetSet) -> list[Record]:
     declared = found.assets.keys() | found.invalid_addresses
-    return [each for address, each in live.current.items() if address not in declared and not each.archived]
+    return [record for address, record in live.current.items() if address not in declared and not record.archived]
 
 
 def _find_undeclared_record(live: State, found: AssetSet, given: str) -> Record:
@@ -125,11 +129,11 @@ def _write_generated_file(folder: Path, draft: GeneratedFile) -> None:
 
 
 def _report_lines(session: Session, drafts: Sequence[GeneratedFile], *, dry_run: bool) -> Iterable[str]:
-    for each in drafts:
-        yield f"{'would write' if dry_run else 'wrote'} {each.path} ({each.address})"
+    for generated_file in drafts:
+        yield f"{'would write' if dry_run else 'wrote'} {generated_file.path} ({generated_file.address})"
         if dry_run:
-            yield from (f"    {line}" if line else "" for line in each.redacted_text.splitlines())
-        yield from (f"  {line}" for line in _follow_up_lines(session, each))
+            yield from (f"    {line}" if line else "" for line in generated_file.redacted_text.splitlines())
+        yield from (f"  {line}" for line in _follow_up_lines(session, generated_file))
     yield (
         f"{text.pluralize(len(drafts), 'file')} {'would be ' if dry_run else ''}written."
         if drafts
@@ -142,8 +146,8 @@ _NOTHING_TO_IMPORT = "Nothing to import: whatever is live is declared."
 
 def _follow_up_lines(session: Session, draft: GeneratedFile) -> Iterable[str]:
     """Say what is left to do until a plan finds no change."""
-    for each in draft.secrets:
-        yield f"{each} is left out: it is a secret, and the live state keeps no value of it"
+    for secret in draft.secrets:
+        yield f"{secret} is left out: it is a secret, and the live state keeps no value of it"
     for content in draft.missing_contents:
         path = session.tree.display_path(content.path)
         what = "is not as it was applied" if content.path_taken else "is not here"
@@ -163,11 +167,11 @@ def _git_checkout_command(session: Session, content: MissingContent) -> str:
 def _generated_file_to_json(session: Session, draft: GeneratedFile, *, wrote: bool) -> Json:
     contents = [
         {
-            "path": each.path,
-            "commit": each.commit or None,
-            "command": _git_checkout_command(session, each) if each.commit else None,
+            "path": missing_content.path,
+            "commit": missing_content.commit or None,
+            "command": _git_checkout_command(session, missing_content) if missing_content.commit else None,
         }
-        for each in draft.missing_contents
+        for missing_content in draft.missing_contents
     ]
     return {
         "address": str(draft.address),

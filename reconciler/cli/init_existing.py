@@ -125,7 +125,7 @@ def _write_new_editor_settings(folder: Path) -> Sequence[str]:
         return [
             f"left {EDITOR_SETTINGS_PATH}, which was there already; `mlgit schema --write-editor-settings .` adds to it"
         ]
-    return [f"wrote {each}" for each in write_editor_settings(folder)]
+    return [f"wrote {setting}" for setting in write_editor_settings(folder)]
 
 
 def _inventory_lines(found: Inventory) -> list[str]:
@@ -173,8 +173,8 @@ def _limit_lines(lines: Sequence[str]) -> list[str]:
 
 
 def _format_diagnostic_counts(found: Inventory) -> str:
-    errors = sum(each.severity is Severity.ERROR for each in found.diagnostics)
-    warnings = sum(each.severity is Severity.WARNING for each in found.diagnostics)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found.diagnostics)
+    warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in found.diagnostics)
     if not errors and not warnings:
         return "Nothing is wrong in the files."
     return f"In the files: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}; `mlgit validate` shows them."

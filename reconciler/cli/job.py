@@ -53,22 +53,19 @@ def list_runs(job: str | None, form: str) -> None:
     """
     session = open_session()
     live = session.read_refreshed_state()
-    jobs = [each for each in live.current if each.kind == _JOB_KIND]
+    jobs = [address for address in live.current if address.kind == _JOB_KIND]
     addresses = [_parse_job_address(jobs, job)] if job else jobs
     runs = [
-        live.find_run(each.address, each.id) or each
+        live.find_run(run.address, run.id) or run
         for address in addresses
-        for each in session.state_store.runs_of(address)
+        for run in session.state_store.runs_of(address)
     ]
     if form == "json":
-        click.echo(plan_json.dump_json([plan_json.run_to_json(each) for each in runs]))
+        click.echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
     elif not runs:
         click.echo("There are no runs yet.")
     else:
-        rows = [
-            (each.id, str(each.status), str(each.attempt), each.submitted_at, _message_first_line(each))
-            for each in runs
-        ]
+        rows = [(run.id, str(run.status), str(run.attempt), run.submitted_at, _message_first_line(run)) for run in runs]
         Terminal().print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
 
 
@@ -279,7 +276,7 @@ def _parse_job_address(known: Collection[Address], job: str) -> Address:
         address = Address(_JOB_KIND, candidate)
         if address in known:
             return address
-    jobs = ", ".join(each.name for each in known if each.kind == _JOB_KIND) or "none"
+    jobs = ", ".join(address.name for address in known if address.kind == _JOB_KIND) or "none"
     raise user_error("job-unknown", f"there is no job or run {job}", f"jobs there are: {jobs}")
 
 

@@ -54,8 +54,8 @@ class EventStream:
 
     def write_plan(self, plan: Plan, body: Json) -> None:
         """Tell a whole plan, and its body."""
-        for each in json_events.plan_events(plan, body):
-            self.write(each)
+        for event in json_events.plan_events(plan, body):
+            self.write(event)
 
     def on_event(self, event: Event) -> None:
         """Tell what happened to an action."""
@@ -87,8 +87,8 @@ def run_with_event_stream(work: Callable[[EventStream], int]) -> int:
         code = work(told)
     except UserError as error:
         code = 1
-        for each in error.diagnostics:
-            told.write_diagnostic(each)
+        for diagnostic in error.diagnostics:
+            told.write_diagnostic(diagnostic)
     except click.ClickException:
         code = 1
         raise

@@ -33,14 +33,14 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
         _print_declared_assets(session, kind, form)
         return
     live = session.read_refreshed_state()
-    shown = [each for each in live.current.values() if (archived or not each.archived)]
-    shown = [each for each in shown if kind is None or each.address.kind == kind]
+    shown = [record for record in live.current.values() if (archived or not record.archived)]
+    shown = [record for record in shown if kind is None or record.address.kind == kind]
     if form == "json":
-        click.echo(plan_json.dump_json([plan_json.record_to_json(each) for each in shown]))
+        click.echo(plan_json.dump_json([plan_json.record_to_json(record) for record in shown]))
     elif not shown:
         click.echo(f"No {kind or 'asset'} is live.")
     else:
-        rows = [(str(each.address), _format_version(each), each.source, each.applied_at) for each in shown]
+        rows = [(str(record.address), _format_version(record), record.source, record.applied_at) for record in shown]
         Terminal().print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
 
 
@@ -52,15 +52,15 @@ def _format_version(record: Record) -> str:
 def _print_declared_assets(session: Session, kind: str | None, form: str) -> None:
     """Show what the files declare; what is wrong in them is for validate to say."""
     found = workspace.read_asset_set(session.tree, session.config).assets
-    assets = [each for address, each in sorted(found.items()) if kind is None or address.kind == kind]
+    assets = [asset for address, asset in sorted(found.items()) if kind is None or address.kind == kind]
     if form == "json":
         click.echo(
             plan_json.dump_json(
-                [plan_json.asset_to_json(each, session.tree.display_path(each.source)) for each in assets]
+                [plan_json.asset_to_json(asset, session.tree.display_path(asset.source)) for asset in assets]
             )
         )
     elif not assets:
         click.echo(f"No {kind or 'asset'} is declared.")
     else:
-        rows = [(str(each.address), each.version, session.tree.display_path(each.source)) for each in assets]
+        rows = [(str(asset.address), asset.version, session.tree.display_path(asset.source)) for asset in assets]
         Terminal().print_table(("ADDRESS", "VERSION", "FILE"), rows)

@@ -74,8 +74,8 @@ class ProgressDisplay:
         shown = every if len(every) <= room else every[: room - 1]
         mark = self._spinner.render(self.console.get_time())
         lines = [
-            Text.assemble("  ", mark if isinstance(mark, Text) else "", " ", _format_activity_line(each))
-            for each in shown
+            Text.assemble("  ", mark if isinstance(mark, Text) else "", " ", _format_activity_line(activity_line))
+            for activity_line in shown
         ]
         if every[len(shown) :]:
             lines.append(Text(f"    and {len(every) - len(shown)} more"))

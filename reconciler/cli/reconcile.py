@@ -104,8 +104,8 @@ class _LogListener:
             return
         said = event.message if event.progress is not Progress.DONE else ""
         _print_log_line(str(event.progress), f"{action_sentence(event.action)}{f': {said}' if said else ''}")
-        for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self.on_diagnostic(each)
+        for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
+            self.on_diagnostic(diagnostic)
 
     def on_note(self, text: str) -> None:
         _print_log_line("note", text)

@@ -92,7 +92,7 @@ def _bundle_schema(name: str) -> Json:
 
 def _schema_names() -> Sequence[str]:
     """Return the kinds, then what else has a schema: those in the folder itself that name what they are of."""
-    own = (PurePosixPath(each).name.removesuffix(".schema.json") for each in load_schemas())
+    own = (PurePosixPath(schema).name.removesuffix(".schema.json") for schema in load_schemas())
     others = (each for each in own if each not in kinds() and "type" in load_schemas().get(schema_id(each), {}))
     return (*kinds(), *others)
 
@@ -106,7 +106,7 @@ def _schema_descriptions() -> list[Json]:
 
 def _schema_list_lines() -> list[str]:
     width = max(map(len, _schema_names()))
-    return [f"{each['name']:{width}}  {each['description']}" for each in _schema_descriptions()]
+    return [f"{description['name']:{width}}  {description['description']}" for description in _schema_descriptions()]
 
 
 def _any_asset_schema() -> Json:
@@ -136,7 +136,7 @@ def _case_insensitive_pattern(names: str) -> str:
 
 def _schema_associations(folder: Path) -> Json:
     """Return which files have which schema: the folders that hold assets and those that usually do."""
-    found = [PurePosixPath(each.path) for each in find_asset_files(folder, ["."]) if each.kind]
+    found = [PurePosixPath(source_file.path) for source_file in find_asset_files(folder, ["."]) if source_file.kind]
     tops = sorted({*_USUAL_FOLDERS, *(each.parts[0] for each in found if len(each.parts) > 1)})
     single = sorted({"workspace.yml", *(each.name for each in found if len(each.parts) == 1)})
     globs = [f"{top}/**/*.{suffix}" for top in tops for suffix in ("yml", "yaml")]

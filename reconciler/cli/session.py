@@ -53,12 +53,12 @@ def _print_note(said: str) -> None:
 
 def _report_diagnostics(tree: Tree, problems: Sequence[Diagnostic]) -> None:
     told = click.get_current_context().meta.get(DIAGNOSTICS_HANDLER_KEY)
-    errors = [each for each in problems if each.severity is Severity.ERROR]
-    of_files = any(each.span for each in errors)
-    shown = problems if of_files else [each for each in problems if each not in errors]
+    errors = [diagnostic for diagnostic in problems if diagnostic.severity is Severity.ERROR]
+    of_files = any(diagnostic.span for diagnostic in errors)
+    shown = problems if of_files else [diagnostic for diagnostic in problems if diagnostic not in errors]
     if told:
-        for each in shown:
-            told(each)
+        for diagnostic in shown:
+            told(diagnostic)
     elif shown:
         said = text.format_diagnostics(shown, lambda path: read_tree_lines(tree, path))
         click.get_current_context().meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(said)
@@ -75,7 +75,7 @@ def parse_live_address(given: str, live: State) -> Address:
     address = Address(kind, name.partition("@")[0])
     if slash and address in live.current:
         return address
-    shown = sum(not each.archived for each in live.current.values())
+    shown = sum(not record.archived for record in live.current.values())
     there = f"`mlgit list` shows the {text.pluralize(shown, 'asset')} there are; an address is KIND/NAME"
-    hint = did_you_mean(given, [str(each) for each in live.current]) or there
+    hint = did_you_mean(given, [str(address) for address in live.current]) or there
     raise user_error("address-unknown", f"{given} is not live", hint)

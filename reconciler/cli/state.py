@@ -71,7 +71,7 @@ def repair(*, auto_approve: bool) -> None:
     if not found:
         click.echo("Every record of the live state can be read.")
         return
-    click.echo(sanitize_text("\n".join(f"  {each.display_name}: {_describe_repair(each)}" for each in found)))
+    click.echo(sanitize_text("\n".join(f"  {damage.display_name}: {_describe_repair(damage)}" for damage in found)))
     if not auto_approve:
         require_approval("Repair the live state like this?", "state repair")
     commit = mending.repair_state(session.state_store, found, user_name())

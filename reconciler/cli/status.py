@@ -86,18 +86,18 @@ class _StatusSnapshot:
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """The table of what is live."""
-        return [_table_row(self.live, each) for each in self.live.current.values()]
+        return [_table_row(self.live, record) for record in self.live.current.values()]
 
     @property
     def lines(self) -> list[str]:
         """What stands below the table: how much there is, who went back, what waits or failed."""
         applied = f"from commit {self.live.applied_commit[:10]}" if self.live.applied_commit else ""
-        live = sum(not each.archived for each in self.live.current.values())
+        live = sum(not record.archived for record in self.live.current.values())
         count = f"{text.pluralize(live, 'asset')} live {applied}".rstrip() + "."
-        waits = [f"  {each.address}: {each.message}" for each in self.pending if not each.failed]
-        failed = [f"  {each.address}: {each.message}" for each in self.pending if each.failed]
-        lines = ["", count, *(each + "." for each in rollback_hold_lines(self.live.rollback))]
-        ended = [f"  {_format_ended_run(each, self.next_actions)}" for each in self.unrecorded_actions]
+        waits = [f"  {blocked.address}: {blocked.message}" for blocked in self.pending if not blocked.failed]
+        failed = [f"  {blocked.address}: {blocked.message}" for blocked in self.pending if blocked.failed]
+        lines = ["", count, *(line + "." for line in rollback_hold_lines(self.live.rollback))]
+        ended = [f"  {_format_ended_run(action, self.next_actions)}" for action in self.unrecorded_actions]
         for title, found in (("Ended, not recorded yet:", ended), ("Waiting:", waits), ("Failed:", failed)):
             lines += ["", title, *map(sanitize_line, found)] if found else []
         return lines
@@ -124,7 +124,7 @@ def _make_plan(session: Session, live: State, observation: Observation | None) -
 
 def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
     """Say of a run that ended what the next apply makes of it."""
-    follows = [str(each.address) for each in plan if record.key in each.needs]
+    follows = [str(action.address) for action in plan if record.key in action.needs]
     then = f", then comes {text.join_some(follows)}" if follows else ""
     status = record.run.status if record.run else ""
     return f"{record.address}: run {record.version} {status}; `mlgit apply` records that{then}"
@@ -145,8 +145,8 @@ def _watch_status(session: Session, interval: float, *, until_idle: bool) -> int
 
 def _status_to_json(seen: _StatusSnapshot) -> Iterator[object]:
     """Yield what is live with how it stands, then what waits to become so."""
-    waiting = {each.address: each for each in seen.pending}
-    unrecorded = {each.address: each.version for each in seen.unrecorded_actions}
+    waiting = {blocked.address: blocked for blocked in seen.pending}
+    unrecorded = {action.address: action.version for action in seen.unrecorded_actions}
     for record in seen.live.current.values():
         run = _latest_run(seen.live, record)
         left = waiting.pop(record.address, None)

@@ -69,7 +69,7 @@ def _count_fitting_columns(heads: Sequence[str], rows: Sequence[Sequence[str]], 
     """Return how many columns have room side by side; two at least, of which the second may be wrapped."""
     room = width + _COLUMN_GAP
     for number, cells in enumerate(zip(heads, *rows, strict=True)):
-        room -= max(cell_len(each) for each in cells) + _COLUMN_GAP
+        room -= max(cell_len(cell) for cell in cells) + _COLUMN_GAP
         if room < 0:
             return max(number, 2)
     return len(heads)
@@ -183,10 +183,10 @@ class TerminalApplyListener:
         self._print_line(line)
         for said in failed_run.message.splitlines() if failed_run else ():
             self._print_line(Text(f"      {sanitize_line(said)}", "dim"))
-        for each in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self._print_line(Text(sanitize_text(f"      {each.message} [{each.code}]"), style))
-            if each.hint:
-                self._print_line(Text(sanitize_text(f"      help: {each.hint}")))
+        for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
+            self._print_line(Text(sanitize_text(f"      {diagnostic.message} [{diagnostic.code}]"), style))
+            if diagnostic.hint:
+                self._print_line(Text(sanitize_text(f"      help: {diagnostic.hint}")))
 
     def _print_line(self, line: Text) -> None:
         """Print a line; where there is no terminal, without rich: an apply may have ten thousand of them."""

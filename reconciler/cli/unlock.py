@@ -63,11 +63,11 @@ def _describe_lock(home: RefStore, commit: str, holder: str) -> str:
 
 def _print_locks(found: list[Lock], form: str) -> None:
     if form == "json":
-        click.echo(plan_json.dump_json([locks.lock_to_json(each) for each in found]))
+        click.echo(plan_json.dump_json([locks.lock_to_json(lock) for lock in found]))
     elif not found:
         click.echo("Nobody has claimed anything.")
     else:
-        rows = [(each.holder, f"{each.user} on {each.host}", each.since, _format_locked_assets(each)) for each in found]
+        rows = [(lock.holder, f"{lock.user} on {lock.host}", lock.since, _format_locked_assets(lock)) for lock in found]
         Terminal().print_table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
 
 

@@ -62,5 +62,5 @@ def _check_workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[Chec
 
 def _open_validation_cache(top: Path) -> ValidationCache | None:
     """Return the memo of the repository that a folder is in; elsewhere nothing is remembered."""
-    folder = next((each / ".git" for each in (top, *top.parents) if (each / ".git").is_dir()), None)
+    folder = next((path / ".git" for path in (top, *top.parents) if (path / ".git").is_dir()), None)
     return ValidationCache(folder / "mlgit" / "outlines.sqlite") if folder else None

@@ -81,12 +81,14 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     if has_errors(problems):
         return None, problems
     known = {name: document_for_target(document, name) for name in target_names(document)}
-    problems = tuple(dict.fromkeys(each for whole in known.values() for each in check_against_schema(whole, "mlgit")))
+    problems = tuple(
+        dict.fromkeys(diagnostic for whole in known.values() for diagnostic in check_against_schema(whole, "mlgit"))
+    )
     if has_errors(problems):
         return None, problems
     if target not in known:
         return None, (unknown_target_diagnostic(document, target),)
-    wrong = tuple(dict.fromkeys(each for whole in known.values() for each in _check_semantics(whole)))
+    wrong = tuple(dict.fromkeys(diagnostic for whole in known.values() for diagnostic in _check_semantics(whole)))
     moved = parse_renames(document) if not has_errors(wrong) else ()
     found = _build_config(known[target].data)
     return replace(found, moved=moved, target=target, lineage=target_lineage(found.lineage, target)), wrong

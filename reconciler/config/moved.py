@@ -35,7 +35,7 @@ def parse_renames(document: Document) -> tuple[Rename, ...]:
 
 def final_renames(found: tuple[Rename, ...]) -> Mapping[Address, Rename]:
     """Return, by the oldest name and by each later one, the rename that leads to the newest."""
-    following = {each.old: each for each in found}
+    following = {rename.old: rename for rename in found}
     return {old: _final_rename(rename, following) for old, rename in following.items()}
 
 
@@ -44,19 +44,19 @@ def check_renames(document: Document) -> Iterator[Diagnostic]:
     found = parse_renames(document)
     following: dict[Address, Rename] = {}
     taken: set[Address] = set()
-    for each in found:
-        if each.old.kind != each.new.kind:
-            message = f"{each.old} cannot become {each.new}: what is renamed keeps its kind"
-            yield Diagnostic("moved-wrong", message, each.span, _HINT)
-        elif each.old in following or each.new in taken:
-            twice = each.old if each.old in following else each.new
-            yield Diagnostic("moved-wrong", f"{twice} is renamed twice", each.span, "leave one of the two out")
-        elif _final_rename(each, following).new == each.old:
-            message = f"{each.old} is renamed in a circle"
-            yield Diagnostic("moved-wrong", message, each.span, "take the older of the lines out")
+    for rename in found:
+        if rename.old.kind != rename.new.kind:
+            message = f"{rename.old} cannot become {rename.new}: what is renamed keeps its kind"
+            yield Diagnostic("moved-wrong", message, rename.span, _HINT)
+        elif rename.old in following or rename.new in taken:
+            twice = rename.old if rename.old in following else rename.new
+            yield Diagnostic("moved-wrong", f"{twice} is renamed twice", rename.span, "leave one of the two out")
+        elif _final_rename(rename, following).new == rename.old:
+            message = f"{rename.old} is renamed in a circle"
+            yield Diagnostic("moved-wrong", message, rename.span, "take the older of the lines out")
         else:
-            following[each.old] = each
-            taken.add(each.new)
+            following[rename.old] = rename
+            taken.add(rename.new)
 
 
 def _final_rename(rename: Rename, following: Mapping[Address, Rename]) -> Rename:

@@ -92,5 +92,5 @@ def map_all_targets(document: Document, change: Callable[[Json], Json]) -> Docum
     data = change(document.data)
     overlays = find_value(data, [TARGETS_KEY])
     if isinstance(overlays, Mapping):
-        data = {**data, TARGETS_KEY: {name: change(each) for name, each in overlays.items()}}
+        data = {**data, TARGETS_KEY: {name: change(overlay) for name, overlay in overlays.items()}}
     return replace(document, data=data)

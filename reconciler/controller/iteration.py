@@ -108,10 +108,10 @@ def _fetch_newest_commit(place: ReconcileTarget) -> str:
 
 def _open_session_at(place: ReconcileTarget, commit: str, watcher: ControllerListener) -> Session:
     def judge(_tree: object, problems: Sequence[Diagnostic]) -> None:
-        errors = [each for each in problems if each.severity is Severity.ERROR]
-        for each in problems:
-            if each.severity is not Severity.ERROR:
-                watcher.on_diagnostic(each)
+        errors = [diagnostic for diagnostic in problems if diagnostic.severity is Severity.ERROR]
+        for diagnostic in problems:
+            if diagnostic.severity is not Severity.ERROR:
+                watcher.on_diagnostic(diagnostic)
         if errors:
             raise UserError(*errors)
 
@@ -119,8 +119,8 @@ def _open_session_at(place: ReconcileTarget, commit: str, watcher: ControllerLis
 
 
 def _send_diagnostics(watcher: ControllerListener, problems: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    for each in problems:
-        watcher.on_diagnostic(each)
+    for diagnostic in problems:
+        watcher.on_diagnostic(diagnostic)
     return tuple(problems)
 
 
@@ -139,7 +139,7 @@ def _reconcile_newest(
         return _plan_and_apply(session, live, policy, watcher, stopping)
     except UserError as error:
         problems = _send_diagnostics(watcher, error.diagnostics)
-    codes = {each.code for each in problems}
+    codes = {diagnostic.code for diagnostic in problems}
     if codes <= RACE_CODES:
         return IterationResult(commit, lost_race=True)
     before = IterationResult(commit)
@@ -181,13 +181,13 @@ def _plan_and_apply(  # noqa: PLR0913 - what, within which bounds, and who is to
         else NO_DECISIONS
     )
     stops = _send_diagnostics(watcher, (*stops, *may.stop_reasons)) if decide else ()
-    failed = (f"{each.address}: {each.message}" for each in plan.blocked if each.failed)
+    failed = (f"{blocked.address}: {blocked.message}" for blocked in plan.blocked if blocked.failed)
     for note in (*plan.notes, *map(str, plan.drift), *failed):
         watcher.on_note(note)
     wanted = replace(apply_request(session, desired, policy, plan), allowed_keys=may.keys)
-    approved = replace(plan, actions=tuple(each for each in plan.actions if wanted.is_allowed(each)))
+    approved = replace(plan, actions=tuple(action for action in plan.actions if wanted.is_allowed(action)))
     found = IterationResult(session.source.commit, None, (), stops, plan.blocked, len(plan.drift))
-    if not any(each.known_after is None for each in approved.actions):
+    if not any(action.known_after is None for action in approved.actions):
         _clean_up(session, live, policy, wanted, watcher)
         return found
     result = apply_plan(session, open_providers(session), wanted, approved, watcher, stopping=stopping)
@@ -214,8 +214,8 @@ def _plan_without_protected(
 def _clean_up(session: Session, live: State, policy: Policy, wanted: ApplyRequest, watcher: ControllerListener) -> None:
     """Do what belongs to an apply with nothing to do: end a hold that is over, and claims that nobody holds."""
     lift_rollback_hold(session.state_store, live, session.source, wanted.trailers, allow_rewind=policy.allow_rewind)
-    for each in release_stale_locks(session.state_store, session.config.lease):
-        watcher.on_note(f"ended the claims of {each}: that apply is no more")
+    for lock in release_stale_locks(session.state_store, session.config.lease):
+        watcher.on_note(f"ended the claims of {lock}: that apply is no more")
 
 
 def _count_runs(session: Session) -> Counter[RunStatus]:

@@ -17,24 +17,24 @@ class CompositeListener:
     listeners: Sequence[ControllerListener]
 
     def on_event(self, event: Event) -> None:
-        for each in self.listeners:
-            each.on_event(event)
+        for controller_listener in self.listeners:
+            controller_listener.on_event(event)
 
     def on_note(self, text: str) -> None:
-        for each in self.listeners:
-            each.on_note(text)
+        for controller_listener in self.listeners:
+            controller_listener.on_note(text)
 
     def on_diagnostic(self, found: Diagnostic) -> None:
-        for each in self.listeners:
-            each.on_diagnostic(found)
+        for controller_listener in self.listeners:
+            controller_listener.on_diagnostic(found)
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
-        for each in self.listeners:
-            each.on_running_runs(runs)
+        for controller_listener in self.listeners:
+            controller_listener.on_running_runs(runs)
 
     def on_iteration_end(self, outcome: IterationResult) -> None:
-        for each in self.listeners:
-            each.on_iteration_end(outcome)
+        for controller_listener in self.listeners:
+            controller_listener.on_iteration_end(outcome)
 
 
 @dataclass(slots=True)

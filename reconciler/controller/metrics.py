@@ -98,7 +98,7 @@ def _failure_reason(outcome: IterationResult) -> str:
     if outcome.errors:
         return str(outcome.errors[0].message)
     failed = outcome.apply_result.failed if outcome.apply_result else ()
-    return next((f"{each.action.key} failed" for each in failed), "")
+    return next((f"{event.action.key} failed" for event in failed), "")
 
 
 @contextmanager

@@ -39,22 +39,22 @@ NO_DECISIONS = AllowedDecisions(frozenset(), ())
 def allowed_decisions(plan: Plan, live: State, policy: Policy, runs_of: RunLookup, at: datetime) -> AllowedDecisions:
     """Return what of a plan may be decided unasked at a time, given the runs that each job had."""
     stops = {
-        each.key: stop
-        for each in plan.submissions
-        if (stop := _runs_per_day_diagnostic(each, plan, policy, runs_of, at))
+        action.key: stop
+        for action in plan.submissions
+        if (stop := _runs_per_day_diagnostic(action, plan, policy, runs_of, at))
     }
     rest = _without_actions(plan, stops.keys())
     guards = tuple(guard_plan(rest, live, policy))
-    ops = frozenset[Op]().union(*(_OPS_STOPPED_BY_GUARD[each.code] for each in guards))
-    rest = _without_actions(rest, {each.key for each in rest.actions if each.op in ops})
-    return AllowedDecisions(frozenset(each.key for each in rest.decisions), (*stops.values(), *guards))
+    ops = frozenset[Op]().union(*(_OPS_STOPPED_BY_GUARD[diagnostic.code] for diagnostic in guards))
+    rest = _without_actions(rest, {action.key for action in rest.actions if action.op in ops})
+    return AllowedDecisions(frozenset(action.key for action in rest.decisions), (*stops.values(), *guards))
 
 
 def violations_by_address(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
     """Yield what a plan would do to something that is protected, each with the address of that."""
-    for each in plan.actions:
+    for action in plan.actions:
         yield from (
-            (each.address, found) for found in protection_diagnostics(replace(plan, actions=(each,)), policy.config)
+            (action.address, found) for found in protection_diagnostics(replace(plan, actions=(action,)), policy.config)
         )
 
 
@@ -80,9 +80,9 @@ def _without_actions(plan: Plan, keys: Iterable[str]) -> Plan:
     """Leave actions out of a plan, and what needs them."""
     gone = set(keys)
     left: list[Action] = []
-    for each in plan.actions:  # upstream comes first
-        if each.key in gone or any(key in gone for key in each.needs):
-            gone.add(each.key)
+    for action in plan.actions:  # upstream comes first
+        if action.key in gone or any(key in gone for key in action.needs):
+            gone.add(action.key)
         else:
-            left.append(each)
+            left.append(action)
     return replace(plan, actions=tuple(left))

@@ -118,7 +118,7 @@ def _rename(context: ActionContext, action: Action) -> WriteBatch:
         current=(new, left) if left else (new,),
         removed=() if left else (old.address,),
         versions=(new,) if new.version else (),
-        runs=tuple(replace(each, address=new.address) for each in runs if each),
+        runs=tuple(replace(run, address=new.address) for run in runs if run),
     )
 
 
@@ -151,7 +151,7 @@ def _lineage(context: ActionContext, node: ResolvedAsset) -> Mapping[str, Json]:
             continue
         run = context.transaction.live.find_run(reference.address, reference.version)
         if run is not None:
-            used = {pointer.strip("/"): str(each) for pointer, each in run.references.items()}
+            used = {pointer.strip("/"): str(reference) for pointer, reference in run.references.items()}
             found |= {"commit": run.commit, "job": str(run.address), "run": run.id, "used": used}
     return found
 

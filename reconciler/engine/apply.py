@@ -38,7 +38,7 @@ def execute_plan(plan: Plan, context: ActionContext, parallelism: int) -> Execut
             raise
         finally:
             work.flush()
-    left = {each.key for each in plan.actions} - work.started - work.failed.keys()
+    left = {action.key for action in plan.actions} - work.started - work.failed.keys()
     return ExecutionResult(tuple(work.failed.values()), frozenset(left))
 
 
@@ -74,7 +74,7 @@ class _PlanExecutor:
 
     def execute(self) -> None:
         """Begin each action as soon as all that it waits for has ended; of those that can begin, the plan's first."""
-        places = {each.key: place for place, each in enumerate(self.plan.actions)}
+        places = {action.key: place for place, action in enumerate(self.plan.actions)}
         sorter = TopologicalSorter(_predecessors(self.plan))
         sorter.prepare()
         ready = _ReadyQueue()
@@ -169,10 +169,10 @@ def _predecessors(plan: Plan) -> dict[str, list[str]]:
 
     An action adds to the record that the one before it leaves.
     """
-    keys = {each.key for each in plan.actions}
+    keys = {action.key for action in plan.actions}
     order: dict[str, list[str]] = {}
     before: dict[Address, str] = {}
-    for each in plan.actions:
-        order[each.key] = [key for key in (*each.needs, before.get(each.address, "")) if key in keys]
-        before[each.address] = each.key
+    for action in plan.actions:
+        order[action.key] = [key for key in (*action.needs, before.get(action.address, "")) if key in keys]
+        before[action.address] = action.key
     return order

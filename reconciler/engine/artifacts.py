@@ -27,7 +27,10 @@ _INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-chang
 
 def store_asset_contents(world: Providers, live: State, tree: Tree, node: ResolvedAsset) -> dict[str, Json]:
     """Put what an asset consists of into the store; return, by pointer, where it is there."""
-    found = {each.pointer: _store_git_content(world, tracked_content(tree, each.path)) for each in node.asset.paths}
+    found = {
+        local_path.pointer: _store_git_content(world, tracked_content(tree, local_path.path))
+        for local_path in node.asset.paths
+    }
     for pointer, reference in node.references.items():
         if reference.output:
             found[pointer] = _output_content(world, live, reference)
@@ -79,7 +82,7 @@ def _single_file(folder: Path) -> tuple[str, Path] | None:
 
 def is_infrastructure_error(error: UserError) -> bool:
     """Tell whether outputs could not be stored for a reason that is not theirs, so that it may go better later."""
-    return any(each.code in _INFRASTRUCTURE_CODES for each in error.diagnostics)
+    return any(diagnostic.code in _INFRASTRUCTURE_CODES for diagnostic in error.diagnostics)
 
 
 def _output_content(world: Providers, live: State, reference: ResolvedReference) -> Json:
@@ -187,10 +190,10 @@ def restore_content(world: Providers, tree: Tree, record: Record) -> None:
         return
     assets = load_assets(then, [(path, ANY_FILE)]).assets
     names = (record.address, *map(parse_address, record.formerly))  # what it was called then
-    asset = next((assets[each] for each in names if each in assets), None)
-    for each in asset.paths if asset else ():
-        if then.exists(each.path):
-            _store_git_content(world, tracked_content(then, each.path))
+    asset = next((assets[address] for address in names if address in assets), None)
+    for local_path in asset.paths if asset else ():
+        if then.exists(local_path.path):
+            _store_git_content(world, tracked_content(then, local_path.path))
 
 
 def _files_to_stage(world: Providers, content: Json) -> tuple[FileSpec, ...]:

@@ -43,12 +43,14 @@ class AcquiredLocks:
         claimed = exclusive | self.held_lock.lock.shared
         left: list[Action] = []
         out: set[str] = set()
-        for each in actions:
-            covered = exclusive.issuperset(_exclusive_addresses(each)) and claimed.issuperset(_shared_addresses(each))
-            if covered and out.isdisjoint(each.needs):
-                left.append(each)
+        for action in actions:
+            covered = exclusive.issuperset(_exclusive_addresses(action)) and claimed.issuperset(
+                _shared_addresses(action)
+            )
+            if covered and out.isdisjoint(action.needs):
+                left.append(action)
             else:
-                out.add(each.key)
+                out.add(action.key)
         return tuple(left)
 
 
@@ -114,9 +116,9 @@ class _LockRequest:
         for action in self.actions:
             by = next(
                 (
-                    each
-                    for each in others.values()
-                    if each.conflicts_with(_exclusive_addresses(action), _shared_addresses(action))
+                    lock
+                    for lock in others.values()
+                    if lock.conflicts_with(_exclusive_addresses(action), _shared_addresses(action))
                 ),
                 None,
             )
@@ -128,8 +130,8 @@ class _LockRequest:
         return self._granted_lock() if self.granted else None
 
     def _granted_lock(self) -> Lock:
-        exclusive = frozenset(each for action in self.granted for each in _exclusive_addresses(action))
-        shared = frozenset(each for action in self.granted for each in _shared_addresses(action)) - exclusive
+        exclusive = frozenset(address for action in self.granted for address in _exclusive_addresses(action))
+        shared = frozenset(address for action in self.granted for address in _shared_addresses(action)) - exclusive
         return Lock(
             holder=secrets.token_hex(6),
             user=user_name(),
@@ -149,13 +151,13 @@ def _exclusive_addresses(action: Action) -> tuple[Address, ...]:
 
 
 def _shared_addresses(action: Action) -> tuple[Address, ...]:
-    return tuple(each.address for each in action.resolved.references.values()) if action.resolved else ()
+    return tuple(reference.address for reference in action.resolved.references.values()) if action.resolved else ()
 
 
 def _run_intents(actions: Sequence[Action]) -> Iterator[Mapping[str, Json]]:
-    for each in actions:
-        if each.op is Op.SUBMIT and each.run is not None:
-            run = each.run
+    for action in actions:
+        if action.op is Op.SUBMIT and action.run is not None:
+            run = action.run
             yield {"run": run.id, "token": run.token, "backend": run.backend, "attempt": run.attempt}
 
 

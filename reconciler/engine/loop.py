@@ -75,7 +75,7 @@ def _wait_for_run(
     """Wait until one of the active runs has ended that this apply can record; tell at once where there is none."""
     while not stopping():
         seen, ended = merge_observation(live, refresh_runs(live, world.backends))
-        if any(action_id(each) not in tally.failed for each in ended):
+        if any(action_id(action) not in tally.failed for action in ended):
             return True
         running = tuple(run for run in active_runs(seen) if run.backend in world.backends)
         if not running:
@@ -91,17 +91,17 @@ def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
     What was approved follows again where it is to be retried; what was known later, or waited, follows once it is
     known.
     """
-    keys = {each.key for each in approved.decisions}
-    later = {each.address for each in approved.actions if each.known_after is not None}
-    later |= {each.address for each in approved.blocked if not each.failed}
+    keys = {action.key for action in approved.decisions}
+    later = {action.address for action in approved.actions if action.known_after is not None}
+    later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
     left: list[Action] = []
     gone: set[str] = set()
-    for each in plan.actions:
-        follows = not each.op.is_decision or each.key in keys or each.address in later
-        if follows and not any(key in gone for key in each.needs):
-            left.append(each)
+    for action in plan.actions:
+        follows = not action.op.is_decision or action.key in keys or action.address in later
+        if follows and not any(key in gone for key in action.needs):
+            left.append(action)
         else:
-            gone.add(each.key)
+            gone.add(action.key)
     return replace(plan, actions=tuple(left))
 
 
@@ -113,7 +113,7 @@ def _apply_result(plan: Plan, tally: Totals) -> ApplyResult:
 
 def _check_not_stale(approved: Plan, plan: Plan) -> None:
     """Refuse to do what nobody has seen: the live state moved between the plan and its approval."""
-    seen = {(each.key, each.version) for each in approved.decisions}
-    if not {(each.key, each.version) for each in plan.decisions} <= seen:
+    seen = {(action.key, action.version) for action in approved.decisions}
+    if not {(action.key, action.version) for action in plan.decisions} <= seen:
         message = "the live state has changed since this plan was made"
         raise user_error("plan-stale", message, "run `mlgit apply` again to see what is left to do")

@@ -39,7 +39,7 @@ class Totals:
 
     def remaining_plan(self, plan: Plan) -> Plan:
         """Leave out what failed or was done in an earlier round."""
-        return replace(plan, actions=tuple(each for each in plan.actions if action_id(each) not in self.done))
+        return replace(plan, actions=tuple(action for action in plan.actions if action_id(action) not in self.done))
 
 
 def refresh_and_plan(world: Providers, job: ApplyRequest, known: Plan | None = None) -> tuple[Plan, State]:
@@ -54,7 +54,7 @@ def refresh_and_plan(world: Providers, job: ApplyRequest, known: Plan | None = N
         plan, problems = run_plan_pipeline(job.desired, live, job.policy, seen)
         if has_errors(problems):
             raise UserError(*problems)
-    return replace(plan, actions=tuple(each for each in plan.actions if job.is_allowed(each))), live
+    return replace(plan, actions=tuple(action for action in plan.actions if job.is_allowed(action))), live
 
 
 @dataclass(slots=True)
@@ -80,8 +80,8 @@ class Reconciler:
         if not todo:
             return plan, live
         with acquire_locks(self.providers, self.request.desired.source, todo) as claimed:
-            for each in claimed.taken_over:
-                self._emit_note(f"took over from {each}: that apply has ended, or was not heard of for too long")
+            for lock in claimed.taken_over:
+                self._emit_note(f"took over from {lock}: that apply has ended, or was not heard of for too long")
             self._report_locked_out(todo, claimed)
             if (
                 claimed.held_lock and self.providers.state_store.head_commit() != live.commit
@@ -102,9 +102,11 @@ class Reconciler:
         job, world = self.request, self.providers
         actions = claimed.covered_actions(_ready_actions(plan))
         later = tuple(
-            each for each in plan.actions if each.known_after and claimed.locked_out.keys().isdisjoint(each.needs)
+            action
+            for action in plan.actions
+            if action.known_after and claimed.locked_out.keys().isdisjoint(action.needs)
         )
-        source, over = job.desired.source, tuple(f"took over from {each}" for each in claimed.taken_over)
+        source, over = job.desired.source, tuple(f"took over from {lock}" for lock in claimed.taken_over)
         store, notes = world.store_id(live), open_journal(world.state_store)
         ledger = StateTransaction(
             world.state_store, live, source, job.trailers, store, claimed.held_lock, notes, notes=over
@@ -112,13 +114,13 @@ class Reconciler:
         context = ActionContext(world, job.desired.tree, source, ledger, self._emit_event, self.is_stopping)
         applied = execute_plan(replace(plan, actions=(*actions, *later)), context, job.parallelism)
         self.totals.failed |= {action_id(event.action): event for event in applied.failed}
-        self.totals.done |= {action_id(each) for each in actions if each.key not in applied.not_started}
+        self.totals.done |= {action_id(action) for action in actions if action.key not in applied.not_started}
         self.needs_another_iteration = bool(actions) and not self._is_complete(plan)
 
     def _is_complete(self, plan: Plan) -> bool:
         """Tell whether nothing can follow: all of the plan was done, and none of it has to do with a run."""
         undone = plan.blocked or self.totals.remaining_plan(plan).actions or self.totals.failed
-        return not undone and all(each.op in _IMMEDIATE_OPS for each in plan.actions)
+        return not undone and all(action.op in _IMMEDIATE_OPS for action in plan.actions)
 
     def _report_locked_out(self, todo: tuple[Action, ...], claimed: AcquiredLocks) -> None:
         for action in todo:
@@ -140,7 +142,7 @@ class Reconciler:
 
 def _ready_actions(plan: Plan) -> tuple[Action, ...]:
     """Return what can be done now."""
-    return tuple(each for each in plan.actions if each.known_after is None)
+    return tuple(action for action in plan.actions if action.known_after is None)
 
 
 def action_id(action: Action) -> ActionId:

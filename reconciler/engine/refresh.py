@@ -39,7 +39,7 @@ def refresh_all(  # noqa: PLR0913 - everything that there is to look at
 ) -> Observation:
     """Observe runs, the store, and what is built here; ``deep`` reads every byte of the store that is in use."""
     records = tuple(monitored_records(live, config))
-    built = {each.fingerprint for each in records if kind_by_name(each.address.kind).uses_builder}
+    built = {record.fingerprint for record in records if kind_by_name(record.address.kind).uses_builder}
     seen = Observation(unbuilt_environments=frozenset(each for each in built if builder.find(each) is None))
     if not has_store(config, host_name()):
         return replace(
@@ -47,7 +47,7 @@ def refresh_all(  # noqa: PLR0913 - everything that there is to look at
         )
     if not is_recorded_store(live, store):
         return replace(seen, unexpected_store=str(store))
-    keys = tuple(key for each in records for key in content_keys_of(live, each))
+    keys = tuple(key for record in records for key in content_keys_of(live, record))
     wrong = fsck.find_corrupt_files(store, keys) if deep else {}
     away = (name for name in config.backends if name not in backends)
     unseen = tuple(
@@ -82,7 +82,7 @@ def check_store_id(live: State, backends: Mapping[str, Backend], store: Path) ->
     """
     if is_recorded_store(live, store):
         return
-    run = next((each for each in unfinished_runs(live) if each.backend in backends), None)
+    run = next((run for run in unfinished_runs(live) if run.backend in backends), None)
     if run is not None:
         message = f"run {run.id} is {run.status} in another store than the one at {store}"
         hint = (

@@ -58,4 +58,8 @@ class ApplyResult:
     @property
     def failed_runs(self) -> tuple[Blocked, ...]:
         """The runs that failed while this apply looked on."""
-        return tuple(each for each in self.pending if each.failed and each.run and each.run.id in self.recorded_run_ids)
+        return tuple(
+            blocked
+            for blocked in self.pending
+            if blocked.failed and blocked.run and blocked.run.id in self.recorded_run_ids
+        )

@@ -54,7 +54,7 @@ def build_asset_set(readings: Iterable[LoadedFile]) -> AssetSet:
         first = assets.setdefault(reading.asset.address, reading.asset)
         if first is not reading.asset:
             problems.append(duplicate_asset_diagnostic(reading.document, reading.asset, documents[first.source].path))
-    problems += check_address_case((each.address, documents[each.source]) for each in assets.values())
+    problems += check_address_case((asset.address, documents[asset.source]) for asset in assets.values())
     return AssetSet(assets, documents, tuple(problems), frozenset(broken))
 
 
@@ -75,12 +75,15 @@ def check_references(
         for reference in asset.references
         if reference.address not in declared.invalid_addresses
     )
-    return tuple(each for each in found if each is not None)
+    return tuple(diagnostic for diagnostic in found if diagnostic is not None)
 
 
 def escalate_severities(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return problems as they count before something is done: a secret in a file is an error then, whatever else."""
-    return tuple(replace(each, severity=Severity.ERROR) if each.code in _STRICT_CODES else each for each in problems)
+    return tuple(
+        replace(diagnostic, severity=Severity.ERROR) if diagnostic.code in _STRICT_CODES else diagnostic
+        for diagnostic in problems
+    )
 
 
 def kind_of(asset: Asset) -> Kind:

@@ -35,7 +35,7 @@ _BlockTextDumper.add_representer(str, _represent_text)
 
 def emit_asset_yaml(path: str, kind: str, spec: Spec, comments: Sequence[str] = ()) -> str:
     """Return the text of the file at a path that says exactly this."""
-    above = "".join(f"# {each}\n" for each in comments) + ("\n" if comments else "")
+    above = "".join(f"# {comment}\n" for comment in comments) + ("\n" if comments else "")
     return format_document(_round_trip_document(path, spec, above), _field_order(kind))
 
 

@@ -74,14 +74,14 @@ def _format_text(text: str, data: Json, order: Sequence[str]) -> str:
     if root.flow_style:
         return f"{text.rstrip()}\n"  # one line, or what its author has made of it
     header, fields, footer = _split_fields(text, root)
-    fields = [_quote_version(each, data) for each in fields]
+    fields = [_quote_version(field_block, data) for field_block in fields]
     if not any(isinstance(event, AliasEvent) for event in yaml_events(text)):  # an anchor stands before its aliases
         *fields, last = _sort_fields(
             [*fields, _FieldBlock(_END_OF_FILE, footer, "", slice(0), keeps_trailing_blanks=False)], order
         )
         footer = last.leading_lines
     end = f"{footer.rstrip()}\n" if footer.strip() else ""
-    return "".join([header, *(each.leading_lines + each.text for each in fields), end])
+    return "".join([header, *(field_block.leading_lines + field_block.text for field_block in fields), end])
 
 
 def _split_fields(text: str, root: Any) -> tuple[str, list[_FieldBlock], str]:
@@ -174,13 +174,13 @@ def _version_text(value: Json) -> Json:
 def _sort_fields(fields: Sequence[_FieldBlock], order: Iterable[str]) -> list[_FieldBlock]:
     """Put fields in order, with no blank line on top, nor below text that would take it for its own."""
     rank = {name: number for number, name in enumerate(dict.fromkeys((*_LEADING_FIELDS, *order)))}
-    before = dict(zip((each.key for each in fields), (None, *fields), strict=False))
+    before = dict(zip((field_block.key for field_block in fields), (None, *fields), strict=False))
     found = sorted(fields, key=lambda each: (each.key == _END_OF_FILE, rank.get(each.key, len(rank))))
     return [
-        replace(each, leading_lines=each.leading_lines.lstrip("\n"))
-        if (above is None or above.keeps_trailing_blanks) and above is not before[each.key]
-        else each
-        for above, each in zip((None, *found), found, strict=False)
+        replace(field_block, leading_lines=field_block.leading_lines.lstrip("\n"))
+        if (above is None or above.keeps_trailing_blanks) and above is not before[field_block.key]
+        else field_block
+        for above, field_block in zip((None, *found), found, strict=False)
     ]
 
 

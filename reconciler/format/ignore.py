@@ -46,9 +46,9 @@ def parse_ignore_patterns(lines: Iterable[str]) -> IgnorePatterns:
 
 def _compile_line(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
     try:
-        for each in GitIgnoreSpec.from_lines([line]).patterns:
-            if each.include is not None and each.regex is not None:
-                yield re.compile(_prevent_backtracking(each.regex.pattern)), each.include
+        for pattern in GitIgnoreSpec.from_lines([line]).patterns:
+            if pattern.include is not None and pattern.regex is not None:
+                yield re.compile(_prevent_backtracking(pattern.regex.pattern)), pattern.include
     except (ValueError, re.error):
         return
 

@@ -107,10 +107,10 @@ def _independent_rule_diagnostics(
     subject: RuleContext, kind: Kind, problems: Sequence[Diagnostic]
 ) -> Iterator[Diagnostic]:
     """Yield what rules find beside what the schema found: not the same once more, nor what only follows from it."""
-    lines = {each.span.line for each in problems if each.span}
-    for each in _run_rules(subject, kind):
-        if each.code not in _SECONDARY_CODES and (each.span is None or each.span.line not in lines):
-            yield each
+    lines = {diagnostic.span.line for diagnostic in problems if diagnostic.span}
+    for diagnostic in _run_rules(subject, kind):
+        if diagnostic.code not in _SECONDARY_CODES and (diagnostic.span is None or diagnostic.span.line not in lines):
+            yield diagnostic
 
 
 def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> LoadedFile:
@@ -179,7 +179,7 @@ def _check_included_files(subject: RuleContext) -> Iterator[Diagnostic]:
         found = problems if has_errors(problems) else (*problems, *_run_rules(part, kind))
         if found:
             named = part.document.value_span("/name")
-            yield from (each for each in found if each.span != named or "name" not in part.spec)
+            yield from (diagnostic for diagnostic in found if diagnostic.span != named or "name" not in part.spec)
 
 
 def _with_placeholder_name(document: Document) -> Document:
@@ -194,12 +194,12 @@ def _check_inlined_files(subject: RuleContext, kind: Kind) -> Iterator[Diagnosti
         path = subject.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
         if path and subject.files.exists(path):
             found = parse_yaml(subject.files.display_path(path), subject.files.read_file(path))[1]
-            yield from (each for each in found if each.code != "yaml-empty")
+            yield from (diagnostic for diagnostic in found if diagnostic.code != "yaml-empty")
 
 
 def _check_reference_syntax(subject: RuleContext, said: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
     """Yield references that have no known form, where no rule has said more of them."""
-    places = {each.span for each in said}
+    places = {diagnostic.span for diagnostic in said}
     for pointer, text, forms in find_malformed_references(subject.spec):
         place = subject.document.value_span(pointer)
         if place not in places:

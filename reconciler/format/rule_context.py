@@ -40,7 +40,7 @@ class RuleContext:
         if not self.files.exists(path):
             return None
         document, problems = parse_yaml(self.files.display_path(path), self.files.read_file(path))
-        return None if any(each.severity is Severity.ERROR for each in problems) else document.data
+        return None if any(diagnostic.severity is Severity.ERROR for diagnostic in problems) else document.data
 
 
 @lru_cache(maxsize=1024)  # every rule that looks at a path asks for the same

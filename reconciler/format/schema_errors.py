@@ -65,7 +65,7 @@ def explain_schema_errors(document: Document, name: str) -> tuple[Diagnostic, ..
     """Say everything in which a document departs from the schema of that name: one diagnostic for each cause."""
     errors = list(schema_validator(name).iter_errors(document.data))
     renamed = _pair_mistyped_keys(errors)
-    found = dict.fromkeys(each for error in errors for each in _explain_error(document, error, renamed))
+    found = dict.fromkeys(diagnostic for error in errors for diagnostic in _explain_error(document, error, renamed))
     return tuple(sorted(found, key=lambda each: (each.span.line, each.span.column) if each.span else (0, 0)))
 
 
@@ -168,7 +168,7 @@ def _unknown_keys(error: ValidationError) -> list[str]:
     if error.validator == "unevaluatedProperties":
         surplus = (name for name in instance if repr(name) in error.message)
     else:
-        surplus = (n for n in instance if n not in known and not any(re.search(each, n) for each in patterns))
+        surplus = (n for n in instance if n not in known and not any(re.search(pattern, n) for pattern in patterns))
     return list(islice(surplus, _MAX_UNKNOWN_FIELDS))
 
 

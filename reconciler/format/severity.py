@@ -13,7 +13,7 @@ from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.kind import word_set
 
 OFF = "off"
-SEVERITY_LEVELS = (*(str(each) for each in Severity), OFF)
+SEVERITY_LEVELS = (*(str(severity) for severity in Severity), OFF)
 
 OVERRIDABLE_CODES = word_set(
     "binding-dangling binding-legacy binding-type binding-unknown cron-illegal deployment-empty distribution-range "
@@ -32,7 +32,11 @@ def apply_severity_overrides(found: Iterable[Diagnostic], rules: Mapping[str, st
 
 
 def _override_severities(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
-    for each in found:
-        level = rules.get(each.code, each.severity) if each.code in OVERRIDABLE_CODES else each.severity
+    for diagnostic in found:
+        level = (
+            rules.get(diagnostic.code, diagnostic.severity)
+            if diagnostic.code in OVERRIDABLE_CODES
+            else diagnostic.severity
+        )
         if level != OFF:
-            yield replace(each, severity=Severity(level))
+            yield replace(diagnostic, severity=Severity(level))

@@ -59,11 +59,11 @@ def list_refs(repository: Repository, prefix: str) -> Mapping[str, str]:
 
 def update_refs(repository: Repository, *moves: RefUpdate) -> bool:
     """Move refs, all of them or none, only if each still stands where its move begins."""
-    asked = "start\n" + "".join(_update_command(each) for each in moves) + "prepare\ncommit\n"
+    asked = "start\n" + "".join(_update_command(update) for update in moves) + "prepare\ncommit\n"
     try:
         _run_with_input(repository, asked.encode(), "update-ref", "-m", "mlgit", "--stdin")
     except GitCommandError as error:
-        moved = any(each.old is not None and resolve_ref(repository, each.ref) != each.old for each in moves)
+        moved = any(update.old is not None and resolve_ref(repository, update.ref) != update.old for update in moves)
         if moved or "File exists" in str(error):  # by another, or about to be
             return False
         raise
@@ -134,7 +134,7 @@ LOG_FORMAT = ("-z", "--format=%H%n%an <%ae>%n%aI%n%B")
 
 def parse_log(listed: str) -> Iterator[Commit]:
     """Read what ``git log`` lists in FORMAT; a message may have anything in it."""
-    for each in listed.split("\0"):
-        if each.strip():
-            commit, author, when, message = [*each.strip("\n").split("\n", 3), ""][:4]
+    for part in listed.split("\0"):
+        if part.strip():
+            commit, author, when, message = [*part.strip("\n").split("\n", 3), ""][:4]
             yield Commit(commit, author, when, message.strip())

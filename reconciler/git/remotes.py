@@ -83,8 +83,8 @@ def push_refs(repository: Repository, remote: str, moves: Sequence[RefUpdate]) -
     Raises UserError: ``remote-unreachable``, ``remote-denied``, ``remote-rejects``; after the first of them what was
     pushed may have arrived all the same.
     """
-    leases = [f"--force-with-lease={each.ref}:{each.old}" for each in moves if each.old is not None]
-    wanted = [f"{'' if each.old is not None else '+'}{each.new}:{each.ref}" for each in moves]
+    leases = [f"--force-with-lease={update.ref}:{update.old}" for update in moves if update.old is not None]
+    wanted = [f"{'' if update.old is not None else '+'}{update.new}:{update.ref}" for update in moves]
     options = ("--quiet", "--atomic", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases)
     try:
         repository.git(*_NETWORK_CONFIG, "push", *options, "--", remote, *wanted, env=_NO_PROMPT_ENV)

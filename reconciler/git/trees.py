@@ -46,7 +46,7 @@ def list_files(repository: Repository, tree: str, below: str = "") -> Mapping[st
 def blob_sizes(repository: Repository, tree: str) -> Mapping[str, int]:
     """Return how large every blob of a tree is, in bytes."""
     listed = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree, strip_newline_in_stdout=False)
-    lines = (each.partition("\t")[0].split() for each in listed.split("\0") if each)
+    lines = (part.partition("\t")[0].split() for part in listed.split("\0") if part)
     return {oid: int(size) for _, _, oid, size in lines if size != "-"}
 
 

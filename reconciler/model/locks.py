@@ -33,6 +33,6 @@ class Lock:
 
     def conflicts_with(self, exclusive: Iterable[Address], shared: Iterable[Address]) -> bool:
         """Tell whether somebody else may not change ``exclusive`` and read ``shared`` while this claim stands."""
-        return any(each in self.exclusive or each in self.shared for each in exclusive) or any(
-            each in self.exclusive for each in shared
+        return any(address in self.exclusive or address in self.shared for address in exclusive) or any(
+            address in self.exclusive for address in shared
         )

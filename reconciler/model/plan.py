@@ -116,17 +116,17 @@ class Plan:
     @property
     def decisions(self) -> tuple[Action, ...]:
         """The actions that want approval."""
-        return tuple(each for each in self.actions if each.op.is_decision)
+        return tuple(action for action in self.actions if action.op.is_decision)
 
     @property
     def submissions(self) -> tuple[Action, ...]:
         """The actions that start a run."""
-        return tuple(each for each in self.actions if each.op is Op.SUBMIT)
+        return tuple(action for action in self.actions if action.op is Op.SUBMIT)
 
     @property
     def cancels(self) -> tuple[Action, ...]:
         """The actions that stop a run."""
-        return tuple(each for each in self.actions if each.op is Op.CANCEL)
+        return tuple(action for action in self.actions if action.op is Op.CANCEL)
 
 
 class Progress(StrEnum):

@@ -77,7 +77,7 @@ class Run:
     @property
     def is_unfinished(self) -> bool:
         """Tell whether something is left to record of the run: its end, or what its outputs are in the store."""
-        unstored = any("md5" not in each for each in self.outputs.values())
+        unstored = any("md5" not in output for output in self.outputs.values())
         return self.status.is_active or (self.status is RunStatus.COMPLETED and unstored)
 
 

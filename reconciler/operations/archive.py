@@ -27,14 +27,14 @@ class ArchiveContext:
 
     def is_declared(self, address: Address) -> bool:
         """Tell whether a file declares an address, be it one with errors."""
-        return any(address in each.assets or address in each.invalid_addresses for each in self.declared)
+        return any(address in asset_set.assets or address in asset_set.invalid_addresses for asset_set in self.declared)
 
     def reference_notes(self, address: Address, version: str) -> Iterator[str]:
         """Say who in the files refers to a version of an asset or, without a version, to the asset."""
         named = {
             asset.address
-            for each in self.declared
-            for asset in each.assets.values()
+            for asset_set in self.declared
+            for asset in asset_set.assets.values()
             for reference in asset.references
             if reference.address == address and version in ("", reference.version)
         }
@@ -98,7 +98,7 @@ def _check_archivable(address: Address, version: str) -> None:
 
 
 def _check_no_active_run(live: State, record: Record) -> None:
-    run = next((each for each in unfinished_runs_of(live, record) if each.status.is_active), None)
+    run = next((run for run in unfinished_runs_of(live, record) if run.status.is_active), None)
     if run is not None:
         hint = f"cancel it with `mlgit job cancel {run.address.name}`, or record how it ended with `mlgit apply --wait`"
         raise user_error("run-active", f"run {run.id} is {run.status} as far as is recorded", hint)
@@ -149,7 +149,7 @@ def restore_change(shelf: ArchiveContext, address: Address, version: str) -> Arc
 
 def archived_reference_notes(live: State, record: Record, declares: Callable[[Address], bool]) -> Iterator[str]:
     """Say what a record refers to that is archived as well, so that its file would refer to nothing."""
-    for address in sorted({each.address for each in record.references.values()}):
+    for address in sorted({reference.address for reference in record.references.values()}):
         other = live.current.get(address)
         if other is not None and other.archived and not declares(address):
             cure = f"`mlgit restore {address}`, then `mlgit import {address}`"

@@ -74,19 +74,22 @@ class Importer:
         for each in local:
             _set_at_pointer(spec, each.pointer, _relative_path(each, self._parent_folder(path)))
         secrets = tuple(_remove_secret_marks(spec, kind))
-        comments = [f"left out by mlgit import: {each}, a secret, of which no value is kept" for each in secrets]
-        text, shown = (emit_asset_yaml(path, kind.name, each, comments) for each in (spec, hide_secrets(spec)))
+        comments = [f"left out by mlgit import: {secret}, a secret, of which no value is kept" for secret in secrets]
+        text, shown = (emit_asset_yaml(path, kind.name, secret, comments) for secret in (spec, hide_secrets(spec)))
         self._generated_paths.add(path)
-        contents = tuple(filter(None, (self._missing_content(record, each) for each in local)))
+        contents = tuple(filter(None, (self._missing_content(record, local_path) for local_path in local)))
         return GeneratedFile(record.address, path, text, shown, secrets, contents)
 
     def add_plan_notes(self, config: Config, drafts: Sequence[GeneratedFile]) -> list[GeneratedFile]:
         """Read the files as a plan will, once what they name is there, and note what it would say of each."""
-        made = {f"import:{each.path}": each.text.encode() for each in drafts}
+        made = {f"import:{generated_file.path}": generated_file.text.encode() for generated_file in drafts}
         entries = dict(self.tree.entries)
-        for each in (content for draft in drafts for content in draft.missing_contents):
-            entries |= _entries_below(self._trees_by_commit.get(each.commit), each.path)
-        entries |= {self.tree.root + each.path: TreeEntry(_REGULAR_FILE_MODE, f"import:{each.path}") for each in drafts}
+        for missing_content in (content for draft in drafts for content in draft.missing_contents):
+            entries |= _entries_below(self._trees_by_commit.get(missing_content.commit), missing_content.path)
+        entries |= {
+            self.tree.root + generated_file.path: TreeEntry(_REGULAR_FILE_MODE, f"import:{generated_file.path}")
+            for generated_file in drafts
+        }
         seen = replace(
             self.tree, entries=entries, read_blob=lambda oid: made[oid] if oid in made else self.tree.read_blob(oid)
         )
@@ -96,8 +99,11 @@ class Importer:
             if problem.severity is Severity.ERROR and problem.span:
                 wrong.setdefault(problem.span.path, []).append(problem.message)
         return [
-            replace(each, notes=tuple(wrong.get(each.path, ())) or _not_included_notes(each, found.assets))
-            for each in drafts
+            replace(
+                generated_file,
+                notes=tuple(wrong.get(generated_file.path, ())) or _not_included_notes(generated_file, found.assets),
+            )
+            for generated_file in drafts
         ]
 
     def _choose_path(self, record: Record) -> str:
@@ -108,7 +114,11 @@ class Importer:
         if record.spec.get("name"):  # else the path is the name
             candidates.append(f"{folder}/{address.name.replace('/', '-')}.yml")
         candidates = list(dict.fromkeys(candidates))
-        free = (each for each in candidates if each not in self._generated_paths and not self.is_taken(each))
+        free = (
+            candidate
+            for candidate in candidates
+            if candidate not in self._generated_paths and not self.is_taken(candidate)
+        )
         found = next(free, None)
         if not candidates:
             message = f"{address} cannot be written: its record does not say in which file it was"
@@ -195,13 +205,13 @@ def _remove_secret_marks(spec: dict[str, Json], kind: Kind) -> Iterator[str]:
 
 def _remove_nested_marks(value: Json, pointer: str) -> Iterator[str]:
     pairs = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
-    for key, each in reversed(pairs):  # so that places in a list stay what they were
+    for key, pair in reversed(pairs):  # so that places in a list stay what they were
         below = f"{pointer}/{escape_key(str(key))}"
-        if _is_secret_mark(each):
+        if _is_secret_mark(pair):
             del value[key]
             yield below
         else:
-            yield from _remove_nested_marks(each, below)
+            yield from _remove_nested_marks(pair, below)
 
 
 def _is_secret_mark(value: Json) -> bool:

@@ -23,7 +23,7 @@ def has_store(config: Config, here: str) -> bool:
 
 def reachable_backends(config: Config, here: str) -> Mapping[str, Mapping[str, Json]]:
     """Return the backends that can be asked from here: without the store nothing tells how a run ended."""
-    return {name: each for name, each in config.backends.items() if backend_host(config, name) in ("", here)}
+    return {name: backend for name, backend in config.backends.items() if backend_host(config, name) in ("", here)}
 
 
 def backend_host(config: Config, backend: str) -> str:
@@ -51,16 +51,16 @@ def restrict_plan_to_host(plan: Plan, config: Config, here: str) -> Plan:
             left[each.key] = Blocked(each.address, said)
     if not left:
         return plan
-    pending = {each.address: each for each in reversed(left.values())}.values()  # of an asset the first reason
-    actions = tuple(each for each in plan.actions if each.key not in left)
+    pending = {blocked.address: blocked for blocked in reversed(left.values())}.values()  # of an asset the first reason
+    actions = tuple(action for action in plan.actions if action.key not in left)
     return replace(plan, actions=actions, blocked=(*plan.blocked, *reversed(pending)))
 
 
 def deferred_notes(plan: Plan, config: Config, here: str) -> tuple[str, ...]:
     """Say of a plan, before anything is done, what will be left to other machines."""
     by_reason: dict[str, list[str]] = {}
-    for each in restrict_plan_to_host(plan, config, here).blocked[len(plan.blocked) :]:
-        by_reason.setdefault(each.message, []).append(str(each.address))
+    for blocked in restrict_plan_to_host(plan, config, here).blocked[len(plan.blocked) :]:
+        by_reason.setdefault(blocked.message, []).append(str(blocked.address))
     return tuple(f"{', '.join(addresses)}: {reason}" for reason, addresses in by_reason.items())
 
 
@@ -72,4 +72,4 @@ def _needs_store(action: Action) -> bool:
     node = action.resolved
     if action.op not in _STORE_WRITE_OPS or node is None or not kind_by_name(action.address.kind).uses_store:
         return False
-    return bool(node.asset.paths) or any(each.output for each in node.references.values())
+    return bool(node.asset.paths) or any(reference.output for reference in node.references.values())

@@ -82,8 +82,8 @@ def _before_and_after(
     if record is None:
         return None, after
     references = {
-        pointer: _ignore_equal_content(each, node.references.get(pointer))
-        for pointer, each in record.references.items()
+        pointer: _ignore_equal_content(reference, node.references.get(pointer))
+        for pointer, reference in record.references.items()
     }
     spec = redact_spec(
         kind.secret_fields, record.spec, view.state.lineage
@@ -101,17 +101,17 @@ def _ignore_equal_content(before: ResolvedReference, after: ResolvedReference | 
 
 def _changed_files(view: PlanContext, node: ResolvedAsset, record: Record) -> Mapping[str, tuple[str, ...]]:
     """Name the files that changed behind each path, as far as Git still has what was declared then."""
-    changed = [each for each in node.asset.paths if _has_changed_content(node, record, each)]
+    changed = [local_path for local_path in node.asset.paths if _has_changed_content(node, record, local_path)]
     kept = record.lineage.get("commit", "")
     then = view.tree.tree_at_commit(kept) if changed and kept else None
     if then is None:
         return EMPTY_MAPPING
     return {
-        each.pointer: content.changed_files(
-            content.tracked_content(then, each.path), content.tracked_content(view.tree, each.path)
+        local_path.pointer: content.changed_files(
+            content.tracked_content(then, local_path.path), content.tracked_content(view.tree, local_path.path)
         )
-        for each in changed
-        if then.exists(each.path)
+        for local_path in changed
+        if then.exists(local_path.path)
     }
 
 

@@ -20,7 +20,7 @@ KeyPath = tuple[str, ...]
 
 def format_field_changes(before: Json, after: Json, touched: Mapping[str, KeyPath]) -> str:
     """Name the fields that differ, with both values where those are short, or with the files behind a path."""
-    return _join_some([_format_field_change(*each, touched) for each in _changed_leaves((), before, after)])
+    return _join_some([_format_field_change(*leave, touched) for leave in _changed_leaves((), before, after)])
 
 
 def _changed_leaves(path: KeyPath, before: Json, after: Json) -> Iterator[tuple[KeyPath, Json, Json]]:

@@ -66,7 +66,7 @@ def monitored_records(live: State, config: Config) -> Iterator[Record]:
 def content_keys_of(live: State, record: Record) -> tuple[str, ...]:
     """Return the keys of what the store holds for a record: its own content, or what its current run made."""
     run = live.find_run(record.address, record.run) if record.run else None
-    made = (each["md5"] for each in run.outputs.values() if "md5" in each) if run else ()
+    made = (output["md5"] for output in run.outputs.values() if "md5" in output) if run else ()
     return tuple(dict.fromkeys((*own_content_keys_of(record), *made)))
 
 
@@ -93,15 +93,17 @@ def find_drift(live: State, seen: Observation, config: Config, at: TreeLookup) -
 def with_drift(plan: Plan, live: State, seen: Observation, config: Config, at: TreeLookup) -> Plan:
     """Add to a plan what has drifted, and the actions that mend what can be mended and is not changed anyway."""
     found = find_drift(live, seen, config, at)
-    busy = {each.address for each in plan.actions if each.op in _VERSION_CHANGING_OPS}
+    busy = {action.address for action in plan.actions if action.op in _VERSION_CHANGING_OPS}
     mended = (
-        each for each in found if each.record and each.policy is DriftPolicy.REPAIR and each.record.address not in busy
+        drift
+        for drift in found
+        if drift.record and drift.policy is DriftPolicy.REPAIR and drift.record.address not in busy
     )
     heals = {action.key: action for action in map(_repair_action, mended)}
     return replace(
         plan,
         actions=(*heals.values(), *plan.actions),
-        drift=(*plan.drift, *(str(each) for each in found if not each.local)),
+        drift=(*plan.drift, *(str(drift) for drift in found if not drift.local)),
     )
 
 
@@ -116,8 +118,8 @@ _VERSION_CHANGING_OPS = (
 
 def with_repairs(plan: Plan, approved: Plan) -> Plan:
     """Put the healing that was approved into a plan that was made without another look at the whole world."""
-    known = {each.key for each in plan.actions}
-    heals = (each for each in approved.actions if each.op is Op.REPAIR and each.key not in known)
+    known = {action.key for action in plan.actions}
+    heals = (action for action in approved.actions if action.op is Op.REPAIR and action.key not in known)
     return replace(plan, actions=(*heals, *plan.actions))
 
 
@@ -202,4 +204,4 @@ def _build_drift(seen: Observation, config: Config, record: Record) -> Iterator[
 
 def count_drift(found: Iterable[Drift]) -> int:
     """Count what is drift of what is recorded, whichever machine looks."""
-    return sum(not each.local for each in found)
+    return sum(not drift.local for drift in found)

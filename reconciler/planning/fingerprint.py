@@ -29,7 +29,10 @@ def asset_fingerprint(
     kind: Kind, spec: Spec, contents: Mapping[str, str], references: Mapping[str, ResolvedReference]
 ) -> str:
     """Digest what the asset is. A reference counts by what it resolves to, a path by the content behind it."""
-    found = {pointer: f"is:{each.fingerprint}/{each.output}/{each.path}" for pointer, each in references.items()}
+    found = {
+        pointer: f"is:{reference.fingerprint}/{reference.output}/{reference.path}"
+        for pointer, reference in references.items()
+    }
     return json_digest(
         {
             "fp": FP_VERSION,
@@ -57,7 +60,9 @@ def canonical_fingerprint(kind: Kind, record: Record, wanted: str, live: State) 
         return wanted
     then = replace(
         record,
-        references={pointer: _with_current_fingerprint(each, live) for pointer, each in record.references.items()},
+        references={
+            pointer: _with_current_fingerprint(reference, live) for pointer, reference in record.references.items()
+        },
     )
     return record.fingerprint if recompute_fingerprint(kind, then) == wanted else wanted
 
@@ -82,7 +87,7 @@ def readable_fields(
     chosen = (
         _fingerprinted_fields(kind, spec) if affecting else {k: v for k, v in spec.items() if k in kind.in_place_fields}
     )
-    return _substitute_values(chosen, contents, {pointer: str(each) for pointer, each in references.items()})
+    return _substitute_values(chosen, contents, {pointer: str(reference) for pointer, reference in references.items()})
 
 
 def _fingerprinted_fields(kind: Kind, spec: Spec) -> Spec:

@@ -62,8 +62,8 @@ def find_cycles(declared: AssetSet, stands: ExistenceCheck = _assume_exists) -> 
     except CycleError as error:
         circle: list[Address] = error.args[1]
         asset = assets[circle[1]]
-        reference = next(each for each in asset.references if each.address == circle[0])
-        message = "these depend on each other in a circle: " + " -> ".join(str(each) for each in reversed(circle))
+        reference = next(reference for reference in asset.references if reference.address == circle[0])
+        message = "these depend on each other in a circle: " + " -> ".join(str(address) for address in reversed(circle))
         place = declared.documents[asset.source].value_span(reference.pointer)
         return (Diagnostic("reference-cycle", message, place, "remove one of the references"),)
     return ()
@@ -74,7 +74,7 @@ def _compute_levels(assets: Mapping[Address, Asset], outside: Mapping[Address, i
 
     Addresses are numbered first: to look one up by its number takes a tenth of the time.
     """
-    number = {address: each for each, address in enumerate(assets)}
+    number = {address: asset for asset, address in enumerate(assets)}
     waits, level = [0] * len(number), [0] * len(number)
     users: list[list[int]] = [[] for _ in number]
     for each, asset in enumerate(assets.values()):
@@ -85,7 +85,7 @@ def _compute_levels(assets: Mapping[Address, Asset], outside: Mapping[Address, i
                 waits[each] += 1
             elif outside is not None:
                 level[each] = max(level[each], 1 + outside.get(reference.address, -1))
-    done = [each for each, left in enumerate(waits) if not left]
+    done = [wait for wait, left in enumerate(waits) if not left]
     for each in done:
         for user in users[each]:
             level[user] = max(level[user], 1 + level[each])
@@ -112,7 +112,9 @@ def _break_cycles(
         return each.version == assets[each.address].version or not stands(each)
 
     def opened(asset: Asset) -> Asset:
-        return replace(asset, references=tuple(each for each in asset.references if holds(asset.address, each)))
+        return replace(
+            asset, references=tuple(reference for reference in asset.references if holds(asset.address, reference))
+        )
 
     return {address: opened(asset) if address in rest else asset for address, asset in assets.items()}
 
@@ -125,7 +127,7 @@ def _strongly_connected_components(upstream: _Edges) -> Mapping[Address, Address
             users[each].append(address)
     known: set[Address] = set()
     last_first = reversed(_depth_first_order(upstream, upstream, set()))
-    return {each: start for start in last_first for each in _depth_first_order([start], users, known)}
+    return {address: start for start in last_first for address in _depth_first_order([start], users, known)}
 
 
 def _depth_first_order(starts: Iterable[Address], edges: _Edges, known: set[Address]) -> list[Address]:
@@ -136,7 +138,7 @@ def _depth_first_order(starts: Iterable[Address], edges: _Edges, known: set[Addr
         known.add(start)
         while way:
             address, left = way[-1]
-            new = next((each for each in left if each not in known), None)
+            new = next((address for address in left if address not in known), None)
             if new is None:
                 done.append(address)
                 way.pop()
@@ -148,7 +150,7 @@ def _depth_first_order(starts: Iterable[Address], edges: _Edges, known: set[Addr
 
 def _upstream_edges(assets: Mapping[Address, Asset]) -> dict[Address, list[Address]]:
     return {
-        address: [each.address for each in asset.references if each.address in assets]
+        address: [reference.address for reference in asset.references if reference.address in assets]
         for address, asset in sorted(assets.items())
     }
 

@@ -19,7 +19,7 @@ def guard_plan(plan: Plan, live: State, policy: Policy) -> Iterator[Diagnostic]:
         runs = "run" if submissions == 1 else "runs"
         message = f"this plan starts {submissions} {runs}; limits: submit: is {policy.submit_limit}"
         yield Diagnostic("too-many-runs", message, hint=f"allow it with --allow-submit {submissions}")
-    leaving = sum(each.op in (Op.ARCHIVE, Op.DELETE) for each in plan.actions)
+    leaving = sum(action.op in (Op.ARCHIVE, Op.DELETE) for action in plan.actions)
     if policy.allow_mass_delete or leaving <= _MASS_DELETE_RATIO * _MASS_DELETE_MIN_ASSETS:
         return  # whatever there is, and to count it all records must be read
     there = sum(not record.archived for record in live.current.values())

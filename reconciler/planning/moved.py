@@ -56,7 +56,7 @@ def _check_rename(declared: AssetSet, live: State, record: Record, rename: Renam
         if new in declared.invalid_addresses:
             return None
         message = f"{old} is renamed to {new}, which nothing declares"
-        known = [str(each) for each in declared.assets if each.kind == new.kind]
+        known = [str(address) for address in declared.assets if address.kind == new.kind]
         hint = did_you_mean(str(new), known) or f"declare {new}, or take this line out to let {old} go"
     elif there is not None and not there.archived:
         message = f"{old} is renamed to {new}, and both are live: nothing is renamed"
@@ -124,27 +124,30 @@ def plan_with_renames(plan: Plan, found: Renames) -> Plan:
         address: Action(Op.RENAME, address, record.version, record=record, moved_from=record.address)
         for address, record in sorted(found.old_records.items())
     }
-    rest = (replace(each, needs=(*_rename_keys_of(each, first), *each.needs)) for each in plan.actions)
+    rest = (replace(action, needs=(*_rename_keys_of(action, first), *action.needs)) for action in plan.actions)
     return replace(plan, actions=(*first.values(), *rest))
 
 
 def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[str]:
     """Yield the renaming of what an action is about, and of what that references."""
-    mentioned = (each.address for each in action.resolved.asset.references) if action.resolved else ()
-    yield from (first[each].key for each in dict.fromkeys((action.address, *mentioned)) if each in first)
+    mentioned = (reference.address for reference in action.resolved.asset.references) if action.resolved else ()
+    yield from (first[fromkey].key for fromkey in dict.fromkeys((action.address, *mentioned)) if fromkey in first)
 
 
 def rename_suggestions(plan: Plan) -> tuple[str, ...]:
     """Say what looks like a rename: the same content leaves under one name and arrives under another."""
     arriving = {
-        (each.address.kind, each.resolved.fingerprint): each.address
-        for each in plan.actions
-        if each.op in _ADDING_OPS and each.record is None and each.resolved is not None and each.resolved.fingerprint
+        (action.address.kind, action.resolved.fingerprint): action.address
+        for action in plan.actions
+        if action.op in _ADDING_OPS
+        and action.record is None
+        and action.resolved is not None
+        and action.resolved.fingerprint
     }
     pairs = (
-        (each.address, arriving.get((each.address.kind, each.record.fingerprint)))
-        for each in plan.actions
-        if each.op in _REMOVING_OPS and each.record is not None
+        (action.address, arriving.get((action.address.kind, action.record.fingerprint)))
+        for action in plan.actions
+        if action.op in _REMOVING_OPS and action.record is not None
     )
     return tuple(
         f"{old} leaves and {new} arrives with the same content: "

@@ -62,7 +62,7 @@ def make_plan(
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return what apply would do and why, and what is wrong with the files in the light of the live state."""
     live, advances = merge_observation(live, observation or Observation())
-    recorded = {each.version: each.key for each in advances}
+    recorded = {action.version: action.key for action in advances}
     ancestry = cache(desired.is_ancestor)
     gone = frozenset(find_removals(desired.declared, live, ancestry))
     view = PlanContext(
@@ -85,8 +85,8 @@ def make_plan(
         view.planned_states[asset.address] = decision.planned_state
         actions += decision.actions
         pending += decision.blocked
-    for each in actions:
-        view.diagnostics += preflight_diagnostics(view, each)
+    for action in actions:
+        view.diagnostics += preflight_diagnostics(view, action)
     removals, notes = plan_removals(view, ancestry)
     plan = Plan(desired.source, live.commit, (*actions, *removals), tuple(pending), notes=notes)
     return plan, tuple(view.diagnostics)
@@ -105,9 +105,9 @@ def _after_recording(decision: Decision, record: Record | None, recorded: Mappin
         record.latest if record else "",
         decision.planned_state.run.id if decision.planned_state.run else "",
     )
-    first = tuple(recorded[each] for each in dict.fromkeys((newest, chosen)) if each in recorded)
+    first = tuple(recorded[fromkey] for fromkey in dict.fromkeys((newest, chosen)) if fromkey in recorded)
     if not first:
         return decision
-    actions = tuple(replace(each, needs=(*first, *each.needs)) for each in decision.actions)
+    actions = tuple(replace(action, needs=(*first, *action.needs)) for action in decision.actions)
     outlook = replace(decision.planned_state, needs=(*first, *decision.planned_state.needs))
     return replace(decision, planned_state=outlook, actions=actions)

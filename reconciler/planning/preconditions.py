@@ -33,7 +33,7 @@ def describe_etag(was: str) -> str:
 
 def collect_preconditions(actions: Iterable[Action], live: State) -> Mapping[str, str]:
     """Return the marks of what the actions change and of what that references."""
-    found = {address for each in actions for address in _addresses_read_by(each)}
+    found = {address for action in actions for address in _addresses_read_by(action)}
     return {str(address): record_etag(live.current.get(address)) for address in sorted(found)}
 
 
@@ -42,4 +42,4 @@ def _addresses_read_by(action: Action) -> Iterator[Address]:
     if action.moved_from is not None:
         yield action.moved_from
     if action.resolved is not None:
-        yield from (each.address for each in action.resolved.asset.references)
+        yield from (reference.address for reference in action.resolved.asset.references)

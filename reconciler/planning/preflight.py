@@ -24,7 +24,7 @@ def preflight_diagnostics(view: PlanContext, action: Action) -> Iterator[Diagnos
 def _environment_diagnostics(view: PlanContext, node: ResolvedAsset) -> Iterator[Diagnostic]:
     """Yield an environment that no asset of this workspace is: a builder makes those only."""
     asset = node.asset
-    if any(each.pointer == _ENVIRONMENT_POINTER for each in asset.references):
+    if any(reference.pointer == _ENVIRONMENT_POINTER for reference in asset.references):
         return
     given = asset.spec.get("environment")
     what = "none" if given is None else given if isinstance(given, str) else "one that is written in the job"
@@ -64,7 +64,7 @@ def _input_uri(view: PlanContext, node: ResolvedAsset, pointer: str, text: str) 
         return ""
     reference = node.references.get(pointer)
     if reference is None:
-        known_later = any(each.pointer == pointer for each in node.asset.references)
+        known_later = any(reference.pointer == pointer for reference in node.asset.references)
         return "" if known_later else text
     return "" if reference.output else _target_uri(_target_asset(view, reference))
 
@@ -82,7 +82,7 @@ def _target_uri(target: Asset | Record | None) -> str:
         return ""
     path: Json = target.spec.get("path")
     if isinstance(target, Asset):
-        held = {each.pointer for each in target.paths} | {each.pointer for each in target.references}
+        held = {path.pointer for path in target.paths} | {reference.pointer for reference in target.references}
     else:
         held = {*target.contents, *target.references}
     return path if isinstance(path, str) and "/path" not in held else ""

@@ -39,10 +39,10 @@ def with_protection_change(
 
 def protection_diagnostics(plan: Plan, config: Config) -> Iterator[Diagnostic]:
     """Yield what a plan does to something that is protected."""
-    for each in plan.actions:
-        if each.op in _PROTECTED_OPS and (said := _protection_reason(each, config)):
-            message = f"{each.address} is protected{said}, and this plan would have it {_PROTECTED_OPS[each.op]}"
-            yield Diagnostic("protected", message, hint=_protection_hint(each))
+    for action in plan.actions:
+        if action.op in _PROTECTED_OPS and (said := _protection_reason(action, config)):
+            message = f"{action.address} is protected{said}, and this plan would have it {_PROTECTED_OPS[action.op]}"
+            yield Diagnostic("protected", message, hint=_protection_hint(action))
 
 
 def _protection_reason(action: Action, config: Config) -> str:

@@ -68,11 +68,13 @@ def resolve_asset(view: PlanContext, asset: Asset) -> ResolvedAsset:
     kind = kind_of(asset)
     spec = redact_spec(kind.secret_fields, asset.spec, view.state.lineage)
     _check_paths_exist(view, asset)
-    contents = {each.pointer: content.local_path_digest(view.tree, each) for each in asset.paths}
-    counted = [each for each in asset.references if kind.is_fingerprint_field(each.pointer.split("/")[1])]
-    found = {each.pointer: _resolve_reference(view, asset, each) for each in asset.references}
-    late = next((each.address for each in counted if found[each.pointer] is None), None)
-    references = {pointer: each for pointer, each in found.items() if each is not None}
+    contents = {local_path.pointer: content.local_path_digest(view.tree, local_path) for local_path in asset.paths}
+    counted = [
+        reference for reference in asset.references if kind.is_fingerprint_field(reference.pointer.split("/")[1])
+    ]
+    found = {reference.pointer: _resolve_reference(view, asset, reference) for reference in asset.references}
+    late = next((reference.address for reference in counted if found[reference.pointer] is None), None)
+    references = {pointer: reference for pointer, reference in found.items() if reference is not None}
     wanted = "" if late else asset_fingerprint(kind, spec, contents, references)
     record = view.state.current.get(asset.address)
     return ResolvedAsset(
@@ -87,31 +89,31 @@ def resolve_asset(view: PlanContext, asset: Asset) -> ResolvedAsset:
 
 def _check_paths_exist(view: PlanContext, asset: Asset) -> None:
     """Say what a path names and Git does not have: a file may name what is not there, nothing is made of it."""
-    for each in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
-        if not view.tree.exists(each.path):
-            place = view.declared.documents[asset.source].value_span(each.pointer)
-            message = f"{each.text}: Git has no {view.tree.display_path(each.path)}"
+    for local_path in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
+        if not view.tree.exists(local_path.path):
+            place = view.declared.documents[asset.source].value_span(local_path.pointer)
+            message = f"{local_path.text}: Git has no {view.tree.display_path(local_path.path)}"
             hint = "paths count from the folder of this file; a file that .gitignore leaves out is not in Git"
             view.diagnostics.append(Diagnostic("path-missing", message, place, hint))
 
 
 def required_action_keys(view: PlanContext, asset: Asset) -> tuple[str, ...]:
     """Return the keys of the actions that must come before one on this asset."""
-    return tuple(dict.fromkeys(key for each in _upstream_states(view, asset) for key in each.needs))
+    return tuple(dict.fromkeys(key for planned_state in _upstream_states(view, asset) for key in planned_state.needs))
 
 
 def is_blocked(view: PlanContext, asset: Asset) -> bool:
     """Tell whether the asset waits for something that this plan will not bring about."""
-    return any(each.blocked for each in _upstream_states(view, asset))
+    return any(planned_state.blocked for planned_state in _upstream_states(view, asset))
 
 
 def _upstream_states(view: PlanContext, asset: Asset) -> Iterator[PlannedState]:
     """Yield how things will stand that an asset waits for; an exact version that stands already is not waited for."""
-    for each in asset.references:
-        outlook = view.planned_states.get(each.address)
+    for reference in asset.references:
+        outlook = view.planned_states.get(reference.address)
         if outlook is not None:
-            other = each.version and not each.output and each.version != outlook.version
-            if not (other and view.state.find_version(each.address, each.version)):
+            other = reference.version and not reference.output and reference.version != outlook.version
+            if not (other and view.state.find_version(reference.address, reference.version)):
                 yield outlook
 
 
@@ -190,7 +192,7 @@ def _find_run_by_name(live: State, address: Address) -> Run | None:
     """Find the run that a reference names in place of a job: runs are called ``<job>-<8 digits>``."""
     leaf = address.name.rpartition("-")[0]
     jobs = (each for each in live.current if each.kind == address.kind and each.name.rpartition("/")[2] == leaf)
-    return next(filter(None, (live.find_run(each, address.name) for each in jobs)), None) if leaf else None
+    return next(filter(None, (live.find_run(job, address.name) for job in jobs)), None) if leaf else None
 
 
 def _resolve_run_output(view: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:

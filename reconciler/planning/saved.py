@@ -134,11 +134,11 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, live: State) -> Plan:
     then = {
         each["key"]: _saved_action_identity(each) for each in saved.body["actions"] if Op(each["action"]).is_decision
     }
-    now = {each.key: _action_identity(each) for each in plan.decisions}
+    now = {action.key: _action_identity(action) for action in plan.decisions}
     ended = {each["key"] for each in saved.body["actions"] if each["action"] == Op.CANCEL} - now.keys()
     wrong = [key for key, identity in then.items() if key not in ended and identity != now.get(key)]
     left = {key for key in now if key not in then}
-    wrong += [each.key for each in plan.decisions if each.key in then and not left.isdisjoint(each.needs)]
+    wrong += [action.key for action in plan.decisions if action.key in then and not left.isdisjoint(action.needs)]
     if wrong:
         made = saved.envelope.get("tool", "")
         message = f"planned again, this comes to something else: {_join_some(wrong)}"
@@ -150,11 +150,11 @@ def _without_actions(plan: Plan, left: set[str]) -> Plan:
     """Leave actions out, with what needs them."""
     gone = set(left)
     kept: list[Action] = []
-    for each in plan.actions:
-        if each.key in gone or not gone.isdisjoint(each.needs):
-            gone.add(each.key)
+    for action in plan.actions:
+        if action.key in gone or not gone.isdisjoint(action.needs):
+            gone.add(action.key)
         else:
-            kept.append(each)
+            kept.append(action)
     notes = [f"not in the saved plan, and left for another: {_join_some(sorted(left))}"] if left else []
     return replace(plan, actions=tuple(kept), notes=(*plan.notes, *notes))
 

@@ -45,9 +45,11 @@ def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan
     wanted = _match_selectors(things, policy.select) if policy.select else things.keys()
     unwanted = _match_selectors(things, policy.exclude)
     held = _excluded_actions(plan.actions, unwanted)
-    chosen = _with_dependencies([each for each in plan.actions if each.key not in held], wanted)
-    actions = tuple(each for each in plan.actions if each.key in chosen)
-    pending = tuple(each for each in plan.blocked if each.address in wanted and each.address not in unwanted)
+    chosen = _with_dependencies([action for action in plan.actions if action.key not in held], wanted)
+    actions = tuple(action for action in plan.actions if action.key in chosen)
+    pending = tuple(
+        blocked for blocked in plan.blocked if blocked.address in wanted and blocked.address not in unwanted
+    )
     notes = (
         *_dependency_notes(actions, wanted),
         *_held_back_notes(plan.actions, held, wanted, unwanted),
@@ -64,15 +66,15 @@ def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Sel
             address,
             declared.documents[asset.source].path,
             _tags_of(asset.spec),
-            frozenset(each.address for each in asset.references),
+            frozenset(reference.address for reference in asset.references),
         )
         for address, asset in declared.assets.items()
     }
-    for each in plan.actions:
-        if each.address not in found and each.record is not None:
-            record = each.record
+    for action in plan.actions:
+        if action.address not in found and action.record is not None:
+            record = action.record
             upstream = frozenset(reference.address for reference in record.references.values())
-            found[each.address] = Selectable(each.address, record.source, _tags_of(record.spec), upstream)
+            found[action.address] = Selectable(action.address, record.source, _tags_of(record.spec), upstream)
     return found
 
 
@@ -147,38 +149,42 @@ def _check_selectors(things: Mapping[Address, Selectable], selectors: Iterable[s
 def _suggestion_candidates(selector: str, things: Iterable[Selectable]) -> list[str]:
     """Return what may have been meant: of a kind that there is its addresses, else whatever can be named."""
     things = list(things)
-    if same_kind := [str(each.address) for each in things if selector.startswith(f"{each.address.kind}/")]:
+    if same_kind := [
+        str(selectable.address) for selectable in things if selector.startswith(f"{selectable.address.kind}/")
+    ]:
         return sorted(same_kind)
-    return sorted({word for each in things for word in (str(each.address), each.address.kind, each.path)})
+    return sorted(
+        {word for selectable in things for word in (str(selectable.address), selectable.address.kind, selectable.path)}
+    )
 
 
 def _excluded_actions(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str, str]:
     """Return the keys of what is excluded and of what needs that, each with the key that it needs."""
     found: dict[str, str] = {}
     names = frozenset(unwanted)
-    for each in actions:
-        blocking = next((key for key in each.needs if key in found), "")
-        if each.op is not Op.RECORD and (each.address in names or blocking):
-            found[each.key] = blocking
+    for action in actions:
+        blocking = next((key for key in action.needs if key in found), "")
+        if action.op is not Op.RECORD and (action.address in names or blocking):
+            found[action.key] = blocking
     return found
 
 
 def _with_dependencies(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[str]:
     """Return the keys of what is wanted and of all that it needs."""
     names = frozenset(wanted)
-    start = [each.key for each in actions if each.address in names or each.op is Op.RECORD]
-    return frozenset(_reachable_from(start, {each.key: each.needs for each in actions}))
+    start = [action.key for action in actions if action.address in names or action.op is Op.RECORD]
+    return frozenset(_reachable_from(start, {action.key: action.needs for action in actions}))
 
 
 def _dependency_notes(actions: Sequence[Action], wanted: Iterable[Address]) -> Iterator[str]:
     """Say what comes along though it was not selected, and for whom."""
     names = frozenset(wanted)
-    owner = {each.key: each.address for each in actions}
+    owner = {action.key: action.address for action in actions}
     users: dict[Address, Address] = {}
-    for each in actions:
-        for needed in (owner[key] for key in each.needs if key in owner):
-            if needed not in names and needed != each.address:
-                users.setdefault(needed, each.address)
+    for action in actions:
+        for needed in (owner[key] for key in action.needs if key in owner):
+            if needed not in names and needed != action.address:
+                users.setdefault(needed, action.address)
     yield from (f"{needed} comes along: {user} needs it" for needed, user in users.items())
 
 
@@ -187,22 +193,22 @@ def _held_back_notes(
 ) -> Iterator[str]:
     """Say what is held back because of what was excluded."""
     names, excluded = frozenset(wanted), frozenset(unwanted)
-    by_key = {each.key: each for each in actions}
+    by_key = {action.key: action for action in actions}
     told: set[Address] = set()
-    for each in actions:
-        if each.key in held and each.address in names - excluded - told:
-            told.add(each.address)
-            yield f"{each.address} is held back: it needs {by_key[held[each.key]].address}, which is left out"
+    for action in actions:
+        if action.key in held and action.address in names - excluded - told:
+            told.add(action.address)
+            yield f"{action.address} is held back: it needs {by_key[held[action.key]].address}, which is left out"
 
 
 def _recorded_anyway_notes(actions: Sequence[Action], unwanted: Iterable[Address]) -> Iterator[str]:
     """Say what happens because of a run that has ended, though its job is left out: that it has ended is a fact."""
     excluded = frozenset(unwanted)
-    for each in actions:
-        if each.op is Op.RECORD and each.address in excluded:
-            users = dict.fromkeys(str(user.address) for user in actions if each.key in user.needs)
+    for action in actions:
+        if action.op is Op.RECORD and action.address in excluded:
+            users = dict.fromkeys(str(user.address) for user in actions if action.key in user.needs)
             follows = f", and from that follows {', '.join(users)}" if users else ""
-            yield f"{each.address} is left out, but its run {each.version} has ended: that is recorded{follows}"
+            yield f"{action.address} is left out, but its run {action.version} has ended: that is recorded{follows}"
 
 
 def _deselected_note(left: int) -> Iterator[str]:

@@ -56,7 +56,7 @@ class SubsetView(Mapping[Address, Record]):
 
 def make_subset_view(current: Mapping[Address, Record], addresses: AbstractSet[Address]) -> SubsetView:
     """Return the records with those of some addresses to go through."""
-    there = (each for each in addresses if each in current)
+    there = (address for address in addresses if address in current)
     return SubsetView(current, tuple(sorted(there, key=lambda each: (each.kind, each.name))))
 
 
@@ -65,14 +65,14 @@ def clean_addresses(declared: AssetSet, live: State, plan: Plan, problems: Itera
 
     Not what had another name before: its past lies under that one.
     """
-    busy = {each.address for each in plan.actions} | {each.address for each in plan.blocked}
-    wrong = {each.span.path for each in problems if each.span is not None}
+    busy = {action.address for action in plan.actions} | {each.address for each in plan.blocked}
+    wrong = {diagnostic.span.path for diagnostic in problems if diagnostic.span is not None}
     quiet = (
         address
         for address, asset in declared.assets.items()
         if address not in busy and declared.documents[asset.source].path not in wrong
     )
-    return frozenset(each for each in quiet if _is_clean_record(live.current.get(each)))
+    return frozenset(address for address in quiet if _is_clean_record(live.current.get(address)))
 
 
 def _is_clean_record(record: Record | None) -> bool:
@@ -81,5 +81,5 @@ def _is_clean_record(record: Record | None) -> bool:
 
 def undeclared_addresses(declared: AssetSet, current: Mapping[Address, Record]) -> frozenset[Address]:
     """Return what is live and not declared: whether it stays follows from history, which a tree does not tell."""
-    undeclared = (each for each in current if each not in declared.assets)
-    return frozenset(each for each in undeclared if not current[each].archived)
+    undeclared = (address for address in current if address not in declared.assets)
+    return frozenset(address for address in undeclared if not current[address].archived)

@@ -29,7 +29,7 @@ def cancel_superseded_runs(view: PlanContext, record: Record | None, decision: D
 
 
 def _cancel_actions(view: PlanContext, record: Record, decision: Decision) -> Iterator[Action]:
-    coming = next((each for each in decision.actions if _is_superseding(each)), None)
+    coming = next((action for action in decision.actions if _is_superseding(action)), None)
     newest = coming.run.id if coming and coming.run else "" if coming else record.latest
     reason = f"{_format_run(newest)} {'takes' if coming else 'has taken'} its place"
     for run in unfinished_runs_of(view.state, record):

@@ -49,7 +49,7 @@ class _UnaffectedLevels(Mapping[Address, int]):
         return self.index[address]
 
     def __iter__(self) -> Iterator[Address]:
-        return (each for each in self.index if each not in self.affected)
+        return (address for address in self.index if address not in self.affected)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -62,13 +62,13 @@ def find_affected(
     changed = _changed_paths(repository, index, tree)
     if changed is None:
         return None
-    named = {each for rename in config.moved for each in (rename.old, rename.new)}
+    named = {address for rename in config.moved for address in (rename.old, rename.new)}
     asked = {*moved, *index.undeclared(), *named}
     seeds = {*changed, *index.files_depending_on(changed), *index.dirty_files(), *index.files_declaring(asked)}
     if len(seeds) > max(100, _MAX_AFFECTED_SHARE * len(index)):
         return None
     found = _parse_candidates(tree, config, index, seeds)
-    asked |= index.addresses_declared_in(seeds) | {each.address for each in found if each.address}
+    asked |= index.addresses_declared_in(seeds) | {parsed_file.address for parsed_file in found if parsed_file.address}
     addresses, files = downstream_closure(asked, index.dependents)
     found += _parse_candidates(tree, config, index, files - seeds)
     looked_at = seeds | files
@@ -96,14 +96,17 @@ def _changed_paths(repository: Repository, index: DependencyIndex, tree: Tree) -
 
 
 def _parse_candidates(tree: Tree, config: Config, index: DependencyIndex, paths: Iterable[str]) -> list[ParsedFile]:
-    there = (each for each in paths if each in tree.entries)
+    there = (path for path in paths if path in tree.entries)
     inside = [each for each in there if not each.startswith(index.base.nested_workspaces)]
     return parse_files(tree, list(find_candidates(tree, config, inside)), config)
 
 
 def _has_clash(found: Iterable[ParsedFile], index: DependencyIndex, looked_at: AbstractSet[str]) -> bool:
     """Tell whether another file declares what one of these does, capitals aside."""
-    return not index.files_declaring_ignoring_case(each.address for each in found if each.address) <= looked_at
+    return (
+        not index.files_declaring_ignoring_case(parsed_file.address for parsed_file in found if parsed_file.address)
+        <= looked_at
+    )
 
 
 def make_index_entries(
@@ -115,11 +118,11 @@ def make_index_entries(
 ) -> list[IndexEntry]:
     """Return what is to be remembered of files that were read; ``quiet`` is what is settled now."""
     level = graph_levels(declared.assets, outside, stands)
-    return [_make_index_entry(each, level, quiet) for each in found]
+    return [_make_index_entry(parsed_file, level, quiet) for parsed_file in found]
 
 
 def _make_index_entry(found: ParsedFile, level: Mapping[Address, int], quiet: AbstractSet[Address]) -> IndexEntry:
-    uses = tuple(each.address for each in found.asset.references) if found.asset else ()
+    uses = tuple(reference.address for reference in found.asset.references) if found.asset else ()
     address = found.address if found.asset else None
     settled = address is None or address in quiet
     height = level[address] if address else 0

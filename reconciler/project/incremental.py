@@ -142,4 +142,4 @@ def _plan_all(session: Session, live: State, policy: Policy) -> tuple[Plan, Inde
 
 
 def _has_distinct_addresses(problems: Iterable[Diagnostic]) -> bool:
-    return all(each.code != _ADDRESS_ALIKE_CODE for each in problems)
+    return all(diagnostic.code != _ADDRESS_ALIKE_CODE for diagnostic in problems)

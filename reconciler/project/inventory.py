@@ -36,11 +36,11 @@ def take_inventory(session: Session) -> Inventory:
     """Look through what a session's source declares."""
     declared, found = workspace.parse_asset_files(session.tree, session.config)
     problems = offline_diagnostics(session, declared)
-    named = [each for each in found if each.address is not None]
+    named = [parsed_file for parsed_file in found if parsed_file.address is not None]
     places: dict[Address, list[str]] = {}
-    for each in named:
-        if each.address:
-            places.setdefault(each.address, []).append(each.display_path)
+    for parsed_file in named:
+        if parsed_file.address:
+            places.setdefault(parsed_file.address, []).append(parsed_file.display_path)
     counted = Counter(address.kind for address, files in places.items() for _ in files)
     mentioned = {
         (reference.address, asset.source)
@@ -52,7 +52,13 @@ def take_inventory(session: Session) -> Inventory:
     return Inventory(
         len(named),
         {name: counted[name] for name in kinds() if counted[name]},
-        tuple(dict.fromkeys(each.span.path for each in problems if each.code == _UNKNOWN_KIND_CODE and each.span)),
+        tuple(
+            dict.fromkeys(
+                diagnostic.span.path
+                for diagnostic in problems
+                if diagnostic.code == _UNKNOWN_KIND_CODE and diagnostic.span
+            )
+        ),
         {address: tuple(files) for address, files in sorted(places.items()) if len(files) > 1},
         dict(missing.most_common()),
         problems,

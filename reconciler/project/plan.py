@@ -23,7 +23,7 @@ from reconciler.state.fast_forward import is_newer_than_rollback
 def plan_session(session: Session, desired: DesiredState, live: State, policy: Policy, *, refresh: bool) -> Plan:
     """Plan, and have judged what the files, or the bounds in mlgit.yml, do not allow."""
     for address in sorted(policy.replace - desired.declared.assets.keys()):
-        hint = did_you_mean(str(address), [str(each) for each in desired.declared.assets])
+        hint = did_you_mean(str(address), [str(address) for address in desired.declared.assets])
         raise user_error("address-unknown", f"{address} is not declared, so it cannot be done anew", hint)
     report_diagnostics(session, session.affinity_problems())
     observation = _fetch_observation(session, live) if refresh else None

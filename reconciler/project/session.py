@@ -111,7 +111,7 @@ class Session:
             return ()
         opened = backends.open_backends(config.backends, self.store_path)
         document, _, _ = workspaces.read_config(self.tree, config.target)
-        alone = {name for name, each in opened.items() if each.is_host_bound}
+        alone = {name for name, backend in opened.items() if backend.is_host_bound}
         return tuple(affinity.affinity_problems(document, config, alone, severity))
 
     def fetch_state(self) -> str:

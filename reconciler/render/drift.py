@@ -33,13 +33,13 @@ def _drift_lines(drifted: Sequence[Drift], local: Sequence[Drift], notes: Sequen
     said = [*map(str, local), *notes]
     yield from ("", "Notes:") if said else ()
     yield from (f"  {sanitize_line(each)}" for each in said)
-    if any(each.record is not None and each.policy is DriftPolicy.REPAIR for each in drifted):
+    if any(drift.record is not None and drift.policy is DriftPolicy.REPAIR for drift in drifted):
         yield from ("", "See what apply would do with `mlgit plan --refresh`.")
 
 
 def drift_to_json(found: Sequence[Drift], notes: Sequence[str]) -> Json:
     """Return what has drifted as one document; ``local`` is what is missing on this machine alone."""
-    return {"format": DRIFT_FORMAT, "drift": [_drift_entry_to_json(each) for each in found], "notes": list(notes)}
+    return {"format": DRIFT_FORMAT, "drift": [_drift_entry_to_json(drift) for drift in found], "notes": list(notes)}
 
 
 def _drift_entry_to_json(each: Drift) -> Json:

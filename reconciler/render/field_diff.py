@@ -94,8 +94,8 @@ def field_changes(action: Action) -> tuple[FieldChange, ...]:
     if action.before is None:
         return ()
     found = _diff_values([], *_key_lists_by_name(action.before, action.after), action.changed_files)
-    known = (each for each in found if action.known_after is None or not _is_unresolved_reference(each.after))
-    return tuple({str(each): each for each in known}.values())
+    known = (change for change in found if action.known_after is None or not _is_unresolved_reference(change.after))
+    return tuple({str(change): change for change in known}.values())
 
 
 def _diff_values(path: FieldPath, before: Json, after: Json, touched: ChangedFiles) -> Iterator[FieldChange]:
@@ -123,7 +123,7 @@ def _change_from_deepdiff(above: FieldPath, level: Any, touched: ChangedFiles) -
     path: FieldPath = [*above, *level.path(output_format="list")]
     sort = _CHANGE_TYPES.get(level.report_type, "changed")
     if level.report_type.startswith("iterable_item"):
-        before, after = (hide_secrets(each, path[:-1]) for each in _deepdiff_sides(level, sort))
+        before, after = (hide_secrets(side, path[:-1]) for side in _deepdiff_sides(level, sort))
         return FieldChange(_format_field_path(path[:-1]), sort, before, after, is_list_item=True)
     return _make_field_change(path, sort, *_deepdiff_sides(level, sort), touched)
 
@@ -164,7 +164,7 @@ def _key_lists_by_name(before: Json, after: Json) -> tuple[Json, Json]:
 
 
 def _is_unique_key(items: Sequence[Json], key: str) -> bool:
-    names = [each[key] for each in items if isinstance(each, Mapping) and isinstance(each.get(key), str | int)]
+    names = [item[key] for item in items if isinstance(item, Mapping) and isinstance(item.get(key), str | int)]
     return len(set(names)) == len(items)
 
 

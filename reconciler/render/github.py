@@ -11,7 +11,7 @@ _COMMAND_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity
 
 def diagnostics_to_github(found: Iterable[Diagnostic], root: str = "") -> str:
     """Write one command a line; ``root`` is where the workspace is in the repository, "" or "a/b/"."""
-    return "\n".join(_workflow_command(each, root) for each in found)
+    return "\n".join(_workflow_command(diagnostic, root) for diagnostic in found)
 
 
 def _workflow_command(each: Diagnostic, root: str) -> str:

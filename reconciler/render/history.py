@@ -18,7 +18,7 @@ _NONE = "none"
 
 def format_log(deeds: Sequence[HistoryEntry]) -> str:
     """Write what was done, newest first."""
-    return sanitize_text("\n\n".join("\n".join(_history_entry_lines(each)) for each in deeds))
+    return sanitize_text("\n\n".join("\n".join(_history_entry_lines(entry)) for entry in deeds))
 
 
 def _history_entry_lines(deed: HistoryEntry) -> Iterator[str]:
@@ -38,19 +38,19 @@ def log_to_json(deeds: Sequence[HistoryEntry]) -> Json:
     """Return what was done, as JSON."""
     return [
         {
-            "commit": each.commit,
-            "author": each.author,
-            "when": each.committed_at,
-            "command": each.command,
-            "title": each.title,
-            "done": list(each.summary_lines),
-            "source": each.source_commit or None,
-            "changed": each.dirty,
-            "by": each.user or None,
-            "plan": each.plan_digest or None,
-            "message": each.message,
+            "commit": entry.commit,
+            "author": entry.author,
+            "when": entry.committed_at,
+            "command": entry.command,
+            "title": entry.title,
+            "done": list(entry.summary_lines),
+            "source": entry.source_commit or None,
+            "changed": entry.dirty,
+            "by": entry.user or None,
+            "plan": entry.plan_digest or None,
+            "message": entry.message,
         }
-        for each in deeds
+        for entry in deeds
     ]
 
 
@@ -72,9 +72,9 @@ def _state_diff_lines(before: State, after: State, differences: Sequence[Resourc
     yield ""
     if not differences:
         yield "  nothing differs"
-    for each in differences:
-        yield f"  {_change_sign(each)} {sanitize_line(_resource_diff_sentence(each, after.lineage))}"
-        yield from (f"      {sanitize_line(line)}" for line in _noncurrent_change_lines(each))
+    for diff in differences:
+        yield f"  {_change_sign(diff)} {sanitize_line(_resource_diff_sentence(diff, after.lineage))}"
+        yield from (f"      {sanitize_line(line)}" for line in _noncurrent_change_lines(diff))
 
 
 def _format_state_commit(live: State) -> str:
@@ -87,7 +87,7 @@ def state_diff_to_json(before: State, after: State, differences: Sequence[Resour
     return {
         "before": {"commit": before.commit, "source": before.applied_commit},
         "after": {"commit": after.commit, "source": after.applied_commit},
-        "addresses": [_resource_diff_to_json(each, after.lineage) for each in differences],
+        "addresses": [_resource_diff_to_json(diff, after.lineage) for diff in differences],
     }
 
 

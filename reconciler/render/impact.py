@@ -67,13 +67,13 @@ def compute_impact(actions: Sequence[Action]) -> Impact:
         if each.op not in _OPS_WITHOUT_IMPACT:
             changing.setdefault(each.address, {""}).add(each.version)
     upstream = {
-        each.address: frozenset(
+        action.address: frozenset(
             reference.address
-            for reference in each.resolved.asset.references
-            if reference.version in changing.get(reference.address, ()) and reference.address != each.address
+            for reference in action.resolved.asset.references
+            if reference.version in changing.get(reference.address, ()) and reference.address != action.address
         )
-        for each in actions
-        if each.resolved is not None and each.op not in _OPS_WITHOUT_IMPACT
+        for action in actions
+        if action.resolved is not None and action.op not in _OPS_WITHOUT_IMPACT
     }
     downstream: dict[Address, set[Address]] = {}
     for address, above in upstream.items():

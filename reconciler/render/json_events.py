@@ -36,8 +36,8 @@ def plan_events(plan: Plan, body: Json) -> Iterator[Json]:
     """Yield the events of a plan: its actions, what is left as it is, notes, and then all of it with its digest."""
     for each in body["actions"]:
         yield {"type": "action-planned", **{name: each[name] for name in _ACTION_KEYS if name in each}}
-    yield from ({"type": "pending", "pending": plan_json.blocked_to_json(each)} for each in plan.blocked)
-    yield from (note_event(each) for each in plan.notes)
+    yield from ({"type": "pending", "pending": plan_json.blocked_to_json(blocked)} for blocked in plan.blocked)
+    yield from (note_event(note) for note in plan.notes)
     yield {"type": "plan-made", "digest": plan_body_digest(body), "body": body}
 
 
@@ -52,7 +52,7 @@ def action_event(event: Event) -> Json:
     found = error.diagnostics if isinstance(error, UserError) else ()
     message = event.message or ("" if found or error is None else str(error))
     told: dict[str, Json] = {"message": message} if message else {}
-    told |= {"diagnostics": [plan_json.diagnostic_to_json(each) for each in found]} if found else {}
+    told |= {"diagnostics": [plan_json.diagnostic_to_json(diagnostic) for diagnostic in found]} if found else {}
     return {"type": _EVENT_TYPES[event.progress], **_action_fields(event.action), **told}
 
 

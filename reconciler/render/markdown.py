@@ -26,15 +26,16 @@ def _plan_lines(planned: Plan, body: Json, heading: str, *, folded: bool) -> Ite
     if actions:
         yield ""
         yield from (
-            f"- `{OP_SIGNS[Op(each['action'])]}` {_escape_markdown(each['sentence'])}" for each in actions[:_MAX_SHOWN]
+            f"- `{OP_SIGNS[Op(action['action'])]}` {_escape_markdown(action['sentence'])}"
+            for action in actions[:_MAX_SHOWN]
         )
         yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
-    left = [(each.failed, f"{each.address}: {each.message}") for each in planned.blocked]
+    left = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in planned.blocked]
     yield from _section_lines("Waiting", [line for failed, line in left if not failed])
     yield from _section_lines("Failed, and left as it is", [line for failed, line in left if failed])
     yield from _section_lines("Drift", planned.drift)
     yield from _section_lines("Notes", planned.notes)
-    details = [row for each in actions[:_MAX_SHOWN] for row in _field_change_rows(each)]
+    details = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
     if details:
         head = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]
         yield ""

@@ -24,12 +24,12 @@ def dump_json(value: Json) -> str:
 
 def diagnostics_to_json(found: Sequence[Diagnostic], files: int) -> Json:
     """Return a validation as one document."""
-    return {"files": files, "diagnostics": [diagnostic_to_json(each) for each in found]}
+    return {"files": files, "diagnostics": [diagnostic_to_json(diagnostic) for diagnostic in found]}
 
 
 def plan_summary(planned: Plan) -> dict[str, int]:
     """Count what a plan comes to: the numbers of its verdict."""
-    failed = sum(each.failed for each in planned.blocked)
+    failed = sum(blocked.failed for blocked in planned.blocked)
     return {
         "changes": len(planned.actions),
         "decisions": len(planned.decisions),
@@ -57,8 +57,8 @@ def plan_body(planned: Plan, policy: Policy) -> Json:
             "allow_rewind": policy.allow_rewind,
         },
         "summary": plan_summary(planned),
-        "actions": [action_to_json(each, follows) for each in planned.actions],
-        "pending": [blocked_to_json(each) for each in planned.blocked],
+        "actions": [action_to_json(action, follows) for action in planned.actions],
+        "pending": [blocked_to_json(blocked) for blocked in planned.blocked],
         "drift": list(planned.drift),
         "notes": list(planned.notes),
         "reads": dict(planned.preconditions),

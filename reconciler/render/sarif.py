@@ -15,12 +15,12 @@ _ROOT_URI_BASE_ID = "%SRCROOT%"  # what paths count from: the usual name of the 
 
 def diagnostics_to_sarif(found: Sequence[Diagnostic], version: str, root: str = "") -> Json:
     """Return one run of mlgit of that version; ``root`` is where the workspace is in the repository, "" or "a/b/"."""
-    codes = sorted({each.code for each in found})
+    codes = sorted({diagnostic.code for diagnostic in found})
     driver = {"name": "mlgit", "version": version, "rules": [_rule_to_json(code) for code in codes]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result_to_json(each, codes.index(each.code), root) for each in found],
+        "results": [_result_to_json(diagnostic, codes.index(diagnostic.code), root) for diagnostic in found],
     }
     return {"$schema": _SCHEMA_URI, "version": "2.1.0", "runs": [run]}
 

@@ -74,12 +74,16 @@ def _new_version_sentence(action: Action) -> str:
 
 def _register_sentence(action: Action) -> str:
     made = (
-        next((each for each in action.resolved.references.values() if each.output), None) if action.resolved else None
+        next((reference for reference in action.resolved.references.values() if reference.output), None)
+        if action.resolved
+        else None
     )
     if action.known_after is not None or made is None:
         return _new_version_sentence(action)
     new = "new " if action.record else ""
-    others = [str(each) for each in field_changes(action) if each.after != str(made)]  # that it is another run is said
+    others = [
+        str(change) for change in field_changes(action) if change.after != str(made)
+    ]  # that it is another run is said
     said = action.reason or ", ".join(others)
     because = f" because {said}" if said else ""
     return f"{action.address}: {new}version {action.version} from run {made.version}{because}"

@@ -20,7 +20,7 @@ MAX_SHOWN_ACTIONS = 300  # actions that are shown
 
 def format_diagnostics(found: Iterable[Diagnostic], lines: SourceLineReader = lambda _path: ()) -> str:
     """Write diagnostics, each with its source line and a caret where ``lines`` has the file."""
-    return "\n".join(line for each in found for line in _diagnostic_lines(each, lines))
+    return "\n".join(line for diagnostic in found for line in _diagnostic_lines(diagnostic, lines))
 
 
 def _diagnostic_lines(each: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
@@ -36,9 +36,10 @@ def format_plan(planned: Plan) -> str:
     """Write a plan: the verdict first, then what is done, what waits and what failed."""
     follows = compute_impact(planned.actions)
     lines = (
-        f"{OP_SIGNS[each.op]} {action_sentence(each)}{follows.indirect_cause_clause(each)}" for each in planned.actions
+        f"{OP_SIGNS[action.op]} {action_sentence(action)}{follows.indirect_cause_clause(action)}"
+        for action in planned.actions
     )
-    pending = [(each.failed, f"{each.address}: {each.message}") for each in planned.blocked]
+    pending = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in planned.blocked]
     return "\n".join(_plan_lines(summary_of(planned), lines, pending, planned.drift, planned.notes))
 
 
@@ -117,8 +118,8 @@ def format_duration(seconds: float) -> str:
 
 def format_validation_summary(found: Sequence[Diagnostic], files: int) -> str:
     """Say in one line how a validation ended."""
-    errors = sum(each.severity is Severity.ERROR for each in found)
-    warnings = sum(each.severity is Severity.WARNING for each in found)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
+    warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in found)
     if not found:
         return f"{pluralize(files, 'file')}: fine."
     return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}."
@@ -131,15 +132,15 @@ def format_outline(value: Json, indent: str = "") -> str:
 
 def _outline_lines(value: Json, indent: str) -> Iterator[str]:
     pairs = value.items() if isinstance(value, Mapping) else (("-", each) for each in value)
-    for key, each in pairs:
+    for key, pair in pairs:
         name = key if key == "-" else f"{key}:"
-        if isinstance(each, Mapping | list | tuple) and each:
+        if isinstance(pair, Mapping | list | tuple) and pair:
             yield f"{indent}{name}"
-            yield from _outline_lines(each, f"{indent}  ")
-        elif isinstance(each, str) and "\n" in each:
-            yield from _block_lines(name, each.splitlines(), indent)
+            yield from _outline_lines(pair, f"{indent}  ")
+        elif isinstance(pair, str) and "\n" in pair:
+            yield from _block_lines(name, pair.splitlines(), indent)
         else:
-            yield f"{indent}{name} {str(each).lower() if isinstance(each, bool) else each}"
+            yield f"{indent}{name} {str(pair).lower() if isinstance(pair, bool) else pair}"
 
 
 def _block_lines(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:

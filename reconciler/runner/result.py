@@ -141,6 +141,6 @@ def make_result_document(
         "metrics_file": METRICS_FILE,
         "params": dict(tracked.params),
         "tags": dict(tracked.tags),
-        "outputs": {name: asdict(each) for name, each in outputs.items()},
+        "outputs": {name: asdict(output_size) for name, output_size in outputs.items()},
         "log": LOG_FILE,
     }

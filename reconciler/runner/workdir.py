@@ -72,16 +72,16 @@ def _stage_files(files: Iterable[StagedFile], root: Path, *, read_only: bool, pu
     _make_folder(root)
     root = root.resolve()
     links: list[tuple[str, Path]] = []
-    for each in sorted(files, key=_is_symlink):
+    for staged_file in sorted(files, key=_is_symlink):
         pulse()
-        target = _join_inside(root, each.path)
+        target = _join_inside(root, staged_file.path)
         try:
-            _stage_file(each, target, read_only=read_only, pulse=pulse)
+            _stage_file(staged_file, target, read_only=read_only, pulse=pulse)
         except OSError as error:
             reason = error.strerror or error
-            raise staging_error(f"{each.path} could not be laid out in {root}: {reason}") from error
-        if _is_symlink(each):
-            links.append((each.path, target))
+            raise staging_error(f"{staged_file.path} could not be laid out in {root}: {reason}") from error
+        if _is_symlink(staged_file):
+            links.append((staged_file.path, target))
     for path, link in links:  # only now: where a link leads can depend on the ones after it
         if link.readlink().is_absolute() or not link.resolve().is_relative_to(root):
             raise staging_error(f"{path} is a symlink to {link.readlink()}, which lies outside of the job's own files")

@@ -12,7 +12,7 @@ from reconciler.model import EMPTY_MAPPING
 
 def find_workspace_folder(start: Path) -> Path:
     """Return the nearest folder upwards that has mlgit.yml; ``start`` itself where there is none."""
-    return next((each for each in (start, *start.parents) if (each / config.CONFIG_FILE).is_file()), start)
+    return next((path for path in (start, *start.parents) if (path / config.CONFIG_FILE).is_file()), start)
 
 
 def read_workspace_rules(start: Path) -> Mapping[str, str]:

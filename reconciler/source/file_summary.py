@@ -88,8 +88,8 @@ def summarise_file(files: DiskFiles, path: str) -> FileSummary:
 
 def _locate_references(reading: LoadedFile) -> Iterator[LocatedReference]:
     found: dict[tuple[str, Address], list[str]] = {}
-    for each in reading.asset.references if reading.asset else ():
-        found.setdefault((each.text, each.address), []).append(each.pointer)
+    for reference in reading.asset.references if reading.asset else ():
+        found.setdefault((reference.text, reference.address), []).append(reference.pointer)
     for (text, address), pointers in found.items():
         yield from (LocatedReference(text, address, span) for span in reading.document.spans_of(text, pointers))
 
@@ -139,7 +139,7 @@ def dump_summary(found: FileSummary) -> str:
             found.is_asset,
             [found.address.kind, found.address.name] if found.address else None,
             [[m.text, m.address.kind, m.address.name, m.span.line, m.span.column] for m in found.references],
-            [encode_diagnostic(each) for each in found.diagnostics],
+            [encode_diagnostic(diagnostic) for diagnostic in found.diagnostics],
             found.deps,
         ]
     )
@@ -153,6 +153,6 @@ def load_summary(path: str, shown: str, line: str) -> FileSummary:
         claimed,
         Address(*address) if address else None,
         tuple(LocatedReference(text, Address(kind, name), Span(shown, *at)) for text, kind, name, *at in mentions),
-        tuple(decode_diagnostic(each) for each in problems),
+        tuple(decode_diagnostic(problem) for problem in problems),
         {name: (what, stamp) for name, (what, stamp) in seen.items()},
     )

@@ -66,7 +66,7 @@ class DependencyIndex(Mapping[Address, int]):
     def __iter__(self) -> Iterator[Address]:
         """Go through the addresses."""
         rows = self._database.execute("SELECT address FROM files WHERE address IS NOT NULL")
-        return (parse_address(each) for (each,) in rows)
+        return (parse_address(row) for (row,) in rows)
 
     def __len__(self) -> int:
         """Count the files that are, or mean to be, assets."""
@@ -84,7 +84,7 @@ class DependencyIndex(Mapping[Address, int]):
     def addresses_declared_in(self, paths: Iterable[str]) -> AbstractSet[Address]:
         """Return what files declare."""
         rows = self._query("SELECT address FROM files WHERE address IS NOT NULL AND path IN", paths)
-        return {parse_address(each) for (each,) in rows}
+        return {parse_address(row) for (row,) in rows}
 
     def dirty_files(self) -> AbstractSet[str]:
         """Return the files that are looked at each time."""
@@ -177,7 +177,7 @@ def update_index(  # noqa: PLR0913 - what is taken out and what is put in
         files = [[each] for each in gone]
         for table in ("files", "uses", "seen"):
             database.executemany(f"DELETE FROM {table} WHERE path = ?", files)  # noqa: S608 - our own names
-        database.executemany("DELETE FROM loose WHERE address = ?", [[str(each)] for each in asked])
+        database.executemany("DELETE FROM loose WHERE address = ?", [[str(address)] for address in asked])
         database.execute("DELETE FROM base")
         _write_index(database, base, rows, loose)
 
@@ -190,10 +190,10 @@ def _write_index(
         [base.settings_key, base.tree, base.state_tree, json.dumps(base.nested_workspaces)],
     )
     database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", map(_file_row, rows))
-    uses = ((str(each), row.path) for row in rows for each in set(row.uses))
+    uses = ((str(address), row.path) for row in rows for address in set(row.uses))
     database.executemany("INSERT INTO uses VALUES (?, ?)", uses)
-    database.executemany("INSERT INTO seen VALUES (?, ?)", ((each, row.path) for row in rows for each in row.deps))
-    database.executemany("INSERT INTO loose VALUES (?)", ([str(each)] for each in loose))
+    database.executemany("INSERT INTO seen VALUES (?, ?)", ((dep, row.path) for row in rows for dep in row.deps))
+    database.executemany("INSERT INTO loose VALUES (?)", ([str(address)] for address in loose))
 
 
 _SCHEMA = """
@@ -215,7 +215,7 @@ CREATE INDEX seen_of ON seen (path);
 def _file_row(row: IndexEntry) -> tuple[str, str | None, str | None, int, bool, str]:
     address = str(row.address) if row.address else None
     folded = _case_folded(row.address) if row.address else None
-    problems = json.dumps([encode_diagnostic(each) for each in row.diagnostics]) if row.diagnostics else ""
+    problems = json.dumps([encode_diagnostic(diagnostic) for diagnostic in row.diagnostics]) if row.diagnostics else ""
     return row.path, address, folded, row.level, row.clean, problems
 
 

@@ -37,8 +37,8 @@ def dump_index_export(found: IndexExport) -> bytes:
         list(base.nested_workspaces),
         sorted(map(str, found.undeclared)),
     ]
-    rows = (_entry_to_json(each) for each in sorted(found.entries, key=lambda each: each.path))
-    return "".join(f"{_encode_json(each)}\n" for each in (first, *rows)).encode()
+    rows = (_entry_to_json(entry) for entry in sorted(found.entries, key=lambda each: entry.path))
+    return "".join(f"{_encode_json(row)}\n" for row in (first, *rows)).encode()
 
 
 def read_export_key(raw: bytes) -> CacheKey | None:
@@ -57,7 +57,7 @@ def load_index_export(raw: bytes) -> IndexExport | None:
         return None
     try:
         first, *lines = raw.decode().splitlines()
-        loose = [parse_address(_check_text(each)) for each in json.loads(first)[-1]]
+        loose = [parse_address(_check_text(load)) for load in json.loads(first)[-1]]
         return IndexExport(base, [_entry_from_json(json.loads(line)) for line in lines], loose)
     except _DECODE_ERRORS:
         return None
@@ -65,7 +65,7 @@ def load_index_export(raw: bytes) -> IndexExport | None:
 
 def _entry_to_json(row: IndexEntry) -> list[Json]:
     address = str(row.address) if row.address else ""
-    problems = [encode_diagnostic(each) for each in row.diagnostics]
+    problems = [encode_diagnostic(diagnostic) for diagnostic in row.diagnostics]
     return [row.path, address, row.level, row.clean, sorted({*map(str, row.uses)}), list(row.deps), problems]
 
 
@@ -78,7 +78,7 @@ def _entry_from_json(values: Json) -> IndexEntry:
         address=parse_address(_check_text(address)) if address else None,
         level=level,
         clean=settled,
-        uses=tuple(parse_address(_check_text(each)) for each in uses),
+        uses=tuple(parse_address(_check_text(use)) for use in uses),
         deps=tuple(map(_check_text, seen)),
         diagnostics=tuple(_decode_diagnostics(problems)),
     )

@@ -114,17 +114,17 @@ def parse_files(tree: Tree, chosen: Candidates, config: Config) -> list[ParsedFi
     )
     if known is None:
         found = (parse_file(tree, path, glob, config) for path, glob in chosen)
-        return [each for each in found if each is not None]
+        return [parsed_file for parsed_file in found if parsed_file is not None]
     compile_schemas(kinds())  # once, before the processes part
     gc.freeze()
     chunks = [chosen[start : start + _CHUNK_SIZE] for start in range(0, len(chosen), _CHUNK_SIZE)]
     with fork_pool(_init_worker, known, config) as pool:
-        return [each for part in pool.imap(_parse_chunk, chunks) for each in part]
+        return [parsed_file for part in pool.imap(_parse_chunk, chunks) for parsed_file in part]
 
 
 def assemble_asset_set(tree: Tree, found: Iterable[ParsedFile]) -> AssetSet:
     """Put together what files declare."""
-    return build_asset_set(_with_lazy_document(tree, each) for each in found)
+    return build_asset_set(_with_lazy_document(tree, parsed_file) for parsed_file in found)
 
 
 def _with_lazy_document(tree: Tree, found: ParsedFile) -> LoadedFile:
@@ -138,7 +138,7 @@ def _with_lazy_document(tree: Tree, found: ParsedFile) -> LoadedFile:
 
 def _pickle_by_fields(cls: type[Any]) -> None:
     """Let values of a class go from one process to another by their fields, which takes a third of the time."""
-    names = [each.name for each in fields(cls)]
+    names = [field.name for field in fields(cls)]
     copyreg.pickle(cls, lambda value: (cls, tuple(getattr(value, name) for name in names)))
 
 
@@ -157,4 +157,4 @@ def _init_worker(known: PrefetchedTree, config: Config) -> None:
 def _parse_chunk(chosen: Candidates) -> list[ParsedFile]:
     tree, config = _FORK_INPUTS[0]
     found = (parse_file(tree, path, glob, config) for path, glob in chosen)
-    return [each for each in found if each is not None]
+    return [parsed_file for parsed_file in found if parsed_file is not None]

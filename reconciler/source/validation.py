@@ -43,7 +43,7 @@ def check_files(
     with pause_gc():
         found = _summarise_files(files, paths, memo)
     claimed = [found[path] for path in paths if found[path].is_asset]
-    problems = [problem for each in claimed for problem in each.diagnostics]
+    problems = [problem for file_summary in claimed for problem in file_summary.diagnostics]
     problems += _check_across_files(claimed, one_workspace=one_workspace)
     return CheckResult(len(claimed), tuple(dict.fromkeys(problems)))  # a file may be read for another one too
 
@@ -109,12 +109,16 @@ def _summarise_chunk(paths: Sequence[str]) -> list[str]:
 def _check_across_files(outlines: Iterable[FileSummary], *, one_workspace: bool) -> Iterator[Diagnostic]:
     """Yield what is wrong between files: addresses that are declared twice, references that name nothing."""
     declared: dict[Address, FileSummary] = {}
-    for each in outlines:
-        if each.address is not None and declared.setdefault(each.address, each) is not each and one_workspace:
-            yield duplicate_address_diagnostic(Span(each.path), each.address, declared[each.address].path)
+    for outline in outlines:
+        if (
+            outline.address is not None
+            and declared.setdefault(outline.address, outline) is not outline
+            and one_workspace
+        ):
+            yield duplicate_address_diagnostic(Span(outline.path), outline.address, declared[outline.address].path)
     suggested = 0
-    for each in outlines:
-        for mention in each.references:
+    for file_summary in outlines:
+        for mention in file_summary.references:
             if mention.address not in declared:
                 suggested += 1
                 names = declared if suggested <= _MAX_SUGGESTIONS else ()

@@ -143,7 +143,7 @@ def read_asset_set(tree: Tree, config: Config) -> AssetSet:
 def parse_asset_files(tree: Tree, config: Config) -> tuple[AssetSet, Sequence[ParsedFile]]:
     """Read the assets that a tree declares, and return also what came of each file by itself."""
     files = list(find_candidates(tree, config))
-    found = parse_files(tree, [each for each in files if replace_invalid_utf8(each[0]) == each[0]], config)
+    found = parse_files(tree, [file for file in files if replace_invalid_utf8(file[0]) == file[0]], config)
     together = assemble_asset_set(tree, found)
     unnamed = tuple(
         _not_utf8_diagnostic(replace_invalid_utf8(tree.display_path(path)))

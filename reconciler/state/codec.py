@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus
 
-_FIELD_NAMES = {of: frozenset(each.name for each in fields(of)) for of in (Record, Run)}
-_REFERENCE_FIELDS = {each.name for each in fields(ResolvedReference)}  # what a newer mlgit adds is left out
+_FIELD_NAMES = {of: frozenset(field.name for field in fields(of)) for of in (Record, Run)}
+_REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # what a newer mlgit adds is left out
 _TUPLE_FIELDS = {"unfinished", "formerly"}
 _FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
 _T = TypeVar("_T", Record, Run)
@@ -25,7 +25,7 @@ def decode_address(text: str) -> Address:
 def encode_record(value: Record | Run) -> bytes:
     """Write a record or a run: sorted keys, one to a line, what is not set left out."""
     return encode_json(
-        {**value.extra, **{name: _to_json(each) for name, each in _non_default_fields(value) if name != "extra"}}
+        {**value.extra, **{name: _to_json(field) for name, field in _non_default_fields(value) if name != "extra"}}
     )
 
 
@@ -45,14 +45,14 @@ def decode_meta(raw: bytes) -> dict[str, Json]:
     found: dict[str, Json] = json.loads(raw)
     texts = (found["lineage"], found.get("applied", ""), found.get("store", ""))
     held = found.get("held") or {}
-    if not all(isinstance(each, str) for each in texts) or not isinstance(held, Mapping):
+    if not all(isinstance(text, str) for text in texts) or not isinstance(held, Mapping):
         raise TypeError(found)
     return {**found, "format": int(found["format"])}
 
 
 def decode_rollback(raw: Json) -> Rollback | None:
     """Read what a rollback keeps from being applied; what a newer mlgit adds to it is left out."""
-    return Rollback(**{each.name: str(raw.get(each.name, "")) for each in fields(Rollback)}) if raw else None
+    return Rollback(**{field.name: str(raw.get(field.name, "")) for field in fields(Rollback)}) if raw else None
 
 
 def encode_json(value: Json) -> bytes:
@@ -62,18 +62,18 @@ def encode_json(value: Json) -> bytes:
 
 def _non_default_fields(value: Record | Run) -> Iterator[tuple[str, Any]]:
     """Yield the fields that have another value than they would have by themselves."""
-    for each in fields(value):
-        unset = each.default if each.default_factory is MISSING else each.default_factory()
-        if (found := getattr(value, each.name)) != unset:
-            yield each.name, found
+    for field in fields(value):
+        unset = field.default if field.default_factory is MISSING else field.default_factory()
+        if (found := getattr(value, field.name)) != unset:
+            yield field.name, found
 
 
 def _check_field_types(value: _T) -> _T:
     """Return a record or a run whose fields are what they are said to be; a TypeError otherwise."""
-    for each in fields(value):
-        wanted = _FIELD_TYPES.get(str(each.type).partition("[")[0])
-        if wanted and not isinstance(getattr(value, each.name), wanted):
-            raise TypeError(each.name)
+    for field in fields(value):
+        wanted = _FIELD_TYPES.get(str(field.type).partition("[")[0])
+        if wanted and not isinstance(getattr(value, field.name), wanted):
+            raise TypeError(field.name)
     return value
 
 

@@ -39,9 +39,9 @@ def history_entries(state: StateStore, live: State, limit: int, address: Address
     if not live.commit:
         return []
     names = _current_and_former_addresses(live, address) if address else ()
-    paths = [path for each in names for path in (layout.current_record_path(each), layout.history_folder(each))]
-    found = (_parse_entry(each) for each in history.log_commits(state.repository, live.commit, limit, paths))
-    return [_filter_entry_lines(each, names) for each in found]
+    paths = [path for name in names for path in (layout.current_record_path(name), layout.history_folder(name))]
+    found = (_parse_entry(commit) for commit in history.log_commits(state.repository, live.commit, limit, paths))
+    return [_filter_entry_lines(entry, names) for entry in found]
 
 
 def _current_and_former_addresses(live: State, address: Address) -> tuple[Address, ...]:
@@ -51,7 +51,7 @@ def _current_and_former_addresses(live: State, address: Address) -> tuple[Addres
 
 def _filter_entry_lines(deed: HistoryEntry, names: tuple[Address, ...]) -> HistoryEntry:
     """Leave out of a deed what it did to others; all of it stays where it names none of them."""
-    mentioned = [re.compile(rf"(?<!\S){re.escape(str(each))}(?![^\s@])") for each in names]
+    mentioned = [re.compile(rf"(?<!\S){re.escape(str(address))}(?![^\s@])") for address in names]
     lines = tuple(line for line in deed.summary_lines if any(each.search(line) for each in mentioned))
     return HistoryEntry(
         **{name: getattr(deed, name) for name in HistoryEntry.__slots__}
@@ -152,9 +152,9 @@ def _group_heads(found: list[Commit], step: Callable[[HistoryEntry], str]) -> li
     """Return the newest commit of each step, newest first; what belongs to none belongs to the one before it."""
     heads: list[str] = []
     last, newest = "", ""
-    for each in found:
-        newest = newest or each.oid
-        if key := step(_parse_entry(each)):
+    for commit in found:
+        newest = newest or commit.oid
+        if key := step(_parse_entry(commit)):
             if key != last:
                 heads.append(newest)
             last, newest = key, ""
@@ -165,18 +165,20 @@ def _commit_by_name(repository: Repository, tip: str, given: str) -> str:
     named = repository.resolve(given)
     if _COMMIT_PREFIX.fullmatch(given) and named and repository.is_ancestor(named, tip):
         return named
-    return next((each.oid for each in _commits_with_line(repository, tip, f"source: {named}")), "") if named else ""
+    return next((commit.oid for commit in _commits_with_line(repository, tip, f"source: {named}")), "") if named else ""
 
 
 def _nearest_applied_hint(repository: Repository, tip: str, given: str) -> str:
     """Name the commit that was applied and is nearest behind one that was not."""
     named = repository.resolve(given)
     applied = (
-        {_parse_entry(each).source_commit for each in history.log_commits(repository, tip, _MAX_SEARCHED_COMMITS)}
+        {_parse_entry(commit).source_commit for commit in history.log_commits(repository, tip, _MAX_SEARCHED_COMMITS)}
         if named
         else set()
     )
-    nearest = next((each for each in repository.list_ancestors(named) if each in applied), "") if named else ""
+    nearest = (
+        next((ancestor for ancestor in repository.list_ancestors(named) if ancestor in applied), "") if named else ""
+    )
     return f"the nearest commit before it that was applied is {nearest[:_ABBREV_LENGTH]}" if nearest else ""
 
 
@@ -187,7 +189,7 @@ def _commits_with_line(repository: Repository, tip: str, line: str) -> Iterator[
 def applied_source_commit(state: StateStore, then: State) -> str:
     """Return the source commit in force at a moment; a UserError where none was, or no commit has exactly that tree."""
     last = (
-        next((_parse_entry(each) for each in _commits_with_line(state.repository, then.commit, "source: ")), None)
+        next((_parse_entry(commit) for commit in _commits_with_line(state.repository, then.commit, "source: ")), None)
         if then.commit
         else None
     )
@@ -265,6 +267,6 @@ def _resource_diff(
         address,
         before.current.get(address),
         after.current.get(address),
-        tuple(sorted(versions, key=lambda pair: max(each.seq for each in pair if each))),
-        tuple(sorted(runs, key=lambda pair: max((each.submitted_at, each.attempt) for each in pair if each))),
+        tuple(sorted(versions, key=lambda pair: max(record.seq for record in pair if record))),
+        tuple(sorted(runs, key=lambda pair: max((run.submitted_at, run.attempt) for run in pair if run))),
     )

@@ -152,11 +152,11 @@ def acquire_lock(
         there = locks.read_locks(home.repository, known)
         silent = sightings.observe_heartbeats({name: beats.get(name, "") for name in there})
         over = {
-            name: each
-            for name, each in there.items()
-            if name in dead or _is_expired(each, silent, sightings.lease_seconds)
+            name: lock
+            for name, lock in there.items()
+            if name in dead or _is_expired(lock, silent, sightings.lease_seconds)
         }
-        others = {name: each for name, each in there.items() if name not in over}
+        others = {name: lock for name, lock in there.items() if name not in over}
         wanted = ask(others)
         if wanted is None and not over:
             return LockAcquisition(None)
@@ -200,7 +200,7 @@ def _locks_update(home: RefStore, known: str, gone: Collection[str], new: Lock |
 
 def _commit_message(wanted: Lock | None, over: Iterable[Lock]) -> str:
     said = f"{wanted.user} on {wanted.host} claims {len(wanted.exclusive)} addresses" if wanted else "take over"
-    return "\n".join([said, *(f"\ntaken over: {each}" for each in over)])
+    return "\n".join([said, *(f"\ntaken over: {lock}" for lock in over)])
 
 
 def _first_heartbeat_update(home: RefStore, claim: Lock) -> RefUpdate:

@@ -24,9 +24,9 @@ _HOLDER_PATTERN = re.compile(r"[0-9a-zA-Z-]{1,64}")
 def read_locks(repository: Repository, commit: str) -> dict[str, Lock]:
     """Return all claims, by their holder; none where there is no commit. A damaged one is an error that names it."""
     entries = trees.list_files(repository, commit) if commit else {}
-    raws = trees.read_blobs(repository, [each.oid for each in entries.values()]) if entries else {}
+    raws = trees.read_blobs(repository, [entry.oid for entry in entries.values()]) if entries else {}
     found = (_parse_lock(path, raws[entry.oid]) for path, entry in entries.items())
-    return {each.holder: each for each in found}
+    return {lock.holder: lock for lock in found}
 
 
 def list_lock_holders(repository: Repository, commit: str) -> frozenset[str]:
@@ -53,7 +53,7 @@ def lock_to_json(claim: Lock) -> Json:
         "process": dict(claim.process),
         "exclusive": sorted(map(str, claim.exclusive)),
         "shared": sorted(map(str, claim.shared)),
-        "intents": [dict(each) for each in claim.intents],
+        "intents": [dict(intent) for intent in claim.intents],
     }
 
 
@@ -75,4 +75,4 @@ def _parse_lock(path: str, raw: bytes) -> Lock:
 
 
 def _parse_addresses(texts: Iterable[str]) -> Iterator[Address]:
-    return (codec.decode_address(each) for each in texts)
+    return (codec.decode_address(text) for text in texts)

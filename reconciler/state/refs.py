@@ -110,7 +110,7 @@ class LocalRefStore(_BaseRefStore):
 
     def compare_and_swap(self, *moves: RefUpdate) -> bool:
         return refs.update_refs(
-            self.repository, *(RefUpdate(self.ref_name(each.ref), each.new, each.old) for each in moves)
+            self.repository, *(RefUpdate(self.ref_name(update.ref), update.new, update.old) for update in moves)
         )
 
 
@@ -164,9 +164,9 @@ class RemoteRefStore(_BaseRefStore):
     def compare_and_swap(self, *moves: RefUpdate) -> bool:
         """Push; a push that broke off may have arrived, which is looked up before it counts as failed."""
         known = self.newest_known_commit()
-        if known and any(each.ref == _LIVE_REF and not each.old and each.new != known for each in moves):
+        if known and any(update.ref == _LIVE_REF and not update.old and update.new != known for update in moves):
             raise self._vanished_error(known)  # and whoever saw it first has forgotten what was there
-        pushed = [RefUpdate(f"refs/mlgit/{self.name}/{each.ref}", each.new, each.old) for each in moves]
+        pushed = [RefUpdate(f"refs/mlgit/{self.name}/{update.ref}", update.new, update.old) for update in moves]
         try:
             done = remotes.push_refs(self.repository, self.remote, pushed)
         except UserError:
@@ -185,7 +185,9 @@ class RemoteRefStore(_BaseRefStore):
                 self._fetch_refs()
             except UserError:
                 continue
-            return any(self._has_commit(each.ref, each.new) for each in moves if each.new and each.old is not None)
+            return any(
+                self._has_commit(update.ref, update.new) for update in moves if update.new and update.old is not None
+            )
         return False
 
     def _has_commit(self, what: str, commit: str) -> bool:
@@ -194,11 +196,11 @@ class RemoteRefStore(_BaseRefStore):
 
     def _record_pushed_updates(self, moves: tuple[RefUpdate, ...]) -> None:
         """Move what is known here as the remote's refs were moved, except where more is known already."""
-        for each in moves:
-            if each.old is not None:
-                self._update_local_ref(RefUpdate(self.ref_name(each.ref), each.new, each.old))
-            if each.ref == _LIVE_REF:
-                self._update_local_ref(RefUpdate(self._newest_known_ref, each.new, each.old))
+        for update in moves:
+            if update.old is not None:
+                self._update_local_ref(RefUpdate(self.ref_name(update.ref), update.new, update.old))
+            if update.ref == _LIVE_REF:
+                self._update_local_ref(RefUpdate(self._newest_known_ref, update.new, update.old))
 
     def _update_local_ref(self, move: RefUpdate) -> None:
         for pause in _RETRY_DELAYS:

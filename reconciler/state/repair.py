@@ -41,7 +41,7 @@ class Damage:
 def find_damage(state: StateStore) -> list[Damage]:
     """Read every file of the live state and return what is damaged; what a remote still has is brought back first."""
     found = _scan_for_damage(state)
-    if any(each.is_missing for each in found):
+    if any(damage.is_missing for damage in found):
         state.ref_store.refetch()
         found = _scan_for_damage(state)
     return found
@@ -55,7 +55,7 @@ def repair_state(state: StateStore, found: list[Damage], by: str) -> str:
     if files.get(paths.META_PATH, b"") is None:
         files[paths.META_PATH] = state.initial_meta_bytes()
     lines = "".join(
-        f"\n{each.path} {f'as of {each.good_commit}' if each.good_commit else 'left out'}" for each in found
+        f"\n{damage.path} {f'as of {damage.good_commit}' if damage.good_commit else 'left out'}" for damage in found
     )
     return _write_commit(
         state, NewCommit(state.head_commit(), files, f"state repair: {len(found)} files\n{lines}\n\nby: {by}\n")
@@ -129,7 +129,7 @@ def _newest_good_commit(state: StateStore, commit: str, path: str) -> str:
     Git is not asked which commits changed it: to tell that it would read what is missing.
     """
     steps = state.repository.git("rev-list", f"--max-count={_MAX_COMMITS}", commit).split()
-    return next((each for each in steps if _is_path_valid(state, each, path)), "")
+    return next((step for step in steps if _is_path_valid(state, step, path)), "")
 
 
 def _is_path_valid(state: StateStore, commit: str, path: str) -> bool:
@@ -147,8 +147,8 @@ def _read_good_copies(state: StateStore, damage: Damage) -> dict[str, bytes | No
     if not damage.path.endswith("/"):
         return {damage.path: trees.read_file_at(state.repository, damage.good_commit, damage.path)}
     entries = trees.list_files(state.repository, damage.good_commit, damage.path)
-    raws = trees.read_blobs(state.repository, [each.oid for each in entries.values()])
-    return {path: raws[each.oid] for path, each in entries.items()}
+    raws = trees.read_blobs(state.repository, [entry.oid for entry in entries.values()])
+    return {path: raws[entry.oid] for path, entry in entries.items()}
 
 
 def _is_file_valid(state: StateStore, commit: str, path: str) -> bool:

@@ -108,9 +108,9 @@ class Snapshot:
 
     def prefetch_runs(self, records: Iterable[Record]) -> None:
         """Read the current runs of many jobs, and which others there may be: somebody is about to ask for them."""
-        jobs = [each for each in records if each.run and not each.formerly]
-        paths = [layout.history_record_path(each.address, each.run) for each in jobs]
-        folders = [layout.history_folder(each.address) for each in jobs]
+        jobs = [record for record in records if record.run and not record.formerly]
+        paths = [layout.history_record_path(record.address, record.run) for record in jobs]
+        folders = [layout.history_folder(record.address) for record in jobs]
         with suppress(trees.MissingObjectError):
             raws = trees.read_blobs(self.repository, [f"{self.commit}:{path}" for path in paths])
             self.prefetched_files.update(zip(paths, raws.values(), strict=True))
@@ -132,9 +132,9 @@ class Snapshot:
 
     def _read_blobs(self, entries: Mapping[str, TreeEntry]) -> Mapping[str, bytes]:
         try:
-            return trees.read_blobs(self.repository, [each.oid for each in entries.values()])
+            return trees.read_blobs(self.repository, [entry.oid for entry in entries.values()])
         except trees.MissingObjectError as error:
-            path = next(path for path, each in entries.items() if each.oid == error.oid)
+            path = next(path for path, entry in entries.items() if entry.oid == error.oid)
             raise self.corrupt_error(path, "Git has no such object") from error
 
 
@@ -181,8 +181,8 @@ class CurrentRecords(Mapping[Address, Record]):
 
     def prefetch(self, addresses: Iterable[Address]) -> None:
         """Read the records of addresses, as far as there are any, and their current runs, in two processes."""
-        unread = ((each, self._find_entry(each)) for each in addresses if each not in self._records)
-        entries = {layout.current_record_path(each): entry for each, entry in unread if entry is not None}
+        unread = ((address, self._find_entry(address)) for address in addresses if address not in self._records)
+        entries = {layout.current_record_path(address): entry for address, entry in unread if entry is not None}
         for path, record in zip(entries, self.snapshot.read_files(entries, codec.decode_record), strict=True):
             self._records[record.address] = self._check_record_path(path, record)
         self.snapshot.prefetch_runs(self._records.values())
@@ -249,8 +249,10 @@ class CurrentRecords(Mapping[Address, Record]):
         if not self._is_complete:
             entries = self.snapshot.list_files(layout.CURRENT_PREFIX)
             found = self.snapshot.read_files(entries, codec.decode_record)
-            fitting = [self._check_record_path(path, each) for path, each in zip(entries, found, strict=True)]
-            self._records = {each.address: each for each in sorted(fitting, key=lambda each: _sort_key(each.address))}
+            fitting = [self._check_record_path(path, record) for path, record in zip(entries, found, strict=True)]
+            self._records = {
+                record.address: record for record in sorted(fitting, key=lambda each: _sort_key(record.address))
+            }
             self._is_complete = True
             self.snapshot.prefetch_runs(self._records.values())
         return self._records
@@ -267,4 +269,4 @@ def changed_addresses(repository: Repository, before: str, after: str) -> frozen
     A MissingObjectError where Git has not all of both.
     """
     found = (layout.record_address(path) for path in trees.changed_modes(repository, before, after))
-    return frozenset(each for each in found if each is not None)
+    return frozenset(address for address in found if address is not None)

@@ -43,11 +43,11 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
     """Put several writes into one; of meta data the last word counts."""
     every = tuple(writes)
     return WriteBatch(
-        tuple(record for each in every for record in each.current),
-        tuple(address for each in every for address in each.removed),
-        tuple(version for each in every for version in each.versions),
-        tuple(run for each in every for run in each.runs),
-        {name: value for each in every for name, value in (each.meta or {}).items()},
+        tuple(record for batch in every for record in batch.current),
+        tuple(address for batch in every for address in batch.removed),
+        tuple(version for batch in every for version in batch.versions),
+        tuple(run for batch in every for run in batch.runs),
+        {name: value for batch in every for name, value in (batch.meta or {}).items()},
     )
 
 
@@ -202,10 +202,12 @@ class StateStore:
         files: dict[str, bytes | None] = {}
         if not base or writes.meta:
             files[paths.META_PATH] = codec.encode_json({**meta, **(writes.meta or {})})
-        records = {id(each): each for each in (*writes.current, *writes.versions)}  # most stand in both
-        raws = {key: codec.encode_record(each) for key, each in records.items()}
-        files |= {paths.current_record_path(each.address): raws[id(each)] for each in writes.current}
-        files |= {paths.current_record_path(each): None for each in writes.removed}
-        files |= {paths.history_record_path(each.address, each.version): raws[id(each)] for each in writes.versions}
-        files |= {paths.history_record_path(each.address, each.id): codec.encode_record(each) for each in writes.runs}
+        records = {id(record): record for record in (*writes.current, *writes.versions)}  # most stand in both
+        raws = {key: codec.encode_record(record) for key, record in records.items()}
+        files |= {paths.current_record_path(record.address): raws[id(record)] for record in writes.current}
+        files |= {paths.current_record_path(address): None for address in writes.removed}
+        files |= {
+            paths.history_record_path(record.address, record.version): raws[id(record)] for record in writes.versions
+        }
+        files |= {paths.history_record_path(run.address, run.id): codec.encode_record(run) for run in writes.runs}
         return files

@@ -31,7 +31,10 @@ class _RecordOverlay(Mapping[Address, Record]):
     def __iter__(self) -> Iterator[Address]:
         gone = {address for address, record in self.overrides.items() if record is None}
         return iter(
-            [*(each for each in self.base if each not in gone), *(self.overrides.keys() - gone - self.base.keys())]
+            [
+                *(address for address in self.base if address not in gone),
+                *(self.overrides.keys() - gone - self.base.keys()),
+            ]
         )
 
     def __len__(self) -> int:
@@ -92,7 +95,7 @@ class StateTransaction:
         with self._lock:
             done, writes = tuple(self.pending_actions), merge_write_batches(self.pending_writes)
             if writes:
-                self._write(writes, [_format_action(each) for each in done])
+                self._write(writes, [_format_action(action) for action in done])
             self.pending_actions, self.pending_writes = [], []
             return done
 
@@ -111,10 +114,10 @@ class StateTransaction:
             self._write(writes, [f"about to {_format_action(action)}"])
 
     def _update_live(self, writes: WriteBatch) -> None:
-        self._records |= {each.address: each for each in writes.current}
+        self._records |= {record.address: record for record in writes.current}
         self._records |= dict.fromkeys(writes.removed)
-        self._versions |= {(each.address, each.version): each for each in writes.versions}
-        self._runs |= {(each.address, each.id): each for each in writes.runs}
+        self._versions |= {(record.address, record.version): record for record in writes.versions}
+        self._runs |= {(run.address, run.id): run for run in writes.runs}
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
         applied = WriteBatch(meta={"applied": self.source.commit, "store": self.store_id})

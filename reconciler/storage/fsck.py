@@ -31,7 +31,7 @@ def _is_present(objects: ObjectFiles, key: str) -> bool:
     if not is_object_key(key) or not objects.object_path(key).is_file():
         return False
     parts = _member_keys(objects, key)
-    return parts is not None and all(is_object_key(each) and objects.object_path(each).is_file() for each in parts)
+    return parts is not None and all(is_object_key(part) and objects.object_path(part).is_file() for part in parts)
 
 
 def _corrupt_paths(objects: ObjectFiles, key: str) -> list[str]:

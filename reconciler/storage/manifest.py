@@ -29,13 +29,13 @@ def manifest_sha256(entries: Iterable[ManifestEntry]) -> str:
 
     It covers what dvc's key does not: whether a file is executable, and whether it is a link.
     """
-    rows = sorted([each.path, f"{each.mode:o}", each.sha256] for each in entries)
+    rows = sorted([entry.path, f"{entry.mode:o}", entry.sha256] for entry in entries)
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def special_modes(entries: Iterable[ManifestEntry]) -> dict[str, int]:
     """Give the modes worth keeping beside dvc's listing: all that are not plain files."""
-    return {each.path: each.mode for each in entries if each.mode != REGULAR_MODE}
+    return {entry.path: entry.mode for entry in entries if entry.mode != REGULAR_MODE}
 
 
 def is_safe_relative_path(path: str) -> bool:

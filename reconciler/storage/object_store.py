@@ -157,7 +157,7 @@ class ObjectStore:
 
     def _put_folder(self, entries: Iterable[ManifestEntry]) -> StoredContent:
         found = tuple(entries)
-        listing.check_path_conflicts(each.path for each in found)
+        listing.check_path_conflicts(entry.path for entry in found)
         tree = Tree()  # type: ignore[no-untyped-call]
         for each in found:
             tree.add(tuple(each.path.split("/")), None, HashInfo("md5", each.md5))
@@ -169,7 +169,7 @@ class ObjectStore:
                 draft.write_text(json.dumps(modes, sort_keys=True), encoding="utf-8")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 draft.replace(place)
-        return StoredContent(md5, sha256, sum(each.size for each in found), len(found))
+        return StoredContent(md5, sha256, sum(entry.size for entry in found), len(found))
 
     def _load_folder_listing(self, md5: str) -> dict[str, str]:
         """Read a folder's listing: relative path to key."""
@@ -193,7 +193,7 @@ class ObjectStore:
             listings = [json.loads(place.read_text(encoding="utf-8")) for place in places]
         except ValueError as error:
             raise self._corrupt_error(md5) from error
-        return {path: mode for each in listings for path, mode in each.items()}
+        return {path: mode for listing in listings for path, mode in listing.items()}
 
     def _missing_error(self, md5: str) -> UserError:
         message = f"the content {md5} is not in the store at {self.root}, or not all of it"

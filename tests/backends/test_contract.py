@@ -161,7 +161,7 @@ def test_cancel_stops_the_whole_tree_of_processes(bench, family):
     processes = family(run)
     assert len(processes) == 3
     bench.backend.cancel(run.id)
-    assert all(gone(each) for each in processes)
+    assert all(gone(process) for process in processes)
     assert bench.report(run).status is RunStatus.CANCELED
 
 
@@ -185,9 +185,9 @@ def test_a_run_whose_supervisor_was_killed_is_lost_and_cancel_ends_the_rest(benc
     processes = family(run)
     bench.kill_supervisor(run)
     assert bench.report(run).status is RunStatus.LOST
-    assert not any(gone(each) for each in processes)
+    assert not any(gone(process) for process in processes)
     bench.backend.cancel(run.id)
-    until(lambda: all(gone(each) for each in processes))
+    until(lambda: all(gone(process) for process in processes))
     assert bench.report(run).status is RunStatus.LOST
 
 

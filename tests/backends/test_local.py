@@ -100,7 +100,7 @@ def test_two_supervisors_with_one_token_execute_once(bench, tmp_path):
     until((tmp_path / "executions").exists)
     folder = bench.store / "runs" / run.id
     spec = {
-        key: each for key, each in json.loads((folder / "spec.json").read_text()).items() if not key.endswith("_fd")
+        key: load for key, load in json.loads((folder / "spec.json").read_text()).items() if not key.endswith("_fd")
     }
     (folder / "again.json").write_text(json.dumps(spec))
     second = subprocess.run(

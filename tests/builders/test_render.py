@@ -20,7 +20,7 @@ def render(*dependencies: Any, **spec: Any) -> BuildRequest:
 def problems(*dependencies: Any, **spec: Any) -> list[str]:
     with pytest.raises(UserError) as caught:
         render(*dependencies, **spec)
-    return [f"{each.code}: {each.message}" for each in caught.value.diagnostics]
+    return [f"{diagnostic.code}: {diagnostic.message}" for diagnostic in caught.value.diagnostics]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_conda_package_is_refused_by_name(entry: str) -> None:
     ],
 )
 def test_whatever_could_run_code_or_is_no_requirement_is_refused(entry: str) -> None:
-    assert [each.partition(":")[0] for each in problems({"pip": [entry]})] == ["requirement-refused"]
+    assert [problem.partition(":")[0] for problem in problems({"pip": [entry]})] == ["requirement-refused"]
 
 
 def test_credentials_in_a_refused_entry_are_not_repeated() -> None:

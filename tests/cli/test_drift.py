@@ -20,8 +20,8 @@ NUMBERS = b"n\n1\n2\n3\n"
 
 def stored(folder: Path, content: bytes) -> Path:
     """Return the object of the store that holds some bytes."""
-    objects = (each for each in (folder / ".mlgit/store/files").rglob("*") if each.is_file())
-    return next(each for each in objects if each.read_bytes() == content)
+    objects = (path for path in (folder / ".mlgit/store/files").rglob("*") if path.is_file())
+    return next(path for path in objects if path.read_bytes() == content)
 
 
 def refs(folder: Path) -> str:

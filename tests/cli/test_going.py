@@ -79,8 +79,8 @@ def test_a_line_leaves_room_for_what_a_terminal_writes_when_it_is_interrupted(wi
     with TerminalApplyListener(terminal(shown), lambda _: "x" * 500) as progress:
         progress.on_running_runs((run(1),))
         picture = drawn(shown, "job/train")
-    lines = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]|\r", "", each) for each in picture.split("\n") if "job/train" in each]
-    assert {len(each) for each in lines} == {width - len("^C") - 1}
+    lines = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]|\r", "", part) for part in picture.split("\n") if "job/train" in part]
+    assert {len(line) for line in lines} == {width - len("^C") - 1}
 
 
 def test_more_than_there_is_room_for_is_counted():

@@ -110,7 +110,7 @@ def touch(folder: Path, address: Address, what: str) -> None:
 def said(mlgit, folder: Path) -> list[object]:
     ended = mlgit("plan", "--allow-submit", "9", "--allow-mass-delete", "--format", "json", cwd=folder)
     events = [json.loads(line) for line in ended.out.splitlines()]
-    return [ended.code, *({name: each[name] for name in each if name != "time"} for each in events)]
+    return [ended.code, *({name: event[name] for name in event if name != "time"} for event in events)]
 
 
 def check(mlgit, folder: Path) -> None:

@@ -33,10 +33,10 @@ def test_nothing_that_is_shown_has_the_secret_in_it(secretive, mlgit):
     assert "environment_variables.DB_PASSWORD changed" in shown[0].out
     assert mlgit("plan", "-o", "saved.json", cwd=secretive).code == 0
     looks = [("show", "job/sum"), ("list", "--format", "json"), ("status", "--format", "json"), ("show", "saved.json")]
-    shown += [mlgit(*each, cwd=secretive) for each in looks]
+    shown += [mlgit(*look, cwd=secretive) for look in looks]
     texts = [each.out + each.err for each in shown] + [(secretive / "saved.json").read_text()]
     assert all(each.code == 0 for each in shown)
-    assert not [each for each in texts if SECRET in each or OTHER in each]
+    assert not [text for text in texts if SECRET in text or OTHER in text]
 
 
 def test_an_import_writes_what_the_job_needs_and_does_not_show_it(secretive, mlgit):

@@ -17,7 +17,7 @@ def events(out: str) -> list[dict[str, object]]:
 
 
 def types(out: str) -> list[object]:
-    return [each["type"] for each in events(out)]
+    return [event["type"] for event in events(out)]
 
 
 def test_a_plan_is_a_stream_of_events(small, mlgit):
@@ -31,7 +31,7 @@ def test_what_is_wrong_is_an_event_and_nothing_else_is_written(small, mlgit):
     edit(small, "jobs/sum.yml", "environment:", "enviroment:")
     ended = mlgit("plan", "--format", "json", cwd=small)
     assert (ended.code, ended.err) == (1, "")
-    first, *_, last = [each for each in events(ended.out) if each["type"] in {"diagnostic", "ended"}]
+    first, *_, last = [event for event in events(ended.out) if event["type"] in {"diagnostic", "ended"}]
     assert (first["diagnostic"]["code"], first["diagnostic"]["path"]) == ("unknown-field", "jobs/sum.yml")
     assert (last["type"], last["exit_code"]) == ("ended", 1)
 
@@ -66,7 +66,7 @@ def test_a_program_is_not_asked(applied, mlgit):
     commit(applied)
     ended = mlgit("apply", "--format", "json", cwd=applied)
     assert ended.code == 1
-    assert [each["diagnostic"]["code"] for each in events(ended.out) if each["type"] == "diagnostic"] == [
+    assert [event["diagnostic"]["code"] for event in events(ended.out) if event["type"] == "diagnostic"] == [
         "approval-needed"
     ]
 
@@ -87,6 +87,6 @@ def test_a_failed_action_says_why(small, mlgit):
     commit(small)
     ended = mlgit("apply", "--auto-approve", "--format", "json", cwd=small)
     assert ended.code == 1
-    (failed,) = (each for each in events(ended.out) if each["type"] == "action-failed")
+    (failed,) = (event for event in events(ended.out) if event["type"] == "action-failed")
     assert failed["diagnostics"]
     assert "action-skipped" in types(ended.out)

@@ -43,7 +43,7 @@ def commands() -> list[tuple[str, click.Command]]:
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
 def test_every_command_that_opens_a_workspace_takes_a_target(name, command):
-    option = next(each for each in command.params if each.name == "target")
+    option = next(param for param in command.params if param.name == "target")
     assert option.envvar == "MLGIT_TARGET"
 
 
@@ -65,7 +65,7 @@ def test_each_target_has_its_own_live_state_store_and_runs(two, mlgit, monkeypat
         (runs[target],) = json.loads(mlgit("job", "list", "--format", "json", cwd=two).out)
     assert [runs[each]["backend"] for each in ("prod", "default")] == ["big", "local"]
     assert runs["prod"]["run"] != runs["default"]["run"]
-    assert {each.name for each in (two / ".mlgit").iterdir()} == {"prod", "store"}
+    assert {path.name for path in (two / ".mlgit").iterdir()} == {"prod", "store"}
     live = git(two, "for-each-ref", "--format=%(refname)", "refs/mlgit/*/*/live").split()
     assert live == ["refs/mlgit/small/default/live", "refs/mlgit/small/prod/live"]
 

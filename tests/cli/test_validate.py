@@ -58,7 +58,7 @@ def test_paths_are_checked_at_a_revision_too(small, mlgit):
     edit(small, "data/numbers.yml", "uri_file", "uri_fil")
     commit(small)
     data = mlgit("validate", "--ref", "HEAD", "--format", "json", "data", cwd=small)
-    assert {each["path"] for each in json.loads(data.out)["diagnostics"]} == {"data/numbers.yml"}
+    assert {load["path"] for load in json.loads(data.out)["diagnostics"]} == {"data/numbers.yml"}
     assert json.loads(data.out)["files"] == 1
     job = mlgit("validate", "--ref", "HEAD", "sum.yml", cwd=small / "jobs")
     assert "jobs/sum.yml" in job.out

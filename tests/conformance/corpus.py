@@ -45,14 +45,14 @@ class Verdict:
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        return tuple(each for each in self.found if each.severity is Severity.ERROR)
+        return tuple(diagnostic for diagnostic in self.found if diagnostic.severity is Severity.ERROR)
 
     @property
     def agrees(self) -> bool:
         return self.case.accepted == (not self.errors)
 
     def __str__(self) -> str:
-        said = "; ".join(f"{each.code}: {each.message}" for each in self.errors) or "accepted"
+        said = "; ".join(f"{diagnostic.code}: {diagnostic.message}" for diagnostic in self.errors) or "accepted"
         azure = "accepts" if self.case.accepted else f"rejects ({self.case.reason[:160]})"
         return f"{self.case.path} {self.case.pointer}\n    azure-ai-ml {azure}\n    mlgit: {said[:300]}"
 
@@ -114,9 +114,9 @@ def judge(folder: Path, cases: list[Case]) -> list[Verdict]:
     """Let mlgit check the files of cases, as it checks any files."""
     checked = check_files(DiskFiles(folder, {}), [case.path for case in cases], None, one_workspace=False)
     found: dict[str, list[Diagnostic]] = {}
-    for each in checked.diagnostics:
-        if each.span is not None:
-            found.setdefault(each.span.path, []).append(each)
+    for diagnostic in checked.diagnostics:
+        if diagnostic.span is not None:
+            found.setdefault(diagnostic.span.path, []).append(diagnostic)
     return [Verdict(case, tuple(found.get(case.path, ()))) for case in cases]
 
 
@@ -127,7 +127,7 @@ def main() -> None:
         for title, cases in (("files", files()), ("mutants", list(mutants(folder)))):
             verdicts = judge(folder, cases)
             for accepted, what in ((True, "accepted"), (False, "rejected")):
-                of = [each for each in verdicts if each.case.accepted is accepted]
+                of = [verdict for verdict in verdicts if verdict.case.accepted is accepted]
                 wrong = [each for each in of if not each.agrees]
                 print(f"\n{title} that azure-ai-ml {what}: {len(of)}, of which mlgit disagrees on {len(wrong)}")
                 for each in wrong if "--all" in sys.argv else wrong[:200]:

@@ -33,7 +33,7 @@ def runs(site, mlgit):
 
 
 def records(site, mlgit):
-    return {each["address"]: each for each in json.loads(mlgit("status", "--format", "json", cwd=site.clone).out)}
+    return {load["address"]: load for load in json.loads(mlgit("status", "--format", "json", cwd=site.clone).out)}
 
 
 def all_done(site, mlgit):
@@ -168,7 +168,7 @@ def test_what_has_drifted_is_healed_or_said_as_mlgit_yml_wants(way, site, mlgit)
     site.push({"mlgit.yml": CONFIG + f"drift: {{data: {way}}}\n"})
     all_done(site, mlgit)
     lost = next(
-        each for each in site.clone.glob(".mlgit/store/**/*") if each.is_file() and each.read_bytes() == NUMBERS
+        path for path in site.clone.glob(".mlgit/store/**/*") if path.is_file() and path.read_bytes() == NUMBERS
     )
     lost.chmod(0o600)
     lost.unlink()

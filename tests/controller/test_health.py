@@ -34,9 +34,9 @@ def metrics(port):
     """Return every sample by its name and labels."""
     text = ask(port, "/metrics")[1]
     return {
-        (each.name, *sorted(each.labels.values())): each.value
+        (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
-        for each in family.samples
+        for sample in family.samples
     }
 
 
@@ -88,7 +88,7 @@ def test_other_pages_are_not_there():
 
 def test_only_this_machine_is_answered():
     with serve_metrics(ControllerMetrics(60), 0) as port:
-        row = next(each.split() for each in Path("/proc/net/tcp").read_text().splitlines() if f":{port:04X} " in each)
+        row = next(line.split() for line in Path("/proc/net/tcp").read_text().splitlines() if f":{port:04X} " in line)
         assert row[1] == f"0100007F:{port:04X}"
 
 
@@ -108,7 +108,7 @@ def test_a_controller_tells_what_it_does(site, controller):
     going = controller("--listen", "0", "--format", "json")
     going.says("model/total")
     notes = (json.loads(line).get("message", "") for line in going.lines)
-    port = int(re.search(r"127\.0\.0\.1:(\d+)/healthz", next(each for each in notes if "healthz" in each))[1])
+    port = int(re.search(r"127\.0\.0\.1:(\d+)/healthz", next(note for note in notes if "healthz" in note))[1])
     until(lambda: metrics(port).get(("mlgit_runs", "completed")) == 1)
     seen = metrics(port)
     assert (seen["mlgit_actions_total", "done", "submit"], seen["mlgit_actions_total", "done", "register"]) == (1, 1)

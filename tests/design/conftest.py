@@ -37,11 +37,13 @@ class Shared:
 
     def claims(self) -> list[dict[str, Any]]:
         """Return the claims that were ever pushed, in order."""
-        commits = [new for each in self.pushes() for ref, (_, new) in each.items() if ref == "claims" and new]
+        commits = [new for push in self.pushes() for ref, (_, new) in push.items() if ref == "claims" and new]
         paths = [
-            f"{each}:{name}" for each in commits for name in git(self.origin, "ls-tree", "--name-only", each).split()
+            f"{commit}:{name}"
+            for commit in commits
+            for name in git(self.origin, "ls-tree", "--name-only", commit).split()
         ]
-        return [json.loads(git(self.origin, "show", each)) for each in paths]
+        return [json.loads(git(self.origin, "show", path)) for path in paths]
 
     def clone(self, name: str) -> Path:
         """Make a clone that has never seen the live state."""

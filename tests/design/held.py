@@ -17,4 +17,4 @@ def missing(elsewhere: Mapping[str, str]) -> list[str]:
 def _stands(path: str, name: str) -> bool:
     file = ROOT / path
     tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
-    return any(isinstance(each, ast.FunctionDef) and each.name == name for each in tree.body)
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)

@@ -59,11 +59,11 @@ def test_what_is_held_elsewhere_is_there():
 
 def test_before_acting_apply_pushes_its_claims(updated):
     """Before acting, apply pushes its claims."""
-    pushes = [each.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for each in updated.pushes()]
+    pushes = [push.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for push in updated.pushes()]
     first, *_, last = filter(None, pushes)
     beat = f"beat/{updated.claims()[0]['holder']}"
     assert first == {"claims", beat}
-    assert any("live" in each for each in pushes)
+    assert any("live" in push for push in pushes)
     assert last == {"claims", beat}  # given back
     assert updated.refs().keys() >= {"live"}
     assert not {"claims", beat} & updated.refs().keys()
@@ -86,11 +86,13 @@ def test_a_record_write_and_its_claim_check_are_one_atomic_push_with_leases_on_b
     before = len(updated.pushes())
     assert mlgit(*APPLY, cwd=updated.folder).code == 0
     holder = updated.claims()[-1]["holder"]
-    writes = [each for each in updated.pushes()[before:] if "live" in each]
+    writes = [push for push in updated.pushes()[before:] if "live" in push]
     assert writes != []
-    assert all(each.keys() == {"live", f"beat/{holder}"} and each[f"beat/{holder}"][0] for each in writes)
+    assert all(write.keys() == {"live", f"beat/{holder}"} and write[f"beat/{holder}"][0] for write in writes)
     pushed = [
-        each for each in commands() if "push" in each and any(":refs/mlgit/small/default/live" in part for part in each)
+        command
+        for command in commands()
+        if "push" in command and any(":refs/mlgit/small/default/live" in part for part in command)
     ]
     for command, moved in zip(pushed, writes, strict=True):
         leases = {f"--force-with-lease=refs/mlgit/small/default/{ref}:{old}" for ref, (old, _) in moved.items()}
@@ -115,7 +117,7 @@ def test_a_lease_ends_five_minutes_after_the_last_change_of_the_beat_was_seen(mi
     seen = time.clock_gettime(lease_observations._CLOCK) - 60 * minutes
     (small / "seen.json").write_text(json.dumps({"one": [held.heartbeat, seen]}))
     taken = acquire_lock(home, LeaseObservations(small / "seen.json", lease_of(small)), lambda _others: None)
-    assert [each.holder for each in taken.taken_over] == (["one"] if over else [])
+    assert [lock.holder for lock in taken.taken_over] == (["one"] if over else [])
 
 
 # Says that it has begun, and adds up when the test says so.
@@ -139,7 +141,7 @@ def test_an_apply_that_waits_holds_no_claim(shared, mlgit_process):
     try:
         until((here / "begun").exists, 60)
         until(lambda: "claims" not in shared.refs())
-        assert [each for each in shared.refs() if each.startswith("beat/")] == []
+        assert [ref for ref in shared.refs() if ref.startswith("beat/")] == []
         assert shared.claims() != []
         assert process.poll() is None
         (here / "go").touch()

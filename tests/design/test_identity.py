@@ -145,7 +145,7 @@ def test_a_file_reached_by_a_path_is_registered_and_held_to_immutability_only_wh
         world.settle(with_pipeline(part, "a.py", form))
         _, problems = world.look(with_pipeline(part, "b.py", form))
         assert (train in world.records) is listed
-        assert [each.code for each in problems] == (["version-immutable"] if listed else [])
+        assert [problem.code for problem in problems] == (["version-immutable"] if listed else [])
 
 
 @pytest.mark.parametrize("file", DESCRIBED)
@@ -155,7 +155,7 @@ def test_what_only_describes_an_asset_is_updated_in_place(file):
     world = World()
     world.settle(files)
     plan = world.plan({**files, file: f"{files[file]}{DESCRIBED[file]}\n"})
-    assert [each.op for each in plan.actions] == [Op.UPDATE]
+    assert [action.op for action in plan.actions] == [Op.UPDATE]
 
 
 def test_a_workspace_is_replaced_where_it_is_not_described_anew(world):
@@ -177,7 +177,7 @@ def test_a_kind_that_nothing_realises_yet_is_planned_as_recorded_only(schema, wo
 def test_a_job_that_nothing_runs_yet_is_recorded_only(world):
     """A kind that nothing realises yet ... never a pretence: a job of such a type starts no run."""
     plan = world.plan(with_pipeline("parts/train.yaml", "a.py", PART))
-    assert [action_sentence(each) for each in plan.actions] == [
+    assert [action_sentence(action) for action in plan.actions] == [
         "job/p: create, recorded only: nothing here realises it yet"
     ]
 
@@ -198,7 +198,7 @@ def test_where_how_long_and_how_often_a_job_runs_is_not_what_it_is(file, before,
     files = {**edited(file, before, after), "compute/two.yml": SCHEMA.format("amlCompute") + clusters}
     plan = world.plan(files)
     assert plan.submissions == ()
-    assert {each.op for each in plan.actions} <= {Op.CREATE, Op.UPDATE}
+    assert {action.op for action in plan.actions} <= {Op.CREATE, Op.UPDATE}
 
 
 def test_another_backend_behind_its_compute_runs_no_job_again(world):

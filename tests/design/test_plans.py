@@ -203,7 +203,7 @@ def test_a_merge_that_comes_to_other_decisions_does_not_go_on(world):
     with pytest.raises(UserError, match="submit job/sum"):
         restrict_to_saved_plan(proposed, world.plan(described), world.live())
     more = edited("workspace.yml", "name:", "description: d\nname:", both)
-    assert [each.key for each in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
+    assert [action.key for action in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
         each["key"] for each in proposed.body["actions"] if Op(each["action"]).is_decision
     ]
 
@@ -212,9 +212,9 @@ def test_checks_of_pull_requests_never_refresh():
     """`--refresh` (...; never in pull-request checks)."""
     workflow = ROOT / "workspace-template/.github/workflows/mlgit.yml"
     steps = parse_yaml("mlgit.yml", workflow.read_bytes())[0].data["jobs"]["plan"]["steps"]
-    commands = [each["run"] for each in steps if "mlgit plan" in each.get("run", "")]
+    commands = [step["run"] for step in steps if "mlgit plan" in step.get("run", "")]
     assert commands != []
-    assert [each for each in commands if "--refresh" in each or "mlgit apply" in each] == []
+    assert [command for command in commands if "--refresh" in command or "mlgit apply" in command] == []
 
 
 def test_sources_keep_each_applied_commit_though_its_branch_is_deleted(small, mlgit):

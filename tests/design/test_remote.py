@@ -42,7 +42,7 @@ def published(updated):
 
 def verbs(commands, verb):
     """Return the command lines of one verb that mlgit began, not those of the other end."""
-    return [each for each in commands if verb in each]
+    return [command for command in commands if verb in command]
 
 
 def test_the_name_of_the_remote_is_always_passed_after_two_dashes(published, mlgit, commands):
@@ -53,8 +53,8 @@ def test_the_name_of_the_remote_is_always_passed_after_two_dashes(published, mlg
     told = commands()
     assert verbs(told, "fetch") != []
     assert verbs(told, "push") != []
-    for each in verbs(told, "fetch") + verbs(told, "push"):
-        assert each[each.index("origin") - 1] == "--"
+    for verb in verbs(told, "fetch") + verbs(told, "push"):
+        assert verb[verb.index("origin") - 1] == "--"
 
 
 def test_reads_fetch_into_refs_of_their_own(published, mlgit):
@@ -75,8 +75,10 @@ def test_reads_never_fetch_with_a_depth(published, mlgit, commands):
     for command in ("plan", "status", "log"):
         assert mlgit(command, cwd=other).code == 0
     assert verbs(commands(), "fetch") != []
-    options = [part for each in verbs(commands(), "fetch") for part in each]
-    assert [each for each in options if each.startswith(("--depth", "--shallow", "--deepen", "--unshallow"))] == []
+    options = [part for verb in verbs(commands(), "fetch") for part in verb]
+    assert [
+        option for option in options if option.startswith(("--depth", "--shallow", "--deepen", "--unshallow"))
+    ] == []
 
 
 def test_writes_push_by_compare_and_swap(published, mlgit, commands):

@@ -126,6 +126,6 @@ def test_every_record_says_at_which_commit_it_was_declared(applied, mlgit):
     second = commit(applied)
     assert mlgit(*APPLY, cwd=applied).code == 0
     found = {
-        each["address"]: each["declared_at"] for each in json.loads(mlgit("list", "--format", "json", cwd=applied).out)
+        load["address"]: load["declared_at"] for load in json.loads(mlgit("list", "--format", "json", cwd=applied).out)
     }
     assert found == {**dict.fromkeys(found, first), "model/total": second}

@@ -85,8 +85,8 @@ def test_every_ref_is_below_the_name_of_the_state_and_its_target(applied):
     """Refs are `refs/mlgit/<state.name>/<target>/...`."""
     found = git(applied, "for-each-ref", "--format=%(refname)").splitlines()
     ours = [each for each in found if not each.startswith("refs/heads/")]
-    assert {each.split("/")[4] for each in ours} == {"live", "sources"}
-    assert {each.rpartition("/default/")[0] for each in ours} == {"refs/mlgit/small"}
+    assert {our.split("/")[4] for our in ours} == {"live", "sources"}
+    assert {our.rpartition("/default/")[0] for our in ours} == {"refs/mlgit/small"}
 
 
 def test_the_name_of_the_state_is_written_once_by_init(tmp_path, mlgit):
@@ -122,7 +122,7 @@ def test_the_live_state_is_a_chain_of_commits(state, small, opened):
     state.write(WriteBatch(current=(record("b"),)), "b", since=since)
     other.write(WriteBatch(current=(record("c"),)), "c", since=since)  # which has lost a race
     parents = [line.split()[1:] for line in git(small, "rev-list", "--parents", LIVE).splitlines()]
-    assert [len(each) for each in parents] == [1, 1, 0]
+    assert [len(parent) for parent in parents] == [1, 1, 0]
 
 
 _HEX, _NAME = "[0-9a-f]{2}", "[^/]+"
@@ -177,7 +177,7 @@ def test_no_git_process_is_begun_for_each_record(small, opened, commands):
 def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
     """Never `tree.traverse()`, never GitPython's pure `GitDB`."""
     sources = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "reconciler").rglob("*.py")]
-    named = {each.attr for tree in sources for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
+    named = {node.attr for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert "execute" in named
     assert not {"traverse", "odb", "GitDB", "iter_commits", "list_traverse"} & named
     assert isinstance(state.repository.repo.odb, GitCmdObjectDB)

@@ -110,7 +110,7 @@ def test_the_token_is_in_the_pushed_intent_before_the_submission(seen, shared):
     assert intent.keys() == {"run", "token", "backend", "attempt"}
     assert (intent["backend"], intent["attempt"], intent["run"]) == ("local", 1, f"sum-{intent['token'][:8]}")
     paths = git(shared.origin, "ls-tree", "-r", "--name-only", refs["live"], "history/job/").splitlines()
-    (path,) = (each for each in paths if each.endswith(f"/{intent['run']}.json"))
+    (path,) = (path for path in paths if path.endswith(f"/{intent['run']}.json"))
     run = json.loads(git(shared.origin, "show", f"{refs['live']}:{path}"))
     assert (run["status"], run["token"]) == ("intended", intent["token"])
 
@@ -142,8 +142,8 @@ def test_records_name_the_store_that_has_their_content(applied):
     live = "refs/mlgit/small/default/live"
     store = ObjectStore(applied / ".mlgit/store").id
     paths = git(applied, "ls-tree", "-r", "--name-only", live, "current/").splitlines()
-    records = [json.loads(git(applied, "show", f"{live}:{each}")) for each in paths]
-    stored = {each["address"]: each["realised"] for each in records if "contents" in each.get("realised", {})}
+    records = [json.loads(git(applied, "show", f"{live}:{path}")) for path in paths]
+    stored = {record["address"]: record["realised"] for record in records if "contents" in record.get("realised", {})}
     assert stored.keys() == {"data/numbers", "model/total"}
     assert {each["store"] for each in stored.values()} == {store}
     assert json.loads(git(applied, "show", f"{live}:meta.json"))["store"] == store

@@ -154,7 +154,7 @@ def test_no_value_of_a_secret_is_in_the_field_level_difference():
     world = World()
     world.settle(secret)
     _, problems = world.look(edited("environments/plain.yml", "hunter2", "hunter3", secret))
-    assert [each.code for each in problems] == ["version-immutable"]
+    assert [problem.code for problem in problems] == ["version-immutable"]
     assert "conda_file.credentials.password" in problems[0].message
     assert "hunter" not in problems[0].message
 
@@ -199,7 +199,7 @@ def test_a_job_can_read_what_one_run_made(world):
 
 def test_a_model_is_registered_from_the_run_that_its_path_names(applied, mlgit):
     """... else the run named X: from the files to the live state."""
-    (run,) = (each["run"] for each in json.loads(mlgit("job", "list", "--format", "json", cwd=applied).out))
+    (run,) = (load["run"] for load in json.loads(mlgit("job", "list", "--format", "json", cwd=applied).out))
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     edit(applied, "models/total.yml", "name: total", "name: first-total")
     edit(applied, "models/total.yml", "jobs/sum/", f"jobs/{run}/")
@@ -217,7 +217,9 @@ def test_a_run_that_made_nothing_cannot_be_named(world):
     second = world.latest().id
     world.end(RunStatus.FAILED, "user")
     _, problems = world.look(named(second, TRIPLED))
-    assert [(each.code, each.span) for each in problems] == [("reference-unresolved", Span("models/total.yml", 4, 7))]
+    assert [(problem.code, problem.span) for problem in problems] == [
+        ("reference-unresolved", Span("models/total.yml", 4, 7))
+    ]
     assert f"names run {second}, which is failed and has no output total" in problems[0].message
 
 
@@ -228,7 +230,7 @@ def test_what_names_neither_a_job_nor_a_run_is_dangling(name, world):
     bare = {path: text for path, text in named(name).items() if path != "jobs/sum.yml"}
     gone = {SUM} if name == "sum" else ()
     found = check_references(declared_by(bare), referencable(live, gone))
-    assert [(each.code, each.severity) for each in found] == [("reference-dangling", Severity.ERROR)]
+    assert [(diagnostic.code, diagnostic.severity) for diagnostic in found] == [("reference-dangling", Severity.ERROR)]
     assert check_references(declared_by(named(world.latest().id)), referencable(live)) == ()
 
 
@@ -255,7 +257,7 @@ def test_until_the_run_completes_the_plan_says_after_what_the_rest_is_known():
 def test_the_plan_records_to_what_a_label_was_resolved(world):
     """The plan records to what."""
     body = plan_json.plan_body(world.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
-    (job,) = (each for each in json.loads(json.dumps(body))["actions"] if each["address"] == "job/sum")
+    (job,) = (load for load in json.loads(json.dumps(body))["actions"] if load["address"] == "job/sum")
     assert job["references"] == {"/environment": "environment/plain@1", "/inputs/numbers/path": "data/numbers@2"}
 
 

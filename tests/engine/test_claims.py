@@ -20,7 +20,7 @@ CLAIMS = "refs/mlgit/small/default/claims"
 def held(folder):
     """Name the claims and beats there are."""
     refs = git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-    return [each for each in refs if "/claims" in each or "/beat/" in each]
+    return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_a_program_is_told_of_a_rollback_as_of_an_apply(moved_on, mlgit):
     assert ended.code == 0, ended.err
     events = [json.loads(line) for line in ended.out.splitlines()]
     assert events[0]["commit"] == git(moved_on, "rev-parse", "HEAD~1")
-    assert "apply-ended" in {each["type"] for each in events}
+    assert "apply-ended" in {event["type"] for event in events}
 
 
 def test_the_history_says_who_rolled_back_and_by_which_plan(moved_on, mlgit):
@@ -215,7 +215,7 @@ def test_what_another_clone_has_applied_is_imported_and_compared(clones, mlgit):
 
 def test_what_the_store_has_lost_is_not_made_current_again(moved_on, mlgit):
     older = next(
-        each for each in (moved_on / ".mlgit/store/files").rglob("*") if each.is_file() and each.read_bytes() == b"12.0"
+        path for path in (moved_on / ".mlgit/store/files").rglob("*") if path.is_file() and path.read_bytes() == b"12.0"
     )
     content = older.read_bytes()
     older.unlink()

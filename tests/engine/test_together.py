@@ -36,13 +36,13 @@ def start(folder, *options):
 
 
 def all_well(processes):
-    ended = [each.communicate(timeout=300)[0] for each in processes]
-    assert [each.returncode for each in processes] == [0] * len(processes), "\n\n".join(ended)
+    ended = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), "\n\n".join(ended)
 
 
 def left(folder):
     refs = git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-    return [each for each in refs if "/claims" in each or "/beat/" in each]
+    return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
 
 
 @pytest.mark.parametrize("applies", [2, pytest.param(8, marks=pytest.mark.soak)])

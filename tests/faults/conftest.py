@@ -83,7 +83,7 @@ class Shared:
         """Return what is live, without what differs from time to time."""
         code, said = self.run(clone, "list", "--archived", "--format", "json")
         assert code == 0, said
-        return [{key: each.get(key) for key in _SAME} for each in json.loads(said)]
+        return [{key: load.get(key) for key in _SAME} for load in json.loads(said)]
 
     def left_over(self, clone: Path) -> list[str]:
         """Name the claims and beats that nobody has given back."""

@@ -24,7 +24,7 @@ def problem(files: dict[str, str]) -> Diagnostic:
 def test_small_declares_its_assets():
     declared = declared_by(small())
     names = ["data/numbers", "environment/plain", "job/sum", "model/total", "workspace/small"]
-    assert sorted(str(each) for each in declared.assets) == names
+    assert sorted(str(asset) for asset in declared.assets) == names
     assert declared.diagnostics == ()
 
 
@@ -51,7 +51,7 @@ def test_a_file_that_is_meant_to_be_an_asset_must_be_readable():
 def test_what_is_ambiguous_in_a_file_is_all_that_is_said_of_it():
     text = small()["data/numbers.yml"].replace("name: numbers", "name: other") + "path: again.csv\n"
     found = declared_by({**small(), "data/other.yml": text})
-    assert [each.code for each in found.diagnostics] == ["yaml-duplicate-key"]
+    assert [diagnostic.code for diagnostic in found.diagnostics] == ["yaml-duplicate-key"]
 
 
 def test_an_asset_of_a_kind_that_is_not_known_is_said_to_be_so():
@@ -103,7 +103,10 @@ def test_a_reference_to_a_file_with_an_error_is_not_wrong_too():
 def test_a_secret_counts_as_an_error_before_anything_is_done():
     lowered = Diagnostic("secret-literal", "m", severity=Severity.WARNING)
     other = Diagnostic("path-missing", "m", severity=Severity.WARNING)
-    assert [each.severity for each in escalate_severities([lowered, other])] == [Severity.ERROR, Severity.WARNING]
+    assert [diagnostic.severity for diagnostic in escalate_severities([lowered, other])] == [
+        Severity.ERROR,
+        Severity.WARNING,
+    ]
 
 
 def test_a_path_that_is_not_in_git_is_shown_at_its_line():

@@ -19,7 +19,7 @@ def linked(files: dict[str, str], **links: str) -> Tree:
     """Return a tree in which some files are links: their text is the target."""
     made = tree_of({**files, **links})
     entries = {
-        path: TreeEntry(SYMLINK_MODE, each.oid) if path in links else each for path, each in made.entries.items()
+        path: TreeEntry(SYMLINK_MODE, entry.oid) if path in links else entry for path, entry in made.entries.items()
     }
     return replace(made, entries=entries)
 
@@ -75,7 +75,9 @@ def test_a_link_inside_a_code_folder_that_leads_out_is_said_at_the_code():
 
 def test_a_folder_that_holds_itself_by_a_link_ends():
     tree = linked({"src/a.py": "1"}, **{"src/up": "..", "src/me": "."})
-    assert {each.code for each in resolve_path_content(tree, "src").unavailable} == {"link-circle"}
+    assert {unavailable_file.code for unavailable_file in resolve_path_content(tree, "src").unavailable} == {
+        "link-circle"
+    }
 
 
 def test_what_is_ignored_is_not_missed():
@@ -102,7 +104,7 @@ def test_what_is_laid_out_beside_the_code_must_be_there_too():
     head = "$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json\nname: c\ntype: command\n"
     text = f"{head}command: c\nenvironment: azureml:e:1\nadditional_includes:\n  - lib\n  - packed.zip\n"
     tree = tree_of({"c.yml": text, "lib/big.bin": POINTER, "packed/big.bin": POINTER})
-    found = [(each.code, each.span) for each in load_assets(tree, [("c.yml", ANY_FILE)]).diagnostics]
+    found = [(diagnostic.code, diagnostic.span) for diagnostic in load_assets(tree, [("c.yml", ANY_FILE)]).diagnostics]
     assert found == [("lfs-pointer", Span("c.yml", 7, 5)), ("lfs-pointer", Span("c.yml", 8, 5))]
 
 

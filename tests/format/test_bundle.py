@@ -48,7 +48,9 @@ def mutated(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("kind", kinds())
 def test_a_bundle_refers_to_nothing_outside(kind):
     assert [
-        each for each in references(bundle_schema(schema_id(kind), load_schemas())) if not each.startswith("#")
+        reference
+        for reference in references(bundle_schema(schema_id(kind), load_schemas()))
+        if not reference.startswith("#")
     ] == []
 
 
@@ -64,7 +66,9 @@ def test_a_bundle_finds_what_the_files_find(path):
     if kind is None:
         assert path.name in {"mlgit.yml", "conda.yml"}
         return
-    registry = Registry().with_resources((name, Resource.from_contents(each)) for name, each in load_schemas().items())
+    registry = Registry().with_resources(
+        (name, Resource.from_contents(schema)) for name, schema in load_schemas().items()
+    )
     split = Draft202012Validator(load_schemas()[schema_id(kind.name)], registry=registry)
     alone = Draft202012Validator(bundle_schema(schema_id(kind.name), load_schemas()))
     assert found(alone, data) == []

@@ -93,7 +93,7 @@ def test_what_is_wrong_gives_a_problem_with_its_place_and_no_configuration(text)
     found, problems = config(text)
     assert found is None
     assert has_errors(problems)
-    assert all(each.span is not None and each.span.path == "mlgit.yml" for each in problems)
+    assert all(problem.span is not None and problem.span.path == "mlgit.yml" for problem in problems)
 
 
 JSON = st.recursive(
@@ -124,7 +124,7 @@ def test_any_settings_give_a_configuration_or_problems_and_never_raise(values):
 def test_a_line_break_at_the_end_is_no_part_of_a_name(field):
     found, problems = config(f"{field}\n")
     assert found is None
-    assert [each.code for each in problems] == ["wrong-value"]
+    assert [problem.code for problem in problems] == ["wrong-value"]
 
 
 @pytest.mark.parametrize("wanted", [">=0.0.1", ">=0.0.1,<99", "!=99.0"])

@@ -16,7 +16,10 @@ def problems(text: str, target: str = "default") -> list[tuple[str, Span | None]
     document, _ = parse_yaml("mlgit.yml", text.encode())
     found, wrong = parse_config(document, target)
     assert found is not None, wrong
-    return [(each.code, each.span) for each in affinity_problems(document_for_target(document, target), found, ALONE)]
+    return [
+        (diagnostic.code, diagnostic.span)
+        for diagnostic in affinity_problems(document_for_target(document, target), found, ALONE)
+    ]
 
 
 def test_what_one_machine_has_is_wrong_where_many_share_the_state():
@@ -52,4 +55,6 @@ def test_validate_only_warns_of_it():
     document, _ = parse_yaml("mlgit.yml", STATE.encode())
     found, _ = parse_config(document)
     assert found is not None
-    assert {each.severity for each in affinity_problems(document, found, ALONE, Severity.WARNING)} == {Severity.WARNING}
+    assert {diagnostic.severity for diagnostic in affinity_problems(document, found, ALONE, Severity.WARNING)} == {
+        Severity.WARNING
+    }

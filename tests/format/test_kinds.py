@@ -27,9 +27,9 @@ def test_each_kind_says_which_fields_make_it_what_it_is_and_which_change_in_plac
     for kind in kinds().values():
         names = sorted(fields(kind))
         sets = {
-            "fingerprint": [each for each in names if kind.is_fingerprint_field(each)],
-            "in place": [each for each in names if each in kind.in_place_fields],
-            "neither": [each for each in names if each in kind.ignored_fields],
+            "fingerprint": [name for name in names if kind.is_fingerprint_field(name)],
+            "in place": [name for name in names if name in kind.in_place_fields],
+            "neither": [name for name in names if name in kind.ignored_fields],
         }
         assert sorted(chain.from_iterable(sets.values())) == names
         sets["secret"] = sorted(kind.secret_fields)

@@ -57,7 +57,7 @@ class Files:
 def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [at] if at else []
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return found + [place for key, each in pairs for place in places(each, (*at, key))]
+    return found + [place for key, pair in pairs for place in places(pair, (*at, key))]
 
 
 @settings(max_examples=300, deadline=None)
@@ -74,14 +74,14 @@ def test_an_asset_with_anything_in_any_place_is_read_or_has_diagnostics(path, ch
     if reading is None:
         assert "azureml" not in str(data.get("$schema")), "an asset is never passed over"
         return
-    errors = [each for each in reading.diagnostics if each.severity is Severity.ERROR]
+    errors = [diagnostic for diagnostic in reading.diagnostics if diagnostic.severity is Severity.ERROR]
     assert reading.diagnostics or reading.asset
     if reading.kind is not None:
         assert (reading.asset is None) == bool(errors)
-    for each in reading.diagnostics:
-        assert each.span is not None
-        assert each.span.line >= 1
-        assert each.message
+    for diagnostic in reading.diagnostics:
+        assert diagnostic.span is not None
+        assert diagnostic.span.line >= 1
+        assert diagnostic.message
 
 
 @settings(max_examples=200, deadline=None)
@@ -114,5 +114,7 @@ def test_a_fault_in_a_component_file_is_shown_there_for_the_pipeline_that_uses_i
 
     reading = load_asset_file(Two("p.yml", pipeline), "p.yml")
     assert reading is not None
-    places_of_errors = [str(each.span) for each in reading.diagnostics if each.code == "expression-undeclared"]
-    assert [each.partition(":")[0] for each in places_of_errors] == ["c.yml"]
+    places_of_errors = [
+        str(diagnostic.span) for diagnostic in reading.diagnostics if diagnostic.code == "expression-undeclared"
+    ]
+    assert [places_of_error.partition(":")[0] for places_of_error in places_of_errors] == ["c.yml"]

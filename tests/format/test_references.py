@@ -108,8 +108,8 @@ def test_the_type_of_an_input_says_which_kind_its_reference_means():
         "literal": 5,
     }
     found = {
-        each.pointer: str(each.address)
-        for each in find_references_and_paths({"inputs": inputs}, kinds()["job"], "jobs")
+        path.pointer: str(path.address)
+        for path in find_references_and_paths({"inputs": inputs}, kinds()["job"], "jobs")
     }  # type: ignore[union-attr]
     assert found == {
         "/inputs/plain/path": "data/a",

@@ -46,7 +46,7 @@ def test_each_schema_is_a_valid_one_and_refers_to_what_there_is(path):
     Draft202012Validator.check_schema(schema)
     everything = [Resource.from_contents(json.loads(each.read_text("utf-8"))) for each in FILES]
     resolver = Registry().with_resources((each.id() or "", each) for each in everything).resolver(schema["$id"])
-    assert all(resolver.lookup(each) for each in refs(schema))
+    assert all(resolver.lookup(ref) for ref in refs(schema))
 
 
 def test_no_two_schemas_share_an_id():
@@ -71,8 +71,12 @@ def test_an_unknown_field_is_shown_at_its_key_with_what_was_meant():
 
 def test_an_unknown_field_deep_in_a_file_is_shown_where_it_stands():
     text = "command: c\nenvironment: azureml:e@latest\ninputs:\n  x:\n    pth: y\n    type: uri_file\n"
-    found = [each for each in checked(SCHEMA.format("commandJob") + text, "job") if each.code == "unknown-field"]
-    assert [(each.span, each.hint) for each in found] == [(Span("f.yml", 6, 5), "did you mean path?")]
+    found = [
+        diagnostic
+        for diagnostic in checked(SCHEMA.format("commandJob") + text, "job")
+        if diagnostic.code == "unknown-field"
+    ]
+    assert [(diagnostic.span, diagnostic.hint) for diagnostic in found] == [(Span("f.yml", 6, 5), "did you mean path?")]
 
 
 @pytest.mark.parametrize("name", ["it's", 'say "x"', "back\\slash", "é", "a b"])
@@ -89,7 +93,9 @@ def test_an_unknown_field_that_is_like_nothing_lists_what_there_is():
 
 def test_a_missing_field_is_named():
     found = checked(f"{DATA}name: d\ntype: uri_file\n")
-    assert [(each.code, each.message) for each in found] == [("field-missing", "the field path is missing")]
+    assert [(diagnostic.code, diagnostic.message) for diagnostic in found] == [
+        ("field-missing", "the field path is missing")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +121,8 @@ def test_a_document_that_is_no_mapping_is_a_wrong_type():
 
 def test_everything_that_is_wrong_is_said_in_one_run_from_top_to_bottom():
     found = checked(f"{DATA}name: [1]\ntype: nope\ndescription: 5\nunknown: 1\n")
-    assert {each.code for each in found} >= {"wrong-type", "wrong-value", "field-missing", "unknown-field"}
-    spans = [each.span for each in found if each.span]
+    assert {diagnostic.code for diagnostic in found} >= {"wrong-type", "wrong-value", "field-missing", "unknown-field"}
+    spans = [diagnostic.span for diagnostic in found if diagnostic.span]
     assert spans == sorted(spans)
     assert len(found) == len(set(found)) == 5
 

@@ -103,7 +103,7 @@ def test_what_a_target_makes_wrong_is_shown_where_the_file_says_it():
 def test_what_is_wrong_for_all_targets_is_said_once():
     found, wrong = parse_config(document(STATE + "compute: {gpu: big}\ntargets: {prod: {}, dev: {}}\n"))
     assert found is not None
-    assert [each.code for each in wrong] == ["backend-unknown"]
+    assert [diagnostic.code for diagnostic in wrong] == ["backend-unknown"]
 
 
 def test_a_target_that_is_not_there_is_refused_with_what_was_meant():

@@ -95,12 +95,12 @@ def test_what_is_slow_or_ambiguous_or_dangerous_is_refused_at_its_place(name):
     began = time.monotonic()
     found = refusals(raw)
     assert time.monotonic() - began < QUICK
-    assert [(each.code, each.span) for each in found] == [(code, Span("f.yml", line, column))]
+    assert [(diagnostic.code, diagnostic.span) for diagnostic in found] == [(code, Span("f.yml", line, column))]
 
 
 def test_everything_that_is_wrong_with_values_is_said_in_one_run():
     document, problems = parse_yaml("f.yml", b"a: .nan\na: 2\n3: x\nb: !t x\nc: fine\n")
-    assert [each.code for each in problems] == ["yaml-number", "yaml-duplicate-key", "yaml-key", "yaml-tag"]
+    assert [diagnostic.code for diagnostic in problems] == ["yaml-number", "yaml-duplicate-key", "yaml-key", "yaml-tag"]
     assert document.data == {"a": None, "b": None, "c": "fine"}
 
 
@@ -221,11 +221,11 @@ def test_every_key_and_value_is_found_where_it_stands(value, indent):
     document, problems = parse_yaml("f.yml", text.encode())
     assert (document.data, problems) == (value, ())
     lines = text.split("\n")
-    for pointer, each in walk(value):
+    for pointer, node in walk(value):
         span = document.value_span(pointer)
-        begins = "{[" if isinstance(each, dict | list) else json.dumps(each, ensure_ascii=False)
+        begins = "{[" if isinstance(node, dict | list) else json.dumps(node, ensure_ascii=False)
         here = lines[span.line - 1][span.column - 1 :]
-        assert here[0] in begins if isinstance(each, dict | list) else here.rstrip(",") == begins
+        assert here[0] in begins if isinstance(node, dict | list) else here.rstrip(",") == begins
     for pointer, _ in walk(value):
         above, _, last = pointer.rpartition("/")
         if not isinstance(find_value(value, split_pointer(above)), dict) or not pointer:

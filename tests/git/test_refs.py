@@ -62,7 +62,7 @@ def test_history_is_told_newest_first_with_the_whole_message(small, opened):
         refs.update_refs(repository, refs.RefUpdate(REF, following, commit))
         commit = following
     moments = list(refs.ref_history(repository, REF, 3))
-    assert [each.message for each in moments] == [f"change {number}\n\nbody {number}" for number in (4, 3, 2)]
+    assert [commit.message for commit in moments] == [f"change {number}\n\nbody {number}" for number in (4, 3, 2)]
     assert moments[0].oid == commit
     assert moments[0].author == "Ada <ada@example.org>"
 
@@ -93,9 +93,9 @@ def test_blobs_are_read_in_one_go_whatever_they_hold(small, opened):
     for content in wanted:
         command = ["git", "hash-object", "-w", "--stdin"]
         oids.append(subprocess.run(command, cwd=small, input=content, check=True, capture_output=True).stdout.decode())
-    oids = [each.strip() for each in oids]
+    oids = [oid.strip() for oid in oids]
     assert trees.read_blobs(repository, [*oids, *oids]) == dict(zip(oids, wanted, strict=True))
-    assert [trees.read_blob(repository, each) for each in oids] == wanted
+    assert [trees.read_blob(repository, oid) for oid in oids] == wanted
 
 
 def test_a_file_that_is_not_there_is_none_and_reading_goes_on(small, opened):

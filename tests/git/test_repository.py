@@ -136,10 +136,10 @@ def test_a_revision_that_names_no_commit_is_no_error_and_no_option(small, opened
 def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
     write(small, {"team/inner/mlgit.yml": "state: {}\n", "team/inner/deep/x.txt": "x\n", "team/y.txt": "y\n"})
     found = {name: workspaces.find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")}
-    roots = {name: each.root for name, each in found.items()}
+    roots = {name: workspace.root for name, workspace in found.items()}
     assert roots == {"": "", "src": "", "team": "", "team/inner/deep": "team/inner/"}
-    for each in found.values():
-        each.repository.close()
+    for workspace in found.values():
+        workspace.repository.close()
 
 
 def test_a_repository_without_a_workspace_is_refused(empty):
@@ -158,12 +158,12 @@ def declared(folder):
 
 
 def test_a_workspace_inside_another_is_cut_out_of_it(small):
-    outer = {str(each) for each in declared(small).assets}
+    outer = {str(asset) for asset in declared(small).assets}
     files = {f"team/inner/{path.name}": path.read_text("utf-8") for path in small.glob("*.yml")}
     write(small, {**files, "team/inner/data/d.yml": (small / "data/numbers.yml").read_text("utf-8")})
     write(small, {"team/inner/data/numbers.csv": "n\n1\n"})
-    assert {str(each) for each in declared(small).assets} == outer
-    assert {str(each) for each in declared(small / "team/inner").assets} == {"workspace/small", "data/numbers"}
+    assert {str(asset) for asset in declared(small).assets} == outer
+    assert {str(asset) for asset in declared(small / "team/inner").assets} == {"workspace/small", "data/numbers"}
 
 
 def test_a_workspace_in_a_subfolder_is_the_same_and_may_reach_out_of_it(small):
@@ -176,7 +176,7 @@ def test_a_workspace_in_a_subfolder_is_the_same_and_may_reach_out_of_it(small):
     after = declared(small / "below")
     assert after.diagnostics == ()
     assert after.assets.keys() == before.assets.keys()
-    assert {path.path for each in after.assets.values() for path in each.paths} == {"src", "below/data/numbers.csv"}
+    assert {path.path for asset in after.assets.values() for path in asset.paths} == {"src", "below/data/numbers.csv"}
 
 
 def test_a_problem_in_a_subfolder_is_shown_from_the_workspace_root(small):

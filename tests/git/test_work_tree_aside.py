@@ -27,7 +27,7 @@ def test_no_hook_of_the_repository_runs(small, opened, tmp_path):
     ran.unlink()
     repository = opened(small)
     tree = repository.write_work_tree()
-    trees.read_blobs(repository, [each.oid for each in trees.list_files(repository, tree).values()])
+    trees.read_blobs(repository, [entry.oid for entry in trees.list_files(repository, tree).values()])
     commit = refs.commit_files(repository, "", {"a": b"1"}, "one")
     assert refs.update_refs(repository, refs.RefUpdate("refs/mlgit/test", commit, ""))
     assert not ran.exists()
@@ -59,7 +59,7 @@ def test_the_store_is_left_out_whether_git_ignores_it_or_not(small, opened, igno
     repository = opened(small)
     names = trees.list_files(repository, repository.write_work_tree(".mlgit/store")).keys()
     assert "new.txt" in names
-    assert not [each for each in names if each.startswith(".mlgit/")]
+    assert not [name for name in names if name.startswith(".mlgit/")]
 
 
 def test_a_repository_without_commits_inside_is_named_with_what_to_do(small, opened):

@@ -52,7 +52,7 @@ def world() -> World:
 
 def look(world: World, seen: Observation, settings: Config | None = None) -> dict[str, Drift]:
     found = find_drift(world.live(), seen, settings or config(), world.trees.get)
-    return {each.subject: each for each in found}
+    return {drift.subject: drift for drift in found}
 
 
 def planned(world: World, seen: Observation, drift: str = "{}") -> Plan:
@@ -69,11 +69,11 @@ def test_what_is_as_it_is_recorded_is_no_drift(world):
 
 def test_content_that_is_gone_is_put_again_from_git(world):
     found = look(world, Observation(missing_contents=frozenset({KEY})))
-    assert [str(each) for each in found.values()] == [
+    assert [str(drift) for drift in found.values()] == [
         "data/numbers@1: its content is gone from the store; apply puts it again, from Git"
     ]
     plan = planned(world, Observation(missing_contents=frozenset({KEY})))
-    assert [(each.op, each.address, each.version) for each in plan.actions] == [(Op.REPAIR, NUMBERS, "1")]
+    assert [(action.op, action.address, action.version) for action in plan.actions] == [(Op.REPAIR, NUMBERS, "1")]
     assert len(plan.drift) == 1
     assert [*plan.preconditions] == [str(NUMBERS)]
 
@@ -87,7 +87,7 @@ def test_content_that_git_has_no_more_is_named_and_left(world):
 
 def test_what_a_run_made_is_made_again_by_running_the_job_again(world):
     found = look(world, Observation(missing_contents=frozenset({MADE})))
-    assert {each.remedy for each in found.values()} == {"`mlgit job rerun sum` makes it again"}
+    assert {drift.remedy for drift in found.values()} == {"`mlgit job rerun sum` makes it again"}
     assert [*found] == [str(SUM), "model/total@1"]
     assert planned(world, Observation(missing_contents=frozenset({MADE}))).actions == ()
 
@@ -120,7 +120,7 @@ def test_a_lost_run_is_not_run_again_where_drift_is_only_shown(world):
     world.apply(files)
     seen = {world.latest().id: RunReport(RunStatus.LOST)}
     plan = world.plan(files, seen=seen)
-    assert [each.op for each in plan.actions if each.address == SUM] == [Op.RECORD]
+    assert [action.op for action in plan.actions if action.address == SUM] == [Op.RECORD]
     said = next(each.message for each in plan.blocked if each.address == SUM)
     assert said.startswith(f"run {world.latest().id} was lost;")
 
@@ -152,7 +152,7 @@ def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world
 def test_it_is_built_again_where_mlgit_yml_wants_it_so(world):
     seen = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
     plan = planned(world, seen, "{environment: heal}")
-    assert [(each.op, each.address) for each in plan.actions] == [(Op.REPAIR, PLAIN)]
+    assert [(action.op, action.address) for action in plan.actions] == [(Op.REPAIR, PLAIN)]
 
 
 def test_another_store_is_one_thing_and_nothing_is_healed_into_it(world):
@@ -191,13 +191,13 @@ def test_what_is_replaced_anyway_is_not_healed_first(world):
     plan, _ = run_plan_pipeline(
         world.desired(files), world.live(), policy_of(files), Observation(missing_contents=frozenset({KEY}))
     )
-    assert [each.op for each in plan.actions if each.address == NUMBERS] == [Op.NEW_VERSION]
+    assert [action.op for action in plan.actions if action.address == NUMBERS] == [Op.NEW_VERSION]
 
 
 def test_what_was_approved_is_healed_without_another_look(world):
     approved = planned(world, Observation(missing_contents=frozenset({KEY})))
     later = planned(world, Observation())
-    assert [each.key for each in with_repairs(later, approved).actions] == ["heal data/numbers"]
+    assert [action.key for action in with_repairs(later, approved).actions] == ["heal data/numbers"]
     assert with_repairs(approved, approved) == approved
 
 

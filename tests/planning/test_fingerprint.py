@@ -137,8 +137,8 @@ def older(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.planning.fingerprint.FP_VERSION", FP_VERSION - 1)
         world = settled()
-    assert not {each.fingerprint for each in world.records.values()} & {
-        each.fingerprint for each in SETTLED.records.values()
+    assert not {record.fingerprint for record in world.records.values()} & {
+        record.fingerprint for record in SETTLED.records.values()
     }
     return world
 
@@ -205,7 +205,7 @@ def test_the_top_of_the_repository_can_be_the_code_of_a_job():
     changed = {**files, "README.md": "new"}
     world = World()
     world.settle(files)
-    assert "submit job/sum" in [each.key for each in world.plan(changed).actions]
+    assert "submit job/sum" in [action.key for action in world.plan(changed).actions]
     assert SUM in world.records
 
 

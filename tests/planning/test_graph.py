@@ -44,7 +44,7 @@ def test_an_exact_version_that_is_live_closes_no_circle():
     world.settle(small())
     declared = declared_by(EXACT)
     assert find_cycles(declared, existence_check(world.live())) == ()
-    assert [str(each.address) for each in topological_order(declared.assets)][-2:] == ["job/sum", "model/total"]
+    assert [str(asset.address) for asset in topological_order(declared.assets)][-2:] == ["job/sum", "model/total"]
     assert done(world.plan(EXACT)) == ["submit job/sum", "register model/total"]
     world.settle(EXACT)
     assert world.records[TOTAL].version == "2"
@@ -69,15 +69,19 @@ def test_an_archived_version_closes_a_circle_as_one_does_that_is_not_there():
     world = World()
     world.settle(small())
     world.records[TOTAL] = replace(world.records[TOTAL], archived=True)
-    assert [each.code for each in find_cycles(declared_by(EXACT), existence_check(world.live()))] == ["reference-cycle"]
+    assert [diagnostic.code for diagnostic in find_cycles(declared_by(EXACT), existence_check(world.live()))] == [
+        "reference-cycle"
+    ]
 
 
 def test_the_version_that_a_circle_is_to_make_closes_it_whatever_is_live():
     world = World()
     world.settle(small())
     declared = declared_by(edited("models/total.yml", "name: total", "name: total\nversion: 1", EXACT))
-    assert [each.code for each in find_cycles(declared)] == ["reference-cycle"]
-    assert [each.code for each in find_cycles(declared, existence_check(world.live()))] == ["reference-cycle"]
+    assert [diagnostic.code for diagnostic in find_cycles(declared)] == ["reference-cycle"]
+    assert [diagnostic.code for diagnostic in find_cycles(declared, existence_check(world.live()))] == [
+        "reference-cycle"
+    ]
 
 
 def test_an_exact_version_that_closes_no_circle_waits_for_its_asset_as_ever():
@@ -133,9 +137,9 @@ def test_every_asset_comes_after_what_it_references_in_an_order_of_its_own(pairs
         )
         for n in range(10)
     ]
-    order = topological_order({each.address: each for each in assets})
+    order = topological_order({asset.address: asset for asset in assets})
     assert sorted(order, key=lambda each: each.source) == assets
-    places = {each.address: place for place, each in enumerate(order)}
+    places = {asset.address: place for place, asset in enumerate(order)}
     assert all(places[address(low)] < places[address(n)] for n in edges for low in edges[n])
     chance.shuffle(assets)
-    assert topological_order({each.address: each for each in assets}) == order
+    assert topological_order({asset.address: asset for asset in assets}) == order

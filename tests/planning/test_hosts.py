@@ -27,7 +27,7 @@ def config(*lines: str) -> Config:
 
 def left(plan: Plan, settings: Config, here: str = "laptop") -> dict[str, str]:
     kept = restrict_plan_to_host(plan, settings, here)
-    return {str(each.address): each.message for each in kept.blocked}
+    return {str(blocked.address): blocked.message for blocked in kept.blocked}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_g
     settings = config(ON_BIG["store"])
     said = "is done on big only, which has the store"
     assert left(plan, settings) == {str(NUMBERS): said, str(SUM): said, str(TOTAL): "waits for job/sum"}
-    assert [each.address for each in restrict_plan_to_host(plan, settings, "laptop").actions] == [
+    assert [action.address for action in restrict_plan_to_host(plan, settings, "laptop").actions] == [
         Address("workspace", "small"),
         PLAIN,
         PLAIN,
@@ -81,7 +81,7 @@ def test_how_a_run_ended_is_recorded_where_it_ran(lines):
     world = World()
     world.apply(small())
     plan = world.plan(small(), seen={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
-    (record,) = (each for each in plan.actions if each.op is Op.RECORD)
+    (record,) = (action for action in plan.actions if action.op is Op.RECORD)
     assert deferral_reason(record, config(*lines), "laptop").startswith("is done on big only")
     assert deferral_reason(record, config(*lines), "big") == ""
 
@@ -90,7 +90,7 @@ def test_a_description_changes_wherever_it_is_edited():
     world = World()
     world.settle(small())
     plan = world.plan(edited("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: three"))
-    assert [each.op for each in plan.actions] == [Op.UPDATE]
+    assert [action.op for action in plan.actions] == [Op.UPDATE]
     assert restrict_plan_to_host(plan, config(*ON_BIG.values()), "laptop") is plan
 
 

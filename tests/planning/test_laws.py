@@ -15,7 +15,7 @@ _LAST = st.sampled_from(sorted(EDITS))
 
 def standing(world: World) -> dict[Address, tuple[object, ...]]:
     """Return what stands under each address, without how often it took to get there: versions, runs, archived ones."""
-    live = ((address, each) for address, each in world.records.items() if not each.archived)
+    live = ((address, record) for address, record in world.records.items() if not record.archived)
     return {address: _what(each) for address, each in live}
 
 
@@ -32,7 +32,7 @@ def test_a_sequence_of_edits_comes_to_what_its_end_would_have_come_to(path, last
     at_once.settle(EDITS[last])
     ours, others = standing(step_by_step), standing(at_once)
     kept = {address for address in ours if address.kind == "workspace"}  # it never leaves by itself
-    assert {address: each for address, each in ours.items() if address in others or address not in kept} == others
+    assert {address: our for address, our in ours.items() if address in others or address not in kept} == others
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,7 +56,7 @@ def test_from_a_to_b_and_back_to_a_submits_two_runs_not_three():
     a, b = small(), edited("jobs/sum.yml", "factor: 2", "factor: 3")
     submitted = 0
     for files in (a, b, a):
-        submitted += sum(each.op is Op.SUBMIT for each in world.plan(files).actions)
+        submitted += sum(action.op is Op.SUBMIT for action in world.plan(files).actions)
         world.settle(files)
     assert submitted == 2
     assert world.records[SUM].fingerprint == next(

@@ -33,7 +33,7 @@ def test_a_secret_that_changes_is_seen_to_change_and_not_seen():
     world.apply(files(WORD))
     action = action_on(world.plan(files("hunter3")), STORE)
     assert action_sentence(action) == "datastore/store: update in place, credentials.account_key changed"
-    assert not any(each.address == STORE for each in world.plan(files(WORD)).actions)
+    assert not any(action.address == STORE for action in world.plan(files(WORD)).actions)
 
 
 def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
@@ -41,7 +41,7 @@ def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
     world.apply(files(WORD))
     record = world.records[STORE]
     world.records[STORE] = replace(record, spec={**record.spec, "credentials": {"account_key": WORD}})
-    assert WORD not in repr([(each.before, each.after) for each in world.plan(files("hunter3")).actions])
+    assert WORD not in repr([(action.before, action.after) for action in world.plan(files("hunter3")).actions])
 
 
 def test_the_mark_differs_between_workspaces():

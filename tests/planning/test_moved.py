@@ -107,7 +107,7 @@ def test_a_rename_of_something_that_is_still_declared_is_refused(world):
 
 def test_a_rename_to_something_that_nothing_declares_is_refused(world):
     _, problems = world.look(saying(renamed(), ("data/numbers", "data/figure")))
-    (problem,) = (each for each in problems if each.code == "moved-wrong")
+    (problem,) = (problem for problem in problems if problem.code == "moved-wrong")
     assert problem.hint == "did you mean data/figures?"
 
 
@@ -139,7 +139,7 @@ def test_a_name_that_another_asset_had_is_refused(world):
 def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, said):
     text = saying(small(), *pairs)["mlgit.yml"]
     _, problems = config.parse_config(parse_yaml(config.CONFIG_FILE, text.encode())[0])
-    assert [each.code for each in problems] == ["moved-wrong"]
+    assert [diagnostic.code for diagnostic in problems] == ["moved-wrong"]
     assert said in problems[0].message
     assert problems[0].span.line == 5 + len(pairs)
 

@@ -91,8 +91,8 @@ def test_an_action_comes_after_everything_that_it_needs(path, last):
         world.apply(EDITS[name])
     keys = done(world.plan(EDITS[last]))
     assert len(keys) == len(set(keys))
-    for each in world.plan(EDITS[last]).actions:
-        assert set(each.needs) <= set(keys[: keys.index(each.key)])
+    for action in world.plan(EDITS[last]).actions:
+        assert set(action.needs) <= set(keys[: keys.index(action.key)])
 
 
 def test_the_first_plan_makes_everything_in_the_order_of_what_it_needs():
@@ -106,7 +106,7 @@ def test_the_first_plan_makes_everything_in_the_order_of_what_it_needs():
         "register model/total",
     ]
     assert action_on(plan, TOTAL).known_after == SUM
-    assert [each.key for each in plan.decisions] == done(plan)[:-1]
+    assert [decision.key for decision in plan.decisions] == done(plan)[:-1]
     assert plan.submissions == (action_on(plan, SUM),)
 
 
@@ -297,7 +297,7 @@ def test_what_is_archived_cannot_be_referenced(world):
 def test_a_kind_that_nothing_realises_is_planned_all_the_same():
     text = SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
     plan = World().plan({**small(), "store.yml": text})
-    (action,) = (each for each in plan.actions if each.address.name == "store")
+    (action,) = (action for action in plan.actions if action.address.name == "store")
     assert (action.op, kinds()[action.address.kind].is_supported({})) == (Op.CREATE, False)
 
 

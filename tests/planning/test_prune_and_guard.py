@@ -129,7 +129,7 @@ def test_a_plan_that_drops_much_of_much_is_refused(there, left, refused):
         kept.pop(name)
     plan = world.plan(kept)
     found = list(guard_plan(plan, world.live(), policy_of(files)))
-    assert [each.code for each in found] == (["mass-delete"] if refused else [])
+    assert [diagnostic.code for diagnostic in found] == (["mass-delete"] if refused else [])
     assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
 
 

@@ -43,10 +43,10 @@ def test_a_job_that_is_not_submitted_may_want_whatever_it_likes():
     world.end(RunStatus.FAILED, "user")
     assert world.plan(small()).submissions == ()
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
-    assert "create job/p" in [each.key for each in world.plan({**small(), "p.yml": pipeline}).actions]
+    assert "create job/p" in [action.key for action in world.plan({**small(), "p.yml": pipeline}).actions]
     assert World().plan(REMOTE, runs=False).submissions == ()
 
 
 def test_a_path_that_git_does_not_have_is_a_warning_in_the_file_and_an_error_in_the_plan():
     _, problems = World().look(edited("data/numbers.yml", "numbers.csv", "number.csv"))
-    assert [(each.code, each.span) for each in problems] == [("path-missing", Span("data/numbers.yml", 4, 7))]
+    assert [(problem.code, problem.span) for problem in problems] == [("path-missing", Span("data/numbers.yml", 4, 7))]

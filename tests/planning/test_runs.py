@@ -92,7 +92,9 @@ def test_an_equal_output_runs_nothing_that_reads_it():
     world = World()
     world.settle(CHAINED)
     plans = world.settle(CHAINED, again=RERUN)
-    assert [each.address for plan in plans for each in plan.submissions if each.known_after is None] == [SUM]
+    assert [
+        submission.address for plan in plans for submission in plan.submissions if submission.known_after is None
+    ] == [SUM]
 
 
 def test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing():
@@ -190,7 +192,7 @@ def test_a_superseded_run_never_becomes_current(world):
     assert world.runs[SUM, first.id].status is RunStatus.COMPLETED
     world.end(RunStatus.COMPLETED)
     assert world.records[SUM].run == second.id
-    assert [each.version for each in world.settle(TRIPLED)[0].actions] == ["1"]
+    assert [action.version for action in world.settle(TRIPLED)[0].actions] == ["1"]
 
 
 def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_before_anything_uses_them(world):

@@ -90,7 +90,7 @@ def test_a_file_that_is_no_plan_says_where_it_is_none():
 def test_a_file_that_departs_from_the_schema_says_where(world):
     text = dump_plan_file(saved(world.plan(PARAMETER))).replace('"submissions": 1', '"submissions": "one"')
     found = refused(text)
-    line = next(number for number, each in enumerate(text.splitlines(), 1) if '"submissions"' in each)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if '"submissions"' in line)
     assert found.span.line == line
 
 
@@ -128,7 +128,7 @@ def test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named(wor
     made = saved(world.plan(PARAMETER))
     assert stale_preconditions(made, world.live()) == ()
     world.settle(DATA)
-    assert [each.address for each in stale_preconditions(made, world.live())] == [
+    assert [stale_precondition.address for stale_precondition in stale_preconditions(made, world.live())] == [
         "data/numbers",
         "job/sum",
         "model/total",
@@ -148,7 +148,9 @@ def test_what_a_plan_does_not_read_may_move(world):
 def test_what_was_changed_without_another_version_is_said_to_be_changed(world):
     made = saved(world.plan(DATA))
     world.apply(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new"))
-    assert [str(each) for each in stale_preconditions(made, world.live())] == ["data/numbers (version 1) was changed"]
+    assert [str(stale_precondition) for stale_precondition in stale_preconditions(made, world.live())] == [
+        "data/numbers (version 1) was changed"
+    ]
 
 
 def test_a_plan_that_is_made_again_agrees_with_itself(world):
@@ -173,7 +175,7 @@ def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(w
     made = replace(made, body={**made.body, "actions": []})
     found = restrict_to_saved_plan(made, narrow.plan(both), narrow.live())
     assert done(found) == []
-    assert any("not in the saved plan, and left for another: new-version data/numbers" in each for each in found.notes)
+    assert any("not in the saved plan, and left for another: new-version data/numbers" in note for note in found.notes)
 
 
 def test_an_advance_is_allowed_though_no_saved_plan_has_it():
@@ -191,4 +193,4 @@ def test_an_advance_is_allowed_though_no_saved_plan_has_it():
 def test_the_schemas_know_every_sort_of_action():
     for name in ("plan", "event"):
         found = json.dumps(load_schemas()[schema_id(name)])
-        assert json.dumps([str(each) for each in Op]) in found.replace("\n", "")
+        assert json.dumps([str(op) for op in Op]) in found.replace("\n", "")

@@ -45,8 +45,8 @@ def test_a_selection_is_a_part_of_the_whole_plan_in_its_order_and_closed(select,
     plan = World().plan(TAGGED, select=tuple(select), exclude=tuple(exclude))
     keys = done(plan)
     assert keys == [each for each in WHOLE if each in keys]
-    for each in plan.actions:
-        assert set(each.needs) <= set(keys)
+    for action in plan.actions:
+        assert set(action.needs) <= set(keys)
 
 
 @settings(max_examples=40, deadline=None)
@@ -133,7 +133,7 @@ def test_where_nothing_is_selected_that_changes_it_is_counted_what_is_left_out()
     world.settle(small())
     plan = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3"), exclude=("job",))
     assert (plan.actions, plan.deselected_count) == ((), 2)
-    assert not any("left out by the selection" in each for each in plan.notes)
+    assert not any("left out by the selection" in note for note in plan.notes)
 
 
 def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():

@@ -43,7 +43,7 @@ def world() -> World:
 
 
 def cancels(plan):
-    return [each.version for each in plan.cancels]
+    return [cancel.version for cancel in plan.cancels]
 
 
 def ended(world: World, run_id: str) -> tuple[RunStatus, str]:
@@ -100,7 +100,7 @@ def test_older_runs_that_still_go_on_are_canceled_by_the_next_plan(world):
     *old, newest = world.records[SUM].unfinished
     plan = world.apply(factor(5))
     assert (done(plan), len(old)) == ([f"cancel job/sum@{each}" for each in old], 2)
-    assert {each.reason for each in plan.cancels} == {f"run {newest} has taken its place"}
+    assert {cancel.reason for cancel in plan.cancels} == {f"run {newest} has taken its place"}
     assert world.plan(factor(5)).actions == ()
 
 
@@ -195,7 +195,7 @@ def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supe
     now = datetime.now(UTC)
     for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{world.latest().id}"}), (bound, set())):
         may = allowed_decisions(world.plan(files), world.live(), policy_of(files), lambda _: (), now)
-        assert {each for each in may.keys if each.endswith("/sum") or "@" in each} == keys
+        assert {key for key in may.keys if key.endswith("/sum") or "@" in key} == keys
 
 
 def test_a_saved_plan_holds_though_the_run_that_it_would_cancel_has_ended_since(world):

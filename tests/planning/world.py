@@ -75,7 +75,7 @@ def tree_of(files: Mapping[str, str | bytes], root: str = "") -> Tree:
     blobs = {oids[path]: text for path, text in raw.items()}
     listing = "".join(f"{path}\0{oid}\0" for path, oid in sorted(oids.items()))
     oid = hashlib.sha1(listing.encode()).hexdigest()  # noqa: S324 - the same
-    return Tree(oid, {path: TreeEntry(0o100644, each) for path, each in oids.items()}, blobs.__getitem__, root)
+    return Tree(oid, {path: TreeEntry(0o100644, oid) for path, oid in oids.items()}, blobs.__getitem__, root)
 
 
 def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> AssetSet:
@@ -252,12 +252,12 @@ class World:
 
 def done(plan: Plan) -> list[str]:
     """Name the actions of a plan, in its order."""
-    return [each.key for each in plan.actions]
+    return [action.key for action in plan.actions]
 
 
 def action_on(plan: Plan, address: Address, op: Op | None = None) -> Action:
     """Return the one action on an address."""
-    (found,) = (each for each in plan.actions if each.address == address and op in (None, each.op))
+    (found,) = (action for action in plan.actions if action.address == address and op in (None, action.op))
     return found
 
 

@@ -39,7 +39,7 @@ def decoded(line: str) -> tuple[dict[str, str], str]:
             text = text.replace(escape, mark)
         return text
 
-    return {name: plain(value) for name, value in (each.split("=", 1) for each in found[2].split(","))}, plain(found[3])
+    return {name: plain(value) for name, value in (part.split("=", 1) for part in found[2].split(","))}, plain(found[3])
 
 
 def test_nothing_in_a_file_name_or_a_message_can_end_the_command():

@@ -83,7 +83,7 @@ def test_the_causes_of_a_long_chain_are_found():
     }
     plan = World().plan({**small(), **chain})
     last = action_on(plan, type(SUM)("job", "j1499"))
-    assert {str(each) for each in compute_impact(plan.actions).root_causes(last.address)} == {
+    assert {str(address) for address in compute_impact(plan.actions).root_causes(last.address)} == {
         "data/numbers",
         "environment/plain",
     }

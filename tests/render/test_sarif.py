@@ -94,15 +94,15 @@ STANDARD = {
 def test_it_is_what_the_standard_asks_for():
     for found in (FOUND, []):
         assert [
-            each.message for each in Draft202012Validator(STANDARD).iter_errors(diagnostics_to_sarif(found, "1.2.3"))
+            error.message for error in Draft202012Validator(STANDARD).iter_errors(diagnostics_to_sarif(found, "1.2.3"))
         ] == []
 
 
 def test_every_result_names_its_rule():
     (run,) = diagnostics_to_sarif(FOUND, "1.2.3")["runs"]
     rules = run["tool"]["driver"]["rules"]
-    assert [each["id"] for each in rules] == ["binding-legacy", "kind-unknown", "unknown-field"]
-    assert [rules[each["ruleIndex"]]["id"] for each in run["results"]] == [each.code for each in FOUND]
+    assert [rule["id"] for rule in rules] == ["binding-legacy", "kind-unknown", "unknown-field"]
+    assert [rules[each["ruleIndex"]]["id"] for each in run["results"]] == [diagnostic.code for diagnostic in FOUND]
     assert run["tool"]["driver"]["version"] == "1.2.3"
 
 

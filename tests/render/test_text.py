@@ -78,8 +78,8 @@ def planned(*actions: Action, pending: tuple[Blocked, ...] = (), notes: tuple[st
 
 
 def test_every_action_is_a_sentence(golden):
-    assert {each.op for each in ACTIONS} == set(Op) == set(OP_SIGNS)
-    golden("render/sentences.txt", "".join(f"{OP_SIGNS[each.op]} {action_sentence(each)}\n" for each in ACTIONS))
+    assert {action.op for action in ACTIONS} == set(Op) == set(OP_SIGNS)
+    golden("render/sentences.txt", "".join(f"{OP_SIGNS[action.op]} {action_sentence(action)}\n" for action in ACTIONS))
 
 
 def test_a_plan_is_its_verdict_its_actions_and_what_is_left_as_it_is(golden):
@@ -136,7 +136,9 @@ def test_a_place_beyond_the_file_shows_no_line(span):
 )
 def test_a_validation_is_summed_up_in_a_line(severities, expected):
     assert (
-        text.format_validation_summary([Diagnostic("c", "m", severity=Severity(each)) for each in severities], 3)
+        text.format_validation_summary(
+            [Diagnostic("c", "m", severity=Severity(severity)) for severity in severities], 3
+        )
         == expected
     )
 
@@ -152,7 +154,7 @@ def test_a_plan_as_json_says_the_same_for_programs():
     whole = planned(*ACTIONS, pending=PENDING, notes=("note",))
     found = json.loads(plan_json.dump_json(plan_json.plan_body(whole, POLICY)))
     assert [each["sentence"] for each in found["actions"]] == [action_sentence(each) for each in ACTIONS]
-    assert [each["action"] for each in found["actions"]] == [str(each.op) for each in ACTIONS]
+    assert [each["action"] for each in found["actions"]] == [str(action.op) for action in ACTIONS]
     (change,) = found["actions"][12]["changes"]
     assert change == {"field": "inputs.lr", "change": "changed", "before": 0.1, "after": 0.2}
     assert found["actions"][14]["known_after"] == "job/prepare"

@@ -72,9 +72,9 @@ class GitOverSsh:
 
     def stop(self) -> None:
         """Stop."""
-        for each in reversed(self._processes):
-            each.terminate()
-            each.wait(30)
+        for process in reversed(self._processes):
+            process.terminate()
+            process.wait(30)
 
     def __enter__(self) -> Self:
         self.start()

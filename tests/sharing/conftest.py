@@ -34,7 +34,7 @@ class Team:
     def held(self) -> list[str]:
         """Name the claims and beats at the remote."""
         refs = git(self.origin, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-        return [each for each in refs if "/claims" in each or "/beat/" in each]
+        return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
 
     def executions(self) -> int:
         """Tell how often the job was executed."""

@@ -36,7 +36,7 @@ def published(team) -> list[str]:
 def body(mlgit, folder):
     ended = mlgit("plan", "--format", "json", cwd=folder)
     events = [json.loads(line) for line in ended.out.splitlines()]
-    return [ended.code, *({name: each[name] for name in each if name != "time"} for each in events)]
+    return [ended.code, *({name: event[name] for name in event if name != "time"} for event in events)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_apply_whose_remote_does_not_take_it_says_so_and_has_done_its_work(wi
 
 def test_the_findings_of_one_folder_are_not_those_of_another_that_is_like_it(without_job, mlgit):
     team = without_job
-    there = [each for each in team.first.iterdir() if each.name != ".git"]
+    there = [path for path in team.first.iterdir() if path.name != ".git"]
     for folder in ("a", "b"):
         for each in there:
             if each.is_dir():

@@ -22,8 +22,8 @@ def start(folder, *options):
 
 
 def all_well(processes):
-    ended = [each.communicate(timeout=400)[0] for each in processes]
-    assert [each.returncode for each in processes] == [0] * len(processes), "\n\n".join(ended)
+    ended = [process.communicate(timeout=400)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), "\n\n".join(ended)
     return ended
 
 
@@ -39,8 +39,8 @@ def test_clones_that_apply_all_at_once_all_end_well_and_do_everything_once(clone
     fresh = team.clone("fresh")
     assert mlgit("plan", cwd=fresh).out.startswith("No changes. ")
     runs = json.loads(mlgit("job", "list", "--format", "json", cwd=fresh).out)
-    assert [each["status"] for each in runs] == ["completed"]
-    versions = {each["version"] for each in json.loads(mlgit("list", "data", "--format", "json", cwd=fresh).out)}
+    assert [run["status"] for run in runs] == ["completed"]
+    versions = {load["version"] for load in json.loads(mlgit("list", "data", "--format", "json", cwd=fresh).out)}
     assert versions == {"1"}
 
 

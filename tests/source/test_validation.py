@@ -42,7 +42,7 @@ def test_every_core_finds_what_one_finds(many):
     files, paths = many
     assert len(paths) > 64, "few files are read by one process"
     checked = check_files(files, paths, None, one_workspace=False)
-    assert [str(each) for each in checked.diagnostics] == one_by_one(files, paths)
+    assert [str(diagnostic) for diagnostic in checked.diagnostics] == one_by_one(files, paths)
 
 
 def test_what_is_remembered_is_what_was_found(many, tmp_path):
@@ -59,7 +59,11 @@ def test_a_file_that_changed_is_read_again(many, tmp_path):
     write(tmp_path / "w0", {"workspace.yml": "$schema: azureml/workspace.schema.json\nname: x\nlocaton: y\n"})
     found = check_files(files, paths, memo, one_workspace=False)
     assert "localton" not in str(found)
-    assert [each.message for each in found.diagnostics if each.span and each.span.path == "w0/workspace.yml"]
+    assert [
+        diagnostic.message
+        for diagnostic in found.diagnostics
+        if diagnostic.span and diagnostic.span.path == "w0/workspace.yml"
+    ]
 
 
 def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
@@ -68,9 +72,11 @@ def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
     check_files(files, paths, memo, one_workspace=False)
     (tmp_path / "w1" / "data" / "numbers.csv").unlink()
     found = check_files(files, paths, memo, one_workspace=False)
-    assert [each.code for each in found.diagnostics if each.span and each.span.path == "w1/data/numbers.yml"] == [
-        "path-missing"
-    ]
+    assert [
+        diagnostic.code
+        for diagnostic in found.diagnostics
+        if diagnostic.span and diagnostic.span.path == "w1/data/numbers.yml"
+    ] == ["path-missing"]
 
 
 class Closed(DiskFiles):
@@ -109,7 +115,7 @@ def test_what_is_wrong_in_a_part_is_remembered_where_it_stands(tmp_path):
     )
     files, memo = DiskFiles(tmp_path, {}), ValidationCache(tmp_path / "outlines.sqlite")
     first = check_files(files, ["p.yml"], memo, one_workspace=False)
-    assert {each.span.path for each in first.diagnostics if each.span} == {"c.yml"}
+    assert {diagnostic.span.path for diagnostic in first.diagnostics if diagnostic.span} == {"c.yml"}
     assert check_files(files, ["p.yml"], memo, one_workspace=False) == first
 
 
@@ -142,8 +148,8 @@ def test_an_address_declared_twice_is_wrong_only_within_one_workspace(many):
     files, paths = many
     apart = check_files(files, paths, None, one_workspace=False)
     together = check_files(files, paths, None, one_workspace=True)
-    assert "declared-twice" not in {each.code for each in apart.diagnostics}
-    assert "declared-twice" in {each.code for each in together.diagnostics}
+    assert "declared-twice" not in {diagnostic.code for diagnostic in apart.diagnostics}
+    assert "declared-twice" in {diagnostic.code for diagnostic in together.diagnostics}
 
 
 @pytest.mark.parametrize("line", ["{", "1", "[true]", "[true, null, [], [], []]"])

@@ -137,14 +137,14 @@ def test_processes_of_one_clone_do_not_trip_over_what_each_fetches(clone):
     clone("a").write(WriteBatch(current=(record("a"),)), "a")
     first = clone("many")
     handles = [open_repository(first.repository.top) for _ in range(4)]
-    states = [StateStore(each, "small", LINEAGE, remote="origin") for each in handles]
-    for each in states:
-        each.ref_store.fetch()
+    states = [StateStore(repository, "small", LINEAGE, remote="origin") for repository in handles]
+    for state_store in states:
+        state_store.ref_store.fetch()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda pair: hammer(pair[1], f"w{pair[0]}", 3), enumerate(states)))
     assert len(states[0].read().current) == 13
-    for each in handles:
-        each.close()
+    for handle in handles:
+        handle.close()
 
 
 # A push that breaks off after it arrived: the remote's end is killed once the refs have moved, before it says so.
@@ -206,7 +206,7 @@ def address(text):
     ],
 )
 def test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared(theirs, ours, barred):
-    assert theirs.conflicts_with(*(list(map(address, each)) for each in ours)) is barred
+    assert theirs.conflicts_with(*(list(map(address, our)) for our in ours)) is barred
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say(states
     one, two = states
     held = acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a")).held_lock
     taken = acquire_lock(two.ref_store, seen, lambda others: claim("two", "data/a"), ["one"])
-    assert [each.holder for each in taken.taken_over] == ["one"]
+    assert [lock.holder for lock in taken.taken_over] == ["one"]
     with pytest.raises(UserError) as raised:
         one.write(WriteBatch(current=(record("a"),)), "a", held=held)
     assert code(raised) == "claim-lost"
@@ -248,7 +248,7 @@ def test_a_clock_of_another_day_makes_nobody_over(states, seen):
     assert acquire_lock(two.ref_store, seen, lambda _others: None).taken_over == ()
     acquire_lock(two.ref_store, seen, lambda _others: claim("two", "data/b", since="2999-01-01T00:00:00Z"))
     short = LeaseObservations(seen.path, 0)  # the lease is over by what was seen here
-    assert {each.holder for each in acquire_lock(two.ref_store, short, lambda _others: None).taken_over} == {
+    assert {lock.holder for lock in acquire_lock(two.ref_store, short, lambda _others: None).taken_over} == {
         "one",
         "two",
     }

@@ -32,7 +32,7 @@ def test_a_path_with_commands_in_it_is_a_path(state):
     assert set(trees.list_files(state.repository, made)) == {path, 'a"b\\c'}
     without = refs.commit_files(state.repository, made, {path: None}, "gone")
     assert set(trees.list_files(state.repository, without)) == {'a"b\\c'}
-    assert not [each for each in branches(state) if "victim" in each]
+    assert not [branch for branch in branches(state) if "victim" in branch]
 
 
 @pytest.mark.parametrize("holder", [EVIL, "other", "../live", ""])

@@ -61,7 +61,7 @@ def test_a_path_tells_its_address_and_only_the_path_of_a_record_does():
 def test_what_is_fetched_together_is_what_is_read_one_by_one(state):
     current, wanted = state.read().current, [Address("data", name) for name in (*NAMES, "none")]
     current.prefetch(wanted)
-    assert {each: current[each] for each in wanted if each in current} == dict(state.read().current.items())
+    assert {address: current[address] for address in wanted if address in current} == dict(state.read().current.items())
 
 
 def test_an_address_is_told_from_every_file_that_is_about_it(state):

@@ -63,10 +63,10 @@ def test_what_was_written_is_read_back_under_every_name(state):
     runs = tuple(run(number, name) for number, name in enumerate(NAMES))
     state.write(WriteBatch(current=records, versions=records, runs=runs, meta={"applied": "c"}), "all")
     live = state.read()
-    assert dict(live.current) == {each.address: each for each in records}
+    assert dict(live.current) == {record.address: record for record in records}
     assert list(live.current) == sorted(live.current)
-    assert [live.find_version(each.address, "1") for each in records] == list(records)
-    assert [live.find_run(each.address, each.id) for each in runs] == list(runs)
+    assert [live.find_version(record.address, "1") for record in records] == list(records)
+    assert [live.find_run(run.address, run.id) for run in runs] == list(runs)
     assert live.applied_commit == "c"
 
 
@@ -107,7 +107,7 @@ def test_history_says_who_changed_what_newest_first(state):
     for word in ("one", "two", "three"):
         state.write(WriteBatch(current=(record(word),)), f"apply: {word}\n\nmore\n")
     moments = list(state.history(2))
-    assert [each.message.splitlines()[0] for each in moments] == ["apply: three", "apply: two"]
+    assert [moment.message.splitlines()[0] for moment in moments] == ["apply: three", "apply: two"]
     assert moments[0].author.startswith("Ada ")
 
 

@@ -57,7 +57,7 @@ def _binding_texts(node: SpecNode) -> Iterator[tuple[Pointer, str]]:
 
 def check_legacy_bindings(graph: PipelineGraph) -> Iterator[Diagnostic]:
     """Yield bindings without ``parent.``: still read, and checked as if it stood there; and such as mean nothing."""
-    for pointer, found in (each for node in graph.nodes.values() for each in node_bindings(node)):
+    for pointer, found in (binding for node in graph.nodes.values() for binding in node_bindings(node)):
         head = found.path[0]
         if head in _LEGACY_ROOTS:
             yield from _check_binding(graph, found, found.path)

@@ -117,20 +117,20 @@ def _include_paths(part: SpecNode) -> Iterator[PathMention]:
         yield from _field_paths(part, field, sort)
     if part.pointer[-1:] == ("create_job",):
         yield from _field_paths(part, "job", "job file")
-    for index, each in _indexed_strings(part.spec.get("additional_includes")):
+    for index, string in _indexed_strings(part.spec.get("additional_includes")):
         # A .zip that is not there is made of the folder of that name.
-        yield from _path_mentions(part.child_pointer("additional_includes", index), each, "additional include")
+        yield from _path_mentions(part.child_pointer("additional_includes", index), string, "additional include")
 
 
 def _data_paths(part: SpecNode) -> Iterator[PathMention]:
     held = [part.child(field) for field in _DATA_FIELDS if isinstance(part.spec.get(field), dict)]
     if isinstance(part.spec.get("inputs"), dict):
-        held += [each for _, each in part.child("inputs").child_nodes()]
-    for each in held:
+        held += [node for _, node in part.child("inputs").child_nodes()]
+    for node in held:
         # A model without a name is named by its content: azure-ai-ml reads it at load.
-        nameless = each.pointer[-1:] == ("model",) and "name" not in each.spec
+        nameless = node.pointer[-1:] == ("model",) and "name" not in node.spec
         severity = Severity.ERROR if nameless else Severity.WARNING
-        yield from _field_paths(each, "path", "path", severity)
+        yield from _field_paths(node, "path", "path", severity)
 
 
 def _executable_paths(part: SpecNode) -> Iterator[PathMention]:
@@ -223,12 +223,12 @@ def check_duplicate_includes(subject: RuleContext) -> Iterator[Diagnostic]:
     for part in executable_nodes(subject):
         code = part.spec.get("code")
         folder = parse_local_path(code) if isinstance(code, str) else None
-        for index, each in _indexed_strings(part.spec.get("additional_includes")) if folder else ():
-            name = posixpath.basename(posixpath.normpath(each))
+        for index, string in _indexed_strings(part.spec.get("additional_includes")) if folder else ():
+            name = posixpath.basename(posixpath.normpath(string))
             if name not in {"", ".", ".."} and subject.files.exists(
                 subject.resolve_relative_path(posixpath.join(folder or "", name))
             ):
-                message = f"{each} is in the code folder already"
+                message = f"{string} is in the code folder already"
                 yield subject.value_diagnostic(
                     "include-twice", message, *part.child_pointer("additional_includes", index)
                 )

@@ -51,9 +51,9 @@ def trigger_nodes(subject: RuleContext) -> Iterator[SpecNode]:
     if root.child("trigger").spec:
         yield root.child("trigger")
     times = root.child("schedules").spec.get("compute_start_stop")
-    for index, each in enumerate(times if isinstance(times, list) else ()):
+    for index, time in enumerate(times if isinstance(times, list) else ()):
         for field in ("trigger", "schedule"):
-            if inner := as_mapping(as_mapping(each).get(field)):
+            if inner := as_mapping(as_mapping(time).get(field)):
                 yield SpecNode(("schedules", "compute_start_stop", index, field), inner)
 
 
@@ -186,7 +186,7 @@ def _parse_time(text: str) -> tuple[tuple[int, ...], str] | None:
     if found is None:
         return None
     *numbers, offset = found.groups()
-    year, month, day, hour, minute, second = (int(each or 0) for each in numbers)
+    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
     if not (year >= 1 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):  # noqa: PLR2004
         return None
     if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004

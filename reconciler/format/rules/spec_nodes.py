@@ -60,7 +60,7 @@ def executable_nodes(subject: RuleContext) -> tuple[SpecNode, ...]:
 @lru_cache(maxsize=4)
 def executable_nodes_and_tasks(subject: RuleContext) -> tuple[SpecNode, ...]:
     """Return the same with the tasks of parallel ones, each behind the part that it is of: what runs code itself."""
-    return tuple(each for part in executable_nodes(subject) for each in (part, part.child("task")) if each.spec)
+    return tuple(node for part in executable_nodes(subject) for node in (part, part.child("task")) if node.spec)
 
 
 def _walk_executable_nodes(part: SpecNode) -> Iterator[SpecNode]:

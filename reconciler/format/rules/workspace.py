@@ -59,6 +59,6 @@ def unknown_reference_diagnostic(
 ) -> Diagnostic:
     """Say that a mention names nothing; ``names`` are those that it may have meant."""
     where = "declared" if severity is Severity.WARNING else "declared or live"
-    close = did_you_mean(address.name, [each.name for each in names if each.kind == address.kind])
+    close = did_you_mean(address.name, [name.name for name in names if name.kind == address.kind])
     hint = close or f"declare it in a file of its own, or correct the {address.kind} name"
     return Diagnostic("reference-dangling", f"{text} names {address}, which is not {where}", place, hint, severity)

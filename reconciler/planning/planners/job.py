@@ -83,7 +83,7 @@ def _decide_unfinished(view: PlanContext, node: ResolvedAsset, record: Record | 
 
 def _count_attempts(made: list[Run]) -> int:
     """Count how often a job was tried: a run that mlgit set aside is no try that failed."""
-    return sum(not each.is_canceled_by_mlgit for each in made)
+    return sum(not run.is_canceled_by_mlgit for run in made)
 
 
 def _is_retried(view: PlanContext, made: list[Run]) -> bool:
@@ -157,7 +157,9 @@ def _submission_reason(view: PlanContext, made: list[Run], *, again: bool) -> st
 def _backend_of(view: PlanContext, node: ResolvedAsset) -> str:
     """Return the backend behind the job's compute; a job on a compute without one is a diagnostic."""
     config = view.policy.config
-    named = next((each.address.name for pointer, each in node.references.items() if pointer == "/compute"), "")
+    named = next(
+        (reference.address.name for pointer, reference in node.references.items() if pointer == "/compute"), ""
+    )
     backend = config.backend_of(named or str(node.asset.spec.get("compute", "local")))
     if not backend:
         message = f"{node.asset.address} runs on {node.asset.spec.get('compute')}, which no backend stands behind"

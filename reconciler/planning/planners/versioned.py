@@ -73,7 +73,7 @@ def _register_new_version(  # noqa: PLR0913, PLR0917 - what is registered, and w
     seq = max(record.seq, record.top) + 1 if record else 1
     op = op or (Op.REGISTER if _is_job_output(node) else Op.NEW_VERSION)
     build = _build_actions(view, node, record, version)
-    needs = tuple(each.key for each in build)
+    needs = tuple(action.key for action in build)
     new = make_action(view, op, node, record, version=version, seq=seq, needs=needs, reason=reason)
     return Decision(PlannedState(version, node.fingerprint, needs=(*needs, new.key)), (*build, new))
 
@@ -95,7 +95,7 @@ def _decide_known_after(view: PlanContext, node: ResolvedAsset, record: Record |
 
 def _is_job_output(node: ResolvedAsset) -> bool:
     """Tell an asset that is made from a job's output: registering it is an advance."""
-    return any(each.output for each in node.references.values())
+    return any(reference.output for reference in node.references.values())
 
 
 def _next_version(view: PlanContext, node: ResolvedAsset, record: Record | None) -> str:

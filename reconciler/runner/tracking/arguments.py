@@ -30,13 +30,13 @@ def paginate_rows(name: str, rows: list[Any], body: JsonObject) -> JsonObject:
 
 def parse_rows(body: JsonObject, key: str) -> list[JsonObject]:
     rows = body.get(key, [])
-    if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise invalid_value_error(f"{key!r} has to be a list of objects")
     return rows
 
 
 def parse_tags(body: JsonObject) -> dict[str, str]:
-    return {require_text(each, "key"): str(each.get("value", "")) for each in parse_rows(body, "tags")}
+    return {require_text(row, "key"): str(row.get("value", "")) for row in parse_rows(body, "tags")}
 
 
 def parse_json(text: str) -> Any:

@@ -64,7 +64,7 @@ class ArtifactStore:
         folder = self.resolve_path(f"{base}/{name}" if base else name)
         if not folder.is_dir():
             return []
-        return [_file_info(each, root) for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
+        return [_file_info(path, root) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
 
 
 def _file_info(path: Path, root: Path) -> dict[str, Any]:

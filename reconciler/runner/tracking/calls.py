@@ -119,8 +119,8 @@ class TrackingApi:
 
     def log_batch(self, body: JsonObject) -> JsonObject:
         run = self._find_run(body)
-        for each in parse_rows(body, "params"):
-            self._runs.log_param(run, require_text(each, "key"), str(each.get("value", "")))
+        for row in parse_rows(body, "params"):
+            self._runs.log_param(run, require_text(row, "key"), str(row.get("value", "")))
         run.tags.update(parse_tags(body))
         self._log_metrics(run, parse_rows(body, "metrics"))
         return {}
@@ -143,7 +143,7 @@ class TrackingApi:
 
     def get_metric_history(self, body: JsonObject) -> JsonObject:
         history = self._runs.metric_history(self._find_run(body), require_text(body, "metric_key"))
-        return paginate_rows("metrics", [each.to_json() for each in history], body)
+        return paginate_rows("metrics", [metric.to_json() for metric in history], body)
 
     # -- logged models
 
@@ -162,8 +162,8 @@ class TrackingApi:
 
     def search_models(self, body: JsonObject) -> JsonObject:
         orders = [
-            f"{require_text(each, 'field_name')} {'ASC' if each.get('ascending', True) else 'DESC'}"
-            for each in parse_rows(body, "order_by")
+            f"{require_text(row, 'field_name')} {'ASC' if row.get('ascending', True) else 'DESC'}"
+            for row in parse_rows(body, "order_by")
         ]
         return paginate_rows(
             "models",

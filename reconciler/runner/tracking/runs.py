@@ -84,7 +84,7 @@ class TrackedRun:
         if self.end_time is not None:
             info["end_time"] = self.end_time
         data = {
-            "metrics": [each.to_json() for each in self.metrics.values()],
+            "metrics": [metric.to_json() for metric in self.metrics.values()],
             "params": key_value_pairs(self.params),
             "tags": key_value_pairs(self.tags),
         }
@@ -94,7 +94,7 @@ class TrackedRun:
     def tracked_values(self) -> TrackedValues:
         """Tell what belongs into the run's result: MLflow's own tags do not."""
         return TrackedValues(
-            metrics={key: number_to_json(each.value) for key, each in self.metrics.items()},
+            metrics={key: number_to_json(metric.value) for key, metric in self.metrics.items()},
             params=dict(self.params),
             tags={key: value for key, value in self.tags.items() if not key.startswith(_INTERNAL_TAG_PREFIX)},
         )
@@ -146,7 +146,7 @@ class TrackedRuns:
             last = run.metrics.get(each.key)
             if last is None or each.sort_key >= last.sort_key:
                 run.metrics[each.key] = each
-        self._file.write("".join(to_json_line({**each.to_json(), **whose}) + "\n" for each in metrics))
+        self._file.write("".join(to_json_line({**metric.to_json(), **whose}) + "\n" for metric in metrics))
         self._file.flush()
 
     def metric_history(self, run: TrackedRun, key: str) -> Iterator[Metric]:

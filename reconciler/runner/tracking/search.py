@@ -41,7 +41,7 @@ _ATTRIBUTE_ALIASES = frozenset({"", "attributes", "attribute", "attr", "run"})
 def filter_and_sort(things: Sequence[Any], condition: str, orders: Sequence[str], read: FieldReader) -> list[Any]:
     """Find what meets a filter, in the order asked for; a filter or an order that cannot be read is refused."""
     tests = _parse_filter(condition, read)
-    found = [each for each in things if all(test(each) for test in tests)]
+    found = [thing for thing in things if all(test(thing) for test in tests)]
     for order in reversed(orders):
         found = _sort_by_field(found, order, read)
     return found
@@ -90,7 +90,7 @@ def _read_attribute(attributes: dict[str, FieldValue], part: str, key: str) -> F
 
 
 def _find_value(rows: list[dict[str, str]], key: str) -> str | None:
-    return next((each["value"] for each in rows if each["key"] == key), None)
+    return next((row["value"] for row in rows if row["key"] == key), None)
 
 
 def _parse_filter(condition: str, read: FieldReader) -> list[_Predicate]:
@@ -136,6 +136,8 @@ def _sort_by_field(things: list[Any], order: str, read: FieldReader) -> list[Any
         raise invalid_value_error(f"the order {order!r} cannot be read")
     field = _make_field_getter(match, read)
     known = sorted(
-        (each for each in things if field(each) is not None), key=field, reverse=(match["way"] or "").upper() == "DESC"
+        (thing for thing in things if field(thing) is not None),
+        key=field,
+        reverse=(match["way"] or "").upper() == "DESC",
     )
-    return known + [each for each in things if field(each) is None]
+    return known + [thing for thing in things if field(thing) is None]

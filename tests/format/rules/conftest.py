@@ -31,7 +31,7 @@ class MemoryFiles:
 def diagnose(rules, text, files=None, path="jobs/it.yml"):
     """Return everything that rules find in a text; it stands at ``path``, among other files."""
     source = textwrap.dedent(text)
-    held = {name: textwrap.dedent(each) for name, each in (files or {}).items()}
+    held = {name: textwrap.dedent(file) for name, file in (files or {}).items()}
     document, problems = parse_yaml(path, source.encode())
     assert problems == ()
     subject = RuleContext(path, document, document.data, MemoryFiles({path: source, **held}))

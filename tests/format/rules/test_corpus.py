@@ -20,7 +20,7 @@ class CorpusFiles:
     """The files of the corpus, and those that are known to exist beside them."""
 
     def __init__(self):
-        held = {each.relative_to(CORPUS).as_posix() for each in CORPUS.rglob("*") if each.is_file()}
+        held = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*") if path.is_file()}
         held |= set((CORPUS / "other-paths.txt").read_text("utf-8").splitlines())
         self._known = held | {str(folder) for each in held for folder in PurePosixPath(each).parents}
 
@@ -45,8 +45,8 @@ def errors(row, files):
     found = list(problems)
     if isinstance(document.data, dict):
         subject = RuleContext(row["path"], document, document.data, files)
-        found += [each for rule in kinds()[row["kind"]].rules for each in rule(subject)]
-    return [str(each) for each in found if each.severity is Severity.ERROR]
+        found += [diagnostic for rule in kinds()[row["kind"]].rules for diagnostic in rule(subject)]
+    return [str(diagnostic) for diagnostic in found if diagnostic.severity is Severity.ERROR]
 
 
 def test_no_accepted_file_has_an_error():

@@ -15,7 +15,7 @@ NODE = "type: pipeline\njobs:\n  a: {{command: x, environment: azureml:e:1, comp
 def said(distribution, head=HEAD + "distribution: {}\n"):
     document, problems = parse_yaml("it.yml", head.format(distribution).encode())
     assert problems == ()
-    return [(each.code, each.message) for each in check_against_schema(document, "job")]
+    return [(diagnostic.code, diagnostic.message) for diagnostic in check_against_schema(document, "job")]
 
 
 @pytest.mark.parametrize("head", [HEAD + "distribution: {}\n", NODE])

@@ -34,8 +34,8 @@ def test_expressions_are_values_with_their_place_in_the_text():
     ],
 )
 def test_what_only_looks_like_an_expression_is_told_apart(text, shown):
-    malformed = [each for each in parse_expressions(text) if isinstance(each, MalformedExpression)]
-    assert [each.text for each in malformed] == [shown]
+    malformed = [expression for expression in parse_expressions(text) if isinstance(expression, MalformedExpression)]
+    assert [malformed_expression.text for malformed_expression in malformed] == [shown]
 
 
 def test_a_binding_is_an_expression_and_nothing_else():

@@ -93,6 +93,6 @@ def test_any_json_is_judged_without_an_exception(kind, spec):
     document, _ = parse_yaml("it.yml", raw)
     subject = RuleContext("it.yml", document, spec, Itself(raw))
     for rule in kinds()[kind].rules:
-        for each in rule(subject):
-            assert isinstance(each.span, Span)
-            assert each.message
+        for diagnostic in rule(subject):
+            assert isinstance(diagnostic.span, Span)
+            assert diagnostic.message

@@ -96,7 +96,7 @@ def test_a_node_that_reads_its_own_output_waits_for_itself(diagnostics):
 
 def test_nodes_in_a_row_are_no_circle(found):
     text = "jobs:\n" + "".join(
-        f"  n{each}: {{inputs: {{x: '${{{{parent.jobs.n{each + 1}.outputs.o}}}}'}}}}\n" for each in range(2000)
+        f"  n{index}: {{inputs: {{x: '${{{{parent.jobs.n{index + 1}.outputs.o}}}}'}}}}\n" for index in range(2000)
     )
     assert found(STRUCTURE, text) == []
 
@@ -277,7 +277,7 @@ def test_the_files_that_are_part_of_a_file_are_found(found):
     )()
     document, _ = parse_yaml("jobs/it.yml", b"jobs: {a: {component: ./p.yml}}")
     subject = RuleContext("jobs/it.yml", document, document.data, files)
-    assert [(kind, each.path) for kind, each in find_included_files(subject)] == [
+    assert [(kind, rule_context.path) for kind, rule_context in find_included_files(subject)] == [
         ("component", "jobs/p.yml"),
         ("component", "jobs/sub/c.yml"),
         ("environment", "jobs/sub/e.yml"),

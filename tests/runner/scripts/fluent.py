@@ -31,8 +31,8 @@ assert run.data.params == {"lr": "0.1", "epochs": "5", "kind": "größer"}, run.
 assert client.get_run(child.info.run_id).info.status == "FINISHED"
 assert client.get_run(child.info.run_id).data.tags["mlflow.parentRunId"] == "train-1a2b3c4d"
 assert [each.step for each in client.get_metric_history("train-1a2b3c4d", "loss")] == [0, 1, 2, 3, 4]
-assert [each.path for each in client.list_artifacts("train-1a2b3c4d")] == ["a name with blanks.json", "notes"]
-assert [each.path for each in client.list_artifacts("train-1a2b3c4d", "notes")] == [
+assert [artifact.path for artifact in client.list_artifacts("train-1a2b3c4d")] == ["a name with blanks.json", "notes"]
+assert [artifact.path for artifact in client.list_artifacts("train-1a2b3c4d", "notes")] == [
     "notes/empty.txt",
     "notes/hello.txt",
 ]
