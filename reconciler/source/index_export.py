@@ -37,7 +37,7 @@ def dump_index_export(found: IndexExport) -> bytes:
         list(base.nested_workspaces),
         sorted(map(str, found.undeclared)),
     ]
-    rows = (_entry_to_json(entry) for entry in sorted(found.entries, key=lambda each: entry.path))
+    rows = (_entry_to_json(entry) for entry in sorted(found.entries, key=lambda entry: entry.path))
     return "".join(f"{_encode_json(row)}\n" for row in (first, *rows)).encode()
 
 

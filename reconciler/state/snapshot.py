@@ -251,7 +251,7 @@ class CurrentRecords(Mapping[Address, Record]):
             found = self.snapshot.read_files(entries, codec.decode_record)
             fitting = [self._check_record_path(path, record) for path, record in zip(entries, found, strict=True)]
             self._records = {
-                record.address: record for record in sorted(fitting, key=lambda each: _sort_key(record.address))
+                record.address: record for record in sorted(fitting, key=lambda record: _sort_key(record.address))
             }
             self._is_complete = True
             self.snapshot.prefetch_runs(self._records.values())
