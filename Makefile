@@ -1,16 +1,15 @@
-# make demo: see it work.  make test: everything that CI runs.  make test-fast: the quick ones, while you work.
+# make demo: see it work.  make test: what CI runs.  make test-fast: the quick tests, while you work.
+# make test-services: tests against real servers (CI runs them after make test).
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
-# What starts no processes of its own: the pure core, and the edges next to it.
-QUICK  := $(addprefix tests/,format planning render source test_diagnostics.py test_diagnostics_docs.py)
 DEMO   ?= $(shell mktemp -d)/iris-demo
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: demo test test-fast test-versions lint lock soak clean
+.PHONY: demo test test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -41,7 +40,7 @@ lock: $(UV)
 RESOLUTION ?= highest
 test-versions: $(VENV)/installed-dev
 	$(UV) pip install --python $(BIN)/python --upgrade --resolution $(RESOLUTION) --editable . --group dev
-	$(BIN)/python -m pytest -n 2 -m "not soak"
+	$(BIN)/python -m pytest -n 2 -m "not services and not soak"
 
 demo: $(VENV)/installed
 	@MLGIT=$(CURDIR)/$(BIN)/mlgit sh docs/demo.sh $(DEMO)
@@ -52,10 +51,13 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 test-fast: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -m "not slow and not soak" -q $(QUICK)
+	$(BIN)/python -m pytest -n 2 -m fast -q
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not soak" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -m "not services and not soak" --cov --cov-report=term --durations=20
+
+test-services: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "services and not soak" --durations=20
 
 soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 -m soak

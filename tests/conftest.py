@@ -56,7 +56,7 @@ def _quiet_git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give Git an identity and no configuration of the user's, and mlgit caches of the tests' own."""
     home = tmp_path_factory.mktemp("home")
     config = home / "gitconfig"
-    config.write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n", "utf-8")
+    config.write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n[core]\n\tfsync = none\n[gc]\n\tauto = 0\n", "utf-8")
     patch = pytest.MonkeyPatch()
     patch.setenv("GIT_CONFIG_GLOBAL", str(config))
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")

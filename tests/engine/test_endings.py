@@ -64,7 +64,7 @@ class Late(local.LocalBackend):
     def cancel(self, run):
         pathlib.Path(__file__).parent.with_name("go").touch()
         deadline = time.monotonic() + 30
-        while self.poll([run])[run].status.active and time.monotonic() < deadline:
+        while self.poll([run])[run].status.is_active and time.monotonic() < deadline:
             time.sleep(0.02)
         super().cancel(run)
 

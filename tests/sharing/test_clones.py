@@ -117,5 +117,5 @@ def test_what_was_applied_alone_is_published_with_its_history_when_a_remote_is_n
 
 def test_nothing_that_a_remote_shares_goes_backwards_or_is_left_behind(applied, opened, mlgit, data):
     assert git(applied.origin, "config", "receive.denyNonFastForwards") == "true"
-    assert applied.held_lock() == []
+    assert applied.held() == []
     assert [*refs.list_refs(opened(applied.origin.parent / "first"), "refs/mlgit-scratch/")] == []

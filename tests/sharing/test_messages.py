@@ -46,7 +46,7 @@ def test_a_remote_that_refuses_the_ref_is_quoted(without_job, mlgit, golden):
     assert ended.code == 1
     golden("cli/sharing/remote-rejects.txt", ended.err)
     assert without_job.live() == ""
-    assert without_job.held_lock() == []
+    assert without_job.held() == []
 
 
 def test_a_remote_that_takes_no_atomic_push_is_told(without_job, mlgit):

@@ -35,7 +35,7 @@ def test_clones_that_apply_all_at_once_all_end_well_and_do_everything_once(clone
     folders = [team.clone(f"clone-{number}") for number in range(clones)]
     all_well([start(folder) for folder in folders])
     assert team.executions() == 1
-    assert team.held_lock() == []
+    assert team.held() == []
     fresh = team.clone("fresh")
     assert mlgit("plan", cwd=fresh).out.startswith("No changes. ")
     runs = json.loads(mlgit("job", "list", "--format", "json", cwd=fresh).out)
@@ -58,7 +58,7 @@ def test_clones_that_apply_sets_that_overlap_lose_no_record(clones, without_job,
     assert {each["address"]: each["version"] for each in live} == {
         f"data/n{number}": "1" for number in range(clones + 1)
     }
-    assert team.held_lock() == []
+    assert team.held() == []
 
 
 # A backend like local that kills, or stops, its own process once the run was submitted.
@@ -66,7 +66,7 @@ _MORTAL = """
 import os, pathlib, signal
 from reconciler.backends import local
 
-class Mortal(local.Local):
+class Mortal(local.LocalBackend):
     def submit(self, submission):
         super().submit(submission)
         for order in pathlib.Path(__file__).parent.glob("SIG*"):
@@ -99,13 +99,13 @@ def test_what_a_killed_apply_had_submitted_another_clone_adopts(team, mortal):
     first = start(team.first)
     first.communicate(timeout=90)
     assert first.returncode == -signal.SIGKILL
-    assert team.held_lock() != []
+    assert team.held() != []
     shutil.rmtree(team.first)  # journal and all
     (out,) = all_well([start(team.clone("fresh"))])
     assert "took over from " in out
     assert "model/total: version 1" in out
     assert team.executions() == 1
-    assert team.held_lock() == []
+    assert team.held() == []
 
 
 def test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone_did(team, mortal):
@@ -121,7 +121,7 @@ def test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone
     assert "[claim-lost]" in said
     assert team.live() == before
     assert team.executions() == 1
-    assert team.held_lock() == []
+    assert team.held() == []
 
 
 def test_a_claim_that_could_not_be_given_back_is_no_failure_and_goes_with_the_next_apply(without_job, mlgit):
@@ -130,10 +130,10 @@ def test_a_claim_that_could_not_be_given_back_is_no_failure_and_goes_with_the_ne
     team.hook("pre-receive", refused)
     (out,) = all_well([start(team.first)])
     assert "Applied 2 changes." in out
-    assert len(team.held_lock()) == 2
+    assert len(team.held()) == 2
     team.hook("pre-receive", "exit 0")
     again = mlgit(*APPLY, cwd=team.first)
     assert again.code == 0, again.err
     assert "No changes. " in again.out
     assert "Ended the claims of " in again.out
-    assert team.held_lock() == []
+    assert team.held() == []

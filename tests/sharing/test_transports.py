@@ -34,7 +34,7 @@ def test_what_one_clone_applied_every_other_one_knows(reached, team, mlgit):
         assert [each.code for each in asked] == [0, 0], asked[1].err
         assert json.loads(asked[0].out) == json.loads(asked[1].out)
     assert team.executions() == 1
-    assert team.held_lock() == []
+    assert team.held() == []
     edit(other, "data/numbers.csv", "3\n", "4\n")
     git(other, "commit", "--quiet", "--all", "-m", "another number")
     again = mlgit(*APPLY, cwd=other)
@@ -75,7 +75,7 @@ def _refused(team, reader, mlgit):
     assert "the remote origin does not let you write to it: " in ended.err
     assert "[remote-denied]" in ended.err
     assert team.live() == before
-    assert team.held_lock() == []
+    assert team.held() == []
     assert team.executions() == 1
     return ended
 

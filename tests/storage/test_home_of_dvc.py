@@ -24,7 +24,7 @@ def imported(file: Path) -> set[str]:
 
 def test_only_the_store_imports_dvc() -> None:
     homes = [file for file in ROOT.rglob("*.py") if imported(file) & {"dvc", "dvc_data", "dvc_objects"}]
-    assert homes == [ROOT / "content" / "store.py"]
+    assert homes == [ROOT / "storage" / "object_store.py"]
 
 
 def test_its_neighbours_load_without_dvc() -> None:

@@ -97,7 +97,7 @@ class TrackingApi:
         runs = [run for run in newest_first if run.lifecycle_stage in shown]
         orders = [str(each) for each in body.get("order_by") or []]
         found = filter_and_sort(runs, str(body.get("filter") or ""), orders, read_run_field)
-        return paginate_rows("runs", [run.document() for run in found], body)
+        return paginate_rows("runs", [run.to_json() for run in found], body)
 
     # -- what a run logs
 
