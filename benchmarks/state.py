@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -100,10 +101,11 @@ def pushes_for(top: Path, assets: int) -> dict[str, float]:
     git(clone, "commit", "--quiet", "-m", "start")
     git(clone, "push", "--quiet", "origin", "main")
     trace = top / "trace"
-    command = ["mlgit", "apply", "--auto-approve"]
+    command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve"]
+    environment = {**os.environ, "GIT_TRACE": str(trace), "PYTHONPATH": str(Path(__file__).parent.parent)}
     began = time.perf_counter()
     with (top / "said").open("w", encoding="utf-8") as said:
-        subprocess.run(command, cwd=clone, check=True, stdout=said, env={**os.environ, "GIT_TRACE": str(trace)})
+        subprocess.run(command, cwd=clone, check=True, stdout=said, env=environment)
     took = time.perf_counter() - began
     lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
     pushes = sum("built-in: git push " in line for line in lines)
