@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diagnostics import Span
-from reconciler.format.source_map import SourceRange, build_source_map
+from reconciler.format.source_map import SourceRange, build_source_map, offset_of, position_of
 from reconciler.model import Json
 
 
@@ -34,11 +34,15 @@ class Document:
         starts = list(_find_occurrences(text, self.text))
         if len(starts) != len(pointers):
             return [self.value_span(pointer) for pointer in pointers]
-        return [self._span_at_offset(start - (self.text[start - 1 : start] in {'"', "'"})) for start in starts]
+        return [self.span_at(start - (self.text[start - 1 : start] in {'"', "'"})) for start in starts]
 
-    def _span_at_offset(self, start: int) -> Span:
-        line_start = self.text.rfind("\n", 0, start) + 1
-        return Span(self.path, self.text.count("\n", 0, start) + 1, start - line_start + 1)
+    def span_at(self, offset: int) -> Span:
+        """Return the span of an offset in the text of the document."""
+        return Span(self.path, *position_of(self.text, offset))
+
+    def offset_of(self, span: Span) -> int:
+        """Return the offset of a span in the text of the document."""
+        return offset_of(self.text, (span.line, span.column))
 
     def scalar_text(self, pointer: str) -> str | None:
         """Return the text of a scalar as it stands in the file; None where there is none."""

@@ -16,10 +16,10 @@ from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.path_content import find_lfs_pointers, resolve_path_content
-from reconciler.format.reference_syntax import find_malformed_references
 from reconciler.format.references import find_references_and_paths, resolve_zip_path
 from reconciler.format.rule_context import RuleContext
 from reconciler.format.rules.components import find_included_files
+from reconciler.format.rules.reference_syntax import find_malformed_references
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml

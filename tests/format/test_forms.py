@@ -4,7 +4,7 @@ import pytest
 from planning.world import SCHEMA, TOTAL, declared_by, edited, small
 
 from reconciler.diagnostics import Severity, Span
-from reconciler.format.reference_syntax import expected_syntax_hint
+from reconciler.format.rules.reference_syntax import expected_syntax_hint
 
 DATASTORE = "azureml://datastores/store/paths"
 
@@ -46,7 +46,7 @@ def test_a_documented_form_is_a_reference(text):
         ("azureml://job/sum/outputs/total", "did you mean azureml://jobs/?"),
         ("azureml://datastores/store/path/x", "azureml://datastores/DATASTORE/paths/PATH"),
         (f"{DATASTORE}/", "azureml://datastores/DATASTORE/paths/PATH"),
-        ("azureml://registries/azureml/enviroments/x/versions/1", "azureml://registries/REGISTRY/SORT"),
+        ("azureml://registries/azureml/enviroments/x/versions/1", "azureml://registries/REGISTRY/TYPE"),
         ("azureml://nonsense", "a URI begins with one of"),
     ],
 )

@@ -14,7 +14,6 @@ from functools import lru_cache
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import RuleContext
-from reconciler.format.rules.spans import offset_of, span_at
 from reconciler.format.rules.spec_nodes import Pointer
 
 _OPEN, _CLOSE = "${{", "}}"
@@ -111,9 +110,9 @@ def parse_binding(value: object, pointer: Pointer = ()) -> Expression | None:
 def expression_span(subject: RuleContext, found: Expression | MalformedExpression) -> Span:
     """Return where an expression stands: inside its text where that can be found again in the file."""
     span = subject.document.value_span(join_pointer(*found.pointer))
-    start = offset_of(subject.document, span)
+    start = subject.document.offset_of(span)
     at = subject.document.text.find(found.text, start, start + found.start * 2 + len(found.text) + 200)
-    return span_at(subject.document, at) if at >= 0 and found.text else span
+    return subject.document.span_at(at) if at >= 0 and found.text else span
 
 
 def malformed_expression_diagnostic(subject: RuleContext, found: MalformedExpression) -> Diagnostic:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spans import span_at
 from reconciler.format.rules.spec_nodes import Pointer, executable_nodes, has_placeholder, iter_strings
 from reconciler.secrets.fields import ENVIRONMENT_VARIABLES_FIELD, SECRET_CONTAINER_FIELDS, is_secret_at, is_secret_name
 
@@ -81,7 +80,7 @@ def check_known_secret_patterns(subject: RuleContext) -> Iterator[Diagnostic]:
             secret = found["secret"]
             if _is_placeholder_secret(secret) or (len(set(secret)) < _MIN_SECRET_VARIETY and "-----" not in secret):
                 continue
-            place = span_at(subject.document, found.start("secret"))
+            place = subject.document.span_at(found.start("secret"))
             yield Diagnostic("secret-literal", f"this is {sort}, and this file is in Git", place, _HINT)
 
 
