@@ -11,7 +11,7 @@ from design.held import missing
 
 ELSEWHERE = {
     "a literal key in a file is an error with its line": (
-        "tests/format/rules/test_the_rest.py::test_a_secret_in_a_file_is_told_at_its_place"
+        "tests/format/rules/test_secrets.py::test_a_secret_is_reported_at_its_span"
     ),
     "no ... plan, log ... shows one (of a variable that looks like a secret)": (
         "tests/cli/test_secrets.py::test_nothing_that_is_shown_has_the_secret_in_it"

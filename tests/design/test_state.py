@@ -35,7 +35,7 @@ ELSEWHERE = {
     "paths may leave it": (
         "tests/git/test_repository.py::test_a_workspace_in_a_subfolder_is_the_same_and_may_reach_out_of_it"
     ),
-    "but not the Git repository": "tests/format/rules/test_paths.py::test_a_path_out_of_the_repository_is_refused",
+    "but not the Git repository": "tests/format/rules/test_paths.py::test_a_path_outside_the_repository_is_an_error",
     "`refs/mlgit/<state.name>/<target>/...` (of several targets)": (
         "tests/cli/test_target.py::test_each_target_has_its_own_live_state_store_and_runs"
     ),

@@ -1,4 +1,4 @@
-"""The kinds there are, one module each with ``KIND = Kind(...)``; found by name, so a new kind is a new file."""
+"""The kinds of assets. Each module defines one as ``KIND``; a new module is discovered by its name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reconciler.format.kind import Kind
 def kinds() -> Mapping[str, Kind]:
     """Return every kind by name, in the order in which a plan lists them."""
     names = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    found: list[Kind] = [importlib.import_module(f"{__name__}.{name}").KIND for name in names]
-    return {kind.name: kind for kind in sorted(found, key=lambda kind: (kind.order, kind.name))}
+    all_kinds: list[Kind] = [importlib.import_module(f"{__name__}.{name}").KIND for name in names]
+    return {kind.name: kind for kind in sorted(all_kinds, key=lambda kind: (kind.order, kind.name))}
 
 
 def kind_by_name(name: str) -> Kind:
-    """Return the kind of that name; the name must be one of ``kinds()``."""
+    """Return the kind of a name; raise KeyError if there is none."""
     return kinds()[name]

@@ -1,7 +1,7 @@
-"""component: a reusable step with declared inputs and outputs."""
+"""component: a reusable pipeline step with declared inputs and outputs."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.kinds._parts import code_sites, pipeline_sites
+from reconciler.format.kinds._reference_sites import code_sites, pipeline_sites
 from reconciler.format.rules import COMPONENT_RULES
 
 KIND = Kind(

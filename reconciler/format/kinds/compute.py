@@ -1,4 +1,4 @@
-"""compute: where jobs run. mlgit.yml binds each to a backend, which realises it."""
+"""compute: a machine or cluster that runs jobs. mlgit.yml binds it to a backend."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import COMPUTE_RULES

@@ -1,4 +1,4 @@
-"""connection: another service, with what it takes to get in. Recorded only."""
+"""connection: the address and credentials of an external service. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import CONNECTION_RULES
@@ -9,7 +9,7 @@ KIND = Kind(
     deletion_policy=DeletionPolicy.DELETE,
     schema_pattern=r"(workspace)?connection",
     key_sets=(word_set("name type target"), word_set("name type credentials")),
-    # Those that no datastore has too; a connection of another type is told by its $schema or its target.
+    # Types that no datastore has. A connection of another type is detected by its $schema or its target.
     types=word_set(
         "git container_registry python_feed s3 snowflake custom api_key open_ai serp serverless azure_sql_db "
         "azure_synapse_analytics azure_my_sql_db azure_postgres_db azure_open_ai azure_ai_services azure_ai_search "

@@ -1,4 +1,4 @@
-"""data: a versioned file, folder or table, kept in the store by content."""
+"""data: a versioned file, folder or table, stored by content."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import DATA_RULES

@@ -1,4 +1,4 @@
-"""data-import: data brought in from a database or another store. Recorded only."""
+"""data-import: data imported from a database or another storage service. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import DATA_IMPORT_RULES

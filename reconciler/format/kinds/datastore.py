@@ -1,4 +1,4 @@
-"""datastore: a place in a storage service. Recorded only, until a module of content/datastores/ reaches it."""
+"""datastore: a container or share of a storage service. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import DATASTORE_RULES

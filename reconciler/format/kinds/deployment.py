@@ -1,4 +1,4 @@
-"""deployment: a model or a pipeline behind an endpoint. Recorded only."""
+"""deployment: a model or a pipeline that serves an endpoint. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import DEPLOYMENT_RULES

@@ -1,4 +1,4 @@
-"""endpoint: an address that deployments answer behind, online, batch or serverless. Recorded only."""
+"""endpoint: the address of online, batch or serverless deployments. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import ENDPOINT_RULES

@@ -1,4 +1,4 @@
-"""environment: an image with packages on top, made by a builder."""
+"""environment: an image with packages, built by a builder."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.rules import ENVIRONMENT_RULES

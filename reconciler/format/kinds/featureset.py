@@ -1,4 +1,4 @@
-"""featureset: features and how they are computed. Recorded only."""
+"""featureset: a set of features and the code that computes them. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import FEATURESET_RULES

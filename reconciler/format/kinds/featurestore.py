@@ -1,4 +1,4 @@
-"""featurestore: a workspace that keeps features. Recorded only."""
+"""featurestore: a workspace for features. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import FEATURESTORE_RULES

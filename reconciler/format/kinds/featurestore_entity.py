@@ -1,4 +1,4 @@
-"""featurestore-entity: what features are about, with its index columns. Recorded only."""
+"""featurestore-entity: the index columns that feature sets share. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import FEATURESTORE_ENTITY_RULES

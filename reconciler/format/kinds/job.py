@@ -1,7 +1,7 @@
-"""job: work that is run once for each change of what it depends on."""
+"""job: a command, pipeline, sweep or similar, run once per fingerprint."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.kinds._parts import input_kind, pipeline_sites
+from reconciler.format.kinds._reference_sites import input_kind, pipeline_sites
 from reconciler.format.rules import JOB_RULES
 
 KIND = Kind(
@@ -22,7 +22,7 @@ KIND = Kind(
         word_set("teacher_model_endpoint_connection student_model"),
     ),
     types=word_set("command pipeline sweep automl spark import finetuning distillation data_transfer"),
-    # What says where, how long or under which title a run happens does not change its result.
+    # Fields that decide where, for how long or under which title a job runs do not change its result.
     in_place_fields=word_set(
         "description tags properties display_name experiment_name compute limits resources services "
         "queue_settings identity"

@@ -1,4 +1,4 @@
-"""model-package: a model with what it takes to serve it. Recorded only."""
+"""model-package: a model with the environment and server that serve it. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import MODEL_PACKAGE_RULES

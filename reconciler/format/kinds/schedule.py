@@ -1,4 +1,4 @@
-"""schedule: a job, a monitor or an import that is started by the clock. Recorded only."""
+"""schedule: a job, monitor or import that starts at given times. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import SCHEDULE_RULES

@@ -1,4 +1,4 @@
-"""workspace: what this repository is. The live state itself realises it."""
+"""workspace: the workspace that the repository declares. Its provider is the live state."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
 from reconciler.format.rules import WORKSPACE_RULES
@@ -13,10 +13,7 @@ KIND = Kind(
         word_set("name managed_network"),
         word_set("name hbi_workspace"),
     ),
-    exact_key_sets=(
-        word_set("managed_network"),
-        word_set("identity"),
-    ),  # what an update of a workspace alone would give
+    exact_key_sets=(word_set("managed_network"), word_set("identity")),  # a file that only updates a workspace
     in_place_fields=word_set(
         "description tags display_name public_network_access image_build_compute "
         "primary_user_assigned_identity identity managed_network network_acls serverless_compute "

@@ -1,7 +1,7 @@
-"""What a schema cannot say: rules about one asset and its surroundings, each a small function with a diagnostic.
+"""The checks that a schema cannot express: small functions that yield diagnostics for one asset.
 
-Modules go by subject. Here they are put together by kind, for the values in ``kinds/`` to hold; which of them are
-stricter than azure-ai-ml, and why, is told in docs/format.md.
+One module per topic. This module lists the rules of each kind for the values in ``kinds/``. docs/format.md says which
+rules are stricter than azure-ai-ml, and why.
 """
 
 from __future__ import annotations

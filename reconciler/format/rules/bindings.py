@@ -1,8 +1,8 @@
-"""What the nodes of a pipeline bind to: inputs and outputs of the pipeline, and of each other.
+"""The bindings of pipeline nodes to inputs and outputs of the pipeline and of other nodes.
 
 Reference, section 3: ``${{parent.inputs.X}}``, ``${{parent.outputs.X}}``, ``${{parent.jobs.N.outputs.O}}``,
 ``${{parent.jobs.N.inputs.I}}``, and for inputs the older ``${{inputs.X}}`` and ``${{jobs.N.outputs.O}}``.
-azure-ai-ml looks at some of them only (those of nodes written in place); the service refuses the rest.
+azure-ai-ml checks only the nodes that are defined inline; the service rejects the others.
 """
 
 from __future__ import annotations
@@ -24,27 +24,25 @@ from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 
 _PARENT = "parent"
-_NODE_LOCAL_FIELDS = frozenset(
-    {"command", "args", "component", "trial", "task"}
-)  # where expressions mean the node's own
+# Fields in which expressions refer to the node itself.
+_NODE_LOCAL_FIELDS = frozenset({"command", "args", "component", "trial", "task"})
 _LEGACY_ROOTS = frozenset({"inputs", "outputs", "jobs"})
 _IO_GROUPS = ("inputs", "outputs")
-_JOB_OUTPUT_DEPTH = 4  # parent.jobs.N.outputs.O has five names; four are before the last
-_MAX_SUGGESTION_NAMES = (
-    300  # names among which a search for the nearest one takes too long, once for each of 50 diagnostics
-)
+_NODE_BINDING_LENGTH = 3  # NODE.outputs.NAME
+_MAX_SUGGESTION_NAMES = 300  # a search for the closest of more names, once per diagnostic, takes too long
+_MAX_NAMES_IN_HINT = 10
 _DEFAULT_OUTPUT = "default"  # the artifacts of any run
 
 
 def check_dangling_bindings(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield bindings to what the pipeline does not have."""
+    """Yield bindings to inputs, outputs and nodes that do not exist."""
     for node in graph.nodes.values():
         for pointer, text in _binding_texts(node):
-            for found in parse_expressions(text, pointer):
-                if isinstance(found, MalformedExpression):
-                    yield malformed_expression_diagnostic(graph.context, found)
-                elif found.path[0] == _PARENT:
-                    yield from _check_binding(graph, found, found.path[1:])
+            for expression in parse_expressions(text, pointer):
+                if isinstance(expression, MalformedExpression):
+                    yield malformed_expression_diagnostic(graph.context, expression)
+                elif expression.path[0] == _PARENT:
+                    yield from _check_binding(graph, expression, expression.path[1:])
 
 
 def _binding_texts(node: SpecNode) -> Iterator[tuple[Pointer, str]]:
@@ -56,80 +54,84 @@ def _binding_texts(node: SpecNode) -> Iterator[tuple[Pointer, str]]:
 
 
 def check_legacy_bindings(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield bindings without ``parent.``: still read, and checked as if it stood there; and such as mean nothing."""
-    for pointer, found in (binding for node in graph.nodes.values() for binding in node_bindings(node)):
-        head = found.path[0]
-        if head in _LEGACY_ROOTS:
-            yield from _check_binding(graph, found, found.path)
-            hint = f"write {found.text.replace(head, f'{_PARENT}.{head}', 1)}"
-            message = f"{found} is an old way to name something of the pipeline"
-            yield Diagnostic("binding-legacy", message, expression_span(graph.context, found), hint, Severity.WARNING)
-        elif head != _PARENT and len(found.path) > 1:
-            message = f"{found} means nothing here"
+    """Yield bindings in the old form without ``parent.``, what is wrong with them, and expressions of no known form."""
+    for pointer, expression in (binding for node in graph.nodes.values() for binding in node_bindings(node)):
+        root = expression.path[0]
+        if root in _LEGACY_ROOTS:
+            yield from _check_binding(graph, expression, expression.path)
+            hint = f"write {expression.text.replace(root, f'{_PARENT}.{root}', 1)}"
+            message = f"{expression} is the old form of a binding, without parent."
+            yield Diagnostic(
+                "binding-legacy", message, expression_span(graph.context, expression), hint, Severity.WARNING
+            )
+        elif root != _PARENT and len(expression.path) > 1:
+            message = f"{expression} is not a binding"
             hint = "write ${{parent.inputs.NAME}} or ${{parent.jobs.NODE.outputs.NAME}}"
             yield graph.context.value_diagnostic("binding-unknown", message, *pointer, hint=hint)
 
 
 def node_bindings(node: SpecNode) -> Iterator[tuple[Pointer, Expression]]:
-    """Yield the inputs and outputs of a node that are a binding and nothing else, with their pointers."""
+    """Yield the inputs and outputs of a node that consist of one binding, with their pointers."""
     for group in _IO_GROUPS:
         for name, value in as_mapping(node.spec.get(group)).items():
-            if found := io_binding(value, node.child_pointer(group, name)):
-                yield found.pointer, found
+            if expression := io_binding(value, node.child_pointer(group, name)):
+                yield expression.pointer, expression
 
 
 def io_binding(value: Json, pointer: Pointer) -> Expression | None:
-    """Return the expression that an input or output is as a whole, or by its path; None where it is anything else."""
+    """Return the binding that an input or output, or its path, consists of; None for any other value."""
     if isinstance(value, dict):
         return parse_binding(value.get("path"), (*pointer, "path"))
     return parse_binding(value, pointer)
 
 
-def _check_binding(graph: PipelineGraph, found: Expression, path: tuple[str, ...]) -> Iterator[Diagnostic]:
-    """Yield what is not there of a binding, given without ``parent``."""
-    head, *names = path or ("",)
-    if head in _IO_GROUPS and names:
-        declared = graph.inputs if head == "inputs" else graph.outputs
+def _check_binding(graph: PipelineGraph, expression: Expression, path: tuple[str, ...]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the target of a binding; ``path`` is the binding without ``parent``."""
+    root, *names = path or ("",)
+    if root in _IO_GROUPS and names:
+        declared = graph.inputs if root == "inputs" else graph.outputs
         if names[0] not in declared and ".".join(names) not in declared:
             yield _dangling_binding_diagnostic(
-                graph, found, f"the pipeline has no {head[:-1]} {names[0]}", names[0], declared
+                graph, expression, f"the pipeline has no {root[:-1]} {names[0]}", names[0], declared
             )
-    elif head == "jobs" and names:
-        yield from _check_node_binding(graph, found, names)
+    elif root == "jobs" and names:
+        yield from _check_node_binding(graph, expression, names)
     else:
-        message = f"{found} names nothing of a pipeline"
-        hint = "it has parent.inputs.NAME, parent.outputs.NAME and parent.jobs.NODE.outputs.NAME"
-        yield Diagnostic("binding-dangling", message, expression_span(graph.context, found), hint)
+        message = f"{expression} does not refer to an input, an output or a node of the pipeline"
+        hint = "use parent.inputs.NAME, parent.outputs.NAME or parent.jobs.NODE.outputs.NAME"
+        yield Diagnostic("binding-dangling", message, expression_span(graph.context, expression), hint)
 
 
-def _check_node_binding(graph: PipelineGraph, found: Expression, names: list[str]) -> Iterator[Diagnostic]:
+def _check_node_binding(graph: PipelineGraph, expression: Expression, names: list[str]) -> Iterator[Diagnostic]:
     if names[0] not in graph.nodes:
-        yield _dangling_binding_diagnostic(graph, found, f"the pipeline has no node {names[0]}", names[0], graph.nodes)
-    elif len(names) >= _JOB_OUTPUT_DEPTH - 1 and names[1] in _IO_GROUPS:
-        ports = graph.node_io(names[0], names[1])
+        yield _dangling_binding_diagnostic(
+            graph, expression, f"the pipeline has no node {names[0]}", names[0], graph.nodes
+        )
+    elif len(names) >= _NODE_BINDING_LENGTH and names[1] in _IO_GROUPS:
+        declared = graph.node_io(names[0], names[1])
         if (
-            ports is not None
-            and names[2] not in ports
-            and ".".join(names[2:]) not in ports
+            declared is not None
+            and names[2] not in declared
+            and ".".join(names[2:]) not in declared
             and names[2] != _DEFAULT_OUTPUT
         ):
             yield _dangling_binding_diagnostic(
-                graph, found, f"the node {names[0]} has no {names[1][:-1]} {names[2]}", names[2], ports
+                graph, expression, f"the node {names[0]} has no {names[1][:-1]} {names[2]}", names[2], declared
             )
     elif len(names) > 1:
-        message = f"{found} names neither an input nor an output of {names[0]}"
+        message = f"{expression} does not refer to an input or an output of {names[0]}"
         hint = f"write ${{{{parent.jobs.{names[0]}.outputs.NAME}}}}"
-        yield Diagnostic("binding-dangling", message, expression_span(graph.context, found), hint)
+        yield Diagnostic("binding-dangling", message, expression_span(graph.context, expression), hint)
 
 
 def _dangling_binding_diagnostic(
-    graph: PipelineGraph, found: Expression, message: str, name: str, known: Iterable[str]
+    graph: PipelineGraph, expression: Expression, message: str, name: str, candidates: Iterable[str]
 ) -> Diagnostic:
-    names = [str(each) for each in known]
+    names = [str(candidate) for candidate in candidates]
     hint = (did_you_mean(name, names) if len(names) <= _MAX_SUGGESTION_NAMES else "") or (
-        f"there is {', '.join(sorted(names)[:10])}" if names else ""
+        f"available: {', '.join(sorted(names)[:_MAX_NAMES_IN_HINT])}" if names else ""
     )
-    return Diagnostic("binding-dangling", f"{found}: {message}", expression_span(graph.context, found), hint)
+    return Diagnostic("binding-dangling", f"{expression}: {message}", expression_span(graph.context, expression), hint)
 
 
 CHECKS: tuple[PipelineCheck, ...] = (check_dangling_bindings, check_legacy_bindings)

@@ -1,7 +1,7 @@
-"""What nodes of a pipeline take and give: the interface of their component, where its file is there to be read.
+"""The components of pipeline nodes, and the files that are included by a file.
 
-A component may be written in the node, or stand in a file (``./x.yml``, ``file:x.yml``) whose own paths count from
-that file; one that is named by reference is not known here, and nobody complains about what it may or may not take.
+A component is defined inline or in a file (``./x.yml``, ``file:x.yml``), whose paths are relative to that file. The
+inputs and outputs of a component that is given by reference are not known, so they are not checked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.model import Json
 
 _URI_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _FILE_PREFIX = "file:"
-# Fields that may name a file which is then part of this one: of which kind, and whether only with ``file:``.
+# The fields that can include a file: the kind of that file, and whether the prefix ``file:`` is required.
 _INCLUDABLE_FIELDS = {
     "component": ("component", False),
     "trial": ("component", False),
@@ -32,7 +32,7 @@ _INCLUDABLE_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class ComponentInterface:
-    """The inputs and outputs that a component declares, and the component itself in the file where it stands."""
+    """A component with its inputs and outputs, and the file that defines it."""
 
     context: RuleContext
     node: SpecNode
@@ -49,90 +49,91 @@ class ComponentInterface:
 
     @property
     def display_name(self) -> str:
-        """Name the component as a message does."""
-        return self.context.document.path if not self.node.pointer else "the component written here"
+        """Return the name of the component for messages."""
+        return self.context.document.path if not self.node.pointer else "the inline component"
 
 
-def component_interface(subject: RuleContext, part: SpecNode) -> ComponentInterface | None:
-    """Return the interface of a node's component; None where it has none, or none that can be read."""
+def component_interface(context: RuleContext, node: SpecNode) -> ComponentInterface | None:
+    """Return the component of a node; None if it has none, or none that can be read."""
     for field in ("component", "trial"):
-        value = part.spec.get(field)
+        value = node.spec.get(field)
         if isinstance(value, dict):
-            return ComponentInterface(subject, part.child(field))
+            return ComponentInterface(context, node.child(field))
         if isinstance(value, str):
-            opened = load_included_file(subject, value)
-            return ComponentInterface(opened, SpecNode((), opened.spec)) if opened else None
+            included = load_included_file(context, value)
+            return ComponentInterface(included, SpecNode((), included.spec)) if included else None
     return None
 
 
-def node_interfaces(subject: RuleContext, whole: SpecNode) -> dict[str, ComponentInterface]:
-    """Return the interfaces of a pipeline's nodes by the node's name, of those that are known; each file read once."""
-    found: dict[str, ComponentInterface] = {}
+def node_interfaces(context: RuleContext, root: SpecNode) -> dict[str, ComponentInterface]:
+    """Return the readable components of a pipeline's nodes by the node's name; reads each file once."""
+    interfaces: dict[str, ComponentInterface] = {}
     files: dict[str, ComponentInterface | None] = {}
-    for name, node in whole.child("jobs").child_nodes():
+    for name, node in root.child("jobs").child_nodes():
         text = node.spec.get("component", node.spec.get("trial"))
         if not isinstance(text, str):
-            known = component_interface(subject, node)
+            interface = component_interface(context, node)
         elif text in files:
-            known = files[text]
+            interface = files[text]
         else:
-            known = files[text] = component_interface(subject, node)
-        if known is not None:
-            found[name] = known
-    return found
+            interface = files[text] = component_interface(context, node)
+        if interface is not None:
+            interfaces[name] = interface
+    return interfaces
 
 
 def parse_local_path(text: str) -> str | None:
-    """Return the path that a text names, without ``file:``; None where it names something that is no file here."""
+    """Return a text without ``file:`` if it is a local path; None if it is a URI or a reference."""
     if text.lower().startswith(_FILE_PREFIX):
         return text[len(_FILE_PREFIX) :]
     return None if _URI_SCHEME.match(text) else text
 
 
-def load_included_file(subject: RuleContext, text: str) -> RuleContext | None:
-    """Read the YAML file that a text names beside this one; None where there is no mapping to be read."""
+def load_included_file(context: RuleContext, text: str) -> RuleContext | None:
+    """Return the asset in the YAML file that a relative path names; None if there is no readable mapping."""
     path = parse_local_path(text)
     if not path or posixpath.isabs(path):
         return None
-    target = subject.resolve_relative_path(path)
-    if not subject.files.exists(target):
+    included_path = context.resolve_relative_path(path)
+    if not context.files.exists(included_path):
         return None
     try:
-        raw = subject.files.read_file(target)
+        raw = context.files.read_file(included_path)
     except (KeyError, OSError):  # a folder
         return None
-    document = _parse_valid_document(subject.files.display_path(target), raw)
+    document = _parse_valid_document(context.files.display_path(included_path), raw)
     if document is None or not isinstance(document.data, dict):
         return None
-    return RuleContext(target, document, document.data, subject.files)
+    return RuleContext(included_path, document, document.data, context.files)
 
 
 @lru_cache(maxsize=512)
 def _parse_valid_document(path: str, raw: bytes) -> Document | None:
-    document, problems = parse_yaml(path, raw)
-    return None if has_errors(problems) else document
+    document, diagnostics = parse_yaml(path, raw)
+    return None if has_errors(diagnostics) else document
 
 
-def find_included_files(subject: RuleContext) -> Iterator[tuple[str, RuleContext]]:
-    """Yield the files that are part of this one, and parts of those, each once: what kind it must be, and the file."""
-    seen = {subject.path}
-    waiting = [subject]
-    while waiting:
-        user = waiting.pop(0)
-        for kind, opened in _direct_includes(user):
-            if opened.path not in seen:
-                seen.add(opened.path)
-                waiting.append(opened)
-                yield kind, opened
+def find_included_files(context: RuleContext) -> Iterator[tuple[str, RuleContext]]:
+    """Yield the kind and the asset of every file that a file includes, directly or not, each file once."""
+    visited = {context.path}
+    queue = [context]
+    while queue:
+        user = queue.pop(0)
+        for kind, included in _direct_includes(user):
+            if included.path not in visited:
+                visited.add(included.path)
+                queue.append(included)
+                yield kind, included
 
 
-def _direct_includes(subject: RuleContext) -> Iterator[tuple[str, RuleContext]]:
-    named = {
+def _direct_includes(context: RuleContext) -> Iterator[tuple[str, RuleContext]]:
+    mentions = {
         (kind, value): None
-        for part in executable_nodes(subject)
-        for field, (kind, marked) in _INCLUDABLE_FIELDS.items()
-        if isinstance(value := part.spec.get(field), str) and (not marked or value.lower().startswith(_FILE_PREFIX))
+        for node in executable_nodes(context)
+        for field, (kind, needs_prefix) in _INCLUDABLE_FIELDS.items()
+        if isinstance(value := node.spec.get(field), str)
+        and (not needs_prefix or value.lower().startswith(_FILE_PREFIX))
     }
-    for kind, value in named:
-        if opened := load_included_file(subject, value):
-            yield kind, opened
+    for kind, value in mentions:
+        if included := load_included_file(context, value):
+            yield kind, included

@@ -1,6 +1,6 @@
-"""How many processes a distributed job has, and at which ports: reference, section 8 (lax) and RayDistribution.
+"""The numbers of processes, and the ports, of distributed jobs (reference, section 8 (lax) and RayDistribution).
 
-Which fields go with which framework says the schema; azure-ai-ml takes any number for them.
+The schema says which fields a framework has; azure-ai-ml accepts any number in them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.spec_nodes import as_integer, as_mapping, executable_nodes
 
 _DISTRIBUTION = "distribution"
-_MAX_PORT = 65535  # the highest there is; 0 lets Ray choose
-# The least that each field can be, and the most, where there is one.
+_MAX_PORT = 65535
+# The minimum and the maximum of each field; None for no maximum. Ray chooses a free port for 0.
 _BOUNDS = {
     "process_count_per_instance": (1, None),
     "worker_count": (1, None),
@@ -23,19 +23,19 @@ _BOUNDS = {
 }
 
 
-def check_distribution_ranges(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield numbers with which no job can start."""
-    for part in executable_nodes(subject):
-        if _DISTRIBUTION in part.spec:
-            for name, value in as_mapping(part.spec[_DISTRIBUTION]).items():
-                least, most = _BOUNDS.get(name, (None, None))
+def check_distribution_ranges(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield numbers of processes and ports that are out of range."""
+    for node in executable_nodes(context):
+        if _DISTRIBUTION in node.spec:
+            for name, value in as_mapping(node.spec[_DISTRIBUTION]).items():
+                minimum, maximum = _BOUNDS.get(name, (None, None))
                 number = as_integer(value)
-                if number is None or least is None or (number >= least and (most is None or number <= most)):
+                if number is None or minimum is None or (number >= minimum and (maximum is None or number <= maximum)):
                     continue
-                wanted = f"{least} or more" if most is None else f"a number from {least} to {most}"
+                expected = f"{minimum} or more" if maximum is None else f"a number from {minimum} to {maximum}"
                 message = f"{name} cannot be {number}"
-                yield subject.value_diagnostic(
-                    "distribution-range", message, *part.child_pointer(_DISTRIBUTION, name), hint=f"give {wanted}"
+                yield context.value_diagnostic(
+                    "distribution-range", message, *node.child_pointer(_DISTRIBUTION, name), hint=f"use {expected}"
                 )
 
 

@@ -1,7 +1,7 @@
-"""Expressions in texts: ``${{inputs.x}}`` and the optional ``$[[ --x ${{inputs.x}} ]]``, as values with positions.
+"""The parser for expressions: ``${{inputs.x}}`` and the optional ``$[[ --x ${{inputs.x}} ]]`` (reference, section 3).
 
-Reference, section 3. In a command they mean inputs and outputs of what the command is part of; in a node of a
-pipeline, ``${{parent...}}`` means the pipeline, which is for ``bindings``.
+In a command, expressions refer to the inputs and outputs of the job or component. In a pipeline node,
+``${{parent...}}`` refers to the pipeline; ``bindings`` checks those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OPEN, _CLOSE = "${{", "}}"
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One expression: where its text stands, the text, the names between its dots and where in the text it begins."""
+    """One expression: the pointer of its value, its text, the names between its dots, and its offset in the value."""
 
     pointer: Pointer
     text: str
@@ -35,7 +35,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class MalformedExpression:
-    """What begins like an expression and is none, with the reason. ``severity`` is what it is worth."""
+    """A text that begins like an expression but is not one, with the reason and the severity of the diagnostic."""
 
     pointer: Pointer
     text: str
@@ -45,81 +45,86 @@ class MalformedExpression:
 
 
 def parse_expressions(text: str, pointer: Pointer = ()) -> tuple[Expression | MalformedExpression, ...]:
-    """Return the expressions in a text, and what looks like one. Takes time in proportion to the text."""
+    """Return the expressions in a text, well-formed or not. Takes time linear in the length of the text."""
     return _parse_cached(text, pointer) if _OPEN in text or "$[[" in text else ()
 
 
-@lru_cache(maxsize=1024)  # several rules ask for the same text, one after the other
+@lru_cache(maxsize=1024)  # several rules parse the same text
 def _parse_cached(text: str, pointer: Pointer) -> tuple[Expression | MalformedExpression, ...]:
     return tuple(_scan_expressions(text, pointer))
 
 
 def _scan_expressions(text: str, pointer: Pointer) -> Iterator[Expression | MalformedExpression]:
     optional = _optional_ranges(text) if "$[[" in text else ()
-    starts = [start for start, _ in optional]
-    at, end = text.find(_OPEN), 0
-    while at >= 0:
-        again = text.find(_OPEN, at + len(_OPEN))
-        if 0 <= end < at + len(_OPEN):
-            end = text.find(_CLOSE, at)
-        if end < 0 or 0 <= again < end:
-            word = text[at : again if again >= 0 else None].split(maxsplit=1)[0]
-            yield MalformedExpression(pointer, word, "it is not closed by }}", at)
+    range_starts = [range_start for range_start, _ in optional]
+    start, end = text.find(_OPEN), 0
+    while start >= 0:
+        next_start = text.find(_OPEN, start + len(_OPEN))
+        if 0 <= end < start + len(_OPEN):
+            end = text.find(_CLOSE, start)
+        if end < 0 or 0 <= next_start < end:
+            word = text[start : next_start if next_start >= 0 else None].split(maxsplit=1)[0]
+            yield MalformedExpression(pointer, word, "it is not closed with }}", start)
         else:
-            part = bisect_right(starts, at) - 1
+            range_index = bisect_right(range_starts, start) - 1
             yield _parse_expression(
-                text[at : end + len(_CLOSE)], pointer, at, optional=part >= 0 and at < optional[part][1]
+                text[start : end + len(_CLOSE)],
+                pointer,
+                start,
+                optional=range_index >= 0 and start < optional[range_index][1],
             )
-        at = again
+        start = next_start
     if optional and optional[-1][1] == len(text) and not text.endswith("]]"):
-        yield MalformedExpression(pointer, "$[[", "it is not closed by ]]", optional[-1][0])
+        yield MalformedExpression(pointer, "$[[", "it is not closed with ]]", optional[-1][0])
 
 
-def _parse_expression(whole: str, pointer: Pointer, at: int, *, optional: bool) -> Expression | MalformedExpression:
-    """Read what stands between ${{ and }}, these included."""
-    inside = whole[len(_OPEN) : -len(_CLOSE)].strip()
+def _parse_expression(text: str, pointer: Pointer, start: int, *, optional: bool) -> Expression | MalformedExpression:
+    """Parse the text of one expression, with ${{ and }}."""
+    inside = text[len(_OPEN) : -len(_CLOSE)].strip()
     names = tuple(inside.split("."))
     if not all(names):
-        return MalformedExpression(pointer, whole, "a name is missing in it", at, Severity.ERROR)
+        return MalformedExpression(pointer, text, "it has an empty name", start, Severity.ERROR)
     if len(inside.split(maxsplit=1)) > 1:
-        return MalformedExpression(pointer, whole, "there are spaces in it", at)
-    return Expression(pointer, whole, names, at, optional)
+        return MalformedExpression(pointer, text, "it contains spaces", start)
+    return Expression(pointer, text, names, start, optional)
 
 
 def _optional_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Return where the optional parts of a text begin and end, in order."""
-    found: list[tuple[int, int]] = []
+    """Return the start and end offsets of the optional parts of a text, in order."""
+    ranges: list[tuple[int, int]] = []
     start = text.find("$[[")
     while start >= 0:
         end = text.find("]]", start)
         end = len(text) if end < 0 else end + 2
-        found.append((start, end))
+        ranges.append((start, end))
         start = text.find("$[[", end)
-    return tuple(found)
+    return tuple(ranges)
 
 
 def parse_binding(value: object, pointer: Pointer = ()) -> Expression | None:
-    """Return the expression that a value is as a whole; None where it is anything else."""
+    """Return the expression that a value consists of; None for any other value."""
     if not isinstance(value, str) or not value.lstrip().startswith(_OPEN):
         return None
-    found = parse_expressions(value.strip(), pointer)
-    first = found[0] if len(found) == 1 else None
-    return first if isinstance(first, Expression) and first.text == value.strip() else None
+    expressions = parse_expressions(value.strip(), pointer)
+    expression = expressions[0] if len(expressions) == 1 else None
+    return expression if isinstance(expression, Expression) and expression.text == value.strip() else None
 
 
-def expression_span(subject: RuleContext, found: Expression | MalformedExpression) -> Span:
-    """Return where an expression stands: inside its text where that can be found again in the file."""
-    span = subject.document.value_span(join_pointer(*found.pointer))
-    start = subject.document.offset_of(span)
-    at = subject.document.text.find(found.text, start, start + found.start * 2 + len(found.text) + 200)
-    return subject.document.span_at(at) if at >= 0 and found.text else span
+def expression_span(context: RuleContext, expression: Expression | MalformedExpression) -> Span:
+    """Return the span of an expression, or of the value that contains it if it cannot be located in the file."""
+    span = context.document.value_span(join_pointer(*expression.pointer))
+    start = context.document.offset_of(span)
+    offset = context.document.text.find(
+        expression.text, start, start + expression.start * 2 + len(expression.text) + 200
+    )
+    return context.document.span_at(offset) if offset >= 0 and expression.text else span
 
 
-def malformed_expression_diagnostic(subject: RuleContext, found: MalformedExpression) -> Diagnostic:
-    """Say that something looks like an expression.
+def malformed_expression_diagnostic(context: RuleContext, expression: MalformedExpression) -> Diagnostic:
+    """Return the diagnostic of a malformed expression.
 
-    azure-ai-ml passes it on as it is, so it may be meant; only empty names in the command of a component it refuses.
+    azure-ai-ml passes the text on unchanged, so it may be intended; in a component's command it rejects empty names.
     """
-    message = f"{found.text} looks like an expression, but {found.reason}"
-    hint = "an expression is ${{inputs.NAME}}"
-    return Diagnostic("expression-malformed", message, expression_span(subject, found), hint, found.severity)
+    message = f"{expression.text} is not an expression: {expression.reason}"
+    hint = "write ${{inputs.NAME}}"
+    return Diagnostic("expression-malformed", message, expression_span(context, expression), hint, expression.severity)

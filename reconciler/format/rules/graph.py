@@ -1,4 +1,4 @@
-"""A pipeline as its rules see it: read once, with the components of its nodes, and then judged by many."""
+"""The graph of a pipeline with the components of its nodes, built once for all pipeline checks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reconciler.format.rules.spec_nodes import SpecNode, as_mapping
 from reconciler.model import Json
 
 _PIPELINE_TYPE = "pipeline"
-# Nodes whose inputs and outputs Azure ML makes up: what the file says of them is not all.
+# Nodes that have inputs and outputs which are not in the file.
 _IMPLICIT_IO_TYPES = frozenset({"automl", "data_transfer", "import", "if_else", "do_while", "parallel_for"})
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineGraph:
-    """A pipeline: what it takes and makes, its nodes by name, and the components that are known of them.
+    """A pipeline: its inputs and outputs, and its nodes and their readable components by node name.
 
-    A job that runs a pipeline component as a whole has no nodes of its own; then ``whole`` is what uses one.
+    A job that runs a pipeline component has no nodes; ``included_component`` is that component.
     """
 
     context: RuleContext
@@ -32,51 +32,51 @@ class PipelineGraph:
     included_component: ComponentInterface | None = None
 
     def component_uses(self) -> Iterator[tuple[SpecNode, ComponentInterface]]:
-        """Yield what uses a component that is known, and the component."""
+        """Yield every node whose component is readable, with the component."""
         if self.included_component is not None:
             yield self.root, self.included_component
-        yield from ((self.nodes[name], known) for name, known in self.interfaces.items())
+        yield from ((self.nodes[name], interface) for name, interface in self.interfaces.items())
 
     def node_io(self, name: str, group: str) -> Mapping[str, Json] | None:
-        """Return the inputs or outputs of a node; None where an unknown component, or Azure ML, decides."""
+        """Return the inputs or outputs of a node; None if they are not known."""
         node = self.nodes[name]
         own = as_mapping(node.spec.get(group))
         if node.type in _IMPLICIT_IO_TYPES:
             return None
         if node.spec.get("component") is None and node.spec.get("trial") is None:
             return own
-        known = self.interfaces.get(name)
-        return {**own, **as_mapping(known.node.spec.get(group))} if known else None
+        interface = self.interfaces.get(name)
+        return {**own, **as_mapping(interface.node.spec.get(group))} if interface else None
 
 
 PipelineCheck = Callable[[PipelineGraph], Iterator[Diagnostic]]
 
 
-def build_pipeline_graph(subject: RuleContext) -> PipelineGraph | None:
-    """Return the pipeline that a file is; None where it is none."""
-    whole = SpecNode((), subject.spec)
-    inputs, outputs = (as_mapping(subject.spec.get(each)) for each in ("inputs", "outputs"))
-    if isinstance(subject.spec.get("jobs"), dict):
-        nodes = dict(whole.child("jobs").child_nodes())
-        return PipelineGraph(subject, whole, inputs, outputs, nodes, node_interfaces(subject, whole))
-    included = component_interface(subject, whole) if whole.type == _PIPELINE_TYPE else None
-    return PipelineGraph(subject, whole, inputs, outputs, {}, {}, included) if included else None
+def build_pipeline_graph(context: RuleContext) -> PipelineGraph | None:
+    """Return the graph of a pipeline; None if the asset is not a pipeline."""
+    root = SpecNode((), context.spec)
+    inputs, outputs = (as_mapping(context.spec.get(group)) for group in ("inputs", "outputs"))
+    if isinstance(context.spec.get("jobs"), dict):
+        nodes = dict(root.child("jobs").child_nodes())
+        return PipelineGraph(context, root, inputs, outputs, nodes, node_interfaces(context, root))
+    included = component_interface(context, root) if root.type == _PIPELINE_TYPE else None
+    return PipelineGraph(context, root, inputs, outputs, {}, {}, included) if included else None
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineRule:
-    """The rule that a file, where it is a pipeline, passes all of some checks."""
+    """A rule that runs pipeline checks on an asset, if it is a pipeline."""
 
     checks: tuple[PipelineCheck, ...]
 
-    def __call__(self, subject: RuleContext) -> Iterator[Diagnostic]:
-        """Yield what the checks find."""
-        graph = build_pipeline_graph(subject)
+    def __call__(self, context: RuleContext) -> Iterator[Diagnostic]:
+        """Yield the diagnostics of the checks."""
+        graph = build_pipeline_graph(context)
         if graph is not None:
             for check in self.checks:
                 yield from check(graph)
 
 
 def pipeline_rule(*checks: PipelineCheck) -> Rule:
-    """Make one rule of checks, so that the pipeline is read once for all of them."""
+    """Return one rule for several checks, so that the graph is built once."""
     return PipelineRule(checks)

@@ -1,7 +1,7 @@
-"""What nodes give to their components: all that is required, nothing that is not declared, and values that fit.
+"""The inputs that nodes pass to their components: required, declared, and of the right type (reference, section 8).
 
-Reference, section 8. azure-ai-ml asks for required inputs; what is given beyond them, and of which type, only the
-service says. Nobody knows what a component takes that is named by reference. Types of bindings are for ``flows``.
+azure-ai-ml checks only that required inputs are given; the service checks the rest. A component that is given by
+reference is not checked, because its inputs are not known. ``type_flow`` checks the types of bindings.
 """
 
 from __future__ import annotations
@@ -22,48 +22,50 @@ _GROUP_TYPE = "group"
 
 
 def given_inputs(user: SpecNode) -> Mapping[str, Json]:
-    """Return what a node gives to its component; a sweep gives what it searches, too."""
+    """Return the inputs that a node passes to its component; those of a sweep include its search space."""
     return {**as_mapping(user.spec.get("search_space")), **as_mapping(user.spec.get("inputs"))}
 
 
 def check_required_inputs(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield inputs that a component requires and its user does not give, as azure-ai-ml does."""
-    for user, known in graph.component_uses():
-        have = given_inputs(user)
-        for name, declared in known.inputs.items():
-            port = as_mapping(declared)
-            if (
-                as_lower_text(port.get("type")) == _GROUP_TYPE
-                or port.get("optional") is True
-                or port.get("default") is not None
-            ):
-                continue
-            if have.get(name) is None:
-                message = f"the input {name}, which {known.display_name} requires, is not given"
-                at = user.child_pointer("inputs") if "inputs" in user.spec else user.pointer
-                yield graph.context.key_diagnostic("input-missing", message, *at, hint=f"add {name}: under inputs:")
+    """Yield required inputs of components that are not given, as azure-ai-ml does."""
+    for user, interface in graph.component_uses():
+        given = given_inputs(user)
+        for name, declared in interface.inputs.items():
+            if _is_required(as_mapping(declared)) and given.get(name) is None:
+                message = f"the input {name} of {interface.display_name} is required but not given"
+                pointer = user.child_pointer("inputs") if "inputs" in user.spec else user.pointer
+                yield graph.context.key_diagnostic(
+                    "input-missing", message, *pointer, hint=f"add {name}: under inputs:"
+                )
+
+
+def _is_required(declared: Spec) -> bool:
+    if as_lower_text(declared.get("type")) == _GROUP_TYPE:
+        return False
+    return declared.get("optional") is not True and declared.get("default") is None
 
 
 def check_undeclared_io(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield inputs and outputs that a component does not have.
+    """Yield inputs and outputs of nodes that their component does not declare.
 
-    azure-ai-ml drops such inputs, so that real files have them: a warning. An output that is never made is an error.
+    An input is a warning, because azure-ai-ml drops it and existing files have such inputs. An output is an error,
+    because it is never written.
     """
-    for at, message, hint in _find_undeclared_io(graph, "inputs"):
-        yield Diagnostic("input-undeclared", message, at, hint, Severity.WARNING)
-    for at, message, hint in _find_undeclared_io(graph, "outputs"):
-        yield Diagnostic("output-undeclared", message, at, hint)
+    for span, message, hint in _find_undeclared_io(graph, "inputs"):
+        yield Diagnostic("input-undeclared", message, span, hint, Severity.WARNING)
+    for span, message, hint in _find_undeclared_io(graph, "outputs"):
+        yield Diagnostic("output-undeclared", message, span, hint)
 
 
 def _find_undeclared_io(graph: PipelineGraph, group: str) -> Iterator[tuple[Span, str, str]]:
-    """Yield place, message and hint for what nodes name of a group that their component does not have."""
-    for user, known in graph.component_uses():
-        declared = as_mapping(known.node.spec.get(group))
+    """Yield span, message and hint for every input or output of a node that its component does not declare."""
+    for user, interface in graph.component_uses():
+        declared = as_mapping(interface.node.spec.get(group))
         for name in as_mapping(user.spec.get(group)):
             if name not in declared and not _is_group_member(name, declared):
-                message = f"{known.display_name} has no {group[:-1]} {name}"
-                names = [str(each) for each in declared]
-                hint = did_you_mean(name, names) or f"it has {', '.join(sorted(names)) or 'none'}"
+                message = f"{interface.display_name} has no {group[:-1]} {name}"
+                names = [str(candidate) for candidate in declared]
+                hint = did_you_mean(name, names) or f"available: {', '.join(sorted(names)) or 'none'}"
                 yield graph.context.document.key_span(join_pointer(*user.child_pointer(group, name))), message, hint
 
 
@@ -72,45 +74,43 @@ def _is_group_member(name: str, declared: Mapping[str, Json]) -> bool:
 
 
 def check_constant_inputs(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield constants that cannot be what the component takes; of bindings ``flows`` says that."""
-    for user, known in graph.component_uses():
+    """Yield constants of a type that the component does not accept."""
+    for user, interface in graph.component_uses():
         for name, value in as_mapping(user.spec.get("inputs")).items():
-            port = as_mapping(known.inputs.get(name))
+            declared = as_mapping(interface.inputs.get(name))
             text = value.get("path") if isinstance(value, dict) else value
-            if declared_type(port) and value is not None and not (isinstance(text, str) and "${{" in text):
-                yield from check_input_value(
-                    value, port, graph.context.document.value_span(join_pointer(*user.child_pointer("inputs", name)))
-                )
+            if declared_type(declared) and value is not None and not (isinstance(text, str) and "${{" in text):
+                pointer = join_pointer(*user.child_pointer("inputs", name))
+                yield from check_input_value(value, declared, graph.context.document.value_span(pointer))
 
 
-def check_input_value(value: Json, port: Spec, at: Span, said_by: str = "") -> Iterator[Diagnostic]:
-    """Yield what is wrong with a constant for an input; ``said_by`` is the expression that it is bound by."""
-    head = f"{said_by}: " if said_by else ""
-    if why := describe_type_mismatch(value, port):
-        yield Diagnostic("input-type", f"{head}{why}", at, _description_hint(port))
-    elif why := describe_range_violation(value, port):
-        yield Diagnostic("input-range", f"{head}{why}", at, "", Severity.WARNING)
+def check_input_value(value: Json, declared: Spec, span: Span, bound_by: str = "") -> Iterator[Diagnostic]:
+    """Yield what is wrong with the constant of an input; ``bound_by`` is the expression that refers to it, if any."""
+    prefix = f"{bound_by}: " if bound_by else ""
+    if mismatch := describe_type_mismatch(value, declared):
+        yield Diagnostic("input-type", f"{prefix}{mismatch}", span, _description_hint(declared))
+    elif mismatch := describe_range_violation(value, declared):
+        yield Diagnostic("input-range", f"{prefix}{mismatch}", span, "", Severity.WARNING)
 
 
 def check_optional_bindings(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield optional inputs of a pipeline that a node hands to a required one, as azure-ai-ml does."""
-    for user, known in graph.component_uses():
-        for pointer, found in node_bindings(user):
-            path = found.path
+    """Yield optional inputs of a pipeline that are bound to required inputs, as azure-ai-ml does."""
+    for user, interface in graph.component_uses():
+        for pointer, expression in node_bindings(user):
+            path = expression.path
             if path[:2] != ("parent", "inputs") or len(path) != 3 or "inputs" not in pointer:  # noqa: PLR2004
                 continue
             source = as_mapping(graph.inputs.get(path[2]))
-            port = known.inputs.get(str(pointer[-2] if pointer[-1] == "path" else pointer[-1]))
-            if source.get("optional") is True and isinstance(port, dict) and port.get("optional") is not True:
-                message = f"the input {path[2]} of the pipeline is optional, and {known.display_name} requires it"
-                yield Diagnostic(
-                    "binding-optional", message, expression_span(graph.context, found), "give it a value of its own"
-                )
+            declared = interface.inputs.get(str(pointer[-2] if pointer[-1] == "path" else pointer[-1]))
+            if source.get("optional") is True and isinstance(declared, dict) and declared.get("optional") is not True:
+                message = f"the pipeline input {path[2]} is optional, but {interface.display_name} requires it"
+                hint = "give the pipeline input a default:, or make it required"
+                yield Diagnostic("binding-optional", message, expression_span(graph.context, expression), hint)
 
 
-def _description_hint(port: Spec) -> str:
-    described = port.get("description")
-    return f"it is: {described}" if isinstance(described, str) and described else ""
+def _description_hint(declared: Spec) -> str:
+    description = declared.get("description")
+    return f"description: {description}" if isinstance(description, str) and description else ""
 
 
 CHECKS: tuple[PipelineCheck, ...] = (

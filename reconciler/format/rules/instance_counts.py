@@ -1,4 +1,4 @@
-"""How many machines: least and most, of computes and deployments. Reference, section 8 (lax)."""
+"""The numbers of instances of computes and deployments (reference, section 8 (lax))."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ _COUNT_FIELDS = ("instance_count", "node_count", "idle_time_before_scale_down")
 _NESTED_FIELDS = ("scale_settings", "auto_scale_settings", "resources")
 
 
-def _settings_nodes(subject: RuleContext) -> Iterator[SpecNode]:
-    root = SpecNode((), subject.spec)
+def _settings_nodes(context: RuleContext) -> Iterator[SpecNode]:
+    root = SpecNode((), context.spec)
     yield root
-    for each in _NESTED_FIELDS:
-        yield root.child(each)
+    for field in _NESTED_FIELDS:
+        yield root.child(field)
 
 
-def check_min_max_order(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield a least number that is more than the most."""
-    for part in _settings_nodes(subject):
+def check_min_max_order(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield a minimum that is greater than the maximum."""
+    for node in _settings_nodes(context):
         for low, high in _MIN_MAX_FIELDS:
-            least, most = as_integer(part.spec.get(low)), as_integer(part.spec.get(high))
-            if least is not None and most is not None and least > most >= 0:
-                yield subject.value_diagnostic(
-                    "instances-order", f"{low} {least} is more than {high} {most}", *part.child_pointer(low)
+            minimum, maximum = as_integer(node.spec.get(low)), as_integer(node.spec.get(high))
+            if minimum is not None and maximum is not None and minimum > maximum >= 0:
+                yield context.value_diagnostic(
+                    "instances-order", f"{low} {minimum} is greater than {high} {maximum}", *node.child_pointer(low)
                 )
 
 
-def check_negative_counts(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield numbers of machines, or of seconds, below nothing."""
-    for part in _settings_nodes(subject):
-        for name in (*(each for pair in _MIN_MAX_FIELDS for each in pair), *_COUNT_FIELDS):
-            number = as_integer(part.spec.get(name))
+def check_negative_counts(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield negative numbers of instances or seconds."""
+    for node in _settings_nodes(context):
+        for name in (*(field for pair in _MIN_MAX_FIELDS for field in pair), *_COUNT_FIELDS):
+            number = as_integer(node.spec.get(name))
             if number is not None and number < 0:
-                yield subject.value_diagnostic(
-                    "instances-negative", f"{name} cannot be {number}", *part.child_pointer(name)
+                yield context.value_diagnostic(
+                    "instances-negative", f"{name} cannot be negative: {number}", *node.child_pointer(name)
                 )
 
 

@@ -1,4 +1,4 @@
-"""Names of inputs and outputs: reference, section 3 (names)."""
+"""The names of inputs and outputs (reference, section 3, names)."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _IO_GROUPS = ("inputs", "outputs")
 _HINT = "use letters, digits and _, not beginning with a digit"
 
 
-def _check_io_names(subject: RuleContext, severity: Severity) -> Iterator[Diagnostic]:
+def _check_io_names(context: RuleContext, severity: Severity) -> Iterator[Diagnostic]:
     for group in _IO_GROUPS:
-        for name in as_mapping(subject.spec.get(group)):
+        for name in as_mapping(context.spec.get(group)):
             if not _IO_NAME.fullmatch(str(name)):
-                place = subject.document.key_span(join_pointer(group, name))
-                message = f"an {group[:-1]} cannot be called {name}"
-                yield Diagnostic("port-name", message, place, _HINT, severity)
+                span = context.document.key_span(join_pointer(group, name))
+                message = f"{name} is not a valid name for an {group[:-1]}"
+                yield Diagnostic("port-name", message, span, _HINT, severity)
 
 
-def check_component_io_names(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield names that azure-ai-ml refuses in a component."""
-    yield from _check_io_names(subject, Severity.ERROR)
+def check_component_io_names(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield names of inputs and outputs that azure-ai-ml rejects in a component."""
+    yield from _check_io_names(context, Severity.ERROR)
 
 
-def check_job_io_names(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield the same of a job, where azure-ai-ml takes them: expressions cannot name them."""
-    yield from _check_io_names(subject, Severity.WARNING)
+def check_job_io_names(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield the same names in a job: azure-ai-ml accepts them, but expressions cannot refer to them."""
+    yield from _check_io_names(context, Severity.WARNING)
 
 
-def check_io_name_case(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield inputs, or outputs, of a component that differ in case only, as azure-ai-ml does."""
+def check_io_name_case(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield inputs, or outputs, of a component that differ only in case, as azure-ai-ml does."""
     for group in _IO_GROUPS:
-        seen: dict[str, str] = {}
-        for name in as_mapping(subject.spec.get(group)):
-            first = seen.setdefault(str(name).lower(), name)
+        first_names: dict[str, str] = {}
+        for name in as_mapping(context.spec.get(group)):
+            first = first_names.setdefault(str(name).lower(), name)
             if first != name:
-                message = f"{name} differs from {first} in case only"
-                yield subject.key_diagnostic("port-twice", message, group, name, hint="give one of them another name")
+                message = f"{name} differs from {first} only in case"
+                yield context.key_diagnostic("port-twice", message, group, name, hint="rename one of them")
 
 
 COMPONENT_RULES: tuple[Rule, ...] = (check_component_io_names, check_io_name_case)

@@ -1,4 +1,4 @@
-"""Names and versions that Azure ML or its service refuses: reference, section 4."""
+"""The names and versions that Azure ML rejects (reference, section 4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STRING_MARKERS = frozenset("\"'&!|>*")
 
 @dataclass(frozen=True, slots=True)
 class NameFormat:
-    """What names of one kind look like, as a pattern and in words."""
+    """The format of names of one kind, as a pattern and in words."""
 
     pattern: re.Pattern[str]
     description: str
@@ -48,85 +48,79 @@ ENDPOINT_NAME = NameFormat(
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """The rule that the name of an asset has a certain form (section 4, first column A)."""
+    """The rule that the name of an asset has a given format (section 4, first column A)."""
 
     name_format: NameFormat
 
-    def __call__(self, subject: RuleContext) -> Iterator[Diagnostic]:
+    def __call__(self, context: RuleContext) -> Iterator[Diagnostic]:
         """Yield what is wrong with the name."""
-        name = subject.spec.get("name")
+        name = context.spec.get("name")
         if not isinstance(name, str) or self.name_format.pattern.fullmatch(name):
             return
-        place = subject.document.value_span("/name")
+        span = context.document.value_span("/name")
         if has_placeholder(name):
-            message = f"{name} stands for a name that is still to be filled in"
-            yield Diagnostic(
-                "name-placeholder", message, place, f"a name is {self.name_format.description}", Severity.WARNING
-            )
+            message = f"the name {name} is a placeholder"
+            yield Diagnostic("name-placeholder", message, span, f"use {self.name_format.description}", Severity.WARNING)
         elif self.name_format.pattern.fullmatch(name.replace(".", "-")):
-            # Registries and curated environments have names with dots; a workspace refuses to make one.
-            message = f"the name {name} has a dot, which only registries allow"
-            yield Diagnostic(
-                "name-dotted", message, place, f"a name is {self.name_format.description}", Severity.WARNING
-            )
+            # Registries and curated environments have names with dots; a workspace rejects them.
+            message = f"the name {name} contains a dot, which only registries allow"
+            yield Diagnostic("name-dotted", message, span, f"use {self.name_format.description}", Severity.WARNING)
         else:
-            yield Diagnostic(
-                "name-illegal", f"{name} cannot be a name here", place, f"a name is {self.name_format.description}"
-            )
+            yield Diagnostic("name-illegal", f"{name} is not a valid name", span, f"use {self.name_format.description}")
 
 
-def check_reserved_name(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield names of environments that Microsoft keeps for itself (section 4, column D)."""
-    name = subject.spec.get("name")
+def check_reserved_name(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield names of environments that are reserved for Microsoft (section 4, column D)."""
+    name = context.spec.get("name")
     if isinstance(name, str) and name.lower().startswith(_RESERVED_PREFIXES):
-        message = f"{name} is a name of Microsoft's own: AzureML- and Microsoft are reserved"
-        yield subject.value_diagnostic("name-reserved", message, "name", hint="give it another name")
+        message = f"{name} is a reserved name: AzureML- and Microsoft are Microsoft's prefixes"
+        yield context.value_diagnostic("name-reserved", message, "name", hint="choose another name")
 
 
-def check_ambiguous_version(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield a version that YAML reads as something else than what was typed (section 4, asset version)."""
-    version = subject.spec.get("version")
+def check_ambiguous_version(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield a version that YAML reads as a different value (section 4, asset version)."""
+    version = context.spec.get("version")
     if isinstance(version, str):
-        if _DATE_VERSION.fullmatch(version) and not _is_quoted(subject):
-            yield _ambiguous_version_diagnostic(subject, f"version: {version} is a date to YAML", version)
-    elif isinstance(version, int | float) and f"version: {version}\n" not in subject.document.text:
-        typed = subject.document.scalar_text("/version")
+        if _DATE_VERSION.fullmatch(version) and not _is_quoted(context):
+            yield _ambiguous_version_diagnostic(context, f"version: {version} is a date in YAML", version)
+    elif isinstance(version, int | float) and f"version: {version}\n" not in context.document.text:
+        typed = context.document.scalar_text("/version")
         if typed is not None and typed != str(version):
-            sort = "as" if isinstance(version, bool) else "as the number"
+            reading = "as" if isinstance(version, bool) else "as the number"
             yield _ambiguous_version_diagnostic(
-                subject, f"version: {typed} is read {sort} {str(version).lower()}", typed
+                context, f"YAML reads version: {typed} {reading} {str(version).lower()}", typed
             )
 
 
-def _ambiguous_version_diagnostic(subject: RuleContext, message: str, typed: str) -> Diagnostic:
-    return subject.value_diagnostic("version-ambiguous", message, "version", hint=f'write version: "{typed}"')
+def _ambiguous_version_diagnostic(context: RuleContext, message: str, typed: str) -> Diagnostic:
+    return context.value_diagnostic("version-ambiguous", message, "version", hint=f'write version: "{typed}"')
 
 
-def _is_quoted(subject: RuleContext) -> bool:
-    """Tell whether the version stands in quotes or has another mark that makes it text."""
-    place = subject.document.value_span("/version")
-    lines = subject.document.text.splitlines()
-    line = lines[place.line - 1] if place.line <= len(lines) else ""
-    return line[place.column - 1 : place.column] in _STRING_MARKERS
+def _is_quoted(context: RuleContext) -> bool:
+    """Return True if the version is in quotes or otherwise marked as text."""
+    span = context.document.value_span("/version")
+    lines = context.document.text.splitlines()
+    line = lines[span.line - 1] if span.line <= len(lines) else ""
+    return line[span.column - 1 : span.column] in _STRING_MARKERS
 
 
-def check_version_characters(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield a version that no reference can name, because azureml:NAME:VERSION would be read differently."""
-    version = subject.spec.get("version")
+def check_version_characters(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield a version with characters that end the version in a reference such as azureml:NAME:VERSION."""
+    version = context.spec.get("version")
     if (
         isinstance(version, str)
-        and (found := _ILLEGAL_VERSION_CHARACTER.search(version))
+        and (match := _ILLEGAL_VERSION_CHARACTER.search(version))
         and not has_placeholder(version)
     ):
-        mark = "a space" if found[0].isspace() else found[0]
-        message = f"no reference can name the version {version}: it has {mark} in it"
-        yield subject.value_diagnostic("version-illegal", message, "version", hint="use letters, digits, -, _ and .")
+        character = "a space" if match[0].isspace() else match[0]
+        message = f"no reference can name the version {version}, because it contains {character}"
+        yield context.value_diagnostic("version-illegal", message, "version", hint="use letters, digits, -, _ and .")
 
 
-def check_version_without_name(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield a version of nothing: azure-ai-ml refuses one without a name (section 4, auto version)."""
-    if subject.spec.get("version") is not None and subject.spec.get("name") is None:
-        yield subject.key_diagnostic("version-unnamed", "there is a version but no name", "version", hint="add name:")
+def check_version_without_name(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield a version without a name, as azure-ai-ml does (section 4, auto version)."""
+    if context.spec.get("version") is not None and context.spec.get("name") is None:
+        yield context.key_diagnostic("version-unnamed", "version: is given without name:", "version", hint="add name:")
 
 
 VERSION_RULES: tuple[Rule, ...] = (check_ambiguous_version, check_version_characters, check_version_without_name)

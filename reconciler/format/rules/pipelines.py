@@ -1,7 +1,7 @@
-"""The nodes of a pipeline by themselves: their names, their compute, the files they include, and their order.
+"""The names, computes, components and order of pipeline nodes (reference, sections 3 and 8).
 
-Reference, sections 3 and 8. A pipeline is a job or a component with ``jobs``; what its nodes say to each other is
-for ``bindings``, what they give to their components for ``inputs``.
+A pipeline is a job or a component with ``jobs``. ``bindings`` checks the bindings between nodes, ``inputs`` the inputs
+that they pass to their components.
 """
 
 from __future__ import annotations
@@ -23,59 +23,63 @@ _SPARK_TYPE = "spark"
 _MAX_NODES_IN_MESSAGE = 10  # nodes named in one message
 
 
-def pipeline_nodes(part: SpecNode) -> Iterator[tuple[str, SpecNode]]:
-    """Yield the nodes of a pipeline by name; none where it is no pipeline."""
-    yield from part.child("jobs").child_nodes()
+def pipeline_nodes(node: SpecNode) -> Iterator[tuple[str, SpecNode]]:
+    """Yield the nodes of a pipeline by name; none if it is not a pipeline."""
+    yield from node.child("jobs").child_nodes()
 
 
 def check_node_names(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield nodes whose name azure-ai-ml refuses: ``^[a-z_][a-z\\d_]*`` (section 3, names)."""
+    """Yield nodes whose name azure-ai-ml rejects: ``^[a-z_][a-z\\d_]*`` (section 3, names)."""
     for name in as_mapping(graph.root.spec.get("jobs")):
         if not _NODE_NAME.fullmatch(str(name)):
-            message = f"a node cannot be called {name}"
-            hint = "use small letters, digits and _, not beginning with a digit"
+            message = f"{name} is not a valid node name"
+            hint = "use lowercase letters, digits and _, not beginning with a digit"
             yield graph.context.key_diagnostic("node-name", message, "jobs", name, hint=hint)
 
 
 def check_node_computes(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield the nodes that have no compute to run on, neither their own nor the pipeline's (section 8), at the first.
+    """Yield one diagnostic, at the first node, for all nodes without a compute of their own or a default (section 8).
 
-    Not asked of a pipeline component, which gets it from its user; nor of control flow, nor of Spark with resources.
+    Not for pipeline components, which get a compute from their user, for control flow, or for Spark with resources.
     """
     spec = graph.root.spec
     if spec.get("compute") is not None or as_mapping(spec.get("settings")).get("default_compute") is not None:
         return
     root = graph.included_component or ComponentInterface(graph.context, graph.root)
-    at = join_pointer("component") if graph.included_component else None
-    found = list(_nodes_without_compute(root, at))
-    if found:
-        pointer, first = found[0]
-        message = f"the node {first} has no compute to run on"
-        if len(found) > 1:
-            message = f"{len(found)} nodes have no compute to run on: {', '.join(trail for _, trail in found[:_MAX_NODES_IN_MESSAGE])}"
-            message += ", ..." if len(found) > _MAX_NODES_IN_MESSAGE else ""
-        hint = "give it compute:, or all nodes settings: default_compute:"
-        yield Diagnostic("node-compute", message, graph.context.document.key_span(pointer), hint)
+    pointer = join_pointer("component") if graph.included_component else None
+    missing = list(_nodes_without_compute(root, pointer))
+    if missing:
+        first_pointer, first = missing[0]
+        message = f"the node {first} has no compute"
+        if len(missing) > 1:
+            names = ", ".join(name for _, name in missing[:_MAX_NODES_IN_MESSAGE])
+            message = f"{len(missing)} nodes have no compute: {names}"
+            message += ", ..." if len(missing) > _MAX_NODES_IN_MESSAGE else ""
+        hint = "add compute: to the node, or settings: default_compute: for all nodes"
+        yield Diagnostic("node-compute", message, graph.context.document.key_span(first_pointer), hint)
 
 
-def _nodes_without_compute(root: ComponentInterface, at: str | None) -> Iterator[tuple[str, str]]:
-    """Yield pointer and trail of nodes without a compute, in pipelines within as well, each file once.
+def _nodes_without_compute(root: ComponentInterface, include_pointer: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the pointer and the path of names of nodes without a compute, in nested pipelines too, each file once.
 
-    ``at`` is the pointer, in the user's file, of what includes the pipeline; None for the pipeline itself.
+    ``include_pointer`` is the pointer, in the user's file, of the node that includes the pipeline; None for the
+    pipeline itself.
     """
-    seen: set[str] = set()
-    waiting: list[tuple[ComponentInterface, str | None, str]] = [(root, at, "")]
-    while waiting:
-        whole, at, trail = waiting.pop()
-        known = node_interfaces(whole.context, whole.node)
-        for name, node in pipeline_nodes(whole.node):
-            here = join_pointer(*node.pointer) if at is None else at
+    visited: set[str] = set()
+    queue: list[tuple[ComponentInterface, str | None, str]] = [(root, include_pointer, "")]
+    while queue:
+        pipeline, include_pointer, trail = queue.pop()
+        interfaces = node_interfaces(pipeline.context, pipeline.node)
+        for name, node in pipeline_nodes(pipeline.node):
+            pointer = join_pointer(*node.pointer) if include_pointer is None else include_pointer
             if node.type == _PIPELINE_TYPE:
-                if name in known and known[name].context.path not in seen:
-                    seen.add(known[name].context.path)
-                    waiting.append((known[name], f"{here}/component" if at is None else at, f"{trail}{name} > "))
+                nested = interfaces.get(name)
+                if nested is not None and nested.context.path not in visited:
+                    visited.add(nested.context.path)
+                    nested_pointer = f"{pointer}/component" if include_pointer is None else include_pointer
+                    queue.append((nested, nested_pointer, f"{trail}{name} > "))
             elif node.type not in _CONTROL_FLOW_TYPES and not _has_compute(node):
-                yield here, f"{trail}{name}"
+                yield pointer, f"{trail}{name}"
 
 
 def _has_compute(node: SpecNode) -> bool:
@@ -85,77 +89,77 @@ def _has_compute(node: SpecNode) -> bool:
 
 
 def check_component_cycles(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield nodes whose component file leads back to this file; azure-ai-ml falls over such a one."""
-    subject = graph.context
-    for user, known in graph.component_uses():
-        if trail := _include_cycle(subject.path, known):
-            message = f"this pipeline includes itself: {' > '.join((subject.document.path, *trail))}"
-            yield subject.value_diagnostic(
-                "component-cycle", message, *user.child_pointer("component"), hint="take one of them out"
+    """Yield nodes whose component includes this file again; azure-ai-ml ends in a recursion error."""
+    context = graph.context
+    for user, interface in graph.component_uses():
+        if trail := _include_cycle(context.path, interface):
+            message = f"this pipeline includes itself: {' > '.join((context.document.path, *trail))}"
+            yield context.value_diagnostic(
+                "component-cycle", message, *user.child_pointer("component"), hint="remove one of these includes"
             )
 
 
-def _include_cycle(path: str, known: ComponentInterface) -> tuple[str, ...]:
-    """Return the files that lead from a component back to a path, by the shortest way; nothing where none do."""
-    seen: set[str] = set()
-    waiting: list[tuple[ComponentInterface, tuple[str, ...]]] = [(known, ())]
-    while waiting:
-        each, trail = waiting.pop(0)
-        if each.node.pointer or each.context.path in seen:
+def _include_cycle(path: str, interface: ComponentInterface) -> tuple[str, ...]:
+    """Return the shortest chain of files from a component to a path; empty if there is none."""
+    visited: set[str] = set()
+    queue: list[tuple[ComponentInterface, tuple[str, ...]]] = [(interface, ())]
+    while queue:
+        component, trail = queue.pop(0)
+        if component.node.pointer or component.context.path in visited:
             continue
-        seen.add(each.context.path)
-        here = (*trail, each.context.document.path)
-        if each.context.path == path:
-            return here
-        waiting += [(inner, here) for inner in node_interfaces(each.context, each.node).values()]
+        visited.add(component.context.path)
+        files = (*trail, component.context.document.path)
+        if component.context.path == path:
+            return files
+        queue += [(child, files) for child in node_interfaces(component.context, component.node).values()]
     return ()
 
 
 def check_node_cycles(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield nodes that wait for each other, each circle once and with its path (azure-ai-ml does not look)."""
+    """Yield each cycle of nodes once, with its path; azure-ai-ml does not check this."""
     edges = {name: dict(_upstream_nodes(node)) for name, node in graph.nodes.items()}
-    done: set[str] = set()
+    finished: set[str] = set()
     for name in edges:
-        circle = _find_cycle(name, edges, done)
-        if circle:
-            found = edges[circle[0]][circle[1 % len(circle)]]
-            path = " > ".join((*circle, circle[0]))
-            message = f"these nodes wait for each other: {path}" if len(circle) > 1 else f"{name} waits for itself"
-            hint = "a node runs after those it reads from"
-            yield Diagnostic("node-cycle", message, expression_span(graph.context, found), hint)
+        cycle = _find_cycle(name, edges, finished)
+        if cycle:
+            expression = edges[cycle[0]][cycle[1 % len(cycle)]]
+            path = " > ".join((*cycle, cycle[0]))
+            message = f"cycle of nodes: {path}" if len(cycle) > 1 else f"cycle of nodes: {name} reads its own output"
+            hint = "remove one of these bindings"
+            yield Diagnostic("node-cycle", message, expression_span(graph.context, expression), hint)
 
 
 def _upstream_nodes(node: SpecNode) -> Iterator[tuple[str, Expression]]:
-    """Yield the nodes whose outputs a node reads, with one expression that says so for each."""
-    yield from ((name, found) for name, group, found in node_dependencies(node) if group == "outputs")
+    """Yield the nodes whose outputs a node reads, with the expression of each."""
+    yield from ((name, expression) for name, group, expression in node_dependencies(node) if group == "outputs")
 
 
 def node_dependencies(node: SpecNode) -> Iterator[tuple[str, str, Expression]]:
-    """Yield the nodes that a node is bound to, with what of them it names and the expression that does."""
+    """Yield the node, the group (inputs or outputs) and the expression of every binding to another node."""
     for field in ("inputs", "condition", "items"):
         for pointer, text in iter_strings(node.spec.get(field), node.child_pointer(field)):
-            for found in parse_expressions(text, pointer) if "${{" in text else ():
-                if isinstance(found, Expression):
-                    path = found.path[1:] if found.path[0] == "parent" else found.path
+            for expression in parse_expressions(text, pointer) if "${{" in text else ():
+                if isinstance(expression, Expression):
+                    path = expression.path[1:] if expression.path[0] == "parent" else expression.path
                     if len(path) > 2 and path[0] == "jobs":  # noqa: PLR2004 - jobs.N.outputs
-                        yield path[1], path[2], found
+                        yield path[1], path[2], expression
 
 
-def _find_cycle(start: str, edges: Mapping[str, Mapping[str, Expression]], done: set[str]) -> tuple[str, ...]:
-    """Return the first circle that can be reached from a node and that leads through no node that is done."""
-    trail: dict[str, Iterator[str]] = {} if start in done else {start: iter(edges[start])}
+def _find_cycle(start: str, edges: Mapping[str, Mapping[str, Expression]], finished: set[str]) -> tuple[str, ...]:
+    """Return the first cycle that is reachable from a node without finished nodes; add the visited nodes to these."""
+    trail: dict[str, Iterator[str]] = {} if start in finished else {start: iter(edges[start])}
     while trail:
         name = next(reversed(trail))
-        below = next((each for each in trail[name] if each in edges and each not in done), None)
-        if below is None:
-            done.add(name)
+        child = next((target for target in trail[name] if target in edges and target not in finished), None)
+        if child is None:
+            finished.add(name)
             trail.popitem()
-        elif below in trail:
-            way = list(trail)
-            done.update(way)
-            return tuple(way[way.index(below) :])
+        elif child in trail:
+            nodes = list(trail)
+            finished.update(nodes)
+            return tuple(nodes[nodes.index(child) :])
         else:
-            trail[below] = iter(edges[below])
+            trail[child] = iter(edges[child])
     return ()
 
 

@@ -1,6 +1,6 @@
-"""When things happen: cron expressions, recurrences, time zones, beginnings and ends.
+"""The cron expressions, recurrences, time zones, start and end times of schedules.
 
-Reference, sections 8 and 11 (reference-yaml-schedule). azure-ai-ml takes any text; the service does not.
+Reference, sections 8 and 11 (reference-yaml-schedule). azure-ai-ml accepts any text; the service does not.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TIMESTAMP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _CronField:
-    """One field of a cron expression: its bounds, and the names of its values from the least one up."""
+    """One field of a cron expression: its range, and the names of its values in ascending order."""
 
     name: str
     minimum: int
@@ -45,9 +45,9 @@ _CRON_FIELDS = (
 )
 
 
-def trigger_nodes(subject: RuleContext) -> Iterator[SpecNode]:
-    """Yield what triggers something: of a schedule, and of starts and stops of a compute instance."""
-    root = SpecNode((), subject.spec)
+def trigger_nodes(context: RuleContext) -> Iterator[SpecNode]:
+    """Yield the triggers of a schedule, and those of the start and stop schedules of a compute instance."""
+    root = SpecNode((), context.spec)
     if root.child("trigger").spec:
         yield root.child("trigger")
     times = root.child("schedules").spec.get("compute_start_stop")
@@ -57,23 +57,24 @@ def trigger_nodes(subject: RuleContext) -> Iterator[SpecNode]:
                 yield SpecNode(("schedules", "compute_start_stop", index, field), inner)
 
 
-def check_cron(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield cron expressions that are none: five fields, each in its bounds."""
-    for part in trigger_nodes(subject):
-        text = part.spec.get("expression")
+def check_cron(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield cron expressions that do not have five fields, or a field out of range."""
+    for node in trigger_nodes(context):
+        text = node.spec.get("expression")
         if not isinstance(text, str) or has_placeholder(text):
             continue
         fields = text.split()
-        pointer = part.child_pointer("expression")
+        pointer = node.child_pointer("expression")
         if len(fields) != len(_CRON_FIELDS):
             message = f"a cron expression has 5 fields, not {len(fields)}: {text}"
-            yield subject.value_diagnostic("cron-illegal", message, *pointer, hint=f"they are {_cron_field_names()}")
+            yield context.value_diagnostic(
+                "cron-illegal", message, *pointer, hint=f"the fields are {_cron_field_names()}"
+            )
             continue
-        for field, given in zip(_CRON_FIELDS, fields, strict=True):
-            if why := _cron_field_problem(field, given):
-                yield subject.value_diagnostic(
-                    "cron-illegal", f"{field.name} {given}: {why}", *pointer, hint=_cron_field_hint(field)
-                )
+        for field, field_text in zip(_CRON_FIELDS, fields, strict=True):
+            if problem := _cron_field_problem(field, field_text):
+                message = f"{field.name} {field_text}: {problem}"
+                yield context.value_diagnostic("cron-illegal", message, *pointer, hint=_cron_field_hint(field))
 
 
 def _cron_field_names() -> str:
@@ -82,23 +83,24 @@ def _cron_field_names() -> str:
 
 def _cron_field_hint(field: _CronField) -> str:
     names = f", or {field.names[0]} to {field.names[-1]}" if field.names else ""
-    return f"the {field.name} is *, or {field.minimum} to {field.maximum}{names}; lists 1,2, ranges 1-5 and steps */5 go, too"
+    values = f"*, {field.minimum} to {field.maximum}{names}"
+    return f"the {field.name} can be {values}, a list 1,2, a range 1-5 or a step */5"
 
 
-def _cron_field_problem(field: _CronField, given: str) -> str:
-    """Say what is wrong with one field; "" for nothing."""
-    for item in given.split(","):
-        span, slash, step = item.partition("/")
+def _cron_field_problem(field: _CronField, text: str) -> str:
+    """Return what is wrong with one field; "" if it is valid."""
+    for item in text.split(","):
+        values, slash, step = item.partition("/")
         if slash and not (step.isascii() and step.isdigit() and 0 < int(step[:9]) <= field.maximum):
-            return f"{step or 'nothing'} is no step"
-        if span == "*":
+            return f"{step or 'nothing'} is not a valid step"
+        if values == "*":
             continue
-        low, dash, high = span.partition("-")
-        ends = [_parse_cron_value(field, each) for each in ((low, high) if dash else (low,))]
+        low, dash, high = values.partition("-")
+        ends = [_parse_cron_value(field, bound) for bound in ((low, high) if dash else (low,))]
         if None in ends:
-            return f"{span or 'nothing'} is not in {field.minimum} to {field.maximum}"
+            return f"{values or 'nothing'} is not in {field.minimum} to {field.maximum}"
         if dash and (ends[0] or 0) > (ends[1] or 0):
-            return f"{low} comes after {high}"
+            return f"{low} is greater than {high}"
     return ""
 
 
@@ -109,83 +111,88 @@ def _parse_cron_value(field: _CronField, text: str) -> int | None:
     return number if field.minimum <= number <= field.maximum else None
 
 
-def check_recurrence(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield hours, minutes, days and intervals that do not exist."""
-    for part in trigger_nodes(subject):
-        interval = as_integer(part.spec.get("interval"))
+def check_recurrence(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield hours, minutes, days and intervals that are out of range."""
+    for node in trigger_nodes(context):
+        interval = as_integer(node.spec.get("interval"))
         if interval is not None and interval < 1:
-            yield subject.value_diagnostic(
-                "recurrence-illegal", f"an interval is at least 1, not {interval}", *part.child_pointer("interval")
+            yield context.value_diagnostic(
+                "recurrence-illegal", f"an interval must be at least 1, not {interval}", *node.child_pointer("interval")
             )
-        pattern = part.child("schedule")
-        for name, least, most in (("hours", 0, 23), ("minutes", 0, 59), ("month_days", -31, 31)):
+        pattern = node.child("schedule")
+        for name, minimum, maximum in (("hours", 0, 23), ("minutes", 0, 59), ("month_days", -31, 31)):
             for pointer, value in _field_values(pattern, name):
                 number = as_integer(value)
-                if number is None or isinstance(value, float) or not least <= number <= most or (least < 0 == number):
-                    message = f"{_format_value(value)} is none of the {name.replace('_', ' ')}"
-                    hint = f"they are {max(least, int(least < 0))} to {most}"
-                    yield subject.value_diagnostic("recurrence-illegal", message, *pointer, hint=hint)
+                if (
+                    number is None
+                    or isinstance(value, float)
+                    or not minimum <= number <= maximum
+                    or (minimum < 0 == number)
+                ):
+                    message = f"{_format_value(value)} is not a valid value in {name}:"
+                    hint = f"use {max(minimum, int(minimum < 0))} to {maximum}"
+                    yield context.value_diagnostic("recurrence-illegal", message, *pointer, hint=hint)
 
 
-def _field_values(part: SpecNode, name: str) -> Iterator[tuple[tuple[str | int, ...], Json]]:
-    """Yield the values of a field that may be one or a list."""
-    value = part.spec.get(name)
+def _field_values(node: SpecNode, name: str) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    """Yield the pointer and the value of every item of a field that holds one value or a list."""
+    value = node.spec.get(name)
     if isinstance(value, list):
-        yield from ((part.child_pointer(name, index), each) for index, each in enumerate(value))
+        yield from ((node.child_pointer(name, index), item) for index, item in enumerate(value))
     elif value is not None and not isinstance(value, str | dict):
-        yield part.child_pointer(name), value
+        yield node.child_pointer(name), value
 
 
 def _format_value(value: Json) -> str:
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
-def check_time_zone(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield time zones that Azure ML does not know: it takes the names of Windows, any case."""
-    for part in trigger_nodes(subject):
-        name = part.spec.get("time_zone")
+def check_time_zone(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield time zones that Azure ML does not know; it knows the Windows names, in any case."""
+    for node in trigger_nodes(context):
+        name = node.spec.get("time_zone")
         if not isinstance(name, str) or as_lower_text(name) in LOWERCASE_TIME_ZONES or has_placeholder(name):
             continue
-        place = subject.document.value_span("".join(f"/{each}" for each in part.child_pointer("time_zone")))
+        span = context.document.value_span("".join(f"/{item}" for item in node.child_pointer("time_zone")))
         close = did_you_mean(name, TIME_ZONE_NAMES)
         if _IANA_ZONE.fullmatch(name):
-            message = f"{name} is a time zone, but Azure ML takes the names of Windows only"
-            hint = close or "such as Pacific Standard Time"
-            yield Diagnostic("zone-foreign", message, place, hint, Severity.WARNING)
+            message = f"{name} is an IANA time zone; Azure ML only knows Windows names"
+            hint = close or "use a name such as Pacific Standard Time"
+            yield Diagnostic("zone-foreign", message, span, hint, Severity.WARNING)
         else:
-            hint = close or "it takes the names of Windows, such as Pacific Standard Time, and UTC"
-            yield Diagnostic("zone-unknown", f"{name} is no time zone that Azure ML knows", place, hint)
+            hint = close or "use a Windows name such as Pacific Standard Time, or UTC"
+            yield Diagnostic("zone-unknown", f"unknown time zone {name}", span, hint)
 
 
-def check_times(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield times that are none, and an end that is not after the beginning."""
-    for part in trigger_nodes(subject):
-        moments = []
+def check_times(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield invalid times, and an end that is not after the start."""
+    for node in trigger_nodes(context):
+        times = []
         for name in ("start_time", "end_time"):
-            text = part.spec.get(name)
+            text = node.spec.get(name)
             if not isinstance(text, str) or has_placeholder(text):
                 continue
-            moment = _parse_time(text)
-            if moment is None:
+            time = _parse_time(text)
+            if time is None:
                 hint = "write it as 2030-01-31T08:00:00"
-                yield subject.value_diagnostic(
-                    "time-illegal", f"{text} is no time", *part.child_pointer(name), hint=hint
+                yield context.value_diagnostic(
+                    "time-illegal", f"{text} is not a valid time", *node.child_pointer(name), hint=hint
                 )
             else:
-                moments.append((moment, text))
-        if len(moments) == 2:  # noqa: PLR2004 - beginning and end
-            (start, from_), (end, until) = moments
+                times.append((time, text))
+        if len(times) == 2:  # noqa: PLR2004 - start and end
+            (start, start_text), (end, end_text) = times
             if start[1] == end[1] and start[0] >= end[0]:
-                message = f"it ends at {until}, which is not after its beginning at {from_}"
-                yield subject.value_diagnostic("time-order", message, *part.child_pointer("end_time"))
+                message = f"the end {end_text} is not after the start {start_text}"
+                yield context.value_diagnostic("time-order", message, *node.child_pointer("end_time"))
 
 
 def _parse_time(text: str) -> tuple[tuple[int, ...], str] | None:
-    """Read a time: year to second, and the offset as it is written. Only those of one offset can be compared."""
-    found = _TIMESTAMP.fullmatch(text.strip())
-    if found is None:
+    """Return the numbers from year to second, and the offset as written; None if a text is not a valid time."""
+    match = _TIMESTAMP.fullmatch(text.strip())
+    if match is None:
         return None
-    *numbers, offset = found.groups()
+    *numbers, offset = match.groups()
     year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
     if not (year >= 1 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):  # noqa: PLR2004
         return None

@@ -1,7 +1,7 @@
-"""Secrets that stand in a file: Git never forgets one. design.md, section 5: a literal key in a file is an error.
+"""The secrets in a file, which stay in the history of the Git repository.
 
-What is recognisably a key is an error. What stands where a secret belongs but does not look like one (a password
-``example``) is a warning, because files with such examples are about. Placeholders are neither.
+A recognisable key is an error. Another value in a secret field, such as a password ``example``, is a warning, because
+existing files have such examples. A placeholder is neither.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EXAMPLE_VALUE = re.compile(
     re.IGNORECASE,
 )
 _MIN_SECRET_LENGTH, _MIN_SECRET_VARIETY = 20, 10
-# What is a secret wherever it stands, with the word to look for first: a search costs less than a pattern.
+# Secrets that are recognised in any field. The word comes first, because a search is cheaper than a pattern.
 _KNOWN_SECRET_PATTERNS = (
     ("AccountKey=", re.compile(r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})"), "a storage account key"),
     ("sig=", re.compile(r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{30,}={0,2})"), "a shared access signature"),
@@ -29,34 +29,34 @@ _KNOWN_SECRET_PATTERNS = (
     ("AKIA", re.compile(r"\b(?P<secret>AKIA[0-9A-Z]{16})\b"), "an AWS access key"),
     ("ghp_", re.compile(r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b"), "a GitHub token"),
 )
-_HINT = "take it out, and replace it where it is valid; where it is used, read it from a file that is not in Git"
+_HINT = "remove it from the file, revoke it, and read its replacement from a file that is not in Git"
 
 
-def check_secret_fields(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield values where a secret belongs: errors where they look like one, warnings else, placeholders never."""
-    for pointer, text in _secret_field_values(subject):
+def check_secret_fields(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield values of secret fields: errors if they look like secrets, else warnings; placeholders are allowed."""
+    for pointer, text in _secret_field_values(context):
         if not text.strip() or _is_placeholder_secret(text):
             continue
-        place = subject.document.value_span(join_pointer(*pointer))
+        span = context.document.value_span(join_pointer(*pointer))
         if _is_likely_secret(text):
-            yield Diagnostic("secret-literal", f"{pointer[-1]} is a secret, and this file is in Git", place, _HINT)
+            yield Diagnostic("secret-literal", f"{pointer[-1]} contains a secret, and this file is in Git", span, _HINT)
         else:
-            message = f"{pointer[-1]} is a secret; what stands here will be in Git for ever"
-            yield Diagnostic("secret-suspected", message, place, _HINT, Severity.WARNING)
+            message = f"{pointer[-1]} is a secret field; its value stays in the Git history"
+            yield Diagnostic("secret-suspected", message, span, _HINT, Severity.WARNING)
 
 
-def _secret_field_values(subject: RuleContext) -> Iterator[tuple[Pointer, str]]:
-    for holder in SECRET_CONTAINER_FIELDS:
-        for pointer, text in iter_strings(subject.spec.get(holder), (holder,)):
+def _secret_field_values(context: RuleContext) -> Iterator[tuple[Pointer, str]]:
+    for field in SECRET_CONTAINER_FIELDS:
+        for pointer, text in iter_strings(context.spec.get(field), (field,)):
             if is_secret_at(pointer):
                 yield pointer, text
     for field in _CONNECTION_SECRET_FIELDS:
-        if isinstance(subject.spec.get(field), str):
-            yield (field,), subject.spec[field]
-    for part in executable_nodes(subject):
-        for name, value in part.child(ENVIRONMENT_VARIABLES_FIELD).spec.items():
+        if isinstance(context.spec.get(field), str):
+            yield (field,), context.spec[field]
+    for node in executable_nodes(context):
+        for name, value in node.child(ENVIRONMENT_VARIABLES_FIELD).spec.items():
             if isinstance(value, str) and is_secret_name(name):
-                yield part.child_pointer(ENVIRONMENT_VARIABLES_FIELD, name), value
+                yield node.child_pointer(ENVIRONMENT_VARIABLES_FIELD, name), value
 
 
 def _is_placeholder_secret(text: str) -> bool:
@@ -65,23 +65,23 @@ def _is_placeholder_secret(text: str) -> bool:
 
 
 def _is_likely_secret(text: str) -> bool:
-    """Tell whether a text is as long and as varied as keys are that a machine has made."""
-    mixed = any(each.isdigit() for each in text) and any(each.isalpha() for each in text)
+    """Return True if a text is as long and varied as a generated key."""
+    mixed = any(character.isdigit() for character in text) and any(character.isalpha() for character in text)
     return len(text) >= _MIN_SECRET_LENGTH and mixed and len(set(text)) >= _MIN_SECRET_VARIETY and " " not in text
 
 
-def check_known_secret_patterns(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield keys of well-known forms, wherever they stand: in a command, a comment, a URL."""
-    source = subject.document.text
-    for word, pattern, sort in _KNOWN_SECRET_PATTERNS:
+def check_known_secret_patterns(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield keys of well-known formats anywhere in the file: in a command, a comment, a URL."""
+    source = context.document.text
+    for word, pattern, description in _KNOWN_SECRET_PATTERNS:
         if word not in source:
             continue
-        for found in pattern.finditer(source):
-            secret = found["secret"]
+        for match in pattern.finditer(source):
+            secret = match["secret"]
             if _is_placeholder_secret(secret) or (len(set(secret)) < _MIN_SECRET_VARIETY and "-----" not in secret):
                 continue
-            place = subject.document.span_at(found.start("secret"))
-            yield Diagnostic("secret-literal", f"this is {sort}, and this file is in Git", place, _HINT)
+            span = context.document.span_at(match.start("secret"))
+            yield Diagnostic("secret-literal", f"this file, which is in Git, contains {description}", span, _HINT)
 
 
 RULES: tuple[Rule, ...] = (check_secret_fields, check_known_secret_patterns)

@@ -1,8 +1,8 @@
-"""What flows along the bindings of a pipeline: the type at one end against the type at the other.
+"""The types at the two ends of the bindings of a pipeline.
 
-azure-ai-ml compares no types, so that a step fails when it starts, or reads a folder where it wants a file. Types are
-compared where both are written down. A binding with a type of its own, ``{type: uri_folder, path: ${{...}}}``, says
-how the data is to be taken, and is left alone: pipelines that run on Azure ML take files as folders in this way.
+azure-ai-ml does not compare types, so a step fails when it starts, or reads a folder as a file. Types are compared if
+both are declared. A binding with a type of its own, ``{type: uri_folder, path: ${{...}}}``, converts the data and is
+not checked: existing pipelines pass files as folders in this way.
 """
 
 from __future__ import annotations
@@ -22,34 +22,42 @@ _PARENT = "parent"
 
 
 def check_node_input_types(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield inputs that are bound to something which their component cannot take."""
-    for user, known in graph.component_uses():
+    """Yield inputs that are bound to a value of a type that their component does not accept."""
+    for user, interface in graph.component_uses():
         for name, value in as_mapping(user.spec.get("inputs")).items():
-            port = as_mapping(known.inputs.get(name))
-            found = io_binding(value, user.child_pointer("inputs", name)) if declared_type(port) else None
-            if found is not None:
-                yield from _check_binding_type(graph, found, port, retyped=bool(declared_type(as_mapping(value))))
+            declared = as_mapping(interface.inputs.get(name))
+            expression = io_binding(value, user.child_pointer("inputs", name)) if declared_type(declared) else None
+            if expression is not None:
+                yield from _check_binding_type(
+                    graph, expression, declared, retyped=bool(declared_type(as_mapping(value)))
+                )
 
 
-def _check_binding_type(graph: PipelineGraph, found: Expression, port: Spec, *, retyped: bool) -> Iterator[Diagnostic]:
-    source, wanted = _binding_source(graph, found), declared_type(port)
+def _check_binding_type(
+    graph: PipelineGraph, expression: Expression, declared: Spec, *, retyped: bool
+) -> Iterator[Diagnostic]:
+    source, target_type = _binding_source(graph, expression), declared_type(declared)
     if source is None:
         return
     if not isinstance(source, dict):
-        yield from check_input_value(source, port, expression_span(graph.context, found), str(found))
+        yield from check_input_value(source, declared, expression_span(graph.context, expression), str(expression))
         return
-    have = declared_type(source) or ("uri_folder" if "path" in source and wanted in PRIMITIVE_TYPES else "")
-    severity = type_mismatch_severity(have, wanted)
-    if severity and not (retyped and {have, wanted} <= ASSET_TYPES):
-        message = f"{found} is of type {have}, and {wanted} is wanted"
+    source_type = declared_type(source) or ("uri_folder" if "path" in source and target_type in PRIMITIVE_TYPES else "")
+    severity = type_mismatch_severity(source_type, target_type)
+    if severity and not (retyped and {source_type, target_type} <= ASSET_TYPES):
+        message = f"{expression} has type {source_type}, expected {target_type}"
         yield Diagnostic(
-            "binding-type", message, expression_span(graph.context, found), _type_mismatch_hint(have, wanted), severity
+            "binding-type",
+            message,
+            expression_span(graph.context, expression),
+            _type_mismatch_hint(source_type, target_type),
+            severity,
         )
 
 
-def _binding_source(graph: PipelineGraph, found: Expression) -> Json:
-    """Return what a binding binds to, as it is declared; None where nobody knows."""
-    match found.path[1:] if found.path[0] == _PARENT else found.path:
+def _binding_source(graph: PipelineGraph, expression: Expression) -> Json:
+    """Return the declared input or output that a binding refers to; None if it is not known."""
+    match expression.path[1:] if expression.path[0] == _PARENT else expression.path:
         case ("inputs", name):
             source = graph.inputs.get(name)
             return None if isinstance(source, str) and ("${{" in source or not source.strip()) else source
@@ -59,31 +67,33 @@ def _binding_source(graph: PipelineGraph, found: Expression) -> Json:
 
 
 def _node_io(graph: PipelineGraph, node: str, group: str, name: str) -> Spec | None:
-    """Return an input or output of a node with its type: what the node says goes before what its component says."""
+    """Return a typed input or output of a node; the type on the node overrides that of its component."""
     own = as_mapping(as_mapping(graph.nodes[node].spec.get(group)).get(name))
-    port = own if declared_type(own) else as_mapping((graph.node_io(node, group) or {}).get(name))
-    return port if declared_type(port) else None
+    declared = own if declared_type(own) else as_mapping((graph.node_io(node, group) or {}).get(name))
+    return declared if declared_type(declared) else None
 
 
 def check_pipeline_output_types(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield outputs of nodes that are bound to an output of the pipeline of a type that they do not make."""
-    for node, part in graph.nodes.items():
-        for name, value in as_mapping(part.spec.get("outputs")).items():
-            found = io_binding(value, part.child_pointer("outputs", name))
-            if found is None or found.path[:-1] != (_PARENT, "outputs"):
+    """Yield outputs of nodes that are bound to a pipeline output of another type."""
+    for node_name, node in graph.nodes.items():
+        for name, value in as_mapping(node.spec.get("outputs")).items():
+            expression = io_binding(value, node.child_pointer("outputs", name))
+            if expression is None or expression.path[:-1] != (_PARENT, "outputs"):
                 continue
-            have = declared_type(_node_io(graph, node, "outputs", name) or {})
-            wanted = declared_type(as_mapping(graph.outputs.get(found.path[-1])))
-            if severity := type_mismatch_severity(have, wanted):
-                message = f"{found} is of type {wanted}, and {node} makes a {have} of {name}"
+            source_type = declared_type(_node_io(graph, node_name, "outputs", name) or {})
+            target_type = declared_type(as_mapping(graph.outputs.get(expression.path[-1])))
+            if severity := type_mismatch_severity(source_type, target_type):
+                message = (
+                    f"{expression} has type {target_type}, but the output {name} of {node_name} has type {source_type}"
+                )
                 hint = "declare the same type at both ends"
-                yield Diagnostic("binding-type", message, expression_span(graph.context, found), hint, severity)
+                yield Diagnostic("binding-type", message, expression_span(graph.context, expression), hint, severity)
 
 
-def _type_mismatch_hint(have: str, wanted: str) -> str:
-    if {have, wanted} <= ASSET_TYPES:
-        return f"bind to a {wanted}; where it is one after all, write {{type: {wanted}, path: BINDING}}"
-    return "bind to something of that type, or change the type at one end"
+def _type_mismatch_hint(source_type: str, target_type: str) -> str:
+    if {source_type, target_type} <= ASSET_TYPES:
+        return f"bind to a {target_type}; to convert it, write {{type: {target_type}, path: BINDING}}"
+    return "bind to a value of the expected type, or change one of the types"
 
 
 CHECKS: tuple[PipelineCheck, ...] = (check_node_input_types, check_pipeline_output_types)

@@ -1,4 +1,4 @@
-"""Types of inputs: whether a constant, or a value of another type, can be one. Reference, section 8 (coercions), 11."""
+"""The types of inputs and outputs, and the values that they accept (reference, sections 8 (coercions) and 11)."""
 
 from __future__ import annotations
 
@@ -14,65 +14,69 @@ ASSET_TYPES = frozenset(
 )
 PRIMITIVE_TYPES = frozenset({"string", "number", "integer", "boolean"})
 _FOLDER_TYPES = frozenset({"uri_folder", "mlflow_model", "triton_model"})
-_STRUCTURED_TYPES = frozenset({"mltable", "mlflow_model", "triton_model"})  # each is laid out in a way of its own
-_FILE_OR_TABLE = frozenset({"uri_file", "mltable"})  # some readers take both
+_STRUCTURED_TYPES = frozenset({"mltable", "mlflow_model", "triton_model"})  # folders with different layouts
+_FILE_OR_TABLE = frozenset({"uri_file", "mltable"})  # some readers accept both
 _BOOLEAN_TEXTS = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off"})
 
 
-def declared_type(port: Spec) -> str:
-    """Return the declared type of an input or output, in lower case; "" for none."""
-    return as_lower_text(port.get("type"))
+def declared_type(declared: Spec) -> str:
+    """Return the type of an input or output in lower case; "" if it has none."""
+    return as_lower_text(declared.get("type"))
 
 
-def type_mismatch_severity(have: str, wanted: str) -> Severity | None:
-    """Say how much it matters that something of one type goes where another is wanted; None where it may go there.
+def type_mismatch_severity(source_type: str, target_type: str) -> Severity | None:
+    """Return the severity of passing one type where another is expected; None if it is allowed.
 
-    A whole number is a number, and everything plain can be written as text. Data may go by another type as long as
-    a file stays a file; what a folder holds, and what a custom model is made of, nobody knows.
+    An integer is a number, and every primitive value can be written as text. An asset can have another type, as long
+    as a file stays a file: the content of a folder or a custom model is not known.
     """
-    pair = frozenset({have, wanted})
+    pair = frozenset({source_type, target_type})
     if len(pair) == 1 or not pair <= ASSET_TYPES | PRIMITIVE_TYPES:
         return None
     if pair & PRIMITIVE_TYPES:
-        return _primitive_mismatch_severity(have, wanted)
+        return _primitive_mismatch_severity(source_type, target_type)
     if "uri_file" in pair and pair & _FOLDER_TYPES:
         return Severity.ERROR
     return Severity.WARNING if pair <= _STRUCTURED_TYPES or pair == _FILE_OR_TABLE else None
 
 
-def _primitive_mismatch_severity(have: str, wanted: str) -> Severity | None:
-    if (have in PRIMITIVE_TYPES and wanted == "string") or (have, wanted) == ("integer", "number"):
+def _primitive_mismatch_severity(source_type: str, target_type: str) -> Severity | None:
+    if (source_type in PRIMITIVE_TYPES and target_type == "string") or (source_type, target_type) == (
+        "integer",
+        "number",
+    ):
         return None
-    return Severity.WARNING if (have, wanted) == ("number", "integer") else Severity.ERROR  # 3.0 is a whole number
+    return (
+        Severity.WARNING if (source_type, target_type) == ("number", "integer") else Severity.ERROR
+    )  # 3.0 is an integer
 
 
-def describe_type_mismatch(value: Json, port: Spec) -> str:
-    """Say why a value that stands in the file cannot be an input; "" where it may be."""
-    wanted = declared_type(port)
+def describe_type_mismatch(value: Json, declared: Spec) -> str:
+    """Return why an input does not accept a constant; "" if it does."""
+    target_type = declared_type(declared)
     if isinstance(value, dict):
-        given = declared_type(value) or ("uri_folder" if "path" in value else "")
-        return f"{given} is given, and {wanted} is wanted" if wanted in _TYPE_CHECKS and given in ASSET_TYPES else ""
+        given_type = declared_type(value) or ("uri_folder" if "path" in value else "")
+        is_mismatch = target_type in _TYPE_CHECKS and given_type in ASSET_TYPES
+        return f"expected {target_type}, got {given_type}" if is_mismatch else ""
     if isinstance(value, list):
         return ""
-    if wanted in ASSET_TYPES:
-        return f"{_format_value(value)} is given, and {wanted} is wanted" if not isinstance(value, str) else ""
-    check = _TYPE_CHECKS.get(wanted)
-    return f"{_format_value(value)} is given, and {wanted} is wanted" if check and not check(value) else ""
+    check = _is_string if target_type in ASSET_TYPES else _TYPE_CHECKS.get(target_type)
+    return f"expected {target_type}, got {_format_value(value)}" if check and not check(value) else ""
 
 
-def describe_range_violation(value: Json, port: Spec) -> str:
-    """Say why a constant is not among those that an input allows; "" where it is."""
-    allowed = port.get("enum")
-    if isinstance(allowed, list) and allowed and str(value) not in {str(each) for each in allowed}:
-        return f"{_format_value(value)} is not allowed; allowed: {', '.join(str(each) for each in allowed)}"
+def describe_range_violation(value: Json, declared: Spec) -> str:
+    """Return why a constant is not in the enum or the range of an input; "" if it is."""
+    allowed = declared.get("enum")
+    if isinstance(allowed, list) and allowed and str(value) not in {str(choice) for choice in allowed}:
+        return f"{_format_value(value)} is not allowed; use one of {', '.join(str(choice) for choice in allowed)}"
     number = _parse_number(value)
-    least, most = _parse_number(port.get("min")), _parse_number(port.get("max"))
+    minimum, maximum = _parse_number(declared.get("min")), _parse_number(declared.get("max"))
     if number is None:
         return ""
-    if least is not None and number < least:
-        return f"{_format_value(value)} is less than {port.get('min')}, the least that is allowed"
-    if most is not None and number > most:
-        return f"{_format_value(value)} is more than {port.get('max')}, the most that is allowed"
+    if minimum is not None and number < minimum:
+        return f"{_format_value(value)} is less than the minimum {declared.get('min')}"
+    if maximum is not None and number > maximum:
+        return f"{_format_value(value)} is greater than the maximum {declared.get('max')}"
     return ""
 
 
@@ -81,7 +85,7 @@ def _format_value(value: Json) -> str:
 
 
 def _parse_number(value: Json) -> float | None:
-    """Return the number that a value is or says; None where it is none."""
+    """Return a value as a finite number; None if it is not one, as a number or as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -103,13 +107,17 @@ def _is_boolean(value: Json) -> bool:
     return isinstance(value, bool) or str(value).lower() in _BOOLEAN_TEXTS
 
 
-def _is_text(value: Json) -> bool:
+def _is_not_null(value: Json) -> bool:
     return value is not None
+
+
+def _is_string(value: Json) -> bool:
+    return isinstance(value, str)
 
 
 _TYPE_CHECKS: Mapping[str, Callable[[Json], bool]] = {
     "integer": _is_integer,
     "number": _is_number,
     "boolean": _is_boolean,
-    "string": _is_text,
+    "string": _is_not_null,
 }

@@ -1,4 +1,4 @@
-"""What tests of rules share: files in memory, and what rules find in a text, as "code line:column"."""
+"""Fixtures that run rules on a text with files in memory."""
 
 from __future__ import annotations
 
@@ -11,45 +11,48 @@ from reconciler.diagnostics import Severity
 from reconciler.format.rule_context import RuleContext
 from reconciler.format.yaml import parse_yaml
 
+_SEVERITY_SUFFIX = {Severity.ERROR: "", Severity.WARNING: " warning", Severity.NOTE: " note"}
+
 
 @dataclass(frozen=True)
 class MemoryFiles:
-    """Files by path, held in memory."""
+    """A file reader over texts by path."""
 
-    held: dict[str, str]
+    texts: dict[str, str]
 
     def read_file(self, path):
-        return self.held[path].encode()
+        return self.texts[path].encode()
 
     def exists(self, path):
-        return any(each == path or each.startswith(f"{path}/") for each in self.held)
+        return any(name == path or name.startswith(f"{path}/") for name in self.texts)
 
     def display_path(self, path):
         return path
 
 
-def diagnose(rules, text, files=None, path="jobs/it.yml"):
-    """Return everything that rules find in a text; it stands at ``path``, among other files."""
+def _diagnose(rules, text, files=None, path="jobs/it.yml"):
     source = textwrap.dedent(text)
-    held = {name: textwrap.dedent(file) for name, file in (files or {}).items()}
-    document, problems = parse_yaml(path, source.encode())
-    assert problems == ()
-    subject = RuleContext(path, document, document.data, MemoryFiles({path: source, **held}))
-    return [each for rule in rules for each in rule(subject)]
+    texts = {name: textwrap.dedent(content) for name, content in (files or {}).items()}
+    document, diagnostics = parse_yaml(path, source.encode())
+    assert diagnostics == ()
+    context = RuleContext(path, document, document.data, MemoryFiles({path: source, **texts}))
+    return [diagnostic for rule in rules for diagnostic in rule(context)]
 
 
 @pytest.fixture
-def diagnostics():
-    return diagnose
+def diagnose():
+    """Return a function that returns the diagnostics of rules for a text at ``path``, among other files."""
+    return _diagnose
 
 
 @pytest.fixture
-def found():
-    """Return a function: what is found as "code line:column", with the severity where that is no error."""
+def check():
+    """Return a function like ``diagnose`` that returns "code line:column", with the severity if it is not an error."""
 
-    def find(rules, text, files=None, path="jobs/it.yml"):
-        found = diagnose(rules, text, files, path)
-        marks = {Severity.ERROR: "", Severity.WARNING: " warning", Severity.NOTE: " note"}
-        return [f"{each.code} {each.span.line}:{each.span.column}{marks[each.severity]}" for each in found]
+    def check(rules, text, files=None, path="jobs/it.yml"):
+        return [
+            f"{diagnostic.code} {diagnostic.span.line}:{diagnostic.span.column}{_SEVERITY_SUFFIX[diagnostic.severity]}"
+            for diagnostic in _diagnose(rules, text, files, path)
+        ]
 
-    return find
+    return check

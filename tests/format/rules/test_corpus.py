@@ -1,4 +1,4 @@
-"""Real files by others: what azure-ai-ml accepts, no rule calls an error."""
+"""The rules on a corpus of existing files, with the verdicts of azure-ai-ml."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not b
 
 
 class CorpusFiles:
-    """The files of the corpus, and those that are known to exist beside them."""
+    """A file reader over the corpus and the paths that exist beside it."""
 
     def __init__(self):
-        held = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*") if path.is_file()}
-        held |= set((CORPUS / "other-paths.txt").read_text("utf-8").splitlines())
-        self._known = held | {str(folder) for each in held for folder in PurePosixPath(each).parents}
+        paths = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*") if path.is_file()}
+        paths |= set((CORPUS / "other-paths.txt").read_text("utf-8").splitlines())
+        self._paths = paths | {str(folder) for path in paths for folder in PurePosixPath(path).parents}
 
     def read_file(self, path):
         return (CORPUS / path).read_bytes() if (CORPUS / path).is_file() else b""
 
     def exists(self, path):
-        return path in self._known
+        return path in self._paths
 
     def display_path(self, path):
         return path
@@ -41,19 +41,19 @@ def labelled(verdict):
 
 
 def errors(row, files):
-    document, problems = parse_yaml(row["path"], files.read_file(row["path"]))
-    found = list(problems)
+    document, diagnostics = parse_yaml(row["path"], files.read_file(row["path"]))
+    diagnostics = list(diagnostics)
     if isinstance(document.data, dict):
-        subject = RuleContext(row["path"], document, document.data, files)
-        found += [diagnostic for rule in kinds()[row["kind"]].rules for diagnostic in rule(subject)]
-    return [str(diagnostic) for diagnostic in found if diagnostic.severity is Severity.ERROR]
+        context = RuleContext(row["path"], document, document.data, files)
+        diagnostics += [diagnostic for rule in kinds()[row["kind"]].rules for diagnostic in rule(context)]
+    return [str(diagnostic) for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
 
 
-def test_no_accepted_file_has_an_error():
+def test_files_that_azure_ai_ml_accepts_have_no_errors():
     files = CorpusFiles()
     rows = labelled("accept")
     assert len(rows) > 200
-    assert [problem for row in rows for problem in errors(row, files)] == []
+    assert [error for row in rows for error in errors(row, files)] == []
 
 
 def test_files_that_name_missing_files_are_rejected():
@@ -61,7 +61,6 @@ def test_files_that_name_missing_files_are_rejected():
     missing = [
         row
         for row in labelled("reject")
-        if row["kind"] in kinds()
-        and any("path" in problem or "there is no" in problem for problem in errors(row, files))
+        if row["kind"] in kinds() and any("path" in error or "not found" in error for error in errors(row, files))
     ]
     assert len(missing) >= 4

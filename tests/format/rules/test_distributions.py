@@ -1,4 +1,4 @@
-"""distribution: which fields go with which framework, said by the schema; which numbers, by a rule."""
+"""The fields of a distribution, which the schema checks, and their numbers, which a rule checks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ HEAD = "command: x\nenvironment: azureml:e:1\ncompute: azureml:c\n"
 NODE = "type: pipeline\njobs:\n  a: {{command: x, environment: azureml:e:1, compute: azureml:c, distribution: {}}}\n"
 
 
-def said(distribution, head=HEAD + "distribution: {}\n"):
-    document, problems = parse_yaml("it.yml", head.format(distribution).encode())
-    assert problems == ()
+def schema_errors(distribution, template=HEAD + "distribution: {}\n"):
+    document, diagnostics = parse_yaml("it.yml", template.format(distribution).encode())
+    assert diagnostics == ()
     return [(diagnostic.code, diagnostic.message) for diagnostic in check_against_schema(document, "job")]
 
 
-@pytest.mark.parametrize("head", [HEAD + "distribution: {}\n", NODE])
+@pytest.mark.parametrize("template", [HEAD + "distribution: {}\n", NODE])
 @pytest.mark.parametrize(
     "distribution",
     [
@@ -30,13 +30,13 @@ def said(distribution, head=HEAD + "distribution: {}\n"):
         "{type: ray, head_node_additional_args: --x, worker_node_additional_args: --y}",
     ],
 )
-def test_each_framework_has_its_fields(distribution, head):
-    assert said(distribution, head) == []
+def test_the_schema_accepts_the_fields_of_each_framework(distribution, template):
+    assert schema_errors(distribution, template) == []
 
 
-@pytest.mark.parametrize("head", [HEAD + "distribution: {}\n", NODE])
+@pytest.mark.parametrize("template", [HEAD + "distribution: {}\n", NODE])
 @pytest.mark.parametrize(
-    ("distribution", "problem"),
+    ("distribution", "expected"),
     [
         ("{type: pytorch, worker_count: 4}", ("unknown-field", "unknown field worker_count in distribution")),
         ("{type: mpi, port: 4}", ("unknown-field", "unknown field port in distribution")),
@@ -53,12 +53,12 @@ def test_each_framework_has_its_fields(distribution, head):
         ),
     ],
 )
-def test_a_field_or_a_framework_there_is_not_is_refused_with_those_there_are(distribution, problem, head):
-    assert said(distribution, head) == [problem]
+def test_the_schema_rejects_unknown_fields_and_frameworks(distribution, expected, template):
+    assert schema_errors(distribution, template) == [expected]
 
 
 @pytest.mark.parametrize(
-    ("fields", "problem"),
+    ("fields", "expected"),
     [
         ("process_count_per_instance: 0", "process_count_per_instance cannot be 0"),
         ("process_count_per_instance: '-1'", "process_count_per_instance cannot be -1"),
@@ -73,9 +73,9 @@ def test_a_field_or_a_framework_there_is_not_is_refused_with_those_there_are(dis
         ("include_dashboard: false", None),
     ],
 )
-def test_numbers_with_which_no_job_can_start_are_refused(diagnostics, fields, problem):
+def test_numbers_out_of_range_are_errors(diagnose, fields, expected):
     node = f"jobs:\n  a:\n    distribution: {{type: x, {fields}}}"
     for text in (node, f"distribution: {{type: x, {fields}}}", f"trial:\n  distribution: {{type: x, {fields}}}"):
-        found = diagnostics(distributions.RULES, text)
-        assert [each.message for each in found] == ([problem] if problem else [])
-        assert all(each.code == "distribution-range" and each.hint for each in found)
+        diagnostics = diagnose(distributions.RULES, text)
+        assert [diagnostic.message for diagnostic in diagnostics] == ([expected] if expected else [])
+        assert all(diagnostic.code == "distribution-range" and diagnostic.hint for diagnostic in diagnostics)

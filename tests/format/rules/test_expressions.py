@@ -14,7 +14,7 @@ outputs:
 """
 
 
-def test_expressions_are_values_with_their_place_in_the_text():
+def test_parse_expressions_returns_names_and_offsets():
     text = "run --a ${{inputs.a}} $[[--b ${{ inputs.b.c }}]]"
     assert list(parse_expressions(text, ("command",))) == [
         Expression(("command",), "${{inputs.a}}", ("inputs", "a"), 8),
@@ -33,12 +33,12 @@ def test_expressions_are_values_with_their_place_in_the_text():
         ("$[[--a", "$[["),
     ],
 )
-def test_what_only_looks_like_an_expression_is_told_apart(text, shown):
+def test_parse_expressions_returns_malformed_expressions(text, shown):
     malformed = [expression for expression in parse_expressions(text) if isinstance(expression, MalformedExpression)]
     assert [malformed_expression.text for malformed_expression in malformed] == [shown]
 
 
-def test_a_binding_is_an_expression_and_nothing_else():
+def test_a_binding_is_a_value_of_one_expression():
     assert parse_binding(" ${{parent.inputs.a}} ").path == ("parent", "inputs", "a")
     assert parse_binding("${{a.b}}/c") is None
     assert parse_binding("${{a.b}}${{c.d}}") is None
@@ -49,12 +49,12 @@ def test_a_binding_is_an_expression_and_nothing_else():
     "command",
     ["${{inputs.a}}", "${{ inputs.a }}", "${{outputs.o}}", "${{inputs.g.x}}", "${{outputs.o.path}}", "${{name}}", "x"],
 )
-def test_a_command_can_name_what_is_declared(found, command):
-    assert found(commands.COMPONENT_RULES, f"{IO}command: {command}") == []
+def test_a_command_can_use_declared_inputs_and_outputs(check, command):
+    assert check(commands.COMPONENT_RULES, f"{IO}command: {command}") == []
 
 
 @pytest.mark.parametrize(
-    ("command", "problem"),
+    ("command", "expected"),
     [
         ("run ${{inputs.b}}", "expression-undeclared 6:14"),
         ("run ${{outputs.a}}", "expression-undeclared 6:14"),
@@ -66,32 +66,32 @@ def test_a_command_can_name_what_is_declared(found, command):
         ("run ${{inputs.a", "expression-malformed 6:14 warning"),
     ],
 )
-def test_a_component_is_refused_for_what_it_does_not_declare(found, command, problem):
-    assert found(commands.COMPONENT_RULES, f"{IO}command: {command}") == [problem]
+def test_undeclared_expressions_in_a_component_are_errors(check, command, expected):
+    assert check(commands.COMPONENT_RULES, f"{IO}command: {command}") == [expected]
 
 
-def test_a_close_name_is_suggested(diagnostics):
-    (each,) = diagnostics(commands.JOB_RULES, "inputs: {learning_rate: 1}\ncommand: x ${{inputs.learning_rte}}")
-    assert each.hint == "did you mean learning_rate?"
+def test_the_hint_suggests_the_closest_name(diagnose):
+    (diagnostic,) = diagnose(commands.JOB_RULES, "inputs: {learning_rate: 1}\ncommand: x ${{inputs.learning_rte}}")
+    assert diagnostic.hint == "did you mean learning_rate?"
 
 
-def test_the_place_is_that_of_the_expression_even_in_a_folded_text(found):
+def test_the_span_is_that_of_the_expression_in_a_folded_text(check):
     text = "command: >-\n  python train.py\n  --a ${{inputs.a}}\n  --b ${{inputs.b}}\ninputs: {a: 1}\n"
-    assert found(commands.JOB_RULES, text) == ["expression-undeclared 4:7"]
+    assert check(commands.JOB_RULES, text) == ["expression-undeclared 4:7"]
 
 
-def test_a_job_is_held_to_what_it_declares_as_well(found):
-    assert found(commands.JOB_RULES, "command: echo ${{inputs.a}}") == ["expression-undeclared 1:15"]
-    assert found(commands.JOB_RULES, "command: echo ${{github.sha}}") == ["expression-unknown 1:15 warning"]
+def test_undeclared_expressions_in_a_job_are_diagnosed(check):
+    assert check(commands.JOB_RULES, "command: echo ${{inputs.a}}") == ["expression-undeclared 1:15"]
+    assert check(commands.JOB_RULES, "command: echo ${{github.sha}}") == ["expression-unknown 1:15 warning"]
 
 
-def test_arguments_of_spark_and_of_parallel_tasks_are_looked_at(found):
-    assert found(commands.JOB_RULES, "type: spark\nargs: --a ${{inputs.a}}") == ["expression-undeclared 2:11"]
+def test_arguments_of_spark_and_parallel_tasks_are_checked(check):
+    assert check(commands.JOB_RULES, "type: spark\nargs: --a ${{inputs.a}}") == ["expression-undeclared 2:11"]
     text = "input_data: ${{inputs.a}}\ntask: {program_arguments: '${{inputs.b}}'}\ninputs: {a: {path: x}}"
-    assert found(commands.JOB_RULES, text) == ["expression-undeclared 2:28"]
+    assert check(commands.JOB_RULES, text) == ["expression-undeclared 2:28"]
 
 
-def test_a_trial_can_name_what_is_searched(found):
+def test_a_trial_can_use_its_search_space(check):
     text = """\
         type: sweep
         trial:
@@ -99,22 +99,22 @@ def test_a_trial_can_name_what_is_searched(found):
         inputs: {data: {path: x}}
         search_space: {lr: {type: uniform}}
     """
-    assert found(commands.JOB_RULES, text) == ["expression-undeclared 3:54"]
+    assert check(commands.JOB_RULES, text) == ["expression-undeclared 3:54"]
 
 
-def test_nodes_of_a_pipeline_name_what_is_their_own(found):
+def test_a_pipeline_node_can_use_its_own_inputs_only(check):
     text = "inputs: {b: 1}\njobs:\n  n:\n    command: run ${{inputs.b}}\n    inputs: {a: 1}"
-    assert found(commands.JOB_RULES, text) == ["expression-undeclared 4:18"]
+    assert check(commands.JOB_RULES, text) == ["expression-undeclared 4:18"]
 
 
-def test_an_optional_input_belongs_in_an_optional_part(found):
+def test_an_optional_input_outside_an_optional_part_is_a_warning(check):
     io = "inputs: {a: {type: integer, optional: true}, b: {type: integer, optional: true, default: 1}}\n"
     text = f"{io}command: run ${{{{inputs.a}}}} ${{{{inputs.b}}}} $[[--a ${{{{inputs.a}}}}]]"
-    assert found(commands.COMPONENT_RULES, text) == ["optional-needed 2:14 warning"]
+    assert check(commands.COMPONENT_RULES, text) == ["optional-needed 2:14 warning"]
 
 
 @pytest.mark.parametrize(
-    ("node", "problems"),
+    ("node", "expected"),
     [
         ("type: spark, component: ./c.yml, args: '${{inputs.a}} ${{outputs.o}}'", []),
         ("type: spark, component: ./c.yml, args: '${{inputs.b}}'", ["expression-undeclared 2:48"]),
@@ -124,5 +124,5 @@ def test_an_optional_input_belongs_in_an_optional_part(found):
         ("component: ./gone.yml, args: '${{inputs.b}}'", []),
     ],
 )
-def test_what_a_node_says_in_place_of_its_component_is_held_to_the_file_of_that(found, node, problems):
-    assert found(commands.JOB_RULES, f"jobs:\n  it: {{{node}}}\n", {"jobs/c.yml": IO}) == problems
+def test_the_command_of_a_node_is_checked_against_the_file_of_its_component(check, node, expected):
+    assert check(commands.JOB_RULES, f"jobs:\n  it: {{{node}}}\n", {"jobs/c.yml": IO}) == expected

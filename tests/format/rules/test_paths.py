@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.format.rules import paths, reference_syntax
+from reconciler.format.rules import paths
 
 CODE = {"jobs/src/train.py": "", "jobs/docker/Dockerfile": "", "jobs/conda.yml": "a: b", "jobs/env.yml": "a: b"}
 
@@ -28,8 +28,8 @@ CODE = {"jobs/src/train.py": "", "jobs/docker/Dockerfile": "", "jobs/conda.yml":
         "create_job: azureml:job",
     ],
 )
-def test_what_exists_or_stands_elsewhere_is_no_problem(found, text):
-    assert found(paths.EXECUTABLE_RULES, text, CODE) == []
+def test_existing_paths_uris_and_references_have_no_diagnostics(check, text):
+    assert check(paths.EXECUTABLE_RULES, text, CODE) == []
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_what_exists_or_stands_elsewhere_is_no_problem(found, text):
         ("code: ${{code}}", "1:7"),
     ],
 )
-def test_what_azure_ml_reads_at_once_must_exist(found, text, where):
-    assert found(paths.EXECUTABLE_RULES, text, CODE) == [f"path-missing {where}"]
+def test_a_missing_path_that_azure_ml_reads_at_load_is_an_error(check, text, where):
+    assert check(paths.EXECUTABLE_RULES, text, CODE) == [f"path-missing {where}"]
 
 
 @pytest.mark.parametrize(
@@ -68,79 +68,49 @@ def test_what_azure_ml_reads_at_once_must_exist(found, text, where):
         "environment: {build: {path: src}}",
     ],
 )
-def test_what_azure_ml_reads_later_is_a_warning(found, text):
-    (each,) = found(paths.EXECUTABLE_RULES, text, CODE)
-    assert each.startswith("path-missing ")
-    assert each.endswith(" warning")
+def test_a_missing_path_that_azure_ml_reads_later_is_a_warning(check, text):
+    (diagnostic,) = check(paths.EXECUTABLE_RULES, text, CODE)
+    assert diagnostic.startswith("path-missing ")
+    assert diagnostic.endswith(" warning")
 
 
-def test_paths_of_patterns_and_expressions_are_left_to_the_run(found):
+def test_patterns_expressions_and_placeholders_are_not_checked(check):
     text = "inputs: {a: {path: 'data/*.csv'}, b: {path: '${{parent.inputs.x}}'}, c: {path: '<YOUR FILE>'}}"
-    assert found(paths.EXECUTABLE_RULES, text) == []
+    assert check(paths.EXECUTABLE_RULES, text) == []
 
 
 @pytest.mark.parametrize("code", ["../../elsewhere", "/absolute"])
-def test_a_path_out_of_the_repository_is_refused(found, code):
-    assert found(paths.EXECUTABLE_RULES, f"code: {code}") == ["path-outside 1:7"]
+def test_a_path_outside_the_repository_is_an_error(check, code):
+    assert check(paths.EXECUTABLE_RULES, f"code: {code}") == ["path-outside 1:7"]
 
 
-def test_a_path_counts_from_the_file_that_holds_it(found):
-    assert found(paths.EXECUTABLE_RULES, "code: ../src", {"src/a.py": ""}, "deep/it.yml") == []
-    assert found(paths.EXECUTABLE_RULES, "code: ../src", {"src/a.py": ""}, "very/deep/it.yml") == ["path-missing 1:7"]
+def test_a_path_is_relative_to_its_file(check):
+    assert check(paths.EXECUTABLE_RULES, "code: ../src", {"src/a.py": ""}, "deep/it.yml") == []
+    assert check(paths.EXECUTABLE_RULES, "code: ../src", {"src/a.py": ""}, "very/deep/it.yml") == ["path-missing 1:7"]
 
 
-def test_a_registered_component_without_its_prefix_is_recognised(diagnostics):
-    (each,) = diagnostics(paths.EXECUTABLE_RULES, "component: train_model")
-    assert each.hint == "a component that is registered is azureml:train_model:VERSION"
+def test_the_hint_for_a_component_name_without_a_prefix(diagnose):
+    (diagnostic,) = diagnose(paths.EXECUTABLE_RULES, "component: train_model")
+    assert diagnostic.hint == "for a registered component, write azureml:train_model:VERSION"
 
 
-def test_an_include_that_is_in_the_code_already_is_refused(found):
+def test_an_additional_include_that_exists_in_the_code_is_an_error(check):
     text = "code: src\nadditional_includes:\n  - ../lib/train.py\n  - ../lib/other.py"
-    held = {**CODE, "lib/train.py": "", "lib/other.py": ""}
-    assert found(paths.EXECUTABLE_RULES, text, held) == ["include-twice 3:5"]
+    files = {**CODE, "lib/train.py": "", "lib/other.py": ""}
+    assert check(paths.EXECUTABLE_RULES, text, files) == ["include-twice 3:5"]
 
 
-def test_an_environment_of_its_own_names_files_too(found):
-    assert found(paths.ENVIRONMENT_RULES, "image: a\nconda_file: no.yml", CODE) == ["path-missing 2:13"]
-    assert found(paths.ENVIRONMENT_RULES, "build:\n  path: docker", CODE) == []
+def test_the_paths_of_an_environment_file_are_checked(check):
+    assert check(paths.ENVIRONMENT_RULES, "image: a\nconda_file: no.yml", CODE) == ["path-missing 2:13"]
+    assert check(paths.ENVIRONMENT_RULES, "build:\n  path: docker", CODE) == []
 
 
-def test_data_that_is_not_there_is_a_warning(found):
-    assert found(paths.CONTENT_RULES, "path: ./no.csv") == ["path-missing 1:7 warning"]
-    assert found(paths.CONTENT_RULES, "path: azureml://datastores/a/paths/b") == []
+def test_missing_data_is_a_warning(check):
+    assert check(paths.CONTENT_RULES, "path: ./no.csv") == ["path-missing 1:7 warning"]
+    assert check(paths.CONTENT_RULES, "path: azureml://datastores/a/paths/b") == []
 
 
-def test_a_table_needs_its_file(found):
+def test_a_table_without_an_mltable_file_is_a_warning(check):
     text = "type: mltable\npath: ./table"
-    assert found(paths.CONTENT_RULES, text, {"jobs/table/a.csv": ""}) == ["mltable-missing 2:7 warning"]
-    assert found(paths.CONTENT_RULES, text, {"jobs/table/MLTable": ""}) == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "environment: azureml:e",
-        "environment: azureml:e:1:2",
-        "environment: azureml:e@latest",
-        "environment: azureml://registries/azureml/environments/e/labels/latest",
-        "environment: azureml:/subscriptions/s/resourceGroups/r",
-        "jobs: {a: {component: azureml://registries/azureml/components/c}}",
-        "model: azureml://locations/l/workspaces/w/models/m/versions/1",
-    ],
-)
-def test_a_reference_of_a_documented_form_is_no_problem(found, text):
-    assert found(reference_syntax.RULES, text) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("environment: azureml:azureml:e:1", "reference-malformed 1:14"),
-        ("environment: azureml:https://x/y", "reference-malformed 1:14"),
-        ("environment: azureml:e/f:1", "reference-malformed 1:14"),
-        ("jobs:\n  a:\n    component: azureml://components/c", "reference-malformed 3:16"),
-        ("environment: azureml://registries/r/models/m/versions/1", "reference-sort 1:14"),
-    ],
-)
-def test_a_reference_that_can_name_nothing_is_refused(found, text, problem):
-    assert found(reference_syntax.RULES, text) == [problem]
+    assert check(paths.CONTENT_RULES, text, {"jobs/table/a.csv": ""}) == ["mltable-missing 2:7 warning"]
+    assert check(paths.CONTENT_RULES, text, {"jobs/table/MLTable": ""}) == []

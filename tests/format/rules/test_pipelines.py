@@ -35,8 +35,8 @@ def pipeline(nodes: str, inputs: str = "{}") -> str:
 
 
 @pytest.mark.parametrize("name", ["My_node", "my-step", "1st"])
-def test_nodes_have_names_that_azure_ml_takes(found, name):
-    assert found(STRUCTURE, f"jobs:\n  {name}: {{}}\n  my_step1: {{}}\n  _: {{}}\n") == ["node-name 2:3"]
+def test_node_names_that_azure_ml_rejects_are_errors(check, name):
+    assert check(STRUCTURE, f"jobs:\n  {name}: {{}}\n  my_step1: {{}}\n  _: {{}}\n") == ["node-name 2:3"]
 
 
 @pytest.mark.parametrize(
@@ -51,32 +51,36 @@ def test_nodes_have_names_that_azure_ml_takes(found, name):
         "command: x",
     ],
 )
-def test_every_node_gets_a_compute_from_somewhere(found, text):
-    assert found(COMPUTE, text) == []
+def test_nodes_with_a_compute_or_a_default_have_no_diagnostics(check, text):
+    assert check(COMPUTE, text) == []
 
 
-def test_nodes_without_a_compute_are_named_together_at_the_first(diagnostics):
+def test_nodes_without_a_compute_are_reported_together_at_the_first(diagnose):
     text = "jobs:\n  a: {command: x, compute: c}\n  b:\n    type: sweep\n  c: {type: spark}\n"
-    (each,) = diagnostics(COMPUTE, text)
-    assert (each.code, each.span.line, each.span.column) == ("node-compute", 3, 3)
-    assert each.message == "2 nodes have no compute to run on: b, c"
+    (diagnostic,) = diagnose(COMPUTE, text)
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == ("node-compute", 3, 3)
+    assert diagnostic.message == "2 nodes have no compute: b, c"
 
 
-def test_a_node_of_a_pipeline_within_needs_a_compute_too(diagnostics):
+def test_a_node_of_a_nested_pipeline_needs_a_compute(diagnose):
     inner = {"jobs/p.yml": "type: pipeline\njobs: {a: {command: x}}"}
-    (each,) = diagnostics(COMPUTE, "jobs:\n  b:\n    type: pipeline\n    component: ./p.yml", inner)
-    assert (each.code, each.span.line, each.message) == ("node-compute", 4, "the node b > a has no compute to run on")
-    (each,) = diagnostics(COMPUTE, "type: pipeline\ncomponent: ./p.yml", inner)
-    assert (each.code, each.span.line) == ("node-compute", 2)
+    (diagnostic,) = diagnose(COMPUTE, "jobs:\n  b:\n    type: pipeline\n    component: ./p.yml", inner)
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.message) == (
+        "node-compute",
+        4,
+        "the node b > a has no compute",
+    )
+    (diagnostic,) = diagnose(COMPUTE, "type: pipeline\ncomponent: ./p.yml", inner)
+    assert (diagnostic.code, diagnostic.span.line) == ("node-compute", 2)
 
 
-def test_a_pipeline_component_gets_its_compute_from_its_user(found):
+def test_a_pipeline_component_gets_its_compute_from_its_user(check):
     text = "name: p\nversion: '1'\njobs: {a: {command: x, environment: azureml:e:1}}"
-    assert found(COMPONENT_RULES, text) == []
-    assert found(JOB_RULES, text) == ["node-compute 3:8"]
+    assert check(COMPONENT_RULES, text) == []
+    assert check(JOB_RULES, text) == ["node-compute 3:8"]
 
 
-def test_a_circle_of_nodes_is_shown_with_its_path(diagnostics):
+def test_a_cycle_of_nodes_is_an_error_with_its_path(diagnose):
     text = """\
         jobs:
           a: {inputs: {x: "${{parent.jobs.c.outputs.o}}"}}
@@ -84,38 +88,38 @@ def test_a_circle_of_nodes_is_shown_with_its_path(diagnostics):
           c: {inputs: {x: "${{parent.jobs.b.outputs.o}}"}}
           d: {inputs: {x: "${{parent.jobs.c.outputs.o}}"}}
     """
-    (each,) = diagnostics(STRUCTURE, text)
-    assert (each.code, each.span.line, each.span.column) == ("node-cycle", 2, 20)
-    assert each.message == "these nodes wait for each other: a > c > b > a"
+    (diagnostic,) = diagnose(STRUCTURE, text)
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == ("node-cycle", 2, 20)
+    assert diagnostic.message == "cycle of nodes: a > c > b > a"
 
 
-def test_a_node_that_reads_its_own_output_waits_for_itself(diagnostics):
-    (each,) = diagnostics(STRUCTURE, "jobs:\n  a: {inputs: {x: '${{parent.jobs.a.outputs.o}}'}}")
-    assert (each.code, each.message) == ("node-cycle", "a waits for itself")
+def test_a_node_that_reads_its_own_output_is_a_cycle(diagnose):
+    (diagnostic,) = diagnose(STRUCTURE, "jobs:\n  a: {inputs: {x: '${{parent.jobs.a.outputs.o}}'}}")
+    assert (diagnostic.code, diagnostic.message) == ("node-cycle", "cycle of nodes: a reads its own output")
 
 
-def test_nodes_in_a_row_are_no_circle(found):
+def test_a_chain_of_nodes_is_no_cycle(check):
     text = "jobs:\n" + "".join(
         f"  n{index}: {{inputs: {{x: '${{{{parent.jobs.n{index + 1}.outputs.o}}}}'}}}}\n" for index in range(2000)
     )
-    assert found(STRUCTURE, text) == []
+    assert check(STRUCTURE, text) == []
 
 
-def test_a_component_that_includes_itself_is_refused(found, diagnostics):
+def test_a_component_that_includes_itself_is_an_error(check, diagnose):
     inner = {"jobs/p.yml": "jobs: {a: {type: pipeline, component: ./it.yml}}"}
-    (each,) = diagnostics(STRUCTURE, "jobs:\n  b:\n    type: pipeline\n    component: ./p.yml", inner)
-    assert (each.code, each.span.line) == ("component-cycle", 4)
-    assert each.message == "this pipeline includes itself: jobs/it.yml > jobs/p.yml > jobs/it.yml"
-    assert found(STRUCTURE, "jobs:\n  b: {type: pipeline, component: ./it.yml}") == ["component-cycle 2:34"]
+    (diagnostic,) = diagnose(STRUCTURE, "jobs:\n  b:\n    type: pipeline\n    component: ./p.yml", inner)
+    assert (diagnostic.code, diagnostic.span.line) == ("component-cycle", 4)
+    assert diagnostic.message == "this pipeline includes itself: jobs/it.yml > jobs/p.yml > jobs/it.yml"
+    assert check(STRUCTURE, "jobs:\n  b: {type: pipeline, component: ./it.yml}") == ["component-cycle 2:34"]
 
 
-def test_files_that_include_each_other_many_times_do_not_keep_us_busy(found):
+def test_files_that_include_each_other_are_visited_once(check):
     inner = {
         "jobs/p.yml": "jobs: {a: {type: pipeline, component: ./q.yml}, b: {type: pipeline, component: ./q.yml}}",
         "jobs/q.yml": "jobs: {a: {type: pipeline, component: ./p.yml}, b: {type: pipeline, component: ./p.yml}}",
     }
-    assert found(STRUCTURE, "jobs:\n  b: {type: pipeline, component: ./p.yml}", inner) == []
-    assert found(COMPUTE, "jobs:\n  b: {type: pipeline, component: ./p.yml}", inner) == []
+    assert check(STRUCTURE, "jobs:\n  b: {type: pipeline, component: ./p.yml}", inner) == []
+    assert check(COMPUTE, "jobs:\n  b: {type: pipeline, component: ./p.yml}", inner) == []
 
 
 @pytest.mark.parametrize(
@@ -134,12 +138,12 @@ def test_files_that_include_each_other_many_times_do_not_keep_us_busy(found):
         "'${{name}}'",
     ],
 )
-def test_a_node_can_bind_to_what_is_there(found, value):
+def test_bindings_to_existing_inputs_and_outputs_have_no_diagnostics(check, value):
     nodes = (
         "a: {component: ./train.yml}\nown: {command: x, outputs: {o: }}\nunknown: {component: azureml:c:1}\n"
         f"auto: {{type: automl}}\nb: {{command: x, inputs: {{x: {value}}}}}"
     )
-    assert found(BINDINGS, pipeline(nodes, "{data: 1, group: {x: 1}}"), FILES) == []
+    assert check(BINDINGS, pipeline(nodes, "{data: 1, group: {x: 1}}"), FILES) == []
 
 
 @pytest.mark.parametrize(
@@ -151,73 +155,87 @@ def test_a_node_can_bind_to_what_is_there(found, value):
         ("${{parent.jobs.a.outputs.o}}", "the node a has no output o"),
         ("${{parent.jobs.a.inputs.o}}", "the node a has no input o"),
         ("${{parent.jobs.own.outputs.o}}", "the node own has no output o"),
-        ("${{parent.jobs.a.o}}", "names neither an input nor an output of a"),
-        ("${{parent.data}}", "names nothing of a pipeline"),
+        ("${{parent.jobs.a.o}}", "does not refer to an input or an output of a"),
+        ("${{parent.data}}", "does not refer to an input, an output or a node"),
         ("x_${{parent.inputs.dat}}_y", "the pipeline has no input dat"),
     ],
 )
-def test_a_binding_to_what_is_not_there_is_refused(diagnostics, value, message):
+def test_a_dangling_binding_is_an_error(diagnose, value, message):
     nodes = f'a: {{component: ./train.yml}}\nown: {{command: x}}\nb:\n  inputs:\n    x: "{value}"'
-    (each,) = diagnostics(BINDINGS, pipeline(nodes, "{data: 1}"), FILES)
-    assert (each.code, each.span.line, each.span.column) == ("binding-dangling", 7, 11 + value.index("${{"))
-    assert message in each.message
+    (diagnostic,) = diagnose(BINDINGS, pipeline(nodes, "{data: 1}"), FILES)
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == (
+        "binding-dangling",
+        7,
+        11 + value.index("${{"),
+    )
+    assert message in diagnostic.message
 
 
-def test_an_output_of_a_node_binds_to_one_of_the_pipeline(found):
+def test_a_node_output_can_be_bound_to_a_pipeline_output(check):
     node = 'a:\n  outputs:\n    o: "${{parent.outputs.model}}"\n    p: {path: "${{parent.outputs.mode}}"}'
-    assert found(BINDINGS, f"outputs: {{model: }}\n{pipeline(node)}") == ["binding-dangling 7:18"]
+    assert check(BINDINGS, f"outputs: {{model: }}\n{pipeline(node)}") == ["binding-dangling 7:18"]
 
 
-def test_a_compute_can_be_an_input_of_the_pipeline(found):
-    assert found(BINDINGS, pipeline('a: {compute: "${{parent.inputs.c}}"}', "{c: x}")) == []
-    assert found(BINDINGS, pipeline('a: {compute: "${{parent.inputs.d}}"}', "{c: x}")) == ["binding-dangling 3:17"]
+def test_a_compute_can_be_an_input_of_the_pipeline(check):
+    assert check(BINDINGS, pipeline('a: {compute: "${{parent.inputs.c}}"}', "{c: x}")) == []
+    assert check(BINDINGS, pipeline('a: {compute: "${{parent.inputs.d}}"}', "{c: x}")) == ["binding-dangling 3:17"]
 
 
-def test_the_old_way_to_bind_is_read_and_checked(found):
+def test_the_old_form_of_a_binding_is_a_warning_and_is_checked(check):
     nodes = 'a:\n  inputs:\n    x: "${{inputs.data}}"\n    y: "${{jobs.b.outputs.o}}"'
-    assert found(BINDINGS, pipeline(nodes, "{data: 1}")) == [
+    assert check(BINDINGS, pipeline(nodes, "{data: 1}")) == [
         "binding-legacy 5:11 warning",
         "binding-dangling 6:11",
         "binding-legacy 6:11 warning",
     ]
 
 
-def test_a_binding_that_means_nothing_is_refused(found):
-    assert found(BINDINGS, pipeline('a: {inputs: {x: "${{PARENT.INPUTS.X}}"}}')) == ["binding-unknown 3:19"]
+def test_an_unknown_expression_as_a_binding_is_an_error(check):
+    assert check(BINDINGS, pipeline('a: {inputs: {x: "${{PARENT.INPUTS.X}}"}}')) == ["binding-unknown 3:19"]
 
 
-def test_a_node_gives_what_its_component_requires(found):
-    assert found(INPUTS, pipeline("a:\n  component: ./train.yml\n  inputs: {rate: 0.5}"), FILES) == [
+def test_a_missing_required_input_of_a_node_is_an_error(check):
+    assert check(INPUTS, pipeline("a:\n  component: ./train.yml\n  inputs: {rate: 0.5}"), FILES) == [
         "input-missing 5:5"
     ]
-    assert found(INPUTS, pipeline("a:\n  component: file:train.yml"), FILES) == ["input-missing 3:3"]
-    assert found(INPUTS, pipeline("a:\n  component: ./train.yml\n  inputs: {data: 'azureml:d:1'}"), FILES) == []
+    assert check(INPUTS, pipeline("a:\n  component: file:train.yml"), FILES) == ["input-missing 3:3"]
+    assert check(INPUTS, pipeline("a:\n  component: ./train.yml\n  inputs: {data: 'azureml:d:1'}"), FILES) == []
 
 
-def test_a_component_written_in_the_node_is_asked_as_well(found):
+def test_required_inputs_of_an_inline_component_are_checked(check):
     nodes = "a:\n  component:\n    command: x\n    inputs: {data: {type: uri_file}}"
-    assert found(INPUTS, pipeline(nodes)) == ["input-missing 3:3"]
+    assert check(INPUTS, pipeline(nodes)) == ["input-missing 3:3"]
 
 
-def test_a_sweep_gives_what_it_searches(found):
+def test_the_search_space_of_a_sweep_counts_as_inputs(check):
     nodes = "a:\n  type: sweep\n  trial: ./train.yml\n  search_space: {data: {type: choice, values: [a]}}"
-    assert found(INPUTS, pipeline(nodes), FILES) == []
+    assert check(INPUTS, pipeline(nodes), FILES) == []
 
 
-def test_a_job_that_runs_a_component_gives_what_it_requires(found):
-    assert found(INPUTS, "type: pipeline\ncomponent: ./train.yml", FILES) == ["input-missing 1:1"]
+def test_a_missing_required_input_of_a_job_is_an_error(check):
+    assert check(INPUTS, "type: pipeline\ncomponent: ./train.yml", FILES) == ["input-missing 1:1"]
 
 
-def test_inputs_and_outputs_that_a_component_does_not_have(diagnostics):
+def test_undeclared_inputs_are_warnings_and_undeclared_outputs_errors(diagnose):
     nodes = "a:\n  component: ./train.yml\n  inputs: {data: x, epoch: 3}\n  outputs: {modle: }"
-    one, two = diagnostics(INPUTS, pipeline(nodes), FILES)
-    assert (one.code, one.severity, one.span.line, one.span.column) == ("input-undeclared", "warning", 5, 23)
-    assert one.hint == "did you mean epochs?"
-    assert (two.code, two.severity, two.span.line, two.span.column) == ("output-undeclared", "error", 6, 15)
+    undeclared_input, undeclared_output = diagnose(INPUTS, pipeline(nodes), FILES)
+    assert (
+        undeclared_input.code,
+        undeclared_input.severity,
+        undeclared_input.span.line,
+        undeclared_input.span.column,
+    ) == ("input-undeclared", "warning", 5, 23)
+    assert undeclared_input.hint == "did you mean epochs?"
+    assert (
+        undeclared_output.code,
+        undeclared_output.severity,
+        undeclared_output.span.line,
+        undeclared_output.span.column,
+    ) == ("output-undeclared", "error", 6, 15)
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("given", "expected"),
     [
         ("data: 5", "input-type 5:20"),
         ("data: azureml:d:1", None),
@@ -242,26 +260,26 @@ def test_inputs_and_outputs_that_a_component_does_not_have(diagnostics):
         ("data: x, rate: '${{parent.inputs.number}}'", "input-range 5:30 warning"),
     ],
 )
-def test_values_are_held_to_the_type_that_is_wanted(found, given, problem):
+def test_values_are_checked_against_the_declared_type_and_range(check, given, expected):
     given_inputs = "{number: 5, word: abc, folder: {type: uri_folder, path: x}, typed: {type: number}}"
     others = "b: {component: ./train.yml, inputs: {data: x}}\nc: {command: x, outputs: {o: {type: uri_file}}}"
     nodes = f"a:\n  component: ./train.yml\n  inputs: {{{given}}}\n{others}"
-    assert found(INPUTS, pipeline(nodes, given_inputs), FILES) == ([problem] if problem else [])
+    assert check(INPUTS, pipeline(nodes, given_inputs), FILES) == ([expected] if expected else [])
 
 
-def test_an_optional_input_cannot_stand_for_a_required_one(found):
+def test_an_optional_input_cannot_be_bound_to_a_required_one(check):
     declared = "{data: {type: uri_folder, optional: true}}"
     nodes = 'a:\n  component: ./train.yml\n  inputs: {data: "${{parent.inputs.data}}"}'
-    assert found(INPUTS, pipeline(nodes, declared), FILES) == ["binding-optional 5:21"]
+    assert check(INPUTS, pipeline(nodes, declared), FILES) == ["binding-optional 5:21"]
 
 
-def test_a_component_named_by_reference_is_not_known_and_not_judged(found):
+def test_inputs_of_a_component_given_by_reference_are_not_checked(check):
     nodes = "a: {component: azureml:train:1, inputs: {whatever: 1}, outputs: {o: }}"
-    assert found(INPUTS, pipeline(nodes)) == []
+    assert check(INPUTS, pipeline(nodes)) == []
 
 
-def test_the_files_that_are_part_of_a_file_are_found(found):
-    held = {
+def test_find_included_files_is_recursive(check):
+    texts = {
         "jobs/p.yml": "jobs: {a: {component: sub/c.yml}, b: {type: pipeline, component: ./p.yml}}",
         "jobs/sub/c.yml": "environment: file:e.yml",
         "jobs/sub/e.yml": "image: x",
@@ -270,14 +288,14 @@ def test_the_files_that_are_part_of_a_file_are_found(found):
         "Files",
         (),
         {
-            "read_file": lambda _, path: held[path].encode(),
-            "exists": lambda _, path: path in held,
+            "read_file": lambda _, path: texts[path].encode(),
+            "exists": lambda _, path: path in texts,
             "display_path": lambda _, path: path,
         },
     )()
     document, _ = parse_yaml("jobs/it.yml", b"jobs: {a: {component: ./p.yml}}")
-    subject = RuleContext("jobs/it.yml", document, document.data, files)
-    assert [(kind, rule_context.path) for kind, rule_context in find_included_files(subject)] == [
+    context = RuleContext("jobs/it.yml", document, document.data, files)
+    assert [(kind, included.path) for kind, included in find_included_files(context)] == [
         ("component", "jobs/p.yml"),
         ("component", "jobs/sub/c.yml"),
         ("environment", "jobs/sub/e.yml"),

@@ -1,4 +1,4 @@
-"""Types of bindings: what is bound to what, at both ends of the node, with components in files and in place."""
+"""The types of bindings to inputs and outputs of nodes, with components in files and inline."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from reconciler.format.rules.values import ASSET_TYPES, PRIMITIVE_TYPES, type_mi
 
 RULES = [pipeline_rule(*type_flow.CHECKS)]
 
-PLAIN = {"string", "number", "integer", "boolean"}
-REFUSED = {
-    *((have, wanted) for have in ("string", "boolean") for wanted in PLAIN - {have, "string"}),
-    *((have, "boolean") for have in ("integer", "number")),
-    *((have, wanted) for have in PLAIN for wanted in ASSET_TYPES),
-    *((have, wanted) for have in ASSET_TYPES for wanted in PLAIN),
+PRIMITIVES = {"string", "number", "integer", "boolean"}
+ERRORS = {
+    *((source, target) for source in ("string", "boolean") for target in PRIMITIVES - {source, "string"}),
+    *((source, "boolean") for source in ("integer", "number")),
+    *((source, target) for source in PRIMITIVES for target in ASSET_TYPES),
+    *((source, target) for source in ASSET_TYPES for target in PRIMITIVES),
     *(("uri_file", folder) for folder in ("uri_folder", "mlflow_model", "triton_model")),
     *((folder, "uri_file") for folder in ("uri_folder", "mlflow_model", "triton_model")),
 }
-DOUBTED = {
+WARNINGS = {
     ("number", "integer"),
     *itertools.permutations(("mltable", "mlflow_model", "triton_model"), 2),
     ("uri_file", "mltable"),
@@ -30,18 +30,18 @@ DOUBTED = {
 TYPES = sorted(ASSET_TYPES | PRIMITIVE_TYPES)
 
 
-@pytest.mark.parametrize("have", TYPES)
-def test_what_goes_for_what(have):
-    found = {wanted: type_mismatch_severity(have, wanted) for wanted in TYPES}
+@pytest.mark.parametrize("source", TYPES)
+def test_severity_of_every_pair_of_types(source):
+    severities = {target: type_mismatch_severity(source, target) for target in TYPES}
     expected = {
-        wanted: "error" if (have, wanted) in REFUSED else "warning" if (have, wanted) in DOUBTED else None
-        for wanted in TYPES
+        target: "error" if (source, target) in ERRORS else "warning" if (source, target) in WARNINGS else None
+        for target in TYPES
     }
-    assert found == expected
+    assert severities == expected
 
 
 @pytest.mark.parametrize("type_", ["", "path", "${{parent.inputs.type}}", "group"])
-def test_what_is_no_type_of_a_value_is_not_compared(type_):
+def test_other_types_are_not_compared(type_):
     assert type_mismatch_severity(type_, "integer") is None
     assert type_mismatch_severity("uri_file", type_) is None
 
@@ -55,7 +55,7 @@ MAKER = component(outputs="{f: {type: uri_file}, s: {type: string}, o: {type: ur
 FILES = {"jobs/user.yml": USER, "jobs/maker.yml": MAKER}
 
 
-def node(given: str) -> str:
+def pipeline(given: str) -> str:
     return f"""\
 inputs: {{word: {{type: string}}, file: {{type: uri_file, path: x}}, bare: {{path: x}}}}
 jobs:
@@ -68,7 +68,7 @@ jobs:
 
 
 @pytest.mark.parametrize(
-    ("given", "problems"),
+    ("given", "expected"),
     [
         ("i: '${{parent.inputs.word}}'", ["binding-type"]),
         ("i: '${{inputs.word}}'", ["binding-type"]),
@@ -90,28 +90,28 @@ jobs:
         ("d: '${{parent.jobs.changed.outputs.f}}'", []),
     ],
 )
-def test_a_binding_is_held_to_what_the_file_of_the_component_wants(found, given, problems):
-    assert _codes(found(RULES, node(given), FILES)) == problems
+def test_a_binding_is_checked_against_the_types_of_the_component_file(check, given, expected):
+    assert _codes(check(RULES, pipeline(given), FILES)) == expected
 
 
-def test_a_component_written_in_the_node_is_held_to_the_same(found):
-    text = node("i: '${{parent.inputs.word}}'").replace("./user.yml", "{command: x, inputs: {i: {type: integer}}}")
-    assert _codes(found(RULES, text, FILES)) == ["binding-type"]
+def test_a_binding_is_checked_against_the_types_of_an_inline_component(check):
+    text = pipeline("i: '${{parent.inputs.word}}'").replace("./user.yml", "{command: x, inputs: {i: {type: integer}}}")
+    assert _codes(check(RULES, text, FILES)) == ["binding-type"]
 
 
-def _codes(found):
-    return [" ".join(part for part in each.split() if ":" not in part) for each in found]
+def _codes(lines):
+    return [" ".join(word for word in line.split() if ":" not in word) for line in lines]
 
 
-def test_a_mismatch_is_said_at_the_binding_with_both_types_and_a_cure(diagnostics):
-    (each,) = diagnostics(RULES, node("d: '${{parent.inputs.file}}'"), FILES)
-    assert each.message == "${{parent.inputs.file}} is of type uri_file, and uri_folder is wanted"
-    assert (each.span.line, each.span.column) == (7, 46)
-    assert each.hint == "bind to a uri_folder; where it is one after all, write {type: uri_folder, path: BINDING}"
+def test_a_mismatch_is_reported_at_the_binding_with_both_types_and_a_hint(diagnose):
+    (diagnostic,) = diagnose(RULES, pipeline("d: '${{parent.inputs.file}}'"), FILES)
+    assert diagnostic.message == "${{parent.inputs.file}} has type uri_file, expected uri_folder"
+    assert (diagnostic.span.line, diagnostic.span.column) == (7, 46)
+    assert diagnostic.hint == "bind to a uri_folder; to convert it, write {type: uri_folder, path: BINDING}"
 
 
 @pytest.mark.parametrize(
-    ("declared", "output", "problems"),
+    ("declared", "output", "expected"),
     [
         ("{type: uri_file}", "'${{parent.outputs.it}}'", ["binding-type"]),
         ("{type: mlflow_model}", "{path: '${{parent.outputs.it}}'}", []),
@@ -121,6 +121,6 @@ def test_a_mismatch_is_said_at_the_binding_with_both_types_and_a_cure(diagnostic
         ("{type: uri_file}", "{type: uri_file, path: '${{parent.outputs.it}}'}", []),
     ],
 )
-def test_an_output_is_bound_to_one_of_its_type(found, declared, output, problems):
+def test_a_node_output_is_bound_to_a_pipeline_output_of_its_type(check, declared, output, expected):
     text = f"outputs:\n  it: {declared}\njobs:\n  a: {{component: ./user.yml, outputs: {{o: {output}}}}}\n"
-    assert _codes(found(RULES, text, FILES)) == problems
+    assert _codes(check(RULES, text, FILES)) == expected

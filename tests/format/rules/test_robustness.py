@@ -1,4 +1,4 @@
-"""Whatever the JSON: rules yield diagnostics with places, and never raise."""
+"""Property test: rules yield diagnostics with spans for any JSON, and raise no errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.format.kinds import kinds
 from reconciler.format.rule_context import RuleContext
 from reconciler.format.yaml import parse_yaml
 
-# Words that rules look for: made of them, documents get far into the rules.
+# Words that rules look for, so that generated documents reach most branches.
 WORDS = st.sampled_from(
     sorted(
         word_set("""
@@ -63,14 +63,14 @@ TEXTS = st.one_of(
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS)
 VALUES = st.recursive(
     SCALARS,
-    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(TEXTS, below, max_size=5)),
+    lambda children: st.one_of(st.lists(children, max_size=3), st.dictionaries(TEXTS, children, max_size=5)),
     max_leaves=30,
 )
 SPECS = st.dictionaries(WORDS, VALUES, max_size=8)
 
 
-class Itself:
-    """Files where every path exists and holds the same document."""
+class SelfIncludingFiles:
+    """A file reader that returns the same document for every path."""
 
     def __init__(self, raw):
         self._raw = raw
@@ -88,11 +88,11 @@ class Itself:
 @pytest.mark.parametrize("kind", kinds())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=SPECS)
-def test_any_json_is_judged_without_an_exception(kind, spec):
+def test_rules_raise_no_errors_for_any_json(kind, spec):
     raw = json.dumps(spec).encode()
     document, _ = parse_yaml("it.yml", raw)
-    subject = RuleContext("it.yml", document, spec, Itself(raw))
+    context = RuleContext("it.yml", document, spec, SelfIncludingFiles(raw))
     for rule in kinds()[kind].rules:
-        for diagnostic in rule(subject):
+        for diagnostic in rule(context):
             assert isinstance(diagnostic.span, Span)
             assert diagnostic.message

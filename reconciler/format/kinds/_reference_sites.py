@@ -1,4 +1,4 @@
-"""What several kinds have in common: where pipelines mention things, and what an input of a model type means."""
+"""The reference sites that several kinds share."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from reconciler.model import Spec
 _MODEL_TYPES = word_set("custom_model mlflow_model triton_model")
 
 
-def input_kind(around: Spec) -> str:
-    """Return the kind of asset that an input's path names: the type beside it tells."""
-    return "model" if around.get("type") in _MODEL_TYPES else "data"
+def input_kind(declared: Spec) -> str:
+    """Return the kind of asset that the path of an input refers to, by the type of the input."""
+    return "model" if declared.get("type") in _MODEL_TYPES else "data"
 
 
-def code_sites(part: str = "") -> tuple[ReferenceSite, ...]:
-    """Return where a component, itself or written in ``part``, names its code and what is laid out beside that."""
-    return ReferenceSite(f"{part}/code", allows_local_path=True), ReferenceSite(
-        f"{part}/additional_includes/*", allows_local_path=True, is_additional_include=True
+def code_sites(pointer: str = "") -> tuple[ReferenceSite, ...]:
+    """Return the sites of code and additional includes in a component, or in an inline component at ``pointer``."""
+    return (
+        ReferenceSite(f"{pointer}/code", allows_local_path=True),
+        ReferenceSite(f"{pointer}/additional_includes/*", allows_local_path=True, is_additional_include=True),
     )
 
 
 def pipeline_sites() -> tuple[ReferenceSite, ...]:
-    """Return where the nodes of a pipeline, and the components that are written in them, mention things."""
+    """Return the sites of references in the nodes of a pipeline and in their inline components."""
     return (
         ReferenceSite("/settings/default_compute", kind="compute"),
         ReferenceSite("/jobs/*/component", kind="component", allows_local_path=True, allows_file_prefix=True),

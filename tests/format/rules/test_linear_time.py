@@ -46,11 +46,11 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
 def test_a_long_text_is_judged_in_time(text):
-    document, problems = parse_yaml("it.yml", text.encode())
-    assert problems == ()
-    subject = RuleContext("it.yml", document, document.data, Nothing())
+    document, diagnostics = parse_yaml("it.yml", text.encode())
+    assert diagnostics == ()
+    context = RuleContext("it.yml", document, document.data, Nothing())
     for kind in kinds().values():
         for rule in kind.rules:
             began = time.perf_counter()
-            list(itertools.islice(rule(subject), FOUND))
+            list(itertools.islice(rule(context), FOUND))
             assert time.perf_counter() - began < SECONDS, rule
