@@ -99,7 +99,7 @@ def test_addresses_that_differ_in_capitals_only_are_pointed_out(small, mlgit):
     write(small, {"data/other.yml": SMALL["data/numbers.yml"].replace("name: numbers", "name: Numbers")})
     ended = mlgit("plan", cwd=small)
     assert ended.code == 0
-    assert "note: data/numbers differs from data/Numbers in capitals only [address-alike]" in ended.err.replace(
+    assert "note: data/numbers differs from data/Numbers only in case [address-alike]" in ended.err.replace(
         "data/Numbers differs from data/numbers", "data/numbers differs from data/Numbers"
     )
 

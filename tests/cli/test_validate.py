@@ -38,7 +38,7 @@ def test_a_reference_to_nothing_is_a_warning_because_it_may_be_live(small, mlgit
     (small / "data/numbers.yml").unlink()
     ended = mlgit("validate", cwd=small)
     assert ended.code == 0
-    assert "warning: azureml:numbers@latest names data/numbers, which is not declared" in ended.out
+    assert "warning: azureml:numbers@latest refers to data/numbers, which is not declared" in ended.out
     assert ended.out.endswith("4 files: 0 errors, 1 warning.\n")
 
 
