@@ -16,8 +16,7 @@ from reconciler.format.pointers import escape_key, find_value, split_pointer
 from reconciler.format.references import find_references_and_paths, resolve_zip_path
 from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
 from reconciler.planning.content import local_path_digest
-from reconciler.secrets.display import hide_secrets
-from reconciler.secrets.redact import REDACTED_KEY
+from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
 from reconciler.source import workspace
 
 # Where the files of a kind go that lie nowhere else: the folder of its plural, which these words do not have.

@@ -13,8 +13,7 @@ from reconciler.planning.policy import Policy
 from reconciler.render.field_diff import FieldChange, field_changes
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
-from reconciler.secrets.display import hide_secrets
-from reconciler.secrets.redact import redact_spec
+from reconciler.secrets.redact import hide_secrets, redact_spec
 
 
 def dump_json(value: Json) -> str:

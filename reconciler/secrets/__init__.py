@@ -1,1 +1,1 @@
-"""Secrets: which fields hold them, how they are redacted in records, and how they are hidden in output."""
+"""Secrets: which fields hold them (``fields``), and how they are kept out of records and output (``redact``)."""

@@ -1,6 +1,6 @@
-"""Where secrets stand: the fields and variables whose name says that their value is one.
+"""Which fields and environment variables hold secrets, by their names.
 
-What the rule about literal secrets looks at, and what is never shown, is told here, once.
+The rule about literal secrets and the redaction of output share these definitions.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _SECRET_NAME = re.compile(
 
 
 def is_secret_name(name: str | int) -> bool:
-    """Tell whether a field or a variable of this name has a secret for a value: ``password``, ``DB_API_KEY``."""
+    """Return True if a field or a variable of this name holds a secret, such as ``password`` or ``DB_API_KEY``."""
     return _SECRET_NAME.fullmatch(str(name)) is not None
 
 
 def is_secret_at(path: Sequence[str | int]) -> bool:
-    """Tell whether a secret stands at a path of a spec: its name says so, and it is where secrets are given."""
+    """Return True if the value at a path of a spec is a secret: by its name, inside a field that can hold secrets."""
     return (
         bool(path)
         and is_secret_name(path[-1])
-        and any(each in (ENVIRONMENT_VARIABLES_FIELD, *SECRET_CONTAINER_FIELDS) for each in path[:-1])
+        and any(key in (ENVIRONMENT_VARIABLES_FIELD, *SECRET_CONTAINER_FIELDS) for key in path[:-1])
     )
