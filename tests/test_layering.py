@@ -24,10 +24,10 @@ EVERYBODYS = {"__version__", "diagnostics", "model", "timestamps"}
 PURE_IMPORTS = {
     "model": set(),
     "secrets": set(),
-    "format": {"secrets", "data"},
+    "format": {"secrets", "package_files"},
     "config": {"format"},
     "planning": {"config", "format", "secrets"},
-    "render": {"planning", "format", "secrets", "data"},
+    "render": {"planning", "format", "secrets", "package_files"},
 }
 EDGE_IMPORTS = {
     "git": set(),
@@ -36,23 +36,23 @@ EDGE_IMPORTS = {
     "runner": set(),
     "backends": {"runner"},
     "state": {"git", "format"},
-    "source": {"git", "format", "config", "secrets", "data"},
+    "source": {"git", "format", "config", "secrets", "package_files"},
 }
 JOINING_IMPORTS = {
     "engine": {*EDGE_IMPORTS, "planning", "format", "config", "secrets"},
     "operations": {"engine", "state", "source", "planning", "config", "format", "secrets"},
-    "project": {*EDGE_IMPORTS, "engine", "planning", "render", "format", "config", "data"},
+    "project": {*EDGE_IMPORTS, "engine", "planning", "render", "format", "config", "package_files"},
     "controller": {"project", "engine", "state", "source", "git", "planning", "format", "config"},
 }
 ALLOWED = {
     "__init__": set(),
-    "data": set(),
+    "package_files": set(),
     "diagnostics": set(),
     "timestamps": set(),
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
     **JOINING_IMPORTS,
-    "cli": {*PURE_IMPORTS, *EDGE_IMPORTS, *JOINING_IMPORTS, "data"},
+    "cli": {*PURE_IMPORTS, *EDGE_IMPORTS, *JOINING_IMPORTS, "package_files"},
     "__main__": {"cli"},
 }
 PURE = (*PURE_IMPORTS, "diagnostics")

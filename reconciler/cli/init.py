@@ -13,9 +13,9 @@ import click
 from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
 from reconciler.config.config import CONFIG_FILE
-from reconciler.data import data_folder as data_folder
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import create_repository, is_inside_repository
+from reconciler.package_files import data_folder as data_folder
 
 _TEMPLATE_NAME, _TEMPLATE_LINEAGE = "my-workspace", "0" * 32  # what stands in the template
 _IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")

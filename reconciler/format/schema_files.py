@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from functools import cache
 
-from reconciler.data import data_folder
 from reconciler.model import Json
+from reconciler.package_files import data_folder
 
 _SCHEMA_BASE_URL = "https://mlgit.dev/schemas/"
 

@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE
-from reconciler.data import code_digest
 from reconciler.git import trees
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import State
+from reconciler.package_files import code_digest
 from reconciler.project.session import Session
 from reconciler.source import index as indexes
 from reconciler.source import index_export

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.data import code_digest
 from reconciler.git.fast import FastRepository, find_fast_repository
+from reconciler.package_files import code_digest
 
 _T = TypeVar("_T")
 

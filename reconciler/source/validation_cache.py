@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
-from reconciler.data import code_digest
+from reconciler.package_files import code_digest
 
 
 class ValidationCache:

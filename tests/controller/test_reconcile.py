@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from workspaces import git, until, write
 
-from reconciler.data import data_folder
+from reconciler.package_files import data_folder
 from reconciler.state.process import host_name
 
 pytestmark = pytest.mark.slow

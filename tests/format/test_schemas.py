@@ -10,13 +10,13 @@ from planning.world import SCHEMA
 from referencing import Registry, Resource
 from workspaces import SMALL
 
-from reconciler.data import data_folder
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format import schema_errors, schemas
 from reconciler.format.kinds import kinds
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
 from reconciler.format.yaml import parse_yaml
+from reconciler.package_files import data_folder
 
 FILES = sorted(data_folder("schemas").rglob("*.schema.json"))
 DATA = SCHEMA.format("data")
