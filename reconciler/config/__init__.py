@@ -1,1 +1,1 @@
-"""The settings of a workspace, mlgit.yml: its schema, targets, renames, severity overrides, host bindings."""
+"""mlgit.yml: parsing, targets, renames, the required version, and host affinity of the store and the backends."""

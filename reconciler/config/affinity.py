@@ -1,6 +1,6 @@
-"""What one machine alone has, of a live state that many share: said in mlgit.yml with ``host:``, or it is an error.
+"""Host affinity: a store or backend of one machine needs ``host:`` in mlgit.yml where a remote shares the live state.
 
-Without it another machine would ask its own empty folder how runs stand, and take them all for lost.
+Without it another machine would look for runs in its own empty folder and take them all for lost.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from reconciler.format.document import Document
 from reconciler.format.pointers import find_value, join_pointer
 
 
-def affinity_problems(
-    document: Document, config: Config, one_host: Container[str], severity: Severity = Severity.ERROR
+def check_host_affinity(
+    document: Document, config: Config, single_host_backends: Container[str], severity: Severity = Severity.ERROR
 ) -> Iterator[Diagnostic]:
-    """Yield the store and the backends that others cannot reach, where the live state is shared with them.
+    """Yield a diagnostic for the store and for each backend that is on one machine and has no ``host:``.
 
-    ``one_host`` are the names of the backends that are processes, or the like, of one machine.
+    ``single_host_backends`` are the names of the backends that run on one machine, such as local processes. A state
+    that is not shared through a remote gives no diagnostics.
     """
     if not config.remote:
         return
-    shared = f"the live state is shared through {config.remote}"
+    shared = f"the live state is shared through the remote {config.remote}"
     if not config.store_host and not posixpath.isabs(config.store):
-        message = f"{shared}, and the store {config.store} is in this clone alone"
-        hint = "name the machine that has it, store: {host: NAME}, or a folder that all have by its whole path"
+        message = f"the store {config.store} exists in this clone only, but {shared}"
+        hint = (
+            "name its machine with store: {host: NAME}, or set store: path: to an absolute path that all machines share"
+        )
         yield Diagnostic("store-not-shared", message, _config_span(document, "store", "path"), hint, severity)
     for name, settings in config.backends.items():
-        if name in one_host and not settings.get("host"):
-            message = f"{shared}, and the backend {name} ({settings['type']}) is on one machine alone"
-            hint = f"name that machine, backends: {{{name}: {{host: NAME}}}}, or use a backend that all can reach"
+        if name in single_host_backends and not settings.get("host"):
+            message = f"the backend {name} ({settings['type']}) exists on one machine only, but {shared}"
+            hint = f"name its machine with backends: {{{name}: {{host: NAME}}}}, or use a backend that all can reach"
             yield Diagnostic("backend-not-shared", message, _config_span(document, "backends", name), hint, severity)
 
 
-def _config_span(document: Document, *parts: str) -> Span:
-    """Return where mlgit.yml says it; what it leaves to the default is wrong because of the remote."""
-    said = find_value(document.data, parts) is not None
-    return document.value_span(join_pointer(*parts)) if said else document.value_span(join_pointer("state", "remote"))
+def _config_span(document: Document, *keys: str) -> Span:
+    """Return the span of a value in mlgit.yml, or that of ``state: remote`` if the value is a default."""
+    is_set = find_value(document.data, keys) is not None
+    return document.value_span(join_pointer(*keys) if is_set else join_pointer("state", "remote"))

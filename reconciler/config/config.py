@@ -1,13 +1,13 @@
-"""mlgit.yml as a value: everything that is mlgit's own and not an asset's."""
+"""mlgit.yml parsed into a ``Config``, with the defaults and the checks that its JSON schema cannot make."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.config.moved import Rename, check_renames, parse_renames
-from reconciler.config.targets import DEFAULT_TARGET as DEFAULT_TARGET
 from reconciler.config.targets import (
+    DEFAULT_TARGET,
     document_for_target,
     map_all_targets,
     target_lineage,
@@ -30,15 +30,14 @@ DEFAULT_STORE_PATH = ".mlgit/store"
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What mlgit.yml says, defaults filled in.
+    """The settings of mlgit.yml for one target, with defaults filled in.
 
-    ``backends`` and ``compute`` map names to settings and to names, ``rules`` codes of diagnostics to how much they
-    matter here. ``protect`` are globs of addresses, ``moved`` the assets that have another name than they had.
-    ``remote`` is the name of the remote that shares the live state, "" for none; ``lease`` is in seconds;
-    ``store_host`` is the one machine that has the store, "" where all have it. ``drift`` says, by kind or glob of
-    addresses, what is done where the world is not as it is recorded (``planning.drift``). ``runs_per_day`` bounds how
-    often the controller starts one job without a new commit. ``cancels_superseded`` says that a run is stopped once
-    another has taken its place.
+    ``backends`` maps names to settings, ``compute`` names of compute assets to names of backends, ``rules`` codes of
+    diagnostics to severities or ``off``. ``protect`` are globs of addresses. ``moved`` are the renames. ``remote`` is
+    the name of the remote that shares the live state, "" for none. ``lease`` is in seconds. ``store_host`` is the
+    machine that has the store, "" if all have it. ``drift`` maps kinds and globs of addresses to drift policies.
+    ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
+    whether a run is cancelled when another run of its job is submitted.
     """
 
     state: str
@@ -63,54 +62,60 @@ class Config:
     cancel_superseded: bool = False
 
     def backend_of(self, compute: str) -> str:
-        """Return the name of the backend that stands behind a compute asset, "" where none does."""
+        """Return the name of the backend that a compute asset is bound to, "" if none."""
         return self.compute.get(compute) or self.compute.get("*", "")
 
 
 def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Config | None, tuple[Diagnostic, ...]]:
-    """Read mlgit.yml as it is for a target; no configuration where a diagnostic is an error.
+    """Return the settings of a target and the diagnostics of mlgit.yml; no settings if a schema is not satisfied.
 
-    What is wrong for another target is wrong too: the file is one.
+    The settings of all targets are checked, not only those of the given one.
     """
     if document.data is None:
         return None, ()
     if unmet := tuple(check_required_version(document)):
-        return None, unmet  # another version's file may have fields that this one would not know
+        return None, unmet  # the file may use fields of another version
     document = map_all_targets(document, _restore_off_levels)
-    problems = check_against_schema(document, "mlgit")
-    if has_errors(problems):
-        return None, problems
-    known = {name: document_for_target(document, name) for name in target_names(document)}
-    problems = tuple(
-        dict.fromkeys(diagnostic for whole in known.values() for diagnostic in check_against_schema(whole, "mlgit"))
-    )
-    if has_errors(problems):
-        return None, problems
-    if target not in known:
+    diagnostics = check_against_schema(document, "mlgit")
+    if has_errors(diagnostics):
+        return None, diagnostics
+    by_target = {name: document_for_target(document, name) for name in target_names(document)}
+    diagnostics = _check_documents(by_target.values(), lambda merged: check_against_schema(merged, "mlgit"))
+    if has_errors(diagnostics):
+        return None, diagnostics
+    if target not in by_target:
         return None, (unknown_target_diagnostic(document, target),)
-    wrong = tuple(dict.fromkeys(diagnostic for whole in known.values() for diagnostic in _check_semantics(whole)))
-    moved = parse_renames(document) if not has_errors(wrong) else ()
-    found = _build_config(known[target].data)
-    return replace(found, moved=moved, target=target, lineage=target_lineage(found.lineage, target)), wrong
+    diagnostics = _check_documents(by_target.values(), _check_semantics)
+    renames = parse_renames(document) if not has_errors(diagnostics) else ()
+    config = _build_config(by_target[target].data)
+    lineage = target_lineage(config.lineage, target)
+    return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+
+
+def _check_documents(
+    documents: Iterable[Document], check: Callable[[Document], Iterable[Diagnostic]]
+) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of all documents, each once: targets share most settings."""
+    return tuple(dict.fromkeys(diagnostic for document in documents for diagnostic in check(document)))
 
 
 def _check_semantics(document: Document) -> Iterator[Diagnostic]:
-    """Yield what the schema cannot see."""
+    """Yield the diagnostics that the schema cannot give."""
     yield from _check_backend_names(document)
     yield from _check_rule_overrides(document)
     yield from check_renames(document)
 
 
 def store_paths(document: Document) -> tuple[str, ...]:
-    """Return the folders of the stores of all targets, if need be of a file that is wrong elsewhere."""
+    """Return the store folders of all targets; settings that are invalid count as unset."""
     if not isinstance(document.data, dict):
         return (DEFAULT_STORE_PATH,)
-    found = (find_value(document_for_target(document, name).data, ["store", "path"]) for name in target_names(document))
-    return tuple(dict.fromkeys(path if isinstance(path, str) else DEFAULT_STORE_PATH for path in found))
+    paths = (find_value(document_for_target(document, name).data, ["store", "path"]) for name in target_names(document))
+    return tuple(dict.fromkeys(path if isinstance(path, str) else DEFAULT_STORE_PATH for path in paths))
 
 
 def _restore_off_levels(data: Json) -> Json:
-    """Take the word off for what it is: YAML 1.1 reads it as false."""
+    """Return the settings with rule levels of ``off`` restored: YAML 1.1 reads the word as false."""
     rules = find_value(data, ["rules"])
     if not isinstance(rules, dict):
         return data
@@ -125,8 +130,8 @@ def _build_config(data: Json) -> Config:
         lineage=data["state"]["lineage"],
         store=data.get("store", {}).get("path", DEFAULT_STORE_PATH),
         include=tuple(
-            IncludeGlob(each["glob"], each.get("run", "on-change") == "on-change", each.get("kind", ""))
-            for each in include
+            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""))
+            for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
         builder=data.get("builder", "venv"),
@@ -150,9 +155,9 @@ def _check_backend_names(document: Document) -> list[Diagnostic]:
     return [
         Diagnostic(
             "backend-unknown",
-            f"compute {compute} is bound to {backend}, which backends does not name",
+            f"compute {compute} is bound to the unknown backend {backend}",
             document.value_span(join_pointer("compute", compute)),
-            f"backends there are: {', '.join(sorted(config.backends))}",
+            f"available backends: {', '.join(sorted(config.backends))}",
         )
         for compute, backend in config.compute.items()
         if backend not in config.backends
@@ -160,10 +165,9 @@ def _check_backend_names(document: Document) -> list[Diagnostic]:
 
 
 def _check_rule_overrides(document: Document) -> Iterator[Diagnostic]:
-    """Yield the rules that cannot be lowered, because nothing could go on, or because there is no such rule."""
+    """Yield a diagnostic for each code under ``rules:`` that is unknown or whose severity is fixed."""
     for code in _build_config(document.data).rules:
         if code not in OVERRIDABLE_CODES:
-            hint = did_you_mean(code, sorted(OVERRIDABLE_CODES)) or "docs/format.md lists the rules that can be"
-            yield Diagnostic(
-                "rule-fixed", f"{code} cannot be lowered", document.key_span(join_pointer("rules", code)), hint
-            )
+            message = f"the severity of {code} cannot be changed"
+            hint = did_you_mean(code, sorted(OVERRIDABLE_CODES)) or "docs/format.md lists the rules that can be changed"
+            yield Diagnostic("rule-fixed", message, document.key_span(join_pointer("rules", code)), hint)

@@ -1,4 +1,4 @@
-"""``moved:`` of mlgit.yml: which assets have another name than they had, and what is wrong with saying so."""
+"""Renames: the ``moved:`` entries of mlgit.yml, parsed and checked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from reconciler.format.document import Document
 from reconciler.format.pointers import find_value, join_pointer
 from reconciler.model import Address, parse_address
 
-_HINT = "one line for each asset: - {from: data/old, to: data/new}"
+_HINT = "write one entry per asset: - {from: data/old, to: data/new}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """An asset that is called ``new`` now; ``place`` is where mlgit.yml says so."""
+    """A rename of an asset from ``old`` to ``new``; ``span`` is that of its entry in mlgit.yml."""
 
     old: Address
     new: Address
@@ -23,43 +23,44 @@ class Rename:
 
 
 def parse_renames(document: Document) -> tuple[Rename, ...]:
-    """Return what is renamed, in the order of the file."""
-    listed = find_value(document.data, ["moved"]) or ()
+    """Return the renames of mlgit.yml in the order of the file."""
+    entries = find_value(document.data, ["moved"]) or ()
     return tuple(
         Rename(
-            parse_address(each["from"]), parse_address(each["to"]), document.value_span(join_pointer("moved", number))
+            parse_address(entry["from"]), parse_address(entry["to"]), document.value_span(join_pointer("moved", index))
         )
-        for number, each in enumerate(listed)
+        for index, entry in enumerate(entries)
     )
 
 
-def final_renames(found: tuple[Rename, ...]) -> Mapping[Address, Rename]:
-    """Return, by the oldest name and by each later one, the rename that leads to the newest."""
-    following = {rename.old: rename for rename in found}
-    return {old: _final_rename(rename, following) for old, rename in following.items()}
+def final_renames(renames: tuple[Rename, ...]) -> Mapping[Address, Rename]:
+    """Return, by each former address of an asset, the rename to its newest address."""
+    by_old = {rename.old: rename for rename in renames}
+    return {old: _final_rename(rename, by_old) for old, rename in by_old.items()}
 
 
 def check_renames(document: Document) -> Iterator[Diagnostic]:
-    """Yield the renames that lead to another kind, from one name to two, to one from two, or in a circle."""
-    found = parse_renames(document)
-    following: dict[Address, Rename] = {}
-    taken: set[Address] = set()
-    for rename in found:
+    """Yield a diagnostic for a rename that changes the kind, repeats an old or a new address, or closes a cycle."""
+    by_old: dict[Address, Rename] = {}
+    targets: set[Address] = set()
+    for rename in parse_renames(document):
         if rename.old.kind != rename.new.kind:
-            message = f"{rename.old} cannot become {rename.new}: what is renamed keeps its kind"
+            message = f"{rename.old} cannot be renamed to {rename.new}: a rename keeps the kind"
             yield Diagnostic("moved-wrong", message, rename.span, _HINT)
-        elif rename.old in following or rename.new in taken:
-            twice = rename.old if rename.old in following else rename.new
-            yield Diagnostic("moved-wrong", f"{twice} is renamed twice", rename.span, "leave one of the two out")
-        elif _final_rename(rename, following).new == rename.old:
-            message = f"{rename.old} is renamed in a circle"
-            yield Diagnostic("moved-wrong", message, rename.span, "take the older of the lines out")
+        elif rename.old in by_old or rename.new in targets:
+            repeated = rename.old if rename.old in by_old else rename.new
+            yield Diagnostic(
+                "moved-wrong", f"{repeated} is renamed twice", rename.span, "remove one of the two entries"
+            )
+        elif _final_rename(rename, by_old).new == rename.old:
+            message = f"the renames of {rename.old} form a cycle"
+            yield Diagnostic("moved-wrong", message, rename.span, "remove the older entry")
         else:
-            following[rename.old] = rename
-            taken.add(rename.new)
+            by_old[rename.old] = rename
+            targets.add(rename.new)
 
 
-def _final_rename(rename: Rename, following: Mapping[Address, Rename]) -> Rename:
-    while further := following.get(rename.new):
-        rename = further
+def _final_rename(rename: Rename, by_old: Mapping[Address, Rename]) -> Rename:
+    while next_rename := by_old.get(rename.new):
+        rename = next_rename
     return rename

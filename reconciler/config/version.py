@@ -1,6 +1,6 @@
-"""Which versions of mlgit may work on a workspace: `requires` of mlgit.yml, read as pip reads versions.
+"""The ``requires:`` check of mlgit.yml: which versions of mlgit may work on a workspace, in pip's syntax.
 
-What reads them is loaded by name, and only for a workspace that asks: it takes as long as all of YAML.
+``packaging`` is imported by name, and only for a workspace that has ``requires``: it takes as long as all of YAML.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _REQUIRES_POINTER = "/requires"
 
 
 def check_required_version(document: Document) -> Iterator[Diagnostic]:
-    """Yield why this mlgit must not work on what the document belongs to."""
-    wanted = find_value(document.data, ["requires"])
-    if not isinstance(wanted, str):
-        return  # nothing is asked for, or the schema has something to say
+    """Yield a diagnostic if this version of mlgit does not satisfy ``requires:``, or if that is no specifier."""
+    required = find_value(document.data, ["requires"])
+    if not isinstance(required, str):
+        return  # absent, or of a type that the schema refuses
     specifiers = importlib.import_module("packaging.specifiers")
     try:
-        met = specifiers.SpecifierSet(wanted).contains(__version__, prereleases=True)
+        satisfied = specifiers.SpecifierSet(required).contains(__version__, prereleases=True)
     except specifiers.InvalidSpecifier:
-        message = f"{wanted} names no versions"
-        hint = f'write it as pip does, such as requires: ">={__version__}"'
+        message = f"{required} is not a version specifier"
+        hint = f'use the syntax of pip, such as requires: ">={__version__}"'
         yield Diagnostic("wrong-value", message, document.value_span(_REQUIRES_POINTER), hint)
         return
-    if not met:
-        message = f"this workspace needs mlgit {wanted}; this is mlgit {__version__}"
-        hint = f'install one that fits: pip install "mlgit{wanted}"'
+    if not satisfied:
+        message = f"this workspace requires mlgit {required}, but this is mlgit {__version__}"
+        hint = f'install a matching version: pip install "mlgit{required}"'
         yield Diagnostic("requires-unmet", message, document.value_span(_REQUIRES_POINTER), hint)

@@ -14,7 +14,7 @@ import platformdirs
 from reconciler import backends, builders
 from reconciler.backends import Backend
 from reconciler.builders import Builder
-from reconciler.config import affinity
+from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import Config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
@@ -112,7 +112,7 @@ class Session:
         opened = backends.open_backends(config.backends, self.store_path)
         document, _, _ = workspaces.read_config(self.tree, config.target)
         alone = {name for name, backend in opened.items() if backend.is_host_bound}
-        return tuple(affinity.affinity_problems(document, config, alone, severity))
+        return tuple(check_host_affinity(document, config, alone, severity))
 
     def fetch_state(self) -> str:
         """Learn what others wrote; say, where the remote cannot be reached, how old that is which is known here."""

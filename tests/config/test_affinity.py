@@ -2,59 +2,58 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.config.affinity import affinity_problems
+from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import parse_config
 from reconciler.config.targets import document_for_target
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.yaml import parse_yaml
 
 STATE = 'state:\n  {name: small, lineage: "11111111111111111111111111111111",\n   remote: origin}\n'
-ALONE = {"local"}
+SINGLE_HOST_BACKENDS = {"local"}
 
 
-def problems(text: str, target: str = "default") -> list[tuple[str, Span | None]]:
+def check(text: str, target: str = "default") -> list[tuple[str, Span | None]]:
     document, _ = parse_yaml("mlgit.yml", text.encode())
-    found, wrong = parse_config(document, target)
-    assert found is not None, wrong
+    config, diagnostics = parse_config(document, target)
+    assert config is not None, diagnostics
+    merged = document_for_target(document, target)
     return [
-        (diagnostic.code, diagnostic.span)
-        for diagnostic in affinity_problems(document_for_target(document, target), found, ALONE)
+        (diagnostic.code, diagnostic.span) for diagnostic in check_host_affinity(merged, config, SINGLE_HOST_BACKENDS)
     ]
 
 
-def test_what_one_machine_has_is_wrong_where_many_share_the_state():
+def test_a_shared_state_refuses_a_store_and_a_backend_of_one_machine():
     text = STATE + "store:\n  path: data\nbackends:\n  local: {type: local}\n  far: {type: local}\n"
-    assert problems(text) == [
+    assert check(text) == [
         ("store-not-shared", Span("mlgit.yml", 5, 9)),
         ("backend-not-shared", Span("mlgit.yml", 7, 10)),
     ]
 
 
-def test_what_is_left_to_the_default_is_wrong_because_of_the_remote():
-    place = Span("mlgit.yml", 3, 12)
-    assert problems(STATE) == [("store-not-shared", place), ("backend-not-shared", place)]
+def test_a_default_that_cannot_be_shared_is_reported_at_the_remote():
+    span = Span("mlgit.yml", 3, 12)
+    assert check(STATE) == [("store-not-shared", span), ("backend-not-shared", span)]
 
 
 @pytest.mark.parametrize("store", ["path: /srv/store", "host: big"])
-def test_a_store_that_all_have_or_that_has_a_host_is_right(store):
-    assert problems(STATE + f"store: {{{store}}}\nbackends: {{local: {{type: local, host: big}}}}\n") == []
+def test_a_shared_store_and_a_store_with_a_host_are_accepted(store):
+    assert check(STATE + f"store: {{{store}}}\nbackends: {{local: {{type: local, host: big}}}}\n") == []
 
 
-def test_a_state_that_nobody_shares_needs_no_hosts():
-    assert problems('state: {name: small, lineage: "11111111111111111111111111111111"}\n') == []
+def test_a_state_without_a_remote_needs_no_hosts():
+    assert check('state: {name: small, lineage: "11111111111111111111111111111111"}\n') == []
 
 
-def test_a_target_that_is_shared_is_judged_by_itself():
+def test_a_target_with_a_remote_is_checked_with_its_own_settings():
     text = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'
     text += "targets:\n  prod:\n    state: {remote: origin}\n    backends: {local: {type: local, host: big}}\n"
-    assert problems(text) == []
-    assert problems(text, "prod") == [("store-not-shared", Span("mlgit.yml", 4, 21))]
+    assert check(text) == []
+    assert check(text, "prod") == [("store-not-shared", Span("mlgit.yml", 4, 21))]
 
 
-def test_validate_only_warns_of_it():
+def test_the_severity_can_be_lowered():
     document, _ = parse_yaml("mlgit.yml", STATE.encode())
-    found, _ = parse_config(document)
-    assert found is not None
-    assert {diagnostic.severity for diagnostic in affinity_problems(document, found, ALONE, Severity.WARNING)} == {
-        Severity.WARNING
-    }
+    config, _ = parse_config(document)
+    assert config is not None
+    diagnostics = check_host_affinity(document, config, SINGLE_HOST_BACKENDS, Severity.WARNING)
+    assert {diagnostic.severity for diagnostic in diagnostics} == {Severity.WARNING}

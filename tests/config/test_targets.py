@@ -21,63 +21,63 @@ PROD = STATE + (
 )
 
 
-def document(text: str) -> Document:
-    found, unreadable = parse_yaml("mlgit.yml", text.encode())
+def parse_document(text: str) -> Document:
+    document, unreadable = parse_yaml("mlgit.yml", text.encode())
     assert unreadable == ()
-    return found
+    return document
 
 
-def config(text: str, target: str = "prod") -> Config:
-    found, problems = parse_config(document(text), target)
-    assert problems == ()
-    assert found is not None
-    return found
+def config_of(text: str, target: str = "prod") -> Config:
+    config, diagnostics = parse_config(parse_document(text), target)
+    assert diagnostics == ()
+    assert config is not None
+    return config
 
 
-def problem(text: str, target: str = "prod") -> tuple[str, Span | None, str]:
-    found, (wrong,) = parse_config(document(text), target)
-    assert found is None or wrong.code == "backend-unknown"
-    return wrong.code, wrong.span, wrong.hint
+def single_diagnostic(text: str, target: str = "prod") -> tuple[str, Span | None, str]:
+    config, (diagnostic,) = parse_config(parse_document(text), target)
+    assert config is None or diagnostic.code == "backend-unknown"
+    return diagnostic.code, diagnostic.span, diagnostic.hint
 
 
-def test_a_target_says_only_what_differs():
-    found = config(PROD + "    store: {path: /srv/store}\n    compute: {gpu: local}\n    retries: 0\n")
-    assert (found.store, found.store_host, found.retries, found.submit_limit) == ("/srv/store", "here", 0, 3)
-    assert (found.backend_of("gpu"), found.target) == ("local", "prod")
+def test_a_target_overrides_only_the_settings_that_it_has():
+    config = config_of(PROD + "    store: {path: /srv/store}\n    compute: {gpu: local}\n    retries: 0\n")
+    assert (config.store, config.store_host, config.retries, config.submit_limit) == ("/srv/store", "here", 0, 3)
+    assert (config.backend_of("gpu"), config.target) == ("local", "prod")
 
 
-def test_the_file_is_as_it_was_where_no_target_is_chosen():
-    assert config(PROD + "    retries: 0\n", "default") == config(PROD.partition("targets")[0], "default")
+def test_the_default_target_ignores_other_overlays():
+    assert config_of(PROD + "    retries: 0\n", "default") == config_of(PROD.partition("targets")[0], "default")
 
 
-def test_the_default_target_may_differ_from_the_rest_of_the_file_too():
+def test_the_default_target_can_have_an_overlay():
     text = STATE + "retries: 1\ntargets: {default: {retries: 3}, prod: }\n"
-    assert [config(text, target).retries for target in ("default", "prod")] == [3, 1]
+    assert [config_of(text, target).retries for target in ("default", "prod")] == [3, 1]
 
 
 @pytest.mark.parametrize(
-    ("said", "cancels"), [("on_supersede: cancel", True), ("on_supersede: null", False), ("", True)]
+    ("setting", "cancels"), [("on_supersede: cancel", True), ("on_supersede: null", False), ("", True)]
 )
-def test_a_target_may_treat_superseded_runs_otherwise(said, cancels):
-    above = "finish" if said.endswith("cancel") else "cancel"
-    assert config(f"on_supersede: {above}\n{PROD}    {said}\n").cancel_superseded is cancels
+def test_a_target_can_override_what_happens_to_superseded_runs(setting, cancels):
+    base = "finish" if setting.endswith("cancel") else "cancel"
+    assert config_of(f"on_supersede: {base}\n{PROD}    {setting}\n").cancel_superseded is cancels
 
 
 def test_a_list_is_replaced_as_a_whole():
-    assert config(PROD + "    protect: [data/*]\n").protect == ("data/*",)
+    assert config_of(PROD + "    protect: [data/*]\n").protect == ("data/*",)
 
 
-def test_null_takes_a_key_away():
-    found = config(PROD + "    store: {host: null}\n    limits: null\n    protect: null\n")
-    assert (found.store, found.store_host, found.submit_limit, found.protect) == (".mlgit/store", "", 10, ())
+def test_null_removes_a_setting():
+    config = config_of(PROD + "    store: {host: null}\n    limits: null\n    protect: null\n")
+    assert (config.store, config.store_host, config.submit_limit, config.protect) == (".mlgit/store", "", 10, ())
 
 
-def test_off_is_a_word_in_a_target_too():
-    assert config(PROD + "    rules: {port-name: off}\n").rules == {"port-name": "off"}
+def test_off_is_a_rule_level_in_a_target_too():
+    assert config_of(PROD + "    rules: {port-name: off}\n").rules == {"port-name": "off"}
 
 
 @pytest.mark.parametrize(
-    ("overlay", "code", "place"),
+    ("overlay", "code", "span"),
     [
         ("    retreis: 1\n", "unknown-field", Span("mlgit.yml", 8, 5)),
         ("    retries: many\n", "wrong-type", Span("mlgit.yml", 8, 14)),
@@ -89,49 +89,49 @@ def test_off_is_a_word_in_a_target_too():
         ("  Prod: {}\n", "name-illegal", Span("mlgit.yml", 8, 3)),
     ],
 )
-def test_what_is_wrong_in_a_target_is_shown_at_its_place_whichever_is_chosen(overlay, code, place):
+def test_an_invalid_overlay_is_reported_at_its_line_whichever_target_is_chosen(overlay, code, span):
     for target in ("prod", "default"):
-        assert problem(PROD + overlay, target)[:2] == (code, place)
+        assert single_diagnostic(PROD + overlay, target)[:2] == (code, span)
 
 
-def test_what_a_target_makes_wrong_is_shown_where_the_file_says_it():
+def test_a_setting_that_an_overlay_makes_invalid_is_reported_at_the_setting():
     text = STATE + "compute:\n  gpu: big\nbackends: {local: {type: local}, big: {type: local}}\n"
-    code, place, _ = problem(text + "targets: {prod: {backends: {big: null}}}\n")
-    assert (code, place) == ("backend-unknown", Span("mlgit.yml", 3, 8))
+    code, span, _ = single_diagnostic(text + "targets: {prod: {backends: {big: null}}}\n")
+    assert (code, span) == ("backend-unknown", Span("mlgit.yml", 3, 8))
 
 
-def test_what_is_wrong_for_all_targets_is_said_once():
-    found, wrong = parse_config(document(STATE + "compute: {gpu: big}\ntargets: {prod: {}, dev: {}}\n"))
-    assert found is not None
-    assert [diagnostic.code for diagnostic in wrong] == ["backend-unknown"]
+def test_an_error_of_all_targets_is_reported_once():
+    config, diagnostics = parse_config(parse_document(STATE + "compute: {gpu: big}\ntargets: {prod: {}, dev: {}}\n"))
+    assert config is not None
+    assert [diagnostic.code for diagnostic in diagnostics] == ["backend-unknown"]
 
 
-def test_a_target_that_is_not_there_is_refused_with_what_was_meant():
-    assert problem(PROD + "    retries: 0\n", "prdo") == (
+def test_an_unknown_target_has_a_suggestion_or_the_list_of_targets():
+    assert single_diagnostic(PROD + "    retries: 0\n", "prdo") == (
         "target-unknown",
         Span("mlgit.yml", 6, 1),
         "did you mean prod?",
     )
-    assert problem(PROD + "    retries: 0\n", "x")[2] == "targets there are: default, prod"
-    assert problem(STATE, "prod")[2] == "mlgit.yml has no targets: yet"
+    assert single_diagnostic(PROD + "    retries: 0\n", "x")[2] == "available targets: default, prod"
+    assert single_diagnostic(STATE, "prod")[2] == "mlgit.yml defines no targets"
 
 
-def test_each_target_is_another_state():
+def test_each_target_has_its_own_lineage():
     text = PROD + "    retries: 0\n  dev: {}\n"
-    assert len({config(text, target).lineage for target in ("default", "prod", "dev")}) == 3
-    assert config(text, "default").lineage == target_lineage("1" * 32, "default") == "1" * 32
+    assert len({config_of(text, target).lineage for target in ("default", "prod", "dev")}) == 3
+    assert config_of(text, "default").lineage == target_lineage("1" * 32, "default") == "1" * 32
 
 
-def test_the_stores_of_all_targets_are_known():
+def test_store_paths_are_those_of_all_targets():
     text = PROD + "    store: {path: other}\n  dev: {}\n  bare: {store: null}\n"
-    assert store_paths(document(text)) == (".mlgit/store", "other")
+    assert store_paths(parse_document(text)) == (".mlgit/store", "other")
 
 
 @pytest.mark.parametrize(
     "text", ["- 1\n", "targets: 3\n", "targets: [a]\n", "targets: {a: 3}\n", "store: {path: [1]}\n"]
 )
-def test_a_file_that_is_wrong_has_a_store_all_the_same(text):
-    assert store_paths(document(text)) == (".mlgit/store",)
+def test_an_invalid_file_has_the_default_store(text):
+    assert store_paths(parse_document(text)) == (".mlgit/store",)
 
 
 JSON = st.recursive(
@@ -141,7 +141,7 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON)
-def test_what_an_overlay_says_holds_and_nothing_in_it_changes_nothing(base, overlay):
+def test_merging_an_overlay_is_idempotent_and_an_empty_one_changes_nothing(base, overlay):
     once = merge_overlay(base, overlay)
     assert merge_overlay(once, overlay) == once
     assert merge_overlay(base, base) == base

@@ -84,5 +84,5 @@ def test_what_has_no_host_is_refused_before_anything_is_done_and_validate_warns(
         golden("cli/hosts/refused.txt", ended.err)
     checked = on(laptop, "validate")
     assert checked.code == 0
-    assert "warning: the live state is shared through origin" in checked.out
+    assert "warning: the store .mlgit/store exists in this clone only" in checked.out
     assert on(laptop, "status").code == 0

@@ -129,11 +129,11 @@ def test_a_name_that_another_asset_had_is_refused(world):
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        ([("data/a", "model/a")], "keeps its kind"),
+        ([("data/a", "model/a")], "keeps the kind"),
         ([("data/a", "data/b"), ("data/a", "data/c")], "data/a is renamed twice"),
         ([("data/a", "data/c"), ("data/b", "data/c")], "data/c is renamed twice"),
-        ([("data/a", "data/b"), ("data/b", "data/a")], "in a circle"),
-        ([("data/a", "data/a")], "in a circle"),
+        ([("data/a", "data/b"), ("data/b", "data/a")], "form a cycle"),
+        ([("data/a", "data/a")], "form a cycle"),
     ],
 )
 def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, said):
