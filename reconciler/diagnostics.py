@@ -1,4 +1,4 @@
-"""What is wrong in the user's files, as values: returned, collected, shown by whoever asked."""
+"""Diagnostics: errors, warnings and notes about the user's files, as values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much a diagnostic matters; only an error stops a command."""
+    """The severity of a diagnostic; only an error stops a command."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A place in a file: path from the workspace root, line and column counted from 1."""
+    """A position in a file: its path from the workspace root, and line and column counted from 1."""
 
     path: str
     line: int = 1
@@ -29,7 +29,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing wrong: where, what in the user's words, and what to do about it."""
+    """A problem in the user's files: its code, the message, the position, and a hint how to fix it."""
 
     code: str
     message: str
@@ -38,13 +38,13 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        where = f"{self.span}: " if self.span else ""
+        location = f"{self.span}: " if self.span else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}{self.severity}: {self.message}{hint}"
+        return f"{location}{self.severity}: {self.message}{hint}"
 
 
 class UserError(Exception):
-    """Ends a command with exit code 1: carries the diagnostics that say why and what to do."""
+    """An error that ends a command with exit code 1 and reports its diagnostics."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__("\n".join(str(diagnostic) for diagnostic in diagnostics))
@@ -52,10 +52,10 @@ class UserError(Exception):
 
 
 def user_error(code: str, message: str, hint: str = "", span: Span | None = None) -> UserError:
-    """Make the error of one diagnostic, ready to raise."""
+    """Return an error with one diagnostic."""
     return UserError(Diagnostic(code, message, span, hint))
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
-    """Tell whether any of the diagnostics stops a command."""
+    """Return True if any of the diagnostics is an error."""
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)

@@ -1,4 +1,4 @@
-"""What the files of a workspace declare together, and what is wrong between them."""
+"""The assets of a workspace, loaded from its files, and the checks across files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from reconciler.format.load import LoadedFile, load_asset_file
 from reconciler.format.rules.workspace import check_address_case, check_reference, duplicate_asset_diagnostic
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader
 
-# What nothing may be done with, though a file with it can be valid.
+# Always errors when planning: a rule in mlgit.yml can lower them for validate only.
 _STRICT_CODES = frozenset({"secret-literal"})
 
 
 @dataclass(frozen=True, slots=True)
 class AssetSet:
-    """What a tree declares: assets by address, the documents they stand in by path, and what is wrong.
+    """The assets of a tree by address, their documents by path, and the diagnostics.
 
-    ``broken`` are the addresses of files with errors: there is no asset, and what refers to one is not to blame.
+    ``invalid_addresses`` are those of files with errors, which give no asset; a reference to one is not dangling.
     """
 
     assets: Mapping[Address, Asset]
@@ -34,55 +34,61 @@ class AssetSet:
 def load_assets(
     files: FileReader, paths: Iterable[tuple[str, IncludeGlob]], rules: Mapping[str, str] = EMPTY_MAPPING
 ) -> AssetSet:
-    """Read the assets among the files: path from the top of the repository, and what mlgit.yml says of it."""
-    readings = (load_asset_file(files, path, glob, rules) for path, glob in paths)
-    return build_asset_set(reading for reading in readings if reading is not None)
+    """Return the assets of files, each given by its path from the top of the repository and its glob."""
+    loaded = (load_asset_file(files, path, glob, rules) for path, glob in paths)
+    return build_asset_set(file for file in loaded if file is not None)
 
 
-def build_asset_set(readings: Iterable[LoadedFile]) -> AssetSet:
-    """Put readings together; an address that is declared twice is a diagnostic, and the first stays."""
+def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
+    """Return the assets of loaded files; of two with the same address the first counts, the second is an error."""
     assets: dict[Address, Asset] = {}
     documents: dict[str, Document] = {}
-    problems: list[Diagnostic] = []
-    broken: set[Address] = set()
-    for reading in readings:
-        documents[reading.path] = reading.document
-        problems += reading.diagnostics
-        if reading.asset is None:
-            broken |= {reading.address} if reading.address else set()
+    diagnostics: list[Diagnostic] = []
+    invalid: set[Address] = set()
+    for file in loaded_files:
+        documents[file.path] = file.document
+        diagnostics += file.diagnostics
+        if file.asset is None:
+            invalid |= {file.address} if file.address else set()
             continue
-        first = assets.setdefault(reading.asset.address, reading.asset)
-        if first is not reading.asset:
-            problems.append(duplicate_asset_diagnostic(reading.document, reading.asset, documents[first.source].path))
-    problems += check_address_case((asset.address, documents[asset.source]) for asset in assets.values())
-    return AssetSet(assets, documents, tuple(problems), frozenset(broken))
+        first = assets.setdefault(file.asset.address, file.asset)
+        if first is not file.asset:
+            diagnostics.append(duplicate_asset_diagnostic(file.document, file.asset, documents[first.source].path))
+    diagnostics += check_address_case((asset.address, documents[asset.source]) for asset in assets.values())
+    return AssetSet(assets, documents, tuple(diagnostics), frozenset(invalid))
 
 
 def check_references(
-    declared: AssetSet, known: Container[Address] | None = None, gone: Mapping[Address, str] | None = None
+    declared: AssetSet,
+    referencable: Container[Address] | None = None,
+    removal_hints: Mapping[Address, str] | None = None,
 ) -> tuple[Diagnostic, ...]:
-    """Say which references name nothing: nothing declared and, where ``known`` is given, nothing live.
+    """Return a diagnostic for each dangling reference: its asset is neither declared nor in the live state.
 
-    Without ``known`` they are warnings, because what they name may be live. ``gone`` has what is live and about to
-    leave, with what to say of it.
+    ``referencable`` are the live assets that can be referenced; without them a dangling reference is a warning,
+    because its asset may be live. ``removal_hints`` has a hint for each live asset that the plan removes.
     """
-    left = gone or {}
-    found = (
+    hints = removal_hints or {}
+    diagnostics = (
         check_reference(
-            declared.documents[asset.source], reference, declared.assets, known, left.get(reference.address, "")
+            declared.documents[asset.source],
+            reference,
+            declared.assets,
+            referencable,
+            hints.get(reference.address, ""),
         )
         for asset in declared.assets.values()
         for reference in asset.references
         if reference.address not in declared.invalid_addresses
     )
-    return tuple(diagnostic for diagnostic in found if diagnostic is not None)
+    return tuple(diagnostic for diagnostic in diagnostics if diagnostic is not None)
 
 
-def escalate_severities(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return problems as they count before something is done: a secret in a file is an error then, whatever else."""
+def escalate_severities(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return diagnostics as they count when planning: a literal secret is an error whatever mlgit.yml says."""
     return tuple(
         replace(diagnostic, severity=Severity.ERROR) if diagnostic.code in _STRICT_CODES else diagnostic
-        for diagnostic in problems
+        for diagnostic in diagnostics
     )
 
 

@@ -1,4 +1,4 @@
-"""A YAML file that was read: its JSON value, and the line and column of its keys and values."""
+"""A parsed YAML file: its JSON value, and the line and column of its keys and values."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from reconciler.model import Json
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML file as JSON; it knows the place of each of its keys and values, and what was typed there."""
+    """A YAML file as JSON, with the position and the source text of each key and value."""
 
     path: str
     data: Json
     text: str = field(default="", repr=False)
 
     def key_span(self, pointer: str) -> Span:
-        """Return the place of the key at a JSON pointer, or of the nearest one above it."""
-        return self._nearest_span(pointer, lambda place: place.key_position)
+        """Return the span of the key at a JSON pointer, or of its nearest existing parent."""
+        return self._nearest_span(pointer, lambda source_range: source_range.key_position)
 
     def value_span(self, pointer: str) -> Span:
-        """Return the place of the value at a JSON pointer, or of the nearest one above it."""
-        return self._nearest_span(pointer, lambda place: place.value_position)
+        """Return the span of the value at a JSON pointer, or of its nearest existing parent."""
+        return self._nearest_span(pointer, lambda source_range: source_range.value_position)
 
     def spans_of(self, text: str, pointers: Sequence[str]) -> list[Span]:
-        """Return the places of string values that are all the same text.
+        """Return the spans of string values that all have the same text.
 
-        Where the text stands in the file just as often as there are values, no second pass is needed.
+        If the text occurs in the file as often as there are values, no source map is built.
         """
         starts = list(_find_occurrences(text, self.text))
         if len(starts) != len(pointers):
@@ -45,19 +45,19 @@ class Document:
         return offset_of(self.text, (span.line, span.column))
 
     def scalar_text(self, pointer: str) -> str | None:
-        """Return the text of a scalar as it stands in the file; None where there is none."""
-        place = build_source_map(self.text).get(pointer)
-        return place.text if place else None
+        """Return the source text of a scalar, or None if the pointer has none."""
+        source_range = build_source_map(self.text).get(pointer)
+        return source_range.text if source_range else None
 
-    def _nearest_span(self, pointer: str, which: Callable[[SourceRange], tuple[int, int]]) -> Span:
-        known = build_source_map(self.text)
-        while pointer and pointer not in known:
+    def _nearest_span(self, pointer: str, position: Callable[[SourceRange], tuple[int, int]]) -> Span:
+        source_map = build_source_map(self.text)
+        while pointer and pointer not in source_map:
             pointer = pointer.rpartition("/")[0]
-        return Span(self.path, *which(known[pointer])) if pointer in known else Span(self.path)
+        return Span(self.path, *position(source_map[pointer])) if pointer in source_map else Span(self.path)
 
 
 def _find_occurrences(text: str, source: str) -> Iterator[int]:
-    """Yield where a text stands in another, not as the beginning of a longer name."""
+    """Yield the offsets of a text in a source, except where it is the beginning of a longer name."""
     start = source.find(text)
     while start >= 0:
         after = source[start + len(text) : start + len(text) + 1]

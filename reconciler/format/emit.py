@@ -1,4 +1,4 @@
-"""An asset file written from a spec: YAML as a person would write it, in the canonical layout, comments on top."""
+"""Write an asset file from a spec: formatted YAML with comments on top."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINE_WIDTH = 120
 
 
 class _BlockTextDumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, and lists deeper than their key."""
+    """A dumper that writes multi-line strings as blocks and indents lists below their key."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002
         return super().increase_indent(flow, indentless=False)
@@ -34,9 +34,9 @@ _BlockTextDumper.add_representer(str, _represent_text)
 
 
 def emit_asset_yaml(path: str, kind: str, spec: Spec, comments: Sequence[str] = ()) -> str:
-    """Return the text of the file at a path that says exactly this."""
-    above = "".join(f"# {comment}\n" for comment in comments) + ("\n" if comments else "")
-    return format_document(_round_trip_document(path, spec, above), _field_order(kind))
+    """Return the text of an asset file with this spec, below the comments."""
+    header = "".join(f"# {comment}\n" for comment in comments) + ("\n" if comments else "")
+    return format_document(_round_trip_document(path, spec, header), _field_order(kind))
 
 
 @cache
@@ -44,19 +44,19 @@ def _field_order(kind: str) -> tuple[str, ...]:
     return schema_property_names(bundle_schema(schema_id(kind), load_schemas()))
 
 
-def _round_trip_document(path: str, spec: Spec, above: str) -> Document:
-    """Write a spec so that it reads as itself: what YAML takes for something else goes into quotes, all of it."""
-    plain = json.loads(json.dumps(spec))
-    document, problems = parse_yaml(path, (above + _dump_yaml(plain)).encode())
-    if problems or not _is_same_json(document.data, plain):
-        document, _ = parse_yaml(path, (above + _dump_yaml(plain, '"')).encode())
+def _round_trip_document(path: str, spec: Spec, header: str) -> Document:
+    """Return a document whose data is the spec; every scalar is quoted if YAML 1.1 would read one differently."""
+    data = json.loads(json.dumps(spec))
+    document, diagnostics = parse_yaml(path, (header + _dump_yaml(data)).encode())
+    if diagnostics or not _is_same_json(document.data, data):
+        document, _ = parse_yaml(path, (header + _dump_yaml(data, '"')).encode())
     return document
 
 
-def _dump_yaml(plain: Json, style: str | None = None) -> str:
+def _dump_yaml(data: Json, style: str | None = None) -> str:
     dumper = _BlockTextDumper if style is None else yaml.SafeDumper
     return str(
-        yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH, default_style=style)
+        yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH, default_style=style)
     )
 
 

@@ -1,8 +1,7 @@
-"""Lines as in a .gitignore, read as Git reads them; no line, however it is written, takes long to match a path.
+"""Patterns of .gitignore files, matched as Git matches them, in time that no pattern can make long.
 
-A wildcard becomes a regular expression that tries again, and many of them try again and again: ``*a*a*a*b`` takes
-hours on a long name. Of a wildcard with another one after it the nearest end will do, so what it has found is not
-tried again.
+pathspec translates wildcards to regular expressions that backtrack: ``*a*a*a*b`` takes hours on a long name. A wildcard
+with another one after it needs only its shortest match, so these patterns are made atomic.
 """
 
 from __future__ import annotations
@@ -13,35 +12,35 @@ from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
-# What pathspec makes of ** at the beginning and between folders, of *, and of what stands between two * of a name.
+# What pathspec generates for ** at the beginning and between folders, for *, and for literal text between two *.
 _LEADING_GLOBSTAR = "^(?:.+/)?"
 _INNER_GLOBSTAR = "(?:/.+)?"
 _STAR = r"\[\^/\]\*"
 _LITERAL_RUN = r"(?:\\.|\[\^/\](?![*+])|\[\^?\]?[^\]/]*\]|[^\\\[/(])*"
 _NON_FINAL_STAR = re.compile(rf"{_STAR}({_LITERAL_RUN})(?={_STAR})", re.DOTALL)
-_FOLDER_GROUP = "ps_d"  # the group that pathspec has for a folder that matches, and with it what is in it
+_FOLDER_GROUP = "ps_d"  # pathspec's group for a folder that matches, with everything in it
 
 
 @dataclass(frozen=True, slots=True)
 class IgnorePatterns:
-    """Patterns in order, each with whether it takes a file in or lets it out again."""
+    """Patterns in order, each with True to ignore what it matches, False to include it again."""
 
     patterns: tuple[tuple[re.Pattern[str], bool], ...]
 
     def match_file(self, path: str) -> bool:
-        """Tell whether a path falls under the lines: the last that matches counts, a file's own before its folder's."""
-        under, own = False, False
-        for pattern, includes in self.patterns:
-            if found := pattern.search(path):
-                folder = bool(found.groupdict().get(_FOLDER_GROUP))
-                if (includes and folder) or not folder or not own:
-                    under, own = includes, not folder
-        return under
+        """Return True if a path is ignored: the last match counts, one of the file itself before one of its folder."""
+        ignored, matched_itself = False, False
+        for pattern, ignores in self.patterns:
+            if match := pattern.search(path):
+                matches_folder = bool(match.groupdict().get(_FOLDER_GROUP))
+                if (ignores and matches_folder) or not matches_folder or not matched_itself:
+                    ignored, matched_itself = ignores, not matches_folder
+        return ignored
 
 
 def parse_ignore_patterns(lines: Iterable[str]) -> IgnorePatterns:
-    """Read lines; like Git, pass over what is no pattern."""
-    return IgnorePatterns(tuple(found for line in lines for found in _compile_line(line)))
+    """Return the patterns of lines; like Git, skip invalid ones."""
+    return IgnorePatterns(tuple(pattern for line in lines for pattern in _compile_line(line)))
 
 
 def _compile_line(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
@@ -54,14 +53,14 @@ def _compile_line(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
 
 
 def _prevent_backtracking(regex: str) -> str:
-    """Rewrite an expression of pathspec so that it matches the same, and none of its wildcards tries in vain again."""
+    """Return an expression that matches the same as one of pathspec, without backtracking into its wildcards."""
     *earlier, last = _NON_FINAL_STAR.sub(r"(?>[^/]*?\1)", regex).split(_INNER_GLOBSTAR)
-    parts = [f"(?>{_lazy_globstar(each, first=not at)}(?=/))" for at, each in enumerate(earlier)]
+    parts = [f"(?>{_lazy_globstar(part, first=not index)}(?=/))" for index, part in enumerate(earlier)]
     return "".join([*parts, _lazy_globstar(last, first=not parts)])
 
 
 def _lazy_globstar(part: str, *, first: bool) -> str:
-    """Let what ** stands for be as few folders as will do."""
+    """Return a part of an expression with the ** before it matching as few folders as possible."""
     if not first:
         return f"(?:/[^/]+)*?{part}"
     return f"^(?:[^/]+/)*?{part.removeprefix(_LEADING_GLOBSTAR)}" if part.startswith(_LEADING_GLOBSTAR) else part

@@ -1,4 +1,4 @@
-"""What a kind of asset is: a value with traits. Everything that differs by kind is asked of it, never of a name."""
+"""The ``Kind`` of an asset: a value with traits. Code asks the traits and never compares names of kinds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.model import Spec
 
 
 class Lifecycle(StrEnum):
-    """How an asset of a kind changes: in place by its name, by new versions, or by new runs."""
+    """How assets of a kind change: in place, by new versions, or by new runs."""
 
     SINGLETON = "named"
     VERSIONED = "versioned"
@@ -19,7 +19,7 @@ class Lifecycle(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the live asset when its file leaves Git."""
+    """What happens to a live asset when its file is removed from Git."""
 
     KEEP = "keep"
     DELETE = "delete"
@@ -27,7 +27,7 @@ class DeletionPolicy(StrEnum):
 
 
 def word_set(text: str) -> frozenset[str]:
-    """Return the words of a text: names of fields are easier to read without quotes and commas."""
+    """Return the words of a text, to write sets of field names without quotes and commas."""
     return frozenset(text.split())
 
 
@@ -36,12 +36,11 @@ KindResolver = Callable[[Spec], str]
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSite:
-    """A place in a spec that mentions something: a JSON pointer with ``*`` for any key, or any place in a list.
+    """A field that can hold a reference or a path: a JSON pointer with ``*`` for any key or list index.
 
-    ``kind`` is the kind of asset that a reference there means; where what stands beside it decides, a function
-    of the mapping around it. ``local`` says that a plain string there is a path from the file, ``file`` that
-    ``file:PATH`` names a YAML file that is part of this one, ``added`` that the path is laid out beside the code, under
-    its own name.
+    ``kind`` is the kind of the referenced asset, or a function of the mapping that contains the field. With
+    ``allows_local_path`` a plain string is a path relative to the file. With ``allows_file_prefix`` ``file:PATH`` names
+    a YAML file that is inlined. ``is_additional_include`` paths are copied beside the code under their own name.
     """
 
     pointer: str
@@ -50,22 +49,26 @@ class ReferenceSite:
     allows_file_prefix: bool = False
     is_additional_include: bool = False
 
-    def target_kind(self, around: Spec) -> str:
-        """Return the kind that a reference at this place means."""
-        return self.kind if isinstance(self.kind, str) else self.kind(around)
+    def target_kind(self, parent: Spec) -> str:
+        """Return the kind of an asset that is referenced here; ``parent`` is the mapping that contains the field."""
+        return self.kind if isinstance(self.kind, str) else self.kind(parent)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind and its traits.
+    """A kind of asset and its traits.
 
-    ``schemas`` is a pattern of the names that ``$schema`` URLs give it, in lower case. A file without one is told by
-    its keys: it has all of one of the sets of ``keys`` and, where ``types`` are named, a ``type`` among them or none,
-    and none of the keys of ``never``; or it has exactly the keys of one of ``fragments``. ``within`` is the field
-    that names what its name counts in. ``in_place`` are the fields whose change is an update: all others make a new
-    version, a new run or a replacement. ``spliced`` are fields that may name a YAML file which then stands in their
-    place. ``realises`` tells for which assets something stands behind the record: others are *recorded only*. Of
-    ``secret`` fields no value is recorded or shown.
+    A file is of this kind if the name in its ``$schema`` URL, in lower case, matches ``schema_pattern``. A file without
+    ``$schema`` is of this kind if it has all of one of ``key_sets``, none of ``excluded_keys``, and no ``type`` other
+    than ``types``; or exactly the keys of one of ``exact_key_sets``.
+
+    - ``parent_field``: the field whose value is the namespace of the asset's name, such as the endpoint of a deployment.
+    - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
+    - ``ignored_fields``: a change of these is no change.
+    - ``inlined_fields``: these may name a YAML file, whose content replaces the name.
+    - ``secret_fields``: the values of these are never recorded or shown.
+    - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
+    - ``order``: the position of the kind in a plan.
     """
 
     name: str
@@ -91,25 +94,25 @@ class Kind:
 
     @property
     def is_versioned(self) -> bool:
-        """Tell whether assets of this kind have versions."""
+        """True if assets of this kind have versions."""
         return self.lifecycle is Lifecycle.VERSIONED
 
     @property
     def is_runnable(self) -> bool:
-        """Tell whether assets of this kind have runs."""
+        """True if assets of this kind have runs."""
         return self.lifecycle is Lifecycle.RUNNABLE
 
     def match_score(self, data: Spec) -> int:
-        """Tell how surely a file without a ``$schema`` is of this kind: by how many keys, 0 for not at all."""
+        """Return how many keys identify a file without ``$schema`` as this kind, 0 if it is not."""
         if self.exact_key_sets and frozenset(data) in self.exact_key_sets:
             return 1
         if self.excluded_keys & data.keys():
             return 0
-        named = str(data.get("type", "")).lower()
-        if self.types and named and named not in self.types:
+        type_name = str(data.get("type", "")).lower()
+        if self.types and type_name and type_name not in self.types:
             return 0
-        return max((len(known) for known in self.key_sets if known <= data.keys()), default=0)
+        return max((len(keys) for keys in self.key_sets if keys <= data.keys()), default=0)
 
     def is_fingerprint_field(self, name: str) -> bool:
-        """Tell whether a field counts in the fingerprint."""
+        """Return True if a field counts in the fingerprint."""
         return name not in self.in_place_fields and name not in self.ignored_fields

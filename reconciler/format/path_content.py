@@ -1,7 +1,7 @@
-"""The files behind a path of a tree, links followed; and those that cannot be had, with the reason.
+"""Resolve a path of a tree to its files: symbolic links followed, ignored files left out, unavailable files reported.
 
-Git has of a link its target, of a submodule a commit, and of a file in Git LFS a pointer: none is what the user means.
-What reads .amlignore is loaded by name, and only for a folder that has one.
+Git stores a link as its target, a submodule as a commit, and a file in Git LFS as a pointer; none is the content.
+``ignore`` is imported by name, and only for a folder with an ignore file.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, BrokenLinkError, Tree, TreeEntry
 
 _LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
-_MAX_LINK_DEPTH = 8  # links to folders with links to folders
-_LFS_POINTER_MAX_BYTES = 1024  # what the specification of Git LFS allows a pointer to have
+_MAX_LINK_DEPTH = 8  # of nested links to folders
+_LFS_POINTER_MAX_BYTES = 1024  # by the specification of Git LFS
 _BROKEN_LINK_REASONS = {
-    "link-outside": "leads out of the repository",
-    "link-circle": "leads round in a circle",
-    "link-dangling": "leads nowhere",
+    "link-outside": "is outside of the repository",
+    "link-circle": "leads back to the link",
+    "link-dangling": "does not exist",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class UnavailableFile:
-    """A file that cannot be had: the code of a diagnostic, what is wrong, and what to do."""
+    """A file whose content is not in the repository: code, message and hint of the diagnostic."""
 
     code: str
     message: str
     hint: str
 
-    def to_diagnostic(self, place: Span) -> Diagnostic:
-        """Say it at the place that names the path."""
-        return Diagnostic(self.code, self.message, place, self.hint)
+    def to_diagnostic(self, span: Span) -> Diagnostic:
+        """Return the diagnostic at the span of the path."""
+        return Diagnostic(self.code, self.message, span, self.hint)
 
 
 @dataclass(frozen=True, slots=True)
 class PathContent:
-    """The files behind a path by their path within it, in order; a single file has one, under its own name."""
+    """The files of a path, sorted, by their path within it; a single file is listed by its name."""
 
     files: tuple[tuple[str, TreeEntry], ...]
     is_file: bool
@@ -47,95 +47,91 @@ class PathContent:
 
 
 def resolve_path_content(tree: Tree, path: str) -> PathContent:
-    """Return the files at a path that exists in the tree; "." is the whole repository."""
-    below = dict(_walk_path(tree, path, "", ()))
-    is_file = "" in below
-    kept = {posixpath.basename(path): below[""]} if is_file else _apply_ignore_file(tree, below)
-    files = ((name, each) for name, each in sorted(kept.items()) if isinstance(each, TreeEntry))
-    faults = (each for _, each in sorted(kept.items()) if isinstance(each, UnavailableFile))
-    return PathContent(tuple(files), is_file, tuple(dict.fromkeys(faults)))
+    """Return the files of a path that exists in the tree; "." is the whole repository."""
+    entries = dict(_walk_path(tree, path, "", ()))
+    is_file = "" in entries
+    included = {posixpath.basename(path): entries[""]} if is_file else _apply_ignore_file(tree, entries)
+    files = ((name, entry) for name, entry in sorted(included.items()) if isinstance(entry, TreeEntry))
+    unavailable = (entry for _, entry in sorted(included.items()) if isinstance(entry, UnavailableFile))
+    return PathContent(tuple(files), is_file, tuple(dict.fromkeys(unavailable)))
 
 
-def find_lfs_pointers(tree: Tree, path: str, found: PathContent) -> Iterator[UnavailableFile]:
-    """Yield the files that are pointers of Git LFS; that takes a look at each, which planning has no need of."""
-    for name, entry in found.files:
+def find_lfs_pointers(tree: Tree, path: str, content: PathContent) -> Iterator[UnavailableFile]:
+    """Yield the files that are pointers of Git LFS; this reads blobs, which planning does not need."""
+    for name, entry in content.files:
         if _is_lfs_pointer(tree, entry.oid):
-            shown = tree.display_path(path if found.is_file else f"{path}/{name}")
-            message = f"{shown} is in Git LFS: Git has a pointer to it, and no content"
-            yield UnavailableFile("lfs-pointer", message, "take it out of Git LFS, or declare where it lies as a URI")
+            file = tree.display_path(path if content.is_file else f"{path}/{name}")
+            message = f"{file} is in Git LFS: the repository has a pointer, not the content"
+            yield UnavailableFile("lfs-pointer", message, "remove it from Git LFS, or declare its location as a URI")
 
 
 def _walk_path(
-    tree: Tree, path: str, name: str, above: tuple[str, ...]
+    tree: Tree, path: str, name: str, parents: tuple[str, ...]
 ) -> Iterator[tuple[str, TreeEntry | UnavailableFile]]:
-    """Yield what lies at a path under ``name``, and below it; ``above`` are the folders that it was reached through."""
+    """Yield the entries at and below a path, named from ``name``; ``parents`` are the folders already entered."""
     try:
         real = tree.real_path(path)
     except BrokenLinkError as error:
         yield name, _broken_link(tree, error.code, error.link, error.target)
         return
-    if real in above or len(above) > _MAX_LINK_DEPTH:
+    if real in parents or len(parents) > _MAX_LINK_DEPTH:
         yield name, _broken_link(tree, "link-circle", path, real)
     elif entry := tree.entries.get(real):
         yield name, _unavailable_submodule(tree, real) if entry.mode == SUBMODULE_MODE else entry
     else:
-        yield from _walk_folder(tree, path, real, name, above)
+        yield from _walk_folder(tree, path, real, name, parents)
 
 
 def _walk_folder(
-    tree: Tree, path: str, real: str, name: str, above: tuple[str, ...]
+    tree: Tree, path: str, real: str, name: str, parents: tuple[str, ...]
 ) -> Iterator[tuple[str, TreeEntry | UnavailableFile]]:
     prefix = f"{real}/" if real else ""
-    inside = list(tree.entries_below(real))
-    if not inside and real != path:
+    entries = list(tree.entries_below(real))
+    if not entries and real != path:
         yield name, _broken_link(tree, "link-dangling", path, real)
-    for each, entry in inside:
-        relative = posixpath.join(name, each.removeprefix(prefix))
+    for file, entry in entries:
+        relative = posixpath.join(name, file.removeprefix(prefix))
         if entry.mode == SYMLINK_MODE:
-            yield from _walk_path(tree, each, relative, (*above, real))
+            yield from _walk_path(tree, file, relative, (*parents, real))
+        elif entry.mode == SUBMODULE_MODE:
+            yield relative, _unavailable_submodule(tree, file)
         else:
-            yield (
-                relative,
-                _unavailable_submodule(tree, each)
-                if entry.mode == SUBMODULE_MODE
-                else _reject_non_utf8_name(tree, each, entry),
-            )
+            yield relative, _reject_non_utf8_name(tree, file, entry)
 
 
 def replace_invalid_utf8(path: str) -> str:
-    """Write a path as text: Git and the disk hand on a byte that is not UTF-8 as half a letter, which is none."""
+    """Return a path that can be printed: bytes that are not UTF-8, which Python keeps as surrogates, are replaced."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _reject_non_utf8_name(tree: Tree, path: str, entry: TreeEntry) -> TreeEntry | UnavailableFile:
-    """Refuse a file whose name is no text: no record could hold it."""
+    """Return the entry, or the reason if its name is not UTF-8: a record could not hold the name."""
     if path.isascii() or replace_invalid_utf8(path) == path:
         return entry
     message = f"the name of {replace_invalid_utf8(tree.display_path(path))} is not UTF-8"
-    return UnavailableFile("path-not-utf8", message, "give the file another name, or leave it out with .amlignore")
+    return UnavailableFile("path-not-utf8", message, "rename the file, or exclude it with .amlignore")
 
 
 def _broken_link(tree: Tree, code: str, link: str, target: str) -> UnavailableFile:
-    message = f"{tree.display_path(link)} is a link to {target}, which {_BROKEN_LINK_REASONS[code]}"
-    return UnavailableFile(code, message, "replace the link by a copy of what it points to")
+    message = f"{tree.display_path(link)} is a symbolic link to {target}, which {_BROKEN_LINK_REASONS[code]}"
+    return UnavailableFile(code, message, "replace the link with a copy of its target")
 
 
 def _unavailable_submodule(tree: Tree, path: str) -> UnavailableFile:
-    message = f"{tree.display_path(path)} is a submodule, whose files are not in this repository's Git objects"
-    return UnavailableFile("submodule", message, "copy the files in, or leave the folder out with .amlignore")
+    message = f"{tree.display_path(path)} is a submodule: its files are not in this repository"
+    return UnavailableFile("submodule", message, "copy the files, or exclude the folder with .amlignore")
 
 
 def _apply_ignore_file(
-    tree: Tree, below: dict[str, TreeEntry | UnavailableFile]
+    tree: Tree, entries: dict[str, TreeEntry | UnavailableFile]
 ) -> dict[str, TreeEntry | UnavailableFile]:
-    """Leave out what the folder's own .amlignore, or else its .gitignore, names (reference, section 7)."""
-    ignore = below.get(".amlignore") or below.get(".gitignore")
-    if not isinstance(ignore, TreeEntry):
-        return below
-    patterns = importlib.import_module("reconciler.format.ignore").parse_ignore_patterns(
-        tree.read_blob(ignore.oid).decode("utf-8", "replace").splitlines()
-    )
-    return {name: entry for name, entry in below.items() if not patterns.match_file(name)}
+    """Return the entries that the folder's .amlignore, else its .gitignore, does not ignore (reference, section 7)."""
+    ignore_file = entries.get(".amlignore") or entries.get(".gitignore")
+    if not isinstance(ignore_file, TreeEntry):
+        return entries
+    lines = tree.read_blob(ignore_file.oid).decode("utf-8", "replace").splitlines()
+    patterns = importlib.import_module("reconciler.format.ignore").parse_ignore_patterns(lines)
+    return {name: entry for name, entry in entries.items() if not patterns.match_file(name)}
 
 
 def _is_lfs_pointer(tree: Tree, oid: str) -> bool:

@@ -1,4 +1,4 @@
-"""JSON pointers (RFC 6901): how a place inside a document is named."""
+"""JSON pointers (RFC 6901): paths of values inside a document."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from reconciler.model import Json
 
 
 def escape_key(key: str) -> str:
-    """Write a key as one part of a pointer."""
+    """Return a key escaped as one part of a pointer."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
 def unescape_key(part: str) -> str:
-    """Read one part of a pointer."""
+    """Return the key of one part of a pointer."""
     return part.replace("~1", "/").replace("~0", "~")
 
 
 def join_pointer(*parts: str | int) -> str:
-    """Make a pointer of keys and indices."""
+    """Return the pointer of keys and indices."""
     return "".join(f"/{escape_key(str(part))}" for part in parts)
 
 
 def split_pointer(pointer: str) -> list[str]:
-    """Return the keys and indices that a pointer is made of."""
+    """Return the keys and indices of a pointer."""
     return [unescape_key(part) for part in pointer.split("/")[1:]]
 
 
 def find_value(value: Json, parts: Iterable[str | int]) -> Json:
-    """Return what stands at the keys and indices; None where nothing does."""
+    """Return the value at the keys and indices, or None if there is none."""
     for part in parts:
         if isinstance(value, Mapping):
             value = value.get(str(part))

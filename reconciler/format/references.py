@@ -1,4 +1,4 @@
-"""The ways in which a spec mentions another asset, a job's output, a path or a place elsewhere."""
+"""Find and parse the references and paths of a spec: assets, outputs of jobs, local files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from reconciler.format.kind import Kind, ReferenceSite
 from reconciler.format.pointers import join_pointer
 from reconciler.model import Address, FileReader, Json, LocalPath, Reference, Spec
 
-# The name of a job that has none is its path, so it may hold slashes.
+# A job without a name is named after its path, so the name can contain slashes.
 _JOB_OUTPUT_URI = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[^/]+)(?:/|/paths(?:/(?P<path>.*))?)?$")
 _ASSET_REFERENCE = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
 _URI_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WILDCARD = "*"
 _ZIP_SUFFIX = ".zip"
 
-# What is there without being declared: names that begin so, by kind (reference, sections 2 and 4).
+# Assets with these prefixes exist without being declared (reference, sections 2 and 4).
 _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "environment": ("AzureML-", "Microsoft"),
     "compute": ("serverless", "local"),
@@ -27,46 +27,46 @@ _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
 
 
 def find_references_and_paths(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalPath]:
-    """Yield what a spec mentions at the places where its kind may; ``folder`` is that of its file."""
+    """Yield the references and paths at the reference sites of a kind; ``folder`` is that of the file."""
     for site in kind.reference_sites:
         first, *rest = _pointer_parts(site)
-        if first not in spec:  # most sites are of fields that a spec does not have
+        if first not in spec:  # for speed: a spec has few of the fields
             continue
-        for keys, text, around in _walk_site(spec, [first, *rest], ()):
+        for keys, text, parent in _walk_site(spec, [first, *rest], ()):
             pointer = join_pointer(*keys)
             if site.allows_file_prefix and text.startswith("file:"):
                 yield _local_path(pointer, text, text.removeprefix("file:"), folder)
                 continue
-            mention = parse_reference(
-                pointer, text, site.target_kind(around), folder if site.allows_local_path else None
+            target = parse_reference(
+                pointer, text, site.target_kind(parent), folder if site.allows_local_path else None
             )
-            if site.is_additional_include and isinstance(mention, LocalPath):
-                mention = replace(mention, name=posixpath.basename(mention.path))
-            if mention is not None:
-                yield mention
+            if site.is_additional_include and isinstance(target, LocalPath):
+                target = replace(target, name=posixpath.basename(target.path))
+            if target is not None:
+                yield target
 
 
-def resolve_zip_path(mention: LocalPath, files: FileReader) -> LocalPath:
-    """Return a mention with the path that it has among files: ``x.zip`` is made of the folder ``x`` if it is not there.
-
-    So it is with what is laid out beside the code, in azure-ai-ml.
-    """
-    if not mention.name.endswith(_ZIP_SUFFIX) or files.exists(mention.path):
-        return mention
-    folder = mention.path.removesuffix(_ZIP_SUFFIX)
-    return replace(mention, path=folder) if files.exists(folder) else mention
+def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:
+    """Return the path of an additional include; a missing ``x.zip`` means the folder ``x``, as in azure-ai-ml."""
+    if not local_path.name.endswith(_ZIP_SUFFIX) or files.exists(local_path.path):
+        return local_path
+    folder = local_path.path.removesuffix(_ZIP_SUFFIX)
+    return replace(local_path, path=folder) if files.exists(folder) else local_path
 
 
 def parse_reference(pointer: str, text: str, kind: str, folder: str | None) -> Reference | LocalPath | None:
-    """Read one mention; None where it names something outside the workspace, such as a URI."""
-    if found := _JOB_OUTPUT_URI.match(text):
-        path = (found["path"] or "").strip("/")
-        return Reference(pointer, text, Address("job", found["job"]), output=found["output"], path=path)
-    if kind and (found := _ASSET_REFERENCE.match(text)):
-        if found["name"].startswith(_PREDEFINED_PREFIXES.get(kind, ())):
+    """Return the reference or path of a text, or None if it names something outside of the workspace, such as a URI.
+
+    ``folder`` is that of the file, None if a local path is not allowed.
+    """
+    if match := _JOB_OUTPUT_URI.match(text):
+        path = (match["path"] or "").strip("/")
+        return Reference(pointer, text, Address("job", match["job"]), output=match["output"], path=path)
+    if kind and (match := _ASSET_REFERENCE.match(text)):
+        if match["name"].startswith(_PREDEFINED_PREFIXES.get(kind, ())):
             return None
-        address = Address(kind, found["name"])
-        return Reference(pointer, text, address, found["version"] or "", found["label"] or "")
+        address = Address(kind, match["name"])
+        return Reference(pointer, text, address, match["version"] or "", match["label"] or "")
     if folder is None or _URI_SCHEME.match(text):
         return None
     return _local_path(pointer, text, text, folder)
@@ -82,17 +82,17 @@ def _pointer_parts(site: ReferenceSite) -> tuple[str, ...]:
 
 
 def _walk_site(
-    value: Json, parts: Sequence[str], above: tuple[str, ...]
+    value: Json, parts: Sequence[str], parents: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str, Spec]]:
-    """Yield keys, text and the mapping around it for every string at a site, given by the parts of its pointer."""
+    """Yield keys, text and parent mapping of every string at a site; ``parts`` are those of its pointer."""
     first, *rest = parts
     if isinstance(value, list) and first == _WILDCARD:
-        value = {str(index): each for index, each in enumerate(value)}
+        value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, dict):
         return
     for key in list(value) if first == _WILDCARD else [first] if first in value else []:
-        each = value[key]
+        child = value[key]
         if rest:
-            yield from _walk_site(each, rest, (*above, key))
-        elif isinstance(each, str):
-            yield (*above, key), each, value
+            yield from _walk_site(child, rest, (*parents, key))
+        elif isinstance(child, str):
+            yield (*parents, key), child, value

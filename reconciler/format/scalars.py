@@ -1,4 +1,4 @@
-"""Scalars as YAML 1.1 reads them: the text of a file to a JSON value, and the name of the type it was read as."""
+"""YAML 1.1 scalars: from source text to the name of the type and the JSON value."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from reconciler.model import Json
 
 TAG_PREFIX = "tag:yaml.org,2002:"
 MAX_DIGITS = 100
-UNREADABLE_NUMBER = "unreadable"  # the type of a number that JSON has not
+UNREADABLE_NUMBER = "unreadable"  # the type of a number that JSON cannot represent
 _TRUE_WORDS = {"yes", "true", "on"}
 _IMPLICIT_RESOLVERS = Resolver.yaml_implicit_resolvers
 
 
 @lru_cache(maxsize=4096)
 def parse_plain_scalar(text: str) -> tuple[str, Json]:
-    """Read a plain scalar as YAML 1.1 does; the same few come again and again."""
+    """Return type and value of a plain scalar; cached, because files repeat the same few."""
     for tag, pattern in (*_IMPLICIT_RESOLVERS.get(text[:1], ()), *_IMPLICIT_RESOLVERS.get(None, ())):
         if pattern.match(text):
             return _parse_typed_scalar(tag.removeprefix(TAG_PREFIX), text)
@@ -26,11 +26,11 @@ def parse_plain_scalar(text: str) -> tuple[str, Json]:
 
 
 def parse_tagged_scalar(tag: str | None, text: str) -> tuple[str, Json]:
-    """Read a quoted scalar, or one with a tag of its own."""
+    """Return type and value of a quoted or tagged scalar; the type is ``refused`` for a tag that is not allowed."""
     if tag in {None, "!", f"{TAG_PREFIX}str"}:
         return "str", text
-    short = str(tag).removeprefix(TAG_PREFIX)
-    return _parse_typed_scalar(short, text) if short in {"int", "float", "bool", "null"} else ("refused", None)
+    type_name = str(tag).removeprefix(TAG_PREFIX)
+    return _parse_typed_scalar(type_name, text) if type_name in {"int", "float", "bool", "null"} else ("refused", None)
 
 
 def _parse_typed_scalar(tag: str, text: str) -> tuple[str, Json]:
@@ -41,17 +41,17 @@ def _parse_typed_scalar(tag: str, text: str) -> tuple[str, Json]:
             return tag, text.lower() in _TRUE_WORDS
         case "int" | "float":
             return _parse_number(tag, text)
-    return tag, text  # a date stays the text that it is
+    return tag, text  # a date stays text
 
 
 def _parse_number(tag: str, text: str) -> tuple[str, Json]:
-    """Read a number; 1:30, which YAML 1.1 takes for 90, stays text, because nobody means that."""
+    """Return type and value of a number; 1:30 stays text, though it is a base 60 number in YAML 1.1."""
     plain = text.replace("_", "").lower()
     if ":" in plain:
         return "str", text
     try:
         number = _parse_integer(plain) if tag == "int" else float(plain.replace(".inf", "inf").replace(".nan", "nan"))
-    except ValueError:  # only a tag makes a number of what looks like none
+    except ValueError:  # a tagged scalar need not look like a number
         return UNREADABLE_NUMBER, None
     return (tag, number) if len(plain) <= MAX_DIGITS and math.isfinite(number) else (UNREADABLE_NUMBER, None)
 

@@ -1,7 +1,7 @@
-"""A schema with all that it refers to, as one document: what editors and other tools take on its own.
+"""Bundle a schema with everything it refers to into one document, for editors and other tools.
 
-The schemas share their parts through relative references to each other's files. Few editors follow those, so every
-part that is reached is moved under ``$defs`` of the one document and every reference is made to point there.
+The schemas refer to parts of each other's files, which few editors follow. The bundle has each part under ``$defs``
+and every reference points there.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from reconciler.format.pointers import escape_key, find_value, split_pointer
 from reconciler.model import Json
 
 _SCHEMA_SUFFIX = ".schema.json"
-# Below these keywords stand schemas by names of the user's, so that a name never looks like a keyword ...
+# The keys below these keywords are names of fields, never keywords.
 _SCHEMA_MAP_KEYWORDS = {"properties", "patternProperties", "dependentSchemas"}
-# ... and below these stand values, which are no schemas, whatever they look like.
+# The content of these keywords is a value, never a schema.
 _VALUE_KEYWORDS = {"const", "enum", "default", "examples"}
 _FILE_KEYWORDS = {"$schema", "$id", "$defs"}
 
 
 def bundle_schema(root: str, resources: Mapping[str, Json]) -> Json:
-    """Return the schema whose ``$id`` is ``root`` with all it reaches in ``resources``; KeyError where a part lacks."""
+    """Return the schema whose ``$id`` is ``root``, bundled; raise KeyError if ``resources`` lacks a part."""
     return _SchemaBundler(root, resources).bundle()
 
 
 class _SchemaBundler:
-    """Moves parts under the names they get; a part that refers to itself is moved once."""
+    """Moves each referenced part under ``$defs`` once, also if it refers to itself."""
 
     def __init__(self, root: str, resources: Mapping[str, Json]) -> None:
         self._root = root
@@ -35,18 +35,18 @@ class _SchemaBundler:
         self._parts: dict[str, Json] = {}
 
     def bundle(self) -> Json:
-        whole = self._resources[self._root]
-        kept = {key: each for key, each in self._rewrite_schema(whole, self._root).items() if key != "$defs"}
-        head = {key: whole[key] for key in ("$schema", "$id") if key in whole}
-        defs = {"$defs": dict(sorted(self._parts.items()))} if self._parts else {}
-        return head | kept | defs
+        root = self._resources[self._root]
+        header = {key: root[key] for key in ("$schema", "$id") if key in root}
+        body = self._rewrite_schema(root, self._root)
+        definitions = {"$defs": dict(sorted(self._parts.items()))} if self._parts else {}
+        return header | body | definitions
 
     def _rewrite_schema(self, schema: Json, base: str) -> Json:
-        """Return a schema that stands in the file ``base`` as it stands in the bundle."""
+        """Return a schema of the file ``base`` with its references pointing into the bundle."""
         if not isinstance(schema, dict):
             return schema
         return {
-            key: self._rewrite_keyword(key, each, base) for key, each in schema.items() if key not in _FILE_KEYWORDS
+            key: self._rewrite_keyword(key, value, base) for key, value in schema.items() if key not in _FILE_KEYWORDS
         }
 
     def _rewrite_keyword(self, key: str, value: Json, base: str) -> Json:
@@ -55,9 +55,9 @@ class _SchemaBundler:
         if key in _VALUE_KEYWORDS:
             return value
         if key in _SCHEMA_MAP_KEYWORDS:
-            return {name: self._rewrite_schema(each, base) for name, each in value.items()}
+            return {name: self._rewrite_schema(schema, base) for name, schema in value.items()}
         if isinstance(value, list):
-            return [self._rewrite_schema(each, base) for each in value]
+            return [self._rewrite_schema(schema, base) for schema in value]
         return self._rewrite_schema(value, base)
 
     def _rewrite_reference(self, target: str) -> str:
@@ -67,7 +67,7 @@ class _SchemaBundler:
         full = f"{base}#{pointer}"
         if full not in self._names:
             name = self._names[full] = self._definition_name(base, pointer)
-            self._parts[name] = {}  # taken, while the part refers to itself
+            self._parts[name] = {}  # reserves the name: the part may refer to itself
             part = find_value(self._resources[base], split_pointer(pointer))
             if part is None:
                 raise KeyError(full)
@@ -75,32 +75,32 @@ class _SchemaBundler:
         return f"#/$defs/{escape_key(self._names[full])}"
 
     def _definition_name(self, base: str, pointer: str) -> str:
-        """Name a part by its file and its place there: ``job.pipeline``, ``defs.values.tags``."""
+        """Return the name of a part, from its file and pointer: ``job.pipeline``, ``defs.values.tags``."""
         file = base.removeprefix(urljoin(self._root, ".")).removesuffix(_SCHEMA_SUFFIX)
         name = ".".join([*file.split("/"), *(part for part in split_pointer(pointer) if part != "$defs")])
         return name if name not in self._parts else f"{name}.{len(self._parts)}"
 
 
 def schema_property_names(bundled: Json) -> tuple[str, ...]:
-    """Return the fields that a bundled schema knows at its top, in all its branches, in the order they are written."""
-    found: dict[str, None] = {}
-    seen: set[str] = set()
+    """Return the top-level fields of a bundled schema in all its branches, in the order of the schema."""
+    names: dict[str, None] = {}
+    visited: set[str] = set()
 
     def collect(schema: Json) -> None:
         if not isinstance(schema, dict):
             return
         reference = schema.get("$ref")
-        if reference is not None and reference not in seen:
-            seen.add(reference)
+        if reference is not None and reference not in visited:
+            visited.add(reference)
             collect(find_value(bundled, split_pointer(reference.removeprefix("#"))))
-        found.update(dict.fromkeys(schema.get("properties", ())))
-        for part in _subschemas(schema):
-            collect(part)
+        names.update(dict.fromkeys(schema.get("properties", ())))
+        for subschema in _subschemas(schema):
+            collect(subschema)
 
     collect(bundled)
-    return tuple(found)
+    return tuple(names)
 
 
 def _subschemas(schema: Mapping[str, Json]) -> list[Json]:
-    lists = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
-    return [*lists, schema.get("then"), schema.get("else")]
+    branches = [branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())]
+    return [*branches, schema.get("then"), schema.get("else")]

@@ -1,4 +1,4 @@
-"""The JSON schemas as files that are part of the package: each by its name, and all of them by their ``$id``."""
+"""The JSON schema files of the package, by name and by ``$id``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SCHEMA_BASE_URL = "https://mlgit.dev/schemas/"
 
 
 def schema_id(name: str) -> str:
-    """Return the ``$id`` of the schema of that name, ``job`` or ``mlgit``."""
+    """Return the ``$id`` of the schema of that name, such as ``job`` or ``mlgit``."""
     return f"{_SCHEMA_BASE_URL}{name}.schema.json"
 
 
 @cache
 def load_schemas() -> Mapping[str, Json]:
-    """Return every schema by its ``$id``."""
-    found = (json.loads(path.read_bytes()) for path in sorted(data_folder("schemas").rglob("*.schema.json")))
-    return {schema["$id"]: schema for schema in found}
+    """Return all schemas by their ``$id``."""
+    schemas = (json.loads(path.read_bytes()) for path in sorted(data_folder("schemas").rglob("*.schema.json")))
+    return {schema["$id"]: schema for schema in schemas}

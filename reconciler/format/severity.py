@@ -1,7 +1,7 @@
-"""How much a diagnostic matters here: rules stricter than azure-ai-ml's can be lowered, or raised, in mlgit.yml.
+"""Severity overrides: ``rules:`` in mlgit.yml changes the severity of the rules that are stricter than azure-ai-ml.
 
-Only codes of rules can be; what a file needs in order to be read, found or planned at all stays an error.
-docs/format.md has the same list, with the reason of each.
+Errors that prevent a file from being read or planned cannot be changed. docs/format.md lists the rules with their
+reasons.
 """
 
 from __future__ import annotations
@@ -26,17 +26,15 @@ OVERRIDABLE_CODES = word_set(
 )
 
 
-def apply_severity_overrides(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    """Return diagnostics with the severity that ``rules`` gives to their codes, those that are off left out."""
-    return tuple(_override_severities(found, rules)) if rules else tuple(found)
+def apply_severity_overrides(diagnostics: Iterable[Diagnostic], rules: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """Return diagnostics with the severities that ``rules`` gives to their codes, without those that are off."""
+    return tuple(_override_severities(diagnostics, rules)) if rules else tuple(diagnostics)
 
 
-def _override_severities(found: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
-    for diagnostic in found:
-        level = (
-            rules.get(diagnostic.code, diagnostic.severity)
-            if diagnostic.code in OVERRIDABLE_CODES
-            else diagnostic.severity
-        )
+def _override_severities(diagnostics: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
+    for diagnostic in diagnostics:
+        level = diagnostic.severity
+        if diagnostic.code in OVERRIDABLE_CODES:
+            level = rules.get(diagnostic.code, level)
         if level != OFF:
             yield replace(diagnostic, severity=Severity(level))

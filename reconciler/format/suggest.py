@@ -1,4 +1,4 @@
-"""The nearest known name to a mistyped one."""
+"""Suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Iterable
 
 
-def closest_name(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is closest to another, "" where none is close."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
+def closest_name(name: str, candidates: Iterable[str]) -> str:
+    """Return the candidate that is most similar to a name, "" if none is similar."""
+    return next(iter(difflib.get_close_matches(name, list(candidates), n=1)), "")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the known name that is closest to a mistyped one, or nothing."""
-    close = closest_name(name, known)
-    return f"did you mean {close}?" if close else ""
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return a hint with the candidate that is most similar to a name, "" if none is similar."""
+    closest = closest_name(name, candidates)
+    return f"did you mean {closest}?" if closest else ""
