@@ -1,8 +1,8 @@
-"""How an asset file is laid out: the order of its fields, its version in quotes, one line break at its end.
+"""Format an asset file: top-level fields in order, the version in quotes, one line break at the end.
 
-Whole pieces of text are moved, with the comments that stand above them, and nothing is written anew: indentation,
-quotes and wrapped lines stay the author's. ruamel.yaml's round-trip reader tells where the pieces are; the text that
-comes out is read again before anybody sees it, and has to say what it said before.
+Blocks of text are moved together with the comments above them, and not rewritten: indentation, quotes and wrapped lines
+stay as they are. ruamel.yaml's round-trip parser gives the positions of the blocks. The result is parsed again and must
+have the same data as the original.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import Json
 
 _LEADING_FIELDS = ("$schema", "name", "version", "type", "display_name", "description", "tags")
-_END_OF_FILE = "\0"  # stands for the end of the file, and can be no field
+_END_OF_FILE = "\0"  # the key of the block at the end of the file; not a possible field name
 _HEADER_MARKER = re.compile(r"---(\s|$)|%|#\s*(yaml-language-server|yamllint|vim?):")
 _PLAIN_VERSION = re.compile(r"[\w.+-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _FieldBlock:
-    """A field at the top of a file: the lines above it that belong to it, and its own.
+    """A top-level field: the comments above it, and its text.
 
-    ``value`` is the place of its value in ``text``; ``keeps`` says that blank lines below it would belong to it.
+    ``value_slice`` is the position of the value in ``text``. With ``keeps_trailing_blanks`` blank lines below the text
+    would become part of the value.
     """
 
     key: str
@@ -45,100 +46,99 @@ class _FieldBlock:
 
 
 def format_document(document: Document, order: Sequence[str]) -> str:
-    """Return the text of a document in its layout; a UserError where that would change what the document says.
+    """Return the formatted text of a document; raise UserError if formatting would change its data.
 
-    ``order`` are the fields of the kind, as its schema lists them; fields that are not among them come last.
+    ``order`` lists the fields of the kind in the order of its schema; other fields come last.
     """
     newline = "\r\n" if document.text.count("\r\n") * 2 > document.text.count("\n") else "\n"
     text = document.text.replace("\r\n", "\n").replace("\r", "\n")
     text = text if text.endswith("\n") else f"{text}\n"
     try:
-        laid = _format_text(text, document.data, order)
+        formatted = _format_text(text, document.data, order)
     except YAMLError as error:
-        raise _unsafe_layout_error(document, "ruamel.yaml reads it in another way") from error
-    after, problems = parse_yaml(document.path, laid.encode())
-    if problems or _canonical_json(after.data) != _canonical_json(document.data):
-        raise _unsafe_layout_error(
-            document, f"{_first_difference(document.data, after.data)} would be read as something else"
-        )
-    return laid.replace("\n", newline)
+        raise _unsafe_layout_error(document, "ruamel.yaml parses it differently") from error
+    after, diagnostics = parse_yaml(document.path, formatted.encode())
+    if diagnostics or _canonical_json(after.data) != _canonical_json(document.data):
+        changed = _first_difference(document.data, after.data)
+        raise _unsafe_layout_error(document, f"the value of {changed} would change")
+    return formatted.replace("\n", newline)
 
 
-def _unsafe_layout_error(document: Document, why: str) -> UserError:
-    hint = "end the file with a line break; where that is not it, put the fields in order by hand"
-    return user_error("layout-unsafe", f"the file cannot be laid out: {why}", hint, document.key_span(""))
+def _unsafe_layout_error(document: Document, reason: str) -> UserError:
+    hint = "end the file with a line break, or put the fields in order by hand"
+    return user_error("layout-unsafe", f"the file cannot be formatted: {reason}", hint, document.key_span(""))
 
 
 def _format_text(text: str, data: Json, order: Sequence[str]) -> str:
     root = YAML(typ="rt", pure=True).compose(text)
     if root.flow_style:
-        return f"{text.rstrip()}\n"  # one line, or what its author has made of it
+        return f"{text.rstrip()}\n"  # a mapping in braces is left as it is
     header, fields, footer = _split_fields(text, root)
-    fields = [_quote_version(field_block, data) for field_block in fields]
-    if not any(isinstance(event, AliasEvent) for event in yaml_events(text)):  # an anchor stands before its aliases
+    fields = [_quote_version(block, data) for block in fields]
+    if not any(isinstance(event, AliasEvent) for event in yaml_events(text)):  # an anchor must precede its aliases
         *fields, last = _sort_fields(
             [*fields, _FieldBlock(_END_OF_FILE, footer, "", slice(0), keeps_trailing_blanks=False)], order
         )
         footer = last.leading_lines
     end = f"{footer.rstrip()}\n" if footer.strip() else ""
-    return "".join([header, *(field_block.leading_lines + field_block.text for field_block in fields), end])
+    return "".join([header, *(block.leading_lines + block.text for block in fields), end])
 
 
 def _split_fields(text: str, root: Any) -> tuple[str, list[_FieldBlock], str]:
-    """Cut a text into what stands above all fields, the fields, and what stands below them."""
+    """Split a text into the header above all fields, the fields, and the footer below them."""
     column = root.value[0][0].start_mark.column
     starts = [text.rfind("\n", 0, key.start_mark.index) + 1 for key, _ in root.value]
-    header, above = _split_header(_split_lines(text[: starts[0]]))
+    header, leading_lines = _split_header(_split_lines(text[: starts[0]]))
     fields = []
     for (key, value), start, stop in zip(root.value, starts, [*starts[1:], len(text)], strict=True):
         end, keeps = _value_end(text, value, key.end_mark.index)
         end = _gap_start(text, end, stop, column)
-        behind, below = _split_gap(_split_lines(text[end:stop]), last=stop == len(text))
-        place = slice(value.start_mark.index - start, value.end_mark.index - start)
-        fields.append(_FieldBlock(key.value, above, text[start:end] + behind, place, keeps))
-        above = below
-    return header, fields, above
+        trailing_lines, next_leading_lines = _split_gap(_split_lines(text[end:stop]), last=stop == len(text))
+        value_slice = slice(value.start_mark.index - start, value.end_mark.index - start)
+        fields.append(_FieldBlock(key.value, leading_lines, text[start:end] + trailing_lines, value_slice, keeps))
+        leading_lines = next_leading_lines
+    return header, fields, leading_lines
 
 
 def _split_lines(text: str) -> list[str]:
-    """Split at line feeds alone, for str.splitlines knows more; blank lines get blank, for spaces can be a text."""
+    """Return the lines, split at line feeds only, unlike str.splitlines; lines of white space become empty."""
     return [line if line.strip() else "\n" for line in re.findall(r"[^\n]*\n", text)]
 
 
 def _split_header(lines: list[str]) -> tuple[str, str]:
-    """Split what stands above the first field into what belongs to the file and what belongs to the field.
+    """Split the lines above the first field into those of the file and those of the field.
 
-    A comment belongs to the field where a blank line or a marker stands between it and the top.
+    A comment belongs to the field if a blank line or a marker precedes it.
     """
     ends = [number for number, line in enumerate(lines, 1) if not line.strip() or _HEADER_MARKER.match(line)]
     cut = ends[-1] if ends else len(lines)
-    # A comment that is deeper than its field would be read as text after some fields.
+    # An indented comment would be read as text if it followed some fields.
     return "".join(lines[:cut]), "".join(line.lstrip(" ") for line in lines[cut:])
 
 
-def _value_end(text: str, value: Any, floor: int) -> tuple[int, bool]:
-    """Return where the text of a value ends, and whether blank lines below would be part of it.
+def _value_end(text: str, value: Any, minimum: int) -> tuple[int, bool]:
+    """Return where the text of a value ends, and whether blank lines below would become part of it.
 
-    It does not end before ``floor``: the node of an alias is that of its anchor.
+    The end is at least ``minimum``: the node of an alias is that of its anchor.
     """
     while isinstance(value, CollectionNode) and not value.flow_style and value.value:
         last = value.value[-1]
         value = last[1] if isinstance(last, tuple) else last
     start: int = value.start_mark.index
     end: int = value.end_mark.index
-    if start == end:  # nothing stands there: ruamel puts it below the comments that follow
-        return floor, False
+    if start == end:  # an empty value: ruamel places it below the comments that follow
+        return minimum, False
     in_block = getattr(value, "style", None) in {"|", ">"}
     keeps = in_block and "+" in text[start:end].partition("\n")[0].partition("#")[0]
     if in_block and not keeps:
         end = start + len(text[start:end].rstrip("\n"))
-    return max(floor, end), keeps
+    return max(minimum, end), keeps
 
 
 def _gap_start(text: str, end: int, stop: int, column: int) -> int:
-    """Return where the blank lines and comments begin that stand between a value and the key that follows at ``stop``.
+    """Return where the blank lines and comments between a value and the next key, at ``stop``, begin.
 
-    A comment that is deeper than the keys is part of the value above it.
+    A comment that is indented more than the keys belongs to the value above it.
     """
     first = end if text[end - 1] == "\n" else text.index("\n", end) + 1
     for line in reversed(text[first:stop].split("\n")[:-1]):
@@ -150,21 +150,22 @@ def _gap_start(text: str, end: int, stop: int, column: int) -> int:
 
 
 def _split_gap(gap: list[str], *, last: bool) -> tuple[str, str]:
-    """Split a gap into what belongs to the field before it and what belongs to the next.
+    """Split the lines between two fields into those of the field above and those of the field below.
 
-    A comment belongs to the field above it where a blank line, or the end of the file, parts it from what follows.
+    A comment belongs to the field above if a blank line or the end of the file follows it.
     """
     blank = next((number for number, line in enumerate(gap) if not line.lstrip().startswith("#")), None)
     cut = (len(gap) if last else 0) if blank is None else blank
     return "".join(gap[:cut]), "".join(gap[cut:])
 
 
-def _quote_version(each: _FieldBlock, data: Json) -> _FieldBlock:
-    """Put a version into double quotes; one that YAML reads as another number is for its author to correct."""
-    typed = each.text[each.value_slice]
-    if each.key != "version" or not _PLAIN_VERSION.fullmatch(typed) or _version_text(data.get("version")) != typed:
-        return each
-    return replace(each, text=f'{each.text[: each.value_slice.start]}"{typed}"{each.text[each.value_slice.stop :]}')
+def _quote_version(block: _FieldBlock, data: Json) -> _FieldBlock:
+    """Return a block with the version in double quotes; one that YAML reads as a different number stays as it is."""
+    source = block.text[block.value_slice]
+    if block.key != "version" or not _PLAIN_VERSION.fullmatch(source) or _version_text(data.get("version")) != source:
+        return block
+    before, after = block.text[: block.value_slice.start], block.text[block.value_slice.stop :]
+    return replace(block, text=f'{before}"{source}"{after}')
 
 
 def _version_text(value: Json) -> Json:
@@ -172,20 +173,20 @@ def _version_text(value: Json) -> Json:
 
 
 def _sort_fields(fields: Sequence[_FieldBlock], order: Iterable[str]) -> list[_FieldBlock]:
-    """Put fields in order, with no blank line on top, nor below text that would take it for its own."""
+    """Return fields in order, without blank lines at the top or below a value that would absorb them."""
     rank = {name: number for number, name in enumerate(dict.fromkeys((*_LEADING_FIELDS, *order)))}
-    before = dict(zip((field_block.key for field_block in fields), (None, *fields), strict=False))
-    found = sorted(fields, key=lambda each: (each.key == _END_OF_FILE, rank.get(each.key, len(rank))))
+    previous = dict(zip((block.key for block in fields), (None, *fields), strict=False))
+    blocks = sorted(fields, key=lambda block: (block.key == _END_OF_FILE, rank.get(block.key, len(rank))))
     return [
-        replace(field_block, leading_lines=field_block.leading_lines.lstrip("\n"))
-        if (above is None or above.keeps_trailing_blanks) and above is not before[field_block.key]
-        else field_block
-        for above, field_block in zip((None, *found), found, strict=False)
+        replace(block, leading_lines=block.leading_lines.lstrip("\n"))
+        if (above is None or above.keeps_trailing_blanks) and above is not previous[block.key]
+        else block
+        for above, block in zip((None, *blocks), blocks, strict=False)
     ]
 
 
 def _canonical_json(data: Json) -> str:
-    """Write down what a document says, exactly: 1 is not 1.0, but version: 1 is version: "1"."""
+    """Return data as JSON to compare exactly: 1 differs from 1.0, but version: 1 equals version: "1"."""
     if isinstance(data, dict) and "version" in data:
         data = {**data, "version": _version_text(data["version"])}
     return json.dumps(data, sort_keys=True)

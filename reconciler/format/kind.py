@@ -62,7 +62,7 @@ class Kind:
     ``$schema`` is of this kind if it has all of one of ``key_sets``, none of ``excluded_keys``, and no ``type`` other
     than ``types``; or exactly the keys of one of ``exact_key_sets``.
 
-    - ``parent_field``: the field whose value is the namespace of the asset's name, such as the endpoint of a deployment.
+    - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
     - ``inlined_fields``: these may name a YAML file, whose content replaces the name.

@@ -1,4 +1,4 @@
-"""One file, read: what it declares, what it mentions and everything that is wrong in it by itself."""
+"""Load one asset file: its kind, its asset with references and paths, and the diagnostics of the file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader, Json, LocalPath, Reference, Spec, Tree
 
-# What means to be an asset, readable or not: it names a schema of Azure ML, of whatever kind.
+# A file with a $schema of Azure ML is meant to be an asset, even if it cannot be parsed.
 _AZUREML_SCHEMA_KEY = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
 
-
-# What a mistyped field makes look as if something were missing.
+# Codes that are likely consequences of a mistyped field.
 _SECONDARY_CODES = frozenset(
     {
         "binding-dangling",
@@ -42,20 +41,20 @@ _SECONDARY_CODES = frozenset(
         "spark-compute",
     }
 )
-# What an asset that cannot be read looks like: some of these at the beginning of lines.
+# An unparsable file with several of these fields is meant to be an asset.
 _ASSET_FIELDS = re.compile(
     rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:", re.MULTILINE
 )
-_HEAD_BYTES = 100_000  # bytes in which the fields of an asset show
+_HEAD_BYTES = 100_000  # searched for asset fields
 _PLACEHOLDER_NAME = "part"
-_MAX_DIAGNOSTICS_PER_RULE = 50  # diagnostics of one rule in one file
+_MAX_DIAGNOSTICS_PER_RULE = 50  # in one file
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """What came of reading one file that is, or means to be, an asset. No asset where an error stands.
+    """A file that is, or is meant to be, an asset; ``asset`` is None if there are errors.
 
-    ``address`` is what the file declares, or would without its errors.
+    ``address`` is that of the asset, also if there are errors.
     """
 
     path: str
@@ -69,9 +68,9 @@ class LoadedFile:
 def load_asset_file(
     files: FileReader, path: str, glob: IncludeGlob = ANY_FILE, rules: Mapping[str, str] = EMPTY_MAPPING
 ) -> LoadedFile | None:
-    """Read the file at a path; None where it is nothing of ours.
+    """Return the file at a path, or None if it is not meant to be an asset.
 
-    ``glob`` is what mlgit.yml says of the file, ``rules`` how much each diagnostic matters.
+    ``glob`` is the glob of mlgit.yml that includes the file, ``rules`` are the severity overrides.
     """
     raw = files.read_file(path)
     document, unreadable = parse_yaml(files.display_path(path), raw)
@@ -80,35 +79,36 @@ def load_asset_file(
         kind = kind_by_name(glob.kind)
     if kind is None:
         return _load_unknown_kind(path, document, unreadable) if _is_intended_asset(raw, glob, document) else None
-    problems = list(unreadable)
-    problems += check_against_schema(document, kind.name)
+    diagnostics = [*unreadable, *check_against_schema(document, kind.name)]
+    context = RuleContext(path, document, document.data, files)
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
-    if has_errors(problems):
-        problems += apply_severity_overrides(
-            _independent_rule_diagnostics(RuleContext(path, document, document.data, files), kind, problems), rules
-        )
-        return LoadedFile(path, document, kind, None, tuple(problems), address)
-    asset, found = _build_asset(files, path, document, kind, glob)
-    problems += apply_severity_overrides(found, rules)
-    return LoadedFile(path, document, kind, None if has_errors(problems) else asset, tuple(problems), address)
+    if has_errors(diagnostics):
+        diagnostics += apply_severity_overrides(_independent_rule_diagnostics(context, kind, diagnostics), rules)
+        return LoadedFile(path, document, kind, None, tuple(diagnostics), address)
+    asset, asset_diagnostics = _build_asset(context, kind, glob)
+    diagnostics += apply_severity_overrides(asset_diagnostics, rules)
+    return LoadedFile(path, document, kind, None if has_errors(diagnostics) else asset, tuple(diagnostics), address)
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:
-    """Tell whether a file whose kind is not known means to be an asset."""
+    """Return True if a file of unknown kind is meant to be an asset."""
     if isinstance(document.data, dict) and PROMPTFLOW in str(document.data.get("$schema", "")).lower():
         return False
-    unread = document.data is None and len(set(_ASSET_FIELDS.findall(raw[:_HEAD_BYTES]))) > 1
+    has_asset_fields = document.data is None and len(set(_ASSET_FIELDS.findall(raw[:_HEAD_BYTES]))) > 1
     return (
-        bool(glob.kind) or unread or glob.is_literal_match(document.path) or _AZUREML_SCHEMA_KEY.search(raw) is not None
+        bool(glob.kind)
+        or has_asset_fields
+        or glob.is_literal_match(document.path)
+        or _AZUREML_SCHEMA_KEY.search(raw) is not None
     )
 
 
 def _independent_rule_diagnostics(
-    subject: RuleContext, kind: Kind, problems: Sequence[Diagnostic]
+    context: RuleContext, kind: Kind, schema_diagnostics: Sequence[Diagnostic]
 ) -> Iterator[Diagnostic]:
-    """Yield what rules find beside what the schema found: not the same once more, nor what only follows from it."""
-    lines = {diagnostic.span.line for diagnostic in problems if diagnostic.span}
-    for diagnostic in _run_rules(subject, kind):
+    """Yield the diagnostics of rules that neither repeat a schema error nor are a likely consequence of one."""
+    lines = {diagnostic.span.line for diagnostic in schema_diagnostics if diagnostic.span}
+    for diagnostic in _run_rules(context, kind):
         if diagnostic.code not in _SECONDARY_CODES and (diagnostic.span is None or diagnostic.span.line not in lines):
             yield diagnostic
 
@@ -120,118 +120,118 @@ def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnost
 
 
 def _unknown_kind_diagnostic(document: Document) -> Diagnostic:
-    """Say that nobody knows what a file is: of no great matter where a newer mlgit may; more where it is asked for."""
+    """Return the diagnostic for a file of unknown kind: a note if a newer mlgit may know its ``$schema``."""
     if "$schema" in document.data:
-        message = f"mlgit does not know the kind of asset that {document.data['$schema']} describes"
-        hint = "leave the file out with assets: exclude: in mlgit.yml"
+        message = f"unknown kind of asset: {document.data['$schema']}"
+        hint = "exclude the file with assets: exclude: in mlgit.yml"
         return Diagnostic("kind-unknown", message, document.value_span("/$schema"), hint, Severity.NOTE)
-    message = "mlgit.yml names this file, and nothing in it says what kind of asset it is"
-    hint = "write its $schema: in the file, or its kind: beside the glob in mlgit.yml"
+    message = "mlgit.yml includes this file, but its kind of asset cannot be detected"
+    hint = "add $schema: to the file, or kind: to its glob in mlgit.yml"
     return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
 
 
-def _build_asset(
-    files: FileReader, path: str, document: Document, kind: Kind, glob: IncludeGlob
-) -> tuple[Asset, tuple[Diagnostic, ...]]:
-    subject = RuleContext(path, document, document.data, files)
-    problems = [*_run_rules(subject, kind), *_check_included_files(subject)]
-    spec = _inline_files(subject, kind)
-    mentioned = find_references_and_paths(spec, kind, posixpath.dirname(path))
-    found = [resolve_zip_path(each, files) if isinstance(each, LocalPath) else each for each in mentioned]
-    problems += _check_inlined_files(subject, kind)
-    problems += _check_reference_syntax(subject, problems)
-    problems += _check_path_content(subject, found)
+def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[Asset, tuple[Diagnostic, ...]]:
+    files = context.files
+    spec = _inline_files(context, kind)
+    targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path)))
+    paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
+    diagnostics = [
+        *_run_rules(context, kind),
+        *_check_included_files(context),
+        *_check_inlined_files(context, kind),
+    ]
+    diagnostics += _check_reference_syntax(context, diagnostics)
+    diagnostics += _check_path_content(context, paths)
     asset = Asset(
-        address=Address(kind.name, _asset_name(files, path, kind, spec)),
+        address=Address(kind.name, _asset_name(files, context.path, kind, spec)),
         spec=spec,
-        source=path,
+        source=context.path,
         version=str(spec.get("version", "")),
-        references=tuple(each for each in found if isinstance(each, Reference)),
-        paths=tuple(each for each in found if isinstance(each, LocalPath)),
+        references=tuple(target for target in targets if isinstance(target, Reference)),
+        paths=paths,
         runs_on_change=glob.runs_on_change,
     )
-    return asset, (*problems, *_check_printable(asset, document))
+    return asset, (*diagnostics, *_check_printable(asset, context.document))
 
 
 def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
-    """Yield names and versions that no line of text can show: they would forge what is shown beside them."""
+    """Yield a diagnostic for a name or version that is not printable: it could forge the output around it."""
     for field, value in (("name", asset.address.name), ("version", asset.version)):
         if not value.isprintable():
-            message = f"the {field} {json.dumps(value)} has a character in it that cannot be shown"
-            hint = f"write the {field} without line breaks, tabs and control characters"
+            message = f"the {field} {json.dumps(value)} contains a character that is not printable"
+            hint = f"remove line breaks, tabs and control characters from the {field}"
             yield Diagnostic("name-unprintable", message, document.value_span(f"/{field}"), hint)
 
 
-def _run_rules(subject: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
-    """Yield what the rules of a kind find; of one rule no more than a person would read."""
+def _run_rules(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
+    """Yield the diagnostics of the rules of a kind, a limited number for each rule."""
     for rule in kind.rules:
-        yield from islice(rule(subject), _MAX_DIAGNOSTICS_PER_RULE)
+        yield from islice(rule(context), _MAX_DIAGNOSTICS_PER_RULE)
 
 
-def _check_included_files(subject: RuleContext) -> Iterator[Diagnostic]:
-    """Yield what is wrong in the files that this one is made of, wherever they lie.
+def _check_included_files(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield the diagnostics of the asset files that this one refers to by path, such as components of a pipeline.
 
-    What a part is called does not matter: it is registered under its content, not under its name.
+    Their names are not checked: an included asset is registered by its content.
     """
-    for name, part in find_included_files(subject):
-        kind = kind_by_name(name)
-        problems = check_against_schema(_with_placeholder_name(part.document), kind.name)
-        found = problems if has_errors(problems) else (*problems, *_run_rules(part, kind))
-        if found:
-            named = part.document.value_span("/name")
-            yield from (diagnostic for diagnostic in found if diagnostic.span != named or "name" not in part.spec)
+    for kind_name, included in find_included_files(context):
+        kind = kind_by_name(kind_name)
+        diagnostics = check_against_schema(_with_placeholder_name(included.document), kind.name)
+        if not has_errors(diagnostics):
+            diagnostics = (*diagnostics, *_run_rules(included, kind))
+        if diagnostics:
+            name_span = included.document.value_span("/name") if "name" in included.spec else None
+            yield from (diagnostic for diagnostic in diagnostics if name_span is None or diagnostic.span != name_span)
 
 
 def _with_placeholder_name(document: Document) -> Document:
-    """Give a part a name that nobody minds: to say what is wrong with a name that does not matter takes a while."""
+    """Return a document with a valid name: to explain an invalid one, which does not matter, is slow."""
     return replace(document, data={**document.data, "name": _PLACEHOLDER_NAME}) if "name" in document.data else document
 
 
-def _check_inlined_files(subject: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
-    """Yield why a file that is there cannot be put in the place of its name; an empty one has nothing to say."""
-    for name in sorted(kind.inlined_fields & subject.spec.keys()):
-        value = subject.spec[name]
-        path = subject.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
-        if path and subject.files.exists(path):
-            found = parse_yaml(subject.files.display_path(path), subject.files.read_file(path))[1]
-            yield from (diagnostic for diagnostic in found if diagnostic.code != "yaml-empty")
+def _check_inlined_files(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
+    """Yield the diagnostics of inlined files that cannot be parsed; an empty file is valid."""
+    for name in sorted(kind.inlined_fields & context.spec.keys()):
+        value = context.spec[name]
+        path = context.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
+        if path and context.files.exists(path):
+            _, diagnostics = parse_yaml(context.files.display_path(path), context.files.read_file(path))
+            yield from (diagnostic for diagnostic in diagnostics if diagnostic.code != "yaml-empty")
 
 
-def _check_reference_syntax(subject: RuleContext, said: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-    """Yield references that have no known form, where no rule has said more of them."""
-    places = {diagnostic.span for diagnostic in said}
-    for pointer, text, forms in find_malformed_references(subject.spec):
-        place = subject.document.value_span(pointer)
-        if place not in places:
-            yield Diagnostic("reference-form", f"{text} is not a reference of any known form", place, forms)
+def _check_reference_syntax(context: RuleContext, rule_diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each malformed reference that no rule has reported already."""
+    reported = {diagnostic.span for diagnostic in rule_diagnostics}
+    for pointer, text, hint in find_malformed_references(context.spec):
+        span = context.document.value_span(pointer)
+        if span not in reported:
+            yield Diagnostic("reference-form", f"{text} is not a valid reference", span, hint)
 
 
-def _check_path_content(subject: RuleContext, found: Iterable[Reference | LocalPath]) -> Iterator[Diagnostic]:
-    """Yield what a path names and Git cannot give; files of the disk are there or not, which the rules tell."""
-    tree = subject.files
+def _check_path_content(context: RuleContext, paths: Iterable[LocalPath]) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each file of a path whose content is not in Git; files on disk are checked by rules."""
+    tree = context.files
     if not isinstance(tree, Tree):
         return
-    for each in found:
-        if isinstance(each, LocalPath) and tree.exists(each.path):
-            content = resolve_path_content(tree, each.path)
-            faults = (*content.unavailable, *find_lfs_pointers(tree, each.path, content))
-            yield from (
-                fault.to_diagnostic(subject.document.value_span(each.pointer))
-                for fault in islice(faults, _MAX_DIAGNOSTICS_PER_RULE)
-            )
+    for path in paths:
+        if tree.exists(path.path):
+            content = resolve_path_content(tree, path.path)
+            unavailable = (*content.unavailable, *find_lfs_pointers(tree, path.path, content))
+            for file in unavailable[:_MAX_DIAGNOSTICS_PER_RULE]:
+                yield file.to_diagnostic(context.document.value_span(path.pointer))
 
 
 def _asset_name(files: FileReader, path: str, kind: Kind, spec: Spec) -> str:
-    """Name an asset: by its ``name``, within what its kind counts in, else by its path."""
+    """Return the name of an asset: its ``name``, else its path without suffix, below the value of its parent field."""
     name = str(spec.get("name") or posixpath.splitext(files.display_path(path))[0])
     return f"{spec[kind.parent_field]}/{name}" if kind.parent_field and spec.get(kind.parent_field) else name
 
 
-def _inline_files(subject: RuleContext, kind: Kind) -> Spec:
-    """Put the content of a named YAML file in the place of its name, as Azure ML does with conda files."""
-    spec: dict[str, Json] = dict(subject.spec)
+def _inline_files(context: RuleContext, kind: Kind) -> Spec:
+    """Return the spec with the names of inlined YAML files replaced by their content, as in Azure ML."""
+    spec: dict[str, Json] = dict(context.spec)
     for name in kind.inlined_fields & spec.keys():
         if isinstance(spec[name], str):
-            inner = subject.load_yaml(subject.resolve_relative_path(spec[name].removeprefix("file:")))
-            spec[name] = spec[name] if inner is None else inner
+            content = context.load_yaml(context.resolve_relative_path(spec[name].removeprefix("file:")))
+            spec[name] = spec[name] if content is None else content
     return spec

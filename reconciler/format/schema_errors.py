@@ -1,6 +1,6 @@
-"""What is wrong with a document that does not satisfy its schema: jsonschema finds it, we say it in the user's words.
+"""Explain why a document does not satisfy its schema: errors of jsonschema as diagnostics with hints.
 
-Loaded by name, by ``schemas``, and only for such a document: most satisfy theirs.
+``schemas`` imports this module by name, and only for an invalid document: importing jsonschema is slow.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _TYPE_NAMES = {
 
 @cache
 def _registry() -> Registry[Json]:
-    found = load_schemas().items()
-    return Registry().with_resources((name, Resource.from_contents(schema)) for name, schema in found)
+    resources = ((schema_id, Resource.from_contents(schema)) for schema_id, schema in load_schemas().items())
+    return Registry().with_resources(resources)
 
 
 def _validate_pattern(_: object, pattern: str, instance: Json, __: object) -> Iterator[ValidationError]:
-    """Match as JSON Schema does: to Python, ``$`` stands before a last line break too."""
+    """Match a pattern as JSON Schema does: Python's ``$`` also matches before a trailing line break."""
     if isinstance(instance, str) and not re.search(_anchor_end_of_string(pattern), instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 @cache
 def _anchor_end_of_string(pattern: str) -> str:
-    return re.sub(r"\\.|\$", lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
+    return re.sub(r"\\.|\$", lambda match: r"\Z" if match[0] == "$" else match[0], pattern)
 
 
 _Validator = extend(Draft202012Validator, {"pattern": _validate_pattern})  # type: ignore[no-untyped-call] # comes without types
@@ -56,24 +56,28 @@ _Validator = extend(Draft202012Validator, {"pattern": _validate_pattern})  # typ
 
 @cache
 def schema_validator(name: str) -> Draft202012Validator:
-    """Return jsonschema's validator of the schema of that name."""
-    found: Draft202012Validator = _Validator(load_schemas()[schema_id(name)], registry=_registry())
-    return found
+    """Return the jsonschema validator of the schema of that name."""
+    validator: Draft202012Validator = _Validator(load_schemas()[schema_id(name)], registry=_registry())
+    return validator
 
 
 def explain_schema_errors(document: Document, name: str) -> tuple[Diagnostic, ...]:
-    """Say everything in which a document departs from the schema of that name: one diagnostic for each cause."""
+    """Return the diagnostics of a document against the schema of that name, in the order of the file."""
     errors = list(schema_validator(name).iter_errors(document.data))
-    renamed = _pair_mistyped_keys(errors)
-    found = dict.fromkeys(diagnostic for error in errors for diagnostic in _explain_error(document, error, renamed))
-    return tuple(sorted(found, key=lambda each: (each.span.line, each.span.column) if each.span else (0, 0)))
+    mistyped = _pair_mistyped_keys(errors)
+    unique = dict.fromkeys(diagnostic for error in errors for diagnostic in _explain_error(document, error, mistyped))
+    return tuple(
+        sorted(
+            unique, key=lambda diagnostic: (diagnostic.span.line, diagnostic.span.column) if diagnostic.span else (0, 0)
+        )
+    )
 
 
-MistypedKeys = Mapping[tuple[str, str], str]  # (where, mistyped key) -> the required key that it stands for
+MistypedKeys = Mapping[tuple[str, str], str]  # (pointer of the mapping, mistyped key) -> the required key
 
 
 def _pair_mistyped_keys(errors: Iterable[ValidationError]) -> MistypedKeys:
-    """Pair unknown keys with missing ones beside them: a mistyped key is one mistake, not two."""
+    """Pair unknown keys with similar missing keys of the same mapping, to report a mistyped key once."""
     missing: dict[str, set[str]] = {}
     unknown: dict[str, set[str]] = {}
     for error in errors:
@@ -82,71 +86,62 @@ def _pair_mistyped_keys(errors: Iterable[ValidationError]) -> MistypedKeys:
         elif error.validator in _UNKNOWN_FIELD_KEYWORDS:
             unknown.setdefault(_error_pointer(error), set()).update(_unknown_keys(error))
     return {
-        (where, name): close
-        for where, names in unknown.items()
+        (pointer, name): required
+        for pointer, names in unknown.items()
         for name in sorted(names)
-        if (close := closest_name(name, missing.get(where, ())))
+        if (required := closest_name(name, missing.get(pointer, ())))
     }
 
 
-def _explain_error(document: Document, error: ValidationError, renamed: MistypedKeys) -> Iterator[Diagnostic]:
+def _explain_error(document: Document, error: ValidationError, mistyped: MistypedKeys) -> Iterator[Diagnostic]:
     if error.validator in _UNKNOWN_FIELD_KEYWORDS:
-        yield from _explain_unknown_fields(document, error, renamed)
+        yield from _explain_unknown_fields(document, error, mistyped)
     elif error.validator == "required":
-        yield from _explain_missing_fields(document, error, renamed)
+        yield from _explain_missing_fields(document, error, mistyped)
     elif error.validator in {"anyOf", "oneOf"} and error.context:
-        yield from _explain_error(document, _deepest_error(error.context), renamed)
+        yield from _explain_error(document, _deepest_error(error.context), mistyped)
     else:
         yield _explain_wrong_value(document, error)
 
 
 def _explain_wrong_value(document: Document, error: ValidationError) -> Diagnostic:
-    """Say what is wrong with one value, or that it may not be there at all."""
+    """Return the diagnostic for a value that is invalid or not allowed."""
     pointer = _error_pointer(error)
     if "propertyNames" in error.absolute_schema_path:
-        return Diagnostic(
-            "name-illegal",
-            _constraint_message(error),
-            document.key_span(f"{pointer}/{escape_key(str(error.instance))}"),
-        )
+        span = document.key_span(f"{pointer}/{escape_key(str(error.instance))}")
+        return Diagnostic("name-illegal", _constraint_message(error), span)
     if error.validator in {"enum", "const"}:
-        return _explain_wrong_choice(document, error, [str(each) for each in _allowed_values(error)])
+        return _explain_wrong_choice(document, error, [str(value) for value in _allowed_values(error)])
     if error.validator == "pattern" and (examples := _enum_examples(error.schema)):
         return _explain_wrong_choice(document, error, examples)
+    hint = _schema_description(error.schema)
     if error.validator == "type":
-        return Diagnostic(
-            "wrong-type", _wrong_type_message(error), document.value_span(pointer), _schema_description(error.schema)
-        )
+        return Diagnostic("wrong-type", _wrong_type_message(error), document.value_span(pointer), hint)
     if error.validator == "not" or isinstance(error.schema, bool):
         message = f"{_last_path_part(error)} is not allowed here"
-        return Diagnostic("field-not-allowed", message, document.key_span(pointer), _schema_description(error.schema))
-    return Diagnostic(
-        "wrong-value", _constraint_message(error), document.value_span(pointer), _schema_description(error.schema)
-    )
+        return Diagnostic("field-not-allowed", message, document.key_span(pointer), hint)
+    return Diagnostic("wrong-value", _constraint_message(error), document.value_span(pointer), hint)
 
 
-def _explain_missing_fields(document: Document, error: ValidationError, renamed: MistypedKeys) -> Iterator[Diagnostic]:
+def _explain_missing_fields(document: Document, error: ValidationError, mistyped: MistypedKeys) -> Iterator[Diagnostic]:
     pointer = _error_pointer(error)
-    meant = {close for (where, _), close in renamed.items() if where == pointer}
+    reported = {required for (parent, _), required in mistyped.items() if parent == pointer}
     instance: Json = error.instance
-    others = instance.keys() - set(_schema_fields(error.schema))
+    unknown = instance.keys() - set(_schema_fields(error.schema))
     for name in _missing_keys(error):
-        if name in meant:
+        if name in reported:
             continue
-        if typo := closest_name(name, others):
-            place = document.key_span(f"{pointer}/{escape_key(typo)}")
-            yield Diagnostic(
-                "unknown-field", f"unknown field {typo}{_parent_suffix(error)}", place, f"did you mean {name}?"
-            )
+        if typo := closest_name(name, unknown):
+            span = document.key_span(f"{pointer}/{escape_key(typo)}")
+            message = f"unknown field {typo}{_parent_suffix(error)}"
+            yield Diagnostic("unknown-field", message, span, f"did you mean {name}?")
         else:
-            message, hint = (
-                f"the field {name} is missing{_parent_suffix(error)}",
-                _field_description(error.schema, name),
-            )
+            message = f"the field {name} is missing{_parent_suffix(error)}"
+            hint = _field_description(error.schema, name)
             yield Diagnostic("field-missing", message, document.key_span(pointer), hint)
 
 
-_MAX_UNKNOWN_FIELDS = 100  # unknown fields of one mapping that are worth a line
+_MAX_UNKNOWN_FIELDS = 100  # reported for one mapping
 _UNKNOWN_FIELD_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -155,55 +150,59 @@ def _error_pointer(error: ValidationError) -> str:
 
 
 def _missing_keys(error: ValidationError) -> list[str]:
-    wanted: Json = error.validator_value
+    required: Json = error.validator_value
     instance: Json = error.instance
-    return [name for name in wanted if name not in instance]
+    return [name for name in required if name not in instance]
 
 
 def _unknown_keys(error: ValidationError) -> list[str]:
-    """Return the keys that a closed schema does not take; of what its branches took, only the message tells."""
+    """Return the keys that a closed schema does not allow.
+
+    For ``unevaluatedProperties`` only the message has the keys that no branch of the schema allows.
+    """
     instance: Json = error.instance
     schema: Json = error.schema
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     if error.validator == "unevaluatedProperties":
-        surplus = (name for name in instance if repr(name) in error.message)
+        unknown = (key for key in instance if repr(key) in error.message)
     else:
-        surplus = (n for n in instance if n not in known and not any(re.search(pattern, n) for pattern in patterns))
-    return list(islice(surplus, _MAX_UNKNOWN_FIELDS))
+        undefined = (key for key in instance if key not in properties)
+        unknown = (key for key in undefined if not any(re.search(pattern, key) for pattern in patterns))
+    return list(islice(unknown, _MAX_UNKNOWN_FIELDS))
 
 
-def _explain_unknown_fields(document: Document, error: ValidationError, renamed: MistypedKeys) -> Iterator[Diagnostic]:
-    pointer, known = _error_pointer(error), sorted(_schema_fields(error.schema))
+def _explain_unknown_fields(document: Document, error: ValidationError, mistyped: MistypedKeys) -> Iterator[Diagnostic]:
+    pointer, allowed = _error_pointer(error), sorted(_schema_fields(error.schema))
     for name in _unknown_keys(error):
-        meant = renamed.get((pointer, name))
-        hint = f"did you mean {meant}?" if meant else _unknown_field_hint(name, known) or _allowed_fields_hint(known)
-        place = document.key_span(f"{pointer}/{escape_key(name)}")
-        yield Diagnostic("unknown-field", f"unknown field {name}{_parent_suffix(error)}", place, hint)
+        required = mistyped.get((pointer, name))
+        hint = f"did you mean {required}?" if required else _unknown_field_hint(name, allowed)
+        span = document.key_span(f"{pointer}/{escape_key(name)}")
+        yield Diagnostic("unknown-field", f"unknown field {name}{_parent_suffix(error)}", span, hint)
 
 
-def _unknown_field_hint(name: str, known: list[str]) -> str:
-    return "it belongs to another type than this" if name in known else did_you_mean(name, known)
-
-
-def _allowed_fields_hint(known: list[str]) -> str:
-    return f"allowed here: {', '.join(known)}" if known else "no field is allowed here"
+def _unknown_field_hint(name: str, allowed: list[str]) -> str:
+    if name in allowed:
+        return "this field belongs to another type"
+    if suggestion := did_you_mean(name, allowed):
+        return suggestion
+    return f"allowed here: {', '.join(allowed)}" if allowed else "no field is allowed here"
 
 
 def _schema_fields(schema: Json) -> Iterator[str]:
-    """Yield the names that a schema and its branches know."""
+    """Yield the fields of a schema and its branches."""
     if not isinstance(schema, dict):
         return
     yield from schema.get("properties", {})
-    for branch in ("allOf", "anyOf", "oneOf"):
-        for part in schema.get(branch, []):
-            yield from _schema_fields(part)
-    for branch in ("then", "else"):
-        yield from _schema_fields(schema.get(branch))
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        for branch in schema.get(keyword, []):
+            yield from _schema_fields(branch)
+    for keyword in ("then", "else"):
+        yield from _schema_fields(schema.get(keyword))
 
 
 def _wrong_type_message(error: ValidationError) -> str:
-    wanted: Json = error.validator_value
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    types: Json = error.validator_value
+    names = [types] if isinstance(types, str) else list(types)
     return f"this must be {' or '.join(_TYPE_NAMES[name] for name in names)}, not {_format_value(error.instance)}"
 
 
@@ -213,10 +212,10 @@ def _allowed_values(error: ValidationError) -> list[Json]:
 
 
 def _enum_examples(schema: Json) -> list[str]:
-    """Return the choices of a case-insensitive enumeration, which stand as its examples."""
+    """Return the values of a case-insensitive enumeration: a pattern, with the values as examples."""
     if not isinstance(schema, dict) or not str(schema.get("pattern", "")).startswith("^(?i:"):
         return []
-    return [str(each) for each in schema.get("examples", [])]
+    return [str(example) for example in schema.get("examples", [])]
 
 
 def _explain_wrong_choice(document: Document, error: ValidationError, allowed: list[str]) -> Diagnostic:
@@ -228,7 +227,7 @@ def _explain_wrong_choice(document: Document, error: ValidationError, allowed: l
 
 
 def _deepest_error(errors: Iterable[ValidationError]) -> ValidationError:
-    """Pick the branch that got furthest into the document."""
+    """Return the error of the branch that validated furthest into the document."""
     return max(errors, key=lambda error: (len(error.absolute_path), error.validator != "type"))
 
 
@@ -248,18 +247,20 @@ _BOUND_UNITS = {"Items": " entries", "Length": " characters", "Properties": " en
 
 
 def _constraint_message(error: ValidationError) -> str:
-    word = str(error.validator)
-    if word in _BOUND_PHRASES:
-        counted = next((noun for part, noun in _BOUND_UNITS.items() if word.endswith(part)), "")
-        verb = "have" if counted else "be"
-        return f"this must {verb} {_BOUND_PHRASES[word]} {error.validator_value}{counted}: it is {_format_value(error.instance)}"
+    keyword = str(error.validator)
+    value = _format_value(error.instance)
+    if keyword in _BOUND_PHRASES:
+        unit = next((noun for suffix, noun in _BOUND_UNITS.items() if keyword.endswith(suffix)), "")
+        verb = "have" if unit else "be"
+        return f"this must {verb} {_BOUND_PHRASES[keyword]} {error.validator_value}{unit}: it is {value}"
     rule = error.schema.get("errorMessage") if isinstance(error.schema, dict) else None
-    return f"{_format_value(error.instance)} is not allowed here" + (f": {rule}" if rule else "")
+    return f"{value} is not allowed here" + (f": {rule}" if rule else "")
 
 
 def _field_description(schema: Json, name: str) -> str:
-    described = schema.get("properties", {}).get(name, {}).get("description", "") if isinstance(schema, dict) else ""
-    return f"{name}: {described}" if described else ""
+    fields = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    description = _schema_description(fields.get(name, {}))
+    return f"{name}: {description}" if description else ""
 
 
 def _schema_description(schema: Json) -> str:
@@ -267,7 +268,7 @@ def _schema_description(schema: Json) -> str:
 
 
 def _parent_suffix(error: ValidationError) -> str:
-    """Name what surrounds a key, where that is not the file itself."""
+    """Return the mapping of a key for a message, "" at the top of the file."""
     return f" in {_last_path_part(error)}" if error.absolute_path else ""
 
 
@@ -280,4 +281,4 @@ def _format_value(value: Json) -> str:
     if isinstance(value, dict | list):
         return _TYPE_NAMES["object" if isinstance(value, dict) else "array"]
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - what fits into a line
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - fits a line
