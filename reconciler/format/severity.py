@@ -33,7 +33,7 @@ def apply_severity_overrides(diagnostics: Iterable[Diagnostic], rules: Mapping[s
 
 def _override_severities(diagnostics: Iterable[Diagnostic], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
     for diagnostic in diagnostics:
-        level = diagnostic.severity
+        level: str = diagnostic.severity
         if diagnostic.code in OVERRIDABLE_CODES:
             level = rules.get(diagnostic.code, level)
         if level != OFF:

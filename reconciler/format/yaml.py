@@ -192,7 +192,7 @@ class _DocumentBuilder:
             frame.keys[key] = event
         elif tag in _KEY_TYPES:
             first = event_position(frame.keys[key])[0]
-            message = f"duplicate key {key!r}, first defined on line {first}"
+            message = f"duplicate key {key!r}, first on line {first}"
             self._report("yaml-duplicate-key", message, event, "remove one of them")
         else:
             self._report("yaml-key", f"the key {key} is not read as a string", event, "put it in quotes")

@@ -65,7 +65,7 @@ ELSEWHERE = {
         "tests/planning/test_plan.py::test_a_higher_declared_version_of_the_same_content_runs_nothing"
     ),
     "Each kind lists both sets; a test prints them.": (
-        "tests/format/test_kinds.py::test_each_kind_says_which_fields_make_it_what_it_is_and_which_change_in_place"
+        "tests/format/test_kinds.py::test_each_kind_partitions_its_fields_into_fingerprint_in_place_and_ignored"
     ),
     "An upgrade of mlgit changes nothing.": (
         "tests/planning/test_fingerprint.py::test_an_upgrade_that_fingerprints_otherwise_changes_nothing"

@@ -21,17 +21,17 @@ ELSEWHERE = {
     "after `.amlignore`": "tests/planning/test_fingerprint.py::test_what_a_code_folder_ignores_is_not_of_its_content",
     "(else `.gitignore`)": "tests/planning/test_fingerprint.py::test_amlignore_rules_where_there_is_also_a_gitignore",
     "not where it holds gitlinks": (
-        "tests/format/test_behind.py::test_a_submodule_below_a_path_is_said_where_the_path_stands"
+        "tests/format/test_path_content.py::test_a_submodule_is_reported_at_the_path_that_contains_it"
     ),
     "... symlinks ...: those are resolved": (
-        "tests/format/test_behind.py::test_a_link_to_a_folder_has_the_files_of_the_folder"
+        "tests/format/test_path_content.py::test_a_link_to_a_folder_resolves_to_the_files_of_the_folder"
     ),
-    "... LFS pointers": "tests/format/test_behind.py::test_a_pointer_of_git_lfs_is_no_content",
+    "... LFS pointers": "tests/format/test_path_content.py::test_a_git_lfs_pointer_is_reported",
     "... or additional includes: those are resolved": (
         "tests/planning/test_fingerprint.py::test_what_is_laid_out_beside_the_code_counts_by_its_content"
     ),
     "and absent bytes are an error": (
-        "tests/format/test_behind.py::test_a_link_that_cannot_be_followed_is_said_where_the_path_stands"
+        "tests/format/test_path_content.py::test_a_broken_link_is_reported_at_the_path_that_uses_it"
     ),
     "Anything else is hashed once (md5 for the store's key and sha256 for the record, one pass)": (
         "tests/storage/test_store.py::test_a_large_file_is_digested_piece_by_piece"

@@ -62,7 +62,7 @@ ELSEWHERE = {
         "tests/state/test_contending.py::test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept"
     ),
     '`mlgit.yml` has `requires: ">=1.0"`': (
-        "tests/format/test_config.py::test_another_version_is_refused_before_its_fields_are_judged"
+        "tests/config/test_version.py::test_another_version_is_refused_before_the_fields_are_checked"
     ),
     "Writes ... cost what changed.": "tests/state/test_state.py::test_a_write_costs_what_it_changes",
 }

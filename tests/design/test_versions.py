@@ -32,7 +32,7 @@ ELSEWHERE = {
         "tests/planning/test_plan.py::test_whatever_was_applied_before_a_settled_world_has_nothing_to_do"
     ),
     "`version: 1.10` unquoted is a diagnostic that shows the raw text": (
-        "tests/format/test_assets.py::test_a_version_that_yaml_reads_as_another_number_is_shown_as_it_was_typed"
+        "tests/format/test_assets.py::test_a_version_that_yaml_reads_as_a_different_number_is_reported_as_written"
     ),
     "A job whose older *completed* run has the wanted fingerprint adopts it, without a submission": (
         "tests/planning/test_runs.py::test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing"
@@ -90,7 +90,7 @@ ELSEWHERE = {
     "The controller submits one job address at most `limits.runs_per_day` times without a new commit.": (
         "tests/controller/test_bounds.py::test_a_run_that_is_lost_again_and_again_is_started_so_many_times_a_day"
     ),
-    "(default 5)": "tests/format/test_config.py::test_what_the_controller_and_drift_go_by_can_be_said",
+    "(default 5)": "tests/config/test_config.py::test_the_limit_of_the_controller_and_the_drift_policies_can_be_set",
 }
 # Where docs/architecture.md says, in these words, that and why it is otherwise.
 OTHERWISE = {

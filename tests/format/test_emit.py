@@ -1,4 +1,4 @@
-"""A spec written as a file reads as that spec, whatever YAML might take its texts for."""
+"""A spec written as a file is parsed as the same spec, whatever its strings look like."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ VALUES = st.recursive(
 
 
 @given(st.fixed_dictionaries({"name": TEXTS, "description": TEXTS, "tags": st.dictionaries(TEXTS, VALUES, max_size=4)}))
-def test_what_is_written_is_read_as_it_was(spec):
-    document, problems = parse_yaml("x.yml", emit_asset_yaml("x.yml", "data", spec).encode())
-    assert (document.data, problems) == (spec, ())
+def test_an_emitted_spec_is_parsed_as_the_same_spec(spec):
+    document, diagnostics = parse_yaml("x.yml", emit_asset_yaml("x.yml", "data", spec).encode())
+    assert (document.data, diagnostics) == (spec, ())
 
 
-def test_fields_are_in_order_and_comments_on_top():
+def test_fields_are_in_order_and_comments_at_the_top():
     text = emit_asset_yaml(
         "x.yml", "data", {"path": "a.csv", "type": "uri_file", "version": "1", "name": "a"}, ["one", "two"]
     )
@@ -39,5 +39,5 @@ def test_fields_are_in_order_and_comments_on_top():
 
 
 @pytest.mark.parametrize("text", ["python a.py \\\n  --b\n", "a\n\nb"])
-def test_texts_of_several_lines_stay_readable(text):
+def test_multi_line_strings_are_written_as_blocks(text):
     assert "command: |" in emit_asset_yaml("x.yml", "job", {"command": text})

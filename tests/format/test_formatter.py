@@ -1,4 +1,4 @@
-"""The layout of a file changes its order, never what it says, and never twice."""
+"""Formatting a file changes its layout, never its data, and is idempotent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from reconciler.format.yaml import parse_yaml
 ORDER = ("path", "inputs")
 
 
-def laid(text: str, order: tuple[str, ...] = ORDER) -> str:
-    document, problems = parse_yaml("a.yml", text.encode())
-    assert problems == ()
+def format_text(text: str, order: tuple[str, ...] = ORDER) -> str:
+    document, diagnostics = parse_yaml("a.yml", text.encode())
+    assert diagnostics == ()
     return format_document(document, order)
 
 
@@ -26,17 +26,20 @@ def dedent(text: str) -> str:
     return textwrap.dedent(text).lstrip("\n")
 
 
-def test_fields_come_in_order_and_unknown_ones_last():
-    assert laid("own: 1\npath: x\ntype: t\nname: n\n$schema: s\n") == "$schema: s\nname: n\ntype: t\npath: x\nown: 1\n"
+def test_fields_are_sorted_with_unknown_ones_last():
+    assert (
+        format_text("own: 1\npath: x\ntype: t\nname: n\n$schema: s\n")
+        == "$schema: s\nname: n\ntype: t\npath: x\nown: 1\n"
+    )
 
 
-def test_what_is_nested_keeps_its_order():
-    assert laid("inputs:\n  b: 1\n  a: 2\nname: n\n") == "name: n\ninputs:\n  b: 1\n  a: 2\n"
+def test_nested_fields_keep_their_order():
+    assert format_text("inputs:\n  b: 1\n  a: 2\nname: n\n") == "name: n\ninputs:\n  b: 1\n  a: 2\n"
 
 
-def test_a_file_in_order_stays_as_it_is_to_the_last_space():
+def test_a_formatted_file_stays_unchanged():
     text = "# head\n\nname:   'n'\n\n# why\npath: {a:  1}   # here\ninputs:\n   - a\n   -   b\n"
-    assert laid(text) == text
+    assert format_text(text) == text
 
 
 def test_comments_move_with_the_field_below_them():
@@ -49,7 +52,7 @@ def test_comments_move_with_the_field_below_them():
         # about the name
         name: n
         """)
-    assert laid(before) == dedent("""
+    assert format_text(before) == dedent("""
         # the file
 
         # about the name
@@ -60,22 +63,22 @@ def test_comments_move_with_the_field_below_them():
         """)
 
 
-def test_a_comment_that_stands_apart_from_the_next_field_belongs_to_the_one_above():
+def test_a_comment_followed_by_a_blank_line_moves_with_the_field_above_it():
     before = "path: x\n# so much for the path\n\nname: n\n# end\n"
-    assert laid(before) == "name: n\n# end\npath: x\n# so much for the path\n"
+    assert format_text(before) == "name: n\n# end\npath: x\n# so much for the path\n"
 
 
 def test_comments_inside_a_field_stay_inside():
     before = "inputs:\n  # first\n  a: 1\n  # last\nname: n\n"
-    assert laid(before) == "name: n\ninputs:\n  # first\n  a: 1\n  # last\n"
+    assert format_text(before) == "name: n\ninputs:\n  # first\n  a: 1\n  # last\n"
 
 
-def test_what_speaks_to_programs_stays_on_top():
+def test_directives_for_tools_stay_at_the_top():
     before = "# yaml-language-server: $schema=x\n---\npath: x\nname: n\n"
-    assert laid(before) == "# yaml-language-server: $schema=x\n---\nname: n\npath: x\n"
+    assert format_text(before) == "# yaml-language-server: $schema=x\n---\nname: n\npath: x\n"
 
 
-def test_what_looks_like_a_comment_or_a_field_inside_text_is_text():
+def test_comments_and_fields_inside_strings_are_text():
     before = dedent("""
         path: |
           # no comment
@@ -87,68 +90,68 @@ def test_what_looks_like_a_comment_or_a_field_inside_text_is_text():
           # b"
         name: n
         """)
-    after = laid(before)
+    after = format_text(before)
     assert after.startswith("name: n\npath: |\n  # no comment\n")
     assert after.endswith('inputs: "a\n\n  # b"\n')
 
 
-def test_blank_lines_that_count_move_with_their_text():
+def test_significant_blank_lines_move_with_their_value():
     before = "path: |+\n  x\n\n\nname: n\n"
-    assert laid(before) == "name: n\npath: |+\n  x\n\n\n"
+    assert format_text(before) == "name: n\npath: |+\n  x\n\n\n"
 
 
 @pytest.mark.parametrize(
-    ("typed", "after"), [("1", '"1"'), ("1.5", '"1.5"'), ("v2", '"v2"'), ("2024-05-01", '"2024-05-01"')]
+    ("source", "formatted"), [("1", '"1"'), ("1.5", '"1.5"'), ("v2", '"v2"'), ("2024-05-01", '"2024-05-01"')]
 )
-def test_versions_are_put_in_quotes(typed, after):
-    assert laid(f"version: {typed}  # c\n") == f"version: {after}  # c\n"
+def test_versions_are_put_in_quotes(source, formatted):
+    assert format_text(f"version: {source}  # c\n") == f"version: {formatted}  # c\n"
 
 
 @pytest.mark.parametrize(
-    "typed", ["1.10", "010", "1_000", "1.0e+3", "true", "", "'1'", '"1"', "!!str 1", "&v 1", "[1]"]
+    "source", ["1.10", "010", "1_000", "1.0e+3", "true", "", "'1'", '"1"', "!!str 1", "&v 1", "[1]"]
 )
-def test_a_version_that_is_quoted_or_that_is_not_what_was_typed_is_left_to_its_author(typed):
-    assert laid(f"version: {typed}\n") == f"version: {typed}\n"
+def test_a_quoted_or_ambiguous_version_stays_unchanged(source):
+    assert format_text(f"version: {source}\n") == f"version: {source}\n"
 
 
 def test_only_the_version_of_the_asset_is_quoted():
-    assert laid("inputs:\n  version: 1\n") == "inputs:\n  version: 1\n"
+    assert format_text("inputs:\n  version: 1\n") == "inputs:\n  version: 1\n"
 
 
-def test_windows_line_breaks_stay():
-    assert laid("path: x\r\nname: n\r\n") == "name: n\r\npath: x\r\n"
+def test_windows_line_breaks_are_kept():
+    assert format_text("path: x\r\nname: n\r\n") == "name: n\r\npath: x\r\n"
 
 
-def test_mixed_line_breaks_become_those_of_the_most():
-    assert laid("path: x\r\nname: n\ntype: t\n") == "name: n\ntype: t\npath: x\n"
+def test_mixed_line_breaks_become_the_most_frequent_ones():
+    assert format_text("path: x\r\nname: n\ntype: t\n") == "name: n\ntype: t\npath: x\n"
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n\n", "\n  \n"])
 def test_a_file_ends_with_one_line_break(end):
-    assert laid(f"path: x\nname: n{end}") == "name: n\npath: x\n"
+    assert format_text(f"path: x\nname: n{end}") == "name: n\npath: x\n"
 
 
-def test_a_byte_order_mark_goes():
+def test_a_byte_order_mark_is_removed():
     document, _ = parse_yaml("a.yml", b"\xef\xbb\xbfpath: x\nname: n\n")
     assert format_document(document, ORDER) == "name: n\npath: x\n"
 
 
-def test_the_order_is_kept_where_an_alias_needs_its_anchor_first():
+def test_a_file_with_aliases_keeps_its_order():
     text = "tags: &t {a: b}\nname: n\ninputs: *t\n"
-    assert laid(text) == text
+    assert format_text(text) == text
 
 
-def test_a_mapping_in_braces_is_left_to_its_author():
-    assert laid("{path: x, name: n}") == "{path: x, name: n}\n"
+def test_a_mapping_in_braces_stays_unchanged():
+    assert format_text("{path: x, name: n}") == "{path: x, name: n}\n"
 
 
-def test_a_file_that_would_say_something_else_is_refused():
-    with pytest.raises(UserError, match="path would be read as something else") as refused:
-        laid("name: n\npath: |\n  no line break at the end")
-    assert refused.value.diagnostics[0].code == "layout-unsafe"
+def test_a_file_whose_data_would_change_is_refused():
+    with pytest.raises(UserError, match="the value of path would change") as raised:
+        format_text("name: n\npath: |\n  no line break at the end")
+    assert raised.value.diagnostics[0].code == "layout-unsafe"
 
 
-# Lines that make files hard to lay out: comments, blank lines and all sorts of values, in any order.
+# Lines that are hard to format: comments, blank lines and all kinds of values, in any order.
 SCALARS = st.sampled_from(
     ["x", "'q # q'", '"d: d"', "1", "1.10", "2024-01-01", "yes", "~", "", "[a, {b: c}]", "{a: [1]}"]
 )
@@ -185,7 +188,7 @@ def files(draw: st.DrawFn) -> str:
     return text.replace("\n", draw(st.sampled_from(["\n", "\n", "\r\n"])))
 
 
-def said(text: str) -> str:
+def canonical_data(text: str) -> str:
     data = parse_yaml("a.yml", text.encode())[0].data
     version = data.get("version")
     if isinstance(version, int | float) and not isinstance(version, bool):
@@ -199,16 +202,16 @@ def comments(text: str) -> list[str]:
 
 @given(files())
 @settings(max_examples=200, deadline=None)
-def test_laying_out_changes_nothing_that_is_said_and_nothing_the_second_time(text):
-    document, problems = parse_yaml("a.yml", text.encode())
-    if problems or not isinstance(document.data, dict):
+def test_formatting_keeps_data_and_comments_and_is_idempotent(text):
+    document, diagnostics = parse_yaml("a.yml", text.encode())
+    if diagnostics or not isinstance(document.data, dict):
         return
     try:
         once = format_document(document, ORDER)
     except UserError:
-        # Only the missing line break at the end of a text in a block can make it unsafe.
+        # Formatting is unsafe only if a block at the end has no line break.
         assert not text.endswith(("\n", "\r\n"))
         return
-    assert said(once) == said(text)
-    assert laid(once) == once
+    assert canonical_data(once) == canonical_data(text)
+    assert format_text(once) == once
     assert comments(once) == comments(text)

@@ -1,4 +1,4 @@
-"""Lines as in a .gitignore mean what pathspec says they do, and a hostile one takes no longer than another."""
+"""Ignore patterns match the same paths as pathspec does, and no pattern takes long to match."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import time
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 from reconciler.format.ignore import parse_ignore_patterns
 
-PIECES = some.sampled_from(["a", "b", "*", "**", "?", "/", "/**/", "[ab]", "[!a]", "[b-]", "\\*", ".", "x.y", "("])
-LINES = some.lists(some.lists(PIECES, min_size=1, max_size=9).map("".join) | some.just("!a*b"), max_size=3)
-PATHS = some.lists(some.text("ab*x-y(", min_size=1, max_size=6), min_size=1, max_size=5).map("/".join)
+PIECES = st.sampled_from(["a", "b", "*", "**", "?", "/", "/**/", "[ab]", "[!a]", "[b-]", "\\*", ".", "x.y", "("])
+LINES = st.lists(st.lists(PIECES, min_size=1, max_size=9).map("".join) | st.just("!a*b"), max_size=3)
+PATHS = st.lists(st.text("ab*x-y(", min_size=1, max_size=6), min_size=1, max_size=5).map("/".join)
 
 
 @given(LINES, PATHS)
 @example(["*a*b*"], "xaxxbx/y")
 @example(["a/**/b*/**/c"], "a/b/bb/c/d")
 @example(["**/a*/**/b/**"], "x/a/aa/b/c")
-def test_a_line_means_what_it_always_meant(lines, path):
+def test_patterns_match_the_same_paths_as_pathspec(lines, path):
     assert parse_ignore_patterns(lines).match_file(path) == GitIgnoreSpec.from_lines(lines).match_file(path)
 
 
@@ -34,11 +34,11 @@ def test_a_line_means_what_it_always_meant(lines, path):
         ("**/a/" * 25 + "b", "a/" * 2000 + "c"),
     ],
 )
-def test_many_wildcards_take_no_time(line, path):
-    began = time.process_time()
+def test_many_wildcards_are_matched_fast(line, path):
+    start = time.process_time()
     parse_ignore_patterns([line, f"!{line}"]).match_file(path)
-    assert time.process_time() - began < 1
+    assert time.process_time() - start < 1
 
 
-def test_what_is_no_pattern_is_passed_over():
+def test_invalid_patterns_are_skipped():
     assert not parse_ignore_patterns(["a\\", "[b-a]", "# a", "", "/"]).match_file("a")

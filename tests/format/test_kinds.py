@@ -13,7 +13,7 @@ from reconciler.format.yaml import parse_yaml
 
 
 def fields(kind: Kind) -> set[str]:
-    """Return the fields that the schema of a kind knows at its top, and those that the kind names."""
+    """Return the top-level fields of the schema of a kind, and those that the kind names."""
     return {
         *schema_property_names(bundle_schema(schema_id(kind.name), load_schemas())),
         *kind.in_place_fields,
@@ -21,8 +21,8 @@ def fields(kind: Kind) -> set[str]:
     }
 
 
-def test_each_kind_says_which_fields_make_it_what_it_is_and_which_change_in_place(golden):
-    """The golden file is what a reviewer reads when a schema or a trait changes."""
+def test_each_kind_partitions_its_fields_into_fingerprint_in_place_and_ignored(golden):
+    """The golden file shows a reviewer what a change of a schema or a trait does."""
     lines = []
     for kind in kinds().values():
         names = sorted(fields(kind))
@@ -34,7 +34,7 @@ def test_each_kind_says_which_fields_make_it_what_it_is_and_which_change_in_plac
         assert sorted(chain.from_iterable(sets.values())) == names
         sets["secret"] = sorted(kind.secret_fields)
         lines.append(f"{kind.name}: {kind.lifecycle}, leaves by {kind.deletion_policy}")
-        lines += [f"  {title}: {', '.join(found) or 'nothing'}" for title, found in sets.items()]
+        lines += [f"  {title}: {', '.join(names) or 'nothing'}" for title, names in sets.items()]
     golden("format/kinds.txt", "\n".join(lines) + "\n")
 
 
@@ -57,17 +57,17 @@ def test_kinds_are_in_the_order_in_which_a_plan_lists_them():
     ],
 )
 @pytest.mark.parametrize("form", ["latest/{}.schema.json", "1.0/{}.schema.json/", "development/{}.schema.json"])
-def test_a_document_is_recognised_by_its_schema(schema, name, form):
+def test_the_kind_of_a_document_is_detected_by_its_schema(schema, name, form):
     text = f"$schema: https://azuremlschemas.azureedge.net/{form.format(schema)}\nname: x\n"
-    found = detect_kind(parse_yaml("f.yml", text.encode())[0].data)
-    assert found is not None
-    assert found.name == name
+    kind = detect_kind(parse_yaml("f.yml", text.encode())[0].data)
+    assert kind is not None
+    assert kind.name == name
 
 
 @pytest.mark.parametrize(
     ("kind", "keys"), [(kind, sorted(keys)) for kind in kinds().values() for keys in kind.key_sets]
 )
-def test_a_document_with_all_the_telling_keys_of_a_kind_is_claimed_by_it(kind, keys):
+def test_a_document_with_a_key_set_of_a_kind_matches_the_kind(kind, keys):
     data = {key: min(kind.types) if key == "type" and kind.types else "x" for key in keys}
     assert kind.match_score(data) >= len(keys)
     assert detect_kind(data) is not None
@@ -76,5 +76,5 @@ def test_a_document_with_all_the_telling_keys_of_a_kind_is_claimed_by_it(kind, k
 @pytest.mark.parametrize(
     "text", ["a: 1\n", "- 1\n", "", "$schema: 5\n", "$schema: https://json.schemastore.org/github-workflow.json\n"]
 )
-def test_what_is_no_asset_is_not_recognised(text):
+def test_other_documents_have_no_kind(text):
     assert detect_kind(parse_yaml("f.yml", text.encode())[0].data) is None

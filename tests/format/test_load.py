@@ -1,4 +1,4 @@
-"""One file, read: any document, however odd, is an asset or has diagnostics, and never ends in an exception."""
+"""Loading a file: any document gives an asset or diagnostics, and never an exception."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.diagnostics import Severity
+from reconciler.diagnostics import has_errors
 from reconciler.format.load import load_asset_file
 from reconciler.format.yaml import parse_yaml
 
@@ -24,7 +24,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=6,
 )
-TELLING = st.sampled_from(
+REFERENCES = st.sampled_from(
     [
         "${{inputs.x}}",
         "${{parent.jobs.a.outputs.b}}",
@@ -39,7 +39,7 @@ TELLING = st.sampled_from(
 
 @dataclass
 class Files:
-    """The template's files, one of them replaced."""
+    """The files of the workspace template, one of them replaced."""
 
     path: str
     raw: bytes
@@ -48,37 +48,37 @@ class Files:
         return self.raw if path == self.path else SOURCES[path]
 
     def exists(self, path: str) -> bool:
-        return path in SOURCES or any(each.startswith(f"{path}/") for each in SOURCES)
+        return path in SOURCES or any(source.startswith(f"{path}/") for source in SOURCES)
 
     def display_path(self, path: str) -> str:
         return path
 
 
-def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [at] if at else []
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return found + [place for key, pair in pairs for place in places(pair, (*at, key))]
+def value_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths of all values inside a value."""
+    own_path = [path] if path else []
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return own_path + [child for key, item in children for child in value_paths(item, (*path, key))]
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(ASSETS), st.randoms(use_true_random=False), JSON | TELLING)
-def test_an_asset_with_anything_in_any_place_is_read_or_has_diagnostics(path, chance, value):
+@given(st.sampled_from(ASSETS), st.randoms(use_true_random=False), JSON | REFERENCES)
+def test_an_asset_with_any_value_in_any_field_is_loaded_or_has_diagnostics(path, random, value):
     data = copy.deepcopy(parse_yaml(path, SOURCES[path])[0].data)
-    *above, last = chance.choice(places(data))
-    at = data
-    for key in above:
-        at = at[key]
-    at[last] = value
+    *parents, last = random.choice(value_paths(data))
+    container = data
+    for key in parents:
+        container = container[key]
+    container[last] = value
     raw = json.dumps(data, ensure_ascii=False).encode()
-    reading = load_asset_file(Files(path, raw), path)
-    if reading is None:
-        assert "azureml" not in str(data.get("$schema")), "an asset is never passed over"
+    loaded = load_asset_file(Files(path, raw), path)
+    if loaded is None:
+        assert "azureml" not in str(data.get("$schema")), "an asset is never ignored"
         return
-    errors = [diagnostic for diagnostic in reading.diagnostics if diagnostic.severity is Severity.ERROR]
-    assert reading.diagnostics or reading.asset
-    if reading.kind is not None:
-        assert (reading.asset is None) == bool(errors)
-    for diagnostic in reading.diagnostics:
+    assert loaded.diagnostics or loaded.asset
+    if loaded.kind is not None:
+        assert (loaded.asset is None) == has_errors(loaded.diagnostics)
+    for diagnostic in loaded.diagnostics:
         assert diagnostic.span is not None
         assert diagnostic.span.line >= 1
         assert diagnostic.message
@@ -86,35 +86,33 @@ def test_an_asset_with_anything_in_any_place_is_read_or_has_diagnostics(path, ch
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=12) | st.sampled_from(["name", "type", "command", "path", "jobs"]), JSON))
-def test_any_mapping_with_a_schema_of_azure_ml_is_ours(data):
+def test_any_mapping_with_an_azure_ml_schema_is_an_asset_file(data):
     raw = json.dumps({"$schema": "https://azuremlschemas.net/commandJob.json", **data}, ensure_ascii=False).encode()
-    reading = load_asset_file(Files("x.yml", raw), "x.yml")
-    assert reading is not None or "azureml" not in str(data.get("$schema", "azureml"))
+    loaded = load_asset_file(Files("x.yml", raw), "x.yml")
+    assert loaded is not None or "azureml" not in str(data.get("$schema", "azureml"))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_can_be_read(raw):
+def test_any_bytes_can_be_loaded(raw):
     load_asset_file(Files("x.yml", b"$schema: azureml/job\n" + raw), "x.yml")
 
 
-def test_a_fault_in_a_component_file_is_shown_there_for_the_pipeline_that_uses_it():
+def test_an_error_in_a_component_file_is_reported_there_for_the_pipeline_that_uses_it():
     component = b"name: c\ntype: command\ncommand: echo ${{inputs.gone}}\nenvironment: azureml:e:1\n"
     pipeline = (
         b"$schema: azureml/pipelineJob.schema.json\ntype: pipeline\ncompute: azureml:c\n"
         b"jobs:\n  a:\n    type: command\n    component: ./c.yml\n"
     )
 
-    class Two(Files):
+    class TwoFiles(Files):
         def read_file(self, path: str) -> bytes:
             return {"p.yml": pipeline, "c.yml": component}[path]
 
         def exists(self, path: str) -> bool:
             return path in {"p.yml", "c.yml"}
 
-    reading = load_asset_file(Two("p.yml", pipeline), "p.yml")
-    assert reading is not None
-    places_of_errors = [
-        str(diagnostic.span) for diagnostic in reading.diagnostics if diagnostic.code == "expression-undeclared"
-    ]
-    assert [places_of_error.partition(":")[0] for places_of_error in places_of_errors] == ["c.yml"]
+    loaded = load_asset_file(TwoFiles("p.yml", pipeline), "p.yml")
+    assert loaded is not None
+    errors = [diagnostic for diagnostic in loaded.diagnostics if diagnostic.code == "expression-undeclared"]
+    assert [diagnostic.span.path for diagnostic in errors if diagnostic.span] == ["c.yml"]

@@ -31,7 +31,7 @@ DATASTORE = "azureml://datastores/store/paths"
         "azureml://jobs/jobs/sum/outputs/total/paths/a/b",
     ],
 )
-def test_a_documented_form_is_a_reference(text):
+def test_documented_references_are_valid(text):
     assert expected_syntax_hint(text) == ""
 
 
@@ -50,33 +50,33 @@ def test_a_documented_form_is_a_reference(text):
         ("azureml://nonsense", "a URI begins with one of"),
     ],
 )
-def test_anything_else_is_told_the_forms_that_are_possible(text, hint):
+def test_an_invalid_reference_has_a_hint_with_the_expected_syntax(text, hint):
     assert hint in expected_syntax_hint(text)
 
 
-def test_a_typo_in_a_reference_is_an_error_at_its_place_and_never_a_uri():
-    (found,) = declared_by(edited("models/total.yml", "/outputs/", "/output/")).diagnostics
-    assert (found.code, found.severity, found.span) == (
+def test_a_mistyped_reference_is_an_error_and_not_a_uri():
+    (diagnostic,) = declared_by(edited("models/total.yml", "/outputs/", "/output/")).diagnostics
+    assert (diagnostic.code, diagnostic.severity, diagnostic.span) == (
         "reference-form",
         Severity.ERROR,
         Span("models/total.yml", 4, 7),
     )
 
 
-def test_free_text_and_names_that_the_user_chose_are_no_references():
+def test_free_text_and_user_defined_fields_are_not_references():
     text = small()["jobs/sum.yml"].replace("factor: 2", "path: azureml:/no").replace("inputs.factor", "inputs.path")
     files = {**small(), "jobs/sum.yml": text + "description: 'azureml://no'\ntags: {model: 'azureml:'}\n"}
     assert declared_by(files).diagnostics == ()
 
 
-def test_the_job_of_an_output_is_named_by_its_path_where_it_has_no_name():
+def test_an_output_of_a_job_without_a_name_is_referenced_by_the_path_of_the_job():
     files = edited("jobs/sum.yml", "name: sum\n", "")
     files = edited("models/total.yml", "jobs/sum/outputs", "jobs/jobs/sum/outputs", files)
     (reference,) = declared_by(files).assets[TOTAL].references
     assert (str(reference.address), reference.output) == ("job/jobs/sum", "total")
 
 
-def test_one_mistake_in_a_reference_is_said_once():
+def test_an_invalid_reference_is_reported_once():
     text = SCHEMA.format("commandJob") + "command: x\nenvironment: azureml:azureml:x:1\ncompute: local\n"
-    found = declared_by({"job.yml": text}).diagnostics
-    assert [each.span for each in found] == [Span("job.yml", 3, 14)]
+    diagnostics = declared_by({"job.yml": text}).diagnostics
+    assert [diagnostic.span for diagnostic in diagnostics] == [Span("job.yml", 3, 14)]

@@ -12,7 +12,7 @@ from reconciler.format.references import find_references_and_paths, parse_refere
 from reconciler.model import Address, LocalPath, Reference
 
 
-def reference(text: str, kind: str = "data") -> Any:
+def parse(text: str, kind: str = "data") -> Any:
     return parse_reference("/p", text, kind, "jobs")
 
 
@@ -27,8 +27,8 @@ def reference(text: str, kind: str = "data") -> Any:
         ("azureml:my-iris_2@best", "my-iris_2", "", "best"),
     ],
 )
-def test_an_asset_is_named_alone_with_a_version_or_with_a_label(text, name, version, label):
-    assert reference(text) == Reference("/p", text, Address("data", name), version, label)
+def test_an_asset_reference_has_a_version_a_label_or_neither(text, name, version, label):
+    assert parse(text) == Reference("/p", text, Address("data", name), version, label)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_an_asset_is_named_alone_with_a_version_or_with_a_label(text, name, vers
         ("azureml://jobs/train/outputs/model/paths/a/b.txt", "model", "a/b.txt"),
     ],
 )
-def test_the_output_of_a_job_is_named_with_what_lies_below_it(text, output, path):
-    assert reference(text) == Reference("/p", text, Address("job", "train"), output=output, path=path)
+def test_a_job_output_reference_can_have_a_path_below_the_output(text, output, path):
+    assert parse(text) == Reference("/p", text, Address("job", "train"), output=output, path=path)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_the_output_of_a_job_is_named_with_what_lies_below_it(text, output, path
         "git+https://example.org/x.git",
     ],
 )
-def test_what_is_elsewhere_is_neither_a_reference_nor_a_path(text):
-    assert reference(text) is None
+def test_a_uri_is_neither_a_reference_nor_a_path(text):
+    assert parse(text) is None
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_what_is_elsewhere_is_neither_a_reference_nor_a_path(text):
         ("a//b/", "jobs/a/b"),
     ],
 )
-def test_a_plain_string_is_a_path_from_the_folder_of_its_file(text, path):
-    assert reference(text) == LocalPath("/p", text, path)
+def test_a_plain_string_is_a_path_relative_to_the_folder_of_its_file(text, path):
+    assert parse(text) == LocalPath("/p", text, path)
 
 
-def test_where_no_path_may_stand_a_plain_string_is_nothing():
+def test_a_plain_string_is_not_a_path_where_paths_are_not_allowed():
     assert parse_reference("/p", "local", "compute", None) is None
 
 
 @given(st.text() | st.text().map(lambda text: f"azureml:{text}") | st.text().map(lambda text: f"azureml://{text}"))
-def test_any_text_can_be_read(text):
-    found = reference(text)
-    assert found is None or found.text == text
-    assert isinstance(found, LocalPath) or found is None or not (found.version and found.label)
+def test_any_text_can_be_parsed(text):
+    target = parse(text)
+    assert target is None or target.text == text
+    assert isinstance(target, LocalPath) or target is None or not (target.version and target.label)
 
 
 JSON = st.recursive(
@@ -93,13 +93,13 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["inputs", "path", "code", "environment", "compute"]), JSON))
-def test_any_spec_can_be_searched_for_mentions(spec):
+def test_any_spec_can_be_searched_for_references(spec):
     for kind in kinds().values():
-        for found in find_references_and_paths(spec, kind, "folder"):
-            assert found.pointer.startswith("/")
+        for target in find_references_and_paths(spec, kind, "folder"):
+            assert target.pointer.startswith("/")
 
 
-def test_the_type_of_an_input_says_which_kind_its_reference_means():
+def test_the_type_of_an_input_decides_the_kind_of_its_reference():
     inputs = {
         "plain": {"path": "azureml:a@latest"},
         "file": {"type": "uri_file", "path": "azureml:b@latest"},
@@ -107,11 +107,8 @@ def test_the_type_of_an_input_says_which_kind_its_reference_means():
         "a/b": {"path": "azureml:d:1"},
         "literal": 5,
     }
-    found = {
-        path.pointer: str(path.address)
-        for path in find_references_and_paths({"inputs": inputs}, kinds()["job"], "jobs")
-    }  # type: ignore[union-attr]
-    assert found == {
+    references: Any = find_references_and_paths({"inputs": inputs}, kinds()["job"], "jobs")
+    assert {reference.pointer: str(reference.address) for reference in references} == {
         "/inputs/plain/path": "data/a",
         "/inputs/file/path": "data/b",
         "/inputs/model/path": "model/c",
@@ -128,24 +125,24 @@ def test_the_type_of_an_input_says_which_kind_its_reference_means():
         ("job", "/jobs/n/trial"),
     ],
 )
-def test_code_and_what_is_laid_out_beside_it_are_mentioned_wherever_a_component_is_written(kind, pointer):
-    part: Any = {"code": "../src", "additional_includes": ["../lib/", "one.py"]}
+def test_code_and_additional_includes_are_found_wherever_a_component_is_written(kind, pointer):
+    spec: Any = {"code": "../src", "additional_includes": ["../lib/", "one.py"]}
     for key in reversed(pointer.split("/")[1:]):
-        part = {key: part}
-    assert list(find_references_and_paths(part, kinds()[kind], "jobs")) == [
+        spec = {key: spec}
+    assert list(find_references_and_paths(spec, kinds()[kind], "jobs")) == [
         LocalPath(f"{pointer}/code", "../src", "src"),
         LocalPath(f"{pointer}/additional_includes/0", "../lib/", "lib", "lib"),
         LocalPath(f"{pointer}/additional_includes/1", "one.py", "jobs/one.py", "one.py"),
     ]
 
 
-def test_a_zip_that_is_not_there_stands_for_the_folder_that_it_is_made_of():
-    mention = LocalPath("/p", "lib.zip", "lib.zip", "lib.zip")
-    assert resolve_zip_path(mention, tree_of({"lib/a.py": ""})) == LocalPath("/p", "lib.zip", "lib", "lib.zip")
-    assert resolve_zip_path(mention, tree_of({"lib/a.py": "", "lib.zip": ""})) == mention
-    assert resolve_zip_path(mention, tree_of({"other/a.py": ""})) == mention
+def test_a_missing_zip_include_resolves_to_the_folder_of_its_name():
+    local_path = LocalPath("/p", "lib.zip", "lib.zip", "lib.zip")
+    assert resolve_zip_path(local_path, tree_of({"lib/a.py": ""})) == LocalPath("/p", "lib.zip", "lib", "lib.zip")
+    assert resolve_zip_path(local_path, tree_of({"lib/a.py": "", "lib.zip": ""})) == local_path
+    assert resolve_zip_path(local_path, tree_of({"other/a.py": ""})) == local_path
 
 
-def test_of_a_path_whose_name_does_not_count_a_zip_is_a_zip():
-    mention = LocalPath("/code", "src.zip", "src.zip")
-    assert resolve_zip_path(mention, tree_of({"src/a.py": ""})) == mention
+def test_a_missing_zip_that_is_not_an_include_stays_a_zip():
+    local_path = LocalPath("/code", "src.zip", "src.zip")
+    assert resolve_zip_path(local_path, tree_of({"src/a.py": ""})) == local_path

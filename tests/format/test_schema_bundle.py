@@ -1,4 +1,4 @@
-"""A bundled schema says the same as the files it was made of, and can be used without them."""
+"""A bundled schema is self-contained and equivalent to the schema files it was made from."""
 
 from __future__ import annotations
 
@@ -27,56 +27,52 @@ def schemas(**files: Any) -> dict[str, Any]:
 
 def references(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        yield from (each for key, each in value.items() if key == "$ref" and isinstance(each, str))
+        yield from (target for key, target in value.items() if key == "$ref" and isinstance(target, str))
         value = list(value.values())
-    for each in value if isinstance(value, list) else ():
-        yield from references(each)
+    for child in value if isinstance(value, list) else ():
+        yield from references(child)
 
 
-def found(validator: Draft202012Validator, document: Any) -> list[tuple[str, str]]:
+def errors(validator: Draft202012Validator, document: Any) -> list[tuple[str, str]]:
     return sorted((error.json_path, error.message) for error in validator.iter_errors(document))
 
 
-def mutated(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the document, and the document with each of its fields taken out, misspelt or of another type."""
+def mutations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the document, and versions of it with a field removed, misspelt or of another type."""
     yield document
     for name, value in document.items():
-        rest = {key: each for key, each in document.items() if key != name}
+        rest = {key: other for key, other in document.items() if key != name}
         yield from (rest, {**rest, f"{name}x": value}, {**rest, name: [value]}, {**rest, name: {"x": 1}})
 
 
 @pytest.mark.parametrize("kind", kinds())
-def test_a_bundle_refers_to_nothing_outside(kind):
-    assert [
-        reference
-        for reference in references(bundle_schema(schema_id(kind), load_schemas()))
-        if not reference.startswith("#")
-    ] == []
+def test_a_bundle_refers_to_no_other_file(kind):
+    targets = references(bundle_schema(schema_id(kind), load_schemas()))
+    assert [target for target in targets if not target.startswith("#")] == []
 
 
 @pytest.mark.parametrize("kind", kinds())
-def test_a_bundle_is_a_schema(kind):
+def test_a_bundle_is_a_valid_schema(kind):
     jsonschema_rs.meta.validate(bundle_schema(schema_id(kind), load_schemas()))
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATE.rglob("*.yml")), ids=lambda path: path.name)
-def test_a_bundle_finds_what_the_files_find(path):
+def test_a_bundle_gives_the_same_errors_as_the_schema_files(path):
     data = parse_yaml(path.name, path.read_bytes())[0].data
     kind = detect_kind(data)
     if kind is None:
         assert path.name in {"mlgit.yml", "conda.yml"}
         return
-    registry = Registry().with_resources(
-        (name, Resource.from_contents(schema)) for name, schema in load_schemas().items()
-    )
-    split = Draft202012Validator(load_schemas()[schema_id(kind.name)], registry=registry)
-    alone = Draft202012Validator(bundle_schema(schema_id(kind.name), load_schemas()))
-    assert found(alone, data) == []
-    for document in mutated(data):
-        assert found(alone, document) == found(split, document)
+    resources = ((url, Resource.from_contents(schema)) for url, schema in load_schemas().items())
+    registry = Registry().with_resources(resources)
+    original = Draft202012Validator(load_schemas()[schema_id(kind.name)], registry=registry)
+    bundled = Draft202012Validator(bundle_schema(schema_id(kind.name), load_schemas()))
+    assert errors(bundled, data) == []
+    for document in mutations(data):
+        assert errors(bundled, document) == errors(original, document)
 
 
-def test_references_count_from_the_file_they_stand_in():
+def test_references_are_resolved_relative_to_their_file():
     files = schemas(
         **{
             "a.json": {"properties": {"x": {"$ref": "inner/b.json"}}},
@@ -86,7 +82,7 @@ def test_references_count_from_the_file_they_stand_in():
     )
     bundled = bundle_schema(f"{BASE}a.json", files)
     assert "null" not in str(bundled)
-    assert found(Draft202012Validator(bundled), {"x": ["fine", 1]}) == [("$.x[1]", "1 is not of type 'string'")]
+    assert errors(Draft202012Validator(bundled), {"x": ["fine", 1]}) == [("$.x[1]", "1 is not of type 'string'")]
 
 
 def test_a_part_that_refers_to_itself_is_bundled_once():
@@ -98,16 +94,16 @@ def test_a_part_that_refers_to_itself_is_bundled_once():
     )
     bundled = bundle_schema(f"{BASE}a.json", files)
     assert len(bundled["$defs"]) == 1
-    assert found(Draft202012Validator(bundled), {"a": {"b": {}}}) == []
+    assert errors(Draft202012Validator(bundled), {"a": {"b": {}}}) == []
 
 
 def test_a_schema_may_refer_to_itself_as_a_whole():
     files = schemas(**{"a.json": {"type": "object", "properties": {"below": {"$ref": "#"}}}})
     bundled = bundle_schema(f"{BASE}a.json", files)
-    assert len(found(Draft202012Validator(bundled), {"below": {"below": 1}})) == 1
+    assert len(errors(Draft202012Validator(bundled), {"below": {"below": 1}})) == 1
 
 
-def test_fields_that_are_called_like_keywords_are_fields():
+def test_fields_named_like_keywords_are_fields():
     files = schemas(
         **{
             "a.json": {
@@ -119,15 +115,15 @@ def test_fields_that_are_called_like_keywords_are_fields():
     )
     bundled = bundle_schema(f"{BASE}a.json", files)
     assert bundled["default"] == {"$ref": 1}
-    assert len(found(Draft202012Validator(bundled), {"default": "x", "$ref": 1})) == 2
+    assert len(errors(Draft202012Validator(bundled), {"default": "x", "$ref": 1})) == 2
 
 
-def test_a_part_that_is_not_there_is_named():
+def test_a_missing_part_is_named_in_the_error():
     with pytest.raises(KeyError, match=r"a\.json#/\$defs/missing"):
         bundle_schema(f"{BASE}a.json", schemas(**{"a.json": {"$ref": "#/$defs/missing"}}))
 
 
-def test_properties_are_those_of_all_branches_in_order():
+def test_property_names_are_those_of_all_branches_in_order():
     files = schemas(
         **{
             "a.json": {

@@ -22,7 +22,7 @@ FILES = sorted(data_folder("schemas").rglob("*.schema.json"))
 DATA = SCHEMA.format("data")
 
 
-def checked(text: str, name: str = "data") -> tuple[Diagnostic, ...]:
+def check(text: str, name: str = "data") -> tuple[Diagnostic, ...]:
     document, unreadable = parse_yaml("f.yml", text.encode())
     assert unreadable == ()
     return check_against_schema(document, name)
@@ -32,20 +32,21 @@ def refs(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
             yield value["$ref"]
-        for each in value.values():
-            yield from refs(each)
+        for child in value.values():
+            yield from refs(child)
     if isinstance(value, list):
-        for each in value:
-            yield from refs(each)
+        for child in value:
+            yield from refs(child)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_each_schema_is_a_valid_one_and_refers_to_what_there_is(path):
+def test_each_schema_is_valid_and_its_references_resolve(path):
     schema = json.loads(path.read_text("utf-8"))
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(schema)
-    everything = [Resource.from_contents(json.loads(each.read_text("utf-8"))) for each in FILES]
-    resolver = Registry().with_resources((each.id() or "", each) for each in everything).resolver(schema["$id"])
+    resources = [Resource.from_contents(json.loads(file.read_text("utf-8"))) for file in FILES]
+    registry = Registry().with_resources((resource.id() or "", resource) for resource in resources)
+    resolver = registry.resolver(schema["$id"])
     assert all(resolver.lookup(ref) for ref in refs(schema))
 
 
@@ -59,75 +60,79 @@ def test_each_kind_has_a_schema(name):
     assert schemas.schema_id(name) in schemas.load_schemas()
 
 
-def test_what_is_right_is_not_talked_about():
-    assert checked(f"{DATA}name: d\ntype: uri_file\npath: x\n") == ()
+def test_a_valid_document_has_no_diagnostics():
+    assert check(f"{DATA}name: d\ntype: uri_file\npath: x\n") == ()
 
 
-def test_an_unknown_field_is_shown_at_its_key_with_what_was_meant():
-    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\ndescripton: y\n")
-    assert (found.code, found.span) == ("unknown-field", Span("f.yml", 5, 1))
-    assert found.hint == "did you mean description?"
+def test_an_unknown_field_is_reported_at_its_key_with_a_suggestion():
+    (diagnostic,) = check(f"{DATA}name: d\ntype: uri_file\npath: x\ndescripton: y\n")
+    assert (diagnostic.code, diagnostic.span) == ("unknown-field", Span("f.yml", 5, 1))
+    assert diagnostic.hint == "did you mean description?"
 
 
-def test_an_unknown_field_deep_in_a_file_is_shown_where_it_stands():
+def test_a_nested_unknown_field_is_reported_at_its_key():
     text = "command: c\nenvironment: azureml:e@latest\ninputs:\n  x:\n    pth: y\n    type: uri_file\n"
-    found = [
-        diagnostic
-        for diagnostic in checked(SCHEMA.format("commandJob") + text, "job")
-        if diagnostic.code == "unknown-field"
+    diagnostics = check(SCHEMA.format("commandJob") + text, "job")
+    unknown = [diagnostic for diagnostic in diagnostics if diagnostic.code == "unknown-field"]
+    assert [(diagnostic.span, diagnostic.hint) for diagnostic in unknown] == [
+        (Span("f.yml", 6, 5), "did you mean path?")
     ]
-    assert [(diagnostic.span, diagnostic.hint) for diagnostic in found] == [(Span("f.yml", 6, 5), "did you mean path?")]
 
 
 @pytest.mark.parametrize("name", ["it's", 'say "x"', "back\\slash", "é", "a b"])
-def test_an_unknown_field_is_found_however_it_is_spelled(name):
-    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\n{json.dumps(name, ensure_ascii=False)}: y\n")
-    assert (found.code, found.span) == ("unknown-field", Span("f.yml", 5, 1))
+def test_an_unknown_field_with_special_characters_is_reported(name):
+    (diagnostic,) = check(f"{DATA}name: d\ntype: uri_file\npath: x\n{json.dumps(name, ensure_ascii=False)}: y\n")
+    assert (diagnostic.code, diagnostic.span) == ("unknown-field", Span("f.yml", 5, 1))
 
 
-def test_an_unknown_field_that_is_like_nothing_lists_what_there_is():
-    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\nzzzzzz: y\n")
-    assert "path" in found.hint
-    assert "description" in found.hint
+def test_an_unknown_field_without_a_suggestion_lists_the_allowed_fields():
+    (diagnostic,) = check(f"{DATA}name: d\ntype: uri_file\npath: x\nzzzzzz: y\n")
+    assert "path" in diagnostic.hint
+    assert "description" in diagnostic.hint
 
 
 def test_a_missing_field_is_named():
-    found = checked(f"{DATA}name: d\ntype: uri_file\n")
-    assert [(diagnostic.code, diagnostic.message) for diagnostic in found] == [
+    diagnostics = check(f"{DATA}name: d\ntype: uri_file\n")
+    assert [(diagnostic.code, diagnostic.message) for diagnostic in diagnostics] == [
         ("field-missing", "the field path is missing")
     ]
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [("[1]", "a list"), ("{a: 1}", "a mapping"), ("1.5", "1.5"), ("true", "true")]
+    ("value", "description"), [("[1]", "a list"), ("{a: 1}", "a mapping"), ("1.5", "1.5"), ("true", "true")]
 )
-def test_a_wrong_type_is_shown_at_its_value(value, said):
-    (found,) = checked(f"{DATA}name: d\ntype: uri_file\npath: x\ndescription: {value}\n")
-    assert (found.code, found.span) == ("wrong-type", Span("f.yml", 5, 14))
-    assert found.message == f"this must be a string, not {said}"
+def test_a_wrong_type_is_reported_at_its_value(value, description):
+    (diagnostic,) = check(f"{DATA}name: d\ntype: uri_file\npath: x\ndescription: {value}\n")
+    assert (diagnostic.code, diagnostic.span) == ("wrong-type", Span("f.yml", 5, 14))
+    assert diagnostic.message == f"this must be a string, not {description}"
 
 
-def test_a_value_that_is_none_of_those_allowed_is_shown_with_what_was_meant():
-    (found,) = checked(f"{DATA}name: d\ntype: uri_fil\npath: x\n")
-    assert (found.code, found.span) == ("wrong-value", Span("f.yml", 3, 7))
-    assert "uri_folder" in found.message
-    assert found.hint in ("did you mean uri_file?", "did you mean uri_folder?")
+def test_a_value_that_is_not_allowed_is_reported_with_a_suggestion():
+    (diagnostic,) = check(f"{DATA}name: d\ntype: uri_fil\npath: x\n")
+    assert (diagnostic.code, diagnostic.span) == ("wrong-value", Span("f.yml", 3, 7))
+    assert "uri_folder" in diagnostic.message
+    assert diagnostic.hint in ("did you mean uri_file?", "did you mean uri_folder?")
 
 
-def test_a_document_that_is_no_mapping_is_a_wrong_type():
-    (found,) = checked("- 1\n")
-    assert (found.code, found.span) == ("wrong-type", Span("f.yml", 1, 1))
+def test_a_document_that_is_not_a_mapping_has_the_wrong_type():
+    (diagnostic,) = check("- 1\n")
+    assert (diagnostic.code, diagnostic.span) == ("wrong-type", Span("f.yml", 1, 1))
 
 
-def test_everything_that_is_wrong_is_said_in_one_run_from_top_to_bottom():
-    found = checked(f"{DATA}name: [1]\ntype: nope\ndescription: 5\nunknown: 1\n")
-    assert {diagnostic.code for diagnostic in found} >= {"wrong-type", "wrong-value", "field-missing", "unknown-field"}
-    spans = [diagnostic.span for diagnostic in found if diagnostic.span]
+def test_all_errors_are_reported_in_the_order_of_the_file():
+    diagnostics = check(f"{DATA}name: [1]\ntype: nope\ndescription: 5\nunknown: 1\n")
+    assert {diagnostic.code for diagnostic in diagnostics} >= {
+        "wrong-type",
+        "wrong-value",
+        "field-missing",
+        "unknown-field",
+    }
+    spans = [diagnostic.span for diagnostic in diagnostics if diagnostic.span]
     assert spans == sorted(spans)
-    assert len(found) == len(set(found)) == 5
+    assert len(diagnostics) == len(set(diagnostics)) == 5
 
 
-def test_a_field_of_another_type_is_not_passed_over(monkeypatch):
+def test_a_field_of_another_type_is_reported(monkeypatch):
     schema = {
         "type": "object",
         "properties": {"type": {"enum": ["a", "b"]}},
@@ -138,16 +143,16 @@ def test_a_field_of_another_type_is_not_passed_over(monkeypatch):
     }
     monkeypatch.setattr(schemas, "_validator", lambda _name: Draft202012Validator(schema))
     monkeypatch.setattr(schema_errors, "schema_validator", lambda _name: Draft202012Validator(schema))
-    (found,) = checked("type: a\nof_b: 1\n", "any")
-    assert (found.code, found.span, found.hint) == (
+    (diagnostic,) = check("type: a\nof_b: 1\n", "any")
+    assert (diagnostic.code, diagnostic.span, diagnostic.hint) == (
         "unknown-field",
         Span("f.yml", 2, 1),
-        "it belongs to another type than this",
+        "this field belongs to another type",
     )
-    assert checked("type: b\nof_b: 1\n", "any") == ()
+    assert check("type: b\nof_b: 1\n", "any") == ()
 
 
-def test_a_suggestion_is_only_made_where_something_is_close():
+def test_a_suggestion_is_made_only_for_a_similar_name():
     assert did_you_mean("iri", ["iris", "digits"]) == "did you mean iris?"
     assert did_you_mean("zzz", ["iris", "digits"]) == ""
 
@@ -159,14 +164,14 @@ def test_the_small_workspace_satisfies_its_schemas(name):
     assert check_against_schema(document, kind) == ()
 
 
-def test_spark_on_compute_and_with_resources_is_refused_at_the_resources():
+def test_spark_with_both_compute_and_resources_is_refused_at_the_resources():
     text = (
         "type: spark\ncode: .\nentry: {file: a.py}\ncompute: azureml:c\n"
         "resources: {instance_type: standard_e4s_v3, runtime_version: '3.4'}\n"
         "conf: {spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 2, spark.executor.memory: 2g,"
         " spark.executor.instances: 2}\n"
     )
-    (found,) = check_against_schema(parse_yaml("s.yml", text.encode())[0], "job")
-    assert str(found) == (
+    (diagnostic,) = check_against_schema(parse_yaml("s.yml", text.encode())[0], "job")
+    assert str(diagnostic) == (
         "s.yml:5:1: error: resources is not allowed here (Spark runs on compute or with resources; remove one of them.)"
     )
