@@ -86,7 +86,7 @@ def test_a_page_says_what_is_wrong_shows_it_and_cures_it(page: ExplainPage):
     assert page.meaning.endswith(".")
     assert len(page.summary) <= 120  # a line of `mlgit explain`
     assert "```" in page.body
-    assert paragraphs[-1].startswith("Cure:")
+    assert paragraphs[-1].startswith("Fix:")
 
 
 def test_the_pages_are_in_the_order_of_the_alphabet():

@@ -13,7 +13,7 @@ def test_a_code_is_explained(tmp_path, mlgit):
     ended = mlgit("explain", "version-immutable", cwd=tmp_path)
     assert ended.code == 0
     assert ended.out.startswith("version-immutable\n\nA version is registered already")
-    assert "Cure: raise the version" in ended.out
+    assert "Fix: raise the version" in ended.out
 
 
 @pytest.mark.parametrize("typed", ["[yaml-key]", "YAML-KEY"])
