@@ -1,7 +1,7 @@
-"""Time zones that schedules can be in: the names of Windows, as the documentation of Azure ML lists them.
+"""The Windows names of time zones that schedules can use, as listed in the documentation of Azure ML.
 
-Reference, section 11 (newer rows: cron and recurrence). A frozen table, because what a machine knows of zones differs
-from machine to machine. Case does not matter.
+Reference, section 11 (cron and recurrence). The table is fixed, because the time zones that are installed differ from
+machine to machine. Case does not matter.
 """
 
 from __future__ import annotations
