@@ -156,7 +156,7 @@ def test_a_command_may_use_declared_inputs_and_outputs_only():
     assert "${{inputs.factr}}" in diagnostic.message
     assert diagnostic.hint == "did you mean factor?"
     without_outputs = edited("jobs/sum.yml", "outputs:\n  total: {type: uri_folder}\n", "")
-    assert "outputs does not declare" in single_diagnostic(without_outputs).message
+    assert "not declared under outputs:" in single_diagnostic(without_outputs).message
 
 
 def test_a_job_without_a_name_is_named_after_its_file():
