@@ -1,1 +1,1 @@
-"""Documents to assets: YAML with positions, schemas, references, and what each kind means. Pure."""
+"""Azure ML YAML files to assets: parsing, JSON schemas, references, rules and the traits of each kind; pure."""

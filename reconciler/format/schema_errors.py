@@ -36,7 +36,7 @@ _TYPE_NAMES = {
 
 @cache
 def _registry() -> Registry[Json]:
-    resources = ((schema_id, Resource.from_contents(schema)) for schema_id, schema in load_schemas().items())
+    resources = ((url, Resource.from_contents(schema)) for url, schema in load_schemas().items())
     return Registry().with_resources(resources)
 
 

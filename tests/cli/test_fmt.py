@@ -82,7 +82,7 @@ def test_one_unreadable_file_does_not_keep_the_others_from_being_formatted(folde
     )
     ended = mlgit("fmt", cwd=folder)
     assert ended.code == 1
-    assert "data/bad.yml:2:8: error: this is not YAML" in ended.err
+    assert "data/bad.yml:2:8: error: invalid YAML" in ended.err
     assert "  2 | name: a: b\n    |        ^\n" in ended.err
     assert ended.out == "2 files: 1 changed, 1 problem.\n"
     assert (folder / "data/a.yml").read_text("utf-8") == ORDERED
@@ -100,7 +100,7 @@ def test_a_file_that_would_say_something_else_is_left_alone(folder, mlgit):
     (folder / "data/a.yml").write_text(text, "utf-8")
     ended = mlgit("fmt", cwd=folder)
     assert ended.code == 1
-    assert "description would be read as something else [layout-unsafe]" in ended.err
+    assert "the value of description would change [layout-unsafe]" in ended.err
     assert (folder / "data/a.yml").read_text("utf-8") == text
 
 

@@ -1,6 +1,6 @@
-"""Held to files by others: what azure-ai-ml takes, mlgit takes; what it refuses, mlgit refuses.
+"""Conformance: mlgit accepts the files that azure-ai-ml accepts, and rejects those that it rejects.
 
-Where the corpus is not there, its tests are left out; the rest of the suite covers the rules one by one.
+The tests are skipped if the corpus is not beside the checkout; other tests cover the rules one by one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conformance.corpus import CORPUS, Verdict, files, judge, lay_out, mutants
+from conformance.corpus import CORPUS, Verdict, check_cases, copy_corpus, file_cases, mutation_cases
 
 from reconciler.format.detect import detect_kind
 from reconciler.format.kinds import kinds
@@ -21,69 +21,68 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not beside this checkout"),
 ]
-STRICTER = Path(__file__).parents[2] / "docs" / "format.md"
+FORMAT_DOCS = Path(__file__).parents[2] / "docs" / "format.md"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = tmp_path_factory.mktemp("corpus")
-    lay_out(found)
-    return found
+    folder = tmp_path_factory.mktemp("corpus")
+    copy_corpus(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def changed(folder) -> list[Verdict]:
-    return judge(folder, list(mutants(folder)))
+def mutation_verdicts(folder) -> list[Verdict]:
+    return check_cases(folder, list(mutation_cases(folder)))
 
 
 @pytest.fixture(scope="module")
-def real(folder) -> list[Verdict]:
-    return judge(folder, files())
+def file_verdicts(folder) -> list[Verdict]:
+    return check_cases(folder, file_cases())
 
 
-def stricter() -> set[str]:
+def stricter_codes() -> set[str]:
     """Return the codes that docs/format.md lists as stricter than azure-ai-ml."""
-    return set(re.findall(r"^\| `([a-z-]+)` \|", STRICTER.read_text("utf-8"), re.MULTILINE))
+    return set(re.findall(r"^\| `([a-z-]+)` \|", FORMAT_DOCS.read_text("utf-8"), re.MULTILINE))
 
 
-def test_every_accepted_file_is_accepted(real):
-    assert [str(each) for each in real if each.case.accepted and each.errors] == []
+def test_every_file_that_azure_ai_ml_accepts_is_accepted(file_verdicts):
+    assert [str(verdict) for verdict in file_verdicts if verdict.case.accepted and verdict.errors] == []
 
 
-def test_every_rejected_file_is_rejected(real):
-    assert [str(each) for each in real if not each.case.accepted and not each.errors] == []
+def test_every_file_that_azure_ai_ml_rejects_is_rejected(file_verdicts):
+    assert [str(verdict) for verdict in file_verdicts if not verdict.case.accepted and not verdict.errors] == []
 
 
-def test_a_file_that_only_lacks_what_a_flag_gives_says_which_field_is_missing(real):
-    wanting = [each for each in real if "accept with" in each.case.flags]
-    assert wanting
-    for each in wanting:
-        flags = re.findall(r"--([a-z-]+)", each.case.flags)
-        said = " ".join(found.message for found in each.errors)
-        assert all(flag.replace("-", "_") in said for flag in flags), str(each)
+def test_a_file_that_needs_a_flag_of_az_ml_is_reported_with_the_missing_field(file_verdicts):
+    incomplete = [verdict for verdict in file_verdicts if "accept with" in verdict.case.flags]
+    assert incomplete
+    for verdict in incomplete:
+        flags = re.findall(r"--([a-z-]+)", verdict.case.flags)
+        messages = " ".join(error.message for error in verdict.errors)
+        assert all(flag.replace("-", "_") in messages for flag in flags), str(verdict)
 
 
-def test_of_the_rejected_changes_99_in_100_are_rejected(changed):
-    rejected = [each for each in changed if not each.case.accepted]
-    wrong = [str(each) for each in rejected if not each.errors]
+def test_at_least_99_percent_of_the_rejected_mutations_are_rejected(mutation_verdicts):
+    rejected = [verdict for verdict in mutation_verdicts if not verdict.case.accepted]
+    wrong = [str(verdict) for verdict in rejected if not verdict.errors]
     assert len(wrong) <= len(rejected) / 100, "\n".join(wrong)
 
 
-def test_of_the_accepted_changes_99_in_100_are_accepted_but_for_the_stricter_rules(changed):
-    accepted = [each for each in changed if each.case.accepted]
-    listed = stricter()
-    wrong = [str(each) for each in accepted if {error.code for error in each.errors} - listed]
+def test_at_least_99_percent_of_the_accepted_mutations_are_accepted_except_by_stricter_rules(mutation_verdicts):
+    accepted = [verdict for verdict in mutation_verdicts if verdict.case.accepted]
+    stricter = stricter_codes()
+    wrong = [str(verdict) for verdict in accepted if {error.code for error in verdict.errors} - stricter]
     assert len(wrong) <= len(accepted) / 100, "\n".join(wrong)
 
 
-def test_the_two_validators_agree(folder, real, changed):
+def test_both_schema_validators_agree(folder, file_verdicts, mutation_verdicts):
     validators = {name: schema_validator(name) for name in kinds()}
     differing = []
-    for each in (*real, *changed):
-        document, _ = parse_yaml(each.case.path, (folder / each.case.path).read_bytes())
-        kind = detect_kind(document.data)
-        if kind is not None and is_valid_for_schema(document.data, kind.name) != validators[kind.name].is_valid(
-            document.data
-        ):
-            differing.append(each.case.path)
+    for verdict in (*file_verdicts, *mutation_verdicts):
+        path = verdict.case.path
+        data = parse_yaml(path, (folder / path).read_bytes())[0].data
+        kind = detect_kind(data)
+        if kind is not None and is_valid_for_schema(data, kind.name) != validators[kind.name].is_valid(data):
+            differing.append(path)
     assert differing == []
