@@ -22,7 +22,6 @@ from reconciler.storage.object_store import ObjectStore
 def open_providers(session: Session) -> Providers:
     """Open everything that an apply acts on."""
     return Providers(
-        local_folder=session.workspace.local_folder,
         repository=session.workspace.repository,
         config=session.config,
         state_store=session.state_store,
@@ -71,4 +70,4 @@ def apply_plan(  # noqa: PLR0913 - where, what, and who is told
     """
     source = keep_source(session, session.source)
     wanted = replace(wanted, desired=replace(wanted.desired, source=source))
-    return apply_until_converged(here, wanted, approved, watch, wait=wait, stopping=stopping)
+    return apply_until_converged(here, wanted, approved, watch, wait=wait, is_stopping=stopping)

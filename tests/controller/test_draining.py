@@ -96,7 +96,7 @@ def test_a_build_comes_to_its_end_and_nothing_more_is_begun(building, index, sit
     assert building.process.wait(60) == 0
     assert building.counted("done    environment/plain: build with venv") == 1
     assert building.counted("first run of job/sum") == 0
-    assert "comes to its end first" in building.process.stderr.read()
+    assert "finishing; press Ctrl-C again" in building.process.stderr.read()
     ended = mlgit("reconcile", "--once", cwd=site.clone)
     assert "done    first run of job/sum" in ended.out
     assert "resolving" not in ended.out

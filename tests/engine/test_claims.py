@@ -68,7 +68,7 @@ def test_what_another_apply_is_at_is_left_out_and_everything_else_goes_on(  # no
 def test_an_apply_that_waits_goes_on_when_the_other_has_ended(building, bench, paced, mlgit_process):
     second = mlgit_process(*APPLY, cwd=bench.folder, env=paced.environment)
     assert second.stdout
-    next(line for line in second.stdout if "is being changed by ada on here" in line)
+    next(line for line in second.stdout if "is locked by ada on here" in line)
     paced.go_on()
     ended_well(building)
     ended_well(second)
@@ -164,7 +164,7 @@ def test_a_holder_that_was_stopped_past_its_lease_wakes_up_and_can_write_nothing
     building.send_signal(signal.SIGSTOP)
     early = mlgit("apply", "--auto-approve", cwd=bench.folder)
     assert early.code == 1  # its lease has only begun to run out
-    assert "is being changed by ada on here" in early.out
+    assert "is locked by ada on here" in early.out
     paced.go_on()
     second = mlgit_process(*APPLY, cwd=bench.folder, env=paced.environment)
     assert "took over from ada on here" in ended_well(second)
@@ -196,7 +196,7 @@ def test_a_clock_that_is_set_back_by_a_day_changes_nothing(building, bench, pace
     for _ in range(2):
         second = mlgit("apply", "--auto-approve", cwd=bench.folder)
         assert second.code == 1
-        assert "is being changed by ada on here" in second.out
+        assert "is locked by ada on here" in second.out
     building.kill()
     building.wait(30)
     paced.go_on()

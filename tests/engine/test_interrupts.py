@@ -48,7 +48,7 @@ def test_a_build_that_is_interrupted_twice_registers_nothing_half_and_leaves_no_
     process = mlgit_process(*APPLY, cwd=bench.folder, env=hanging_index.environment)
     assert hanging_index.asked.wait(30)
     interrupt(process.pid)
-    next(line for line in process.stdout if "comes to its end first; Ctrl-C once more stops it" in line)
+    next(line for line in process.stdout if "finishing; press Ctrl-C again to interrupt" in line)
     interrupt(process.pid)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said
@@ -68,7 +68,7 @@ def test_a_build_that_is_interrupted_once_comes_to_its_end_and_nothing_more_is_b
     process = mlgit_process(*APPLY, cwd=bench.folder, env=paced.environment)
     until(paced.builds)
     interrupt(process.pid)
-    next(line for line in process.stdout if "comes to its end first; Ctrl-C once more stops it" in line)
+    next(line for line in process.stdout if "finishing; press Ctrl-C again to interrupt" in line)
     paced.go_on()
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
