@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live as Display
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from reconciler.model import Action, Run
 from reconciler.render.code_frame import sanitize_line
+from reconciler.timestamps import parse_timestamp
 
 _MAX_LINES = 10  # lines
 _RESERVED_COLUMNS = (
@@ -96,7 +96,7 @@ def _format_run_status(run: Run) -> str:
 def _run_start_time(run: Run) -> float:
     """Return when a run began, or was submitted; now, where that is not known."""
     when = run.started_at or run.submitted_at
-    return datetime.fromisoformat(when).timestamp() if when else time.time()
+    return parse_timestamp(when).timestamp() if when else time.time()
 
 
 def _format_elapsed(seconds: float) -> str:

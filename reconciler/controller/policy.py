@@ -15,6 +15,7 @@ from reconciler.model import Action, Address, Op, Plan, Run, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protection_diagnostics
+from reconciler.timestamps import parse_timestamp
 
 RunLookup = Callable[[Address], Iterable[Run]]
 
@@ -73,7 +74,7 @@ def _runs_per_day_diagnostic(
 
 
 def _is_recent(run: Run, at: datetime) -> bool:
-    return bool(run.submitted_at) and datetime.fromisoformat(run.submitted_at) > at - _DAY
+    return bool(run.submitted_at) and parse_timestamp(run.submitted_at) > at - _DAY
 
 
 def _without_actions(plan: Plan, keys: Iterable[str]) -> Plan:

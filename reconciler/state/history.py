@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from reconciler.diagnostics import user_error
 from reconciler.format.kinds import kind_by_name, kinds
@@ -18,6 +17,7 @@ from reconciler.state import codec
 from reconciler.state import paths as layout
 from reconciler.state.snapshot import Snapshot
 from reconciler.state.store import StateStore
+from reconciler.timestamps import format_timestamp, parse_timestamp
 
 _ABBREV_LENGTH = 10
 _FIRST_BATCH_SIZE = 64  # commits that are read at first to go steps back
@@ -68,7 +68,7 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
     return HistoryEntry(
         commit.oid,
         commit.author,
-        _to_utc_timestamp(commit.authored_at),
+        format_timestamp(parse_timestamp(commit.authored_at)),
         commit.message,
         command,
         first,
@@ -78,11 +78,6 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
         ends.get("by", ""),
         ends.get("plan", ""),
     )
-
-
-def _to_utc_timestamp(when: str) -> str:
-    """Write a time as all others are; Git has it in the zone of whoever made the commit."""
-    return datetime.fromisoformat(when).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _parse_trailers(paragraph: str) -> Mapping[str, str]:
