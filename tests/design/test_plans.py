@@ -50,10 +50,10 @@ ELSEWHERE = {
     ),
     "(at the command line)": "tests/cli/test_plan.py::test_the_same_git_and_state_give_the_same_plan_byte_for_byte",
     "`--refresh` (default in `apply` ...) observes first": (
-        "tests/engine/test_together.py::test_an_apply_that_does_not_wait_is_taken_on_by_whoever_comes_next"
+        "tests/engine/test_concurrent_applies.py::test_the_next_apply_records_the_runs_of_an_apply_that_did_not_wait"
     ),
     "... default in `reconcile`": (
-        "tests/controller/test_reconcile.py::test_one_turn_applies_what_the_remote_has_and_leaves_what_is_checked_out"
+        "tests/controller/test_reconcile.py::test_one_iteration_applies_the_remote_branch_and_leaves_the_work_tree_unchanged"
     ),
     "... default in `drift`": "tests/cli/test_drift.py::test_what_is_gone_is_named_and_looking_changes_nothing",
     "and the observation value is one more input": (
@@ -77,17 +77,17 @@ ELSEWHERE = {
         "tests/planning/test_prune_and_guard.py::test_a_plan_that_drops_much_of_much_is_refused"
     ),
     "`rollback REV` plans that record's source commit": (
-        "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_lead_to_the_same_and_nothing_runs_again"
+        "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_lead_to_the_same_state_and_nothing_runs_again"
     ),
     "and holds CI ... off until main has a newer one": (
-        "tests/engine/test_rollback.py::test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied"
+        "tests/engine/test_rollback.py::test_a_rolled_back_commit_is_refused_until_a_newer_one_is_applied"
     ),
-    "... and controller": "tests/controller/test_bounds.py::test_what_was_rolled_back_waits_for_a_newer_commit",
+    "... and controller": "tests/controller/test_bounds.py::test_a_rolled_back_commit_waits_for_a_newer_one",
     "A failed action skips only what waits for it; everything else goes on": (
-        "tests/engine/test_side_by_side.py::test_a_build_that_fails_skips_only_what_needs_it"
+        "tests/engine/test_parallel.py::test_a_build_that_fails_skips_only_what_needs_it"
     ),
     "the next apply continues": (
-        "tests/engine/test_environments.py::test_a_package_that_does_not_exist_fails_what_needs_it_and_nothing_else"
+        "tests/engine/test_environments.py::test_a_package_that_does_not_exist_fails_only_what_needs_it"
     ),
     "(no hook runs either)": "tests/git/test_work_tree_aside.py::test_no_hook_of_the_repository_runs",
     "Bad input gets file, line, column, what is wrong in the user's words and a hint": (
