@@ -220,7 +220,7 @@ def _is_complete(plan: Plan, totals: Totals) -> bool:
 def _report_locks(context: ApplyContext, totals: Totals, actions: tuple[Action, ...], locks: AcquiredLocks) -> None:
     """Report the locks that were taken over, and the actions that another apply locks, each once."""
     for lock in locks.taken_over:
-        context.listener.on_note(f"took over the lock of {lock}: that apply has ended, or its lease has expired")
+        context.listener.on_note(f"took over from {lock}: that apply has ended, or its lease has expired")
     for action in actions:
         holder = locks.locked_out.get(action.key)
         if holder is None:
