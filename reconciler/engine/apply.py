@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 
 from reconciler.diagnostics import UserError
 from reconciler.engine.actions import ActionContext, execute_action, is_external, is_slow
-from reconciler.model import Action, Address, Event, Plan, Progress
+from reconciler.model import Action, ActionId, Address, Event, Plan, Progress
 from reconciler.state.store import WriteBatch
 
 _POLL_SECONDS = 0.2  # between looks whether to write or to end while what takes long goes on; between words to stop
@@ -20,7 +20,7 @@ class ExecutionResult:
     """What came of a plan: the events of the actions that failed, and the keys of those that were left for later."""
 
     failed: tuple[Event, ...]
-    not_started: frozenset[str]
+    not_started: frozenset[ActionId]
 
 
 def execute_plan(plan: Plan, context: ActionContext, parallelism: int) -> ExecutionResult:
@@ -66,9 +66,9 @@ class _PlanExecutor:
     context: ActionContext
     pool: ThreadPoolExecutor
     parallelism: int
-    failed: dict[str, Event] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    started: set[str] = field(default_factory=set)
+    failed: dict[ActionId, Event] = field(default_factory=dict)
+    waiting: set[ActionId] = field(default_factory=set)
+    started: set[ActionId] = field(default_factory=set)
     running: dict[Future[WriteBatch], Action] = field(default_factory=dict)
     stop_announced: bool = False
 
@@ -129,7 +129,7 @@ class _PlanExecutor:
             self._record_event(Event(Progress.FAILED, action, error=error))
         return False
 
-    def _wait_for_workers(self) -> list[str]:
+    def _wait_for_workers(self) -> list[ActionId]:
         """Wait until some worker is done; return the keys of what it was at."""
         while not (done := wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done):
             self._is_stopping()
@@ -137,7 +137,7 @@ class _PlanExecutor:
                 self.flush()
         return [self._finish_action(each) for each in done]
 
-    def _finish_action(self, future: Future[WriteBatch]) -> str:
+    def _finish_action(self, future: Future[WriteBatch]) -> ActionId:
         action = self.running.pop(future)
         try:
             self.context.transaction.add_writes(future.result(), action)
@@ -164,15 +164,15 @@ class _PlanExecutor:
             self.failed[event.action.key] = event
 
 
-def _predecessors(plan: Plan) -> dict[str, list[str]]:
+def _predecessors(plan: Plan) -> dict[ActionId, list[ActionId]]:
     """Return what each action waits for: what it needs of this plan, and what comes before it at its own address.
 
     An action adds to the record that the one before it leaves.
     """
     keys = {action.key for action in plan.actions}
-    order: dict[str, list[str]] = {}
-    before: dict[Address, str] = {}
+    order: dict[ActionId, list[ActionId]] = {}
+    before: dict[Address, ActionId] = {}
     for action in plan.actions:
-        order[action.key] = [key for key in (*action.needs, before.get(action.address, "")) if key in keys]
+        order[action.key] = [key for key in (*action.needs, before.get(action.address)) if key in keys]
         before[action.address] = action.key
     return order

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from reconciler.engine.providers import Providers
 from reconciler.git.repository import user_name
-from reconciler.model import Action, Address, Json, Lock, Op, SourceRevision
+from reconciler.model import Action, ActionId, Address, Json, Lock, Op, SourceRevision, exclude_actions
 from reconciler.state.journal import ENDED_EVENT, STARTED_EVENT, Journal
 from reconciler.state.lease import HeldLock, acquire_lock
 from reconciler.state.lease_observations import LeaseObservations
@@ -31,7 +31,7 @@ _GITHUB_VARIABLES = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 class AcquiredLocks:
     """What was claimed, and who bars the rest, by the key of the action; ``over`` are whose claims were ended."""
 
-    locked_out: Mapping[str, Lock]
+    locked_out: Mapping[ActionId, Lock]
     held_lock: HeldLock | None
     taken_over: tuple[Lock, ...]
 
@@ -41,17 +41,12 @@ class AcquiredLocks:
             return ()
         exclusive = self.held_lock.lock.exclusive
         claimed = exclusive | self.held_lock.lock.shared
-        left: list[Action] = []
-        out: set[str] = set()
-        for action in actions:
-            covered = exclusive.issuperset(_exclusive_addresses(action)) and claimed.issuperset(
-                _shared_addresses(action)
-            )
-            if covered and out.isdisjoint(action.needs):
-                left.append(action)
-            else:
-                out.add(action.key)
-        return tuple(left)
+
+        def is_uncovered(action: Action) -> bool:
+            covered = exclusive.issuperset(_exclusive_addresses(action))
+            return not (covered and claimed.issuperset(_shared_addresses(action)))
+
+        return exclude_actions(actions, is_uncovered)[0]
 
 
 @contextmanager
@@ -107,26 +102,18 @@ class _LockRequest:
 
     actions: Sequence[Action]
     source: SourceRevision
-    granted: list[Action] = field(default_factory=list)
-    locked_out: dict[str, Lock] = field(default_factory=dict)
+    granted: tuple[Action, ...] = ()
+    locked_out: dict[ActionId, Lock] = field(default_factory=dict)
 
     def make_lock(self, others: Mapping[str, Lock]) -> Lock | None:
         """Claim for every action that nobody bars, nor anything that it needs; nothing where that is none."""
-        self.granted, self.locked_out = [], {}
-        for action in self.actions:
-            by = next(
-                (
-                    lock
-                    for lock in others.values()
-                    if lock.conflicts_with(_exclusive_addresses(action), _shared_addresses(action))
-                ),
-                None,
+        self.locked_out = {}
+        conflicts = {action.key: lock for action in self.actions if (lock := _conflicting_lock(action, others))}
+        self.granted, excluded = exclude_actions(self.actions, lambda action: action.key in conflicts)
+        for item in excluded:
+            self.locked_out[item.action.key] = (
+                self.locked_out[item.cause.key] if item.cause else conflicts[item.action.key]
             )
-            by = by or next((self.locked_out[key] for key in action.needs if key in self.locked_out), None)
-            if by is None:
-                self.granted.append(action)
-            else:
-                self.locked_out[action.key] = by
         return self._granted_lock() if self.granted else None
 
     def _granted_lock(self) -> Lock:
@@ -144,6 +131,11 @@ class _LockRequest:
             shared=shared,
             intents=tuple(_run_intents(self.granted)),
         )
+
+
+def _conflicting_lock(action: Action, others: Mapping[str, Lock]) -> Lock | None:
+    exclusive, shared = _exclusive_addresses(action), _shared_addresses(action)
+    return next((lock for lock in others.values() if lock.conflicts_with(exclusive, shared)), None)
 
 
 def _exclusive_addresses(action: Action) -> tuple[Address, ...]:

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from reconciler.diagnostics import user_error
 from reconciler.engine.providers import Providers
-from reconciler.engine.reconcile import Reconciler, Totals, action_id
+from reconciler.engine.reconcile import Reconciler, Totals
 from reconciler.engine.refresh import active_runs, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.model import Action, Op, Plan, State
+from reconciler.model import Op, Plan, State
 from reconciler.planning.affinity import restrict_plan_to_host
 from reconciler.planning.drift import with_repairs
 from reconciler.planning.refresh import merge_observation
@@ -75,7 +75,7 @@ def _wait_for_run(
     """Wait until one of the active runs has ended that this apply can record; tell at once where there is none."""
     while not stopping():
         seen, ended = merge_observation(live, refresh_runs(live, world.backends))
-        if any(action_id(action) not in tally.failed for action in ended):
+        if any(action.versioned_key not in tally.failed for action in ended):
             return True
         running = tuple(run for run in active_runs(seen) if run.backend in world.backends)
         if not running:
@@ -94,26 +94,21 @@ def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
     keys = {action.key for action in approved.decisions}
     later = {action.address for action in approved.actions if action.known_after is not None}
     later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
-    left: list[Action] = []
-    gone: set[str] = set()
-    for action in plan.actions:
-        follows = not action.op.is_decision or action.key in keys or action.address in later
-        if follows and not any(key in gone for key in action.needs):
-            left.append(action)
-        else:
-            gone.add(action.key)
-    return replace(plan, actions=tuple(left))
+    approved_plan, _ = plan.without(
+        lambda action: action.op.is_decision and action.key not in keys and action.address not in later
+    )
+    return approved_plan
 
 
 def _apply_result(plan: Plan, tally: Totals) -> ApplyResult:
-    ended = frozenset(version for key, version in tally.succeeded if key.startswith(f"{Op.RECORD} "))
+    ended = frozenset(key.version for key in tally.succeeded if key.op is Op.RECORD)
     failed, barred = tuple(tally.failed.values()), tuple(tally.locked_out.values())
     return ApplyResult(len(tally.succeeded), failed, barred, plan.blocked, ended)
 
 
 def _check_not_stale(approved: Plan, plan: Plan) -> None:
     """Refuse to do what nobody has seen: the live state moved between the plan and its approval."""
-    seen = {(action.key, action.version) for action in approved.decisions}
-    if not {(action.key, action.version) for action in plan.decisions} <= seen:
+    seen = {action.versioned_key for action in approved.decisions}
+    if not {action.versioned_key for action in plan.decisions} <= seen:
         message = "the live state has changed since this plan was made"
         raise user_error("plan-stale", message, "run `mlgit apply` again to see what is left to do")

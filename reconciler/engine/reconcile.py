@@ -14,14 +14,12 @@ from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
 from reconciler.engine.refresh import check_store_id, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest
-from reconciler.model import Action, Event, Op, Plan, Progress, State
+from reconciler.model import Action, ActionId, Event, Op, Plan, Progress, State
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.state.transaction import StateTransaction
 
 _LOCK_WAIT_SECONDS = 1.0  # between looks whether another apply has given back what this one waits for
 _IMMEDIATE_OPS = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}  # what has no more to it than being done
-
-ActionId = tuple[str, str]  # key and version of an action
 
 
 @dataclass(slots=True)
@@ -39,7 +37,7 @@ class Totals:
 
     def remaining_plan(self, plan: Plan) -> Plan:
         """Leave out what failed or was done in an earlier round."""
-        return replace(plan, actions=tuple(action for action in plan.actions if action_id(action) not in self.done))
+        return replace(plan, actions=tuple(action for action in plan.actions if action.versioned_key not in self.done))
 
 
 def refresh_and_plan(world: Providers, job: ApplyRequest, known: Plan | None = None) -> tuple[Plan, State]:
@@ -67,7 +65,7 @@ class Reconciler:
     totals: Totals
     is_stopping: Callable[[], bool]
     needs_another_iteration: bool = False
-    _reported_keys: set[str] = field(default_factory=set)
+    _reported_keys: set[ActionId] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reconcile_once(self, narrow: Callable[[Plan, State], Plan], known: Plan | None = None) -> tuple[Plan, State]:
@@ -101,11 +99,8 @@ class Reconciler:
     def _execute_actions(self, plan: Plan, live: State, claimed: AcquiredLocks) -> None:
         job, world = self.request, self.providers
         actions = claimed.covered_actions(_ready_actions(plan))
-        later = tuple(
-            action
-            for action in plan.actions
-            if action.known_after and claimed.locked_out.keys().isdisjoint(action.needs)
-        )
+        unlocked, _ = plan.without(lambda action: action.key in claimed.locked_out)
+        later = tuple(action for action in unlocked.actions if action.known_after)
         source, over = job.desired.source, tuple(f"took over from {lock}" for lock in claimed.taken_over)
         store, notes = world.store_id(live), open_journal(world.state_store)
         ledger = StateTransaction(
@@ -113,8 +108,8 @@ class Reconciler:
         )
         context = ActionContext(world, job.desired.tree, source, ledger, self._emit_event, self.is_stopping)
         applied = execute_plan(replace(plan, actions=(*actions, *later)), context, job.parallelism)
-        self.totals.failed |= {action_id(event.action): event for event in applied.failed}
-        self.totals.done |= {action_id(action) for action in actions if action.key not in applied.not_started}
+        self.totals.failed |= {event.action.versioned_key: event for event in applied.failed}
+        self.totals.done |= {action.versioned_key for action in actions if action.key not in applied.not_started}
         self.needs_another_iteration = bool(actions) and not self._is_complete(plan)
 
     def _is_complete(self, plan: Plan) -> bool:
@@ -126,7 +121,7 @@ class Reconciler:
         for action in todo:
             if (claim := claimed.locked_out.get(action.key)) is not None:
                 event = Event(Progress.LOCKED, action, f"is being changed by {claim}")
-                self.totals.locked_out[action_id(action)] = event
+                self.totals.locked_out[action.versioned_key] = event
                 if action.key not in self._reported_keys:
                     self._reported_keys.add(action.key)
                     self._emit_event(event)
@@ -143,8 +138,3 @@ class Reconciler:
 def _ready_actions(plan: Plan) -> tuple[Action, ...]:
     """Return what can be done now."""
     return tuple(action for action in plan.actions if action.known_after is None)
-
-
-def action_id(action: Action) -> ActionId:
-    """Return what an action is counted under."""
-    return action.key, action.version

@@ -15,7 +15,7 @@ from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.assets import AssetSet
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Action, Address, Op, Plan, Record, State, lookup_under_former_names
+from reconciler.model import Action, ActionId, Address, Op, Plan, Record, State, lookup_under_former_names
 
 _ADDING_OPS = (Op.CREATE, Op.NEW_VERSION, Op.REGISTER, Op.SUBMIT)
 _REMOVING_OPS = (Op.ARCHIVE, Op.DELETE)
@@ -128,7 +128,7 @@ def plan_with_renames(plan: Plan, found: Renames) -> Plan:
     return replace(plan, actions=(*first.values(), *rest))
 
 
-def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[str]:
+def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[ActionId]:
     """Yield the renaming of what an action is about, and of what that references."""
     mentioned = (reference.address for reference in action.resolved.asset.references) if action.resolved else ()
     yield from (first[fromkey].key for fromkey in dict.fromkeys((action.address, *mentioned)) if fromkey in first)

@@ -69,7 +69,7 @@ def action_to_json(each: Action, follows: Impact) -> Json:
     """Return an action with its reason, what decides it, and what follows from it."""
     node, run = each.resolved, each.run
     return {
-        "key": each.key,
+        "key": str(each.key),
         "action": str(each.op),
         "address": str(each.address),
         "sentence": f"{action_sentence(each)}{follows.indirect_cause_clause(each)}",
@@ -90,7 +90,7 @@ def action_to_json(each: Action, follows: Impact) -> Json:
             "run": run.id if run else "",
             "attempt": run.attempt if run else None,
             "backend": run.backend if run else "",
-            "needs": list(each.needs),
+            "needs": list(map(str, each.needs)),
         }
     )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small
+from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, done, edited, policy_of, small
 
 from reconciler.config.config import Config
 from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
@@ -197,7 +197,7 @@ def test_what_is_replaced_anyway_is_not_healed_first(world):
 def test_what_was_approved_is_healed_without_another_look(world):
     approved = planned(world, Observation(missing_contents=frozenset({KEY})))
     later = planned(world, Observation())
-    assert [action.key for action in with_repairs(later, approved).actions] == ["heal data/numbers"]
+    assert done(with_repairs(later, approved)) == ["heal data/numbers"]
     assert with_repairs(approved, approved) == approved
 
 
