@@ -20,6 +20,7 @@ from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
 from reconciler.model.locks import Lock as Lock
+from reconciler.model.overlay import Overlay as Overlay
 from reconciler.model.plan import Action as Action
 from reconciler.model.plan import ActionId as ActionId
 from reconciler.model.plan import Blocked as Blocked
