@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
 from reconciler.diagnostics import Span, UserError, user_error
 from reconciler.format.schemas import check_against_schema, is_valid_for_schema
@@ -157,6 +158,5 @@ def _action_identity(action: Action) -> tuple[str, ...]:
     return action.version, action.resolved.fingerprint if action.resolved else "", known_after
 
 
-def _join_some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
-    return "; ".join(names[:_MAX_SHOWN]) + more
+def _join_some(items: Sequence[str]) -> str:
+    return join_some(items, _MAX_SHOWN, "; ")

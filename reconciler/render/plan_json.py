@@ -9,8 +9,8 @@ from typing import Any
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
+from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
-from reconciler.render.field_diff import FieldChange, field_changes
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
 from reconciler.secrets.display import hide_secrets

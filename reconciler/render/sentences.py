@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Op, RunStatus
+from reconciler.planning.diff import field_changes
 from reconciler.render.code_frame import sanitize_line
-from reconciler.render.field_diff import field_changes
 
 OP_SIGNS: Mapping[Op, str] = {
     Op.RENAME: "~",

@@ -27,10 +27,10 @@ from reconciler.diagnostics import Severity, Span
 from reconciler.format.assets import check_references
 from reconciler.format.kinds import kinds
 from reconciler.model import ActionId, Address, Observation, Op, RunReport, RunStatus
+from reconciler.planning.diff import field_changes
 from reconciler.planning.plan import make_plan
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import referencable
-from reconciler.render.field_diff import field_changes
 from reconciler.render.sentences import action_sentence
 
 CLUSTER = Address("compute", "cluster")
