@@ -238,7 +238,7 @@ def _report_result(result: ApplyResult, told: EventStream | None) -> int:
     skipped = sum(event.progress is Progress.SKIPPED for event in result.failed)
     failed = len(result.failed) - skipped + len(result.failed_runs)
     if told:
-        told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, barred=len(result.locked_out))
+        told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=len(result.locked_out))
         return int(bool(failed or result.locked_out))
     counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "left to another apply"))
     said = "".join(f", {number} {what}" for number, what in counts if number)

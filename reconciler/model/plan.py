@@ -24,7 +24,7 @@ class Op(StrEnum):
     SUBMIT = "submit"
     CANCEL = "cancel"
     ADOPT = "adopt"
-    REPAIR = "heal"
+    REPAIR = "repair"
     RECORD = "record"
     REGISTER = "register"
 
@@ -195,7 +195,7 @@ class Progress(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     SKIPPED = "skipped"
-    LOCKED = "barred"  # another apply holds a lock on what it would change
+    LOCKED = "locked"  # another apply holds a lock on what it would change
 
 
 @dataclass(frozen=True, slots=True)

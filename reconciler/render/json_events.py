@@ -22,7 +22,7 @@ _EVENT_TYPES: Mapping[Progress, str] = {
     Progress.FAILED: "action-failed",
     Progress.SKIPPED: "action-skipped",
     Progress.WAITING: "action-waiting",
-    Progress.LOCKED: "action-barred",
+    Progress.LOCKED: "action-locked",
 }
 _ACTION_KEYS = ("key", "action", "address", "version", "sentence")
 

@@ -107,7 +107,7 @@ def _adopt_sentence(action: Action) -> str:
 
 
 def _repair_sentence(action: Action) -> str:
-    return f"{action.address.format_with_version(action.version)}: heal, {action.reason}"
+    return f"{action.address.format_with_version(action.version)}: repair, {action.reason}"
 
 
 def _record_sentence(action: Action) -> str:

@@ -163,7 +163,7 @@ def test_pauses_grow_with_failures_up_to_ten_intervals():
     assert all(300 <= backoff_seconds(60, failures) <= 600 for failures in (5, 50, 5000))
 
 
-@pytest.mark.parametrize("way", ["heal", "warn"])
+@pytest.mark.parametrize("way", ["repair", "warn"])
 def test_what_has_drifted_is_healed_or_said_as_mlgit_yml_wants(way, site, mlgit):
     site.push({"mlgit.yml": CONFIG + f"drift: {{data: {way}}}\n"})
     all_done(site, mlgit)
@@ -175,4 +175,4 @@ def test_what_has_drifted_is_healed_or_said_as_mlgit_yml_wants(way, site, mlgit)
     ended = reconcile(site, mlgit)
     assert ended.code == 0
     assert "data/numbers" in ended.out
-    assert lost.exists() == (way == "heal")
+    assert lost.exists() == (way == "repair")
