@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from reconciler import __version__
+from reconciler.abbreviation import join_some
 from reconciler.cli.console import APPLY_HINT, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import EXIT_CHANGES
@@ -70,7 +71,7 @@ def _run_plan(options: Mapping[str, Any], known: RenderedPlanCache | None, told:
     if options["form"] == "text" and then and out is None:
         click.echo(then)
     if out is not None and told is None:
-        differing = text.join_some(session.uncommitted_files())
+        differing = join_some(session.uncommitted_files())
         first = f"Commit the files as they are ({differing}), then apply" if differing else "Apply"
         click.echo(f"\nSaved. {first} exactly this with `mlgit apply {out}`.", err=options["form"] != "text")
     now = any(action.known_after is None for action in planned.actions)

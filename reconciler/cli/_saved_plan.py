@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reconciler.abbreviation import join_some
 from reconciler.cli.session import Session, open_session
 from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, parse_plan_file
-from reconciler.render import text
-
-_ABBREV_LENGTH = 10
 
 
 def read_saved_plan(path: Path) -> SavedPlan:
@@ -45,7 +43,7 @@ def _commit_of_dirty_plan(saved: SavedPlan, file: Path) -> str:
     head = repository.head()
     if repository.tree_of(head) != saved.body["tree"]:
         message = "the plan was made of files that are not committed, and what is applied must be in Git"
-        differing = text.join_some(open_session(aside=file).uncommitted_files())
+        differing = join_some(open_session(aside=file).uncommitted_files())
         them = f"them as they were then (now {differing})" if differing else "them as they were then"
         hint = f"commit {them} and apply the plan again, or make a new plan of the commit"
         raise user_error("plan-dirty", message, hint)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli._plan import plan_session, policy_from_options
 from reconciler.cli._saved_plan import open_session_for_plan, read_saved_plan
 from reconciler.cli.confirm import require_approval
@@ -206,7 +207,7 @@ def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
         message = "there is no commit yet, and what is applied must be in Git"
         raise user_error("no-commit", message, "run `git add -A && git commit` first")
     if session.source.dirty and not allow_dirty:
-        differing = text.join_some(session.uncommitted_files())
+        differing = join_some(session.uncommitted_files())
         message = f"the work tree differs from HEAD in {differing}, and what is applied must be in Git"
         hint = "commit first, have .gitignore leave out what is no part of it, or take all as it is with --allow-dirty"
         raise user_error("work-tree-dirty", message, hint)
@@ -237,7 +238,7 @@ def _report_result(result: ApplyResult, told: EventStream | None) -> int:
     skipped = sum(event.progress is Progress.SKIPPED for event in result.failed)
     failed = len(result.failed) - skipped + len(result.failed_runs)
     if told:
-        told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, barred=len(result.locked_out))
+        told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=len(result.locked_out))
         return int(bool(failed or result.locked_out))
     counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "left to another apply"))
     said = "".join(f", {number} {what}" for number, what in counts if number)

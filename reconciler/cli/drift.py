@@ -20,7 +20,7 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     """Compare the world with what is recorded: runs, backends, the store, environments.
 
     Nothing is changed, and nothing is planned: what is declared and not applied yet is no drift. `drift:` in mlgit.yml
-    says what apply does about it, for each kind or address: heal, warn or ignore.
+    says what apply does about it, for each kind or address: repair, warn or ignore.
 
     \b
     mlgit drift

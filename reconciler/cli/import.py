@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session, parse_live_address
 from reconciler.diagnostics import UserError, user_error
@@ -22,8 +23,6 @@ from reconciler.operations.import_ import GeneratedFile, Importer, MissingConten
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_text
 from reconciler.source import workspace
-
-_ABBREV_LENGTH = 10
 
 
 @click.command("import")
@@ -161,7 +160,7 @@ def _follow_up_lines(session: Session, draft: GeneratedFile) -> Iterable[str]:
 def _git_checkout_command(session: Session, content: MissingContent) -> str:
     """Return the command that gets content out of Git, as typed in the current folder."""
     path = os.path.relpath(session.workspace.repository.top / content.path, Path.cwd())
-    return f"git checkout {content.commit[:_ABBREV_LENGTH]} -- {shlex.quote(path)}"
+    return f"git checkout {abbreviate_id(content.commit)} -- {shlex.quote(path)}"
 
 
 def _generated_file_to_json(session: Session, draft: GeneratedFile, *, wrote: bool) -> Json:

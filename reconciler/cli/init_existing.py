@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_session
 from reconciler.config.config import CONFIG_FILE
@@ -147,7 +148,7 @@ def _inventory_lines(found: Inventory) -> list[str]:
         names = "One name stands" if len(found.duplicates) == 1 else f"{len(found.duplicates)} names stand"
         lines += _wrap_paragraph(f"{names} in more than one file; {_DUPLICATE_NAMES_HINT}")
         most = sorted(found.duplicates.items(), key=lambda pair: -len(pair[1]))
-        lines += _limit_lines([f"{address}: {_join_some_files(files)}" for address, files in most])
+        lines += _limit_lines([f"{address}: {join_some(files, 2)}" for address, files in most])
     if found.missing_references:
         names = "One name is" if len(found.missing_references) == 1 else f"{len(found.missing_references)} names are"
         lines += _wrap_paragraph(f"{names} mentioned that no file declares: {_MISSING_NAMES_HINT}")
@@ -159,11 +160,6 @@ def _inventory_lines(found: Inventory) -> list[str]:
 
 def _wrap_paragraph(text: str) -> list[str]:
     return ["", *textwrap.wrap(text, _WRAP_WIDTH)]
-
-
-def _join_some_files(files: Sequence[str]) -> str:
-    more = len(files) - 2
-    return ", ".join(files[:2]) + (f" and {more} more" if more > 0 else "")
 
 
 def _limit_lines(lines: Sequence[str]) -> list[str]:

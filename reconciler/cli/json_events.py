@@ -73,9 +73,9 @@ class EventStream:
                 self._last_run_events[run.id] = told
                 self.write(told)
 
-    def write_apply_ended(self, *, done: int, failed: int, skipped: int, barred: int) -> None:
+    def write_apply_ended(self, *, done: int, failed: int, skipped: int, locked: int) -> None:
         """Tell what came of an apply."""
-        self.write({"type": "apply-ended", "done": done, "failed": failed, "skipped": skipped, "barred": barred})
+        self.write({"type": "apply-ended", "done": done, "failed": failed, "skipped": skipped, "locked": locked})
 
 
 def run_with_event_stream(work: Callable[[EventStream], int]) -> int:

@@ -57,7 +57,7 @@ class ProgressDisplay:
 
     def remove_action(self, action: Action) -> None:
         """Show an action, and a run that it records, no more."""
-        self._action_lines.pop(action.key, None)
+        self._action_lines.pop(str(action.key), None)
         self._run_lines.pop(action.version, None)
 
     def show_runs(self, found: tuple[Run, ...], tail: Callable[[Run], str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.cli._plan import plan_session, policy_from_options
 from reconciler.cli.apply import commit_trailers, execute_and_report
 from reconciler.cli.confirm import require_approval
@@ -22,8 +23,6 @@ from reconciler.planning.plan import DesiredState
 from reconciler.render import plan_json, text
 from reconciler.state.fast_forward import write_rollback_hold
 from reconciler.state.history import applied_source_commit, read_state_at, source_group_key
-
-_ABBREV_LENGTH = 10
 
 
 @click.command("rollback")
@@ -79,7 +78,7 @@ def _open_rollback_session(revision: str) -> tuple[Session, State]:
     live = now.state_store.read()
     commit = applied_source_commit(now.state_store, read_state_at(now.state_store, live, revision, source_group_key))
     if commit == live.applied_commit:
-        message = f"commit {commit[:_ABBREV_LENGTH]}, which was in force at {revision}, is in force now"
+        message = f"commit {abbreviate_id(commit)}, which was in force at {revision}, is in force now"
         raise user_error("rollback-nowhere", message, "`mlgit log` shows what was before; take one with another source")
     then = open_session(commit)
     # Where the state is has not gone back in time, whatever mlgit.yml said of it then.
@@ -88,8 +87,8 @@ def _open_rollback_session(revision: str) -> tuple[Session, State]:
 
 
 def _format_rollback_warning(live: State, source: SourceRevision) -> str:
-    newer = live.applied_commit[:_ABBREV_LENGTH]
-    return f"Roll back from {newer} to {source.commit[:_ABBREV_LENGTH]}: {newer} is not applied again before a newer commit is."
+    newer = abbreviate_id(live.applied_commit)
+    return f"Roll back from {newer} to {abbreviate_id(source.commit)}: {newer} is not applied again before a newer commit is."
 
 
 def _record_rollback_hold(session: Session, live: State, job: ApplyRequest) -> None:

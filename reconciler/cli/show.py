@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.cli._saved_plan import read_saved_plan
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session, parse_live_address
@@ -14,8 +15,6 @@ from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, dump_plan_file
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_line
-
-_ABBREV_LENGTH = 10
 
 
 @click.command("show")
@@ -54,5 +53,5 @@ def _print_saved_plan(saved: SavedPlan, form: str) -> None:
     Terminal().print_text(text.format_plan_body(saved.body))
     made = saved.envelope
     changed = " with changes that were not committed" if made["dirty"] else ""
-    where = f"Made of commit {made['commit'][:_ABBREV_LENGTH]}{changed} at {made['made_at']} by mlgit {made['tool']}."
+    where = f"Made of commit {abbreviate_id(made['commit'])}{changed} at {made['made_at']} by mlgit {made['tool']}."
     click.echo(f"\n{sanitize_line(where)}")

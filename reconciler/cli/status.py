@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import click
 
+from reconciler.abbreviation import abbreviate_id, join_some
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import Session, open_session
@@ -91,7 +92,7 @@ class _StatusSnapshot:
     @property
     def lines(self) -> list[str]:
         """What stands below the table: how much there is, who went back, what waits or failed."""
-        applied = f"from commit {self.live.applied_commit[:10]}" if self.live.applied_commit else ""
+        applied = f"from commit {abbreviate_id(self.live.applied_commit)}" if self.live.applied_commit else ""
         live = sum(not record.archived for record in self.live.current.values())
         count = f"{text.pluralize(live, 'asset')} live {applied}".rstrip() + "."
         waits = [f"  {blocked.address}: {blocked.message}" for blocked in self.pending if not blocked.failed]
@@ -125,7 +126,7 @@ def _make_plan(session: Session, live: State, observation: Observation | None) -
 def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
     """Say of a run that ended what the next apply makes of it."""
     follows = [str(action.address) for action in plan if record.key in action.needs]
-    then = f", then comes {text.join_some(follows)}" if follows else ""
+    then = f", then comes {join_some(follows)}" if follows else ""
     status = record.run.status if record.run else ""
     return f"{record.address}: run {record.version} {status}; `mlgit apply` records that{then}"
 

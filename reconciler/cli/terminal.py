@@ -135,7 +135,7 @@ class TerminalApplyListener:
 
     def on_event(self, event: Event) -> None:
         """Show one event."""
-        key = event.action.key
+        key = str(event.action.key)
         match event.progress:
             case Progress.STARTED:
                 self._started_at[key] = time.monotonic()
@@ -174,7 +174,7 @@ class TerminalApplyListener:
         failed_run = _failed_run(event.action)
         mark, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
         line = Text.assemble(
-            (f"  {mark} ", style), action_sentence(event.action), (self._format_duration(event.action.key), "dim")
+            (f"  {mark} ", style), action_sentence(event.action), (self._format_duration(str(event.action.key)), "dim")
         )
         if event.progress is Progress.SKIPPED:
             line.append(f": skipped {sanitize_line(event.message)}", "dim")

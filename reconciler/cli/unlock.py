@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_session
@@ -71,7 +72,5 @@ def _print_locks(found: list[Lock], form: str) -> None:
         Terminal().print_table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
 
 
-def _format_locked_assets(claim: Lock, most: int = 3) -> str:
-    names = sorted(map(str, claim.exclusive))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _format_locked_assets(claim: Lock) -> str:
+    return join_some(sorted(map(str, claim.exclusive)))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.controller.policy import NO_DECISIONS, allowed_decisions, violations_by_address
 from reconciler.diagnostics import Diagnostic, Severity, UserError
 from reconciler.engine.locking import release_stale_locks
@@ -32,7 +33,6 @@ from reconciler.project.session import Session, open_session
 from reconciler.source import workspace as workspaces
 from reconciler.state.fast_forward import check_fast_forward, lift_rollback_hold
 
-_ABBREV_LENGTH = 10
 # What keeps the newest commit from being applied, and is a person's decision: nothing is wrong then.
 HOLD_CODES = frozenset({"rolled-back", "apply-rewinds"})
 # Another was quicker: the next turn goes by what that one has made.
@@ -90,7 +90,7 @@ def run_iteration(place: ReconcileTarget, watcher: ControllerListener, stopping:
     """Take one turn. What is wrong is in the outcome, and was told; only a bug or an interrupt raises."""
     try:
         commit = _fetch_newest_commit(place)
-        watcher.on_note(f"{place.tracked_ref} is at {commit[:_ABBREV_LENGTH]}")
+        watcher.on_note(f"{place.tracked_ref} is at {abbreviate_id(commit)}")
         with _open_session_at(place, commit, watcher) as session:
             outcome = _reconcile_newest(place, session, watcher, stopping)
             return replace(outcome, run_counts=_count_runs(session))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Action, Address, Op, Plan, Run, State
+from reconciler.model import Action, ActionId, Address, Op, Plan, Run, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protection_diagnostics
@@ -30,7 +30,7 @@ _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
 class AllowedDecisions:
     """The keys of the decisions that may be made unasked, and why the others may not."""
 
-    keys: frozenset[str]
+    keys: frozenset[ActionId]
     stop_reasons: tuple[Diagnostic, ...]
 
 
@@ -44,10 +44,10 @@ def allowed_decisions(plan: Plan, live: State, policy: Policy, runs_of: RunLooku
         for action in plan.submissions
         if (stop := _runs_per_day_diagnostic(action, plan, policy, runs_of, at))
     }
-    rest = _without_actions(plan, stops.keys())
+    rest, _ = plan.without(lambda action: action.key in stops)
     guards = tuple(guard_plan(rest, live, policy))
     ops = frozenset[Op]().union(*(_OPS_STOPPED_BY_GUARD[diagnostic.code] for diagnostic in guards))
-    rest = _without_actions(rest, {action.key for action in rest.actions if action.op in ops})
+    rest, _ = rest.without(lambda action: action.op in ops)
     return AllowedDecisions(frozenset(action.key for action in rest.decisions), (*stops.values(), *guards))
 
 
@@ -75,15 +75,3 @@ def _runs_per_day_diagnostic(
 
 def _is_recent(run: Run, at: datetime) -> bool:
     return bool(run.submitted_at) and parse_timestamp(run.submitted_at) > at - _DAY
-
-
-def _without_actions(plan: Plan, keys: Iterable[str]) -> Plan:
-    """Leave actions out of a plan, and what needs them."""
-    gone = set(keys)
-    left: list[Action] = []
-    for action in plan.actions:  # upstream comes first
-        if action.key in gone or any(key in gone for key in action.needs):
-            gone.add(action.key)
-        else:
-            left.append(action)
-    return replace(plan, actions=tuple(left))

@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from reconciler.diagnostics import UserError
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.actions import execute_action, is_external, is_slow
-from reconciler.model import Action, Address, Event, Plan, Progress
+from reconciler.model import Action, ActionId, Address, Event, Plan, Progress
 from reconciler.state.store import WriteBatch
 
 _POLL_SECONDS = 0.2  # while slow actions run: between checks for a flush or a shutdown, and between calls to stop
@@ -21,7 +21,7 @@ class ExecutionResult:
     """The events of the actions that failed, and the keys of those that were not started."""
 
     failed: tuple[Event, ...]
-    not_started: frozenset[str]
+    not_started: frozenset[ActionId]
 
 
 def execute_plan(plan: Plan, context: ActionContext, parallelism: int) -> ExecutionResult:
@@ -67,9 +67,9 @@ class _PlanExecutor:
     context: ActionContext
     pool: ThreadPoolExecutor
     parallelism: int
-    failed: dict[str, Event] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    started: set[str] = field(default_factory=set)
+    failed: dict[ActionId, Event] = field(default_factory=dict)
+    waiting: set[ActionId] = field(default_factory=set)
+    started: set[ActionId] = field(default_factory=set)
     running: dict[Future[WriteBatch], Action] = field(default_factory=dict)
     stop_announced: bool = False
 
@@ -131,7 +131,7 @@ class _PlanExecutor:
             self._record_event(Event(Progress.FAILED, action, error=error))
         return False
 
-    def _wait_for_workers(self) -> list[str]:
+    def _wait_for_workers(self) -> list[ActionId]:
         """Wait until a worker is done; return the keys of the actions that ended."""
         while not (done := wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done):
             self._is_stopping()
@@ -139,7 +139,7 @@ class _PlanExecutor:
                 self.flush()
         return [self._finish_action(future) for future in done]
 
-    def _finish_action(self, future: Future[WriteBatch]) -> str:
+    def _finish_action(self, future: Future[WriteBatch]) -> ActionId:
         action = self.running.pop(future)
         try:
             self.context.transaction.add_writes(future.result(), action)
@@ -166,15 +166,15 @@ class _PlanExecutor:
             self.failed[event.action.key] = event
 
 
-def _predecessors(plan: Plan) -> dict[str, list[str]]:
+def _predecessors(plan: Plan) -> dict[ActionId, list[ActionId]]:
     """Return the keys that each action waits for: what it needs, and the action before it at its own address.
 
     An action builds on the record that the previous action at its address leaves.
     """
     keys = {action.key for action in plan.actions}
-    order: dict[str, list[str]] = {}
-    last_keys: dict[Address, str] = {}
+    order: dict[ActionId, list[ActionId]] = {}
+    last_keys: dict[Address, ActionId] = {}
     for action in plan.actions:
-        order[action.key] = [key for key in (*action.needs, last_keys.get(action.address, "")) if key in keys]
+        order[action.key] = [key for key in (*action.needs, last_keys.get(action.address)) if key in keys]
         last_keys[action.address] = action.key
     return order

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from reconciler.engine.providers import Providers
 from reconciler.git.repository import user_name
-from reconciler.model import Action, Address, Json, Lock, Op, SourceRevision
+from reconciler.model import Action, ActionId, Address, Json, Lock, Op, SourceRevision, exclude_actions
 from reconciler.state.journal import ENDED_EVENT, STARTED_EVENT, Journal
 from reconciler.state.lease import HeldLock, acquire_lock
 from reconciler.state.lease_observations import LeaseObservations
@@ -31,7 +31,7 @@ _GITHUB_VARIABLES = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 class AcquiredLocks:
     """The lock that was acquired, the locks of others by the key of the action, and the locks that were taken over."""
 
-    locked_out: Mapping[str, Lock]
+    locked_out: Mapping[ActionId, Lock]
     held_lock: HeldLock | None
     taken_over: tuple[Lock, ...]
 
@@ -41,17 +41,12 @@ class AcquiredLocks:
             return ()
         exclusive = self.held_lock.lock.exclusive
         locked = exclusive | self.held_lock.lock.shared
-        left: list[Action] = []
-        out: set[str] = set()
-        for action in actions:
-            covered = exclusive.issuperset(_exclusive_addresses(action)) and locked.issuperset(
-                _shared_addresses(action)
-            )
-            if covered and out.isdisjoint(action.needs):
-                left.append(action)
-            else:
-                out.add(action.key)
-        return tuple(left)
+
+        def is_uncovered(action: Action) -> bool:
+            is_covered = exclusive.issuperset(_exclusive_addresses(action))
+            return not (is_covered and locked.issuperset(_shared_addresses(action)))
+
+        return exclude_actions(actions, is_uncovered)[0]
 
 
 @contextmanager
@@ -121,20 +116,17 @@ class _LockRequest:
 
     actions: Sequence[Action]
     source: SourceRevision
-    granted: list[Action] = field(default_factory=list)
-    locked_out: dict[str, Lock] = field(default_factory=dict)
+    granted: tuple[Action, ...] = ()
+    locked_out: dict[ActionId, Lock] = field(default_factory=dict)
 
     def make_lock(self, others: Mapping[str, Lock]) -> Lock | None:
         """Return a lock for the actions that others do not lock, directly or by what they need; None without any."""
-        self.granted, self.locked_out = [], {}
-        for action in self.actions:
-            lock = _conflicting_lock(action, others) or next(
-                (self.locked_out[key] for key in action.needs if key in self.locked_out), None
-            )
-            if lock is None:
-                self.granted.append(action)
-            else:
-                self.locked_out[action.key] = lock
+        conflicts = {action.key: lock for action in self.actions if (lock := _conflicting_lock(action, others))}
+        self.granted, excluded = exclude_actions(self.actions, lambda action: action.key in conflicts)
+        self.locked_out = {}
+        for item in excluded:
+            key = item.action.key
+            self.locked_out[key] = self.locked_out[item.cause.key] if item.cause else conflicts[key]
         return self._granted_lock() if self.granted else None
 
     def _granted_lock(self) -> Lock:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.engine.providers import Providers
-from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, action_id, reconcile_once
+from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
 from reconciler.engine.refresh import active_runs, refresh_state
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
 from reconciler.model import Op, Plan, State
@@ -58,7 +58,7 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     backends = context.providers.backends
     while not context.is_stopping():
         state_now, ended = refresh_state(state, backends)
-        if any(action_id(action) not in totals.failed for action in ended):
+        if any(action.versioned_key not in totals.failed for action in ended):
             return True
         running = tuple(run for run in active_runs(state_now) if run.backend in backends)
         if not running:
@@ -69,6 +69,6 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
 
 
 def _apply_result(plan: Plan, totals: Totals) -> ApplyResult:
-    recorded = frozenset(version for key, version in totals.succeeded if key.startswith(f"{Op.RECORD} "))
+    recorded = frozenset(key.version for key in totals.succeeded if key.op is Op.RECORD)
     failed, locked_out = tuple(totals.failed.values()), tuple(totals.locked_out.values())
     return ApplyResult(len(totals.succeeded), failed, locked_out, plan.blocked, recorded)

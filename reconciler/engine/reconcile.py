@@ -13,7 +13,7 @@ from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
 from reconciler.engine.refresh import check_store_id, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest
-from reconciler.model import Action, Event, Op, Plan, Progress, Run, State
+from reconciler.model import Action, ActionId, Event, Op, Plan, Progress, Run, State
 from reconciler.planning.affinity import restrict_plan_to_host
 from reconciler.planning.drift import with_repairs
 from reconciler.planning.pipeline import run_plan_pipeline
@@ -22,8 +22,6 @@ from reconciler.state.process import host_name
 from reconciler.state.transaction import StateTransaction
 
 _IMMEDIATE_OPS = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}  # complete as soon as they are executed
-
-ActionId = tuple[str, str]  # key and version of an action
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class Totals:
     failed: dict[ActionId, Event] = field(default_factory=dict)
     locked_out: dict[ActionId, Event] = field(default_factory=dict)
     done: set[ActionId] = field(default_factory=set)
-    reported_locks: set[str] = field(default_factory=set)  # keys of the actions whose lock was reported already
+    reported_locks: set[ActionId] = field(default_factory=set)  # keys of the actions whose lock was reported already
 
     @property
     def succeeded(self) -> set[ActionId]:
@@ -82,7 +80,7 @@ class Totals:
 
     def remaining_plan(self, plan: Plan) -> Plan:
         """Return the plan without the actions that were executed in an earlier iteration."""
-        return replace(plan, actions=tuple(action for action in plan.actions if action_id(action) not in self.done))
+        return replace(plan, actions=tuple(action for action in plan.actions if action.versioned_key not in self.done))
 
 
 def reconcile_once(context: ApplyContext, totals: Totals, baseline: str | None = None) -> Iteration:
@@ -124,11 +122,6 @@ def refresh_and_plan(providers: Providers, request: ApplyRequest, known_plan: Pl
     return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action))), state
 
 
-def action_id(action: Action) -> ActionId:
-    """Return the id that an action is counted under."""
-    return action.key, action.version
-
-
 def _plan_iteration(
     context: ApplyContext, totals: Totals, baseline: str | None, known_plan: Plan | None = None
 ) -> tuple[Plan, State]:
@@ -154,8 +147,8 @@ def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
 
 def _check_not_stale(approved: Plan, plan: Plan) -> None:
     """Raise UserError ``plan-stale`` if the plan has a decision that was not approved."""
-    ids = {action_id(action) for action in approved.decisions}
-    if not {action_id(action) for action in plan.decisions} <= ids:
+    ids = {action.versioned_key for action in approved.decisions}
+    if not {action.versioned_key for action in plan.decisions} <= ids:
         message = "the live state has changed since this plan was made"
         raise user_error("plan-stale", message, "run `mlgit apply` again to see the new plan")
 
@@ -169,24 +162,18 @@ def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
     keys = {action.key for action in approved.decisions}
     later = {action.address for action in approved.actions if action.known_after is not None}
     later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
-    left: list[Action] = []
-    gone: set[str] = set()
-    for action in plan.actions:
-        follows = not action.op.is_decision or action.key in keys or action.address in later
-        if follows and not any(key in gone for key in action.needs):
-            left.append(action)
-        else:
-            gone.add(action.key)
-    return replace(plan, actions=tuple(left))
+    remaining, _ = plan.without(
+        lambda action: action.op.is_decision and action.key not in keys and action.address not in later
+    )
+    return remaining
 
 
 def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: State, locks: AcquiredLocks) -> bool:
     """Execute the actions that the locks cover; return True if there were any."""
     providers, request = context.providers, context.request
     actions = locks.covered_actions(_ready_actions(plan))
-    deferred = tuple(
-        action for action in plan.actions if action.known_after and locks.locked_out.keys().isdisjoint(action.needs)
-    )
+    unlocked, _ = plan.without(lambda action: action.key in locks.locked_out)
+    deferred = tuple(action for action in unlocked.actions if action.known_after)
     transaction = StateTransaction(
         providers.state_store,
         state,
@@ -206,8 +193,8 @@ def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: S
         context.is_stopping,
     )
     executed = execute_plan(replace(plan, actions=(*actions, *deferred)), action_context, request.parallelism)
-    totals.failed |= {action_id(event.action): event for event in executed.failed}
-    totals.done |= {action_id(action) for action in actions if action.key not in executed.not_started}
+    totals.failed |= {event.action.versioned_key: event for event in executed.failed}
+    totals.done |= {action.versioned_key for action in actions if action.key not in executed.not_started}
     return bool(actions)
 
 
@@ -226,7 +213,7 @@ def _report_locks(context: ApplyContext, totals: Totals, actions: tuple[Action, 
         if holder is None:
             continue
         event = Event(Progress.LOCKED, action, f"is locked by {holder}")
-        totals.locked_out[action_id(action)] = event
+        totals.locked_out[action.versioned_key] = event
         if action.key not in totals.reported_locks:
             totals.reported_locks.add(action.key)
             context.listener.on_event(event)

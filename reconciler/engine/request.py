@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reconciler.model import Action, Address, Blocked, Event, Run
+from reconciler.model import Action, ActionId, Address, Blocked, Event, Run
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 
@@ -34,7 +34,7 @@ class ApplyRequest:
     policy: Policy
     trailers: str
     only_address: Address | None = None
-    allowed_keys: frozenset[str] | None = None
+    allowed_keys: frozenset[ActionId] | None = None
     parallelism: int = DEFAULT_PARALLELISM
 
     def is_allowed(self, action: Action) -> bool:

@@ -86,7 +86,7 @@ def test_apply_heals_nothing_that_it_is_only_to_show(applied, mlgit):
     stored(applied, NUMBERS).unlink()
     ended = mlgit(*APPLY, cwd=applied)
     assert ended.code == 0
-    assert "data/numbers@1: its content is gone from the store; drift: heal in mlgit.yml lets apply" in ended.out
+    assert "data/numbers@1: its content is gone from the store; drift: repair in mlgit.yml lets apply" in ended.out
     assert mlgit("drift", "--detailed-exitcode", cwd=applied).code == 2
 
 
@@ -122,8 +122,8 @@ def test_an_environment_that_is_not_built_here_is_noted(applied, mlgit, golden, 
     assert ended.code == 0
     golden("cli/drift/environment.txt", ended.out)
     assert mlgit("plan", "--refresh", "--detailed-exitcode", cwd=applied).code == 0
-    policy(applied, "{environment: heal}")
-    assert "heal, it is not built on this machine" in mlgit(*APPLY, cwd=applied).out
+    policy(applied, "{environment: repair}")
+    assert "repair, it is not built on this machine" in mlgit(*APPLY, cwd=applied).out
     assert "not built" not in mlgit("drift", cwd=applied).out
 
 

@@ -163,7 +163,7 @@ def test_pauses_grow_with_failures_up_to_ten_intervals():
     assert all(300 <= backoff_seconds(60, failures) <= 600 for failures in (5, 50, 5000))
 
 
-@pytest.mark.parametrize("policy", ["heal", "warn"])
+@pytest.mark.parametrize("policy", ["repair", "warn"])
 def test_drift_is_repaired_or_reported_as_mlgit_yml_says(policy, site, mlgit):
     site.push({"mlgit.yml": CONFIG + f"drift: {{data: {policy}}}\n"})
     apply_all(site, mlgit)
@@ -175,4 +175,4 @@ def test_drift_is_repaired_or_reported_as_mlgit_yml_says(policy, site, mlgit):
     result = reconcile(site, mlgit)
     assert result.code == 0
     assert "data/numbers" in result.out
-    assert lost.exists() == (policy == "heal")
+    assert lost.exists() == (policy == "repair")

@@ -126,10 +126,10 @@ def test_what_is_otherwise_is_explained():
 @pytest.mark.parametrize(
     ("file", "before", "after", "said"),
     [
-        ("data/numbers.csv", "3", "4", "path (numbers.csv)"),
+        ("data/numbers.csv", "3", "4", "path changed (numbers.csv)"),
         ("data/numbers.yml", "uri_file", "uri_folder", "type uri_file -> uri_folder"),
         ("environments/plain.yml", "image: python", "image: other", "image python -> other"),
-        ("environments/plain.yml", "image: python", "image: python\nos_type: linux", "os_type added"),
+        ("environments/plain.yml", "image: python", "image: python\nos_type: linux", "os_type added: linux"),
     ],
 )
 def test_an_immutable_version_is_refused_with_the_field_level_difference_and_the_hint_to_raise_it(
