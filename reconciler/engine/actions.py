@@ -70,7 +70,7 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
     kind = kind_of(resolved.asset)
     realised: dict[str, Json] = {}
     if kind.uses_store:
-        contents = store_asset_contents(context.providers, context.state, context.tree, resolved)
+        contents = {pointer: content.to_json() for pointer, content in store_asset_contents(context, resolved).items()}
         realised = {"store": context.providers.store.id, "contents": contents} if contents else {}
     if kind.uses_builder:
         built = context.providers.builder.find(resolved.fingerprint)

@@ -25,7 +25,7 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     )
     build = _ensure_job_environment(context, resolved, report_progress)
     backend = context.providers.backend(run.backend)
-    task = make_task(context.providers, context.state, context.tree, resolved, run, build)
+    task = make_task(context, resolved, run, build)
     run = replace(run, realised={"environment": build.identity})
     context.transaction.write_now(_submission_writes(context, action, run), action)
     backend.submit(backend.make_submission(task))
@@ -80,7 +80,9 @@ def _submission_writes(context: ActionContext, action: Action, run: Run) -> Writ
 def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Run:
     """Return the run with its outputs in the store; if they cannot be stored, the run is recorded as failed."""
     try:
-        return replace(run, outputs=store_run_outputs(context.providers, run))
+        contents = store_run_outputs(context.providers, run)
+        outputs = {name: {**run.outputs[name], **content.to_json()} for name, content in contents.items()}
+        return replace(run, outputs=outputs)
     except UserError as error:
         if is_infrastructure_error(error):
             raise
