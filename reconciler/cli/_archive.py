@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 import click
 
 from reconciler.cli.confirm import require_approval
-from reconciler.cli.session import Session, open_session, parse_live_address
+from reconciler.cli.session import open_current_session, parse_live_address
 from reconciler.config.config import CONFIG_FILE
 from reconciler.format.assets import AssetSet
 from reconciler.git.repository import user_name
 from reconciler.model import Address
 from reconciler.operations import archive
 from reconciler.operations.archive import ArchiveChange, ArchiveContext
+from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source import workspace
 from reconciler.state.history import format_trailers
@@ -27,7 +28,7 @@ _PAST_TENSE = {"archive": "Archived", "restore": "Restored"}
 
 def run_archive_operation(verb: str, given: str, form: str, *, auto_approve: bool) -> None:
     """Archive or restore what was typed."""
-    session = open_session()
+    session = open_current_session()
     session.state_store.ref_store.fetch()
     live = session.state_store.read()
     address, version = parse_live_address(given, live), given.partition("@")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.planning.drift import count_drift, find_drift
 from reconciler.render import drift, plan_json
@@ -26,7 +26,7 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     mlgit drift
     mlgit drift --deep --detailed-exitcode --format json
     """
-    session = open_session()
+    session = open_current_session()
     live = session.read_recorded_state()
     seen = session.refresh_all(live, deep=deep)
     found = find_drift(live, seen, session.config, session.tree.tree_at_commit)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
 from reconciler.git.repository import open_repository
@@ -81,7 +81,7 @@ def init_existing_folder(folder: Path, name: str) -> None:
     click.echo(f"Adopted this folder as the workspace {name}. Nothing was moved, nothing was started.\n")
     for each in made:
         click.echo(f"  {each}")
-    session = open_session()
+    session = open_current_session()
     click.echo("\n" + "\n".join(_inventory_lines(take_inventory(session))))
     click.echo(_NEXT_STEPS)
 

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import StatusDisplay, Terminal
 from reconciler.diagnostics import has_errors
 from reconciler.engine.refresh import active_runs, is_recorded_store, refresh_runs
@@ -19,6 +19,7 @@ from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
 from reconciler.planning.refresh import merge_observation
 from reconciler.project.desired import make_desired
+from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_line
 from reconciler.render.history import rollback_hold_lines
@@ -56,7 +57,7 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
         raise click.UsageError("--until-idle goes with --watch")
     if watch and form == "json":
         raise click.UsageError("--watch is for people; a program asks again")
-    session = open_session()
+    session = open_current_session()
     if watch:
         return _watch_status(session, interval, until_idle=until_idle)
     seen = _read_status(session)

@@ -13,24 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.controller.policy import NO_DECISIONS, allowed_decisions, violations_by_address
+from reconciler.controller.policy import NO_DECISIONS, allowed_decisions
 from reconciler.diagnostics import Diagnostic, Severity, UserError
-from reconciler.engine.locking import release_stale_locks
-from reconciler.engine.refresh import check_store_id, is_recorded_store, refresh_runs
-from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
+from reconciler.engine.refresh import is_recorded_store, refresh_runs
+from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.git.upstream import TrackedRef, fetch_tracked_commit
 from reconciler.model import Blocked, Plan, RunStatus, State
-from reconciler.planning.pipeline import run_plan_pipeline
-from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.planning.refresh import merge_observation
-from reconciler.project.apply import apply_plan, apply_request, open_providers
-from reconciler.project.check import load_desired, report_diagnostics
+from reconciler.project.apply import apply_plan, finish_without_actions, open_providers
 from reconciler.project.incremental import share_index
+from reconciler.project.prepare import AllowedDecisions, ApplyOptions, prepare_apply
 from reconciler.project.session import Session, open_session
 from reconciler.source import workspace as workspaces
-from reconciler.state.fast_forward import check_fast_forward, lift_rollback_hold
 
 _ABBREV_LENGTH = 10
 # What keeps the newest commit from being applied, and is a person's decision: nothing is wrong then.
@@ -115,7 +111,7 @@ def _open_session_at(place: ReconcileTarget, commit: str, watcher: ControllerLis
         if errors:
             raise UserError(*errors)
 
-    return open_session(place.folder, commit, target=place.target, judge=judge, note=watcher.on_note)
+    return open_session(place.folder, commit, target=place.target, on_diagnostics=judge, on_note=watcher.on_note)
 
 
 def _send_diagnostics(watcher: ControllerListener, problems: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -131,12 +127,7 @@ def _reconcile_newest(
     session.state_store.ref_store.fetch()
     live, commit = session.state_store.read(), session.source.commit
     try:
-        policy = Policy(session.config)
-        for each in check_fast_forward(
-            session.workspace.repository, live, session.source, allow_rewind=policy.allow_rewind
-        ):
-            watcher.on_note(each)
-        return _plan_and_apply(session, live, policy, watcher, stopping)
+        return _plan_and_apply(session, live, watcher, stopping)
     except UserError as error:
         problems = _send_diagnostics(watcher, error.diagnostics)
     codes = {diagnostic.code for diagnostic in problems}
@@ -158,64 +149,34 @@ def _advance_only(
 ) -> IterationResult:
     """Bring to its end what was decided before, and decide nothing."""
     try:
-        return _plan_and_apply(session, live, Policy(session.config), watcher, stopping, decide=False)
+        return _plan_and_apply(session, live, watcher, stopping, decide=False)
     except UserError as error:
         return IterationResult(errors=_send_diagnostics(watcher, error.diagnostics))
 
 
-def _plan_and_apply(  # noqa: PLR0913 - what, within which bounds, and who is told
-    session: Session,
-    live: State,
-    policy: Policy,
-    watcher: ControllerListener,
-    stopping: Callable[[], bool],
-    *,
-    decide: bool = True,
+def _plan_and_apply(
+    session: Session, live: State, watcher: ControllerListener, stopping: Callable[[], bool], *, decide: bool = True
 ) -> IterationResult:
-    report_diagnostics(session, session.affinity_problems())
-    desired = load_desired(session, live)
-    plan, policy, stops = _plan_without_protected(session, desired, live, policy)
-    may = (
-        allowed_decisions(plan, live, policy, session.state_store.runs_of, datetime.now(UTC))
-        if decide
-        else NO_DECISIONS
-    )
-    stops = _send_diagnostics(watcher, (*stops, *may.stop_reasons)) if decide else ()
+    def limit_decisions(plan: Plan, state: State, policy: Policy) -> AllowedDecisions:
+        if not decide:
+            return NO_DECISIONS
+        return allowed_decisions(plan, state, policy, session.state_store.runs_of, datetime.now(UTC))
+
+    prepared = prepare_apply(session, ApplyOptions(Policy(session.config), live, limit_decisions=limit_decisions))
+    plan = prepared.plan
+    stops = _send_diagnostics(watcher, prepared.stop_reasons) if decide else ()
     failed = (f"{blocked.address}: {blocked.message}" for blocked in plan.blocked if blocked.failed)
-    for note in (*plan.notes, *map(str, plan.drift), *failed):
+    for note in (*prepared.annotated_plan.notes, *map(str, plan.drift), *failed):
         watcher.on_note(note)
-    wanted = replace(apply_request(session, desired, policy, plan), allowed_keys=may.keys)
-    approved = replace(plan, actions=tuple(action for action in plan.actions if wanted.is_allowed(action)))
-    found = IterationResult(session.source.commit, None, (), stops, plan.blocked, len(plan.drift))
-    if not any(action.known_after is None for action in approved.actions):
-        _clean_up(session, live, policy, wanted, watcher)
-        return found
-    result = apply_plan(session, open_providers(session), wanted, approved, watcher, stopping=stopping)
+    result = IterationResult(session.source.commit, None, (), stops, plan.blocked, len(plan.drift))
+    if not any(action.known_after is None for action in plan.actions):
+        for lock in finish_without_actions(session, prepared):
+            watcher.on_note(f"released the locks of {lock}: that apply has ended")
+        return result
+    apply_result = apply_plan(session, open_providers(session), prepared, watcher, stopping=stopping)
     if not stopping():
         share_index(session)
-    return replace(found, apply_result=result, pending=result.pending)
-
-
-def _plan_without_protected(
-    session: Session, desired: DesiredState, live: State, policy: Policy
-) -> tuple[Plan, Policy, tuple[Diagnostic, ...]]:
-    """Look at the world and plan; what would be done to something protected is left out, and said."""
-    check_store_id(live, session.open_backends(), session.store_path)
-    seen = session.refresh_all(live)
-    plan, problems = run_plan_pipeline(desired, live, policy, seen)
-    spared = tuple(violations_by_address(plan, policy))
-    if spared:
-        policy = replace(policy, exclude=tuple(dict.fromkeys(str(address) for address, _ in spared)))
-        plan, problems = run_plan_pipeline(desired, live, policy, seen)
-    report_diagnostics(session, problems)
-    return plan, policy, tuple(found for _, found in spared)
-
-
-def _clean_up(session: Session, live: State, policy: Policy, wanted: ApplyRequest, watcher: ControllerListener) -> None:
-    """Do what belongs to an apply with nothing to do: end a hold that is over, and claims that nobody holds."""
-    lift_rollback_hold(session.state_store, live, session.source, wanted.trailers, allow_rewind=policy.allow_rewind)
-    for lock in release_stale_locks(session.state_store, session.config.lease):
-        watcher.on_note(f"ended the claims of {lock}: that apply is no more")
+    return replace(result, apply_result=apply_result, pending=apply_result.pending)
 
 
 def _count_runs(session: Session) -> Counter[RunStatus]:

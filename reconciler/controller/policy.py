@@ -6,15 +6,15 @@ of the plan and goes on with the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Action, Address, Op, Plan, Run, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.policy import Policy
-from reconciler.planning.protection import protection_diagnostics
+from reconciler.project.prepare import AllowedDecisions
 
 RunLookup = Callable[[Address], Iterable[Run]]
 
@@ -25,15 +25,7 @@ _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedDecisions:
-    """The keys of the decisions that may be made unasked, and why the others may not."""
-
-    keys: frozenset[str]
-    stop_reasons: tuple[Diagnostic, ...]
-
-
-NO_DECISIONS = AllowedDecisions(frozenset(), ())
+NO_DECISIONS = AllowedDecisions(frozenset())
 
 
 def allowed_decisions(plan: Plan, live: State, policy: Policy, runs_of: RunLookup, at: datetime) -> AllowedDecisions:
@@ -48,14 +40,6 @@ def allowed_decisions(plan: Plan, live: State, policy: Policy, runs_of: RunLooku
     ops = frozenset[Op]().union(*(_OPS_STOPPED_BY_GUARD[diagnostic.code] for diagnostic in guards))
     rest = _without_actions(rest, {action.key for action in rest.actions if action.op in ops})
     return AllowedDecisions(frozenset(action.key for action in rest.decisions), (*stops.values(), *guards))
-
-
-def violations_by_address(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
-    """Yield what a plan would do to something that is protected, each with the address of that."""
-    for action in plan.actions:
-        yield from (
-            (action.address, found) for found in protection_diagnostics(replace(plan, actions=(action,)), policy.config)
-        )
 
 
 def _runs_per_day_diagnostic(

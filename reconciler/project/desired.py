@@ -1,4 +1,4 @@
-"""The desired state of a workspace: what its source declares, as planning compares it with the live state."""
+"""The desired state: what a source declares, as planning compares it with the live state."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from reconciler.planning.plan import DesiredState
 from reconciler.source.workspace import Workspace
 
 
-def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, found: AssetSet) -> DesiredState:
-    """Put together what planning compares with the live state."""
+def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet) -> DesiredState:
+    """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor."""
 
     @cache
-    def ancestry(commit: str) -> bool | None:
+    def is_ancestor(commit: str) -> bool | None:
         return workspace.repository.is_ancestor(commit, source.commit)
 
-    return DesiredState(source, tree, found, ancestry)
+    return DesiredState(source, tree, declared, is_ancestor)
