@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, escalate_severities
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Record, State, Tree
+from reconciler.model import Record, SourceRevision, State, Tree
 from reconciler.planning.graph import find_cycles
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
-from reconciler.project.desired import make_desired
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.workspace import read_asset_set
+from reconciler.source.workspace import Workspace, read_asset_set
 
 
 @pause_gc()
@@ -26,6 +26,16 @@ def load_desired(session: Session, state: State) -> DesiredState:
     desired = make_desired(session.workspace, session.source, session.tree, declared)
     report_diagnostics(session, desired_diagnostics(desired, state))
     return desired
+
+
+def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet) -> DesiredState:
+    """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor."""
+
+    @cache
+    def is_ancestor(commit: str) -> bool | None:
+        return workspace.repository.is_ancestor(commit, source.commit)
+
+    return DesiredState(source, tree, declared, is_ancestor)
 
 
 def desired_diagnostics(desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:

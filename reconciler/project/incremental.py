@@ -20,8 +20,7 @@ from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
-from reconciler.project.check import desired_diagnostics, report_diagnostics
-from reconciler.project.desired import make_desired
+from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (

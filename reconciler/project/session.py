@@ -55,6 +55,7 @@ class Session:
     source: SourceRevision
     tree: Tree
     config: Config
+    config_document: Document
     on_diagnostics: OnDiagnostics = raise_on_error
     on_note: OnNote = _ignore_note
 
@@ -110,9 +111,8 @@ class Session:
         if not config.remote:
             return ()
         opened = backends.open_backends(config.backends, self.store_path)
-        document, _, _ = read_config(self.tree, config.target)
         host_bound = {name for name, backend in opened.items() if backend.is_host_bound}
-        return tuple(check_host_affinity(document, config, host_bound, severity))
+        return tuple(check_host_affinity(self.config_document, config, host_bound, severity))
 
     def fetch_state(self) -> str:
         """Fetch the live state; return a warning with its age if the remote is unreachable and a copy is here."""
@@ -165,8 +165,8 @@ class Session:
     def at_revision(self, revision: str) -> Session:
         """Return a session of the same workspace and target at another revision; it shares the repository."""
         source, tree = tree_at_revision(self.workspace, revision)
-        config = _load_config(tree, self.config.target, self.on_diagnostics)
-        return replace(self, source=source, tree=tree, config=config)
+        config, document = _load_config(tree, self.config.target, self.on_diagnostics)
+        return replace(self, source=source, tree=tree, config=config, config_document=document)
 
 
 def open_session(  # noqa: PLR0913 - where, which revision, and who receives diagnostics and notes
@@ -191,7 +191,8 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
             if revision is None
             else tree_at_revision(workspace, revision)
         )
-        return Session(workspace, source, tree, _load_config(tree, target, on_diagnostics), on_diagnostics, on_note)
+        config, document = _load_config(tree, target, on_diagnostics)
+        return Session(workspace, source, tree, config, document, on_diagnostics, on_note)
     except BaseException:
         workspace.repository.close()
         raise
@@ -210,7 +211,7 @@ def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
     return tree.read_blob(entry.oid).decode("utf-8", "replace").splitlines() if entry else ()
 
 
-def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> Config:
+def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> tuple[Config, Document]:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
     document, config, diagnostics = read_config(tree, target)
     if config is not None:
@@ -218,7 +219,7 @@ def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> Conf
     on_diagnostics(tree, diagnostics)
     if config is None:
         raise user_error("files-wrong", "mlgit.yml is invalid; nothing was planned or changed")
-    return config
+    return config, document
 
 
 def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
