@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
+from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, escalate_severities
 from reconciler.format.severity import apply_severity_overrides
@@ -16,7 +17,7 @@ from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.workspace import Workspace, read_asset_set
+from reconciler.source.workspace import Workspace, read_asset_set, read_config, tree_at_revision
 
 
 @pause_gc()
@@ -76,6 +77,18 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *session.affinity_diagnostics(Severity.WARNING),
     )
     return apply_severity_overrides(diagnostics, session.config.rules)
+
+
+def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:
+    """Return what the work tree declares and, if it is dirty, also what HEAD declares."""
+    declared = read_asset_set(session.tree, session.config)
+    if not session.source.dirty or not session.source.commit:
+        return (declared,)
+    _, head = tree_at_revision(session.workspace, session.source.commit)
+    if head.root + CONFIG_FILE not in head.entries:
+        return (declared,)
+    _, config, _ = read_config(head, session.config.target)
+    return (declared, read_asset_set(head, config)) if config else (declared,)
 
 
 def report_diagnostics(session: Session, diagnostics: Sequence[Diagnostic]) -> None:
