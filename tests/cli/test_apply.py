@@ -48,7 +48,8 @@ def apply_at_terminal(folder, answer):
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if not select.select([primary], [], [], 1)[0]:
-            os.write(primary, answer if b"Apply this plan?" in output else b"")  # the process may not have read yet
+            # the process may not have read yet; but a second Ctrl-C would kill it
+            os.write(primary, answer if b"Apply this plan?" in output and answer != b"\x03" else b"")
             continue
         try:
             chunk = os.read(primary, 4096)
