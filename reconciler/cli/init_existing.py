@@ -14,10 +14,9 @@ import click
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
-from reconciler.package_files import data_folder
 from reconciler.diagnostics import Severity, user_error
 from reconciler.git.repository import open_repository
-from reconciler.package_files import data_folder as data_folder
+from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.code_frame import sanitize_line
 from reconciler.render.text import join_some, pluralize
