@@ -14,12 +14,13 @@ import click
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, open_session, parse_live_address
+from reconciler.cli.session import open_current_session, parse_live_address
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
 from reconciler.operations.archive import archived_reference_notes
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
+from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_text
 from reconciler.source import workspace
@@ -43,7 +44,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     """
     if bool(addresses) == everything:
         raise click.UsageError("name what to import, or take everything with --all")
-    session = open_session()
+    session = open_current_session()
     live = session.read_recorded_state()
     found = workspace.read_asset_set(session.tree, session.config)
     records = (

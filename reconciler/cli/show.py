@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from reconciler.abbreviation import abbreviate_id
-from reconciler.cli._saved_plan import read_saved_plan
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session, parse_live_address
+from reconciler.cli.session import open_current_session, parse_live_address
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, dump_plan_file
+from reconciler.project.saved_plan import read_saved_plan
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_line
+
+_ABBREV_LENGTH = 10
 
 
 @click.command("show")
@@ -32,7 +33,7 @@ def command(address: str, form: str) -> None:
     if Path(address).suffix == ".json" or Path(address).is_file():
         _print_saved_plan(read_saved_plan(Path(address)), form)
         return
-    live = open_session().read_refreshed_state()
+    live = open_current_session().read_refreshed_state()
     found = parse_live_address(address, live)
     version = address.partition("@")[2]
     record = live.find_version(found, version) if version else live.current[found]
@@ -53,5 +54,5 @@ def _print_saved_plan(saved: SavedPlan, form: str) -> None:
     Terminal().print_text(text.format_plan_body(saved.body))
     made = saved.envelope
     changed = " with changes that were not committed" if made["dirty"] else ""
-    where = f"Made of commit {abbreviate_id(made['commit'])}{changed} at {made['made_at']} by mlgit {made['tool']}."
+    where = f"Made of commit {made['commit'][:_ABBREV_LENGTH]}{changed} at {made['made_at']} by mlgit {made['tool']}."
     click.echo(f"\n{sanitize_line(where)}")

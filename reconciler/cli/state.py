@@ -7,7 +7,7 @@ import click
 from reconciler.abbreviation import abbreviate_id
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
@@ -37,7 +37,7 @@ def show(form: str) -> None:
     \b
     mlgit state show
     """
-    session = open_session()
+    session = open_current_session()
     said = session.fetch_state()
     state, config = session.state_store, session.config
     found = {
@@ -64,7 +64,7 @@ def repair(*, auto_approve: bool) -> None:
     \b
     mlgit state repair
     """
-    session = open_session()
+    session = open_current_session()
     session.state_store.ref_store.fetch()
     found = mending.find_damage(session.state_store)
     if not found:
@@ -99,7 +99,7 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     mlgit state restore
     mlgit state restore 3f2a91c
     """
-    state = open_session().state_store
+    state = open_current_session().state_store
     if commit is None:
         _restore_remote_state(state, auto_approve=auto_approve)
         return
@@ -138,7 +138,7 @@ def migrate() -> None:
     \b
     mlgit state migrate
     """
-    session = open_session()
+    session = open_current_session()
     session.state_store.ref_store.fetch()
     written = mending.read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
     click.echo(f"The live state is written in format {written}, the newest that this mlgit knows: nothing to do.")

@@ -7,7 +7,7 @@ import click
 from reconciler.abbreviation import join_some
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
@@ -33,7 +33,7 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     mlgit unlock
     mlgit unlock 9f86d081884c
     """
-    session = open_session()
+    session = open_current_session()
     home = session.state_store.ref_store
     if holder is None:
         if said := session.fetch_state():  # to look is possible without the others; how old it is must be known

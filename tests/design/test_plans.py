@@ -22,7 +22,7 @@ from reconciler.render import plan_json
 
 ELSEWHERE = {
     "A plan file is an *envelope* ... and a *body*": (
-        "tests/cli/test_plan_saved.py::test_a_plan_is_saved_in_the_published_form"
+        "tests/cli/test_plan_saved.py::test_a_plan_file_matches_the_published_schema"
     ),
     "and the read set: each address with the record it was planned against": (
         "tests/planning/test_saved.py::test_the_read_set_is_what_the_actions_change_and_what_that_references"
@@ -34,7 +34,7 @@ ELSEWHERE = {
         "tests/planning/test_saved.py::test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named"
     ),
     "never that a ref moved": (
-        "tests/cli/test_plan_saved.py::test_a_state_that_moved_elsewhere_does_not_stop_a_saved_plan"
+        "tests/cli/test_plan_saved.py::test_a_change_of_other_records_does_not_make_a_plan_stale"
     ),
     "Approval binds decisions": (
         "tests/planning/test_saved.py::test_a_decision_that_comes_out_otherwise_is_refused_and_named"
@@ -50,12 +50,12 @@ ELSEWHERE = {
     ),
     "(at the command line)": "tests/cli/test_plan.py::test_the_same_git_and_state_give_the_same_plan_byte_for_byte",
     "`--refresh` (default in `apply` ...) observes first": (
-        "tests/engine/test_concurrent_applies.py::test_the_next_apply_records_the_runs_of_an_apply_that_did_not_wait"
+        "tests/engine/test_together.py::test_an_apply_that_does_not_wait_is_taken_on_by_whoever_comes_next"
     ),
     "... default in `reconcile`": (
-        "tests/controller/test_reconcile.py::test_one_iteration_applies_the_remote_branch_and_leaves_the_work_tree_unchanged"
+        "tests/controller/test_reconcile.py::test_one_turn_applies_what_the_remote_has_and_leaves_what_is_checked_out"
     ),
-    "... default in `drift`": "tests/cli/test_drift.py::test_what_is_gone_is_named_and_looking_changes_nothing",
+    "... default in `drift`": "tests/cli/test_drift.py::test_missing_content_is_reported_and_nothing_is_changed",
     "and the observation value is one more input": (
         "tests/planning/test_plan.py::test_plan_is_a_function_of_its_arguments"
     ),
@@ -77,17 +77,17 @@ ELSEWHERE = {
         "tests/planning/test_prune_and_guard.py::test_a_plan_that_drops_much_of_much_is_refused"
     ),
     "`rollback REV` plans that record's source commit": (
-        "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_lead_to_the_same_state_and_nothing_runs_again"
+        "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_give_the_same_state_and_run_nothing_again"
     ),
     "and holds CI ... off until main has a newer one": (
-        "tests/engine/test_rollback.py::test_a_rolled_back_commit_is_refused_until_a_newer_one_is_applied"
+        "tests/engine/test_rollback.py::test_a_rolled_back_commit_is_held_until_a_newer_one_is_applied"
     ),
-    "... and controller": "tests/controller/test_bounds.py::test_a_rolled_back_commit_waits_for_a_newer_one",
+    "... and controller": "tests/controller/test_bounds.py::test_what_was_rolled_back_waits_for_a_newer_commit",
     "A failed action skips only what waits for it; everything else goes on": (
-        "tests/engine/test_parallel.py::test_a_build_that_fails_skips_only_what_needs_it"
+        "tests/engine/test_side_by_side.py::test_a_build_that_fails_skips_only_what_needs_it"
     ),
     "the next apply continues": (
-        "tests/engine/test_environments.py::test_a_package_that_does_not_exist_fails_only_what_needs_it"
+        "tests/engine/test_environments.py::test_a_package_that_does_not_exist_fails_what_needs_it_and_nothing_else"
     ),
     "(no hook runs either)": "tests/git/test_work_tree_aside.py::test_no_hook_of_the_repository_runs",
     "Bad input gets file, line, column, what is wrong in the user's words and a hint": (
@@ -203,9 +203,9 @@ def test_a_merge_that_comes_to_other_decisions_does_not_go_on(world):
     with pytest.raises(UserError, match="submit job/sum"):
         restrict_to_saved_plan(proposed, world.plan(described), world.live())
     more = edited("workspace.yml", "name:", "description: d\nname:", both)
-    assert [
-        str(action.key) for action in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions
-    ] == [each["key"] for each in proposed.body["actions"] if Op(each["action"]).is_decision]
+    assert [action.key for action in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
+        each["key"] for each in proposed.body["actions"] if Op(each["action"]).is_decision
+    ]
 
 
 def test_checks_of_pull_requests_never_refresh():

@@ -48,7 +48,7 @@ ELSEWHERE = {
     "a tree that never saw it cannot drop it": (
         "tests/planning/test_prune_and_guard.py::test_what_this_branch_never_saw_is_left_alone"
     ),
-    "(in Git itself)": "tests/cli/test_plan.py::test_an_asset_that_another_branch_has_made_is_left_alone",
+    "(in Git itself)": "tests/cli/test_plan.py::test_an_asset_from_another_branch_is_kept",
     "Apply refuses if the last applied commit is not an ancestor (`--allow-rewind`).": (
         "tests/engine/test_fast_forward.py::test_an_older_commit_is_refused_without_allow_rewind"
     ),

@@ -77,7 +77,7 @@ ELSEWHERE = {
     "Versions have a `seq` that the plan allots": (
         "tests/planning/test_plan.py::test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again"
     ),
-    "latest is the highest not archived": ("tests/cli/test_archive.py::test_latest_passes_over_archived_versions"),
+    "latest is the highest not archived": ("tests/cli/test_archive.py::test_latest_ignores_archived_versions"),
     "Labels are resolved when planning, against desired ...": (
         "tests/planning/test_plan.py::test_latest_is_what_the_plan_itself_registers"
     ),

@@ -1,4 +1,4 @@
-"""Rollback: an earlier commit is applied again, and the rolled-back one is refused in every clone."""
+"""mlgit rollback: an earlier commit is applied again, and nothing but a newer commit undoes that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTRA = {
 
 @pytest.fixture
 def moved_on(applied, mlgit):
-    """Apply a second commit: changed data and one more asset."""
+    """Apply a second commit with changed data and one more asset."""
     edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
     commit(applied, "on", EXTRA)
     assert mlgit(*APPLY, cwd=applied).code == 0
@@ -30,12 +30,12 @@ def moved_on(applied, mlgit):
 
 
 def current(mlgit, folder):
-    """Return the version or run of each live address."""
-    entries = json.loads(mlgit("list", "--format", "json", cwd=folder).out)
-    return {entry["address"]: entry.get("version") or entry.get("run") for entry in entries}
+    """Return the version or run of each live asset."""
+    assets = json.loads(mlgit("list", "--format", "json", cwd=folder).out)
+    return {asset["address"]: asset.get("version") or asset.get("run") for asset in assets}
 
 
-def test_a_rollback_and_a_revert_lead_to_the_same_state_and_nothing_runs_again(moved_on, mlgit, run_json):
+def test_a_rollback_and_a_revert_give_the_same_state_and_run_nothing_again(moved_on, mlgit, listed):
     newer, older = (git(moved_on, "rev-parse", revision) for revision in ("HEAD", "HEAD~1"))
     before = current(mlgit, moved_on)
     back = mlgit(*BACK, older[:10], cwd=moved_on)
@@ -52,11 +52,11 @@ def test_a_rollback_and_a_revert_lead_to_the_same_state_and_nothing_runs_again(m
     assert forward.code == 0, forward.err
     assert current(mlgit, moved_on).keys() == before.keys()
     assert current(mlgit, moved_on)["job/sum"] == before["job/sum"]
-    assert len(run_json(moved_on, "job", "list")) == 2
+    assert len(listed(moved_on, "job", "list")) == 2
     assert mlgit("plan", cwd=moved_on).out.startswith("No changes. ")
 
 
-def test_a_rolled_back_commit_is_refused_until_a_newer_one_is_applied(moved_on, mlgit):
+def test_a_rolled_back_commit_is_held_until_a_newer_one_is_applied(moved_on, mlgit):
     older = git(moved_on, "rev-parse", "HEAD~1")
     assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
     refused = mlgit(*APPLY, cwd=moved_on)
@@ -65,8 +65,8 @@ def test_a_rolled_back_commit_is_refused_until_a_newer_one_is_applied(moved_on, 
     edit(moved_on, "models/total.yml", "name:", "description: a sum\nname:")
     assert mlgit("plan", cwd=moved_on).out.endswith("\nCommit first, then apply this with `mlgit apply`.\n")
     git(moved_on, "checkout", "--quiet", "models/total.yml")
-    for _ in range(2):  # planned, then cached
-        assert "\n`mlgit apply` will refuse this: " in mlgit("plan", cwd=moved_on).out
+    for _ in range(2):  # planned, and from the cache
+        assert "\n`mlgit apply` will refuse this plan: " in mlgit("plan", cwd=moved_on).out
     for command in ("plan", "status"):
         assert f"to {older[:10]} at " in mlgit(command, cwd=moved_on).out
     edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
@@ -79,7 +79,7 @@ def test_a_rolled_back_commit_is_refused_until_a_newer_one_is_applied(moved_on, 
         assert "rolled back" not in mlgit(command, cwd=moved_on).out
 
 
-def test_a_commit_before_the_rolled_back_one_is_refused_too(moved_on, mlgit):
+def test_an_ancestor_of_the_rolled_back_commit_is_held_too(moved_on, mlgit):
     between = git(moved_on, "rev-parse", "HEAD")
     edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
     commit(moved_on)
@@ -91,7 +91,7 @@ def test_a_commit_before_the_rolled_back_one_is_refused_too(moved_on, mlgit):
     assert mlgit(*APPLY, cwd=moved_on).code == 0
 
 
-def test_a_rollback_to_the_newer_commit_undoes_a_rollback(moved_on, mlgit):
+def test_a_rollback_to_the_rolled_back_commit_undoes_it(moved_on, mlgit):
     before = current(mlgit, moved_on)
     assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
     undone = mlgit(*BACK, "main", cwd=moved_on)
@@ -116,7 +116,7 @@ def test_a_revision_without_an_earlier_source_is_refused(revision, code, moved_o
     assert (refused.code, f"[{code}]" in refused.err) == (1, True)
 
 
-def test_one_step_back_is_the_previous_source_commit_not_the_previous_state_commit(moved_on, mlgit):
+def test_one_step_back_is_the_previous_source_commit(moved_on, mlgit):
     newer, older = (git(moved_on, "rev-parse", revision) for revision in ("HEAD", "HEAD~1"))
     by_step = mlgit("rollback", "~1", "--wait", "--auto-approve", "--format", "json", cwd=moved_on)
     assert by_step.code == 0, by_step.err
@@ -125,10 +125,10 @@ def test_one_step_back_is_the_previous_source_commit_not_the_previous_state_comm
     assert json.loads(forward.out.splitlines()[0])["commit"] == newer
 
 
-def test_a_rollback_has_the_event_stream_of_an_apply(moved_on, mlgit):
-    result = mlgit(*BACK, "main~1", "--format", "json", cwd=moved_on)
-    assert result.code == 0, result.err
-    events = [json.loads(line) for line in result.out.splitlines()]
+def test_a_rollback_writes_the_events_of_an_apply(moved_on, mlgit):
+    ended = mlgit(*BACK, "main~1", "--format", "json", cwd=moved_on)
+    assert ended.code == 0, ended.err
+    events = [json.loads(line) for line in ended.out.splitlines()]
     assert events[0]["commit"] == git(moved_on, "rev-parse", "HEAD~1")
     assert "apply-ended" in {event["type"] for event in events}
 
@@ -152,11 +152,11 @@ def test_a_waiting_apply_stops_when_its_commit_is_rolled_back(waiting, mlgit, ml
     back = mlgit("rollback", "--auto-approve", "main~1", cwd=waiting.folder)
     assert back.code == 0, back.err
     waiting.let_it_end()
-    _, err = applying.communicate(timeout=60)
-    assert (applying.returncode, "[applied-meanwhile]" in err) == (1, True)
+    _, errors = applying.communicate(timeout=60)
+    assert (applying.returncode, "[applied-meanwhile]" in errors) == (1, True)
 
 
-def test_a_rollback_shows_its_plan_and_asks_for_approval(moved_on, mlgit, golden):
+def test_a_rollback_shows_its_plan_and_requires_approval(moved_on, mlgit, golden):
     refused = mlgit("rollback", "main~1", cwd=moved_on)
     assert (refused.code, "[approval-needed]" in refused.err) == (1, True)
     golden("cli/history/rollback-plan.txt", refused.out)
@@ -165,7 +165,7 @@ def test_a_rollback_shows_its_plan_and_asks_for_approval(moved_on, mlgit, golden
 
 @pytest.fixture
 def clones(tmp_path, monkeypatch, mlgit):
-    """Create two clones of a workspace that was applied twice; the second one has not fetched the state."""
+    """Share a workspace of data, applied twice, between two clones; the second has never fetched the live state."""
     monkeypatch.setenv("MLGIT_HOST", "here")
     config = f"""
         state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}
@@ -178,8 +178,8 @@ def clones(tmp_path, monkeypatch, mlgit):
     commit(one, "start", {"mlgit.yml": config, "data/extra.csv": "1", **_data("first")})
     assert mlgit(*APPLY, cwd=one).code == 0
     commit(one, "on", _data("second"))
-    result = mlgit(*APPLY, cwd=one)
-    assert result.code == 0, result.err
+    ended = mlgit(*APPLY, cwd=one)
+    assert ended.code == 0, ended.err
     git(one, "push", "--quiet", "origin", "main")
     git(tmp_path, "clone", "--quiet", "remote.git", "other")
     return one, other
@@ -189,7 +189,7 @@ def _data(name):
     return {f"data/{name}.yml": EXTRA["data/extra.yml"].replace("extra", name).replace("numbers.csv", "extra.csv")}
 
 
-def test_every_clone_refuses_a_rolled_back_commit(clones, mlgit):
+def test_a_rollback_holds_in_every_clone(clones, mlgit):
     one, other = clones
     back = mlgit(*BACK, "main~1", cwd=one)
     assert back.code == 0, back.err
@@ -203,7 +203,7 @@ def test_every_clone_refuses_a_rolled_back_commit(clones, mlgit):
     assert "rollback: " in mlgit("log", cwd=other).out
 
 
-def test_assets_applied_in_another_clone_can_be_compared_and_imported(clones, mlgit):
+def test_assets_that_another_clone_applied_are_imported_and_compared(clones, mlgit):
     one, other = clones
     commit(other, "newer", _data("third"))
     assert mlgit(*APPLY, cwd=other).code == 0
@@ -213,7 +213,7 @@ def test_assets_applied_in_another_clone_can_be_compared_and_imported(clones, ml
     assert mlgit("plan", cwd=one).out.startswith("No changes. ")
 
 
-def test_content_that_the_store_has_lost_does_not_become_current_again(moved_on, mlgit):
+def test_a_rollback_to_missing_content_fails(moved_on, mlgit):
     older = next(
         path for path in (moved_on / ".mlgit/store/files").rglob("*") if path.is_file() and path.read_bytes() == b"12.0"
     )
