@@ -32,9 +32,9 @@ PURE_IMPORTS = {
 EDGE_IMPORTS = {
     "git": set(),
     "storage": set(),
-    "builders": set(),
+    "builders": {"registry"},
     "runner": set(),
-    "backends": {"runner"},
+    "backends": {"runner", "registry"},
     "state": {"git", "format"},
     "source": {"git", "format", "config", "secrets", "package_files"},
 }
@@ -48,6 +48,7 @@ ALLOWED = {
     "__init__": set(),
     "package_files": set(),
     "diagnostics": set(),
+    "registry": set(),
     "timestamps": set(),
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
@@ -91,8 +92,7 @@ HOMES = {
 BY_NAME = {
     "cli/__init__.py",
     "cli/plan.py",
-    "builders/__init__.py",
-    "backends/__init__.py",
+    "registry.py",
     "format/kinds/__init__.py",
     "render/field_diff.py",
     "format/schemas.py",

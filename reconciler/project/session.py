@@ -12,8 +12,8 @@ from typing import Self
 import platformdirs
 
 from reconciler import backends, builders
-from reconciler.backends import Backend
-from reconciler.builders import Builder
+from reconciler.backends import BACKENDS, Backend
+from reconciler.builders import BUILDERS, Builder
 from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import Config
 from reconciler.config.targets import DEFAULT_TARGET
@@ -21,7 +21,6 @@ from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, 
 from reconciler.engine.refresh import is_recorded_store, refresh_all, refresh_runs
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
-from reconciler.format.suggest import did_you_mean
 from reconciler.git.remotes import UNREACHABLE_CODES
 from reconciler.git.trees import changed_paths
 from reconciler.model import Observation, SourceRevision, State, Tree
@@ -208,20 +207,9 @@ def _load_config(tree: Tree, target: str, judge: OnDiagnostics) -> Config:
 
 def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
     """Yield the builder and the backends that nothing here has; what there is is looked at only then."""
-    if not builders.has_builder(config.builder):
-        hint = _available_names_hint(config.builder, builders.builder_names())
-        yield Diagnostic(
-            "builder-unknown", f"there is no builder {config.builder}", document.value_span("/builder"), hint
-        )
+    if not BUILDERS.has(config.builder):
+        yield BUILDERS.unknown_diagnostic(config.builder, document.value_span("/builder"))
     for name, settings in config.backends.items():
-        sort = settings["type"]
-        if not backends.has_backend(sort):
-            hint = _available_names_hint(sort, backends.backend_names())
-            message = f"there is no backend of type {sort}"
-            yield Diagnostic(
-                "backend-unknown", message, document.value_span(join_pointer("backends", name, "type")), hint
-            )
-
-
-def _available_names_hint(name: str, known: Sequence[str]) -> str:
-    return did_you_mean(name, known) or f"there are: {', '.join(known)}"
+        if not BACKENDS.has(settings["type"]):
+            span = document.value_span(join_pointer("backends", name, "type"))
+            yield BACKENDS.unknown_diagnostic(settings["type"], span)
