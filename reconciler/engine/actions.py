@@ -128,7 +128,8 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
     realised: dict[str, Json] = {}
     if kind.uses_store:
         contents = store_asset_contents(context.providers, context.transaction.live, context.tree, node)
-        realised = {"store": context.providers.store.id, "contents": contents} if contents else {}
+        documents = {pointer: content.to_json() for pointer, content in contents.items()}
+        realised = {"store": context.providers.store.id, "contents": documents} if documents else {}
     if kind.uses_builder:
         built = context.providers.builder.find(node.fingerprint)
         realised = {name: built_environment_to_json(built)[name] for name in _BUILD_FIELDS} if built else {}
@@ -251,7 +252,11 @@ def _record_finished_run(context: ActionContext, action: Action) -> WriteBatch:
 def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Run:
     """Put what a run made into the store; a run that made what cannot be kept is recorded as failed."""
     try:
-        return replace(run, outputs=store_run_outputs(context.providers, run))
+        outputs = {
+            name: {**run.outputs[name], **content.to_json()}
+            for name, content in store_run_outputs(context.providers, run).items()
+        }
+        return replace(run, outputs=outputs)
     except UserError as error:
         if is_infrastructure_error(error):
             raise

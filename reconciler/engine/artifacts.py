@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reconciler.backends import FileSpec, Task
+from reconciler.backends import Task
 from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.providers import Providers
 from reconciler.format.assets import load_assets
 from reconciler.format.include import ANY_FILE
 from reconciler.git import trees
-from reconciler.model import Address, Json, Record, ResolvedAsset, ResolvedReference, Run, State, Tree, parse_address
+from reconciler.model import Address, Record, ResolvedAsset, ResolvedReference, Run, State, Tree, parse_address
 from reconciler.planning.content import TrackedContent, tracked_content
-from reconciler.runner.spec import FILE_TYPES
+from reconciler.runner.spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, StagedFile, UriInput
 from reconciler.storage import manifest, walk
-from reconciler.storage.object_store import StoredContent
+from reconciler.storage.content import StoredContent
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
@@ -25,7 +26,7 @@ _DEFAULT_TYPE = "uri_folder"
 _INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
 
 
-def store_asset_contents(world: Providers, live: State, tree: Tree, node: ResolvedAsset) -> dict[str, Json]:
+def store_asset_contents(world: Providers, live: State, tree: Tree, node: ResolvedAsset) -> dict[str, StoredContent]:
     """Put what an asset consists of into the store; return, by pointer, where it is there."""
     found = {
         local_path.pointer: _store_git_content(world, tracked_content(tree, local_path.path))
@@ -37,39 +38,31 @@ def store_asset_contents(world: Providers, live: State, tree: Tree, node: Resolv
     return found
 
 
-def _store_git_content(world: Providers, content: TrackedContent) -> Json:
+def _store_git_content(world: Providers, content: TrackedContent) -> StoredContent:
     """Put files from their Git blobs, never from the work tree."""
     raws = trees.read_blobs(world.repository, [entry.oid for _, entry in content.files])
     files = [(name, entry.mode, raws[entry.oid]) for name, entry in content.files]
     if content.is_file:
         name, _, raw = files[0]
-        return _content_to_json(world.store.put_bytes(name, raw), name)
-    return _content_to_json(world.store.put_files(files), "")
+        return replace(world.store.put_bytes(name, raw), name=name)
+    return world.store.put_files(files)
 
 
-def _content_to_json(content: StoredContent, name: str) -> Json:
-    found = {"md5": content.md5, "sha256": content.sha256, "size": content.size, "files": content.file_count}
-    return found | ({"name": name} if name else {})
-
-
-def store_run_outputs(world: Providers, run: Run) -> dict[str, Json]:
+def store_run_outputs(world: Providers, run: Run) -> dict[str, StoredContent]:
     """Put the outputs of a completed run into the store; return, by name, what they are."""
     folder = world.backend(run.backend).outputs_path(run.id)
     types = {name: (given or {}).get("type", _DEFAULT_TYPE) for name, given in _output_items(run.spec)}
-    return {
-        name: {**made, **_store_output(world, folder / name, single=types.get(name) in FILE_TYPES)}
-        for name, made in run.outputs.items()
-    }
+    return {name: _store_output(world, folder / name, single=types.get(name) in FILE_TYPES) for name in run.outputs}
 
 
-def _store_output(world: Providers, path: Path, *, single: bool) -> Json:
+def _store_output(world: Providers, path: Path, *, single: bool) -> StoredContent:
     """Put one output; of an output that is to be a file, the one file in its folder."""
     file = _single_file(path) if single else None
     if file is None:
-        return _content_to_json(world.store.put_path(path), "")
+        return world.store.put_path(path)
     name, real = file
     manifest.check_path(name)
-    return _content_to_json(world.store.put_path(real), name)
+    return replace(world.store.put_path(real), name=name)
 
 
 def _single_file(folder: Path) -> tuple[str, Path] | None:
@@ -85,7 +78,7 @@ def is_infrastructure_error(error: UserError) -> bool:
     return any(diagnostic.code in _INFRASTRUCTURE_CODES for diagnostic in error.diagnostics)
 
 
-def _output_content(world: Providers, live: State, reference: ResolvedReference) -> Json:
+def _output_content(world: Providers, live: State, reference: ResolvedReference) -> StoredContent:
     """Return what a path within a run's output is in the store."""
     run = live.find_run(reference.address, reference.version)
     made = run.outputs.get(reference.output) if run else None
@@ -94,25 +87,27 @@ def _output_content(world: Providers, live: State, reference: ResolvedReference)
     if "md5" not in made:
         message = f"output {reference.output} of run {reference.version} is not in the store yet"
         raise user_error("output-missing", message, "`mlgit apply` records the run, and with it what it made")
+    content = StoredContent.from_json(made)
     if not reference.path:
-        check_content_stored(world, made["md5"])
-        return {key: made[key] for key in ("md5", "sha256", "size", "files", "name") if key in made}
-    return _output_path_content(world, made, reference)
+        check_content_stored(world, content.md5)
+        return content
+    return _output_path_content(world, content, reference)
 
 
-def _output_path_content(world: Providers, made: Json, reference: ResolvedReference) -> Json:
-    rows = [(name, Path(stored), mode) for name, stored, mode in _files_to_stage(world, made)]
-    for name, stored, _ in rows:
-        if name == reference.path:
-            return _content_to_json(world.store.put_bytes(name.rpartition("/")[2], stored.read_bytes()), name)
+def _output_path_content(world: Providers, content: StoredContent, reference: ResolvedReference) -> StoredContent:
+    files = _files_to_stage(world, content)
+    for file in files:
+        if file.path == reference.path:
+            stored = world.store.put_bytes(file.path.rpartition("/")[2], file.object_path.read_bytes())
+            return replace(stored, name=file.path)
     prefix = f"{reference.path}/"
-    inside = [(name.removeprefix(prefix), mode, stored) for name, stored, mode in rows if name.startswith(prefix)]
+    inside = [file for file in files if file.path.startswith(prefix)]
     if not inside:
-        there = ", ".join(sorted({name.partition("/")[0] for name, _, _ in rows})) or "nothing"
+        there = ", ".join(sorted({file.path.partition("/")[0] for file in files})) or "nothing"
         message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {there}"
         raise user_error("output-path-missing", message, "correct the path after /paths/")
-    return _content_to_json(
-        world.store.put_files((name, mode, stored.read_bytes()) for name, mode, stored in inside), ""
+    return world.store.put_files(
+        (file.path.removeprefix(prefix), file.mode, file.object_path.read_bytes()) for file in inside
     )
 
 
@@ -123,10 +118,10 @@ def make_task(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
     spec = node.asset.spec
     stored = store_asset_contents(world, live, tree, node)
     inputs = {
-        name: _input_to_json(world, live, tree, node, name, given, stored)
+        name: _make_input(world, live, tree, node, name, given, stored)
         for name, given in (spec.get("inputs") or {}).items()
     }
-    outputs = {name: {"type": (given or {}).get("type", _DEFAULT_TYPE)} for name, given in _output_items(spec)}
+    outputs = {name: JobOutput((given or {}).get("type", _DEFAULT_TYPE)) for name, given in _output_items(spec)}
     return Task(
         run=run,
         command=spec["command"],
@@ -144,42 +139,47 @@ def _output_items(spec: JobSpec) -> list[tuple[str, Any]]:
     return list((spec.get("outputs") or {}).items())
 
 
-def _input_to_json(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
-    world: Providers, live: State, tree: Tree, node: ResolvedAsset, name: str, given: Any, stored: Mapping[str, Json]
-) -> Json:
+def _make_input(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
+    world: Providers,
+    live: State,
+    tree: Tree,
+    node: ResolvedAsset,
+    name: str,
+    given: Any,
+    stored: Mapping[str, StoredContent],
+) -> JobInput:
     if not isinstance(given, Mapping):
-        return {"kind": "literal", "value": given}
+        return LiteralInput(given)
     if "path" not in given:
-        return {"kind": "literal", "value": given.get("value")}
+        return LiteralInput(given.get("value"))
     pointer = f"/inputs/{name}/path"
-    kind, mode = given.get("type", _DEFAULT_TYPE), given.get("mode", "ro_mount")
     if pointer in stored:
-        content = stored[pointer]
+        content: StoredContent | str = stored[pointer]
     elif pointer in node.references:
         content = _reference_content(world, live, tree, node.references[pointer], name)
     else:
-        return {"kind": "uri", "value": given["path"]}
+        content = given["path"]
     if isinstance(content, str):
-        return {"kind": "uri", "value": content}
-    found = {
-        "kind": "files",
-        "type": kind,
-        "mode": mode,
-        "files": [list(row) for row in _files_to_stage(world, content)],
-    }
-    return found | ({"single": True} if "name" in content else {})
+        return UriInput(content)
+    kind, mode = given.get("type", _DEFAULT_TYPE), given.get("mode", "ro_mount")
+    return FilesInput(kind, mode, _files_to_stage(world, content), is_single_file=bool(content.name))
 
 
-def _reference_content(world: Providers, live: State, tree: Tree, reference: ResolvedReference, name: str) -> Json:
+def _reference_content(
+    world: Providers, live: State, tree: Tree, reference: ResolvedReference, name: str
+) -> StoredContent | str:
     """Return where the referenced version is in the store, or the URI that it is."""
     address: Address = reference.address
     record = live.find_version(address, reference.version) or live.current.get(address)
     if record is None:
         raise user_error("reference-unresolved", f"input {name} needs {reference}, which is not registered")
-    content = record.realised.get("contents", {}).get("/path")
-    if content and not world.store.has_content(content["md5"]):
+    recorded = record.realised.get("contents", {}).get("/path")
+    if not recorded:
+        return str(record.spec["path"])
+    content = StoredContent.from_json(recorded)
+    if not world.store.has_content(content.md5):
         restore_content(world, tree, record)
-    return content or record.spec["path"]
+    return content
 
 
 def restore_content(world: Providers, tree: Tree, record: Record) -> None:
@@ -196,10 +196,11 @@ def restore_content(world: Providers, tree: Tree, record: Record) -> None:
             _store_git_content(world, tracked_content(then, local_path.path))
 
 
-def _files_to_stage(world: Providers, content: Json) -> tuple[FileSpec, ...]:
+def _files_to_stage(world: Providers, content: StoredContent) -> tuple[StagedFile, ...]:
     """List what is to be staged; raises UserError ``content-missing`` before anything is begun without it."""
-    check_content_stored(world, content["md5"])
-    return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])
+    check_content_stored(world, content.md5)
+    files = world.store.manifest(content.md5, content.name, sha256=content.sha256)
+    return tuple(StagedFile(*file) for file in files)
 
 
 def check_content_stored(world: Providers, *keys: str) -> None:

@@ -88,7 +88,7 @@ def test_a_name_that_is_not_text_is_refused(store: ObjectStore, source: Path) ->
 
 
 def test_a_path_that_is_not_there_is_named(store: ObjectStore, source: Path) -> None:
-    assert refusal(store, source / "absent") == ("path-not-found", f"{source / 'absent'} is not there")
+    assert refusal(store, source / "absent") == ("path-not-found", f"{source / 'absent'} does not exist")
 
 
 @pytest.mark.parametrize("path", ["", "/a", "../a", "a/../b", "./a", "a//b", "a/", "a\0b"])

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files import to_json_line
-
+from ..files import to_json_line  # noqa: TID252 - this package is shipped under another name
 from ..result import TrackedValues  # noqa: TID252 - this package is shipped under another name
 from .errors import invalid_value_error, not_found_error
 
