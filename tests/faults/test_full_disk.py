@@ -46,7 +46,7 @@ def test_an_apply_on_a_full_disk_says_so_and_the_next_one_goes_on(applied, small
     filler = fill(small_disk)
     ended = mlgit(*APPLY, cwd=folder)
     assert ended.code == 1, ended.err[-3000:]
-    assert "no room left" in ended.err + ended.out
+    assert "no space left" in ended.err + ended.out
     assert "Traceback" not in ended.err
     filler.unlink()
     again = mlgit(*APPLY, cwd=folder)
