@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
-from reconciler.model import Address, Plan, State
+from reconciler.model import ActionId, Address, Plan, State
 from reconciler.planning.affinity import deferred_notes
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState
@@ -29,7 +30,7 @@ from reconciler.state.process import host_name
 class AllowedDecisions:
     """The keys of the decisions that may be made (None for all), and why the others may not."""
 
-    keys: frozenset[str] | None
+    keys: frozenset[ActionId] | None
     stop_reasons: tuple[Diagnostic, ...] = ()
 
 
@@ -106,7 +107,7 @@ def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
         message = "there is no commit yet; apply needs the files in Git"
         raise user_error("no-commit", message, "run `git add -A && git commit` first")
     if session.source.dirty and not allow_dirty:
-        message = f"the work tree has uncommitted changes: {text.join_some(session.uncommitted_files())}"
+        message = f"the work tree has uncommitted changes: {join_some(session.uncommitted_files())}"
         raise user_error("work-tree-dirty", message, "commit them, add them to .gitignore, or use --allow-dirty")
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import user_error
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
@@ -78,7 +79,7 @@ def _find_commit_of_dirty_plan(workspace: Workspace, saved_plan: SavedPlan, file
     if head and repository.tree_of(head) == saved_plan.body["tree"]:
         return head
     source, _ = tree_of_work_tree(workspace, aside=file)
-    differing = text.join_some(uncommitted_files(workspace, source))
+    differing = join_some(uncommitted_files(workspace, source))
     files = f"the planned files (uncommitted now: {differing})" if differing else "the planned files"
     message = "the plan was made from uncommitted files; apply needs them in Git"
     raise user_error("plan-dirty", message, f"commit {files} and apply the plan again, or make a new plan")

@@ -224,14 +224,14 @@ def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> tupl
 
 def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
     """Yield the builder and the backends that are not installed; installed ones are listed only for a hint."""
-    if not builders.has_builder(config.builder):
-        hint = _available_names_hint(config.builder, builders.builder_names())
+    if not builders.BUILDERS.has(config.builder):
+        hint = _available_names_hint(config.builder, builders.BUILDERS.names())
         yield Diagnostic("builder-unknown", f"unknown builder {config.builder}", document.value_span("/builder"), hint)
     for name, settings in config.backends.items():
         backend_type = settings["type"]
-        if not backends.has_backend(backend_type):
+        if not backends.BACKENDS.has(backend_type):
             span = document.value_span(join_pointer("backends", name, "type"))
-            hint = _available_names_hint(backend_type, backends.backend_names())
+            hint = _available_names_hint(backend_type, backends.BACKENDS.names())
             yield Diagnostic("backend-unknown", f"unknown backend type {backend_type}", span, hint)
 
 
