@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.console import APPLY_HINT, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
@@ -105,6 +106,6 @@ def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
 
 
 def _format_saved_hint(session: Session, path: Path) -> str:
-    differing = text.join_some(session.uncommitted_files())
+    differing = join_some(session.uncommitted_files())
     apply = f"Commit the files unchanged ({differing}), then apply" if differing else "Apply"
     return f"\nPlan saved. {apply} exactly this plan with `mlgit apply {path}`."

@@ -194,7 +194,7 @@ def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
     failed = len(result.failed) - skipped + len(result.failed_runs)
     locked = len(result.locked_out)
     if stream:
-        stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, barred=locked)
+        stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
     else:
         _print_result(result, failed=failed, skipped=skipped)
     return int(bool(failed or locked))

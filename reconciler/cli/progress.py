@@ -55,7 +55,7 @@ class ProgressDisplay:
 
     def remove_action(self, action: Action) -> None:
         """Stop showing an action, and the run that it records."""
-        self._action_lines.pop(action.key, None)
+        self._action_lines.pop(str(action.key), None)
         self._run_lines.pop(action.version, None)
 
     def show_runs(self, runs: tuple[Run, ...], read_last_log_line: Callable[[Run], str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
@@ -113,7 +114,7 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
 def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
     """Return what the next apply does with a run that has ended."""
     dependents = [str(action.address) for action in plan if record.key in action.needs]
-    follow_up = f", then continues with {text.join_some(dependents)}" if dependents else ""
+    follow_up = f", then continues with {join_some(dependents)}" if dependents else ""
     status = record.run.status if record.run else ""
     return f"{record.address}: run {record.version} {status}; `mlgit apply` records it{follow_up}"
 
