@@ -18,7 +18,7 @@ from reconciler.model import Action, Address, Op, Record, Run, RunStatus, State
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.plan import DesiredState, make_plan
 from reconciler.planning.policy import Policy
-from reconciler.project.desired import make_desired
+from reconciler.project.check import make_desired
 from reconciler.project.incremental import share_index
 from reconciler.project.session import open_session
 from reconciler.source import workspace as workspaces

@@ -1,4 +1,4 @@
-"""The time of day, as records keep it; apart from what acts, so that asking about the past loads nothing of that."""
+"""Time stamps as records, commits and events have them: UTC, ISO 8601, with a Z."""
 
 from __future__ import annotations
 
@@ -6,5 +6,15 @@ from datetime import UTC, datetime
 
 
 def utc_timestamp(precision: str = "seconds") -> str:
-    """Return the time of day: UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    """Return the current time; ``precision`` is "seconds" or "milliseconds"."""
+    return format_timestamp(datetime.now(UTC), precision)
+
+
+def format_timestamp(time: datetime, precision: str = "seconds") -> str:
+    """Return the time stamp of a time in any time zone."""
+    return time.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def parse_timestamp(timestamp: str) -> datetime:
+    """Return the time of a time stamp in any time zone, such as Git's; raises ValueError."""
+    return datetime.fromisoformat(timestamp)

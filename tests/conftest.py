@@ -99,10 +99,14 @@ def mlgit_process() -> Callable[..., subprocess.Popen[str]]:
     """Start mlgit as a process of its own, for tests that kill or interrupt it."""
 
     def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        environment = {**os.environ, **(env or {})}
+        # A plug-in's folder comes before what the tests themselves import from, and does not replace it.
+        paths = [(env or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         return subprocess.Popen(
             [sys.executable, "-m", "reconciler", *arguments],
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -20,7 +20,7 @@ Node = TypeVar("Node", bound=ast.AST)
 PACKAGE = Path(__file__).parent.parent / "reconciler"
 
 # What the modules of a package may import of ours, besides those of their own package and of EVERYBODYS.
-EVERYBODYS = {"__version__", "diagnostics", "model", "timestamps"}
+EVERYBODYS = {"__version__", "abbreviation", "diagnostics", "model", "timestamps"}
 PURE_IMPORTS = {
     "model": set(),
     "secrets": set(),
@@ -32,9 +32,9 @@ PURE_IMPORTS = {
 EDGE_IMPORTS = {
     "git": set(),
     "storage": set(),
-    "builders": set(),
+    "builders": {"registry"},
     "runner": set(),
-    "backends": {"runner"},
+    "backends": {"runner", "registry"},
     "state": {"git", "format"},
     "source": {"git", "format", "config", "secrets", "package_files"},
 }
@@ -46,8 +46,10 @@ JOINING_IMPORTS = {
 }
 ALLOWED = {
     "__init__": set(),
+    "abbreviation": set(),
     "package_files": set(),
     "diagnostics": set(),
+    "registry": set(),
     "timestamps": set(),
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
@@ -55,7 +57,7 @@ ALLOWED = {
     "cli": {*PURE_IMPORTS, *EDGE_IMPORTS, *JOINING_IMPORTS, "package_files"},
     "__main__": {"cli"},
 }
-PURE = (*PURE_IMPORTS, "diagnostics")
+PURE = (*PURE_IMPORTS, "abbreviation", "diagnostics")
 # What the pure part must not know: processes, the network, the clock, chance, the environment, the disk.
 IMPURE = {
     "subprocess",
@@ -82,7 +84,7 @@ HOMES = {
     "dvc": "storage",
     "dvc_data": "storage",
     "dvc_objects": "storage",
-    "deepdiff": "render",
+    "deepdiff": "planning",
     "docker": "backends",
     "uv": "builders",
     "prometheus_client": "controller",
@@ -91,10 +93,9 @@ HOMES = {
 BY_NAME = {
     "cli/__init__.py",
     "cli/plan.py",
-    "builders/__init__.py",
-    "backends/__init__.py",
+    "registry.py",
     "format/kinds/__init__.py",
-    "render/field_diff.py",
+    "planning/diff.py",
     "format/schemas.py",
     "config/version.py",
     "format/path_content.py",

@@ -1,4 +1,4 @@
-"""docs/library.md: every example does what the page says, in a workspace with one job that logs a metric."""
+"""docs/library.md: every example has the documented output, in a workspace with one job that logs a metric."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workspaces import SMALL, commit, git
 pytestmark = pytest.mark.slow
 
 _PAGE = Path(__file__).parent.parent / "docs/library.md"
-# Logs through the MLflow tracking calls, with nothing but the standard library.
+# Logs a metric with the MLflow tracking API and the standard library alone.
 _METRIC = """
 import json, os, urllib.request
 def log(key, value):
@@ -24,7 +24,7 @@ log("total", total * float(factor))
 """
 
 
-def test_every_example_of_the_page_does_what_it_says(tmp_path, monkeypatch):
+def test_every_example_has_the_documented_output(tmp_path, monkeypatch):
     folder = tmp_path / "small"
     folder.mkdir()
     git(folder, "init", "--quiet")
@@ -36,7 +36,7 @@ def test_every_example_of_the_page_does_what_it_says(tmp_path, monkeypatch):
     examples = "\n".join(re.findall(r"```pycon\n(.*?)```", text, re.DOTALL))
     assert examples.count(">>> ") > 20
     test = doctest.DocTestParser().get_doctest(examples, {}, "docs/library.md", None, None)
-    said: list[str] = []
+    report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.FAIL_FAST)
-    failed = runner.run(test, out=said.append).failed
-    assert failed == 0, "".join(said)
+    failures = runner.run(test, out=report.append).failed
+    assert failures == 0, "".join(report)

@@ -1,130 +1,100 @@
-"""Jobs are run by name: what a backend is, what it is given, what it says of a run.
+"""Backends run jobs: the protocol, the values that it exchanges, and how a backend is found by name.
 
-``render`` is pure; everything else touches the world. A backend is one module of this package that names its
-factory ``BACKEND``, or an entry point of the group ``mlgit.backends``; the contract tests run on whatever is found.
+``make_submission`` is pure; everything else has effects. A backend is a module of this package whose attribute
+``BACKEND`` is its factory, or an entry point of the group ``mlgit.backends``. The contract tests run on every backend.
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.diagnostics import user_error
 from reconciler.model import Json, Run, RunReport
-
-ENTRY_POINT_GROUP = "mlgit.backends"
-
-FileSpec = tuple[str, str, int]  # path within its folder, object that holds the bytes, mode as Git writes it
+from reconciler.registry import Registry
+from reconciler.runner.spec import JobInput, JobOutput, RunSpec, StagedFile
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run with everything found that it needs: files in the store, an environment that is built."""
+    """One run and all that it needs: its files in the store, and the environment that was built for it."""
 
     run: Run
     command: str
-    code: tuple[FileSpec, ...] = ()
-    inputs: Mapping[str, Json] = field(default_factory=dict)
-    outputs: Mapping[str, Json] = field(default_factory=dict)
+    code: tuple[StagedFile, ...] = ()
+    inputs: Mapping[str, JobInput] = field(default_factory=dict)
+    outputs: Mapping[str, JobOutput] = field(default_factory=dict)
     path_entries: tuple[str, ...] = ()
+    """Folders to put in front of PATH."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the environment; those of the job, `variables`, take precedence."""
     variables: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
+    """In seconds; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What goes to where the run happens: its name, its token, and the runner's spec."""
+    """What a backend submits: the id of the run, its token, and the spec for the runner."""
 
     run: str
     token: str
-    spec: Mapping[str, Json]
+    spec: RunSpec
 
 
 class Backend(Protocol):
-    """Runs jobs in one sort of place."""
+    """Runs jobs on one type of infrastructure."""
 
     @property
     def is_host_bound(self) -> bool:
-        """Whether its runs are on the machine that starts them, so that no other can ask how they stand."""
+        """True if only the machine that starts a run can observe it."""
         ...
 
-    def make_submission(self, work: Task) -> Submission:
-        """Say what would be submitted; pure."""
+    def make_submission(self, task: Task) -> Submission:
+        """Return what would be submitted; pure."""
         ...
 
     def submit(self, submission: Submission) -> None:
-        """Start the run. A submission whose token is known already changes nothing."""
+        """Start the run. Does nothing if the token was submitted before."""
         ...
 
     def find(self, run: str, token: str) -> RunReport | None:
-        """Say how the run with that token stands; None where it was never submitted here."""
+        """Return the report of the run with that token; None if it was never submitted here."""
         ...
 
     def poll(self, runs: Iterable[str]) -> Mapping[str, RunReport]:
-        """Say how runs stand, all in one go; a run that is gone without a result is lost."""
+        """Return the reports of several runs at once; a run that ended without a result is lost."""
         ...
 
     def cancel(self, run: str) -> None:
-        """Stop a run and everything it started; return when none of it is left. A run that has ended stays so."""
+        """Stop a run and all of its processes, and wait until they have exited. A run that has ended is unchanged."""
         ...
 
     def log_path(self, run: str) -> Path:
-        """Return the file that the run's output goes to; it may not be there yet."""
+        """Return the file that the output of the run goes to; it need not exist yet."""
         ...
 
     def outputs_path(self, run: str) -> Path:
-        """Return the folder that holds one folder for each output of a completed run."""
+        """Return the folder that has one folder for each output of a completed run."""
         ...
 
     def metrics_path(self, run: str) -> Path:
-        """Return the file with the run's metrics, one JSON object a line; it may not be there yet."""
+        """Return the file of the run's metrics, one JSON object a line; it need not exist yet."""
         ...
 
 
 BackendFactory = Callable[[Mapping[str, Json], Path], Backend]
-"""Makes a backend from its settings in mlgit.yml and the folder of the store."""
+"""Makes a backend from its settings in mlgit.yml and the folder of the object store."""
 
-
-def backend_names() -> tuple[str, ...]:
-    """Name every sort of backend that `load` knows."""
-    return tuple(
-        sorted({*_builtin_backends(), *(entry_point.name for entry_point in entry_points(group=ENTRY_POINT_GROUP))})
-    )
-
-
-def has_backend(name: str) -> bool:
-    """Tell whether `load` knows the name; quicker than looking through all names."""
-    return name in _builtin_backends() or bool(entry_points(group=ENTRY_POINT_GROUP, name=name))
+BACKENDS: Registry[BackendFactory] = Registry("backend", __name__, "BACKEND", "mlgit.backends")
 
 
 def load_backend(settings: Mapping[str, Json], store: Path) -> Backend:
-    """Make the backend that the settings' ``type`` names; imported only when asked for.
-
-    Raises UserError: ``backend-unknown``.
-    """
-    name = settings["type"]
-    if name in _builtin_backends():
-        own: BackendFactory = importlib.import_module(f"{__name__}.{name}").BACKEND
-        return own(settings, store)
-    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        plugged: BackendFactory = point.load()
-        return plugged(settings, store)
-    close = difflib.get_close_matches(name, backend_names(), 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(backend_names())}"
-    raise user_error("backend-unknown", f"there is no backend of type {name}", hint)
+    """Return the backend that ``type`` of the settings names; raises UserError (``backend-unknown``, ``-broken``)."""
+    return BACKENDS.load(settings["type"])(settings, store)
 
 
 def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> dict[str, Backend]:
-    """Make every backend that mlgit.yml names, by the names it gives them."""
-    return {name: load_backend(setting, store) for name, setting in settings.items()}
-
-
-def _builtin_backends() -> tuple[str, ...]:
-    return tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    """Return the backends of mlgit.yml by the names that it gives them."""
+    return {name: load_backend(backend_settings, store) for name, backend_settings in settings.items()}

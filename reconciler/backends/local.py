@@ -1,8 +1,8 @@
-"""local: runs are processes of this machine, each under a supervisor that outlives the command that started it.
+"""The backend `local`: runs are processes of this machine, each with a supervisor that outlives mlgit.
 
-Whether a supervisor is alive is told by a file lock that it inherits, not by a process id: the kernel lets go of the
-lock with the process, and no other process can be taken for it. The command holds a second one, so that what a killed
-supervisor left behind is found.
+Whether a supervisor is alive shows in a file lock that it inherits, not in a process id: the kernel releases the lock
+with the process, and no other process can be mistaken for it. The command holds a second lock, so that a command
+whose supervisor was killed is still found.
 """
 
 from __future__ import annotations
@@ -16,52 +16,51 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from reconciler.backends import Submission, Task
+from reconciler.backends import BackendFactory, Submission, Task
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, RunReport, RunStatus
 from reconciler.runner.environment import allowed_variables
+from reconciler.runner.process import COMMAND_FILE
+from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE, ResultDocument
+from reconciler.runner.spec import RunSpec
+from reconciler.runner.workdir import OUTPUTS_FOLDER
 from reconciler.runner.zipapp import build_zipapp
 
-_SPEC_FILE, _RESULT_FILE, _COMMAND_FILE, _SUPERVISOR_FILE = (
-    "spec.json",
-    "result.json",
-    "command.json",
-    "supervisor.json",
-)
+_SPEC_FILE, _SUPERVISOR_FILE = "spec.json", "supervisor.json"
 _SUPERVISOR_LOCK, _COMMAND_LOCK = "alive.lock", "child.lock"
 _POLL_SECONDS = 0.05
 _CANCEL_TIMEOUT_SECONDS = 30.0
 
 
 class LocalBackend:
-    """Runs jobs as processes of this machine, below ``runs/`` of the store."""
+    """Runs jobs as processes of this machine, below ``runs/`` of the object store."""
 
     is_host_bound = True
 
     def __init__(self, store: Path) -> None:
         self._runs = store / "runs"
-        self._claims = store / "claims"
+        self._token_files = store / "claims"
 
-    def make_submission(self, work: Task) -> Submission:
-        run = work.run
-        spec = {
-            "format": 1,
-            "token": run.token,
-            "run": run.id,
-            "address": str(run.address),
-            "command": work.command,
-            "claim": str(self._claims / run.token),
-            "folder": str(self._runs / run.id),
-            "code": [list(each) for each in work.code],
-            "inputs": dict(work.inputs),
-            "outputs": dict(work.outputs),
-            "environment": {"path": list(work.path_entries), "variables": dict(work.environment)},
-            "variables": dict(work.variables),
-            "timeout": work.timeout,
-            "tracking": None,
-        }
+    def make_submission(self, task: Task) -> Submission:
+        run = task.run
+        spec = RunSpec(
+            token=run.token,
+            run=run.id,
+            address=str(run.address),
+            command=task.command,
+            token_file=self._token_files / run.token,
+            folder=self._runs / run.id,
+            code=task.code,
+            inputs=task.inputs,
+            outputs=task.outputs,
+            path_entries=task.path_entries,
+            environment=task.environment,
+            variables=task.variables,
+            timeout=task.timeout,
+        )
         return Submission(run.id, run.token, spec)
 
     def submit(self, submission: Submission) -> None:
@@ -69,11 +68,11 @@ class LocalBackend:
             return
         folder = self._runs / submission.run
         folder.mkdir(parents=True, exist_ok=True)
-        self._claims.mkdir(parents=True, exist_ok=True)
+        self._token_files.mkdir(parents=True, exist_ok=True)
         (folder / "runner.pyz").write_bytes(build_zipapp())
         with _inheritable_lock(folder / _SUPERVISOR_LOCK) as alive, _inheritable_lock(folder / _COMMAND_LOCK) as child:
-            spec = {**submission.spec, "alive_fd": alive, "child_lock_fd": child}
-            _write_json(folder / _SPEC_FILE, spec)
+            spec = replace(submission.spec, alive_fd=alive, child_lock_fd=child)
+            _write_json(folder / _SPEC_FILE, spec.to_json())
             _write_json(folder / _SUPERVISOR_FILE, {"pid": _start_supervisor(folder), "host": socket.gethostname()})
 
     def find(self, run: str, token: str) -> RunReport | None:
@@ -82,8 +81,9 @@ class LocalBackend:
         if spec is None or spec["token"] != token:
             return None
         report = self._read_report(folder)
-        # Nobody there, and the token unclaimed: whoever submitted it was killed before it began.
-        return None if report.status is RunStatus.LOST and not (self._claims / token).exists() else report
+        # Without a supervisor and a token file, the process that submitted it was killed before the run started.
+        is_submitted = report.status is not RunStatus.LOST or (self._token_files / token).exists()
+        return report if is_submitted else None
 
     def poll(self, runs: Iterable[str]) -> Mapping[str, RunReport]:
         return {run: self._read_report(self._runs / run) for run in runs}
@@ -94,55 +94,56 @@ class LocalBackend:
             run, folder / _SUPERVISOR_LOCK, lambda: _supervisor_pid(folder), lambda pid: os.kill(pid, signal.SIGTERM)
         )
         _signal_until_released(
-            run, folder / _COMMAND_LOCK, lambda: _command_pgid(folder), lambda group: os.killpg(group, signal.SIGKILL)
+            run, folder / _COMMAND_LOCK, lambda: _command_pgid(folder), lambda pgid: os.killpg(pgid, signal.SIGKILL)
         )
 
     def log_path(self, run: str) -> Path:
-        return self._runs / run / "user_logs" / "std_log.txt"
+        return self._runs / run / LOG_FILE
 
     def outputs_path(self, run: str) -> Path:
-        return self._runs / run / "outputs"
+        return self._runs / run / OUTPUTS_FOLDER
 
     def metrics_path(self, run: str) -> Path:
-        return self._runs / run / "metrics.jsonl"
+        return self._runs / run / METRICS_FILE
 
     def _read_report(self, folder: Path) -> RunReport:
-        alive = _is_locked(folder / _SUPERVISOR_LOCK)  # asked first: a result that is written meanwhile is seen below
-        result = _read_json(folder / _RESULT_FILE)
+        is_alive = _is_locked(folder / _SUPERVISOR_LOCK)  # checked before the result, which may be written meanwhile
+        result: ResultDocument | None = _read_json(folder / RESULT_FILE)
         if result is not None:
             return RunReport(RunStatus(result["status"]), result)
-        if alive:
-            started = (folder / _COMMAND_FILE).exists()
-            return RunReport(RunStatus.RUNNING if started else RunStatus.QUEUED)
+        if is_alive:
+            is_started = (folder / COMMAND_FILE).exists()
+            return RunReport(RunStatus.RUNNING if is_started else RunStatus.QUEUED)
         return RunReport(RunStatus.LOST, message="its supervisor ended without a result")
 
 
 def make_local_backend(_settings: Mapping[str, Json], store: Path) -> LocalBackend:
-    """Make the backend; it has no settings of its own."""
+    """Return the backend; it has no settings of its own."""
     return LocalBackend(store)
 
 
-BACKEND = make_local_backend
+BACKEND: BackendFactory = make_local_backend
 
 
 def _start_supervisor(folder: Path) -> int:
     """Start the supervisor in a session of its own and return its process id.
 
-    It gets no secret of the caller's: a job can read what its parent was started with.
+    It gets none of the caller's secrets: a job can read the environment that its parent was started with.
     """
     command = [sys.executable, "-I", str(folder / "runner.pyz"), str(folder / _SPEC_FILE)]
     with (folder / "supervisor.log").open("ab") as log:
-        actions = [
+        file_actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
             (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
         ]
-        return os.posix_spawn(sys.executable, command, allowed_variables(os.environ), file_actions=actions, setsid=True)
+        variables = allowed_variables(os.environ)
+        return os.posix_spawn(sys.executable, command, variables, file_actions=file_actions, setsid=True)
 
 
 @contextmanager
 def _inheritable_lock(path: Path) -> Iterator[int]:
-    """Give a locked descriptor for a process to inherit; closed here, the lock stays with that process."""
+    """Yield a locked file descriptor for a process to inherit; that process keeps the lock when it is closed here."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -153,13 +154,13 @@ def _inheritable_lock(path: Path) -> Iterator[int]:
 
 
 def _is_locked(path: Path) -> bool:
-    """Tell whether a living process holds the lock."""
+    """Return True if a living process holds the lock."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who ask do not see each other
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two checks do not see each other
     except BlockingIOError:
         return True
     finally:
@@ -168,40 +169,42 @@ def _is_locked(path: Path) -> bool:
 
 
 def _supervisor_pid(folder: Path) -> int | None:
-    """Return the process of a supervisor; its claim names it too, should the submitter have been killed too soon."""
+    """Return the process id of a supervisor; the token file has it if the submitter was killed before it wrote it."""
     spec = _read_json(folder / _SPEC_FILE)
-    noted = _read_json(folder / _SUPERVISOR_FILE) or (_read_json(Path(spec["claim"])) if spec else None)
-    return noted["pid"] if noted else None
+    process = _read_json(folder / _SUPERVISOR_FILE) or (_read_json(Path(spec["claim"])) if spec else None)
+    return process["pid"] if process else None
 
 
 def _command_pgid(folder: Path) -> int | None:
     """Return the process group of a command."""
-    noted = _read_json(folder / _COMMAND_FILE)
-    return noted["pgid"] if noted else None
+    process = _read_json(folder / COMMAND_FILE)
+    return process["pgid"] if process else None
 
 
-def _signal_until_released(run: str, lock: Path, find: Callable[[], int | None], tell: Callable[[int], None]) -> None:
-    """Tell the holder of a lock to end, until nobody holds it."""
+def _signal_until_released(
+    run: str, lock: Path, find_process: Callable[[], int | None], send_signal: Callable[[int], None]
+) -> None:
+    """Signal the holder of a lock until the lock is released."""
     deadline = time.monotonic() + _CANCEL_TIMEOUT_SECONDS
     while _is_locked(lock):
         if time.monotonic() > deadline:
             message = f"run {run} has not stopped within {_CANCEL_TIMEOUT_SECONDS:.0f} s"
             raise user_error("cancel-failed", message, "look for its processes with ps, then run the command again")
-        process = find()
+        process = find_process()
         if process is not None:
-            with suppress(ProcessLookupError):  # it has just ended by itself
-                tell(process)
+            with suppress(ProcessLookupError):  # it ended by itself meanwhile
+                send_signal(process)
         time.sleep(_POLL_SECONDS)
 
 
-def _write_json(path: Path, value: Json) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    partial.replace(path)
+def _write_json(path: Path, document: Json) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    temporary.replace(path)
 
 
 def _read_json(path: Path) -> Json:
     try:
         return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # not there, or only beginning to be: a claim is not written in one step
+    except (FileNotFoundError, ValueError):  # absent, or incomplete: a token file is not written atomically
         return None

@@ -1,14 +1,14 @@
-"""A conda file read for a builder without conda: which Python, which packages from pip, and what is out of reach.
+"""Conda files for a builder without conda: the Python version and the packages from pip; all else is an error.
 
-Only names and versions get through. An option, a path or a URL would let a file written by a stranger choose what
-is executed while the environment is built, so they are refused here, before anything runs.
+Only names and versions are accepted. With an option, a path or a URL, the author of the file could choose what is
+executed while the environment is built, so they are refused before anything runs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,7 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from reconciler.diagnostics import Diagnostic, UserError
 
 _PYTHON = "python"
-_SAME_NAME_ON_PYPI = frozenset({"pip", "setuptools", "wheel"})  # the same project under the same name in both worlds
+_SAME_NAME_ON_PYPI = frozenset({"pip", "setuptools", "wheel"})  # the same project in conda and on PyPI
 
 _CONDA_ENTRY = re.compile(r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
 _BRACKETED_VERSION = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
@@ -33,7 +33,7 @@ _URL_CREDENTIALS = re.compile(r"//[^/\s]*@|\?\S+")
 
 @dataclass(frozen=True, slots=True)
 class CondaFile:
-    """What an environment without conda can be made of."""
+    """What a conda file declares that can be installed without conda."""
 
     requires_python: str = ""
     packages: tuple[str, ...] = ()
@@ -42,60 +42,58 @@ class CondaFile:
 
 @dataclass(slots=True)
 class _ParseResult:
-    """What reading collects; all problems are reported together."""
+    """What was parsed so far; all diagnostics are reported together."""
 
     address: str
-    python_specifiers: list[str]
-    packages: list[str]
-    diagnostics: list[Diagnostic]
+    python_specifiers: list[str] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
 
-    def add_problem(self, what: str, hint: str, code: str = "builder-cannot") -> None:
-        self.diagnostics.append(Diagnostic(code, f"{self.address}: {what}", hint=hint))
+    def add_diagnostic(self, message: str, hint: str, code: str = "builder-cannot") -> None:
+        self.diagnostics.append(Diagnostic(code, f"{self.address}: {message}", hint=hint))
 
 
 def parse_conda_file(address: str, content: Mapping[str, Any]) -> CondaFile:
-    """Read a parsed conda file; raises UserError with every entry that cannot be used."""
-    found = _ParseResult(address, [], [], [])
+    """Return what a conda file (as JSON) declares; raises UserError with every entry that cannot be used."""
+    result = _ParseResult(address)
     for entry in content.get("dependencies") or ():
         match entry:
             case str():
-                _parse_conda_entry(entry, found)
+                _parse_conda_entry(entry, result)
             case {"pip": entries, **rest} if not rest:
-                for each in entries or ():
-                    _parse_pip_entry(str(each), found)
+                for pip_entry in entries or ():
+                    _parse_pip_entry(str(pip_entry), result)
             case _:
-                found.add_problem(
-                    f"'{entry}' is no dependency of a conda file", "write 'name=version', or 'pip:' and a list"
-                )
-    variables = tuple(_parse_variables(content.get("variables") or {}, found))
-    if found.diagnostics:
-        raise UserError(*found.diagnostics)
-    return CondaFile(
-        str(SpecifierSet(",".join(found.python_specifiers))), tuple(dict.fromkeys(found.packages)), variables
-    )
+                hint = "write 'name=version', or 'pip:' and a list"
+                result.add_diagnostic(f"'{entry}' is not a dependency of a conda file", hint)
+    variables = tuple(_parse_variables(content.get("variables") or {}, result))
+    if result.diagnostics:
+        raise UserError(*result.diagnostics)
+    requires_python = str(SpecifierSet(",".join(result.python_specifiers)))
+    return CondaFile(requires_python, tuple(dict.fromkeys(result.packages)), variables)
 
 
-def _parse_conda_entry(entry: str, found: _ParseResult) -> None:
-    parsed = _CONDA_ENTRY.fullmatch(entry.strip())
-    name = parsed["name"].lower() if parsed else entry
-    if not parsed or name not in {_PYTHON, *_SAME_NAME_ON_PYPI}:
+def _parse_conda_entry(entry: str, result: _ParseResult) -> None:
+    match = _CONDA_ENTRY.fullmatch(entry.strip())
+    name = match["name"].lower() if match else entry
+    if not match or name not in {_PYTHON, *_SAME_NAME_ON_PYPI}:
         hint = "move it under 'pip:', or build this environment with another builder"
-        found.add_problem(f"the venv builder cannot install the conda package '{entry}'", hint)
+        result.add_diagnostic(f"the venv builder cannot install the conda package '{entry}'", hint)
         return
     try:
-        version = _to_pep440_specifier(parsed["version"].strip(), exact_means_series=name == _PYTHON)
+        version = _to_pep440_specifier(match["version"].strip(), exact_means_series=name == _PYTHON)
     except ValueError:
         hint = f"write it as {name}=3.11, or {name}>=3.11,<3.13" if name == _PYTHON else f"write it as {name}>=1.0"
-        found.add_problem(f"the version in '{entry}' is not understood", hint)
+        result.add_diagnostic(f"the version in '{entry}' cannot be parsed", hint)
         return
     if name == _PYTHON:
-        found.python_specifiers.append(version)
+        result.python_specifiers.append(version)
     else:
-        found.packages.append(name + version)
+        result.packages.append(name + version)
 
 
 def _to_pep440_specifier(version: str, *, exact_means_series: bool) -> str:
-    """Turn a version as conda writes it into PEP 440; raises ValueError (InvalidSpecifier is one)."""
+    """Return the PEP 440 specifier of a conda version; raises ValueError, of which InvalidSpecifier is a subclass."""
     if bracketed := _BRACKETED_VERSION.fullmatch(version):
         version = bracketed[1]
     if version in {"", "*"}:
@@ -105,44 +103,47 @@ def _to_pep440_specifier(version: str, *, exact_means_series: bool) -> str:
     )
 
 
-def _to_pep440_clause(text: str, exact_means_series: bool) -> str:  # noqa: FBT001  -- private, named where it comes from
-    parsed = _VERSION_CLAUSE.fullmatch(text)
-    if not parsed:
+def _to_pep440_clause(text: str, exact_means_series: bool) -> str:  # noqa: FBT001  -- private, and a keyword of its caller
+    match = _VERSION_CLAUSE.fullmatch(text)
+    if not match:
         raise InvalidSpecifier(text)
-    operator, number = parsed["operator"] or "==", parsed["number"]
-    # Conda's "=" means "this series"; and whoever writes python==3.11 does not mean 3.11.0.
-    short = exact_means_series and number.count(".") < 2  # noqa: PLR2004  -- major.minor has one dot
-    if operator == "=" or (operator == "==" and (parsed["any"] or short)):
+    operator, number = match["operator"] or "==", match["number"]
+    # Conda's "=" means any version of the series, and so does python==3.11 to its author.
+    is_series = exact_means_series and number.count(".") < 2  # noqa: PLR2004  -- major.minor has one dot
+    if operator == "=" or (operator == "==" and (match["any"] or is_series)):
         return f"=={number}.*"
-    return operator + number + (".*" if operator == "!=" and parsed["any"] else "")
+    return operator + number + (".*" if operator == "!=" and match["any"] else "")
 
 
-def _parse_pip_entry(entry: str, found: _ParseResult) -> None:
+def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
     text = _COMMENT.sub("", entry).strip()
     if not text:
         return
     if option := _PIP_OPTION.search(text):
-        hint = "list the packages themselves; an index is configured where environments are built (UV_DEFAULT_INDEX)"
-        found.add_problem(f"the pip option '{option[1]}' is not taken from a conda file", hint, "requirement-refused")
+        hint = "list only packages; configure an index on the machine that builds (UV_DEFAULT_INDEX)"
+        message = f"the pip option '{option[1]}' is not allowed in a conda file"
+        result.add_diagnostic(message, hint, "requirement-refused")
         return
-    shown = _URL_CREDENTIALS.sub(lambda part: "//***@" if part[0].startswith("//") else "?***", text)
+    redacted = _URL_CREDENTIALS.sub(lambda match: "//***@" if match[0].startswith("//") else "?***", text)
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
         requirement = None
     if (requirement and requirement.url) or _PATH_OR_URL.search(text.partition(";")[0].strip()):
-        hint = "name a package that is published; code from the repository belongs into the job's 'code'"
-        found.add_problem(f"'{shown}' is a path or a URL, which would run code to build", hint, "requirement-refused")
+        hint = "name a published package; put code of the repository into the job's 'code'"
+        message = f"'{redacted}' is a path or a URL, and building it would run its code"
+        result.add_diagnostic(message, hint, "requirement-refused")
     elif requirement:
-        found.packages.append(str(requirement))
+        result.packages.append(str(requirement))
     else:
         hint = "write it as pip does, such as pandas>=2.0"
-        found.add_problem(f"'{shown}' is not a package requirement", hint, "requirement-refused")
+        result.add_diagnostic(f"'{redacted}' is not a package requirement", hint, "requirement-refused")
 
 
-def _parse_variables(declared: Mapping[str, Any], found: _ParseResult) -> Iterator[tuple[str, str]]:
+def _parse_variables(declared: Mapping[str, Any], result: _ParseResult) -> Iterator[tuple[str, str]]:
     for name, value in declared.items():
         if not _VARIABLE_NAME.fullmatch(str(name)):
-            found.add_problem(f"'{name}' cannot be the name of a variable", "use letters, digits and underscores")
+            message = f"'{name}' is not a valid name of an environment variable"
+            result.add_diagnostic(message, "use letters, digits and underscores")
         elif value is not None:
             yield str(name), str(value)

@@ -1,7 +1,7 @@
-"""The only place that starts uv: its environment, its end when we are interrupted, its errors in the user's words.
+"""Runs uv: its environment variables, its termination when mlgit is interrupted, and its errors as diagnostics.
 
-uv runs in a session of its own, so a Ctrl-C reaches us alone and we decide what is ended and removed; and in the root
-folder of the disk, so that no ``uv.toml`` or ``pyproject.toml`` of a repository is obeyed by accident.
+uv runs in a session of its own, so that Ctrl-C only reaches mlgit, which then decides what to terminate and remove.
+It runs in the root folder of the disk, so that it reads no ``uv.toml`` or ``pyproject.toml`` of a repository.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _PASSED_VARIABLES = frozenset({
     *("SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA"),
 })  # fmt: skip
 _PASSED_PREFIXES = ("UV_", "SSL_", "XDG_", "LC_")
-# Of uv's own: what belongs to publishing, and what would choose another interpreter or folder than we do.
+# Variables of uv for publishing, and those that would select another interpreter or folder than mlgit does.
 _BLOCKED_PREFIXES = ("UV_PUBLISH_", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT", "UV_WORKING_DIR")
 _FIXED_VARIABLES = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
 
-_GRACE_SECONDS = 2.0  # seconds between asking a child to end and ending it
+_GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command ended."""
+    """The result of a command that has ended."""
 
     exit_code: int
     stdout: str
@@ -42,7 +42,7 @@ class CommandResult:
 
 
 def run_uv(arguments: Sequence[str], stdin: str = "") -> CommandResult:
-    """Run uv; raises UserError (``uv-not-found``) where its program is missing."""
+    """Run uv; raises UserError (``uv-not-found``) if its program is missing."""
     try:
         program = uv.find_uv_bin()
     except FileNotFoundError as error:
@@ -51,7 +51,7 @@ def run_uv(arguments: Sequence[str], stdin: str = "") -> CommandResult:
 
 
 def run_program(command: Sequence[str], stdin: str = "") -> CommandResult:
-    """Run a program to its end; if we are interrupted meanwhile, end it before the interrupt goes on."""
+    """Run a program until it ends; if mlgit is interrupted, terminate it before the interrupt is raised."""
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -65,23 +65,23 @@ def run_program(command: Sequence[str], stdin: str = "") -> CommandResult:
     ) as child:
         _children.add(child)
         try:
-            out, err = child.communicate(stdin)
+            stdout, stderr = child.communicate(stdin)
         except BaseException:
             _terminate_child(child)
             raise
         finally:
-            stopped = child not in _children
+            is_stopped = child not in _children
             _children.discard(child)
-    if stopped:
-        raise user_error("build-stopped", "the build was stopped", "run `mlgit apply` again to go on")
-    return CommandResult(child.returncode, out, err)
+    if is_stopped:
+        raise user_error("build-stopped", "the build was stopped", "run `mlgit apply` again to resume")
+    return CommandResult(child.returncode, stdout, stderr)
 
 
 _children: set[subprocess.Popen[str]] = set()
 
 
 def terminate_children() -> None:
-    """End every program that was started here and runs; whoever waits for one sees it fail."""
+    """Terminate all running programs; `run_program` raises a UserError for each."""
     while _children:
         _terminate_child(_children.pop())
 
@@ -96,21 +96,22 @@ def _terminate_child(child: subprocess.Popen[str]) -> None:
 
 
 def _child_environment() -> dict[str, str]:
-    """Pass on what reaches the network and finds the caches, and nothing that could be a job's secret."""
-    taken = {
+    """Return the variables that uv needs for the network and its caches, and none that could be a secret of a job."""
+    passed = {
         name: value
         for name, value in os.environ.items()
         if (name.upper() in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES))
         and not name.startswith(_BLOCKED_PREFIXES)
     }
-    # Where uv keeps Pythons is not which one to use.
-    kept = {name: value for name in ("UV_PYTHON_INSTALL_DIR",) if (value := os.environ.get(name))}
-    return taken | kept | _FIXED_VARIABLES
+    # Blocked by its prefix, but it only says where the interpreters are, not which one to use.
+    if install_dir := os.environ.get("UV_PYTHON_INSTALL_DIR"):
+        passed["UV_PYTHON_INSTALL_DIR"] = install_dir
+    return passed | _FIXED_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
 class _ErrorRule:
-    """One way in which uv fails: how it is recognised, and what we say; `{0}` is what the pattern caught."""
+    """An error of uv: the pattern of its text, and our diagnostic; `{0}` is the first group of the pattern."""
 
     code: str
     pattern: str
@@ -118,7 +119,7 @@ class _ErrorRule:
     hint: str
 
 
-# The first that matches speaks: an index that cannot be reached also makes uv say that a package was not found.
+# The first match wins: if an index cannot be reached, uv also writes that a package was not found.
 _ERROR_RULES = (
     _ErrorRule(
         "index-refused",
@@ -130,7 +131,7 @@ _ERROR_RULES = (
         "network-unreachable",
         r"error sending request|dns error|tcp connect|network (?:connectivity )?(?:was|is) disabled|timed out",
         "the package index cannot be reached",
-        "check the network, the proxy settings, or the index in UV_DEFAULT_INDEX; then run it again",
+        "check the network, the proxy settings and UV_DEFAULT_INDEX, then run the command again",
     ),
     _ErrorRule(
         "package-not-found",
@@ -142,7 +143,7 @@ _ERROR_RULES = (
         "package-without-wheel",
         r"\b([\w.-]+(?:==\S+)?) has no (?:usable wheels|wheels with a matching)",
         "the package '{0}' has no wheel for this Python and platform",
-        "the venv builder runs no build scripts; choose a version with a wheel, or another builder",
+        "the venv builder runs no build scripts; choose a version that has a wheel, or another builder",
     ),
     _ErrorRule(
         "package-changed",
@@ -154,7 +155,7 @@ _ERROR_RULES = (
         "disk-full",
         r"No space left|Disk quota exceeded",
         "the disk is full",
-        "free some space, or set MLGIT_CACHE_DIR and UV_CACHE_DIR to a larger disk",
+        "free some space, or set MLGIT_CACHE_DIR and UV_CACHE_DIR to folders on a larger disk",
     ),
     _ErrorRule(
         "packages-conflict",
@@ -162,13 +163,13 @@ _ERROR_RULES = (
         "the packages cannot be installed together: {0}",
         "change the versions in the conda file",
     ),
-    _ErrorRule("environment-build-failed", r"(?:error: )?(.*)", "{0}", "this is what uv said"),
+    _ErrorRule("environment-build-failed", r"(?:error: )?(.*)", "{0}", "this is the error of uv"),
 )
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 
-def error_from_stderr(address: str, err: str) -> UserError:
-    """Turn what uv wrote to standard error into a failure: what is wrong, and what to do."""
-    text = _URL_CREDENTIALS.sub("//***@", " ".join(err.replace("cause:", " ").split()))
-    rule, found = next((rule, found) for rule in _ERROR_RULES if (found := re.search(rule.pattern, text)))
-    return user_error(rule.code, f"{address}: {rule.message.format(*found.groups())}", rule.hint)
+def error_from_stderr(address: str, stderr: str) -> UserError:
+    """Return the error that the standard error of uv describes."""
+    text = _URL_CREDENTIALS.sub("//***@", " ".join(stderr.replace("cause:", " ").split()))
+    rule, match = next((rule, match) for rule in _ERROR_RULES if (match := re.search(rule.pattern, text)))
+    return user_error(rule.code, f"{address}: {rule.message.format(*match.groups())}", rule.hint)

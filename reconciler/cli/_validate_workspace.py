@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from reconciler.cli.json_events import DIAGNOSTICS_HANDLER_KEY
-from reconciler.cli.session import Session, open_session, validate_offline
+from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import Diagnostic, UserError, user_error
+from reconciler.project.check import validate_offline
+from reconciler.project.session import Session
 from reconciler.render import text
 from reconciler.source.validation import CheckResult
 
@@ -22,7 +24,7 @@ def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckRe
         told.append
     )  # mlgit.yml's, which are reported like all others
     try:
-        session = open_session(revision)
+        session = open_current_session(revision)
     except UserError:
         if not told:
             raise

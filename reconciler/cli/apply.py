@@ -1,57 +1,46 @@
-"""mlgit apply: plan, ask, do it, and say how it went."""
+"""mlgit apply: plan, ask for approval, apply, and report the result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from reconciler.cli._plan import plan_session, policy_from_options
-from reconciler.cli._saved_plan import open_session_for_plan, read_saved_plan
+from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
-from reconciler.cli.session import Session, load_desired, open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal, TerminalApplyListener
-from reconciler.diagnostics import user_error
-from reconciler.engine.locking import release_stale_locks
-from reconciler.engine.providers import Providers
-from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest, ApplyResult
+from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
-from reconciler.model import Address, Blocked, Plan, Progress, Run, RunStatus
-from reconciler.planning import saved
-from reconciler.planning.affinity import deferred_notes
-from reconciler.planning.policy import Policy
+from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
-from reconciler.planning.saved import SavedPlan
-from reconciler.project.apply import apply_plan as make
-from reconciler.project.apply import commit_trailers as commit_trailers
-from reconciler.project.apply import open_providers as world_of
+from reconciler.planning.saved import policy_from_plan
+from reconciler.project.apply import apply_plan, finish_without_actions, open_providers, read_last_log_line
 from reconciler.project.incremental import share_index
+from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
+from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_line
-from reconciler.state.fast_forward import check_fast_forward, lift_rollback_hold
-from reconciler.state.process import host_name
-
-_TAIL_BYTES = 4096
 
 
 @click.command("apply")
 @click.argument("plan", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--wait", is_flag=True, help="Wait for runs to end, and register what they make.")
-@click.option("--allow-dirty", is_flag=True, help="Apply the work tree though it differs from HEAD; it is recorded.")
-@click.option("--allow-rewind", is_flag=True, help="Apply a commit that does not follow the one applied last.")
+@click.option("--auto-approve", is_flag=True, help="Skip the approval prompt.")
+@click.option("--wait", is_flag=True, help="Wait until all runs have ended, and register their outputs.")
+@click.option("--allow-dirty", is_flag=True, help="Apply uncommitted changes too; they are recorded.")
+@click.option("--allow-rewind", is_flag=True, help="Apply a commit that is not a descendant of the one applied last.")
 @click.option(
     "--parallelism",
     type=click.IntRange(min=1),
     default=DEFAULT_PARALLELISM,
     show_default=True,
     metavar="N",
-    help="How many actions that take long are done side by side.",
+    help="Number of builds and submissions that run concurrently.",
 )
 @select_options
 @replace_option
@@ -73,158 +62,124 @@ def command(  # noqa: PLR0913 - one parameter for each option
     allow_mass_delete: bool,
     form: str,
 ) -> int:
-    """Make the live state what Git declares: register, build, submit. With PLAN, a saved one, exactly that.
+    """Make the live state what Git declares: register assets, build environments, submit jobs.
 
-    What is applied is the commit that is checked out; for another one, `mlgit plan --ref REV -o FILE` makes a PLAN.
+    Without PLAN, applies the commit that is checked out. With PLAN, a file written by `mlgit plan -o`, applies exactly
+    that plan; `mlgit plan --ref REV -o FILE` plans another commit.
 
     \b
     mlgit apply
     mlgit apply --auto-approve --wait
     mlgit plan -o plan.json && mlgit apply plan.json
     """
-    asked = any((allow_dirty, allow_rewind, selected, excluded, replaced, allow_submit is not None, allow_mass_delete))
-    if plan is not None and asked:
-        raise click.UsageError("what a saved plan may do was said when it was made: give `mlgit plan -o` the options")
+    plan_options = (
+        allow_dirty,
+        allow_rewind,
+        selected,
+        excluded,
+        replaced,
+        allow_submit is not None,
+        allow_mass_delete,
+    )
+    if plan is not None and any(plan_options):
+        raise click.UsageError("a saved plan has its own options: pass them to `mlgit plan -o`")
 
-    def work(told: EventStream | None) -> int:
+    def work(stream: EventStream | None) -> int:
         if plan is not None:
-            approved = read_saved_plan(plan)
-            session = open_session_for_plan(approved, plan)
-            policy = saved.policy_from_plan(approved, session.config)
-            return run_apply(
-                session,
-                policy,
-                None,
-                auto_approve=True,
-                wait=wait,
-                parallelism=parallelism,
-                approved=approved,
-                told=told,
+            session, options = _open_saved_plan(plan, parallelism)
+        else:
+            session = open_current_session(keep=allow_dirty)
+            policy = policy_from_options(
+                session.config,
+                replaced=replaced,
+                selected=selected,
+                excluded=excluded,
+                allow_submit=allow_submit,
+                allow_mass_delete=allow_mass_delete,
+                allow_rewind=allow_rewind,
             )
-        session = open_session(keep=allow_dirty)
-        refuse_dirty_work_tree(session, allow_dirty=allow_dirty)
-        policy = policy_from_options(
-            session, replaced, allow_submit, allow_mass_delete=allow_mass_delete, allow_rewind=allow_rewind
-        )
-        policy = replace(policy, select=selected, exclude=excluded)
-        return run_apply(
-            session, policy, None, auto_approve=auto_approve, wait=wait, parallelism=parallelism, told=told
-        )
+            options = ApplyOptions(policy, allow_dirty=allow_dirty, parallelism=parallelism)
+        return run_apply(session, options, auto_approve=auto_approve or plan is not None, wait=wait, stream=stream)
 
     return run_with_event_stream(work) if form == "json" else work(None)
 
 
-def run_apply(  # noqa: PLR0913 - what is to be done, and who said so
-    session: Session,
-    policy: Policy,
-    only: Address | None,
-    *,
-    auto_approve: bool,
-    wait: bool,
-    parallelism: int = DEFAULT_PARALLELISM,
-    approved: SavedPlan | None = None,
-    told: EventStream | None = None,
-) -> int:
-    """Plan, ask, apply; return the exit code. With ``only``, what concerns another asset is left for later.
+def _open_saved_plan(path: Path, parallelism: int) -> tuple[Session, ApplyOptions]:
+    """Open the workspace at the commit that a saved plan was made from."""
+    saved_plan = read_saved_plan(path)
+    commit = find_plan_commit(Path.cwd(), saved_plan, path)
+    session = open_current_session(commit, target=plan_target(saved_plan))
+    check_plan_state(session, saved_plan)
+    policy = policy_from_plan(saved_plan, session.config)
+    return session, ApplyOptions(policy, saved_plan=saved_plan, parallelism=parallelism)
 
-    With ``approved`` nothing is done that is not in that saved plan; with ``told`` a program looks on, not a person.
-    """
-    if told:
-        told.write_plan_started(session.source)
-    session.state_store.ref_store.fetch()
-    live = session.state_store.read()
-    if approved:
-        saved.raise_if_stale(approved, live)
-    desired = load_desired(session, live)
-    noted = check_fast_forward(session.workspace.repository, live, session.source, allow_rewind=policy.allow_rewind)
-    planned = plan_session(session, desired, live, policy, refresh=True)
-    planned = saved.restrict_to_saved_plan(approved, planned, live) if approved else planned
-    among = frozenset(action.key for action in planned.decisions) if approved else None
-    job = ApplyRequest(desired, policy, "", only, among, parallelism)
-    planned = replace(planned, actions=tuple(action for action in planned.actions if job.is_allowed(action)))
-    body = plan_json.plan_body(planned, policy)
-    job = replace(job, trailers=commit_trailers(session, approved.digest if approved else saved.plan_body_digest(body)))
-    planned = replace(planned, notes=(*planned.notes, *noted, *deferred_notes(planned, session.config, host_name())))
-    if told:
-        told.write_plan(planned, body)
+
+def run_apply(
+    session: Session, options: ApplyOptions, *, auto_approve: bool, wait: bool, stream: EventStream | None = None
+) -> int:
+    """Plan, ask for approval and apply; return the exit code. With ``stream``, write events instead of text."""
+    if stream:
+        stream.write_plan_started(session.source)
+    prepared = prepare_apply(session, options)
+    print_prepared(session, prepared, stream)
+    if not prepared.plan.actions and not (wait and prepared.has_running_runs):
+        for lock in finish_without_actions(session, prepared):
+            (stream.on_note if stream else click.echo)(f"Released the locks of {lock}: that apply has ended.")
+        return int(wait and _has_failed(prepared.plan.blocked))
+    if prepared.plan.decisions and not auto_approve:
+        require_approval("Apply this plan?", "apply", possible=stream is None)
+    return execute_and_report(session, prepared, wait=wait, stream=stream)
+
+
+def print_prepared(session: Session, prepared: PreparedApply, stream: EventStream | None, warning: str = "") -> None:
+    """Print the plan that is about to be applied, and a warning below it."""
+    plan = prepared.annotated_plan
+    if stream:
+        stream.write_plan(plan, plan_json.plan_body(prepared.plan, prepared.request.policy))
     else:
-        Terminal().print_text(session.plan_heading + text.format_plan(planned))
-    running = [blocked.run for blocked in planned.blocked if blocked.run and not blocked.failed]
-    if not planned.actions and not (wait and running):
-        lift_rollback_hold(session.state_store, live, session.source, job.trailers, allow_rewind=policy.allow_rewind)
-        for lock in release_stale_locks(session.state_store, session.config.lease):
-            (told.on_note if told else click.echo)(f"Ended the claims of {lock}: that apply is no more.")
-        return int(wait and _has_failed_assets(planned.blocked))
-    if planned.decisions and not auto_approve:
-        require_approval("Apply this?", "apply", possible=told is None)
-    if told is None:
-        click.echo()
-    return execute_and_report(session, job, planned, wait=wait, told=told)
+        below = f"\n\n{warning}" if warning else ""
+        Terminal().print_text(session.plan_heading + text.format_plan(plan) + below)
 
 
 def execute_and_report(
-    session: Session, job: ApplyRequest, planned: Plan, *, wait: bool, told: EventStream | None = None
+    session: Session, prepared: PreparedApply, *, wait: bool, stream: EventStream | None = None
 ) -> int:
-    """Do an approved plan and show how it goes; return the exit code."""
-    world, ending = world_of(session), GracefulShutdown()
+    """Apply an approved plan, show its progress and print the result; return the exit code."""
+    if stream is None:
+        click.echo()
+    providers, shutdown = open_providers(session), GracefulShutdown()
+    listener = stream or TerminalApplyListener(Terminal(), lambda run: read_last_log_line(providers, run))
     try:
-        with (
-            ending.handle_signals(),
-            told or TerminalApplyListener(Terminal(), lambda run: _last_log_line(world, run)) as watch,
-        ):
-            result = make(session, world, job, planned, watch, wait=wait, stopping=ending)
-    except KeyboardInterrupt as stopped:
-        raise _interrupt_error(session) from stopped
-    if ending():
+        with shutdown.handle_signals(), listener:
+            result = apply_plan(session, providers, prepared, listener, wait=wait, stopping=shutdown)
+    except KeyboardInterrupt as interrupt:
+        raise _interrupt_error(session) from interrupt
+    if shutdown():
         raise _interrupt_error(session)
-    ended = _report_result(result, told)
-    with suppress(KeyboardInterrupt):  # all that was asked for is done and said
+    exit_code = _report_result(result, stream)
+    with suppress(KeyboardInterrupt):  # the apply is complete and reported
         share_index(session)
-    return ended or int(wait and _has_failed_assets(result.pending))
+    return exit_code or int(wait and _has_failed(result.pending))
 
 
-def _has_failed_assets(pending: Sequence[Blocked]) -> bool:
-    """Tell whether something that is declared has failed, in an earlier apply too: who waits for all of it is told."""
+def _has_failed(pending: Iterable[Blocked]) -> bool:
+    """Return True if a declared asset has failed, even in an earlier apply."""
     return any(blocked.failed for blocked in pending)
 
 
 def _interrupt_error(session: Session) -> click.Abort:
-    """Say what an interrupt has left: the record of what was done, and the runs, which go on."""
-    runs = [
-        run
+    """Return the message of an interrupt: what was done is recorded, and which runs continue."""
+    continuing = [
+        f"run {run.id} continues; cancel it with `mlgit job cancel {run.address.name}`"
         for run in unfinished_runs(session.read_refreshed_state())
         if run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
     ]
-    going_on = [f"run {run.id} goes on; stop it with `mlgit job cancel {run.address.name}`" for run in runs]
-    recorded = "interrupted; what was done is recorded. `mlgit apply` goes on from there."
-    return click.Abort("\n".join(["", recorded, *going_on]))
-
-
-def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
-    """Refuse a work tree that differs from HEAD: what is applied must be in Git's history."""
-    if not session.source.commit:
-        message = "there is no commit yet, and what is applied must be in Git"
-        raise user_error("no-commit", message, "run `git add -A && git commit` first")
-    if session.source.dirty and not allow_dirty:
-        differing = text.join_some(session.uncommitted_files())
-        message = f"the work tree differs from HEAD in {differing}, and what is applied must be in Git"
-        hint = "commit first, have .gitignore leave out what is no part of it, or take all as it is with --allow-dirty"
-        raise user_error("work-tree-dirty", message, hint)
-
-
-def _last_log_line(world: Providers, run: Run) -> str:
-    """Return the last line that a run has written."""
-    log: Path = world.backend(run.backend).log_path(run.id)
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else ""
+    recorded = "interrupted; completed actions are recorded. Run `mlgit apply` again to resume."
+    return click.Abort("\n".join(["", recorded, *continuing]))
 
 
 def _format_applied_counts(result: ApplyResult) -> str:
-    """Say what was done, as a plan counts it, and beside that how many runs were recorded."""
+    """Return how many changes were applied and how many runs were recorded."""
     recorded = len(result.recorded_run_ids)
     changes = f"Applied {text.pluralize(result.done_count - recorded, 'change')}"
     if not recorded:
@@ -233,19 +188,25 @@ def _format_applied_counts(result: ApplyResult) -> str:
     return f"{changes} and recorded {runs}" if result.done_count > recorded else f"Recorded {runs}"
 
 
-def _report_result(result: ApplyResult, told: EventStream | None) -> int:
+def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
+    """Print the result of an apply; return the exit code."""
     skipped = sum(event.progress is Progress.SKIPPED for event in result.failed)
     failed = len(result.failed) - skipped + len(result.failed_runs)
-    if told:
-        told.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, barred=len(result.locked_out))
-        return int(bool(failed or result.locked_out))
-    counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "left to another apply"))
-    said = "".join(f", {number} {what}" for number, what in counts if number)
-    click.echo(f"\n{_format_applied_counts(result)}{said}.")
-    for each in result.pending:
-        click.echo(sanitize_line(f"  {each.address}: {each.message}"))
+    locked = len(result.locked_out)
+    if stream:
+        stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
+    else:
+        _print_result(result, failed=failed, skipped=skipped)
+    return int(bool(failed or locked))
+
+
+def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
+    counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "locked by another apply"))
+    others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
+    click.echo(f"\n{_format_applied_counts(result)}{others}.")
+    for blocked in result.pending:
+        click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
     if result.failed:
-        click.echo("\nMend what failed, then run `mlgit apply` again: it goes on from here.")
+        click.echo("\nFix the errors above and run `mlgit apply` again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):
-        click.echo("\n`mlgit apply --wait` waits for what is running and registers what it makes.")
-    return int(bool(failed or result.locked_out))
+        click.echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")

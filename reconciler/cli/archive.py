@@ -1,4 +1,4 @@
-"""mlgit archive: take something out of use, and keep it."""
+"""mlgit archive: take an asset, or one version of it, out of use; it stays in the live state."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from reconciler.cli.options import format_option, target_option
 
 @click.command("archive")
 @click.argument("address")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--auto-approve", is_flag=True, help="Skip the approval prompt.")
 @format_option
 @target_option
 def command(address: str, form: str, *, auto_approve: bool) -> None:
-    """Archive an asset, or one version of it: it stays on record, and nothing finds it any more by itself.
+    """Archive an asset, or one version of it: it stays recorded, but `latest` and new references ignore it.
 
-    ADDRESS is KIND/NAME or KIND/NAME@VERSION. `latest` passes over archived versions. What a file declares is archived
-    by removing the file and applying that; here goes what no file declares, and older versions.
+    ADDRESS is KIND/NAME or KIND/NAME@VERSION. To archive an asset that a file declares, delete the file and apply; this
+    command archives assets that no file declares, and older versions.
 
     \b
     mlgit archive model/iris@1

@@ -1,4 +1,4 @@
-"""The question before anything is changed: only yes is taken for an answer."""
+"""Ask for approval before anything is changed; only "yes" approves."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from reconciler.diagnostics import user_error
 
 
 def require_approval(question: str, command: str, *, possible: bool = True) -> None:
-    """Ask; a UserError where the answer is not yes, or nobody is there to give one."""
+    """Ask on the terminal; raise UserError if the answer is not "yes" or nobody can be asked."""
     if not possible or not is_interactive():
-        message = f"{command} asks before it acts, and nobody is there to answer"
-        raise user_error("approval-needed", message, "say yes beforehand with --auto-approve")
+        reason = "stdin is not a terminal" if possible else "--format json has no prompt"
+        raise user_error("approval-needed", f"approval required for {command}, but {reason}", "use --auto-approve")
     try:
-        answer = click.prompt(f"\n{question} Only yes is taken for an answer", default="", show_default=False)
-    except click.Abort as stopped:
+        answer = click.prompt(f"\n{question} Type 'yes' to approve", default="", show_default=False)
+    except click.Abort as abort:
         click.echo(err=True)
-        raise click.Abort("interrupted; nothing was changed") from stopped
+        raise click.Abort("interrupted; nothing was changed") from abort
     if answer.strip() != "yes":
         raise user_error("not-approved", "not approved; nothing was changed")

@@ -1,6 +1,6 @@
-"""Lines for people, each in the colour of its sign; without rich, which takes longer than a short answer.
+"""Coloured lines on standard output, without rich, whose import takes longer than a short command.
 
-Colours are left out where standard output is no terminal.
+There are no colours if standard output is not a terminal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _SIGN_COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "
 
 
 def print_coloured_lines(lines: str) -> None:
-    """Print lines that can be shown as they are; what ends in a colon is a title."""
+    """Print sanitized lines in the colour of their sign; a line that ends in a colon is a bold title."""
     for line in lines.split("\n"):
         sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
         click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.render import history, plan_json
 from reconciler.state.history import compare_states, read_state_at
@@ -28,7 +28,7 @@ def command(before: str, after: str | None, form: str) -> None:
     mlgit diff v1.0 v1.1
     mlgit diff 3f2a91c --format json
     """
-    session = open_session()
+    session = open_current_session()
     live = session.read_recorded_state()
     first = read_state_at(session.state_store, live, before)
     second = read_state_at(session.state_store, live, after) if after else live

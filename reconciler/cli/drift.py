@@ -1,37 +1,38 @@
-"""mlgit drift: the world beside what is recorded of it. Looks, and changes nothing."""
+"""mlgit drift: compare what the providers report with the live state; changes nothing."""
 
 from __future__ import annotations
 
 import click
 
 from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.planning.drift import count_drift, find_drift
-from reconciler.render import drift, plan_json
+from reconciler.render.drift import drift_to_json, format_drift
+from reconciler.render.plan_json import dump_json
 
 
 @click.command("drift")
-@click.option("--deep", is_flag=True, help="Read what is in the store, too, instead of only looking for it.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if anything has drifted.")
+@click.option("--deep", is_flag=True, help="Verify the content of the store, not only its presence.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there is drift.")
 @format_option
 @target_option
 def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
-    """Compare the world with what is recorded: runs, backends, the store, environments.
+    """Compare runs, the store and environments with the live state.
 
-    Nothing is changed, and nothing is planned: what is declared and not applied yet is no drift. `drift:` in mlgit.yml
-    says what apply does about it, for each kind or address: heal, warn or ignore.
+    Nothing is changed or planned: what is declared but not applied yet is not drift. `drift:` in mlgit.yml sets what
+    apply does about drift, for each kind or address: repair, warn or ignore.
 
     \b
     mlgit drift
     mlgit drift --deep --detailed-exitcode --format json
     """
-    session = open_session()
-    live = session.read_recorded_state()
-    seen = session.refresh_all(live, deep=deep)
-    found = find_drift(live, seen, session.config, session.tree.tree_at_commit)
+    session = open_current_session()
+    state = session.read_recorded_state()
+    observation = session.refresh_all(state, deep=deep)
+    drifts = find_drift(state, observation, session.config, session.tree.tree_at_commit)
     if form == "json":
-        click.echo(plan_json.dump_json(drift.drift_to_json(found, seen.skipped_checks)))
+        click.echo(dump_json(drift_to_json(drifts, observation.skipped_checks)))
     else:
-        Terminal().print_text(drift.format_drift(found, seen.skipped_checks))
-    return EXIT_CHANGES if detailed_exitcode and count_drift(found) else 0
+        Terminal().print_text(format_drift(drifts, observation.skipped_checks))
+    return EXIT_CHANGES if detailed_exitcode and count_drift(drifts) else 0

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, open_session, parse_live_address
+from reconciler.cli.session import open_current_session, parse_live_address
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
 from reconciler.operations.archive import archived_reference_notes
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
+from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_text
 from reconciler.source import workspace
-
-_ABBREV_LENGTH = 10
 
 
 @click.command("import")
@@ -44,7 +44,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     """
     if bool(addresses) == everything:
         raise click.UsageError("name what to import, or take everything with --all")
-    session = open_session()
+    session = open_current_session()
     live = session.read_recorded_state()
     found = workspace.read_asset_set(session.tree, session.config)
     records = (
@@ -161,7 +161,7 @@ def _follow_up_lines(session: Session, draft: GeneratedFile) -> Iterable[str]:
 def _git_checkout_command(session: Session, content: MissingContent) -> str:
     """Return the command that gets content out of Git, as typed in the current folder."""
     path = os.path.relpath(session.workspace.repository.top / content.path, Path.cwd())
-    return f"git checkout {content.commit[:_ABBREV_LENGTH]} -- {shlex.quote(path)}"
+    return f"git checkout {abbreviate_id(content.commit)} -- {shlex.quote(path)}"
 
 
 def _generated_file_to_json(session: Session, draft: GeneratedFile, *, wrote: bool) -> Json:

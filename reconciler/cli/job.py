@@ -13,9 +13,9 @@ import click
 
 from reconciler.backends import Backend
 from reconciler.cli import EXIT_INTERRUPTED
-from reconciler.cli.apply import refuse_dirty_work_tree, run_apply
+from reconciler.cli.apply import run_apply
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, open_session, validate_offline
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
 from reconciler.engine.providers import get_backend
@@ -23,6 +23,9 @@ from reconciler.model import Address, Json, Run, RunStatus
 from reconciler.planning.affinity import backend_host
 from reconciler.planning.policy import Policy
 from reconciler.planning.refresh import merge_report
+from reconciler.project.check import validate_offline
+from reconciler.project.prepare import ApplyOptions, refuse_dirty_work_tree
+from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch
@@ -51,7 +54,7 @@ def list_runs(job: str | None, form: str) -> None:
     \b
     mlgit job list train
     """
-    session = open_session()
+    session = open_current_session()
     live = session.read_refreshed_state()
     jobs = [address for address in live.current if address.kind == _JOB_KIND]
     addresses = [_parse_job_address(jobs, job)] if job else jobs
@@ -202,12 +205,12 @@ def rerun(job: str, *, waits: bool, auto_approve: bool) -> int:
     \b
     mlgit job rerun train --wait
     """
-    session = open_session()
+    session = open_current_session()
     refuse_dirty_work_tree(session, allow_dirty=False)
     address = _parse_job_address(validate_offline(session)[0].assets, job)  # it may never have been run
     _refuse_running_job(session, address)
     policy = Policy(session.config, frozenset({address}))
-    return run_apply(session, policy, address, auto_approve=auto_approve, wait=waits)
+    return run_apply(session, ApplyOptions(policy, only_address=address), auto_approve=auto_approve, wait=waits)
 
 
 def _refuse_running_job(session: Session, address: Address) -> None:
@@ -255,7 +258,7 @@ def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
 
 def _find_run(job: str) -> tuple[Session, Run]:
     """Return a run by its name, or the newest run of a job by the job's name."""
-    session = open_session()
+    session = open_current_session()
     live = session.read_refreshed_state()
     address = _parse_job_address(live.current, job)
     latest = live.current[address].latest

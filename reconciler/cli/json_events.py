@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +16,7 @@ from reconciler import __version__
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import json_events
+from reconciler.timestamps import utc_timestamp
 
 # In the context of a command: who is told of diagnostics, in place of people.
 DIAGNOSTICS_HANDLER_KEY = "mlgit.diagnostics"
@@ -39,7 +39,7 @@ class EventStream:
 
     def write(self, event: Json) -> None:
         """Write one event, with the time of day."""
-        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        time = utc_timestamp("milliseconds")
         line = {"v": json_events.EVENT_VERSION, "type": event["type"], "time": time, **event}
         click.echo(json.dumps(line, ensure_ascii=True))
 
@@ -73,9 +73,9 @@ class EventStream:
                 self._last_run_events[run.id] = told
                 self.write(told)
 
-    def write_apply_ended(self, *, done: int, failed: int, skipped: int, barred: int) -> None:
+    def write_apply_ended(self, *, done: int, failed: int, skipped: int, locked: int) -> None:
         """Tell what came of an apply."""
-        self.write({"type": "apply-ended", "done": done, "failed": failed, "skipped": skipped, "barred": barred})
+        self.write({"type": "apply-ended", "done": done, "failed": failed, "skipped": skipped, "locked": locked})
 
 
 def run_with_event_stream(work: Callable[[EventStream], int]) -> int:

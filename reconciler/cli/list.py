@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.format.kinds import kinds
 from reconciler.model import Record
+from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source import workspace
 
@@ -28,7 +29,7 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
     """
     if kind is not None and kind not in kinds():
         raise click.UsageError(f"there is no kind {kind}; kinds: {', '.join(kinds())}")
-    session = open_session()
+    session = open_current_session()
     if declared:
         _print_declared_assets(session, kind, form)
         return

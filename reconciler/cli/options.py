@@ -9,21 +9,21 @@ import click
 
 CommandFunction = Callable[..., Any]
 
-EXIT_CHANGES = 2  # what --detailed-exitcode exits with where there is something to do
+EXIT_CHANGES = 2  # with --detailed-exitcode, if an action could be done now
 
 # In the context of a command: the target that the user has chosen.
 TARGET_KEY = "mlgit.target"
 
 
 def target_option(function: CommandFunction) -> CommandFunction:
-    """Add ``--target``, which `open_session` looks at; the variable MLGIT_TARGET stands in for it."""
+    """Add ``--target``, which ``cli.session`` reads; its default is the variable MLGIT_TARGET."""
     return click.option(
         "--target",
         metavar="NAME",
         envvar="MLGIT_TARGET",
         expose_value=False,
         callback=_store_target,
-        help="Work on this target of mlgit.yml.",
+        help="The target of mlgit.yml to work on.",
     )(function)
 
 
@@ -35,45 +35,45 @@ def _store_target(context: click.Context, _option: click.Parameter, value: str |
 def format_option(function: CommandFunction) -> CommandFunction:
     """Add ``--format text|json``."""
     choice = click.Choice(["text", "json"])
-    return click.option("--format", "form", type=choice, default="text", help="For people or for programs.")(function)
+    return click.option("--format", "form", type=choice, default="text", help="Output format.")(function)
 
 
 def diagnostics_format_option(function: CommandFunction) -> CommandFunction:
     """Add ``--format text|json|github|sarif``."""
     choice = click.Choice(["text", "json", "github", "sarif"])
-    described = "For people, programs, annotations of a pull request, code scanning."
-    return click.option("--format", "form", type=choice, default="text", help=described)(function)
+    help_text = "Output format; github prints workflow annotations, sarif a file for code scanning."
+    return click.option("--format", "form", type=choice, default="text", help=help_text)(function)
 
 
 def guard_options(function: CommandFunction) -> CommandFunction:
-    """Add the options that let a plan do more than usual."""
-    submit = click.option(
-        "--allow-submit", type=click.IntRange(min=0), metavar="N", help="Let this plan start up to N runs."
-    )
-    delete = click.option("--allow-mass-delete", is_flag=True, help="Let this plan remove a large share of all assets.")
+    """Add the options that lift the limits of a plan."""
+    submit = click.option("--allow-submit", type=click.IntRange(min=0), metavar="N", help="Allow up to N new runs.")
+    delete = click.option("--allow-mass-delete", is_flag=True, help="Allow the removal of a large share of all assets.")
     return submit(delete(function))
 
 
 def plan_format_option(function: CommandFunction) -> CommandFunction:
     """Add ``--format text|json|markdown|github``."""
     choice = click.Choice(["text", "json", "markdown", "github"])
-    described = "For people, for programs (a stream of events), for a page, for a comment of a pull request."
-    return click.option("--format", "form", type=choice, default="text", help=described)(function)
+    help_text = "Output format; json is a stream of events, github a comment for a pull request."
+    return click.option("--format", "form", type=choice, default="text", help=help_text)(function)
 
 
 def select_options(function: CommandFunction) -> CommandFunction:
     """Add ``--select`` and ``--exclude``."""
-    described = (
-        "Only this: a kind, KIND/NAME with * for anything, a file or folder, tag:KEY=VALUE. "
-        "+ before it adds what it is made from, + behind it what is made from it."
+    select_help = (
+        "Select assets: a kind, KIND/NAME (with * as wildcard), a file or folder, or tag:KEY=VALUE. "
+        "A leading + adds upstream assets, a trailing + downstream ones."
     )
-    select = click.option("--select", "selected", multiple=True, metavar="WHAT", help=described)
-    exclude = click.option("--exclude", "excluded", multiple=True, metavar="WHAT", help="Not this, nor what needs it.")
+    select = click.option("--select", "selected", multiple=True, metavar="SELECTOR", help=select_help)
+    exclude = click.option(
+        "--exclude", "excluded", multiple=True, metavar="SELECTOR", help="Exclude assets and all that need them."
+    )
     return select(exclude(function))
 
 
 def replace_option(function: CommandFunction) -> CommandFunction:
     """Add ``--replace``."""
     return click.option(
-        "--replace", "replaced", multiple=True, metavar="ADDRESS", help="Do this one anew, though nothing changed."
+        "--replace", "replaced", multiple=True, metavar="ADDRESS", help="Replace this asset even if it has not changed."
     )(function)

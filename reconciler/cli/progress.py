@@ -1,4 +1,4 @@
-"""What is going on, drawn in place on a terminal: one line for each, with how long it takes and what it said last."""
+"""Live progress on a terminal: one line for each running action or run, with its duration and last message."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ from rich.text import Text
 from reconciler.model import Action, Run
 from reconciler.render.code_frame import sanitize_line
 
-_MAX_LINES = 10  # lines
-_RESERVED_COLUMNS = (
-    3  # columns left free: a terminal writes ^C behind the last line, and what is broken is not wiped out
-)
+_MAX_LINES = 10
+_RESERVED_COLUMNS = 3  # a terminal echoes ^C behind the last line, and a line that wraps is not erased
 
 
 @dataclass(frozen=True, slots=True)
 class _ActivityLine:
-    """One thing that goes on; it began at a time of day."""
+    """One running action or run."""
 
-    subject: str
+    title: str
     message: str
-    started_at: float
+    started_at: float  # seconds since the epoch
 
 
 @dataclass(slots=True)
 class ProgressDisplay:
-    """The lines below what is done, drawn again and again between ``start`` and ``stop``."""
+    """The lines below the finished actions, redrawn between ``start`` and ``stop``."""
 
     console: Console
     _action_lines: dict[str, _ActivityLine] = field(default_factory=dict)
@@ -47,46 +45,48 @@ class ProgressDisplay:
         self._display.start()
 
     def stop(self) -> None:
-        """Wipe the lines out."""
+        """Erase the lines."""
         self._display.stop()
 
-    def show_action(self, key: str, subject: str, said: str = "") -> None:
-        """Show an action, or what it says now."""
-        known = self._action_lines.get(key)
-        self._action_lines[key] = _ActivityLine(subject, said, known.started_at if known else time.time())
+    def show_action(self, key: str, title: str, message: str = "") -> None:
+        """Show an action, or its new message."""
+        line = self._action_lines.get(key)
+        self._action_lines[key] = _ActivityLine(title, message, line.started_at if line else time.time())
 
     def remove_action(self, action: Action) -> None:
-        """Show an action, and a run that it records, no more."""
-        self._action_lines.pop(action.key, None)
+        """Stop showing an action, and the run that it records."""
+        self._action_lines.pop(str(action.key), None)
         self._run_lines.pop(action.version, None)
 
-    def show_runs(self, found: tuple[Run, ...], tail: Callable[[Run], str]) -> None:
+    def show_runs(self, runs: tuple[Run, ...], read_last_log_line: Callable[[Run], str]) -> None:
         """Show these runs and no others, each with the last line of its log."""
         self._run_lines = {
-            run.id: _ActivityLine(str(run.address), tail(run) or _format_run_status(run), _run_start_time(run))
-            for run in found
+            run.id: _ActivityLine(
+                str(run.address), read_last_log_line(run) or _format_run_status(run), _run_start_time(run)
+            )
+            for run in runs
         }
 
     def _render(self) -> RenderableType:
-        """Draw one line for each, or for as many as there is room for."""
-        every = [*self._action_lines.values(), *self._run_lines.values()]
+        """Return one line for each action and run, or for as many as fit."""
+        activities = [*self._action_lines.values(), *self._run_lines.values()]
         room = max(1, min(_MAX_LINES, self.console.height - 2))
-        shown = every if len(every) <= room else every[: room - 1]
-        mark = self._spinner.render(self.console.get_time())
+        shown = activities if len(activities) <= room else activities[: room - 1]
+        spinner = self._spinner.render(self.console.get_time())
         lines = [
-            Text.assemble("  ", mark if isinstance(mark, Text) else "", " ", _format_activity_line(activity_line))
-            for activity_line in shown
+            Text.assemble("  ", spinner if isinstance(spinner, Text) else "", " ", _format_activity_line(activity))
+            for activity in shown
         ]
-        if every[len(shown) :]:
-            lines.append(Text(f"    and {len(every) - len(shown)} more"))
+        if activities[len(shown) :]:
+            lines.append(Text(f"    and {len(activities) - len(shown)} more"))
         for line in lines:
             line.truncate(max(1, self.console.width - _RESERVED_COLUMNS), overflow="ellipsis")
         return Group(*lines)
 
 
 def _format_activity_line(line: _ActivityLine) -> str:
-    said = f": {line.message}" if line.message else ""
-    return sanitize_line(f"{line.subject} ({_format_elapsed(time.time() - line.started_at)}){said}")
+    message = f": {line.message}" if line.message else ""
+    return sanitize_line(f"{line.title} ({_format_elapsed(time.time() - line.started_at)}){message}")
 
 
 def _format_run_status(run: Run) -> str:
@@ -94,13 +94,13 @@ def _format_run_status(run: Run) -> str:
 
 
 def _run_start_time(run: Run) -> float:
-    """Return when a run began, or was submitted; now, where that is not known."""
-    when = run.started_at or run.submitted_at
-    return datetime.fromisoformat(when).timestamp() if when else time.time()
+    """Return when a run started or was submitted, in seconds since the epoch; the current time if unknown."""
+    timestamp = run.started_at or run.submitted_at
+    return datetime.fromisoformat(timestamp).timestamp() if timestamp else time.time()
 
 
 def _format_elapsed(seconds: float) -> str:
-    """Write how long something takes so far: ``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    """Return a duration: ``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
     whole = max(0, int(seconds))
     minutes, hours = whole // 60, whole // 3600
     if hours:

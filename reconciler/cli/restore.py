@@ -1,4 +1,4 @@
-"""mlgit restore: bring back what was archived."""
+"""mlgit restore: restore an archived asset, or one version of it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from reconciler.cli.options import format_option, target_option
 
 @click.command("restore")
 @click.argument("address")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--auto-approve", is_flag=True, help="Skip the approval prompt.")
 @format_option
 @target_option
 def command(address: str, form: str, *, auto_approve: bool) -> None:
-    """Bring back an asset that was archived, or one version of it.
+    """Restore an archived asset, or one archived version of it.
 
-    ADDRESS is KIND/NAME or KIND/NAME@VERSION. What no file declares is archived again by the next apply: `mlgit import`
-    writes its file.
+    ADDRESS is KIND/NAME or KIND/NAME@VERSION. The next apply archives it again unless a file declares it:
+    `mlgit import` writes that file.
 
     \b
     mlgit restore model/iris@1

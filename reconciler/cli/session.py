@@ -1,4 +1,4 @@
-"""What most commands begin with: the workspace around the current folder, and what people are told of its files."""
+"""The workspace of the current folder as the command line opens it: with its target, printing diagnostics to stderr."""
 
 from __future__ import annotations
 
@@ -13,69 +13,73 @@ from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, State, Tree
-from reconciler.project import session as workbench
-from reconciler.project.check import desired_diagnostics as desired_diagnostics
-from reconciler.project.check import load_desired as load_desired
-from reconciler.project.check import report_diagnostics as report_diagnostics
-from reconciler.project.check import validate_offline as validate_offline
-from reconciler.project.session import Session as Session
-from reconciler.project.session import read_tree_lines
-from reconciler.render import text
+from reconciler.project.session import Session, open_session, read_tree_lines
+from reconciler.render.text import format_diagnostics, pluralize
 
-_SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were shown
+_SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
 
 
-def open_session(
+def open_current_session(
     revision: str | None = None, *, keep: bool = False, aside: Path | None = None, target: str = DEFAULT_TARGET
 ) -> Session:
-    """Open the workspace of the current folder at its work tree, which Git is to ``keep`` or not, or at a revision.
+    """Open the workspace of the current folder, at its work tree or at a revision; it is closed with the command.
 
-    A file that is put ``aside`` is no part of it. The session is closed when the command ends. ``target`` counts
-    where the user has chosen none.
+    ``target`` is used if the user has not chosen one. See ``project.session.open_session`` for the other arguments.
     """
     context = click.get_current_context()
-    chosen = context.meta.get(TARGET_KEY, target)
-    session = workbench.open_session(
-        Path.cwd(), revision, target=chosen, keep=keep, aside=aside, judge=_report_diagnostics, note=_print_note
+    session = open_session(
+        Path.cwd(),
+        revision,
+        target=context.meta.get(TARGET_KEY, target),
+        keep=keep,
+        aside=aside,
+        on_diagnostics=_print_diagnostics,
+        on_note=_print_note,
     )
-    context.call_on_close(session.workspace.repository.close)
+    context.call_on_close(session.close)
     return session
 
 
 def shown_diagnostics() -> str:
-    """Return what was said of the files."""
+    """Return the diagnostics that were printed for people."""
     return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
 
 
-def _print_note(said: str) -> None:
-    click.echo(said, err=True)
+def parse_live_address(argument: str, state: State) -> Address:
+    """Parse the address of a live asset as typed; raise UserError with a suggestion if there is no such asset."""
+    kind, slash, name = argument.partition("/")
+    address = Address(kind, name.partition("@")[0])
+    if slash and address in state.current:
+        return address
+    count = sum(not record.archived for record in state.current.values())
+    list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
+    hint = did_you_mean(argument, list(map(str, state.current))) or list_hint
+    raise user_error("address-unknown", f"{argument} is not live", hint)
 
 
-def _report_diagnostics(tree: Tree, problems: Sequence[Diagnostic]) -> None:
-    told = click.get_current_context().meta.get(DIAGNOSTICS_HANDLER_KEY)
-    errors = [diagnostic for diagnostic in problems if diagnostic.severity is Severity.ERROR]
-    of_files = any(diagnostic.span for diagnostic in errors)
-    shown = problems if of_files else [diagnostic for diagnostic in problems if diagnostic not in errors]
-    if told:
-        for diagnostic in shown:
-            told(diagnostic)
-    elif shown:
-        said = text.format_diagnostics(shown, lambda path: read_tree_lines(tree, path))
-        click.get_current_context().meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(said)
-        click.echo(said, err=True)
-    if of_files:
-        raise user_error("files-wrong", f"{text.pluralize(len(errors), 'error')}; nothing was planned or changed")
+def _print_note(note: str) -> None:
+    click.echo(note, err=True)
+
+
+def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
+    """Print warnings, and errors in files; raise UserError if one is an error."""
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
+    errors_in_files = any(diagnostic.span for diagnostic in errors)
+    shown = diagnostics if errors_in_files else [diagnostic for diagnostic in diagnostics if diagnostic not in errors]
+    _print_or_send(tree, shown)
+    if errors_in_files:
+        raise user_error("files-wrong", f"{pluralize(len(errors), 'error')}; nothing was planned or changed")
     if errors:
         raise UserError(*errors)
 
 
-def parse_live_address(given: str, live: State) -> Address:
-    """Read an address as typed; a UserError with what there is where it names nothing."""
-    kind, slash, name = given.partition("/")
-    address = Address(kind, name.partition("@")[0])
-    if slash and address in live.current:
-        return address
-    shown = sum(not record.archived for record in live.current.values())
-    there = f"`mlgit list` shows the {text.pluralize(shown, 'asset')} there are; an address is KIND/NAME"
-    hint = did_you_mean(given, [str(address) for address in live.current]) or there
-    raise user_error("address-unknown", f"{given} is not live", hint)
+def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
+    """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
+    meta = click.get_current_context().meta
+    if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
+        for diagnostic in diagnostics:
+            send(diagnostic)
+    elif diagnostics:
+        lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
+        meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
+        click.echo(lines, err=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli._saved_plan import read_saved_plan
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session, parse_live_address
+from reconciler.cli.session import open_current_session, parse_live_address
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, dump_plan_file
+from reconciler.project.saved_plan import read_saved_plan
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_line
 
@@ -33,7 +33,7 @@ def command(address: str, form: str) -> None:
     if Path(address).suffix == ".json" or Path(address).is_file():
         _print_saved_plan(read_saved_plan(Path(address)), form)
         return
-    live = open_session().read_refreshed_state()
+    live = open_current_session().read_refreshed_state()
     found = parse_live_address(address, live)
     version = address.partition("@")[2]
     record = live.find_version(found, version) if version else live.current[found]

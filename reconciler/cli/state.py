@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
@@ -15,8 +16,6 @@ from reconciler.state import repair as mending
 from reconciler.state.history import resolve_state_commit
 from reconciler.state.repair import Damage
 from reconciler.state.store import StateStore
-
-_ABBREV_LENGTH = 10
 
 
 @click.group("state")
@@ -38,7 +37,7 @@ def show(form: str) -> None:
     \b
     mlgit state show
     """
-    session = open_session()
+    session = open_current_session()
     said = session.fetch_state()
     state, config = session.state_store, session.config
     found = {
@@ -65,7 +64,7 @@ def repair(*, auto_approve: bool) -> None:
     \b
     mlgit state repair
     """
-    session = open_session()
+    session = open_current_session()
     session.state_store.ref_store.fetch()
     found = mending.find_damage(session.state_store)
     if not found:
@@ -76,13 +75,13 @@ def repair(*, auto_approve: bool) -> None:
         require_approval("Repair the live state like this?", "state repair")
     commit = mending.repair_state(session.state_store, found, user_name())
     click.echo(
-        f"\nRepaired {text.pluralize(len(found), 'record')}, as commit {commit[:_ABBREV_LENGTH]} of the live state."
+        f"\nRepaired {text.pluralize(len(found), 'record')}, as commit {abbreviate_id(commit)} of the live state."
     )
 
 
 def _describe_repair(damage: Damage) -> str:
     if damage.good_commit:
-        return f"cannot be read; its newest good copy is of {damage.good_commit[:_ABBREV_LENGTH]}"
+        return f"cannot be read; its newest good copy is of {abbreviate_id(damage.good_commit)}"
     return "cannot be read, and no commit has a good copy: it is left out, and the next plan says what that means"
 
 
@@ -100,18 +99,18 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     mlgit state restore
     mlgit state restore 3f2a91c
     """
-    state = open_session().state_store
+    state = open_current_session().state_store
     if commit is None:
         _restore_remote_state(state, auto_approve=auto_approve)
         return
     state.ref_store.fetch()
     if commit.startswith("~"):
-        commit = resolve_state_commit(state.repository, state.head_commit(), commit)[:_ABBREV_LENGTH]
+        commit = abbreviate_id(resolve_state_commit(state.repository, state.head_commit(), commit))
     if not auto_approve:
         require_approval(f"Make the records what they were at {commit}?", "state restore")
     new = mending.restore_state(state, commit, user_name())
     click.echo(
-        f"The live state is as of {commit} again, as commit {new[:_ABBREV_LENGTH]}. `mlgit plan` shows what that means."
+        f"The live state is as of {commit} again, as commit {abbreviate_id(new)}. `mlgit plan` shows what that means."
     )
 
 
@@ -123,12 +122,12 @@ def _restore_remote_state(state: StateStore, *, auto_approve: bool) -> None:
         raise user_error("state-not-known", message, hint)
     if not auto_approve:
         require_approval(
-            f"Give the remote {remote} the live state as of {newest[:_ABBREV_LENGTH]}, the newest known here?",
+            f"Give the remote {remote} the live state as of {abbreviate_id(newest)}, the newest known here?",
             "state restore",
         )
     if not mending.restore_remote_state(state.ref_store):
         raise user_error("state-there", f"the remote {remote} has a live state", "there is nothing to put back")
-    click.echo(f"The remote {remote} has the live state as of {newest[:_ABBREV_LENGTH]} again.")
+    click.echo(f"The remote {remote} has the live state as of {abbreviate_id(newest)} again.")
 
 
 @command.command("migrate")
@@ -139,7 +138,7 @@ def migrate() -> None:
     \b
     mlgit state migrate
     """
-    session = open_session()
+    session = open_current_session()
     session.state_store.ref_store.fetch()
     written = mending.read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
     click.echo(f"The live state is written in format {written}, the newest that this mlgit knows: nothing to do.")

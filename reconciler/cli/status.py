@@ -1,28 +1,23 @@
-"""mlgit status: what is live, what runs, what waits or failed; read from the live state and asked of the backends."""
+"""mlgit status: what is live, what runs, what waits or failed; from the live state and the backends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import Session, open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import StatusDisplay, Terminal
-from reconciler.diagnostics import has_errors
-from reconciler.engine.refresh import active_runs, is_recorded_store, refresh_runs
-from reconciler.model import Action, Blocked, Observation, Plan, Record, Run, State
-from reconciler.planning.pipeline import run_plan_pipeline
-from reconciler.planning.policy import Policy
-from reconciler.planning.refresh import merge_observation
-from reconciler.project.desired import make_desired
+from reconciler.model import Action, Blocked, Record, Run, State
+from reconciler.project.session import Session
+from reconciler.project.status import WorkspaceStatus, read_status
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_line
 from reconciler.render.history import rollback_hold_lines
-from reconciler.source import workspace
 
 _COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
 
@@ -33,15 +28,20 @@ def _parse_seconds(_context: click.Context, _option: click.Parameter, value: str
     except ValueError:
         seconds = 0
     if seconds <= 0:
-        raise click.BadParameter(f"{value} is no number of seconds, such as 2s")
+        raise click.BadParameter(f"{value} is not a number of seconds, such as 2s")
     return seconds
 
 
 @click.command("status")
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and show what changes.")
-@click.option("--until-idle", is_flag=True, help="With --watch: end when nothing runs any more.")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C, and show what changes.")
+@click.option("--until-idle", is_flag=True, help="With --watch: exit when no run is active.")
 @click.option(
-    "--interval", metavar="SECONDS", callback=_parse_seconds, default="2s", show_default=True, help="How often to look."
+    "--interval",
+    metavar="SECONDS",
+    callback=_parse_seconds,
+    default="2s",
+    show_default=True,
+    help="With --watch: time between refreshes.",
 )
 @format_option
 @target_option
@@ -53,120 +53,96 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
     mlgit status --watch --until-idle
     """
     if until_idle and not watch:
-        raise click.UsageError("--until-idle goes with --watch")
+        raise click.UsageError("--until-idle requires --watch")
     if watch and form == "json":
-        raise click.UsageError("--watch is for people; a program asks again")
-    session = open_session()
+        raise click.UsageError("--watch cannot be combined with --format json")
+    session = open_current_session()
     if watch:
         return _watch_status(session, interval, until_idle=until_idle)
-    seen = _read_status(session)
+    status = read_status(session)
     if form == "json":
-        click.echo(plan_json.dump_json([*_status_to_json(seen)]))
-    elif not seen.live.current:
-        click.echo("Nothing is live yet. `mlgit plan` shows what would be made.")
-        if elsewhere := session.fetch_state_hint(seen.live):
-            click.echo(elsewhere)
+        click.echo(plan_json.dump_json([*_status_to_json(status)]))
+    elif not status.state.current:
+        click.echo("Nothing is live yet. `mlgit plan` shows what apply would create.")
+        if fetch_hint := session.fetch_state_hint(status.state):
+            click.echo(fetch_hint)
     else:
         terminal = Terminal()
-        terminal.print_table(_COLUMN_HEADINGS, seen.rows)
-        for line in seen.lines:
+        terminal.print_table(_COLUMN_HEADINGS, _status_rows(status))
+        for line in _status_lines(status):
             terminal.print_text(line)
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _StatusSnapshot:
-    """How things stand at one moment."""
-
-    live: State
-    pending: tuple[Blocked, ...]
-    unrecorded_actions: tuple[Action, ...] = ()  # the runs that came to their end and are not recorded yet
-    next_actions: tuple[Action, ...] = ()
-
-    @property
-    def rows(self) -> list[tuple[str, str, str, str]]:
-        """The table of what is live."""
-        return [_table_row(self.live, record) for record in self.live.current.values()]
-
-    @property
-    def lines(self) -> list[str]:
-        """What stands below the table: how much there is, who went back, what waits or failed."""
-        applied = f"from commit {self.live.applied_commit[:10]}" if self.live.applied_commit else ""
-        live = sum(not record.archived for record in self.live.current.values())
-        count = f"{text.pluralize(live, 'asset')} live {applied}".rstrip() + "."
-        waits = [f"  {blocked.address}: {blocked.message}" for blocked in self.pending if not blocked.failed]
-        failed = [f"  {blocked.address}: {blocked.message}" for blocked in self.pending if blocked.failed]
-        lines = ["", count, *(line + "." for line in rollback_hold_lines(self.live.rollback))]
-        ended = [f"  {_format_ended_run(action, self.next_actions)}" for action in self.unrecorded_actions]
-        for title, found in (("Ended, not recorded yet:", ended), ("Waiting:", waits), ("Failed:", failed)):
-            lines += ["", title, *map(sanitize_line, found)] if found else []
-        return lines
-
-
-def _read_status(session: Session) -> _StatusSnapshot:
-    """Read the live state and ask the backends; where the store is another one, runs stand as they are recorded."""
-    live = session.read_recorded_state()
-    there = is_recorded_store(live, session.store_path)
-    observation = refresh_runs(live, session.open_backends()) if there else Observation()
-    plan = _make_plan(session, live, observation if there else None)
-    seen, ended = merge_observation(live, observation)
-    return _StatusSnapshot(seen, plan.blocked, ended, plan.actions) if plan else _StatusSnapshot(seen, (), ended)
-
-
-def _make_plan(session: Session, live: State, observation: Observation | None) -> Plan | None:
-    """Return what a plan would say; None where the files are wrong, which is for validate to say."""
-    found = workspace.read_asset_set(session.tree, session.config)
-    if not live.commit or has_errors(found.diagnostics):
-        return None
-    desired = make_desired(session.workspace, session.source, session.tree, found)
-    return run_plan_pipeline(desired, live, Policy(session.config), observation)[0]
-
-
-def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
-    """Say of a run that ended what the next apply makes of it."""
-    follows = [str(action.address) for action in plan if record.key in action.needs]
-    then = f", then comes {text.join_some(follows)}" if follows else ""
-    status = record.run.status if record.run else ""
-    return f"{record.address}: run {record.version} {status}; `mlgit apply` records that{then}"
-
-
 def _watch_status(session: Session, interval: float, *, until_idle: bool) -> int:
     try:
-        with StatusDisplay(_COLUMN_HEADINGS) as shown:
+        with StatusDisplay(_COLUMN_HEADINGS) as display:
             while True:
-                seen = _read_status(session)
-                shown.update(seen.rows, seen.lines)
-                if until_idle and not any(active_runs(seen.live)):
+                status = read_status(session)
+                display.update(_status_rows(status), _status_lines(status))
+                if until_idle and status.is_idle:
                     return 0
                 time.sleep(interval)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
-def _status_to_json(seen: _StatusSnapshot) -> Iterator[object]:
-    """Yield what is live with how it stands, then what waits to become so."""
-    waiting = {blocked.address: blocked for blocked in seen.pending}
-    unrecorded = {action.address: action.version for action in seen.unrecorded_actions}
-    for record in seen.live.current.values():
-        run = _latest_run(seen.live, record)
-        left = waiting.pop(record.address, None)
-        more = {"pending": _blocked_to_json(left)} if left else {}
-        more |= {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
-        yield {**plan_json.record_to_json(record), "state": _state_label(record, run)} | more
-    for address, left in waiting.items():
-        yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(left)}
+def _status_rows(status: WorkspaceStatus) -> list[tuple[str, str, str, str]]:
+    """Return the table of live assets."""
+    return [_table_row(status.state, record) for record in status.state.current.values()]
 
 
-def _blocked_to_json(each: Blocked) -> object:
-    return {"failed": each.failed, "message": each.message}
+def _status_lines(status: WorkspaceStatus) -> list[str]:
+    """Return the lines below the table: the number of assets, a rollback, and what waits or failed."""
+    state = status.state
+    applied = f"from commit {state.applied_commit[:10]}" if state.applied_commit else ""
+    count = sum(not record.archived for record in state.current.values())
+    summary = f"{text.pluralize(count, 'asset')} live {applied}".rstrip() + "."
+    lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]
+    sections = {
+        "Ended, not recorded yet:": [
+            _format_ended_run(action, status.next_actions) for action in status.unrecorded_actions
+        ],
+        "Waiting:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if not blocked.failed],
+        "Failed:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if blocked.failed],
+    }
+    for title, entries in sections.items():
+        lines += ["", title, *(sanitize_line(f"  {entry}") for entry in entries)] if entries else []
+    return lines
 
 
-def _latest_run(live: State, record: Record) -> Run | None:
-    return live.find_run(record.address, record.latest) if record.latest else None
+def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
+    """Return what the next apply does with a run that has ended."""
+    dependents = [str(action.address) for action in plan if record.key in action.needs]
+    follow_up = f", then continues with {join_some(dependents)}" if dependents else ""
+    status = record.run.status if record.run else ""
+    return f"{record.address}: run {record.version} {status}; `mlgit apply` records it{follow_up}"
 
 
-def _table_row(live: State, record: Record) -> tuple[str, str, str, str]:
-    run = _latest_run(live, record)
+def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
+    """Yield the live assets with their state, then the assets that wait to become live."""
+    waiting = {blocked.address: blocked for blocked in status.pending}
+    unrecorded = {action.address: action.version for action in status.unrecorded_actions}
+    for record in status.state.current.values():
+        run = _latest_run(status.state, record)
+        blocked = waiting.pop(record.address, None)
+        pending = {"pending": _blocked_to_json(blocked)} if blocked else {}
+        ended = {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
+        yield {**plan_json.record_to_json(record), "state": _state_label(record, run), **pending, **ended}
+    for address, blocked in waiting.items():
+        yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(blocked)}
+
+
+def _blocked_to_json(blocked: Blocked) -> object:
+    return {"failed": blocked.failed, "message": blocked.message}
+
+
+def _latest_run(state: State, record: Record) -> Run | None:
+    return state.find_run(record.address, record.latest) if record.latest else None
+
+
+def _table_row(state: State, record: Record) -> tuple[str, str, str, str]:
+    run = _latest_run(state, record)
     version = run.id if run else record.version
     return (str(record.address), version, _state_label(record, run), record.applied_at)
 

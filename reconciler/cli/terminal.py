@@ -1,4 +1,4 @@
-"""The terminal: colour by the sign a line begins with, tables, and the progress of an apply. The home of rich."""
+"""The terminal: coloured lines, tables, and the progress of an apply. The only module but progress that uses rich."""
 
 from __future__ import annotations
 
@@ -28,55 +28,59 @@ _PROGRESS_MARKS = {
     Progress.WAITING: ("…", "dim"),
     Progress.LOCKED: ("…", "yellow"),
 }
-_COLUMN_GAP = 1  # column between columns
-_UNLIMITED_WIDTH = 10_000  # columns of what is no terminal: a file, a pipe; nothing is cut off there
+_COLUMN_GAP = 1  # columns
+_UNLIMITED_WIDTH = 10_000  # columns; output to a file or a pipe is never cut off
 
 
 class Terminal:
-    """Standard output as people see it; plain lines where it is no terminal."""
+    """Standard output with colours and tables; plain lines if it is not a terminal."""
 
     def __init__(self) -> None:
         width = None if sys.stdout.isatty() else _UNLIMITED_WIDTH
         self.console = Console(width=width, highlight=False, soft_wrap=True, emoji=False)
 
     def print_text(self, lines: str) -> None:
-        """Print text, each line in the colour of its sign."""
+        """Print text, each line in the colour of the sign it begins with."""
         for line in sanitize_text(lines).split("\n"):
             sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
             self.console.print(Text(line, _SIGN_STYLES.get(sign, "bold" if line.endswith(":") else "")))
 
     def print_table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print rows in columns. Where they are too wide the last ones are left out; the first is never cut."""
-        table, shown = _build_table(heads, [[sanitize_line(each) for each in row] for row in rows], self.console.width)
+        """Print rows in columns. If they are too wide the last columns are left out; the first is never cut off."""
+        table, shown = _build_table(heads, _sanitize_rows(rows), self.console.width)
         self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
         if heads[shown:]:
-            left_out = ", ".join(heads[shown:])
-            self.console.print(Text(f"(too narrow for {left_out}: see --format json)", "dim"))
+            omitted = ", ".join(heads[shown:])
+            self.console.print(Text(f"(too narrow for {omitted}: use --format json)", "dim"))
+
+
+def _sanitize_rows(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    return [[sanitize_line(cell) for cell in row] for row in rows]
 
 
 def _build_table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[Table, int]:
-    """Lay rows out in columns; return how many of the columns have room, too."""
+    """Return a table of rows, and the number of columns that fit."""
     shown = _count_fitting_columns(heads, cells, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, head in enumerate(heads[:shown]):
-        table.add_column(head, no_wrap=number == 0, overflow="fold")
+    for index, head in enumerate(heads[:shown]):
+        table.add_column(head, no_wrap=index == 0, overflow="fold")
     for row in cells:
-        table.add_row(*(Text(each) for each in row[:shown]))
+        table.add_row(*(Text(cell) for cell in row[:shown]))
     return table, shown
 
 
 def _count_fitting_columns(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
-    """Return how many columns have room side by side; two at least, of which the second may be wrapped."""
+    """Return how many columns fit side by side; at least two, of which the second may be wrapped."""
     room = width + _COLUMN_GAP
-    for number, cells in enumerate(zip(heads, *rows, strict=True)):
+    for index, cells in enumerate(zip(heads, *rows, strict=True)):
         room -= max(cell_len(cell) for cell in cells) + _COLUMN_GAP
         if room < 0:
-            return max(number, 2)
+            return max(index, 2)
     return len(heads)
 
 
 class StatusDisplay:
-    """Shows a table and lines again and again: in place on a terminal, elsewhere once, and then what is new of it."""
+    """Shows a table and lines that are updated: in place on a terminal, else once and then each new line."""
 
     def __init__(self, heads: Sequence[str]) -> None:
         self._headings = heads
@@ -93,34 +97,34 @@ class StatusDisplay:
         self._display.stop()
 
     def update(self, rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
-        """Show how things stand now."""
-        cells = [[sanitize_line(each) for each in row] for row in rows]
+        """Show the current table and lines."""
+        cells = _sanitize_rows(rows)
         if self._terminal.console.is_terminal:
             table, _ = _build_table(self._headings, cells, self._terminal.console.width)
             below = Text(sanitize_text("\n".join(lines)))
             self._display.update(Group(table, below), refresh=True)
             return
-        found = ["  ".join(filter(None, row)) for row in cells] + [line for line in lines if line]
+        current_lines = ["  ".join(filter(None, row)) for row in cells] + [line for line in lines if line]
         if self._printed_lines is None:
             self._terminal.print_table(self._headings, rows)
             self._terminal.print_text("\n".join(lines))
         else:
-            for line in found:
+            for line in current_lines:
                 if line not in self._printed_lines:
                     self._terminal.print_text(line)
         sys.stdout.flush()
-        self._printed_lines = {*found}
+        self._printed_lines = {*current_lines}
 
 
 class TerminalApplyListener:
-    """Shows an apply as it goes: a finished action is a line that stays, what goes on is a line each below.
+    """Shows the progress of an apply: one line for each finished action, and below it one for each running action.
 
-    ``tail`` gives the last line of a run's log.
+    ``read_last_log_line`` returns the last line of a run's log.
     """
 
-    def __init__(self, terminal: Terminal, tail: Callable[[Run], str]) -> None:
+    def __init__(self, terminal: Terminal, read_last_log_line: Callable[[Run], str]) -> None:
         self._console = terminal.console
-        self._read_last_log_line = tail
+        self._read_last_log_line = read_last_log_line
         self._started_at: dict[str, float] = {}
         self._printed: dict[str, str] = {}
         self._progress_display = ProgressDisplay(self._console)
@@ -135,7 +139,7 @@ class TerminalApplyListener:
 
     def on_event(self, event: Event) -> None:
         """Show one event."""
-        key = event.action.key
+        key = str(event.action.key)
         match event.progress:
             case Progress.STARTED:
                 self._started_at[key] = time.monotonic()
@@ -150,21 +154,21 @@ class TerminalApplyListener:
                 self._print_finished_action(event)
 
     def on_note(self, text: str) -> None:
-        """Show something worth knowing beside the actions."""
+        """Show a note below the actions."""
         self._print_line(Text(f"  {sanitize_line(text)}", "dim"))
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
-        """Show how runs stand."""
+        """Show the runs that the apply waits for."""
         if self._console.is_terminal:
             self._progress_display.show_runs(runs, self._read_last_log_line)
             return
         for run in runs:
-            tail = self._read_last_log_line(run)
-            said = f"run {run.id} is {run.status}" + (f": {tail}" if tail else "")
-            self._print_once(f"{run.address}: {said}")
+            log_line = self._read_last_log_line(run)
+            suffix = f": {log_line}" if log_line else ""
+            self._print_once(f"{run.address}: run {run.id} is {run.status}{suffix}")
 
     def _print_once(self, line: str) -> None:
-        """Print once what goes on, where nothing can be drawn in place."""
+        """Print a progress line once, if it cannot be drawn in place."""
         line = sanitize_line(line)
         if not self._console.is_terminal and line not in self._printed:
             self._printed[line] = ""
@@ -174,22 +178,22 @@ class TerminalApplyListener:
         failed_run = _failed_run(event.action)
         mark, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
         line = Text.assemble(
-            (f"  {mark} ", style), action_sentence(event.action), (self._format_duration(event.action.key), "dim")
+            (f"  {mark} ", style), action_sentence(event.action), (self._format_duration(str(event.action.key)), "dim")
         )
         if event.progress is Progress.SKIPPED:
             line.append(f": skipped {sanitize_line(event.message)}", "dim")
         if event.progress is Progress.LOCKED:
             line.append(f": {sanitize_line(event.message)}", "yellow")
         self._print_line(line)
-        for said in failed_run.message.splitlines() if failed_run else ():
-            self._print_line(Text(f"      {sanitize_line(said)}", "dim"))
+        for message_line in failed_run.message.splitlines() if failed_run else ():
+            self._print_line(Text(f"      {sanitize_line(message_line)}", "dim"))
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
             self._print_line(Text(sanitize_text(f"      {diagnostic.message} [{diagnostic.code}]"), style))
             if diagnostic.hint:
                 self._print_line(Text(sanitize_text(f"      help: {diagnostic.hint}")))
 
     def _print_line(self, line: Text) -> None:
-        """Print a line; where there is no terminal, without rich: an apply may have ten thousand of them."""
+        """Print a line; without rich if there is no terminal, because an apply may print ten thousand."""
         if self._console.is_terminal:
             self._console.print(line)
         else:
@@ -201,11 +205,11 @@ class TerminalApplyListener:
 
 
 def _failed_run(action: Action) -> Run | None:
-    """Return the run that an action records, if that run did not complete."""
+    """Return the run that an action records if it did not complete, else None."""
     run = action.run if action.op is Op.RECORD else None
     return run if run and run.status is not RunStatus.COMPLETED else None
 
 
 def is_interactive() -> bool:
-    """Tell whether there is somebody to answer a question."""
+    """Return True if stdin and stdout are a terminal, so that a question can be answered."""
     return sys.stdin.isatty() and sys.stdout.isatty()

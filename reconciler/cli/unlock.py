@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from reconciler.abbreviation import join_some
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_session
+from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
@@ -32,7 +33,7 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     mlgit unlock
     mlgit unlock 9f86d081884c
     """
-    session = open_session()
+    session = open_current_session()
     home = session.state_store.ref_store
     if holder is None:
         if said := session.fetch_state():  # to look is possible without the others; how old it is must be known
@@ -71,7 +72,5 @@ def _print_locks(found: list[Lock], form: str) -> None:
         Terminal().print_table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
 
 
-def _format_locked_assets(claim: Lock, most: int = 3) -> str:
-    names = sorted(map(str, claim.exclusive))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _format_locked_assets(claim: Lock) -> str:
+    return join_some(sorted(map(str, claim.exclusive)))

@@ -1,5 +1,4 @@
-"""The controller: fetches, plans and applies again and again, and decides only what policy lets it decide unasked.
+"""The controller: fetch, plan and apply again and again, with the decisions that policy allows without approval.
 
-Each turn goes by what is, and remembers nothing that it needs: a controller that was killed goes on where it was, and
-two of them do nothing twice.
+Each iteration decides from the current state: a controller that was killed resumes, and two of them do nothing twice.
 """

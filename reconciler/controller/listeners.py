@@ -1,4 +1,4 @@
-"""Who looks on at a controller: several at once, and people, who are told once what goes on being so."""
+"""Listeners of the controller: one that passes events on to several, and one that leaves out repeated messages."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from reconciler.model import Event, Progress, Run
 
 @dataclass(frozen=True, slots=True)
 class CompositeListener:
-    """Hands everything on to several watchers."""
+    """Passes everything on to several listeners."""
 
     listeners: Sequence[ControllerListener]
 
     def on_event(self, event: Event) -> None:
-        for controller_listener in self.listeners:
-            controller_listener.on_event(event)
+        for listener in self.listeners:
+            listener.on_event(event)
 
     def on_note(self, text: str) -> None:
-        for controller_listener in self.listeners:
-            controller_listener.on_note(text)
+        for listener in self.listeners:
+            listener.on_note(text)
 
-    def on_diagnostic(self, found: Diagnostic) -> None:
-        for controller_listener in self.listeners:
-            controller_listener.on_diagnostic(found)
+    def on_diagnostic(self, diagnostic: Diagnostic) -> None:
+        for listener in self.listeners:
+            listener.on_diagnostic(diagnostic)
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
-        for controller_listener in self.listeners:
-            controller_listener.on_running_runs(runs)
+        for listener in self.listeners:
+            listener.on_running_runs(runs)
 
-    def on_iteration_end(self, outcome: IterationResult) -> None:
-        for controller_listener in self.listeners:
-            controller_listener.on_iteration_end(outcome)
+    def on_iteration_end(self, result: IterationResult) -> None:
+        for listener in self.listeners:
+            listener.on_iteration_end(result)
 
 
 @dataclass(slots=True)
 class DeduplicatingListener:
-    """Hands on to another watcher what the turn before did not say. What was done is always new."""
+    """Passes on what the previous iteration did not report. Actions that were done are always passed on."""
 
     listener: ControllerListener
     _previous_messages: set[str] = field(default_factory=set)
@@ -47,26 +47,26 @@ class DeduplicatingListener:
 
     def on_event(self, event: Event) -> None:
         error = event.error.diagnostics if isinstance(event.error, UserError) else event.error
-        said = f"{event.progress} {event.action.key} {event.action.version} {event.message} {error}"
-        if self._is_new(said) or event.progress is Progress.DONE:
+        message = f"{event.progress} {event.action.key} {event.action.version} {event.message} {error}"
+        if self._is_new(message) or event.progress is Progress.DONE:
             self.listener.on_event(event)
 
     def on_note(self, text: str) -> None:
         if self._is_new(text):
             self.listener.on_note(text)
 
-    def on_diagnostic(self, found: Diagnostic) -> None:
-        if self._is_new(f"{found.code} {found.span} {found.message}"):
-            self.listener.on_diagnostic(found)
+    def on_diagnostic(self, diagnostic: Diagnostic) -> None:
+        if self._is_new(f"{diagnostic.code} {diagnostic.span} {diagnostic.message}"):
+            self.listener.on_diagnostic(diagnostic)
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
         self.listener.on_running_runs(runs)
 
-    def on_iteration_end(self, outcome: IterationResult) -> None:
-        self.listener.on_iteration_end(outcome)
+    def on_iteration_end(self, result: IterationResult) -> None:
+        self.listener.on_iteration_end(result)
         self._previous_messages, self._current_messages = self._current_messages, set()
 
-    def _is_new(self, said: str) -> bool:
-        new = said not in self._previous_messages | self._current_messages
-        self._current_messages.add(said)
-        return new
+    def _is_new(self, message: str) -> bool:
+        is_new = message not in self._previous_messages | self._current_messages
+        self._current_messages.add(message)
+        return is_new

@@ -1,4 +1,4 @@
-"""Turn after turn until somebody ends it: at an interval, and after turns that failed at growing ones."""
+"""The loop of the controller: an iteration at each interval, with growing pauses after iterations that failed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.engine.signals import GracefulShutdown
 
 _PACKAGE_FOLDER = Path(__file__).parents[1]
-_MAX_BACKOFF_INTERVALS = 10  # intervals between two tries, however often it has failed
+_MAX_BACKOFF_INTERVALS = 10
 
 
 def backoff_seconds(interval: float, failures: int) -> float:
-    """Return for how many seconds to pause after so many failed turns in a row; a part of it is chance."""
+    """Return how long to wait after so many failed iterations in a row, in seconds; partly random."""
     if not failures:
         return interval
     longest = interval * min(2.0 ** min(failures - 1, _MAX_BACKOFF_INTERVALS), _MAX_BACKOFF_INTERVALS)
@@ -23,39 +23,41 @@ def backoff_seconds(interval: float, failures: int) -> float:
 
 
 def run_controller(
-    place: ReconcileTarget,
+    target: ReconcileTarget,
     interval: float,
-    watcher: ControllerListener,
-    ending: GracefulShutdown,
+    listener: ControllerListener,
+    shutdown: GracefulShutdown,
     *,
     once: bool = False,
 ) -> IterationResult:
-    """Take turns until it is to end, or just one; return what came of the last."""
+    """Run iterations until the shutdown is requested, or only one; return the result of the last."""
     failures = 0
     while True:
-        outcome = run_iteration(place, watcher, ending) if once else _run_iteration_safely(place, watcher, ending)
-        watcher.on_iteration_end(outcome)
-        if once or ending():
-            return outcome
-        failures = failures + 1 if outcome.has_failed else 0
-        ending.sleep(backoff_seconds(interval, failures))
-        if ending():
-            return outcome
+        if once:
+            result = run_iteration(target, listener, shutdown)
+        else:
+            result = _run_iteration_safely(target, listener, shutdown)
+        listener.on_iteration_end(result)
+        if once or shutdown():
+            return result
+        failures = failures + 1 if result.has_failed else 0
+        shutdown.sleep(backoff_seconds(interval, failures))
+        if shutdown():
+            return result
 
 
 def _run_iteration_safely(
-    place: ReconcileTarget, watcher: ControllerListener, ending: GracefulShutdown
+    target: ReconcileTarget, listener: ControllerListener, shutdown: GracefulShutdown
 ) -> IterationResult:
-    """Take a turn that does not end the controller, whatever happens: a full disk, or a mistake of ours."""
+    """Run an iteration and turn any exception into a diagnostic, so that the controller goes on."""
     try:
-        return run_iteration(place, watcher, ending)
-    except Exception as error:  # noqa: BLE001 - who looks on is told, and the next turn goes by what is
-        ours = [
-            each for each in traceback.extract_tb(error.__traceback__) if _PACKAGE_FOLDER in Path(each.filename).parents
-        ]
-        at = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
-        message = f"the turn was broken off by {type(error).__name__}: {error} (at {at})"
-        hint = "`mlgit reconcile --once` shows all of it; if it is no fault of the machine, please report it"
-        found = Diagnostic("turn-broken-off", message, hint=hint)
-        watcher.on_diagnostic(found)
-        return IterationResult(errors=(found,))
+        return run_iteration(target, listener, shutdown)
+    except Exception as error:  # noqa: BLE001 - reported to the listener; the next iteration starts afresh
+        frames = traceback.extract_tb(error.__traceback__)
+        *_, frame = (frame for frame in frames if _PACKAGE_FOLDER in Path(frame.filename).parents)
+        position = f"{Path(frame.filename).name}:{frame.lineno}"
+        message = f"the iteration failed with {type(error).__name__}: {error} (at {position})"
+        hint = "run `mlgit reconcile --once` for the traceback; if the machine is not the cause, please report it"
+        diagnostic = Diagnostic("turn-broken-off", message, hint=hint)
+        listener.on_diagnostic(diagnostic)
+        return IterationResult(errors=(diagnostic,))

@@ -1,22 +1,24 @@
-"""What nobody may decide unasked: a plan's decisions that its bounds stop, and what follows from those.
+"""The decisions that the controller may make without approval: those within the bounds of mlgit.yml.
 
-A person is refused such a plan as a whole and can allow it. The controller has nobody to ask, so it leaves that part
-of the plan and goes on with the rest.
+A person is refused a plan that exceeds a bound and can allow it. The controller cannot ask, so it leaves out that part
+of the plan and applies the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Action, Address, Op, Plan, Run, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.policy import Policy
-from reconciler.planning.protection import protection_diagnostics
+from reconciler.project.prepare import AllowedDecisions
+from reconciler.timestamps import parse_timestamp
 
 RunLookup = Callable[[Address], Iterable[Run]]
+
+NO_DECISIONS = AllowedDecisions(frozenset())
 
 _DAY = timedelta(days=1)
 _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
@@ -25,64 +27,32 @@ _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedDecisions:
-    """The keys of the decisions that may be made unasked, and why the others may not."""
-
-    keys: frozenset[str]
-    stop_reasons: tuple[Diagnostic, ...]
-
-
-NO_DECISIONS = AllowedDecisions(frozenset(), ())
-
-
-def allowed_decisions(plan: Plan, live: State, policy: Policy, runs_of: RunLookup, at: datetime) -> AllowedDecisions:
-    """Return what of a plan may be decided unasked at a time, given the runs that each job had."""
-    stops = {
-        action.key: stop
+def allowed_decisions(plan: Plan, state: State, policy: Policy, runs_of: RunLookup, time: datetime) -> AllowedDecisions:
+    """Return the decisions of a plan that need no approval; ``runs_of`` returns the runs of a job so far."""
+    repeated = {
+        action.key: diagnostic
         for action in plan.submissions
-        if (stop := _runs_per_day_diagnostic(action, plan, policy, runs_of, at))
+        if (diagnostic := _runs_per_day_diagnostic(action, plan, policy, runs_of, time))
     }
-    rest = _without_actions(plan, stops.keys())
-    guards = tuple(guard_plan(rest, live, policy))
+    allowed, _ = plan.without(lambda action: action.key in repeated)
+    guards = tuple(guard_plan(allowed, state, policy))
     ops = frozenset[Op]().union(*(_OPS_STOPPED_BY_GUARD[diagnostic.code] for diagnostic in guards))
-    rest = _without_actions(rest, {action.key for action in rest.actions if action.op in ops})
-    return AllowedDecisions(frozenset(action.key for action in rest.decisions), (*stops.values(), *guards))
-
-
-def violations_by_address(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
-    """Yield what a plan would do to something that is protected, each with the address of that."""
-    for action in plan.actions:
-        yield from (
-            (action.address, found) for found in protection_diagnostics(replace(plan, actions=(action,)), policy.config)
-        )
+    allowed, _ = allowed.without(lambda action: action.op in ops)
+    return AllowedDecisions(frozenset(action.key for action in allowed.decisions), (*repeated.values(), *guards))
 
 
 def _runs_per_day_diagnostic(
-    action: Action, plan: Plan, policy: Policy, runs_of: RunLookup, at: datetime
+    action: Action, plan: Plan, policy: Policy, runs_of: RunLookup, time: datetime
 ) -> Diagnostic | None:
-    """Say that a job was started too often within a day from the very commit that it would be started from again."""
+    """Return a diagnostic if a job was started too often within a day from the same commit; else None."""
     commit, limit = plan.source.effective_commit, policy.config.runs_per_day
-    recent = sum(run.commit == commit and _is_recent(run, at) for run in runs_of(action.address))
-    if recent < limit:
+    count = sum(run.commit == commit and _is_recent(run, time) for run in runs_of(action.address))
+    if count < limit:
         return None
-    times = "once" if recent == 1 else f"{recent} times"
+    times = "once" if count == 1 else f"{count} times"
     message = f"{action.address} was started {times} within a day from this commit; limits: runs_per_day: is {limit}"
-    hint = "a new commit starts it again, and so does `mlgit apply`, which asks you"
-    return Diagnostic("runs-per-day", message, hint=hint)
+    return Diagnostic("runs-per-day", message, hint="push a new commit, or run `mlgit apply` to start it anyway")
 
 
-def _is_recent(run: Run, at: datetime) -> bool:
-    return bool(run.submitted_at) and datetime.fromisoformat(run.submitted_at) > at - _DAY
-
-
-def _without_actions(plan: Plan, keys: Iterable[str]) -> Plan:
-    """Leave actions out of a plan, and what needs them."""
-    gone = set(keys)
-    left: list[Action] = []
-    for action in plan.actions:  # upstream comes first
-        if action.key in gone or any(key in gone for key in action.needs):
-            gone.add(action.key)
-        else:
-            left.append(action)
-    return replace(plan, actions=tuple(left))
+def _is_recent(run: Run, time: datetime) -> bool:
+    return bool(run.submitted_at) and parse_timestamp(run.submitted_at) > time - _DAY

@@ -1,1 +1,1 @@
-"""A plan made so: what is done, in which order, what is recorded, and the events that tell of it."""
+"""The engine: execute a plan against the providers and record the results in the state."""

@@ -1,4 +1,4 @@
-"""One plan, done in its order: what takes long side by side, and a failed action skips only what waits for it."""
+"""Execute one plan in its order: slow actions in parallel, and a failed action skips only what needs it."""
 
 from __future__ import annotations
 
@@ -8,113 +8,115 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 from reconciler.diagnostics import UserError
-from reconciler.engine.actions import ActionContext, execute_action, is_external, is_slow
-from reconciler.model import Action, Address, Event, Plan, Progress
+from reconciler.engine.action_context import ActionContext
+from reconciler.engine.actions import execute_action, is_external, is_slow
+from reconciler.model import Action, ActionId, Address, Event, Plan, Progress
 from reconciler.state.store import WriteBatch
 
-_POLL_SECONDS = 0.2  # between looks whether to write or to end while what takes long goes on; between words to stop
+_POLL_SECONDS = 0.2  # while slow actions run: between checks for a flush or a shutdown, and between calls to stop
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What came of a plan: the events of the actions that failed, and the keys of those that were left for later."""
+    """The events of the actions that failed, and the keys of those that were not started."""
 
     failed: tuple[Event, ...]
-    not_started: frozenset[str]
+    not_started: frozenset[ActionId]
 
 
 def execute_plan(plan: Plan, context: ActionContext, parallelism: int) -> ExecutionResult:
-    """Do what a plan says.
+    """Execute the actions of a plan; whatever ends the execution, the results so far are written.
 
-    Whatever ends this, what was done by then is written. Once the context is ``stopping``, what is under way comes to
-    its end and nothing more is begun; a KeyboardInterrupt ends what is under way, too.
+    Once the context is stopping, running actions finish and no action is started. A KeyboardInterrupt stops running
+    builds too.
     """
     with ThreadPoolExecutor(parallelism, thread_name_prefix="action") as pool:
-        work = _PlanExecutor(plan, context, pool, parallelism)
+        executor = _PlanExecutor(plan, context, pool, parallelism)
         try:
-            work.execute()
+            executor.execute()
         except KeyboardInterrupt:
-            work.stop()
+            executor.stop()
             raise
         finally:
-            work.flush()
-    left = {action.key for action in plan.actions} - work.started - work.failed.keys()
-    return ExecutionResult(tuple(work.failed.values()), frozenset(left))
+            executor.flush()
+    not_started = {action.key for action in plan.actions} - executor.started - executor.failed.keys()
+    return ExecutionResult(tuple(executor.failed.values()), frozenset(not_started))
 
 
 @dataclass(slots=True)
 class _ReadyQueue:
-    """The places in the plan of what can begin: what is quick, and what takes long and so needs room."""
+    """The positions in the plan of the actions that can start; slow ones need a free worker."""
 
     quick: list[int] = field(default_factory=list)
     slow: list[int] = field(default_factory=list)
 
-    def add(self, place: int, action: Action) -> None:
-        heapq.heappush(self.slow if is_slow(action) else self.quick, place)
+    def add(self, position: int, action: Action) -> None:
+        heapq.heappush(self.slow if is_slow(action) else self.quick, position)
 
-    def pop_next(self, *, room: bool) -> int | None:
-        """Take out the plan's first of what can begin; None where nothing can."""
-        queues = [each for each in (self.quick, self.slow if room else []) if each]
+    def pop_next(self, *, is_worker_free: bool) -> int | None:
+        """Remove and return the lowest position that can start; None if none can."""
+        queues = [queue for queue in (self.quick, self.slow if is_worker_free else []) if queue]
         return heapq.heappop(min(queues)) if queues else None
 
 
 @dataclass(slots=True)
 class _PlanExecutor:
-    """A plan while it is done."""
+    """The execution of one plan."""
 
     plan: Plan
     context: ActionContext
     pool: ThreadPoolExecutor
     parallelism: int
-    failed: dict[str, Event] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    started: set[str] = field(default_factory=set)
+    failed: dict[ActionId, Event] = field(default_factory=dict)
+    waiting: set[ActionId] = field(default_factory=set)
+    started: set[ActionId] = field(default_factory=set)
     running: dict[Future[WriteBatch], Action] = field(default_factory=dict)
     stop_announced: bool = False
 
     def execute(self) -> None:
-        """Begin each action as soon as all that it waits for has ended; of those that can begin, the plan's first."""
-        places = {action.key: place for place, action in enumerate(self.plan.actions)}
+        """Start each action once all that it waits for has ended; of those that can start, the plan's first."""
+        positions = {action.key: position for position, action in enumerate(self.plan.actions)}
         sorter = TopologicalSorter(_predecessors(self.plan))
         sorter.prepare()
         ready = _ReadyQueue()
         while sorter.is_active():
             for key in sorter.get_ready():
-                ready.add(places[key], self.plan.actions[places[key]])
-            place = None if self._is_stopping() else ready.pop_next(room=len(self.running) < self.parallelism)
-            if place is None and not self.running:
+                ready.add(positions[key], self.plan.actions[positions[key]])
+            is_worker_free = len(self.running) < self.parallelism
+            position = None if self._is_stopping() else ready.pop_next(is_worker_free=is_worker_free)
+            if position is None and not self.running:
                 break
-            if place is None:
+            if position is None:
                 sorter.done(*self._wait_for_workers())
-            elif not self._start_action(self.plan.actions[place]):
-                sorter.done(self.plan.actions[place].key)
+            elif not self._start_action(self.plan.actions[position]):
+                sorter.done(self.plan.actions[position].key)
 
     def stop(self) -> None:
-        """End what is under way, and take down what came of it."""
-        while wait(self.running, timeout=_POLL_SECONDS).not_done:  # it may begin another program meanwhile
+        """Stop running builds, wait for the workers, and keep their results."""
+        while wait(self.running, timeout=_POLL_SECONDS).not_done:  # a worker may start another build meanwhile
             self.context.providers.builder.stop()
-        for each in tuple(self.running):
-            self._finish_action(each)
+        for future in tuple(self.running):
+            self._finish_action(future)
 
     def flush(self) -> None:
-        """Write what was done, and say so."""
+        """Write the results so far, and report their actions as done."""
         for action in self.context.transaction.flush():
             self.context.emit(Event(Progress.DONE, action))
 
     def _is_stopping(self) -> bool:
-        """Tell whether nothing more is to be begun, and say once what is waited for then."""
+        """Return True if no action may be started; report once which running actions are waited for."""
         if self.stop_announced or not self.context.is_stopping():
             return self.stop_announced
         self.stop_announced = True
         for action in self.running.values():
-            self.context.emit(Event(Progress.MESSAGE, action, "comes to its end first; Ctrl-C once more stops it"))
+            self.context.emit(Event(Progress.MESSAGE, action, "finishing; press Ctrl-C again to interrupt"))
         return True
 
     def _start_action(self, action: Action) -> bool:
-        """Do an action, or leave it to a worker; tell whether one is at it."""
-        held_back = self._blocked_event(action)
-        if held_back is not None:
-            self._record_event(held_back)
+        """Execute an action, or hand it to a worker; return True if a worker has it."""
+        blocked = self._blocked_event(action)
+        if blocked is not None:
+            self._record_event(blocked)
             return False
         if is_external(action) or self.context.transaction.is_flush_due():
             self.flush()
@@ -129,15 +131,15 @@ class _PlanExecutor:
             self._record_event(Event(Progress.FAILED, action, error=error))
         return False
 
-    def _wait_for_workers(self) -> list[str]:
-        """Wait until some worker is done; return the keys of what it was at."""
+    def _wait_for_workers(self) -> list[ActionId]:
+        """Wait until a worker is done; return the keys of the actions that ended."""
         while not (done := wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done):
             self._is_stopping()
             if self.context.transaction.is_flush_due():
                 self.flush()
-        return [self._finish_action(each) for each in done]
+        return [self._finish_action(future) for future in done]
 
-    def _finish_action(self, future: Future[WriteBatch]) -> str:
+    def _finish_action(self, future: Future[WriteBatch]) -> ActionId:
         action = self.running.pop(future)
         try:
             self.context.transaction.add_writes(future.result(), action)
@@ -148,7 +150,7 @@ class _PlanExecutor:
         return action.key
 
     def _blocked_event(self, action: Action) -> Event | None:
-        """Return the event of an action that cannot be done now, because of another."""
+        """Return the event that explains why an action cannot be executed now; None if it can."""
         blocking = next((key for key in action.needs if key in self.failed), None)
         if blocking is not None:
             return Event(Progress.SKIPPED, action, f"because {blocking} failed")
@@ -164,15 +166,15 @@ class _PlanExecutor:
             self.failed[event.action.key] = event
 
 
-def _predecessors(plan: Plan) -> dict[str, list[str]]:
-    """Return what each action waits for: what it needs of this plan, and what comes before it at its own address.
+def _predecessors(plan: Plan) -> dict[ActionId, list[ActionId]]:
+    """Return the keys that each action waits for: what it needs, and the action before it at its own address.
 
-    An action adds to the record that the one before it leaves.
+    An action builds on the record that the previous action at its address leaves.
     """
     keys = {action.key for action in plan.actions}
-    order: dict[str, list[str]] = {}
-    before: dict[Address, str] = {}
+    order: dict[ActionId, list[ActionId]] = {}
+    last_keys: dict[Address, ActionId] = {}
     for action in plan.actions:
-        order[action.key] = [key for key in (*action.needs, before.get(action.address, "")) if key in keys]
-        before[action.address] = action.key
+        order[action.key] = [key for key in (*action.needs, last_keys.get(action.address)) if key in keys]
+        last_keys[action.address] = action.key
     return order

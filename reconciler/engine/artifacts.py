@@ -1,138 +1,133 @@
-"""Bytes on their way: from Git blobs and runs' outputs into the store, and from the store to a run."""
+"""Artifacts: store the files of assets and the outputs of runs, and select the stored files that a run needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reconciler.backends import FileSpec, Task
+from reconciler.backends import Task
 from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.action_context import ActionContext
 from reconciler.engine.providers import Providers
 from reconciler.format.assets import load_assets
 from reconciler.format.include import ANY_FILE
-from reconciler.git import trees
-from reconciler.model import Address, Json, Record, ResolvedAsset, ResolvedReference, Run, State, Tree, parse_address
+from reconciler.git.trees import read_blobs
+from reconciler.model import Record, ResolvedAsset, ResolvedReference, Run, Tree, parse_address
 from reconciler.planning.content import TrackedContent, tracked_content
-from reconciler.runner.spec import FILE_TYPES
-from reconciler.storage import manifest, walk
-from reconciler.storage.object_store import StoredContent
+from reconciler.runner.spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, StagedFile, UriInput
+from reconciler.storage.content import StoredContent
+from reconciler.storage.manifest import check_path
+from reconciler.storage.walk import walk_files
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
-# What is wrong with the place where outputs go, or may be over in a moment; anything else is wrong with the outputs.
+# Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
 _INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
 
 
-def store_asset_contents(world: Providers, live: State, tree: Tree, node: ResolvedAsset) -> dict[str, Json]:
-    """Put what an asset consists of into the store; return, by pointer, where it is there."""
-    found = {
-        local_path.pointer: _store_git_content(world, tracked_content(tree, local_path.path))
-        for local_path in node.asset.paths
+def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, StoredContent]:
+    """Store the content of an asset: its local paths and the run outputs that it refers to; return it by pointer."""
+    contents = {
+        local_path.pointer: _store_git_content(context.providers, tracked_content(context.tree, local_path.path))
+        for local_path in resolved.asset.paths
     }
-    for pointer, reference in node.references.items():
+    for pointer, reference in resolved.references.items():
         if reference.output:
-            found[pointer] = _output_content(world, live, reference)
-    return found
+            contents[pointer] = _output_content(context, reference)
+    return contents
 
 
-def _store_git_content(world: Providers, content: TrackedContent) -> Json:
-    """Put files from their Git blobs, never from the work tree."""
-    raws = trees.read_blobs(world.repository, [entry.oid for _, entry in content.files])
-    files = [(name, entry.mode, raws[entry.oid]) for name, entry in content.files]
+def _store_git_content(providers: Providers, content: TrackedContent) -> StoredContent:
+    """Store files from their Git blobs, never from the work tree."""
+    blobs = read_blobs(providers.repository, [entry.oid for _, entry in content.files])
+    files = [(name, entry.mode, blobs[entry.oid]) for name, entry in content.files]
     if content.is_file:
-        name, _, raw = files[0]
-        return _content_to_json(world.store.put_bytes(name, raw), name)
-    return _content_to_json(world.store.put_files(files), "")
+        name, _, data = files[0]
+        return replace(providers.store.put_bytes(name, data), name=name)
+    return providers.store.put_files(files)
 
 
-def _content_to_json(content: StoredContent, name: str) -> Json:
-    found = {"md5": content.md5, "sha256": content.sha256, "size": content.size, "files": content.file_count}
-    return found | ({"name": name} if name else {})
-
-
-def store_run_outputs(world: Providers, run: Run) -> dict[str, Json]:
-    """Put the outputs of a completed run into the store; return, by name, what they are."""
-    folder = world.backend(run.backend).outputs_path(run.id)
-    types = {name: (given or {}).get("type", _DEFAULT_TYPE) for name, given in _output_items(run.spec)}
+def store_run_outputs(providers: Providers, run: Run) -> dict[str, StoredContent]:
+    """Store the outputs of a completed run; return them by name."""
+    folder = providers.backend(run.backend).outputs_path(run.id)
+    types = _output_types(run.spec)
     return {
-        name: {**made, **_store_output(world, folder / name, single=types.get(name) in FILE_TYPES)}
-        for name, made in run.outputs.items()
+        name: _store_output(providers, folder / name, is_file=types.get(name) in FILE_TYPES) for name in run.outputs
     }
 
 
-def _store_output(world: Providers, path: Path, *, single: bool) -> Json:
-    """Put one output; of an output that is to be a file, the one file in its folder."""
-    file = _single_file(path) if single else None
+def _store_output(providers: Providers, folder: Path, *, is_file: bool) -> StoredContent:
+    """Store the folder of one output; for an output of a file type, the only file in it."""
+    file = _only_file(folder) if is_file else None
     if file is None:
-        return _content_to_json(world.store.put_path(path), "")
-    name, real = file
-    manifest.check_path(name)
-    return _content_to_json(world.store.put_path(real), name)
+        return providers.store.put_path(folder)
+    name, path = file
+    check_path(name)
+    return replace(providers.store.put_path(path), name=name)
 
 
-def _single_file(folder: Path) -> tuple[str, Path] | None:
+def _only_file(folder: Path) -> tuple[str, Path] | None:
     try:
-        found = list(walk.walk_files(folder))
+        files = list(walk_files(folder))
     except OSError:
-        return None  # storing the folder says in words what is wrong with it
-    return (found[0][0], found[0][2]) if len(found) == 1 else None
+        return None  # storing the folder reports the error
+    return (files[0][0], files[0][2]) if len(files) == 1 else None
 
 
 def is_infrastructure_error(error: UserError) -> bool:
-    """Tell whether outputs could not be stored for a reason that is not theirs, so that it may go better later."""
+    """Return True if outputs could not be stored for a reason outside the run, so that it is worth retrying."""
     return any(diagnostic.code in _INFRASTRUCTURE_CODES for diagnostic in error.diagnostics)
 
 
-def _output_content(world: Providers, live: State, reference: ResolvedReference) -> Json:
-    """Return what a path within a run's output is in the store."""
-    run = live.find_run(reference.address, reference.version)
-    made = run.outputs.get(reference.output) if run else None
-    if made is None:
+def _output_content(context: ActionContext, reference: ResolvedReference) -> StoredContent:
+    """Return the content of a run's output, or of a path within it."""
+    run = context.state.find_run(reference.address, reference.version)
+    output = run.outputs.get(reference.output) if run else None
+    if output is None:
         raise user_error("output-missing", f"run {reference.version} has no output {reference.output}")
-    if "md5" not in made:
+    if "md5" not in output:
         message = f"output {reference.output} of run {reference.version} is not in the store yet"
-        raise user_error("output-missing", message, "`mlgit apply` records the run, and with it what it made")
+        raise user_error("output-missing", message, "run `mlgit apply`, which records the run and stores its outputs")
+    content = StoredContent.from_json(output)
     if not reference.path:
-        check_content_stored(world, made["md5"])
-        return {key: made[key] for key in ("md5", "sha256", "size", "files", "name") if key in made}
-    return _output_path_content(world, made, reference)
+        check_content_stored(context.providers, content.md5)
+        return content
+    return _output_path_content(context.providers, content, reference)
 
 
-def _output_path_content(world: Providers, made: Json, reference: ResolvedReference) -> Json:
-    rows = [(name, Path(stored), mode) for name, stored, mode in _files_to_stage(world, made)]
-    for name, stored, _ in rows:
-        if name == reference.path:
-            return _content_to_json(world.store.put_bytes(name.rpartition("/")[2], stored.read_bytes()), name)
+def _output_path_content(providers: Providers, content: StoredContent, reference: ResolvedReference) -> StoredContent:
+    files = _files_to_stage(providers, content)
+    for file in files:
+        if file.path == reference.path:
+            stored = providers.store.put_bytes(file.path.rpartition("/")[2], file.object_path.read_bytes())
+            return replace(stored, name=file.path)
     prefix = f"{reference.path}/"
-    inside = [(name.removeprefix(prefix), mode, stored) for name, stored, mode in rows if name.startswith(prefix)]
+    inside = [file for file in files if file.path.startswith(prefix)]
     if not inside:
-        there = ", ".join(sorted({name.partition("/")[0] for name, _, _ in rows})) or "nothing"
-        message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {there}"
+        names = ", ".join(sorted({file.path.partition("/")[0] for file in files})) or "nothing"
+        message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {names}"
         raise user_error("output-path-missing", message, "correct the path after /paths/")
-    return _content_to_json(
-        world.store.put_files((name, mode, stored.read_bytes()) for name, mode, stored in inside), ""
+    return providers.store.put_files(
+        (file.path.removeprefix(prefix), file.mode, file.object_path.read_bytes()) for file in inside
     )
 
 
-def make_task(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
-    world: Providers, live: State, tree: Tree, node: ResolvedAsset, run: Run, build: BuiltEnvironment
-) -> Task:
-    """Put together one run: its files in the store, its inputs and outputs by name, its environment."""
-    spec = node.asset.spec
-    stored = store_asset_contents(world, live, tree, node)
-    inputs = {
-        name: _input_to_json(world, live, tree, node, name, given, stored)
-        for name, given in (spec.get("inputs") or {}).items()
-    }
-    outputs = {name: {"type": (given or {}).get("type", _DEFAULT_TYPE)} for name, given in _output_items(spec)}
+def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, build: BuiltEnvironment) -> Task:
+    """Return one run as a task for its backend: the files to stage, inputs and outputs by name, the environment."""
+    spec = resolved.asset.spec
+    contents = store_asset_contents(context, resolved)
     return Task(
         run=run,
         command=spec["command"],
-        code=_files_to_stage(world, stored["/code"]) if "/code" in stored else (),
-        inputs=inputs,
-        outputs=outputs,
+        code=_files_to_stage(context.providers, contents["/code"]) if "/code" in contents else (),
+        inputs={
+            name: _make_input(context, resolved, contents, name, declared)
+            for name, declared in (spec.get("inputs") or {}).items()
+        },
+        outputs={name: JobOutput(output_type) for name, output_type in _output_types(spec).items()},
         path_entries=build.path_entries,
         environment=dict(build.variables),
         variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
@@ -140,71 +135,71 @@ def make_task(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
     )
 
 
-def _output_items(spec: JobSpec) -> list[tuple[str, Any]]:
-    return list((spec.get("outputs") or {}).items())
+def _output_types(spec: JobSpec) -> dict[str, str]:
+    outputs = spec.get("outputs") or {}
+    return {name: (declared or {}).get("type", _DEFAULT_TYPE) for name, declared in outputs.items()}
 
 
-def _input_to_json(  # noqa: PLR0913, PLR0917 - where it is looked for, and what
-    world: Providers, live: State, tree: Tree, node: ResolvedAsset, name: str, given: Any, stored: Mapping[str, Json]
-) -> Json:
-    if not isinstance(given, Mapping):
-        return {"kind": "literal", "value": given}
-    if "path" not in given:
-        return {"kind": "literal", "value": given.get("value")}
+def _make_input(
+    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, StoredContent], name: str, declared: Any
+) -> JobInput:
+    if not isinstance(declared, Mapping):
+        return LiteralInput(declared)
+    if "path" not in declared:
+        return LiteralInput(declared.get("value"))
     pointer = f"/inputs/{name}/path"
-    kind, mode = given.get("type", _DEFAULT_TYPE), given.get("mode", "ro_mount")
-    if pointer in stored:
-        content = stored[pointer]
-    elif pointer in node.references:
-        content = _reference_content(world, live, tree, node.references[pointer], name)
+    if pointer in contents:
+        content: StoredContent | str = contents[pointer]
+    elif pointer in resolved.references:
+        content = _referenced_content(context, resolved.references[pointer], name)
     else:
-        return {"kind": "uri", "value": given["path"]}
+        content = declared["path"]
     if isinstance(content, str):
-        return {"kind": "uri", "value": content}
-    found = {
-        "kind": "files",
-        "type": kind,
-        "mode": mode,
-        "files": [list(row) for row in _files_to_stage(world, content)],
-    }
-    return found | ({"single": True} if "name" in content else {})
+        return UriInput(content)
+    input_type, mode = declared.get("type", _DEFAULT_TYPE), declared.get("mode", "ro_mount")
+    files = _files_to_stage(context.providers, content)
+    return FilesInput(input_type, mode, files, is_single_file=bool(content.name))
 
 
-def _reference_content(world: Providers, live: State, tree: Tree, reference: ResolvedReference, name: str) -> Json:
-    """Return where the referenced version is in the store, or the URI that it is."""
-    address: Address = reference.address
-    record = live.find_version(address, reference.version) or live.current.get(address)
+def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> StoredContent | str:
+    """Return the content of a referenced version, restored from Git if the store has lost it; or its URI."""
+    record = context.state.find_version(reference.address, reference.version)
+    record = record or context.state.current.get(reference.address)
     if record is None:
         raise user_error("reference-unresolved", f"input {name} needs {reference}, which is not registered")
-    content = record.realised.get("contents", {}).get("/path")
-    if content and not world.store.has_content(content["md5"]):
-        restore_content(world, tree, record)
-    return content or record.spec["path"]
+    recorded = record.realised.get("contents", {}).get("/path")
+    if not recorded:
+        return str(record.spec["path"])
+    content = StoredContent.from_json(recorded)
+    if not context.providers.store.has_content(content.md5):
+        restore_content(context.providers, context.tree, record)
+    return content
 
 
-def restore_content(world: Providers, tree: Tree, record: Record) -> None:
-    """Put what was declared in Git into a store that has lost it, or never had it."""
-    then = tree.tree_at_commit(record.lineage.get("commit", ""))
+def restore_content(providers: Providers, tree: Tree, record: Record) -> None:
+    """Store the content of a record from its commit in Git; does nothing if Git no longer has it."""
+    recorded_tree = tree.tree_at_commit(record.lineage.get("commit", ""))
     path = f"{tree.root}{record.source}"
-    if then is None or path not in then.entries:
+    if recorded_tree is None or path not in recorded_tree.entries:
         return
-    assets = load_assets(then, [(path, ANY_FILE)]).assets
-    names = (record.address, *map(parse_address, record.formerly))  # what it was called then
-    asset = next((assets[address] for address in names if address in assets), None)
+    assets = load_assets(recorded_tree, [(path, ANY_FILE)]).assets
+    addresses = (record.address, *map(parse_address, record.formerly))
+    asset = next((assets[address] for address in addresses if address in assets), None)
     for local_path in asset.paths if asset else ():
-        if then.exists(local_path.path):
-            _store_git_content(world, tracked_content(then, local_path.path))
+        if recorded_tree.exists(local_path.path):
+            _store_git_content(providers, tracked_content(recorded_tree, local_path.path))
 
 
-def _files_to_stage(world: Providers, content: Json) -> tuple[FileSpec, ...]:
-    """List what is to be staged; raises UserError ``content-missing`` before anything is begun without it."""
-    check_content_stored(world, content["md5"])
-    return world.store.manifest(content["md5"], content.get("name", ""), sha256=content["sha256"])
+def _files_to_stage(providers: Providers, content: StoredContent) -> tuple[StagedFile, ...]:
+    """Return the files of a content; raises UserError ``content-missing``."""
+    check_content_stored(providers, content.md5)
+    files = providers.store.manifest(content.md5, content.name, sha256=content.sha256)
+    return tuple(StagedFile(*file) for file in files)
 
 
-def check_content_stored(world: Providers, *keys: str) -> None:
-    """Raise UserError ``content-missing`` where the store has not all of some contents."""
-    if missing := world.store.missing_keys(keys):
-        message = f"the content {missing[0]} is not in the store at {world.store.root}, or not all of it"
-        hint = "bring that store back; what a run made is made again by `mlgit job rerun`"
+def check_content_stored(providers: Providers, *keys: str) -> None:
+    """Raise UserError ``content-missing`` unless the store has all of the contents."""
+    if missing := providers.store.missing_keys(keys):
+        message = f"content {missing[0]} is missing or incomplete in the store at {providers.store.root}"
+        hint = "make the store available again; `mlgit job rerun JOB` creates the outputs of a run again"
         raise user_error("content-missing", message, hint)

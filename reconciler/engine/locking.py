@@ -1,6 +1,6 @@
-"""Before anything is changed it is claimed: what an apply is about to change, what that reads, and what it will start.
+"""Locking: before an apply changes anything, it locks what it changes and what that refers to.
 
-What another apply has claimed is left to that one; everything else goes on.
+Actions that another apply locks are left to that apply; all others are executed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from reconciler.engine.providers import Providers
 from reconciler.git.repository import user_name
-from reconciler.model import Action, Address, Json, Lock, Op, SourceRevision
+from reconciler.model import Action, ActionId, Address, Json, Lock, Op, SourceRevision, exclude_actions
 from reconciler.state.journal import ENDED_EVENT, STARTED_EVENT, Journal
 from reconciler.state.lease import HeldLock, acquire_lock
 from reconciler.state.lease_observations import LeaseObservations
@@ -22,111 +22,111 @@ from reconciler.state.process import describe_current_process, has_process_exite
 from reconciler.state.store import StateStore
 from reconciler.timestamps import utc_timestamp
 
-# How the CI systems in use tell a run of theirs its own address.
+# Environment variables in which CI systems give a run its own URL.
 _CI_RUN_VARIABLES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
 _GITHUB_VARIABLES = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 
 
 @dataclass(frozen=True, slots=True)
 class AcquiredLocks:
-    """What was claimed, and who bars the rest, by the key of the action; ``over`` are whose claims were ended."""
+    """The lock that was acquired, the locks of others by the key of the action, and the locks that were taken over."""
 
-    locked_out: Mapping[str, Lock]
+    locked_out: Mapping[ActionId, Lock]
     held_lock: HeldLock | None
     taken_over: tuple[Lock, ...]
 
     def covered_actions(self, actions: Sequence[Action]) -> tuple[Action, ...]:
-        """Return the actions, perhaps of a newer plan, that were claimed, and so was all that they need."""
+        """Return the actions, perhaps of a newer plan, that the lock covers together with all that they need."""
         if self.held_lock is None:
             return ()
         exclusive = self.held_lock.lock.exclusive
-        claimed = exclusive | self.held_lock.lock.shared
-        left: list[Action] = []
-        out: set[str] = set()
-        for action in actions:
-            covered = exclusive.issuperset(_exclusive_addresses(action)) and claimed.issuperset(
-                _shared_addresses(action)
-            )
-            if covered and out.isdisjoint(action.needs):
-                left.append(action)
-            else:
-                out.add(action.key)
-        return tuple(left)
+        locked = exclusive | self.held_lock.lock.shared
+
+        def is_uncovered(action: Action) -> bool:
+            is_covered = exclusive.issuperset(_exclusive_addresses(action))
+            return not (is_covered and locked.issuperset(_shared_addresses(action)))
+
+        return exclude_actions(actions, is_uncovered)[0]
 
 
 @contextmanager
-def acquire_locks(world: Providers, source: SourceRevision, actions: Sequence[Action]) -> Iterator[AcquiredLocks]:
-    """Claim as much as is free for as long as the block goes on."""
-    asked = _LockRequest(actions, source)
-    notes = open_journal(world.state_store)
-    dead = [
-        holder for holder, entry in notes.interrupted_applies().items() if has_process_exited(entry.get("process", {}))
+def acquire_locks(providers: Providers, source: SourceRevision, actions: Sequence[Action]) -> Iterator[AcquiredLocks]:
+    """Hold a lock on what the actions change, as far as no other apply locks it, within the block."""
+    store = providers.state_store
+    journal, request = open_journal(store), _LockRequest(actions, source)
+    exited = [
+        holder
+        for holder, entry in journal.interrupted_applies().items()
+        if has_process_exited(entry.get("process", {}))
     ]
-    taken = acquire_lock(
-        world.state_store.ref_store, _lease_observations(world.state_store, world.config.lease), asked.make_lock, dead
+    observations = _lease_observations(store, providers.config.lease)
+    acquisition = acquire_lock(store.ref_store, observations, request.make_lock, exited)
+    for holder in (*exited, *(lock.holder for lock in acquisition.taken_over)):
+        journal.append({"event": ENDED_EVENT, "holder": holder, "at": utc_timestamp()})
+    locks = AcquiredLocks(request.locked_out, acquisition.held_lock, acquisition.taken_over)
+    if locks.held_lock is None:
+        yield locks
+    else:
+        with _keep_lock(locks.held_lock, journal, source.commit):
+            yield locks
+
+
+@contextmanager
+def _keep_lock(held_lock: HeldLock, journal: Journal, commit: str) -> Iterator[None]:
+    """Send heartbeats within the block, then release the lock; both are in the journal."""
+    lock, started_at = held_lock.lock, utc_timestamp()
+    journal.append(
+        {
+            "holder": lock.holder,
+            "at": started_at,
+            "event": STARTED_EVENT,
+            "process": dict(lock.process),
+            "commit": commit,
+        }
     )
-    for each in (*dead, *(claim.holder for claim in taken.taken_over)):
-        notes.append({"event": ENDED_EVENT, "holder": each, "at": utc_timestamp()})
-    if taken.held_lock is None:
-        yield AcquiredLocks(asked.locked_out, None, taken.taken_over)
-        return
-    told = {"holder": taken.held_lock.lock.holder, "at": utc_timestamp()}
-    notes.append(
-        {**told, "event": STARTED_EVENT, "process": dict(taken.held_lock.lock.process), "commit": source.commit}
-    )
-    taken.held_lock.start_heartbeat()
+    held_lock.start_heartbeat()
     try:
-        yield AcquiredLocks(asked.locked_out, taken.held_lock, taken.taken_over)
+        yield
     finally:
-        taken.held_lock.release()
-        notes.append({**told, "event": ENDED_EVENT, "at": utc_timestamp()})
-        notes.trim()
+        held_lock.release()
+        journal.append({"holder": lock.holder, "event": ENDED_EVENT, "at": utc_timestamp()})
+        journal.trim()
 
 
-def release_stale_locks(state: StateStore, lease: float) -> tuple[Lock, ...]:
-    """End the claims of holders that are no more; return them."""
-    return (
-        acquire_lock(state.ref_store, _lease_observations(state, lease), lambda _others: None).taken_over
-        if state.ref_store.read_ref(LOCKS_REF)
-        else ()
-    )
+def release_stale_locks(store: StateStore, lease: float) -> tuple[Lock, ...]:
+    """Release the locks of holders that have ended or whose lease has expired; return them."""
+    if not store.ref_store.read_ref(LOCKS_REF):
+        return ()
+    observations = _lease_observations(store, lease)
+    return acquire_lock(store.ref_store, observations, lambda _others: None).taken_over
 
 
-def open_journal(state: StateStore) -> Journal:
+def open_journal(store: StateStore) -> Journal:
     """Return the journal of this clone for a live state."""
-    return Journal(state.local_folder / f"journal-{state.name}-{state.target}.jsonl")
+    return Journal(store.local_folder / f"journal-{store.name}-{store.target}.jsonl")
 
 
-def _lease_observations(state: StateStore, lease: float) -> LeaseObservations:
-    return LeaseObservations(state.local_folder / f"seen-{state.name}-{state.target}.json", lease)
+def _lease_observations(store: StateStore, lease: float) -> LeaseObservations:
+    return LeaseObservations(store.local_folder / f"seen-{store.name}-{store.target}.json", lease)
 
 
 @dataclass(slots=True)
 class _LockRequest:
-    """What an apply would do, parted into what it may do and what others bar."""
+    """The actions of an apply, divided into those that it can lock and those that others lock."""
 
     actions: Sequence[Action]
     source: SourceRevision
-    granted: list[Action] = field(default_factory=list)
-    locked_out: dict[str, Lock] = field(default_factory=dict)
+    granted: tuple[Action, ...] = ()
+    locked_out: dict[ActionId, Lock] = field(default_factory=dict)
 
     def make_lock(self, others: Mapping[str, Lock]) -> Lock | None:
-        """Claim for every action that nobody bars, nor anything that it needs; nothing where that is none."""
-        self.granted, self.locked_out = [], {}
-        for action in self.actions:
-            by = next(
-                (
-                    lock
-                    for lock in others.values()
-                    if lock.conflicts_with(_exclusive_addresses(action), _shared_addresses(action))
-                ),
-                None,
-            )
-            by = by or next((self.locked_out[key] for key in action.needs if key in self.locked_out), None)
-            if by is None:
-                self.granted.append(action)
-            else:
-                self.locked_out[action.key] = by
+        """Return a lock for the actions that others do not lock, directly or by what they need; None without any."""
+        conflicts = {action.key: lock for action in self.actions if (lock := _conflicting_lock(action, others))}
+        self.granted, excluded = exclude_actions(self.actions, lambda action: action.key in conflicts)
+        self.locked_out = {}
+        for item in excluded:
+            key = item.action.key
+            self.locked_out[key] = self.locked_out[item.cause.key] if item.cause else conflicts[key]
         return self._granted_lock() if self.granted else None
 
     def _granted_lock(self) -> Lock:
@@ -146,6 +146,11 @@ class _LockRequest:
         )
 
 
+def _conflicting_lock(action: Action, others: Mapping[str, Lock]) -> Lock | None:
+    exclusive, shared = _exclusive_addresses(action), _shared_addresses(action)
+    return next((lock for lock in others.values() if lock.conflicts_with(exclusive, shared)), None)
+
+
 def _exclusive_addresses(action: Action) -> tuple[Address, ...]:
     return (action.address, action.moved_from) if action.moved_from else (action.address,)
 
@@ -162,8 +167,8 @@ def _run_intents(actions: Sequence[Action]) -> Iterator[Mapping[str, Json]]:
 
 
 def _ci_run_url(environment: Mapping[str, str]) -> str:
-    """Return the address of the CI run that this is, "" where it is none."""
-    server, repository, run = (environment.get(each, "") for each in _GITHUB_VARIABLES)
+    """Return the URL of the CI run that mlgit is running in, "" outside CI."""
+    server, repository, run = (environment.get(name, "") for name in _GITHUB_VARIABLES)
     if run:
         return f"{server}/{repository}/actions/runs/{run}"
-    return next((environment[each] for each in _CI_RUN_VARIABLES if environment.get(each)), "")
+    return next((environment[name] for name in _CI_RUN_VARIABLES if environment.get(name)), "")

@@ -1,7 +1,6 @@
-"""Plan and apply, again and again, until there is nothing left to do, or nothing left to wait for.
+"""The apply loop: refresh, plan and execute until nothing is left to do, or nothing left to wait for.
 
-Level-based: each round decides from what is, so it does not matter who did the round before, or whether that
-somebody was killed in the middle of it.
+The loop is level-based: each iteration decides from the current state, so it resumes where a killed apply stopped.
 """
 
 from __future__ import annotations
@@ -10,110 +9,66 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.diagnostics import user_error
 from reconciler.engine.providers import Providers
-from reconciler.engine.reconcile import Reconciler, Totals, action_id
-from reconciler.engine.refresh import active_runs, refresh_runs
+from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
+from reconciler.engine.refresh import active_runs, refresh_state
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.model import Action, Op, Plan, State
-from reconciler.planning.affinity import restrict_plan_to_host
-from reconciler.planning.drift import with_repairs
-from reconciler.planning.refresh import merge_observation
-from reconciler.state.fast_forward import check_fast_forward, check_no_concurrent_apply, lift_rollback_hold
-from reconciler.state.process import host_name
+from reconciler.model import Op, Plan, State
 
-_POLL_SECONDS = 0.2
+_RUN_POLL_SECONDS = 0.2
+_LOCK_POLL_SECONDS = 1.0
 
 
-def apply_until_converged(  # noqa: PLR0913 - what, by whom it was approved, and until when
-    world: Providers,
-    job: ApplyRequest,
+def apply_until_converged(  # noqa: PLR0913 - the request, its approval, and how long to go on
+    providers: Providers,
+    request: ApplyRequest,
     approved: Plan,
-    watch: ApplyListener,
+    listener: ApplyListener,
     *,
     wait: bool,
-    stopping: Callable[[], bool] = lambda: False,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> ApplyResult:
     """Apply an approved plan and what follows from it; with ``wait``, until every run has ended.
 
-    What is changed is claimed for a round at a time; nothing is claimed while runs are waited for. Once it is
-    ``stopping`` nothing more is begun: what is under way comes to its end and is recorded.
+    Locks are held for one iteration at a time, never while waiting for runs. Once ``is_stopping`` returns True, no
+    action is started; running actions finish and are recorded.
     """
-    tally = Totals()
-    rounds = Reconciler(world, job, watch, tally, stopping)
-    source = job.desired.source
-
-    def first(plan: Plan, live: State) -> Plan:
-        check_fast_forward(world.repository, live, source, allow_rewind=job.policy.allow_rewind)
-        _check_not_stale(approved, plan)
-        lift_rollback_hold(world.state_store, live, source, job.trailers, allow_rewind=job.policy.allow_rewind)
-        return restrict_plan_to_host(with_repairs(plan, approved), world.config, host_name())
-
-    plan, live = rounds.reconcile_once(first, approved)
-    rounds.request = replace(job, policy=replace(job.policy, replace=frozenset()))
-    begun = source.commit if tally.succeeded else live.applied_commit
-
-    def following(plan: Plan, live: State) -> Plan:
-        check_no_concurrent_apply(world.repository, live, source, begun)
-        return restrict_plan_to_host(
-            tally.remaining_plan(with_repairs(_without_unapproved(approved, plan), approved)), world.config, host_name()
-        )
-
-    def more() -> bool:
-        if rounds.needs_another_iteration or not wait:
-            return rounds.needs_another_iteration
-        return rounds.wait_for_locks() or _wait_for_run(world, live, watch, tally, stopping)
-
-    while not stopping() and more():
-        plan, live = rounds.reconcile_once(following)
-    return _apply_result(plan, tally)
+    context = ApplyContext(providers, request, approved, SynchronizedListener(listener), is_stopping)
+    totals = Totals()
+    iteration = reconcile_once(context, totals)
+    baseline = request.desired.source.commit if totals.succeeded else iteration.state.applied_commit
+    context = replace(context, request=request.without_replacements())
+    while not is_stopping() and _needs_another_iteration(context, totals, iteration, wait=wait):
+        iteration = reconcile_once(context, totals, baseline)
+    return _apply_result(iteration.plan, totals)
 
 
-def _wait_for_run(
-    world: Providers, live: State, watch: ApplyListener, tally: Totals, stopping: Callable[[], bool]
-) -> bool:
-    """Wait until one of the active runs has ended that this apply can record; tell at once where there is none."""
-    while not stopping():
-        seen, ended = merge_observation(live, refresh_runs(live, world.backends))
-        if any(action_id(action) not in tally.failed for action in ended):
+def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: Iteration, *, wait: bool) -> bool:
+    """Return True if there is more to do now or, with ``wait``, after a lock was released or a run has ended."""
+    if iteration.is_unfinished or not wait:
+        return iteration.is_unfinished
+    if totals.locked_out:
+        time.sleep(_LOCK_POLL_SECONDS)
+        return True
+    return _wait_for_run(context, totals, iteration.state)
+
+
+def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
+    """Wait until a run has ended that this apply can record; return False if no such run is active."""
+    backends = context.providers.backends
+    while not context.is_stopping():
+        state_now, ended = refresh_state(state, backends)
+        if any(action.versioned_key not in totals.failed for action in ended):
             return True
-        running = tuple(run for run in active_runs(seen) if run.backend in world.backends)
+        running = tuple(run for run in active_runs(state_now) if run.backend in backends)
         if not running:
             return False
-        watch.on_running_runs(running)
-        time.sleep(_POLL_SECONDS)
+        context.listener.on_running_runs(running)
+        time.sleep(_RUN_POLL_SECONDS)
     return False
 
 
-def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
-    """Leave out what nobody approved: later rounds finish what the first began, and decide nothing else.
-
-    What was approved follows again where it is to be retried; what was known later, or waited, follows once it is
-    known.
-    """
-    keys = {action.key for action in approved.decisions}
-    later = {action.address for action in approved.actions if action.known_after is not None}
-    later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
-    left: list[Action] = []
-    gone: set[str] = set()
-    for action in plan.actions:
-        follows = not action.op.is_decision or action.key in keys or action.address in later
-        if follows and not any(key in gone for key in action.needs):
-            left.append(action)
-        else:
-            gone.add(action.key)
-    return replace(plan, actions=tuple(left))
-
-
-def _apply_result(plan: Plan, tally: Totals) -> ApplyResult:
-    ended = frozenset(version for key, version in tally.succeeded if key.startswith(f"{Op.RECORD} "))
-    failed, barred = tuple(tally.failed.values()), tuple(tally.locked_out.values())
-    return ApplyResult(len(tally.succeeded), failed, barred, plan.blocked, ended)
-
-
-def _check_not_stale(approved: Plan, plan: Plan) -> None:
-    """Refuse to do what nobody has seen: the live state moved between the plan and its approval."""
-    seen = {(action.key, action.version) for action in approved.decisions}
-    if not {(action.key, action.version) for action in plan.decisions} <= seen:
-        message = "the live state has changed since this plan was made"
-        raise user_error("plan-stale", message, "run `mlgit apply` again to see what is left to do")
+def _apply_result(plan: Plan, totals: Totals) -> ApplyResult:
+    recorded = frozenset(key.version for key in totals.succeeded if key.op is Op.RECORD)
+    failed, locked_out = tuple(totals.failed.values()), tuple(totals.locked_out.values())
+    return ApplyResult(len(totals.succeeded), failed, locked_out, plan.blocked, recorded)

@@ -1,10 +1,9 @@
-"""The world that an apply acts on: the store, the builder, the backends and the live state of one workspace."""
+"""The providers of one workspace that an apply acts on: store, builder, backends and state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from reconciler.backends import Backend
 from reconciler.builders import Builder
@@ -20,9 +19,8 @@ from reconciler.storage.object_store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """Handles on everything outside, each already open; ``local`` is the folder for this clone's own files."""
+    """The open providers of a workspace."""
 
-    local_folder: Path
     repository: Repository
     config: Config
     state_store: StateStore
@@ -30,18 +28,18 @@ class Providers:
     builder: Builder
     backends: Mapping[str, Backend]
 
-    def store_id(self, live: State) -> str:
-        """Return the id of the store that records are about; a machine without it makes no other."""
-        return self.store.id if has_store(self.config, host_name()) else live.store_id
+    def store_id(self, state: State) -> str:
+        """Return the id of the store; a machine without the store uses the recorded id and creates none."""
+        return self.store.id if has_store(self.config, host_name()) else state.store_id
 
     def backend(self, name: str) -> Backend:
-        """Return a backend by the name that mlgit.yml gives it; raises UserError ``backend-missing``."""
+        """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
         return get_backend(self.backends, name)
 
 
 def get_backend(backends: Mapping[str, Backend], name: str) -> Backend:
-    """Choose a backend by its name; raises UserError ``backend-missing``."""
+    """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
     if name not in backends:
-        message = f"the backend {name} is not in mlgit.yml, and runs are known on it"
-        raise user_error("backend-missing", message, "put it back under backends:")
+        message = f"the backend {name} is not in mlgit.yml, but the live state has runs on it"
+        raise user_error("backend-missing", message, "add the backend to backends: again")
     return backends[name]

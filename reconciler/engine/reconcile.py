@@ -1,150 +1,224 @@
-"""Rounds of looking, claiming and acting: each decides from what is, and keeps count of what came of it."""
+"""One iteration of the apply loop: refresh, plan, lock, execute, and count the results."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from reconciler.diagnostics import UserError, has_errors
-from reconciler.engine.actions import ActionContext
+from reconciler.diagnostics import UserError, has_errors, user_error
+from reconciler.engine.action_context import ActionContext
 from reconciler.engine.apply import execute_plan
 from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
 from reconciler.engine.refresh import check_store_id, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest
-from reconciler.model import Action, Event, Op, Plan, Progress, State
+from reconciler.model import Action, ActionId, Event, Op, Plan, Progress, Run, State
+from reconciler.planning.affinity import restrict_plan_to_host
+from reconciler.planning.drift import with_repairs
 from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.state.fast_forward import check_fast_forward, check_no_concurrent_apply, lift_rollback_hold
+from reconciler.state.process import host_name
 from reconciler.state.transaction import StateTransaction
 
-_LOCK_WAIT_SECONDS = 1.0  # between looks whether another apply has given back what this one waits for
-_IMMEDIATE_OPS = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}  # what has no more to it than being done
+_IMMEDIATE_OPS = frozenset(Op) - {Op.BUILD, Op.SUBMIT, Op.CANCEL, Op.RECORD}  # complete as soon as they are executed
 
-ActionId = tuple[str, str]  # key and version of an action
+
+@dataclass(frozen=True, slots=True)
+class SynchronizedListener:
+    """Passes events on to a listener, one thread at a time."""
+
+    listener: ApplyListener
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def on_event(self, event: Event) -> None:
+        with self._mutex:
+            self.listener.on_event(event)
+
+    def on_note(self, text: str) -> None:
+        with self._mutex:
+            self.listener.on_note(text)
+
+    def on_running_runs(self, runs: tuple[Run, ...]) -> None:
+        with self._mutex:
+            self.listener.on_running_runs(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """What all iterations of one apply share."""
+
+    providers: Providers
+    request: ApplyRequest
+    approved: Plan
+    listener: ApplyListener
+    is_stopping: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """The plan of one iteration, the state it was made from, and whether another iteration has work to do."""
+
+    plan: Plan
+    state: State
+    is_unfinished: bool = False
 
 
 @dataclass(slots=True)
 class Totals:
-    """What came of the actions of all rounds so far, by key and version."""
+    """The results of all iterations so far, by action; ``locked_out`` is of the last iteration only."""
 
     failed: dict[ActionId, Event] = field(default_factory=dict)
     locked_out: dict[ActionId, Event] = field(default_factory=dict)
     done: set[ActionId] = field(default_factory=set)
+    reported_locks: set[ActionId] = field(default_factory=set)  # keys of the actions whose lock was reported already
 
     @property
     def succeeded(self) -> set[ActionId]:
-        """What was done and did not fail."""
+        """The actions that were executed and did not fail."""
         return self.done - self.failed.keys()
 
     def remaining_plan(self, plan: Plan) -> Plan:
-        """Leave out what failed or was done in an earlier round."""
-        return replace(plan, actions=tuple(action for action in plan.actions if action_id(action) not in self.done))
+        """Return the plan without the actions that were executed in an earlier iteration."""
+        return replace(plan, actions=tuple(action for action in plan.actions if action.versioned_key not in self.done))
 
 
-def refresh_and_plan(world: Providers, job: ApplyRequest, known: Plan | None = None) -> tuple[Plan, State]:
-    """Observe and plan; a UserError where the files are wrong in the light of the live state."""
-    world.state_store.ref_store.fetch()
-    live = world.state_store.read()
-    check_store_id(live, world.backends, world.store.root)
-    seen = refresh_runs(live, world.backends)
-    if known is not None and known.state_commit == live.commit and not seen.runs:  # nothing moved, and nothing goes on
-        plan = known
+def reconcile_once(context: ApplyContext, totals: Totals, baseline: str | None = None) -> Iteration:
+    """Execute the actions that are ready and not locked by another apply, and add the results to ``totals``.
+
+    ``baseline`` is the commit that was applied last when the first iteration ended; None in the first iteration.
+    """
+    providers = context.providers
+    plan, state = _plan_iteration(context, totals, baseline, context.approved if baseline is None else None)
+    ready = _ready_actions(plan)
+    totals.locked_out.clear()
+    if not ready:
+        return Iteration(plan, state)
+    with acquire_locks(providers, context.request.desired.source, ready) as locks:
+        _report_locks(context, totals, ready, locks)
+        if locks.held_lock is None:
+            return Iteration(plan, state)
+        if providers.state_store.head_commit() != state.commit:  # another apply wrote before the locks were acquired
+            plan, state = _plan_iteration(context, totals, baseline)
+        executed = _execute_actions(context, totals, plan, state, locks)
+    return Iteration(plan, state, is_unfinished=executed and not _is_complete(plan, totals))
+
+
+def refresh_and_plan(providers: Providers, request: ApplyRequest, known_plan: Plan | None = None) -> tuple[Plan, State]:
+    """Refresh the active runs and plan; ``known_plan`` is reused if nothing has changed since it was made.
+
+    Raises UserError if the files do not fit the state.
+    """
+    providers.state_store.ref_store.fetch()
+    state = providers.state_store.read()
+    check_store_id(state, providers.backends, providers.store.root)
+    observation = refresh_runs(state, providers.backends)
+    if known_plan is not None and known_plan.state_commit == state.commit and not observation.runs:
+        plan = known_plan
     else:
-        plan, problems = run_plan_pipeline(job.desired, live, job.policy, seen)
-        if has_errors(problems):
-            raise UserError(*problems)
-    return replace(plan, actions=tuple(action for action in plan.actions if job.is_allowed(action))), live
+        plan, diagnostics = run_plan_pipeline(request.desired, state, request.policy, observation)
+        if has_errors(diagnostics):
+            raise UserError(*diagnostics)
+    return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action))), state
 
 
-@dataclass(slots=True)
-class Reconciler:
-    """Rounds of looking, claiming and acting."""
+def _plan_iteration(
+    context: ApplyContext, totals: Totals, baseline: str | None, known_plan: Plan | None = None
+) -> tuple[Plan, State]:
+    """Plan, check that the plan may be executed, and keep the approved actions that remain for this host."""
+    providers, approved = context.providers, context.approved
+    plan, state = refresh_and_plan(providers, context.request, known_plan)
+    if baseline is None:
+        _check_first_plan(context, plan, state)
+    else:
+        check_no_concurrent_apply(providers.repository, state, context.request.desired.source, baseline)
+    remaining = totals.remaining_plan(with_repairs(_without_unapproved(approved, plan), approved))
+    return restrict_plan_to_host(remaining, providers.config, host_name()), state
 
-    providers: Providers
-    request: ApplyRequest
-    listener: ApplyListener
-    totals: Totals
-    is_stopping: Callable[[], bool]
-    needs_another_iteration: bool = False
-    _reported_keys: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def reconcile_once(self, narrow: Callable[[Plan, State], Plan], known: Plan | None = None) -> tuple[Plan, State]:
-        """Do what can be done now of the plan that ``narrow`` leaves; return the plan and what it was made from."""
-        plan, live = refresh_and_plan(self.providers, self.request, known)
-        plan = narrow(plan, live)
-        todo = _ready_actions(plan)
-        self.needs_another_iteration = False
-        self.totals.locked_out.clear()
-        if not todo:
-            return plan, live
-        with acquire_locks(self.providers, self.request.desired.source, todo) as claimed:
-            for lock in claimed.taken_over:
-                self._emit_note(f"took over from {lock}: that apply has ended, or was not heard of for too long")
-            self._report_locked_out(todo, claimed)
-            if (
-                claimed.held_lock and self.providers.state_store.head_commit() != live.commit
-            ):  # somebody wrote while we were thinking
-                plan, live = refresh_and_plan(self.providers, self.request)
-                plan = narrow(plan, live)
-            if claimed.held_lock:
-                self._execute_actions(plan, live, claimed)
-        return plan, live
+def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
+    """Raise UserError if the source commit may not be applied or the plan is stale; else end a rollback hold."""
+    providers, request = context.providers, context.request
+    source, allow_rewind = request.desired.source, request.policy.allow_rewind
+    check_fast_forward(providers.repository, state, source, allow_rewind=allow_rewind)
+    _check_not_stale(context.approved, plan)
+    lift_rollback_hold(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
 
-    def wait_for_locks(self) -> bool:
-        """Wait a moment where another apply has claimed what is left to do; tell whether it was so."""
-        if self.totals.locked_out:
-            time.sleep(_LOCK_WAIT_SECONDS)
-        return bool(self.totals.locked_out)
 
-    def _execute_actions(self, plan: Plan, live: State, claimed: AcquiredLocks) -> None:
-        job, world = self.request, self.providers
-        actions = claimed.covered_actions(_ready_actions(plan))
-        later = tuple(
-            action
-            for action in plan.actions
-            if action.known_after and claimed.locked_out.keys().isdisjoint(action.needs)
-        )
-        source, over = job.desired.source, tuple(f"took over from {lock}" for lock in claimed.taken_over)
-        store, notes = world.store_id(live), open_journal(world.state_store)
-        ledger = StateTransaction(
-            world.state_store, live, source, job.trailers, store, claimed.held_lock, notes, notes=over
-        )
-        context = ActionContext(world, job.desired.tree, source, ledger, self._emit_event, self.is_stopping)
-        applied = execute_plan(replace(plan, actions=(*actions, *later)), context, job.parallelism)
-        self.totals.failed |= {action_id(event.action): event for event in applied.failed}
-        self.totals.done |= {action_id(action) for action in actions if action.key not in applied.not_started}
-        self.needs_another_iteration = bool(actions) and not self._is_complete(plan)
+def _check_not_stale(approved: Plan, plan: Plan) -> None:
+    """Raise UserError ``plan-stale`` if the plan has a decision that was not approved."""
+    ids = {action.versioned_key for action in approved.decisions}
+    if not {action.versioned_key for action in plan.decisions} <= ids:
+        message = "the live state has changed since this plan was made"
+        raise user_error("plan-stale", message, "run `mlgit apply` again to see the new plan")
 
-    def _is_complete(self, plan: Plan) -> bool:
-        """Tell whether nothing can follow: all of the plan was done, and none of it has to do with a run."""
-        undone = plan.blocked or self.totals.remaining_plan(plan).actions or self.totals.failed
-        return not undone and all(action.op in _IMMEDIATE_OPS for action in plan.actions)
 
-    def _report_locked_out(self, todo: tuple[Action, ...], claimed: AcquiredLocks) -> None:
-        for action in todo:
-            if (claim := claimed.locked_out.get(action.key)) is not None:
-                event = Event(Progress.LOCKED, action, f"is being changed by {claim}")
-                self.totals.locked_out[action_id(action)] = event
-                if action.key not in self._reported_keys:
-                    self._reported_keys.add(action.key)
-                    self._emit_event(event)
+def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
+    """Return the plan without the decisions that were not approved, and what needs them.
 
-    def _emit_note(self, text: str) -> None:
-        with self._lock:
-            self.listener.on_note(text)
+    Approved decisions stay, so that they can be retried; so do those of an address whose details were known only after
+    another action, or which waited.
+    """
+    keys = {action.key for action in approved.decisions}
+    later = {action.address for action in approved.actions if action.known_after is not None}
+    later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
+    remaining, _ = plan.without(
+        lambda action: action.op.is_decision and action.key not in keys and action.address not in later
+    )
+    return remaining
 
-    def _emit_event(self, event: Event) -> None:
-        with self._lock:
-            self.listener.on_event(event)
+
+def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: State, locks: AcquiredLocks) -> bool:
+    """Execute the actions that the locks cover; return True if there were any."""
+    providers, request = context.providers, context.request
+    actions = locks.covered_actions(_ready_actions(plan))
+    unlocked, _ = plan.without(lambda action: action.key in locks.locked_out)
+    deferred = tuple(action for action in unlocked.actions if action.known_after)
+    transaction = StateTransaction(
+        providers.state_store,
+        state,
+        request.desired.source,
+        request.trailers,
+        providers.store_id(state),
+        locks.held_lock,
+        open_journal(providers.state_store),
+        notes=tuple(f"took over from {lock}" for lock in locks.taken_over),
+    )
+    action_context = ActionContext(
+        providers,
+        request.desired.tree,
+        request.desired.source,
+        transaction,
+        context.listener.on_event,
+        context.is_stopping,
+    )
+    executed = execute_plan(replace(plan, actions=(*actions, *deferred)), action_context, request.parallelism)
+    totals.failed |= {event.action.versioned_key: event for event in executed.failed}
+    totals.done |= {action.versioned_key for action in actions if action.key not in executed.not_started}
+    return bool(actions)
+
+
+def _is_complete(plan: Plan, totals: Totals) -> bool:
+    """Return True if nothing can follow: all of the plan was executed, and none of it concerns a run."""
+    remaining = plan.blocked or totals.remaining_plan(plan).actions or totals.failed
+    return not remaining and all(action.op in _IMMEDIATE_OPS for action in plan.actions)
+
+
+def _report_locks(context: ApplyContext, totals: Totals, actions: tuple[Action, ...], locks: AcquiredLocks) -> None:
+    """Report the locks that were taken over, and the actions that another apply locks, each once."""
+    for lock in locks.taken_over:
+        context.listener.on_note(f"took over from {lock}: that apply has ended, or its lease has expired")
+    for action in actions:
+        holder = locks.locked_out.get(action.key)
+        if holder is None:
+            continue
+        event = Event(Progress.LOCKED, action, f"is locked by {holder}")
+        totals.locked_out[action.versioned_key] = event
+        if action.key not in totals.reported_locks:
+            totals.reported_locks.add(action.key)
+            context.listener.on_event(event)
 
 
 def _ready_actions(plan: Plan) -> tuple[Action, ...]:
-    """Return what can be done now."""
+    """Return the actions whose details are known, so that they can be executed now."""
     return tuple(action for action in plan.actions if action.known_after is None)
-
-
-def action_id(action: Action) -> ActionId:
-    """Return what an action is counted under."""
-    return action.key, action.version

@@ -1,19 +1,19 @@
-"""The nouns of an apply: what is to be brought about, who looks on, and how it ended."""
+"""The request that an apply executes, the listener that follows it, and its result."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reconciler.model import Action, Address, Blocked, Event, Run
+from reconciler.model import Action, ActionId, Address, Blocked, Event, Run
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 
-DEFAULT_PARALLELISM = 4  # actions that take long, side by side
+DEFAULT_PARALLELISM = 4  # slow actions at a time
 
 
 class ApplyListener(Protocol):
-    """Who looks on: is told of every event, of what else is worth knowing, and of runs while only they are left."""
+    """Receives the events and notes of an apply, and the active runs while it waits for nothing else."""
 
     def on_event(self, event: Event) -> None: ...
 
@@ -24,30 +24,33 @@ class ApplyListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
-    """What is to be brought about: a desired state under a policy, or only what concerns one address of it.
+    """A desired state to apply under a policy.
 
-    ``among`` are the keys of what a saved plan decided: nothing else is decided then.
+    ``trailers`` end the message of each commit. With ``only_address`` or ``allowed_keys``, other decisions are left
+    out; the keys are those of the decisions in a saved plan.
     """
 
     desired: DesiredState
     policy: Policy
     trailers: str
     only_address: Address | None = None
-    allowed_keys: frozenset[str] | None = None
+    allowed_keys: frozenset[ActionId] | None = None
     parallelism: int = DEFAULT_PARALLELISM
 
     def is_allowed(self, action: Action) -> bool:
-        """Tell whether an action belongs to this job; advances always do."""
-        wanted = self.only_address is None or action.address == self.only_address
-        return not action.op.is_decision or (wanted and (self.allowed_keys is None or action.key in self.allowed_keys))
+        """Return True if the request includes an action; advances are always included."""
+        selected = self.only_address is None or action.address == self.only_address
+        allowed = self.allowed_keys is None or action.key in self.allowed_keys
+        return not action.op.is_decision or (selected and allowed)
+
+    def without_replacements(self) -> ApplyRequest:
+        """Return the request without the forced replacements, which are done once."""
+        return replace(self, policy=replace(self.policy, replace=frozenset()))
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """How it ended: how many actions were done, which failed, which runs failed, and what is left pending.
-
-    ``barred`` are the actions that another apply has claimed.
-    """
+    """The result of an apply: counts and failures of actions, what other applies lock, and what is still blocked."""
 
     done_count: int
     failed: tuple[Event, ...]
@@ -57,7 +60,7 @@ class ApplyResult:
 
     @property
     def failed_runs(self) -> tuple[Blocked, ...]:
-        """The runs that failed while this apply looked on."""
+        """The failed runs whose end this apply recorded."""
         return tuple(
             blocked
             for blocked in self.pending

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that is kept until there is a good moment, so that nothing is left half done."""
+"""Graceful shutdown: on Ctrl-C or SIGTERM, finish running actions and start no new ones."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-_POLL_SECONDS = 0.2  # how long a signal may have to wait for a pause to end
+_POLL_SECONDS = 0.2  # the longest that `sleep` goes on after a signal
 
 
 @dataclass(slots=True)
 class GracefulShutdown:
-    """Whether somebody wants it to end: 0, or the signal that said so.
+    """Records the first SIGINT or SIGTERM; calling it returns True once there was one.
 
-    A second signal interrupts whatever is going on. ``said`` is called by the first one, in the signal's handler.
+    The second signal raises KeyboardInterrupt. ``on_signal`` is called for the first one, in the signal handler.
     """
 
     on_signal: Callable[[], None] = lambda: None
@@ -27,19 +27,19 @@ class GracefulShutdown:
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT for as long as the block goes on."""
-        before = {each: signal.signal(each, self._handle_signal) for each in (signal.SIGTERM, signal.SIGINT)}
+        """Handle SIGTERM and SIGINT within the block, then restore the previous handlers."""
+        previous = {number: signal.signal(number, self._handle_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless it is to end."""
-        until = time.monotonic() + seconds
-        while not self.signal_number and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _POLL_SECONDS))
+        """Sleep until the time is over or a signal arrives."""
+        deadline = time.monotonic() + seconds
+        while not self.signal_number and (remaining := deadline - time.monotonic()) > 0:
+            time.sleep(min(remaining, _POLL_SECONDS))
 
     def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.signal_number:

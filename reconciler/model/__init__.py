@@ -20,13 +20,17 @@ from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
 from reconciler.model.locks import Lock as Lock
+from reconciler.model.overlay import Overlay as Overlay
 from reconciler.model.plan import Action as Action
+from reconciler.model.plan import ActionId as ActionId
 from reconciler.model.plan import Blocked as Blocked
 from reconciler.model.plan import Event as Event
+from reconciler.model.plan import ExcludedAction as ExcludedAction
 from reconciler.model.plan import Op as Op
 from reconciler.model.plan import Plan as Plan
 from reconciler.model.plan import Progress as Progress
 from reconciler.model.plan import SourceRevision as SourceRevision
+from reconciler.model.plan import exclude_actions as exclude_actions
 from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
 from reconciler.model.state import SUPERSEDED as SUPERSEDED
 from reconciler.model.state import Observation as Observation

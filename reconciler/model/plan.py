@@ -1,9 +1,9 @@
-"""What is to be done: actions with their reasons, the plan they make up, and the events of doing them."""
+"""The plan as a value: actions with their reasons, what is blocked, and the events of an apply."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedAsset
@@ -11,7 +11,7 @@ from reconciler.model.state import Record, Run
 
 
 class Op(StrEnum):
-    """What an action does. The last two are advances: they follow from what was decided before."""
+    """What an action does. All are decisions but the last two, which are advances."""
 
     RENAME = "move"
     CREATE = "create"
@@ -24,31 +24,46 @@ class Op(StrEnum):
     SUBMIT = "submit"
     CANCEL = "cancel"
     ADOPT = "adopt"
-    REPAIR = "heal"
+    REPAIR = "repair"
     RECORD = "record"
     REGISTER = "register"
 
     @property
     def is_decision(self) -> bool:
-        """Tell a decision, which wants approval, from an advance, which does not."""
+        """True for a decision, which needs approval; False for an advance, which follows from an earlier decision."""
         return self not in (Op.RECORD, Op.REGISTER)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ActionId:
+    """The name of an action. ``version`` is a version or a run, "" where operation and address are enough."""
+
+    op: Op
+    address: Address
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.address.format_with_version(self.version)}"
+
+    def __hash__(self) -> int:
+        return hash(self.address.name)  # cheap: few actions of a plan share a name, and plans hash ids often
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """One thing apply does.
 
-    ``before`` and ``after`` are the two sides as a person reads them, for the reason; ``touched`` names the files
-    that changed behind a path; ``needs`` are the keys of the actions that come first; ``known_after`` says whose
-    outcome decides the details; ``moved_from`` is the former name of what is renamed. ``run`` is the run as it is to be
-    recorded.
+    ``before`` and ``after`` are the two sides of the change as a person reads them. ``changed_files`` are the files
+    that changed behind each path, by JSON pointer. ``needs`` are the keys of the actions that must come first.
+    ``known_after`` is the job whose run decides the details. ``moved_from`` is the former address of a renamed asset.
+    ``run`` is the run as it is to be recorded.
     """
 
     op: Op
     address: Address
     version: str = ""
     seq: int = 0
-    needs: tuple[str, ...] = ()
+    needs: tuple[ActionId, ...] = ()
     reason: str = ""
     before: Json = None
     after: Json = None
@@ -60,17 +75,51 @@ class Action:
     moved_from: Address | None = None
 
     @property
-    def key(self) -> str:
-        """Name the action within its plan; a cancel, and what records a superseded run, names that run."""
+    def key(self) -> ActionId:
+        """The id of the action within its plan; of a cancel, or the record of a superseded run, it has the run."""
         superseded = self.record is not None and self.run is not None and self.run.id != self.record.latest
-        if self.op is Op.CANCEL or (superseded and self.op is Op.RECORD):
-            return f"{self.op} {self.address.format_with_version(self.version)}"
-        return f"{self.op} {self.address}"
+        has_version = self.op is Op.CANCEL or (superseded and self.op is Op.RECORD)
+        return ActionId(self.op, self.address, self.version if has_version else "")
+
+    @property
+    def versioned_key(self) -> ActionId:
+        """The id of the action among those of several plans: a job that is retried gets another run."""
+        return ActionId(self.op, self.address, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedAction:
+    """An action that was left out of a plan; ``cause`` is the excluded action it needs, None if it was itself meant."""
+
+    action: Action
+    cause: Action | None
+
+
+def exclude_actions(
+    actions: Iterable[Action],
+    is_excluded: Callable[[Action], bool],
+    is_kept: Callable[[Action], bool] = lambda _action: False,
+) -> tuple[tuple[Action, ...], tuple[ExcludedAction, ...]]:
+    """Return the actions without those to exclude and without what needs them; second, what was left out.
+
+    The actions come in the order of a plan, so that what an action needs precedes it. An action that ``is_kept`` stays
+    in any case.
+    """
+    remaining: list[Action] = []
+    excluded: dict[ActionId, ExcludedAction] = {}
+    for action in actions:
+        cause = next((excluded[key].action for key in action.needs if key in excluded), None) if excluded else None
+        chosen = is_excluded(action)
+        if (chosen or cause is not None) and not is_kept(action):
+            excluded[action.key] = ExcludedAction(action, None if chosen else cause)
+        else:
+            remaining.append(action)
+    return tuple(remaining), tuple(excluded.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Something that plan leaves as it is for now: waiting for a run, or stopped by a failure."""
+    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it."""
 
     address: Address
     message: str
@@ -82,7 +131,7 @@ class Blocked:
 class SourceRevision:
     """Where a desired state came from: a commit, its tree, and whether the work tree differed from it.
 
-    ``stored`` is the commit that keeps a dirty tree, which no branch has.
+    ``snapshot_commit`` holds the tree of a dirty work tree; no branch has it.
     """
 
     commit: str
@@ -98,10 +147,11 @@ class SourceRevision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered actions with their reasons, and what they were planned against.
+    """The ordered actions with their reasons, and the commit of the live state that they were planned against.
 
-    ``reads`` is the read set: of each record that its actions follow from a mark, "" where there was none.
-    ``drift`` says where the world is not as it is recorded. ``left_out`` counts the actions that were not selected.
+    ``preconditions`` are the etags of the records that the actions follow from, by address, "" where there was no
+    record. ``drift`` are sentences about what differs from the live state. ``deselected_count`` is the number of
+    actions that were not selected.
     """
 
     source: SourceRevision
@@ -115,7 +165,7 @@ class Plan:
 
     @property
     def decisions(self) -> tuple[Action, ...]:
-        """The actions that want approval."""
+        """The actions that need approval."""
         return tuple(action for action in self.actions if action.op.is_decision)
 
     @property
@@ -128,9 +178,16 @@ class Plan:
         """The actions that stop a run."""
         return tuple(action for action in self.actions if action.op is Op.CANCEL)
 
+    def without(
+        self, is_excluded: Callable[[Action], bool], is_kept: Callable[[Action], bool] = lambda _action: False
+    ) -> tuple[Plan, tuple[ExcludedAction, ...]]:
+        """Return the plan without some actions and what needs them; second, what was left out (``exclude_actions``)."""
+        actions, excluded = exclude_actions(self.actions, is_excluded, is_kept)
+        return replace(self, actions=actions), excluded
+
 
 class Progress(StrEnum):
-    """What an event tells of its action."""
+    """What an event says about its action."""
 
     STARTED = "started"
     MESSAGE = "message"
@@ -138,12 +195,12 @@ class Progress(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     SKIPPED = "skipped"
-    LOCKED = "barred"  # another apply has claimed what it would change
+    LOCKED = "locked"  # another apply holds a lock on what it would change
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened during apply."""
+    """Something that happened during an apply."""
 
     progress: Progress
     action: Action

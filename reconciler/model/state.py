@@ -63,18 +63,6 @@ class Run:
     extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
-    def is_retryable(self) -> bool:
-        """Tell whether the run ended for a reason that is not the user's: it may be tried again unasked."""
-        return self.status is RunStatus.LOST or (
-            self.status is RunStatus.FAILED and self.failure in ("staging", "engine")
-        )
-
-    @property
-    def is_canceled_by_mlgit(self) -> bool:
-        """Tell whether mlgit canceled the run of its own accord: nobody wanted the job itself to stop."""
-        return self.status is RunStatus.CANCELED and self.failure in (REMOVED_FROM_GIT, SUPERSEDED)
-
-    @property
     def is_unfinished(self) -> bool:
         """Tell whether something is left to record of the run: its end, or what its outputs are in the store."""
         unstored = any("md5" not in output for output in self.outputs.values())

@@ -1,4 +1,4 @@
-"""Files for what is live and no file declares: they say what was applied, so that a plan finds no change."""
+"""The operation import: generate files for live assets that no file declares, so that a plan finds no change."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from reconciler.format.references import find_references_and_paths, resolve_zip_
 from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
 from reconciler.planning.content import local_path_digest
 from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
-from reconciler.source import workspace
+from reconciler.source.workspace import read_asset_set
 
-# Where the files of a kind go that lie nowhere else: the folder of its plural, which these words do not have.
+# The folders of kinds whose plural is not the name with an s.
 _FOLDER_BY_KIND = {"data": "data", "compute": "compute"}
 _REGULAR_FILE_MODE = 0o100644
 
 
 @dataclass(frozen=True, slots=True)
 class MissingContent:
-    """What a path of a written file names and is not there: from the top of the repository, and a commit that has it.
+    """Content that a generated file refers to and the tree lacks; ``path`` is from the top of the repository.
 
-    ``commit`` is "" where Git has it no more, ``other`` says that something else stands at the path.
+    ``commit`` has the content, "" if Git no longer has it. ``path_taken`` is True if the path has other content.
     """
 
     path: str
@@ -38,9 +38,9 @@ class MissingContent:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
-    """One file to be written: its path from the workspace root, its text, and what it takes for a plan to agree.
+    """A file to write: its path from the workspace root, its text, and what is missing for a plan without changes.
 
-    ``shown`` is the text without the secrets that are in it: variables that a job needs are written, never shown.
+    ``redacted_text`` is the text to show; ``text`` may have secrets, such as variables that a job needs.
     """
 
     address: Address
@@ -54,97 +54,88 @@ class GeneratedFile:
 
 @dataclass(slots=True)
 class Importer:
-    """Drafts files in a tree; ``is_taken`` tells whether something stands at a path, from the workspace root."""
+    """Generates files for a tree; ``is_path_taken`` returns True if a path from the workspace root exists."""
 
     tree: Tree
-    is_taken: Callable[[str], bool]
+    is_path_taken: Callable[[str], bool]
     _trees_by_commit: dict[str, Tree | None] = field(default_factory=dict)
     _generated_paths: set[str] = field(default_factory=set)
 
     def generate_file(self, record: Record) -> GeneratedFile:
-        """Write the file of a record. A UserError where there is no place for it, or its kind is not known here."""
+        """Return the file of a record; raises UserError if no path is free or this mlgit lacks the kind."""
         if record.address.kind not in kinds():
-            message = f"{record.address} is of a kind that only a newer mlgit knows"
-            raise user_error("import-impossible", message, "install a newer mlgit")
+            message = f"{record.address} is of a kind that this version of mlgit does not support"
+            raise user_error("import-impossible", message, "install a newer version of mlgit")
         kind = kind_by_name(record.address.kind)
         path = self._choose_path(record)
         spec: dict[str, Json] = copy.deepcopy(dict(record.spec))
-        local = self._local_paths(kind, record)
-        for each in local:
-            _set_at_pointer(spec, each.pointer, _relative_path(each, self._parent_folder(path)))
+        local_paths = self._local_paths(kind, record)
+        for local_path in local_paths:
+            _set_at_pointer(spec, local_path.pointer, _relative_path(local_path, self._parent_folder(path)))
         secrets = tuple(_remove_secret_marks(spec, kind))
-        comments = [f"left out by mlgit import: {secret}, a secret, of which no value is kept" for secret in secrets]
-        text, shown = (emit_asset_yaml(path, kind.name, secret, comments) for secret in (spec, hide_secrets(spec)))
+        comments = [f"left out by mlgit import: {pointer}, a secret whose value is not stored" for pointer in secrets]
+        text = emit_asset_yaml(path, kind.name, spec, comments)
+        redacted_text = emit_asset_yaml(path, kind.name, hide_secrets(spec), comments)
         self._generated_paths.add(path)
-        contents = tuple(filter(None, (self._missing_content(record, local_path) for local_path in local)))
-        return GeneratedFile(record.address, path, text, shown, secrets, contents)
+        missing = (self._missing_content(record, local_path) for local_path in local_paths)
+        contents = tuple(content for content in missing if content)
+        return GeneratedFile(record.address, path, text, redacted_text, secrets, contents)
 
-    def add_plan_notes(self, config: Config, drafts: Sequence[GeneratedFile]) -> list[GeneratedFile]:
-        """Read the files as a plan will, once what they name is there, and note what it would say of each."""
-        made = {f"import:{generated_file.path}": generated_file.text.encode() for generated_file in drafts}
+    def add_plan_notes(self, config: Config, files: Sequence[GeneratedFile]) -> list[GeneratedFile]:
+        """Read the files as a plan will once their missing content exists, and add its errors to them as notes."""
+        blobs = {f"import:{file.path}": file.text.encode() for file in files}
         entries = dict(self.tree.entries)
-        for missing_content in (content for draft in drafts for content in draft.missing_contents):
-            entries |= _entries_below(self._trees_by_commit.get(missing_content.commit), missing_content.path)
-        entries |= {
-            self.tree.root + generated_file.path: TreeEntry(_REGULAR_FILE_MODE, f"import:{generated_file.path}")
-            for generated_file in drafts
-        }
-        seen = replace(
-            self.tree, entries=entries, read_blob=lambda oid: made[oid] if oid in made else self.tree.read_blob(oid)
+        for content in (content for file in files for content in file.missing_contents):
+            entries |= _entries_below(self._trees_by_commit.get(content.commit), content.path)
+        entries |= {self.tree.root + file.path: TreeEntry(_REGULAR_FILE_MODE, f"import:{file.path}") for file in files}
+        tree = replace(
+            self.tree, entries=entries, read_blob=lambda oid: blobs[oid] if oid in blobs else self.tree.read_blob(oid)
         )
-        found = workspace.read_asset_set(seen, config)
-        wrong: dict[str, list[str]] = {}
-        for problem in found.diagnostics:
-            if problem.severity is Severity.ERROR and problem.span:
-                wrong.setdefault(problem.span.path, []).append(problem.message)
+        asset_set = read_asset_set(tree, config)
+        errors: dict[str, list[str]] = {}
+        for diagnostic in asset_set.diagnostics:
+            if diagnostic.severity is Severity.ERROR and diagnostic.span:
+                errors.setdefault(diagnostic.span.path, []).append(diagnostic.message)
         return [
-            replace(
-                generated_file,
-                notes=tuple(wrong.get(generated_file.path, ())) or _not_included_notes(generated_file, found.assets),
-            )
-            for generated_file in drafts
+            replace(file, notes=tuple(errors.get(file.path, ())) or _not_included_notes(file, asset_set.assets))
+            for file in files
         ]
 
     def _choose_path(self, record: Record) -> str:
-        """Choose the path: that of the file there was, else one in the folder of the kind."""
+        """Return the path that the file had when it was applied, else one in the folder of its kind."""
         address = record.address
         folder = _FOLDER_BY_KIND.get(address.kind, f"{address.kind}s")
         candidates = [record.source] if _is_writable_path(record.source) else []
-        if record.spec.get("name"):  # else the path is the name
+        if record.spec.get("name"):  # without a name field, the path is the name
             candidates.append(f"{folder}/{address.name.replace('/', '-')}.yml")
-        candidates = list(dict.fromkeys(candidates))
-        free = (
-            candidate
-            for candidate in candidates
-            if candidate not in self._generated_paths and not self.is_taken(candidate)
-        )
-        found = next(free, None)
         if not candidates:
-            message = f"{address} cannot be written: its record does not say in which file it was"
-            raise user_error("import-impossible", message, "write its file by hand; `mlgit show` tells what it holds")
-        if found is None:
-            message = f"{address} cannot be written: something stands at {' and at '.join(candidates)} already"
-            raise user_error("import-impossible", message, "move that out of the way; nothing is overwritten")
-        return found
+            message = f"{address} cannot be imported: its record does not name its file"
+            raise user_error("import-impossible", message, f"write the file by hand; see `mlgit show {address}`")
+        for candidate in candidates:
+            if candidate not in self._generated_paths and not self.is_path_taken(candidate):
+                return candidate
+        paths = " and ".join(dict.fromkeys(candidates))
+        message = f"{address} cannot be imported: {paths} exists already"
+        raise user_error("import-impossible", message, "move the existing file; mlgit overwrites nothing")
 
     def _parent_folder(self, path: str) -> str:
         return posixpath.dirname(self.tree.root + path)
 
     def _local_paths(self, kind: Kind, record: Record) -> list[LocalPath]:
-        found = find_references_and_paths(record.spec, kind, self._parent_folder(record.source))
-        return [each for each in found if isinstance(each, LocalPath)]
+        references = find_references_and_paths(record.spec, kind, self._parent_folder(record.source))
+        return [reference for reference in references if isinstance(reference, LocalPath)]
 
-    def _missing_content(self, record: Record, local: LocalPath) -> MissingContent | None:
-        """Return what stands not behind a path as it was applied; None where it does, or where nothing was."""
-        applied = record.contents.get(local.pointer, "")
-        there = self.tree.exists(resolve_zip_path(local, self.tree).path)
-        if not applied or _has_content(self.tree, local, applied):
+    def _missing_content(self, record: Record, local_path: LocalPath) -> MissingContent | None:
+        """Return the content a path had when applied, if the tree now differs; else None."""
+        applied_digest = record.contents.get(local_path.pointer, "")
+        if not applied_digest or _has_content(self.tree, local_path, applied_digest):
             return None
+        path_taken = self.tree.exists(resolve_zip_path(local_path, self.tree).path)
         for commit in filter(None, (record.lineage.get("commit", ""), record.declared_at)):
-            then = self._tree_at(commit)
-            if then is not None and _has_content(then, local, applied):
-                return MissingContent(resolve_zip_path(local, then).path, commit, path_taken=there)
-        return MissingContent(local.path, "", path_taken=there)
+            tree = self._tree_at(commit)
+            if tree is not None and _has_content(tree, local_path, applied_digest):
+                return MissingContent(resolve_zip_path(local_path, tree).path, commit, path_taken)
+        return MissingContent(local_path.path, "", path_taken)
 
     def _tree_at(self, commit: str) -> Tree | None:
         if commit not in self._trees_by_commit:
@@ -152,48 +143,48 @@ class Importer:
         return self._trees_by_commit[commit]
 
 
-def _has_content(tree: Tree, local: LocalPath, applied: str) -> bool:
-    """Tell whether a tree has behind a path what was applied."""
-    local = resolve_zip_path(local, tree)
-    return tree.exists(local.path) and local_path_digest(tree, local) == applied
+def _has_content(tree: Tree, local_path: LocalPath, digest: str) -> bool:
+    """Return True if a path of a tree has the content of that digest."""
+    local_path = resolve_zip_path(local_path, tree)
+    return tree.exists(local_path.path) and local_path_digest(tree, local_path) == digest
 
 
-def _entries_below(tree: Tree | None, path: str) -> dict[str, TreeEntry]:
-    found = tree.entries.items() if tree else ()
-    return {each: entry for each, entry in found if each == path or each.startswith(f"{path}/")}
+def _entries_below(tree: Tree | None, root: str) -> dict[str, TreeEntry]:
+    entries = tree.entries.items() if tree else ()
+    return {path: entry for path, entry in entries if path == root or path.startswith(f"{root}/")}
 
 
-def _not_included_notes(draft: GeneratedFile, declared: Mapping[Address, object]) -> tuple[str, ...]:
-    if draft.address in declared:
+def _not_included_notes(file: GeneratedFile, declared: Mapping[Address, object]) -> tuple[str, ...]:
+    if file.address in declared:
         return ()
-    return (f"assets: in mlgit.yml does not include {draft.path}, so a plan does not see it",)
+    return (f"assets: in mlgit.yml does not include {file.path}, so a plan ignores it",)
 
 
 def _is_writable_path(path: str) -> bool:
-    """Tell whether a file of assets may be put there: a record may be anybody's, and .git/hooks is no place for one."""
+    """Return True if import may write an asset file at a path; a record must not make it write to .git/hooks."""
     *_, name = parts = path.split("/")
-    hidden = any(not part or part.startswith(".") for part in parts)
-    return not hidden and name != CONFIG_FILE and name.endswith((".yml", ".yaml"))
+    is_hidden = any(not part or part.startswith(".") for part in parts)
+    return not is_hidden and name != CONFIG_FILE and name.endswith((".yml", ".yaml"))
 
 
-def _relative_path(local: LocalPath, folder: str) -> str:
-    """Write a path as a file in another folder has to; where it still leads there, as it was written."""
-    prefix = "file:" if local.text.startswith("file:") else ""
-    there = posixpath.normpath(posixpath.join(folder, local.text.removeprefix(prefix)))
-    if there == local.path:
-        return local.text
-    moved = posixpath.relpath(local.path, folder or ".")
-    return prefix + (moved if moved.startswith(".") else f"./{moved}")
+def _relative_path(local_path: LocalPath, folder: str) -> str:
+    """Return a path as a file in another folder has to write it; as it was written, if that still resolves."""
+    prefix = "file:" if local_path.text.startswith("file:") else ""
+    target = posixpath.normpath(posixpath.join(folder, local_path.text.removeprefix(prefix)))
+    if target == local_path.path:
+        return local_path.text
+    relative = posixpath.relpath(local_path.path, folder or ".")
+    return prefix + (relative if relative.startswith(".") else f"./{relative}")
 
 
 def _set_at_pointer(spec: Json, pointer: str, value: Json) -> None:
-    *above, last = split_pointer(pointer)
-    inside = find_value(spec, above)
-    inside[int(last) if isinstance(inside, list) else last] = value
+    *parents, key = split_pointer(pointer)
+    parent = find_value(spec, parents)
+    parent[int(key) if isinstance(parent, list) else key] = value
 
 
 def _remove_secret_marks(spec: dict[str, Json], kind: Kind) -> Iterator[str]:
-    """Take the marks of secrets out of a spec, and yield the pointer of each."""
+    """Remove the redacted values from a spec, and yield the pointer of each."""
     for name in sorted(kind.secret_fields & spec.keys()):
         if _is_secret_mark(spec[name]):
             del spec[name]
@@ -203,14 +194,14 @@ def _remove_secret_marks(spec: dict[str, Json], kind: Kind) -> Iterator[str]:
 
 
 def _remove_nested_marks(value: Json, pointer: str) -> Iterator[str]:
-    pairs = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
-    for key, pair in reversed(pairs):  # so that places in a list stay what they were
-        below = f"{pointer}/{escape_key(str(key))}"
-        if _is_secret_mark(pair):
+    items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    for key, item in reversed(items):  # backwards, so that indices in a list stay valid
+        item_pointer = f"{pointer}/{escape_key(str(key))}"
+        if _is_secret_mark(item):
             del value[key]
-            yield below
+            yield item_pointer
         else:
-            yield from _remove_nested_marks(pair, below)
+            yield from _remove_nested_marks(item, item_pointer)
 
 
 def _is_secret_mark(value: Json) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Action, Blocked, Json, Op, Plan
+from reconciler.model import Action, Address, Blocked, Json, Op, Plan
 
 _RUN_OPS = (Op.SUBMIT, Op.RECORD, Op.CANCEL)  # a run is staged out of the store, what it made goes into it
 _STORE_WRITE_OPS = (Op.NEW_VERSION, Op.REGISTER)
@@ -43,17 +43,14 @@ def deferral_reason(action: Action, config: Config, here: str) -> str:
 
 def restrict_plan_to_host(plan: Plan, config: Config, here: str) -> Plan:
     """Leave out of a plan what only another machine can do, and what waits for that; it is pending."""
-    left: dict[str, Blocked] = {}
-    for each in plan.actions:
-        blocking = next((left[key] for key in each.needs if key in left), None)
-        said = deferral_reason(each, config, here) or (f"waits for {blocking.address}" if blocking else "")
-        if said:
-            left[each.key] = Blocked(each.address, said)
-    if not left:
+    reachable, excluded = plan.without(lambda action: bool(deferral_reason(action, config, here)))
+    if not excluded:
         return plan
-    pending = {blocked.address: blocked for blocked in reversed(left.values())}.values()  # of an asset the first reason
-    actions = tuple(action for action in plan.actions if action.key not in left)
-    return replace(plan, actions=actions, blocked=(*plan.blocked, *reversed(pending)))
+    blocked: dict[Address, Blocked] = {}
+    for item in excluded:
+        reason = f"waits for {item.cause.address}" if item.cause else deferral_reason(item.action, config, here)
+        blocked.setdefault(item.action.address, Blocked(item.action.address, reason))
+    return replace(reachable, blocked=(*plan.blocked, *blocked.values()))
 
 
 def deferred_notes(plan: Plan, config: Config, here: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.abbreviation import join_some
 from reconciler.format.assets import kind_of
 from reconciler.model import (
     EMPTY_MAPPING,
@@ -19,7 +20,7 @@ from reconciler.model import (
     ResolvedReference,
 )
 from reconciler.planning import content
-from reconciler.planning.diff import format_field_changes
+from reconciler.planning.diff import diff_fields
 from reconciler.planning.fingerprint import asset_fingerprint, metadata_digest, readable_fields, recompute_fingerprint
 from reconciler.planning.resolve import PlanContext, PlannedState, required_action_keys
 from reconciler.secrets.redact import redact_spec
@@ -71,7 +72,7 @@ def make_action(view: PlanContext, op: Op, node: ResolvedAsset, record: Record |
 def format_record_diff(view: PlanContext, node: ResolvedAsset, record: Record) -> str:
     """Say field by field in what an asset is not what is recorded."""
     before, after = _before_and_after(view, node, record, affecting=True)
-    return format_field_changes(before, after, _changed_files(view, node, record))
+    return join_some([str(change) for change in diff_fields(before, after, _changed_files(view, node, record))])
 
 
 def _before_and_after(

@@ -21,7 +21,7 @@ TreeLookup = Callable[[str], Tree | None]  # gives the tree of a commit, where G
 class DriftPolicy(StrEnum):
     """What is done about drift: mend it, show it, do not look."""
 
-    REPAIR = "heal"
+    REPAIR = "repair"
     WARN = "warn"
     IGNORE = "ignore"
 
@@ -168,7 +168,7 @@ def _content_drift(live: State, seen: Observation, config: Config, record: Recor
 _CONTENT_GONE_MESSAGE = "its content is gone from the store"
 _RESTORE_REMEDIES = {
     DriftPolicy.REPAIR: "apply puts it again, from Git",
-    DriftPolicy.WARN: "drift: heal in mlgit.yml lets apply put it again, from Git",
+    DriftPolicy.WARN: "drift: repair in mlgit.yml lets apply put it again, from Git",
 }
 
 

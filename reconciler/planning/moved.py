@@ -15,7 +15,7 @@ from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.assets import AssetSet
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Action, Address, Op, Plan, Record, State, lookup_under_former_names
+from reconciler.model import Action, ActionId, Address, Op, Overlay, Plan, Record, State, lookup_under_former_names
 
 _ADDING_OPS = (Op.CREATE, Op.NEW_VERSION, Op.REGISTER, Op.SUBMIT)
 _REMOVING_OPS = (Op.ARCHIVE, Op.DELETE)
@@ -88,32 +88,12 @@ def state_with_renames(live: State, found: Renames) -> State:
     new = {address: rename_record(record, address) for address, record in found.old_records.items()}
     gone = frozenset(record.address for record in found.old_records.values())
 
-    current = _RenamedRecords(live.current, new, gone)
+    current = Overlay(live.current, new, gone)
     run, version = (
         lookup_under_former_names(current, live.find_run),
         lookup_under_former_names(current, live.find_version),
     )
     return replace(live, current=current, find_run=run, find_version=version)
-
-
-class _RenamedRecords(Mapping[Address, Record]):
-    """Records of which a few have another address; the others are read when they are looked up."""
-
-    def __init__(self, base: Mapping[Address, Record], new: Mapping[Address, Record], gone: frozenset[Address]) -> None:
-        self._base, self._new, self._gone = base, new, gone
-
-    def __getitem__(self, address: Address) -> Record:
-        if address in self._new:
-            return self._new[address]
-        if address in self._gone:
-            raise KeyError(address)
-        return self._base[address]
-
-    def __iter__(self) -> Iterator[Address]:
-        yield from sorted({*self._base, *self._new} - self._gone)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def plan_with_renames(plan: Plan, found: Renames) -> Plan:
@@ -128,7 +108,7 @@ def plan_with_renames(plan: Plan, found: Renames) -> Plan:
     return replace(plan, actions=(*first.values(), *rest))
 
 
-def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[str]:
+def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[ActionId]:
     """Yield the renaming of what an action is about, and of what that references."""
     mentioned = (reference.address for reference in action.resolved.asset.references) if action.resolved else ()
     yield from (first[fromkey].key for fromkey in dict.fromkeys((action.address, *mentioned)) if fromkey in first)

@@ -11,6 +11,7 @@ from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.kind import Lifecycle
 from reconciler.model import (
     Action,
+    ActionId,
     Address,
     Asset,
     Blocked,
@@ -99,7 +100,7 @@ def _decide_function_of(asset: Asset) -> Callable[[PlanContext, ResolvedAsset, R
     return decide_singleton if recorded_only else _DECIDE_BY_LIFECYCLE[kind.lifecycle]
 
 
-def _after_recording(decision: Decision, record: Record | None, recorded: Mapping[str, str]) -> Decision:
+def _after_recording(decision: Decision, record: Record | None, recorded: Mapping[str, ActionId]) -> Decision:
     """Put the recording of a finished run before everything that follows from it."""
     newest, chosen = (
         record.latest if record else "",

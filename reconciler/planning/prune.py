@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.format.assets import AssetSet
 from reconciler.format.kind import DeletionPolicy
 from reconciler.format.kinds import kind_by_name, kinds
@@ -28,7 +29,7 @@ def find_removals(declared: AssetSet, live: State, ancestry: AncestorCheck) -> M
 def removal_hint(record: Record) -> str:
     """Say, as a hint, where to find the file of something that has left Git."""
     file = record.source or "its file"
-    return f"bring {file} back (`git log -- {file}`; applied at {record.declared_at[:10]}), or change this reference"
+    return f"bring {file} back (`git log -- {file}`; applied at {abbreviate_id(record.declared_at)}), or change this reference"
 
 
 def _is_removed(address: Address, record: Record, ancestry: AncestorCheck) -> bool:

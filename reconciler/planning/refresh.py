@@ -12,6 +12,7 @@ from reconciler.model import (
     Json,
     Observation,
     Op,
+    Overlay,
     Record,
     Run,
     RunReport,
@@ -41,7 +42,7 @@ def merge_observation(live: State, observation: Observation) -> tuple[State, tup
     if not observation.runs:
         return live, ()
     seen: dict[tuple[Address, str], Run] = {}
-    current = dict(live.current.items())
+    completed: dict[Address, Record] = {}
     for address, record in sorted(live.current.items()):
         for run in unfinished_runs_of(live, record):
             report = observation.runs.get(run.id)
@@ -50,7 +51,7 @@ def merge_observation(live: State, observation: Observation) -> tuple[State, tup
             latest = run.id == record.latest
             seen[address, run.id] = new if latest else _with_superseded_failure(new)
             if latest and new.status is RunStatus.COMPLETED and new.fingerprint == record.fingerprint:
-                current[address] = replace(record, run=new.id)
+                completed[address] = replace(record, run=new.id)
 
     def look_up(address: Address, run_id: str) -> Run | None:
         return seen.get((address, run_id)) or live.find_run(address, run_id)
@@ -59,7 +60,7 @@ def merge_observation(live: State, observation: Observation) -> tuple[State, tup
     advances = tuple(
         Action(Op.RECORD, run.address, version=run.id, record=live.current[run.address], run=run) for run in ended
     )
-    return replace(live, current=current, find_run=look_up), advances
+    return replace(live, current=Overlay(live.current, completed), find_run=look_up), advances
 
 
 def _with_superseded_failure(run: Run) -> Run:

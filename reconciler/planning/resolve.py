@@ -9,6 +9,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import (
+    ActionId,
     Address,
     Asset,
     Record,
@@ -36,7 +37,7 @@ class PlannedState:
 
     version: str = ""
     fingerprint: str = ""
-    needs: tuple[str, ...] = ()
+    needs: tuple[ActionId, ...] = ()
     run: Run | None = None
     known_after: Address | None = None
     blocked: bool = False
@@ -97,7 +98,7 @@ def _check_paths_exist(view: PlanContext, asset: Asset) -> None:
             view.diagnostics.append(Diagnostic("path-missing", message, place, hint))
 
 
-def required_action_keys(view: PlanContext, asset: Asset) -> tuple[str, ...]:
+def required_action_keys(view: PlanContext, asset: Asset) -> tuple[ActionId, ...]:
     """Return the keys of the actions that must come before one on this asset."""
     return tuple(dict.fromkeys(key for planned_state in _upstream_states(view, asset) for key in planned_state.needs))
 

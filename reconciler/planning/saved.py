@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
 from reconciler.diagnostics import Span, UserError, user_error
 from reconciler.format.schemas import check_against_schema, is_valid_for_schema
@@ -134,29 +135,18 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, live: State) -> Plan:
     then = {
         each["key"]: _saved_action_identity(each) for each in saved.body["actions"] if Op(each["action"]).is_decision
     }
-    now = {action.key: _action_identity(action) for action in plan.decisions}
+    now = {str(action.key): _action_identity(action) for action in plan.decisions}
     ended = {each["key"] for each in saved.body["actions"] if each["action"] == Op.CANCEL} - now.keys()
     wrong = [key for key, identity in then.items() if key not in ended and identity != now.get(key)]
-    left = {key for key in now if key not in then}
-    wrong += [action.key for action in plan.decisions if action.key in then and not left.isdisjoint(action.needs)]
+    remaining, excluded = plan.without(lambda action: action.op.is_decision and str(action.key) not in then)
+    wrong += [key for key in (str(item.action.key) for item in excluded) if key in then and key not in wrong]
     if wrong:
         made = saved.envelope.get("tool", "")
         message = f"planned again, this comes to something else: {_join_some(wrong)}"
         raise user_error("plan-differs", message, f"it was made by mlgit {made}; {_REPLAN_HINT}")
-    return _without_actions(plan, left)
-
-
-def _without_actions(plan: Plan, left: set[str]) -> Plan:
-    """Leave actions out, with what needs them."""
-    gone = set(left)
-    kept: list[Action] = []
-    for action in plan.actions:
-        if action.key in gone or not gone.isdisjoint(action.needs):
-            gone.add(action.key)
-        else:
-            kept.append(action)
-    notes = [f"not in the saved plan, and left for another: {_join_some(sorted(left))}"] if left else []
-    return replace(plan, actions=tuple(kept), notes=(*plan.notes, *notes))
+    added = sorted(str(item.action.key) for item in excluded if item.cause is None)
+    notes = [f"not in the saved plan, and left for another: {_join_some(added)}"] if added else []
+    return replace(remaining, notes=(*plan.notes, *notes))
 
 
 def _saved_action_identity(action: Mapping[str, Json]) -> tuple[str, ...]:
@@ -168,6 +158,5 @@ def _action_identity(action: Action) -> tuple[str, ...]:
     return action.version, action.resolved.fingerprint if action.resolved else "", known_after
 
 
-def _join_some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
-    return "; ".join(names[:_MAX_SHOWN]) + more
+def _join_some(items: Sequence[str]) -> str:
+    return join_some(items, _MAX_SHOWN, "; ")

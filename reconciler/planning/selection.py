@@ -7,7 +7,7 @@ that is excluded is held back. That a run has ended is a fact, and recorded what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -15,7 +15,7 @@ from typing import TypeVar
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Action, Address, Json, Op, Plan, Spec
+from reconciler.model import Action, ActionId, Address, ExcludedAction, Json, Op, Plan, Spec
 from reconciler.planning.policy import Policy
 
 _T = TypeVar("_T")
@@ -44,15 +44,15 @@ def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan
         return plan, problems
     wanted = _match_selectors(things, policy.select) if policy.select else things.keys()
     unwanted = _match_selectors(things, policy.exclude)
-    held = _excluded_actions(plan.actions, unwanted)
-    chosen = _with_dependencies([action for action in plan.actions if action.key not in held], wanted)
+    remaining, excluded = plan.without(lambda action: action.address in unwanted and not _is_record(action), _is_record)
+    chosen = _with_dependencies(remaining.actions, wanted)
     actions = tuple(action for action in plan.actions if action.key in chosen)
     pending = tuple(
         blocked for blocked in plan.blocked if blocked.address in wanted and blocked.address not in unwanted
     )
     notes = (
         *_dependency_notes(actions, wanted),
-        *_held_back_notes(plan.actions, held, wanted, unwanted),
+        *_held_back_notes(excluded, wanted),
         *_recorded_anyway_notes(actions, unwanted),
     )
     left_out = len(plan.actions) - len(actions)
@@ -158,21 +158,14 @@ def _suggestion_candidates(selector: str, things: Iterable[Selectable]) -> list[
     )
 
 
-def _excluded_actions(actions: Sequence[Action], unwanted: Iterable[Address]) -> Mapping[str, str]:
-    """Return the keys of what is excluded and of what needs that, each with the key that it needs."""
-    found: dict[str, str] = {}
-    names = frozenset(unwanted)
-    for action in actions:
-        blocking = next((key for key in action.needs if key in found), "")
-        if action.op is not Op.RECORD and (action.address in names or blocking):
-            found[action.key] = blocking
-    return found
+def _is_record(action: Action) -> bool:
+    return action.op is Op.RECORD
 
 
-def _with_dependencies(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[str]:
+def _with_dependencies(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[ActionId]:
     """Return the keys of what is wanted and of all that it needs."""
     names = frozenset(wanted)
-    start = [action.key for action in actions if action.address in names or action.op is Op.RECORD]
+    start = [action.key for action in actions if action.address in names or _is_record(action)]
     return frozenset(_reachable_from(start, {action.key: action.needs for action in actions}))
 
 
@@ -188,24 +181,20 @@ def _dependency_notes(actions: Sequence[Action], wanted: Iterable[Address]) -> I
     yield from (f"{needed} comes along: {user} needs it" for needed, user in users.items())
 
 
-def _held_back_notes(
-    actions: Sequence[Action], held: Mapping[str, str], wanted: Iterable[Address], unwanted: Iterable[Address]
-) -> Iterator[str]:
-    """Say what is held back because of what was excluded."""
-    names, excluded = frozenset(wanted), frozenset(unwanted)
-    by_key = {action.key: action for action in actions}
-    told: set[Address] = set()
-    for action in actions:
-        if action.key in held and action.address in names - excluded - told:
-            told.add(action.address)
-            yield f"{action.address} is held back: it needs {by_key[held[action.key]].address}, which is left out"
+def _held_back_notes(excluded: Iterable[ExcludedAction], wanted: Container[Address]) -> Iterator[str]:
+    """Yield what is held back because it needs something that was excluded."""
+    causes: dict[Address, Address] = {}
+    for item in excluded:
+        if item.cause is not None and item.action.address in wanted:
+            causes.setdefault(item.action.address, item.cause.address)
+    yield from (f"{held} is held back: it needs {cause}, which is left out" for held, cause in causes.items())
 
 
 def _recorded_anyway_notes(actions: Sequence[Action], unwanted: Iterable[Address]) -> Iterator[str]:
     """Say what happens because of a run that has ended, though its job is left out: that it has ended is a fact."""
     excluded = frozenset(unwanted)
     for action in actions:
-        if action.op is Op.RECORD and action.address in excluded:
+        if _is_record(action) and action.address in excluded:
             users = dict.fromkeys(str(user.address) for user in actions if action.key in user.needs)
             follows = f", and from that follows {', '.join(users)}" if users else ""
             yield f"{action.address} is left out, but its run {action.version} has ended: that is recorded{follows}"

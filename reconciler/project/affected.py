@@ -6,7 +6,7 @@ Where it is not sure that a part will do, there is none: then everything is read
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.git import trees
 from reconciler.git.repository import Repository
-from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Address, Tree
+from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Address, Overlay, Tree
 from reconciler.planning.graph import ExistenceCheck, graph_levels
 from reconciler.planning.subset import downstream_closure
 from reconciler.source.index import DependencyIndex, IndexEntry
@@ -34,25 +34,6 @@ class AffectedSet:
     checked_paths: AbstractSet[str]
     addresses: AbstractSet[Address]
     clean: Mapping[Address, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _UnaffectedLevels(Mapping[Address, int]):
-    """What the index knows, without the addresses in question."""
-
-    index: DependencyIndex
-    affected: AbstractSet[Address]
-
-    def __getitem__(self, address: Address) -> int:
-        if address in self.affected:
-            raise KeyError(address)
-        return self.index[address]
-
-    def __iter__(self) -> Iterator[Address]:
-        return (address for address in self.index if address not in self.affected)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def find_affected(
@@ -80,7 +61,7 @@ def find_affected(
         if path not in looked_at
     )
     declared = assemble_asset_set(tree, sorted([*found, *others], key=lambda each: each.path))
-    return AffectedSet(declared, tuple(found), looked_at, addresses, _UnaffectedLevels(index, addresses))
+    return AffectedSet(declared, tuple(found), looked_at, addresses, Overlay(index, {}, addresses))
 
 
 def _changed_paths(repository: Repository, index: DependencyIndex, tree: Tree) -> set[str] | None:

@@ -1,28 +1,27 @@
-"""A plan of a session done: the world that it acts on opened, its source kept, what is done told to who watches."""
+"""Apply a prepared plan: open the providers, pin the source commit, and report events to a listener."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
-from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.git.repository import user_name
-from reconciler.model import Plan, SourceRevision
-from reconciler.planning.plan import DesiredState
-from reconciler.planning.policy import Policy
-from reconciler.planning.saved import plan_body_digest
+from reconciler.engine.request import ApplyListener, ApplyResult
+from reconciler.model import Lock, Run, SourceRevision
+from reconciler.project.prepare import PreparedApply
 from reconciler.project.session import Session
-from reconciler.render import plan_json
-from reconciler.state.history import format_trailers
+from reconciler.state.fast_forward import lift_rollback_hold
 from reconciler.storage.object_store import ObjectStore
+
+_LOG_TAIL_BYTES = 4096
 
 
 def open_providers(session: Session) -> Providers:
     """Open everything that an apply acts on."""
     return Providers(
-        local_folder=session.workspace.local_folder,
         repository=session.workspace.repository,
         config=session.config,
         state_store=session.state_store,
@@ -32,43 +31,50 @@ def open_providers(session: Session) -> Providers:
     )
 
 
-def commit_trailers(session: Session, plan: str = "") -> str:
-    """Return what ends the message of every commit of an apply; ``plan`` is the digest of the plan it follows."""
-    return format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=plan)
-
-
-def keep_source(session: Session, source: SourceRevision) -> SourceRevision:
-    """Keep the commit of a source reachable; a dirty tree becomes a commit that no branch has."""
-    repository = session.workspace.repository
-    if source.dirty:
-        stored = repository.commit_tree(source.tree, source.commit, "mlgit apply --allow-dirty")
-        source = replace(source, snapshot_commit=stored)
-    session.state_store.pin_source_commit(source.effective_commit)
-    return source
-
-
-def apply_request(session: Session, desired: DesiredState, policy: Policy, planned: Plan) -> ApplyRequest:
-    """Return what is to be brought about by doing a plan; the history of the live state names that plan."""
-    return ApplyRequest(
-        desired, policy, commit_trailers(session, plan_body_digest(plan_json.plan_body(planned, policy)))
-    )
-
-
-def apply_plan(  # noqa: PLR0913 - where, what, and who is told
+def apply_plan(  # noqa: PLR0913 - what is applied, where, and who listens
     session: Session,
-    here: Providers,
-    wanted: ApplyRequest,
-    approved: Plan,
-    watch: ApplyListener,
+    providers: Providers,
+    prepared: PreparedApply,
+    listener: ApplyListener,
     *,
     wait: bool = False,
     stopping: Callable[[], bool] = lambda: False,
 ) -> ApplyResult:
-    """Do an approved plan and what follows from it; with ``wait``, until every run has ended.
+    """Apply a plan and what follows from it; with ``wait``, until every run has ended.
 
-    Once it is ``stopping`` nothing more is begun: what is under way comes to its end and is recorded. Raises UserError
-    where nothing can be done; an action that fails is in the result, and stops only what needs it.
+    Once ``stopping`` returns True no action is started; running actions finish and are recorded. A failed action is in
+    the result, and skips only the actions that need it. Raises UserError if nothing can be applied.
     """
-    source = keep_source(session, session.source)
-    wanted = replace(wanted, desired=replace(wanted.desired, source=source))
-    return apply_until_converged(here, wanted, approved, watch, wait=wait, stopping=stopping)
+    request = prepared.request
+    desired = replace(request.desired, source=_pin_source(session))
+    request = replace(request, desired=desired)
+    return apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
+
+
+def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[Lock, ...]:
+    """Do what an apply without actions still does: end a rollback hold and release stale locks; return these."""
+    request = prepared.request
+    allow_rewind = request.policy.allow_rewind
+    lift_rollback_hold(session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind)
+    return tuple(release_stale_locks(session.state_store, session.config.lease))
+
+
+def read_last_log_line(providers: Providers, run: Run) -> str:
+    """Return the last line of a run's log, "" if there is none yet."""
+    log: Path = providers.backend(run.backend).log_path(run.id)
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _pin_source(session: Session) -> SourceRevision:
+    """Keep the commit of the source reachable; a dirty work tree becomes a commit that is on no branch."""
+    source, repository = session.source, session.workspace.repository
+    if source.dirty:
+        commit = repository.commit_tree(source.tree, source.commit, "mlgit apply --allow-dirty")
+        source = replace(source, snapshot_commit=commit)
+    session.state_store.pin_source_commit(source.effective_commit)
+    return source

@@ -20,9 +20,8 @@ from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
-from reconciler.project.check import desired_diagnostics, report_diagnostics
-from reconciler.project.desired import make_desired
-from reconciler.project.plan import rollback_notes
+from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics
+from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (
     cache_key_of,
@@ -44,7 +43,7 @@ _ADDRESS_ALIKE_CODE = "address-alike"  # between files: to know of one, all must
 @pause_gc()
 def plan_incrementally(session: Session, live: State, policy: Policy) -> Plan:
     """Plan what the files declare, and refuse what they, or the bounds in mlgit.yml, do not allow."""
-    report_diagnostics(session, session.affinity_problems())
+    report_diagnostics(session, session.affinity_diagnostics())
     plan = _try_incremental_plan(session, live, policy) or _plan_all_and_save(session, live, policy)
     return replace(plan, notes=(*plan.notes, *rollback_notes(session, live)))
 

@@ -1,4 +1,4 @@
-"""What a repository holds that others began: how many assets of which kinds, and what keeps it from being planned."""
+"""An inventory of an existing repository: its assets by kind, and what prevents a plan."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from reconciler.format.kinds import kinds
 from reconciler.model import Address
 from reconciler.project.check import offline_diagnostics
 from reconciler.project.session import Session
-from reconciler.source import workspace
+from reconciler.source.workspace import parse_asset_files
 
 _UNKNOWN_KIND_CODE = "kind-unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Counts of files by kind; paths that look like assets and are of no kind; what names are declared, and where.
+    """The assets of a repository, and what prevents a plan.
 
-    ``twice`` has the files of each name that more than one file declares, ``missing`` how many files mention a name
-    that none declares.
+    ``duplicates`` has the files of each address that more than one file declares, ``missing_references`` the number of
+    files that refer to an address that no file declares.
     """
 
     file_count: int
@@ -33,33 +33,28 @@ class Inventory:
 
 
 def take_inventory(session: Session) -> Inventory:
-    """Look through what a session's source declares."""
-    declared, found = workspace.parse_asset_files(session.tree, session.config)
-    problems = offline_diagnostics(session, declared)
-    named = [parsed_file for parsed_file in found if parsed_file.address is not None]
-    places: dict[Address, list[str]] = {}
-    for parsed_file in named:
+    """Return the inventory of what the source of a session declares."""
+    asset_set, parsed_files = parse_asset_files(session.tree, session.config)
+    diagnostics = offline_diagnostics(session, asset_set)
+    files_by_address: dict[Address, list[str]] = {}
+    for parsed_file in parsed_files:
         if parsed_file.address:
-            places.setdefault(parsed_file.address, []).append(parsed_file.display_path)
-    counted = Counter(address.kind for address, files in places.items() for _ in files)
-    mentioned = {
+            files_by_address.setdefault(parsed_file.address, []).append(parsed_file.display_path)
+    counts = Counter(address.kind for address, files in files_by_address.items() for _ in files)
+    missing = {
         (reference.address, asset.source)
-        for asset in declared.assets.values()
+        for asset in asset_set.assets.values()
         for reference in asset.references
-        if reference.address not in places
+        if reference.address not in files_by_address
     }
-    missing = Counter(address for address, _ in mentioned)
+    unknown_kind_paths = (
+        diagnostic.span.path for diagnostic in diagnostics if diagnostic.code == _UNKNOWN_KIND_CODE and diagnostic.span
+    )
     return Inventory(
-        len(named),
-        {name: counted[name] for name in kinds() if counted[name]},
-        tuple(
-            dict.fromkeys(
-                diagnostic.span.path
-                for diagnostic in problems
-                if diagnostic.code == _UNKNOWN_KIND_CODE and diagnostic.span
-            )
-        ),
-        {address: tuple(files) for address, files in sorted(places.items()) if len(files) > 1},
-        dict(missing.most_common()),
-        problems,
+        sum(map(len, files_by_address.values())),
+        {kind: counts[kind] for kind in kinds() if counts[kind]},
+        tuple(dict.fromkeys(unknown_kind_paths)),
+        {address: tuple(files) for address, files in sorted(files_by_address.items()) if len(files) > 1},
+        dict(Counter(address for address, _ in missing).most_common()),
+        diagnostics,
     )

@@ -1,10 +1,10 @@
-"""The plan of a session: what apply would do, within the bounds that mlgit.yml and the policy set."""
+"""Plan a session: what apply would do, within the limits of mlgit.yml and the options."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.refresh import check_store_id
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Observation, Plan, State
@@ -12,32 +12,54 @@ from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.project.check import report_diagnostics
+from reconciler.project.check import load_desired, report_diagnostics
+from reconciler.project.incremental import is_incremental_possible, plan_incrementally
+from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
-from reconciler.render.history import rollback_hold_lines
 from reconciler.source.gc_pause import pause_gc
-from reconciler.state.fast_forward import is_newer_than_rollback
+from reconciler.state.fast_forward import check_fast_forward
+
+_NOT_REFRESHED_NOTE = "run status is as last recorded; a run that has ended is recorded, not canceled: use --refresh"
+
+
+def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) -> tuple[Plan, str]:
+    """Return the plan, and why apply would refuse it ("" if it would not); read only what changed if possible."""
+    if refresh or not is_incremental_possible(state, policy):
+        plan = plan_session(session, load_desired(session, state), state, policy, refresh=refresh)
+    else:
+        plan = plan_incrementally(session, state, policy)
+    refusal, notes = _check_fast_forward(session, policy, state)
+    if plan.cancels and not refresh:
+        notes = (*notes, _NOT_REFRESHED_NOTE)
+    return replace(plan, notes=(*plan.notes, *notes)), refusal
 
 
 @pause_gc()
-def plan_session(session: Session, desired: DesiredState, live: State, policy: Policy, *, refresh: bool) -> Plan:
-    """Plan, and have judged what the files, or the bounds in mlgit.yml, do not allow."""
+def plan_session(session: Session, desired: DesiredState, state: State, policy: Policy, *, refresh: bool) -> Plan:
+    """Plan all assets; raise UserError if the files, or the limits of mlgit.yml, do not allow the plan."""
     for address in sorted(policy.replace - desired.declared.assets.keys()):
-        hint = did_you_mean(str(address), [str(address) for address in desired.declared.assets])
-        raise user_error("address-unknown", f"{address} is not declared, so it cannot be done anew", hint)
-    report_diagnostics(session, session.affinity_problems())
-    observation = _fetch_observation(session, live) if refresh else None
-    planned, problems = run_plan_pipeline(desired, live, policy, observation)
-    report_diagnostics(session, (*problems, *guard_plan(planned, live, policy)))
-    return replace(planned, notes=(*planned.notes, *rollback_notes(session, live)))
+        hint = did_you_mean(str(address), list(map(str, desired.declared.assets)))
+        raise user_error("address-unknown", f"cannot replace {address}: it is not declared", hint)
+    report_diagnostics(session, session.affinity_diagnostics())
+    observation = observe_providers(session, state) if refresh else None
+    plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
+    report_diagnostics(session, (*diagnostics, *guard_plan(plan, state, policy)))
+    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state)))
 
 
-def rollback_notes(session: Session, live: State) -> tuple[str, ...]:
-    """Say that somebody went back and what waits for that; nothing where the source is newer, which ends it."""
-    newer = is_newer_than_rollback(session.workspace.repository, live, session.source)
-    return () if newer else rollback_hold_lines(live.rollback)
+def observe_providers(session: Session, state: State) -> Observation:
+    """Refresh from all providers; raise UserError if the store is not the one that the state belongs to."""
+    check_store_id(state, session.open_backends(), session.store_path)
+    return session.refresh_all(state)
 
 
-def _fetch_observation(session: Session, live: State) -> Observation:
-    check_store_id(live, session.open_backends(), session.store_path)
-    return session.refresh_all(live)
+def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:
+    """Return why the commit may not be applied, "" if it may, and notes; a commit on top of a rolled back one may."""
+    try:
+        return "", check_fast_forward(
+            session.workspace.repository, state, session.source, allow_rewind=policy.allow_rewind
+        )
+    except UserError as error:
+        (diagnostic,) = error.diagnostics
+        superseded_by_commit = session.source.dirty and diagnostic.code == "rolled-back"
+        return "" if superseded_by_commit else f"{diagnostic.message}; {diagnostic.hint}", ()

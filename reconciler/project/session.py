@@ -1,10 +1,10 @@
-"""A workspace, open: one source of it read, its configuration, and where its live state is."""
+"""A session: an open workspace with one revision of its files, its configuration and its live state."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,35 +28,36 @@ from reconciler.model import Observation, SourceRevision, State, Tree
 from reconciler.planning.affinity import reachable_backends
 from reconciler.planning.refresh import merge_observation
 from reconciler.render import text
-from reconciler.source import workspace as workspaces
-from reconciler.source.workspace import Workspace
+from reconciler.source.workspace import Workspace, find_workspace, read_config, tree_at_revision, tree_of_work_tree
 from reconciler.state.process import host_name
 from reconciler.state.store import LIVE_REF, StateStore
 
 OnDiagnostics = Callable[[Tree, Sequence[Diagnostic]], None]
-"""Who is told what is wrong in the files of a tree; raises UserError where one cannot go on with it."""
+"""Receives the diagnostics of a tree; raises UserError if the command cannot continue with them."""
+OnNote = Callable[[str], None]
 
 
-def raise_on_error(_tree: Tree, problems: Sequence[Diagnostic]) -> None:
-    """Raise a UserError with all that is wrong where any of it is an error; let warnings pass."""
-    if has_errors(problems):
-        raise UserError(*problems)
+def raise_on_error(_tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
+    """Raise a UserError with all diagnostics if one of them is an error; ignore warnings."""
+    if has_errors(diagnostics):
+        raise UserError(*diagnostics)
 
 
 def _ignore_note(_text: str) -> None:
-    """Say nothing."""
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A workspace, open, with one source of it read; a ``with`` block closes it."""
+    """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``."""
 
     workspace: Workspace
     source: SourceRevision
     tree: Tree
     config: Config
+    config_document: Document
     on_diagnostics: OnDiagnostics = raise_on_error
-    on_note: Callable[[str], None] = _ignore_note
+    on_note: OnNote = _ignore_note
 
     def __enter__(self) -> Self:
         return self
@@ -67,161 +68,172 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End what was kept open for reading."""
+        """End the Git processes that were kept for reading."""
         self.workspace.repository.close()
 
     @property
     def store_path(self) -> Path:
-        """The folder of the object store: the same one for all linked work trees of a repository."""
+        """The folder of the object store, shared by all linked work trees of the repository."""
         return (self.workspace.repository.main / self.workspace.root / self.config.store).resolve()
 
     @property
     def state_store(self) -> StateStore:
-        """The live state."""
+        """The store of the live state."""
         config = self.config
         return StateStore(self.workspace.repository, config.state, config.lineage, config.target, config.remote)
 
     @property
     def plan_heading(self) -> str:
-        """What a plan begins with: the target, where it is not the one that is meant unless another is said."""
+        """The heading of a plan: the target, unless it is the default one."""
         return f"Target {self.config.target}. " if self.config.target != DEFAULT_TARGET else ""
 
     @property
     def target_option(self) -> str:
-        """What a command that is suggested to the user needs besides: the target."""
+        """The option that a suggested command needs to work on the same target, "" for the default one."""
         return f" --target {self.config.target}" if self.config.target != DEFAULT_TARGET else ""
 
     def open_backends(self) -> dict[str, Backend]:
-        """Open what runs are asked of, as far as it can be asked from this machine."""
+        """Open the backends that are reachable from this machine."""
         return backends.open_backends(reachable_backends(self.config, host_name()), self.store_path)
 
     def open_builder(self) -> Builder:
-        """Open what makes environments."""
+        """Open the builder of environments."""
         cache = Path(os.environ.get("MLGIT_CACHE_DIR") or platformdirs.user_cache_path("mlgit"))
         return builders.load_builder(self.config.builder, cache / "environments")
 
-    def refresh_all(self, live: State, *, deep: bool = False) -> Observation:
-        """Look at the world, as far as it can be seen from this machine."""
-        return refresh_all(live, self.config, self.open_backends(), self.store_path, self.open_builder(), deep=deep)
+    def refresh_all(self, state: State, *, deep: bool = False) -> Observation:
+        """Ask all providers that are reachable from this machine how things are."""
+        return refresh_all(state, self.config, self.open_backends(), self.store_path, self.open_builder(), deep=deep)
 
-    def affinity_problems(self, severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
-        """Say what only one machine has, though many share the live state, and mlgit.yml does not say which."""
+    def affinity_diagnostics(self, severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
+        """Return the bindings that exist on one machine only but name no ``host:``, if the live state is shared."""
         config = self.config
         if not config.remote:
             return ()
         opened = backends.open_backends(config.backends, self.store_path)
-        document, _, _ = workspaces.read_config(self.tree, config.target)
-        alone = {name for name, backend in opened.items() if backend.is_host_bound}
-        return tuple(check_host_affinity(document, config, alone, severity))
+        host_bound = {name for name, backend in opened.items() if backend.is_host_bound}
+        return tuple(check_host_affinity(self.config_document, config, host_bound, severity))
 
     def fetch_state(self) -> str:
-        """Learn what others wrote; say, where the remote cannot be reached, how old that is which is known here."""
+        """Fetch the live state; return a warning with its age if the remote is unreachable and a copy is here."""
+        refs = self.state_store.ref_store
         try:
-            self.state_store.ref_store.fetch()
+            refs.fetch()
         except UserError as error:
-            known = self.state_store.ref_store.read_ref(LIVE_REF)
-            if error.diagnostics[0].code not in UNREACHABLE_CODES or not known:
+            diagnostic = error.diagnostics[0]
+            if diagnostic.code not in UNREACHABLE_CODES or not refs.read_ref(LIVE_REF):
                 raise
-            return f"{error.diagnostics[0].message}; this is the live state as of {text.format_duration(self.state_store.ref_store.seconds_since_fetch())} ago"
+            age = text.format_duration(refs.seconds_since_fetch())
+            return f"{diagnostic.message}; using the live state fetched {age} ago"
         return ""
 
+    def fetch_and_read_state(self) -> State:
+        """Fetch the live state and read it; raise UserError if the remote is unreachable."""
+        self.state_store.ref_store.fetch()
+        return self.state_store.read()
+
     def read_recorded_state(self) -> State:
-        """Read the live state as it is recorded, and say where it is only as new as is known here."""
-        if said := self.fetch_state():
-            self.on_note(said)
+        """Read the live state as recorded; send a note if the remote is unreachable and the copy here may be old."""
+        if warning := self.fetch_state():
+            self.on_note(warning)
         return self.state_store.read()
 
     def read_refreshed_state(self) -> State:
-        """Read the live state and put in what the backends say of runs; nothing is written.
+        """Read the live state and merge the status of runs that the backends report; write nothing.
 
-        Where the store is another one than its runs are in, they stand as they are recorded.
+        Runs stay as recorded if their artifacts are in another store than this session's.
         """
-        live = self.read_recorded_state()
-        return (
-            merge_observation(live, refresh_runs(live, self.open_backends()))[0]
-            if is_recorded_store(live, self.store_path)
-            else live
-        )
+        state = self.read_recorded_state()
+        if not is_recorded_store(state, self.store_path):
+            return state
+        return merge_observation(state, refresh_runs(state, self.open_backends()))[0]
 
     def uncommitted_files(self) -> tuple[str, ...]:
-        """Name the files that are not in HEAD as they lie in the work tree, from the top of the repository."""
-        source = self.source
-        if not source.dirty or not source.commit:
-            return ()
-        return tuple(sorted(changed_paths(self.workspace.repository, source.commit, source.tree)))
+        """Return the files of the work tree that differ from HEAD, relative to the top of the repository."""
+        return uncommitted_files(self.workspace, self.source)
 
     def read_source_lines(self, path: str) -> Sequence[str]:
-        """Return the lines of a file of the source, for showing a place in it."""
+        """Return the lines of a file of the source, for a code frame."""
         return read_tree_lines(self.tree, path)
 
-    def fetch_state_hint(self, live: State) -> str:
-        """Say what a clone must do that has not the state: it does not come by itself. "" where nothing is to do."""
-        remote = "" if live.commit or self.config.remote else self.workspace.repository.default_remote()
+    def fetch_state_hint(self, state: State) -> str:
+        """Return how to fetch a live state that this clone may lack, "" if there is one or no remote to fetch from."""
+        remote = "" if state.commit or self.config.remote else self.workspace.repository.default_remote()
         fetch = f"git fetch {remote} 'refs/mlgit/*:refs/mlgit/*'"
         return f"If this was applied elsewhere, fetch the live state: {fetch}" if remote else ""
 
+    def at_revision(self, revision: str) -> Session:
+        """Return a session of the same workspace and target at another revision; it shares the repository."""
+        source, tree = tree_at_revision(self.workspace, revision)
+        config, document = _load_config(tree, self.config.target, self.on_diagnostics)
+        return replace(self, source=source, tree=tree, config=config, config_document=document)
 
-def open_session(  # noqa: PLR0913 - where, what of it, and who is told
+
+def open_session(  # noqa: PLR0913 - where, which revision, and who receives diagnostics and notes
     folder: Path,
     revision: str | None = None,
     *,
     target: str = DEFAULT_TARGET,
     keep: bool = False,
     aside: Path | None = None,
-    judge: OnDiagnostics = raise_on_error,
-    note: Callable[[str], None] = _ignore_note,
+    on_diagnostics: OnDiagnostics = raise_on_error,
+    on_note: OnNote = _ignore_note,
 ) -> Session:
-    """Open the workspace that a folder is in at its work tree, which Git is to ``keep`` or not, or at a revision.
+    """Open the workspace that contains a folder, at its work tree or at a revision.
 
-    A file that is put ``aside`` is no part of the work tree. Raises UserError where there is no workspace, or its
-    mlgit.yml is wrong.
+    With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
+    Raises UserError if there is no workspace, or its mlgit.yml is invalid.
     """
-    workspace = workspaces.find_workspace(folder)
+    workspace = find_workspace(folder)
     try:
         source, tree = (
-            workspaces.tree_of_work_tree(workspace, keep=keep, aside=aside)
+            tree_of_work_tree(workspace, keep=keep, aside=aside)
             if revision is None
-            else workspaces.tree_at_revision(workspace, revision)
+            else tree_at_revision(workspace, revision)
         )
-        return Session(workspace, source, tree, _load_config(tree, target, judge), judge, note)
+        config, document = _load_config(tree, target, on_diagnostics)
+        return Session(workspace, source, tree, config, document, on_diagnostics, on_note)
     except BaseException:
         workspace.repository.close()
         raise
 
 
+def uncommitted_files(workspace: Workspace, source: SourceRevision) -> tuple[str, ...]:
+    """Return the files of a source that differ from its commit, relative to the top of the repository."""
+    if not source.dirty or not source.commit:
+        return ()
+    return tuple(sorted(changed_paths(workspace.repository, source.commit, source.tree)))
+
+
 def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
-    """Return the lines of a file of a tree, none where it is not there."""
+    """Return the lines of a file of a tree, none if there is no such file."""
     entry = tree.entries.get(tree.root + path)
     return tree.read_blob(entry.oid).decode("utf-8", "replace").splitlines() if entry else ()
 
 
-def _load_config(tree: Tree, target: str, judge: OnDiagnostics) -> Config:
-    """Read mlgit.yml for a target; what is wrong in it is judged."""
-    document, config, problems = workspaces.read_config(tree, target)
+def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> tuple[Config, Document]:
+    """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
+    document, config, diagnostics = read_config(tree, target)
     if config is not None:
-        problems = (*problems, *_unknown_provider_diagnostics(document, config))
-    judge(tree, problems)
+        diagnostics = (*diagnostics, *_unknown_provider_diagnostics(document, config))
+    on_diagnostics(tree, diagnostics)
     if config is None:
-        raise user_error("files-wrong", "mlgit.yml is wrong; nothing was planned or changed")
-    return config
+        raise user_error("files-wrong", "mlgit.yml is invalid; nothing was planned or changed")
+    return config, document
 
 
 def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
-    """Yield the builder and the backends that nothing here has; what there is is looked at only then."""
-    if not builders.has_builder(config.builder):
-        hint = _available_names_hint(config.builder, builders.builder_names())
-        yield Diagnostic(
-            "builder-unknown", f"there is no builder {config.builder}", document.value_span("/builder"), hint
-        )
+    """Yield the builder and the backends that are not installed; installed ones are listed only for a hint."""
+    if not builders.BUILDERS.has(config.builder):
+        hint = _available_names_hint(config.builder, builders.BUILDERS.names())
+        yield Diagnostic("builder-unknown", f"unknown builder {config.builder}", document.value_span("/builder"), hint)
     for name, settings in config.backends.items():
-        sort = settings["type"]
-        if not backends.has_backend(sort):
-            hint = _available_names_hint(sort, backends.backend_names())
-            message = f"there is no backend of type {sort}"
-            yield Diagnostic(
-                "backend-unknown", message, document.value_span(join_pointer("backends", name, "type")), hint
-            )
+        backend_type = settings["type"]
+        if not backends.BACKENDS.has(backend_type):
+            span = document.value_span(join_pointer("backends", name, "type"))
+            hint = _available_names_hint(backend_type, backends.BACKENDS.names())
+            yield Diagnostic("backend-unknown", f"unknown backend type {backend_type}", span, hint)
 
 
-def _available_names_hint(name: str, known: Sequence[str]) -> str:
-    return did_you_mean(name, known) or f"there are: {', '.join(known)}"
+def _available_names_hint(name: str, available: Sequence[str]) -> str:
+    return did_you_mean(name, available) or f"available: {', '.join(available)}"

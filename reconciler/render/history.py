@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, HistoryEntry, Json, Op, Record, ResourceDiff, Rollback, Run, State
+from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import readable_fields
 from reconciler.render.code_frame import sanitize_line, sanitize_text
-from reconciler.render.field_diff import FieldChange, field_changes
 from reconciler.secrets.redact import redact_spec
 
-_ABBREV_LENGTH = 10
 _NONE = "none"
 
 
@@ -22,14 +22,14 @@ def format_log(deeds: Sequence[HistoryEntry]) -> str:
 
 
 def _history_entry_lines(deed: HistoryEntry) -> Iterator[str]:
-    yield f"{deed.committed_at}  {deed.author}  {deed.commit[:_ABBREV_LENGTH]}"
+    yield f"{deed.committed_at}  {deed.author}  {abbreviate_id(deed.commit)}"
     yield f"  {deed.title}"
     if deed.summary_lines != (deed.title.partition(": ")[2],):
         yield from (f"    {line}" for line in deed.summary_lines)
     if deed.source_commit:
-        yield f"  source: {deed.source_commit[:_ABBREV_LENGTH]}{' with changes' if deed.dirty else ''}"
+        yield f"  source: {abbreviate_id(deed.source_commit)}{' with changes' if deed.dirty else ''}"
     if deed.plan_digest:
-        yield f"  plan: {deed.plan_digest[:_ABBREV_LENGTH]}"
+        yield f"  plan: {abbreviate_id(deed.plan_digest)}"
     if deed.user:
         yield f"  by: {deed.user}"
 
@@ -58,7 +58,7 @@ def rollback_hold_lines(rollback: Rollback | None) -> tuple[str, ...]:
     """Say, while it holds, that somebody went back and what that means; nothing where nobody did."""
     if rollback is None:
         return ()
-    held, to = rollback.commit[:_ABBREV_LENGTH], rollback.to[:_ABBREV_LENGTH]
+    held, to = abbreviate_id(rollback.commit), abbreviate_id(rollback.to)
     return (f"{rollback.by} rolled back from {held} to {to} at {rollback.at}: {held} waits for a newer commit",)
 
 
@@ -78,8 +78,8 @@ def _state_diff_lines(before: State, after: State, differences: Sequence[Resourc
 
 
 def _format_state_commit(live: State) -> str:
-    applied = f" (source {live.applied_commit[:_ABBREV_LENGTH]})" if live.applied_commit else ""
-    return f"{live.commit[:_ABBREV_LENGTH]}{applied}"
+    applied = f" (source {abbreviate_id(live.applied_commit)})" if live.applied_commit else ""
+    return f"{abbreviate_id(live.commit)}{applied}"
 
 
 def state_diff_to_json(before: State, after: State, differences: Sequence[ResourceDiff]) -> Json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.abbreviation import join_some
 from reconciler.model import Action, Address, Op
 
 _OPS_WITHOUT_IMPACT = (Op.UPDATE, Op.RENAME, Op.ARCHIVE, Op.DELETE, Op.CANCEL, Op.REPAIR)
@@ -55,9 +56,8 @@ class Impact:
         if action.record is None or action.op in _OPS_WITHOUT_IMPACT:
             return ""
         direct = self.upstream.get(action.address, frozenset())
-        far = sorted(self.root_causes(action.address) - direct)
-        more = f" and {len(far) - _MAX_CAUSES} more" if len(far) > _MAX_CAUSES else ""
-        return f", indirectly because of {', '.join(map(str, far[:_MAX_CAUSES]))}{more}" if far else ""
+        far = [str(address) for address in sorted(self.root_causes(action.address) - direct)]
+        return f", indirectly because of {join_some(far, _MAX_CAUSES)}" if far else ""
 
 
 def compute_impact(actions: Sequence[Action]) -> Impact:

@@ -22,7 +22,7 @@ _EVENT_TYPES: Mapping[Progress, str] = {
     Progress.FAILED: "action-failed",
     Progress.SKIPPED: "action-skipped",
     Progress.WAITING: "action-waiting",
-    Progress.LOCKED: "action-barred",
+    Progress.LOCKED: "action-locked",
 }
 _ACTION_KEYS = ("key", "action", "address", "version", "sentence")
 
@@ -63,5 +63,5 @@ def run_event(run: Run) -> Json:
 
 def _action_fields(action: Action) -> dict[str, Json]:
     version = {"version": action.version} if action.version else {}
-    named = {"key": action.key, "action": str(action.op), "address": str(action.address)}
+    named = {"key": str(action.key), "action": str(action.op), "address": str(action.address)}
     return {**named, **version, "sentence": action_sentence(action)}

@@ -9,8 +9,8 @@ from typing import Any
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
+from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
-from reconciler.render.field_diff import FieldChange, field_changes
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
 from reconciler.secrets.redact import hide_secrets, redact_spec
@@ -68,7 +68,7 @@ def action_to_json(each: Action, follows: Impact) -> Json:
     """Return an action with its reason, what decides it, and what follows from it."""
     node, run = each.resolved, each.run
     return {
-        "key": each.key,
+        "key": str(each.key),
         "action": str(each.op),
         "address": str(each.address),
         "sentence": f"{action_sentence(each)}{follows.indirect_cause_clause(each)}",
@@ -89,7 +89,7 @@ def action_to_json(each: Action, follows: Impact) -> Json:
             "run": run.id if run else "",
             "attempt": run.attempt if run else None,
             "backend": run.backend if run else "",
-            "needs": list(each.needs),
+            "needs": list(map(str, each.needs)),
         }
     )
 

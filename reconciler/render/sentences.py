@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Op, RunStatus
+from reconciler.planning.diff import field_changes
 from reconciler.render.code_frame import sanitize_line
-from reconciler.render.field_diff import field_changes
 
 OP_SIGNS: Mapping[Op, str] = {
     Op.RENAME: "~",
@@ -107,7 +107,7 @@ def _adopt_sentence(action: Action) -> str:
 
 
 def _repair_sentence(action: Action) -> str:
-    return f"{action.address.format_with_version(action.version)}: heal, {action.reason}"
+    return f"{action.address.format_with_version(action.version)}: repair, {action.reason}"
 
 
 def _record_sentence(action: Action) -> str:

@@ -102,12 +102,6 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def join_some(names: Sequence[str], most: int = 3) -> str:
-    """Name a few of many: ``a, b, c and 4 more``."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def format_duration(seconds: float) -> str:
     """Write a span of time as people say it: ``20 seconds``, ``3 hours``."""
     for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):

@@ -1,4 +1,4 @@
-"""Expressions in a command -> words of a shell: each value arrives in the program as it is in the spec."""
+"""Expressions in a command -> words of a shell: each value reaches the program as it is in the spec."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from .result import staging_error
 
 _EXPRESSION = re.compile(r"\$\{\{\s*([^{}]*?)\s*\}\}")
-# Azure ML's optional part: it stays only if all that it names is given.
+# Azure ML's optional part: it is kept only if all inputs that it names have a value.
 _OPTIONAL_PART = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _UNQUOTED, _SINGLE_QUOTED, _DOUBLE_QUOTED, _COMMAND_SUBSTITUTION = "", "'", '"', "("
 
 
 @dataclass(frozen=True, slots=True)
 class ShellWord:
-    """A value that is one word whatever it holds: a file, a folder, an address."""
+    """A value that is always one word: a file, a folder, a URI."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class RawText:
-    """A value that Azure ML pastes into the command: outside quotes it may be several words."""
+    """A value that Azure ML pastes into the command: outside of quotes it can be several words."""
 
     value: Any
 
@@ -38,17 +38,20 @@ CommandValue = ShellWord | RawText
 
 
 def substitute_expressions(command: str, values: Mapping[str, CommandValue]) -> str:
-    """Put the values (``inputs.x``, ``outputs.y``) into a command; an unknown name is a staging failure."""
-    command = _OPTIONAL_PART.sub(lambda part: _expand_optional_part(part.group(1), values), command)
-    done: list[str] = []
+    """Return a command with its expressions replaced by values (``inputs.x``, ``outputs.y``).
+
+    Raises RunFailedError for an expression that has no value.
+    """
+    command = _OPTIONAL_PART.sub(lambda match: _expand_optional_part(match[1], values), command)
+    parts: list[str] = []
     quotes = [_UNQUOTED]
     position = 0
     for expression in _EXPRESSION.finditer(command):
-        between = command[position : expression.start()]
-        quotes = _track_quotes(between, quotes)
-        done += [between, _quote_value(_lookup_value(expression.group(1), values), quotes[-1])]
+        text = command[position : expression.start()]
+        quotes = _track_quotes(text, quotes)
+        parts += [text, _quote_value(_lookup_value(expression[1], values), quotes[-1])]
         position = expression.end()
-    return "".join([*done, command[position:]])
+    return "".join([*parts, command[position:]])
 
 
 def _expand_optional_part(part: str, values: Mapping[str, CommandValue]) -> str:
@@ -58,12 +61,12 @@ def _expand_optional_part(part: str, values: Mapping[str, CommandValue]) -> str:
 def _lookup_value(name: str, values: Mapping[str, CommandValue]) -> CommandValue:
     if name in values:
         return values[name]
-    known = ", ".join(sorted(values)) or "none"
-    raise staging_error(f"the command asks for ${{{{{name}}}}}, which the job does not have; it has: {known}")
+    names = ", ".join(sorted(values))
+    raise staging_error(f"the command uses ${{{{{name}}}}}, which the job does not have; it has: {names}")
 
 
 def _quote_value(value: CommandValue, quote: str) -> str:
-    """Write one value so that it survives the kind of quotes it stands in."""
+    """Return a value, escaped for the quotes that the expression is in."""
     if quote == _SINGLE_QUOTED:
         return value.text.replace("'", "'\"'\"'")
     if quote == _DOUBLE_QUOTED:
@@ -72,36 +75,36 @@ def _quote_value(value: CommandValue, quote: str) -> str:
 
 
 def _track_quotes(text: str, quotes: list[str]) -> list[str]:
-    """Read on in a command and tell which quotes are open then, the innermost last (here-documents are not read)."""
+    """Return the quotes that are open after a text of the command, innermost last; here-documents are not parsed."""
     stack = list(quotes)
     index = 0
     while index < len(text):
         character, pair = text[index], text[index : index + 2]
-        here = stack[-1]
-        if here == _SINGLE_QUOTED:
+        innermost = stack[-1]
+        if innermost == _SINGLE_QUOTED:
             if character == "'":
                 stack.pop()
         elif character == "\\":
             index += 1
-        elif pair == "$(" or (character == "(" and here == _COMMAND_SUBSTITUTION):
+        elif pair == "$(" or (character == "(" and innermost == _COMMAND_SUBSTITUTION):
             stack.append(_COMMAND_SUBSTITUTION)
             index += len(pair) - 1 if pair == "$(" else 0
         elif character == '"':
-            stack.pop() if here == _DOUBLE_QUOTED else stack.append(_DOUBLE_QUOTED)
-        elif here != _DOUBLE_QUOTED:
+            stack.pop() if innermost == _DOUBLE_QUOTED else stack.append(_DOUBLE_QUOTED)
+        elif innermost != _DOUBLE_QUOTED:
             index = _scan_unquoted(text, index, stack)
         index += 1
     return stack
 
 
 def _scan_unquoted(text: str, index: int, stack: list[str]) -> int:
-    """Take one character that stands in no quotes; return the index of the last one that is dealt with."""
+    """Update the open quotes for one unquoted character; return the index of the last character consumed."""
     character = text[index]
     if character == "'":
         stack.append(_SINGLE_QUOTED)
     elif character == ")" and stack[-1] == _COMMAND_SUBSTITUTION:
         stack.pop()
     elif character == "#" and (index == 0 or text[index - 1].isspace()):
-        end = text.find("\n", index)  # an apostrophe in a comment opens nothing
+        end = text.find("\n", index)  # an apostrophe in a comment opens no quotes
         return len(text) if end < 0 else end
     return index

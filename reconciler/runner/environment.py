@@ -1,4 +1,4 @@
-"""The variables that the command sees: a short allow-list, then what the spec says. Nothing leaks in by default."""
+"""The environment variables of the command: an allow-list of the runner's own, then those of the spec."""
 
 from __future__ import annotations
 
@@ -7,50 +7,56 @@ from collections.abc import Mapping
 
 from .spec import RunSpec
 
-# Each is about the machine, never about a person's secrets. Proxy variables stay out: they often hold passwords.
+# All are about the machine, none has a user's secrets. Proxy variables are left out: they often contain passwords.
 _ALLOWED_VARIABLES = frozenset(
     {
-        "PATH",  # the system's own programs
-        "LD_LIBRARY_PATH",  # drivers that a cluster puts elsewhere
-        "HOME",  # where libraries keep their caches
-        "USER",  # libraries ask who they are
-        "LOGNAME",  # the same, in older ones
+        "PATH",  # the programs of the system
+        "LD_LIBRARY_PATH",  # drivers in the folders of a cluster
+        "HOME",  # the caches of libraries
+        "USER",  # read by getpass.getuser()
+        "LOGNAME",  # the same
         "LANG",  # the encoding of the log
         "LANGUAGE",  # the language of messages
-        "TZ",  # the clock
-        "TMPDIR",  # a disk that is large enough
-        "SSL_CERT_FILE",  # trust in a company's own certificates
+        "TZ",  # the time zone
+        "TMPDIR",  # temporary files on a disk that is large enough
+        "SSL_CERT_FILE",  # the certificates of a company
         "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE",
         "CURL_CA_BUNDLE",
-        "CUDA_VISIBLE_DEVICES",  # the accelerators that the scheduler gave to this run
+        "CUDA_VISIBLE_DEVICES",  # the accelerators that the scheduler assigned to this run
         "ROCR_VISIBLE_DEVICES",
-        "OMP_NUM_THREADS",  # and its share of the processor
+        "OMP_NUM_THREADS",  # its share of the processors
     }
 )
 _ALLOWED_PREFIX = "LC_"
-# These would take precedence over the token of the runner's own tracking server.
+# MLflow would use these instead of the token of the runner's tracking server.
 _MLFLOW_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
-def allowed_variables(own: Mapping[str, str]) -> dict[str, str]:
-    """Return what of a process's own environment may be passed on: what is about the machine, nothing secret."""
+def allowed_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a process's variables that a job may see: about the machine, nothing secret."""
     return {
-        name: value for name, value in own.items() if name in _ALLOWED_VARIABLES or name.startswith(_ALLOWED_PREFIX)
+        name: value
+        for name, value in variables.items()
+        if name in _ALLOWED_VARIABLES or name.startswith(_ALLOWED_PREFIX)
     }
 
 
-def command_variables(own: Mapping[str, str], spec: RunSpec, tracking: Mapping[str, str]) -> dict[str, str]:
-    """Make the command's environment; where two say the same name, the later of own, spec, runner wins."""
-    variables = allowed_variables(own)
-    variables["PYTHONUNBUFFERED"] = "1"  # a log that is read while the run goes on
+def command_variables(
+    runner_variables: Mapping[str, str], spec: RunSpec, tracking_variables: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables of the command; those of the spec override the runner's, those of tracking override both."""
+    variables = allowed_variables(runner_variables)
+    variables["PYTHONUNBUFFERED"] = "1"  # so that the log can be read during the run
     variables["PATH"] = os.pathsep.join([*spec.path_entries, variables.get("PATH", os.defpath)])
     variables.update(spec.environment)
     variables.update(spec.variables)
     variables["AZUREML_RUN_ID"] = spec.run
-    if "MLFLOW_TRACKING_TOKEN" in tracking:
+    if "MLFLOW_TRACKING_TOKEN" in tracking_variables:
         for name in _MLFLOW_CREDENTIALS:
             variables.pop(name, None)
-    variables.update(tracking)
-    variables.setdefault("NO_PROXY", "127.0.0.1,localhost")  # a job's own proxy must not catch the tracking calls
+    variables.update(tracking_variables)
+    variables.setdefault(
+        "NO_PROXY", "127.0.0.1,localhost"
+    )  # so that tracking calls do not go to a proxy that the job sets
     return variables

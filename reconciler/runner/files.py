@@ -1,4 +1,4 @@
-"""Files that other processes read while they are being written: each is there whole, or not there at all."""
+"""Files that other processes read while they are written: atomic JSON files, and the token file."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 def to_json_line(document: Any) -> str:
-    """Write a value as one line of JSON that every reader takes: no bare NaN, and ASCII for what UTF-8 refuses."""
+    """Return a value as one line of JSON that every reader accepts: no bare NaN, and escapes for non-ASCII text."""
     return json.dumps(document, allow_nan=False)
 
 
 def write_json_atomically(path: Path, document: Any) -> None:
-    """Put a JSON file in place in one step, safe on the disk before its name appears."""
+    """Write a JSON file that appears under its name when it is complete and synced to the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
-        file.write(to_json_line(document) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+        _write_and_sync(file, document)
     temporary.replace(path)
 
 
 def reserve_token(path: Path, run: str) -> None:
-    """Take the run's token; FileExistsError says that another runner has it, and this one must do nothing."""
+    """Create the file of the run's token; raises FileExistsError if another runner has done so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
-        file.write(to_json_line({"run": run, "pid": os.getpid(), "host": socket.gethostname()}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+        _write_and_sync(file, {"run": run, "pid": os.getpid(), "host": socket.gethostname()})
+
+
+def _write_and_sync(file: TextIO, document: Any) -> None:
+    file.write(to_json_line(document) + "\n")
+    file.flush()
+    os.fsync(file.fileno())

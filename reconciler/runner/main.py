@@ -1,4 +1,4 @@
-"""The sequence of one run. Exit codes: 0 completed, 1 not, 75 the run's token is taken: another runner has it."""
+"""The steps of one run. Exit codes: 0 completed, 1 not completed, 75 another runner has the run's token."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ _ARGUMENT_COUNT = 2
 
 
 def main() -> int:
-    """Do the run that spec.json (the one argument) describes, and write its one result.json."""
+    """Execute the run that spec.json (the one argument) describes, and write its result.json."""
     if len(sys.argv) != _ARGUMENT_COUNT:
-        return _print_error("say which run: runner.pyz SPEC.JSON", 2)
+        return _print_error("usage: runner.pyz SPEC.JSON", 2)
     try:
         spec = read_spec(Path(sys.argv[1]))
-        watch = RunMonitor(spec.folder)
-        watch.install_signal_handlers()
+        monitor = RunMonitor(spec.folder)
+        monitor.install_signal_handlers()
         reserve_token(spec.token_file, spec.run)
     except SpecError as error:
         return _print_error(str(error), 1)
     except FileExistsError:
-        return _print_error("duplicate: another runner has this run's token", EXIT_DUPLICATE)
+        return _print_error("duplicate: another runner has the token of this run", EXIT_DUPLICATE)
     except OSError as error:
-        return _print_error(f"the run's token could not be claimed: {error}", 1)
-    return _execute_run(spec, watch)
+        return _print_error(f"the token of the run could not be reserved: {error}", 1)
+    return _execute_run(spec, monitor)
 
 
-def _execute_run(spec: RunSpec, watch: RunMonitor) -> int:
+def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
     started = utc_timestamp()
     tracked = TrackedValues()
     try:
         _create_log_files(spec)
-        staged = prepare_workdir(spec, watch.heartbeat)
-        command = substitute_expressions(spec.command, staged.values)
+        workdir = prepare_workdir(spec, monitor.heartbeat)
+        command = substitute_expressions(spec.command, workdir.values)
         with open_tracking(spec) as tracking:
             variables = command_variables(os.environ, spec, tracking.variables)
-            outcome = execute_command(command, staged.code_folder, variables, spec, watch)
+            outcome = execute_command(command, workdir.code_folder, variables, spec, monitor)
             tracked = tracking.finish(outcome.status)
     except RunCanceledError:
         outcome = CommandOutcome(FinalStatus.CANCELED)
     except RunFailedError as error:
         outcome = CommandOutcome(FinalStatus.FAILED, error.failure)
-    except Exception as error:  # noqa: BLE001 - the runner's own fault is a result too: a run without one is lost
+    except Exception as error:  # noqa: BLE001 - an error of the runner needs a result too: a run without one is lost
         sys.stderr.write(traceback.format_exc())
         outcome = CommandOutcome(
             FinalStatus.FAILED, Failure("engine", f"the runner failed: {type(error).__name__}: {error}")
@@ -77,7 +77,7 @@ def _execute_run(spec: RunSpec, watch: RunMonitor) -> int:
 
 
 def _create_log_files(spec: RunSpec) -> None:
-    """Make the files that a reader may ask for at any time, and keep the backend's lock to this process."""
+    """Create the files that may be read at any time, and keep the backend's lock out of the command."""
     if spec.alive_fd is not None:
         os.set_inheritable(spec.alive_fd, False)
     (spec.folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)

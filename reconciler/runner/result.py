@@ -1,17 +1,18 @@
-"""How a run went: the value, the plain words for it, and the one record that the backend reads."""
+"""How a run ended: values, messages, and result.json for the backend (schemas/run-result.schema.json)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from typing import TypedDict
 
 from .spec import RunSpec
 
+RESULT_FORMAT = 1
 LOG_FILE = "user_logs/std_log.txt"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
@@ -20,28 +21,61 @@ _LOG_TAIL_LINES = 5
 _LOG_TAIL_CHARACTERS = 500
 # What a shell's exit code says about the command, beyond its number.
 _EXIT_CODE_HINTS = {
-    126: "a program that the command names cannot be executed",
-    127: "a program that the command names was not found",
-    137: "it was killed, often because the memory ran out",
+    126: "a program in the command cannot be executed",
+    127: "a program in the command was not found",
+    137: "it was killed, often because the machine ran out of memory",
 }
 
 
 class FinalStatus(StrEnum):
+    """The status of a run that has ended."""
+
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
 
 
+FailureDocument = TypedDict(
+    "FailureDocument", {"class": str, "message": str, "exit_code": int | None, "signal": str | None}
+)
+
+
+class OutputSizeDocument(TypedDict):
+    """The size of one output in result.json."""
+
+    files: int
+    size: int
+
+
+class ResultDocument(TypedDict):
+    """The content of result.json; ``status`` is a `FinalStatus`, times are ISO 8601 in UTC."""
+
+    format: int
+    token: str
+    run: str
+    status: str
+    failure: FailureDocument | None
+    started: str
+    ended: str
+    exit_code: int | None
+    metrics: dict[str, float | str]
+    metrics_file: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    outputs: dict[str, OutputSizeDocument]
+    log: str
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed. The class says who can mend it: user, timeout, staging or engine."""
+    """Why a run failed; ``kind`` is who can fix it: user, timeout, staging or engine."""
 
     kind: str
     message: str
     exit_code: int | None = None
     signal: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FailureDocument:
         return {
             "class": self.kind,
             "message": self.message,
@@ -51,7 +85,7 @@ class Failure:
 
 
 class RunFailedError(Exception):
-    """Ends a run before, or instead of, its command."""
+    """The run failed before its command was started."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -59,17 +93,17 @@ class RunFailedError(Exception):
 
 
 class RunCanceledError(Exception):
-    """Somebody asked the runner to stop before the command was started."""
+    """The run was canceled before its command was started."""
 
 
 def staging_error(message: str) -> RunFailedError:
-    """Make the failure of a run whose files could not be laid out, ready to raise."""
+    """Return the error of a run whose files could not be staged, ready to raise."""
     return RunFailedError(Failure("staging", message))
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What became of the command; ``exit_code`` is None where a signal ended it or it never began."""
+    """How the command ended; ``exit_code`` is None if a signal ended it or it was never started."""
 
     status: FinalStatus
     failure: Failure | None = None
@@ -78,7 +112,7 @@ class CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class TrackedValues:
-    """What the run logged about itself: the last value of each metric, its parameters and the user's tags."""
+    """What the run logged: the last value of each metric, the parameters, and the user's tags."""
 
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
@@ -87,29 +121,32 @@ class TrackedValues:
 
 @dataclass(frozen=True, slots=True)
 class OutputSize:
+    """The number of files of an output, and their size in bytes."""
+
     files: int
     size: int
 
+    def to_json(self) -> OutputSizeDocument:
+        return {"files": self.files, "size": self.size}
+
 
 def utc_timestamp() -> str:
-    """Tell the time as the records write it: UTC, ISO 8601, milliseconds."""
+    """Return the current time in UTC: ISO 8601, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def command_failure(return_code: int, log: Path) -> Failure:
-    """Say how the command failed, with the end of what it printed."""
+    """Return the failure of a command, with the end of its log in the message."""
     name = Signals(-return_code).name if return_code < 0 else None
     reason = f"the command was ended by {name}" if name else f"the command ended with exit code {return_code}"
     hint = _EXIT_CODE_HINTS.get(128 - return_code if name else return_code)
-    ending = read_log_tail(log)
-    message = (
-        reason + (f": {hint}" if hint else "") + (f"; its last lines:\n{ending}" if ending else "; it printed nothing")
-    )
+    tail = read_log_tail(log)
+    message = reason + (f": {hint}" if hint else "") + (f"; its last lines:\n{tail}" if tail else "; its log is empty")
     return Failure("user", message, None if name else return_code, name)
 
 
 def read_log_tail(log: Path) -> str:
-    """Read the end of a log: at most five lines and 500 characters."""
+    """Return the end of a log: at most five lines and 500 characters."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4 * _LOG_TAIL_CHARACTERS))
@@ -126,10 +163,10 @@ def make_result_document(
     started: str,
     tracked: TrackedValues,
     outputs: Mapping[str, OutputSize],
-) -> dict[str, Any]:
-    """Make the document of result.json."""
+) -> ResultDocument:
+    """Return the content of result.json; the run ends now."""
     return {
-        "format": 1,
+        "format": RESULT_FORMAT,
         "token": spec.token,
         "run": spec.run,
         "status": outcome.status,
@@ -141,6 +178,6 @@ def make_result_document(
         "metrics_file": METRICS_FILE,
         "params": dict(tracked.params),
         "tags": dict(tracked.tags),
-        "outputs": {name: asdict(output_size) for name, output_size in outputs.items()},
+        "outputs": {name: size.to_json() for name, size in outputs.items()},
         "log": LOG_FILE,
     }

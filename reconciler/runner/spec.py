@@ -1,4 +1,4 @@
-"""spec.json as a value: what a backend asks of the runner, checked once, here."""
+"""spec.json: what a backend tells the runner about one run, and its form as JSON (schemas/run-spec.schema.json)."""
 
 from __future__ import annotations
 
@@ -9,35 +9,43 @@ from pathlib import Path
 from typing import Any
 
 SPEC_FORMAT = 1
-DEFAULT_GRACE_SECONDS = 10.0  # seconds between the polite signal and the one that cannot be refused
-# Inputs and outputs of these types stand for a file; of every other type, for a folder.
+DEFAULT_GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
+# Inputs and outputs of these types are a file; of every other type, a folder.
 FILE_TYPES = frozenset({"uri_file"})
 
 
 class SpecError(Exception):
-    """The spec cannot be read: a fault of whoever wrote it, never of the user's job."""
+    """The spec cannot be read: an error of the backend, never of the user's job."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """One file to lay out: path within its folder, the stored object with its bytes, the mode as Git writes it."""
+    """A file to stage: path within its folder, the stored object with its bytes, the mode as Git writes it."""
 
     path: str
     object_path: Path
     mode: int
 
+    def to_json(self) -> list[Any]:
+        return [self.path, str(self.object_path), self.mode]
+
 
 @dataclass(frozen=True, slots=True)
 class FilesInput:
-    """Bytes from the store; ``mode`` says whether the command may write to its copies.
+    """Files from the store; ``mode`` says whether the command may write to its copies.
 
-    ``single`` content is one file by itself, whatever the type: the command gets its path, not that of a folder.
+    If ``is_single_file``, the command gets the path of the one file, whatever the type, and not that of a folder.
     """
 
     type: str
     mode: str
     files: tuple[StagedFile, ...]
     is_single_file: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        files = [file.to_json() for file in self.files]
+        document = {"kind": "files", "type": self.type, "mode": self.mode, "files": files}
+        return {**document, "single": True} if self.is_single_file else document
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +54,36 @@ class LiteralInput:
 
     value: Any
 
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "literal", "value": self.value}
+
 
 @dataclass(frozen=True, slots=True)
 class UriInput:
-    """An address that the command opens by itself (mode direct)."""
+    """A URI that the command opens by itself (mode direct)."""
 
     value: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "uri", "value": self.value}
 
 
 JobInput = FilesInput | LiteralInput | UriInput
 
 
 @dataclass(frozen=True, slots=True)
+class JobOutput:
+    """A file or a folder that the command writes, by its type."""
+
+    type: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": self.type}
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run: what to lay out, what to execute, where to write it down. Times are in seconds."""
+    """One run: what to stage, what to execute, where to record it. Times are in seconds."""
 
     token: str
     run: str
@@ -69,7 +93,7 @@ class RunSpec:
     folder: Path
     code: tuple[StagedFile, ...]
     inputs: Mapping[str, JobInput]
-    outputs: Mapping[str, str]  # name -> type
+    outputs: Mapping[str, JobOutput]
     path_entries: tuple[str, ...]
     environment: Mapping[str, str]
     variables: Mapping[str, str]
@@ -79,22 +103,52 @@ class RunSpec:
     child_lock_fd: int | None = None
     alive_fd: int | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of spec.json; `parse_spec` reads it back."""
+        return {
+            "format": SPEC_FORMAT,
+            "token": self.token,
+            "run": self.run,
+            "address": self.address,
+            "command": self.command,
+            "claim": str(self.token_file),
+            "folder": str(self.folder),
+            "code": [file.to_json() for file in self.code],
+            "inputs": {name: job_input.to_json() for name, job_input in self.inputs.items()},
+            "outputs": {name: output.to_json() for name, output in self.outputs.items()},
+            "environment": {"path": list(self.path_entries), "variables": dict(self.environment)},
+            "variables": dict(self.variables),
+            "timeout": self.timeout,
+            "tracking": self.tracking_server,
+            "grace": self.grace,
+            "child_lock_fd": self.child_lock_fd,
+            "alive_fd": self.alive_fd,
+        }
+
 
 def read_spec(path: Path) -> RunSpec:
-    """Read and check spec.json; raises SpecError in words."""
+    """Read spec.json; raises SpecError."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise SpecError(f"the spec {path} cannot be read: {error}") from error
-    if not isinstance(document, dict) or document.get("format") != SPEC_FORMAT:
-        raise SpecError(f"the spec {path} is not of format {SPEC_FORMAT}, the one that this runner reads")
     try:
-        return _parse_spec(document)
+        return parse_spec(document)
+    except SpecError as error:
+        raise SpecError(f"the spec {path} is invalid: {error}") from error
+
+
+def parse_spec(document: Any) -> RunSpec:
+    """Return the spec that a document of spec.json describes; raises SpecError."""
+    if not isinstance(document, dict) or document.get("format") != SPEC_FORMAT:
+        raise SpecError(f"it does not have format {SPEC_FORMAT}, the one that this runner reads")
+    try:
+        return _parse_fields(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SpecError(f"the spec {path} is not complete: {type(error).__name__}: {error}") from error
+        raise SpecError(f"{type(error).__name__}: {error}") from error
 
 
-def _parse_spec(document: dict[str, Any]) -> RunSpec:
+def _parse_fields(document: dict[str, Any]) -> RunSpec:
     environment = document["environment"]
     timeout = document.get("timeout")
     return RunSpec(
@@ -105,8 +159,8 @@ def _parse_spec(document: dict[str, Any]) -> RunSpec:
         token_file=_absolute_path(document["claim"]),
         folder=_absolute_path(document["folder"]),
         code=_parse_files(document["code"]),
-        inputs={name: _parse_input(each) for name, each in document["inputs"].items()},
-        outputs={name: each["type"] for name, each in document["outputs"].items()},
+        inputs={name: _parse_input(job_input) for name, job_input in document["inputs"].items()},
+        outputs={name: JobOutput(output["type"]) for name, output in document["outputs"].items()},
         path_entries=tuple(environment["path"]),
         environment=_stringify_values(environment["variables"]),
         variables=_stringify_values(document["variables"]),
@@ -127,12 +181,12 @@ def _parse_input(document: dict[str, Any]) -> JobInput:
             return LiteralInput(document["value"])
         case "uri":
             return UriInput(document["value"])
-        case other:
-            raise ValueError(f"no input is of kind {other!r}")
+        case kind:
+            raise ValueError(f"unknown kind of input: {kind!r}")
 
 
 def _parse_files(rows: list[Any]) -> tuple[StagedFile, ...]:
-    return tuple(StagedFile(path, _absolute_path(object_file), int(mode)) for path, object_file, mode in rows)
+    return tuple(StagedFile(path, _absolute_path(object_path), int(mode)) for path, object_path, mode in rows)
 
 
 def _stringify_values(mapping: dict[str, Any]) -> dict[str, str]:
@@ -142,11 +196,11 @@ def _stringify_values(mapping: dict[str, Any]) -> dict[str, str]:
 def _absolute_path(text: str) -> Path:
     path = Path(text)
     if not path.is_absolute():
-        raise ValueError(f"{text!r} is no absolute path")
+        raise ValueError(f"{text!r} is not an absolute path")
     return path
 
 
 def _parse_server_url(url: str | None) -> str | None:
     if url is not None and not url.startswith(("http://", "https://")):
-        raise ValueError(f"the tracking server {url!r} is no http address")
+        raise ValueError(f"the tracking server {url!r} is not an http or https URL")
     return url.rstrip("/") if url else None

@@ -1,4 +1,4 @@
-"""Code, inputs and outputs, laid out in the run's folder; nothing is ever written outside of it."""
+"""The folder of a run: code, inputs and outputs are staged there; nothing is written outside of it."""
 
 from __future__ import annotations
 
@@ -8,125 +8,126 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from . import command
+from .command import CommandValue, RawText, ShellWord
 from .result import OutputSize, staging_error
-from .spec import FILE_TYPES, FilesInput, JobInput, LiteralInput, RunSpec, StagedFile, UriInput
+from .spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, RunSpec, StagedFile, UriInput
 
-# Called now and then while bytes are copied: beats the heart, raises Canceled.
+OUTPUTS_FOLDER = "outputs"
+
+# Called regularly while bytes are copied; raises RunCanceledError if the run is to stop.
 Heartbeat = Callable[[], None]
 
 _SYMLINK_MODE = 0o120000
 _EXECUTABLE_BITS, _WRITABLE_BITS = 0o111, 0o222
-# Read-only copies stand for a mount: never links, through which a job could change the store's own objects.
+# Read-only copies take the place of a mount: through links, a job could change the objects of the store.
 _READ_ONLY_MODES = frozenset({"ro_mount", "eval_mount"})
 _CHUNK_SIZE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Workdir:
-    """The run's folder, ready: where the command starts, and what its expressions stand for."""
+    """The staged folder of a run: where the command starts, and the values of its expressions."""
 
     code_folder: Path
-    values: Mapping[str, command.CommandValue]
+    values: Mapping[str, CommandValue]
 
 
-def prepare_workdir(spec: RunSpec, pulse: Heartbeat) -> Workdir:
-    """Lay out a run; what cannot be laid out is a staging failure."""
+def prepare_workdir(spec: RunSpec, heartbeat: Heartbeat) -> Workdir:
+    """Stage the files of a run; raises RunFailedError if that is not possible."""
     code = spec.folder / "code"
-    _stage_files(spec.code, code, read_only=False, pulse=pulse)
-    values: dict[str, command.CommandValue] = {"name": command.ShellWord(spec.run)}
-    for name, each in spec.inputs.items():
-        values[f"inputs.{name}"] = _stage_input(_join_inside(spec.folder / "inputs", name), name, each, pulse)
-    for name, type_ in spec.outputs.items():
-        values[f"outputs.{name}"] = _stage_output(_join_inside(spec.folder / "outputs", name), name, type_)
+    _stage_files(spec.code, code, read_only=False, heartbeat=heartbeat)
+    values: dict[str, CommandValue] = {"name": ShellWord(spec.run)}
+    for name, job_input in spec.inputs.items():
+        values[f"inputs.{name}"] = _stage_input(_join_inside(spec.folder / "inputs", name), name, job_input, heartbeat)
+    for name, output in spec.outputs.items():
+        values[f"outputs.{name}"] = _stage_output(_join_inside(spec.folder / OUTPUTS_FOLDER, name), name, output)
     return Workdir(code, values)
 
 
 def output_sizes(spec: RunSpec) -> dict[str, OutputSize]:
-    """Count the regular files of each output and their bytes; links are not followed."""
-    return {name: _measure_folder(spec.folder / "outputs" / name) for name in spec.outputs}
+    """Return the number and the bytes of the regular files of each output; links are not followed."""
+    return {name: _measure_folder(spec.folder / OUTPUTS_FOLDER / name) for name in spec.outputs}
 
 
-def _stage_input(folder: Path, name: str, given: JobInput, pulse: Heartbeat) -> command.CommandValue:
-    match given:
+def _stage_input(folder: Path, name: str, job_input: JobInput, heartbeat: Heartbeat) -> CommandValue:
+    match job_input:
         case LiteralInput(value):
-            return command.RawText(value)
+            return RawText(value)
         case UriInput(value):
-            return command.ShellWord(value)
-        case FilesInput(type_, mode, files, single):
-            _stage_files(files, folder, read_only=mode in _READ_ONLY_MODES, pulse=pulse)
-            if type_ not in FILE_TYPES and not single:
-                return command.ShellWord(str(folder))
+            return ShellWord(value)
+        case FilesInput(type_, mode, files, is_single_file):
+            _stage_files(files, folder, read_only=mode in _READ_ONLY_MODES, heartbeat=heartbeat)
+            if type_ not in FILE_TYPES and not is_single_file:
+                return ShellWord(str(folder))
             if len(files) != 1:
-                raise staging_error(f"the input {name!r} is one file ({type_}), but {len(files)} were found for it")
-            return command.ShellWord(str(folder / files[0].path))
+                raise staging_error(f"the input {name!r} takes one file ({type_}), but its data has {len(files)} files")
+            return ShellWord(str(folder / files[0].path))
 
 
-def _stage_output(folder: Path, name: str, type_: str) -> command.CommandValue:
+def _stage_output(folder: Path, name: str, output: JobOutput) -> CommandValue:
     _make_folder(folder)
-    return command.ShellWord(str(folder / name if type_ in FILE_TYPES else folder))
+    return ShellWord(str(folder / name if output.type in FILE_TYPES else folder))
 
 
-def _stage_files(files: Iterable[StagedFile], root: Path, *, read_only: bool, pulse: Heartbeat) -> None:
-    """Put files below a folder: symlinks last, and never anything through one."""
+def _stage_files(files: Iterable[StagedFile], root: Path, *, read_only: bool, heartbeat: Heartbeat) -> None:
+    """Copy files below a folder: symlinks last, and no file through a symlink."""
     _make_folder(root)
     root = root.resolve()
     links: list[tuple[str, Path]] = []
-    for staged_file in sorted(files, key=_is_symlink):
-        pulse()
-        target = _join_inside(root, staged_file.path)
+    for file in sorted(files, key=_is_symlink):
+        heartbeat()
+        target = _join_inside(root, file.path)
         try:
-            _stage_file(staged_file, target, read_only=read_only, pulse=pulse)
+            _stage_file(file, target, read_only=read_only, heartbeat=heartbeat)
         except OSError as error:
-            reason = error.strerror or error
-            raise staging_error(f"{staged_file.path} could not be laid out in {root}: {reason}") from error
-        if _is_symlink(staged_file):
-            links.append((staged_file.path, target))
-    for path, link in links:  # only now: where a link leads can depend on the ones after it
+            raise staging_error(f"{file.path} could not be copied to {root}: {error.strerror or error}") from error
+        if _is_symlink(file):
+            links.append((file.path, target))
+    for path, link in links:  # only when all exist: the target of a link can depend on a later one
         if link.readlink().is_absolute() or not link.resolve().is_relative_to(root):
-            raise staging_error(f"{path} is a symlink to {link.readlink()}, which lies outside of the job's own files")
+            raise staging_error(f"{path} is a symlink to {link.readlink()}, which is outside of the job's files")
 
 
-def _stage_file(each: StagedFile, target: Path, *, read_only: bool, pulse: Heartbeat) -> None:
+def _stage_file(file: StagedFile, target: Path, *, read_only: bool, heartbeat: Heartbeat) -> None:
     if target.parent.resolve() != target.parent:
-        raise staging_error(f"{each.path} lies below a symlink, so it was not laid out")
+        raise staging_error(f"{file.path} is below a symlink, so it was not copied")
     target.parent.mkdir(parents=True, exist_ok=True)
-    if _is_symlink(each):
-        target.symlink_to(os.fsdecode(each.object_path.read_bytes()))
+    if _is_symlink(file):
+        target.symlink_to(os.fsdecode(file.object_path.read_bytes()))
     else:
-        _copy_file(each.object_path, target, pulse)
-        mode = 0o755 if each.mode & _EXECUTABLE_BITS else 0o644
+        _copy_file(file.object_path, target, heartbeat)
+        mode = 0o755 if file.mode & _EXECUTABLE_BITS else 0o644
         target.chmod(mode & ~_WRITABLE_BITS if read_only else mode)
 
 
-def _copy_file(source: Path, target: Path, pulse: Heartbeat) -> None:
-    """Copy the bytes of a file, within the kernel where it can: there, some disks share them until one is written."""
+def _copy_file(source: Path, target: Path, heartbeat: Heartbeat) -> None:
+    """Copy the bytes of a file, in the kernel if it can: some file systems then share the blocks of both files."""
     with source.open("rb", buffering=0) as reader, target.open("xb") as writer:
         with suppress(OSError, AttributeError):  # not on this system, or not between these two disks
             while os.copy_file_range(reader.fileno(), writer.fileno(), _CHUNK_SIZE):
-                pulse()
-        while chunk := reader.read(_CHUNK_SIZE):  # what is left: nothing, or all of it
+                heartbeat()
+        while chunk := reader.read(_CHUNK_SIZE):  # all bytes that the kernel has not copied
             writer.write(chunk)
-            pulse()
+            heartbeat()
 
 
 def _join_inside(root: Path, path: str) -> Path:
-    """Join a path from the spec to its folder, refusing whatever could lead out of it."""
+    """Return a path of the spec joined to its folder; raises RunFailedError if it could lead out of the folder."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\0" in path:
-        raise staging_error(f"{path!r} is no path within {root.name}/, so nothing was laid out there")
+        raise staging_error(f"{path!r} is not a path inside {root.name}/, so it was not copied")
     return root.joinpath(*parts)
 
 
-def _is_symlink(each: StagedFile) -> bool:
-    return each.mode == _SYMLINK_MODE
+def _is_symlink(file: StagedFile) -> bool:
+    return file.mode == _SYMLINK_MODE
 
 
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise staging_error(f"the folder {folder} could not be made: {error.strerror}") from error
+        raise staging_error(f"the folder {folder} could not be created: {error.strerror}") from error
 
 
 def _measure_folder(folder: Path) -> OutputSize:

@@ -1,4 +1,4 @@
-"""This package as one file: what a backend copies to wherever the run is to happen."""
+"""The runner as a zipapp: the one file that a backend copies to the machine of a run."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 _MAIN_SOURCE = "import sys\n\nfrom runner.main import main\n\nsys.exit(main())\n"
-_ZIP_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that the format can say
+_ZIP_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that the format has
+_UNIX_SYSTEM = 3  # written on every platform, so that the bytes are the same
 
 
 def build_zipapp() -> bytes:
-    """Make the zipapp that holds this package as ``runner/``: the same files give the same bytes everywhere."""
+    """Return the zipapp with this package as ``runner/``: equal sources give equal bytes on every machine."""
     sources = sorted(_iter_sources(files(__package__ or "runner"), "runner"))
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:  # stored: no zlib to differ by
-        for path, text in [("__main__.py", _MAIN_SOURCE.encode()), *sources]:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # stored: versions of zlib compress differently
+        for path, content in [("__main__.py", _MAIN_SOURCE.encode()), *sources]:
             entry = zipfile.ZipInfo(path, _ZIP_TIMESTAMP)
-            entry.create_system = 3  # Unix, on Windows too
-            file.writestr(entry, text)
+            entry.create_system = _UNIX_SYSTEM
+            archive.writestr(entry, content)
     return buffer.getvalue()
 
 
 def _iter_sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _iter_sources(each, f"{path}/{each.name}")
-        elif each.name.endswith(".py"):
-            yield f"{path}/{each.name}", each.read_bytes()
+    for child in folder.iterdir():
+        if child.is_dir():
+            yield from _iter_sources(child, f"{path}/{child.name}")
+        elif child.name.endswith(".py"):
+            yield f"{path}/{child.name}", child.read_bytes()

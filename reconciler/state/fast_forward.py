@@ -6,13 +6,12 @@ CI least of all, brings it back; the first commit that is newer goes on from the
 
 from __future__ import annotations
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import Repository
 from reconciler.model import Rollback, SourceRevision, State
 from reconciler.state.store import StateStore, WriteBatch
 from reconciler.timestamps import utc_timestamp
-
-_ABBREV_LENGTH = 10
 
 
 def check_fast_forward(
@@ -27,19 +26,19 @@ def check_fast_forward(
     if _is_rolled_back(repository, live, source):
         raise user_error(
             "rolled-back",
-            f"{describe_rollback(live.rollback)}, and this is {source.commit[:_ABBREV_LENGTH]}",
+            f"{describe_rollback(live.rollback)}, and this is {abbreviate_id(source.commit)}",
             _ROLLED_BACK_HINT,
         )
     if live.applied_commit in ("", source.commit):
         return ()
-    short = live.applied_commit[:_ABBREV_LENGTH]
+    short = abbreviate_id(live.applied_commit)
     behind = repository.is_ancestor(live.applied_commit, source.commit)
     if behind is None:
         unknown = f"whether this commit follows {short}, which was applied last, is unknown in this clone"
         return (f"{unknown}: if it does not, it takes back what that one brought (`git fetch --unshallow` tells)",)
     if behind:
         return ()
-    message = f"commit {short} was applied last, and {source.commit[:_ABBREV_LENGTH]} does not follow it"
+    message = f"commit {short} was applied last, and {abbreviate_id(source.commit)} does not follow it"
     hint = "check out one that does, or take back what it brought with `mlgit apply --allow-rewind`"
     raise user_error("apply-rewinds", message, hint)
 
@@ -52,7 +51,7 @@ def check_no_concurrent_apply(repository: Repository, live: State, source: Sourc
     known = live.applied_commit in (first, source.commit) or repository.is_ancestor(live.applied_commit, source.commit)
     if known and not _is_rolled_back(repository, live, source):
         return
-    message = f"commit {live.applied_commit[:_ABBREV_LENGTH]} was applied meanwhile; this apply of {source.commit[:_ABBREV_LENGTH]} ends here"
+    message = f"commit {abbreviate_id(live.applied_commit)} was applied meanwhile; this apply of {abbreviate_id(source.commit)} ends here"
     raise user_error("applied-meanwhile", message, "what it did is recorded; `mlgit apply` of the newer commit goes on")
 
 
@@ -63,7 +62,7 @@ def describe_rollback(held: Rollback | None) -> str:
     """Say who went back, from what to what and when; "" where nobody did."""
     if held is None:
         return ""
-    return f"{held.by} rolled back from {held.commit[:_ABBREV_LENGTH]} to {held.to[:_ABBREV_LENGTH]} at {held.at}"
+    return f"{held.by} rolled back from {abbreviate_id(held.commit)} to {abbreviate_id(held.to)} at {held.at}"
 
 
 def write_rollback_hold(state: StateStore, live: State, source: SourceRevision, by: str, title: str) -> None:
@@ -73,7 +72,7 @@ def write_rollback_hold(state: StateStore, live: State, source: SourceRevision, 
     """
     newest = live.rollback.commit if live.rollback and live.applied_commit == live.rollback.to else live.applied_commit
     held = {"commit": newest, "to": source.commit, "by": by, "at": utc_timestamp()}
-    message = f"rollback: {live.applied_commit[:_ABBREV_LENGTH]} to {source.commit[:_ABBREV_LENGTH]}\n\n{title}\n"
+    message = f"rollback: {abbreviate_id(live.applied_commit)} to {abbreviate_id(source.commit)}\n\n{title}\n"
     meta = {"applied": source.commit, "held": held if newest != source.commit else None}
     state.write(WriteBatch(meta=meta), message)
 
@@ -86,7 +85,7 @@ def lift_rollback_hold(
     if held is None or source.commit == held.to:
         return
     if allow_rewind or is_newer_than_rollback(state.repository, live, source):
-        message = f"apply: go on from {source.commit[:_ABBREV_LENGTH]} after the rollback\n\n{title}\n"
+        message = f"apply: go on from {abbreviate_id(source.commit)} after the rollback\n\n{title}\n"
         state.write(WriteBatch(meta={"applied": source.commit, "held": None}), message)
 
 

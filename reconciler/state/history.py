@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.git import history
@@ -18,8 +18,8 @@ from reconciler.state import codec
 from reconciler.state import paths as layout
 from reconciler.state.snapshot import Snapshot
 from reconciler.state.store import StateStore
+from reconciler.timestamps import format_timestamp, parse_timestamp
 
-_ABBREV_LENGTH = 10
 _FIRST_BATCH_SIZE = 64  # commits that are read at first to go steps back
 _MAX_SEARCHED_COMMITS = 10_000  # commits among which the nearest one that was applied is looked for
 _TILDE_REVISION = re.compile(r"~(\d*)")
@@ -68,7 +68,7 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
     return HistoryEntry(
         commit.oid,
         commit.author,
-        _to_utc_timestamp(commit.authored_at),
+        format_timestamp(parse_timestamp(commit.authored_at)),
         commit.message,
         command,
         first,
@@ -78,11 +78,6 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
         ends.get("by", ""),
         ends.get("plan", ""),
     )
-
-
-def _to_utc_timestamp(when: str) -> str:
-    """Write a time as all others are; Git has it in the zone of whoever made the commit."""
-    return datetime.fromisoformat(when).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _parse_trailers(paragraph: str) -> Mapping[str, str]:
@@ -179,7 +174,7 @@ def _nearest_applied_hint(repository: Repository, tip: str, given: str) -> str:
     nearest = (
         next((ancestor for ancestor in repository.list_ancestors(named) if ancestor in applied), "") if named else ""
     )
-    return f"the nearest commit before it that was applied is {nearest[:_ABBREV_LENGTH]}" if nearest else ""
+    return f"the nearest commit before it that was applied is {abbreviate_id(nearest)}" if nearest else ""
 
 
 def _commits_with_line(repository: Repository, tip: str, line: str) -> Iterator[Commit]:
@@ -195,16 +190,16 @@ def applied_source_commit(state: StateStore, then: State) -> str:
     )
     if not then.applied_commit or last is None:
         raise user_error(
-            "moment-unknown", f"nothing had been applied at {then.commit[:_ABBREV_LENGTH]}", "see `mlgit log`"
+            "moment-unknown", f"nothing had been applied at {abbreviate_id(then.commit)}", "see `mlgit log`"
         )
     if last.dirty:
         message = (
-            f"what was in force at {then.commit[:_ABBREV_LENGTH]} came from a work tree with changes that no branch has"
+            f"what was in force at {abbreviate_id(then.commit)} came from a work tree with changes that no branch has"
         )
         hint = "`mlgit log` lists other moments; `mlgit show ADDRESS` names the commit that keeps those files"
         raise user_error("moment-changed", message, hint)
     if not state.repository.resolve(then.applied_commit):
-        message = f"commit {then.applied_commit[:_ABBREV_LENGTH]}, which was in force then, is not in this clone"
+        message = f"commit {abbreviate_id(then.applied_commit)}, which was in force then, is not in this clone"
         raise user_error("source-missing", message, "`git fetch --all` may bring it; so does `git fetch --unshallow`")
     return then.applied_commit
 

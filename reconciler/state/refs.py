@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git import refs, remotes
 from reconciler.git.refs import RefUpdate
@@ -145,7 +146,7 @@ class RemoteRefStore(_BaseRefStore):
 
     def _vanished_error(self, known: str) -> UserError:
         message = f"the remote {self.remote} has no live state {self.name} any more"
-        hint = f"the newest copy known here is {known[:10]}: `mlgit state restore` puts it back"
+        hint = f"the newest copy known here is {abbreviate_id(known)}: `mlgit state restore` puts it back"
         return user_error("state-vanished", message, hint)
 
     def seconds_since_fetch(self) -> float:

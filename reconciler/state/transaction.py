@@ -4,41 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import Action, Address, Record, Run, SourceRevision, State
+from reconciler.model import Action, Address, Overlay, Record, Run, SourceRevision, State
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
 
 _FLUSH_SECONDS = 5.0  # after which what was done is written down, however much is still to come
-
-
-@dataclass(frozen=True, slots=True)
-class _RecordOverlay(Mapping[Address, Record]):
-    """Current records with those that an apply has made meanwhile; None for what is gone."""
-
-    base: Mapping[Address, Record]
-    overrides: Mapping[Address, Record | None]
-
-    def __getitem__(self, address: Address) -> Record:
-        found = self.overrides[address] if address in self.overrides else self.base[address]
-        if found is None:
-            raise KeyError(address)
-        return found
-
-    def __iter__(self) -> Iterator[Address]:
-        gone = {address for address, record in self.overrides.items() if record is None}
-        return iter(
-            [
-                *(address for address in self.base if address not in gone),
-                *(self.overrides.keys() - gone - self.base.keys()),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 @dataclass(slots=True)
@@ -62,7 +35,8 @@ class StateTransaction:
     pending_writes: list[WriteBatch] = field(default_factory=list)
     pending_actions: list[Action] = field(default_factory=list)
     live: State = field(init=False)
-    _records: dict[Address, Record | None] = field(default_factory=dict)
+    _records: dict[Address, Record] = field(default_factory=dict)
+    _removed: set[Address] = field(default_factory=set)
     _versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
     _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -72,7 +46,7 @@ class StateTransaction:
         self.expected_commit = self.expected_commit or self.base_state.commit
         self.live = replace(
             self.base_state,
-            current=_RecordOverlay(self.base_state.current, self._records),
+            current=Overlay(self.base_state.current, self._records, self._removed),
             find_run=lambda address, run: self._runs.get((address, run)) or self.base_state.find_run(address, run),
             find_version=lambda address, number: (
                 self._versions.get((address, number)) or self.base_state.find_version(address, number)
@@ -115,7 +89,9 @@ class StateTransaction:
 
     def _update_live(self, writes: WriteBatch) -> None:
         self._records |= {record.address: record for record in writes.current}
-        self._records |= dict.fromkeys(writes.removed)
+        self._removed.update(writes.removed)
+        for address in writes.removed:
+            self._records.pop(address, None)
         self._versions |= {(record.address, record.version): record for record in writes.versions}
         self._runs |= {(run.address, run.id): run for run in writes.runs}
 

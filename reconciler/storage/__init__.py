@@ -1,1 +1,1 @@
-"""Where bytes are kept: ``store`` is the object store, the only home of dvc; import it where content is needed."""
+"""The object store: files and folders by content. Only ``object_store`` imports dvc, which is slow to load."""

@@ -1,7 +1,7 @@
 """The object store: files and folders by content, in a folder that `dvc` can read as its own cache.
 
-The only home of dvc_data, which writes and reads the listings of folders and checks what objects hold. What it drops,
-the modes of files, is kept beside them under the content's sha256.
+The only module that imports dvc_data, which reads and writes the listings of folders and computes digests of objects.
+The modes of files, which dvc does not record, are kept beside them under the sha256 of the content.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -24,27 +23,27 @@ from dvc_objects.errors import ObjectFormatError
 from dvc_objects.fs.local import localfs
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.storage import manifest as listing
-from reconciler.storage import walk
-from reconciler.storage.manifest import EXECUTABLE_MODE, REGULAR_MODE, SYMLINK_MODE, ManifestEntry
+from reconciler.storage.content import StoredContent, StoredFile
+from reconciler.storage.manifest import (
+    EXECUTABLE_MODE,
+    REGULAR_MODE,
+    SYMLINK_MODE,
+    ManifestEntry,
+    check_link,
+    check_mode,
+    check_path,
+    check_path_conflicts,
+    is_safe_relative_path,
+    manifest_sha256,
+    special_modes,
+)
 from reconciler.storage.objects import FOLDER_SUFFIX, ObjectFiles, is_object_key, store_unusable_error
-
-
-@dataclass(frozen=True, slots=True)
-class StoredContent:
-    """What is in the store under a key."""
-
-    md5: str
-    """The key; ends with ``.dir`` for a folder."""
-    sha256: str
-    """Of the file; of the canonical listing (path, mode, sha256) for a folder."""
-    size: int
-    """In bytes, of all files together."""
-    file_count: int
+from reconciler.storage.store_id import STORE_ID_FILE
+from reconciler.storage.walk import walk_files
 
 
 class ObjectStore:
-    """An object store in a folder, which need not exist before something is put there."""
+    """An object store in a folder, which is created when something is stored."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -53,67 +52,69 @@ class ObjectStore:
 
     @cached_property
     def id(self) -> str:
-        """The store's own name, made by whoever asks first and the same for ever."""
-        place = self.root / "id"
+        """The id of the store; created by the first process that reads it, and never changed."""
+        path = self.root / STORE_ID_FILE
         with self._objects.translate_write_errors():
-            if not place.exists():
-                with self._objects.temporary_path() as draft, suppress(FileExistsError):
-                    draft.write_text(uuid.uuid4().hex, encoding="ascii")
-                    os.link(draft, place)  # unlike a rename it fails where another was quicker
-            return place.read_text(encoding="ascii").strip()
+            if not path.exists():
+                with self._objects.temporary_path() as temporary, suppress(FileExistsError):
+                    temporary.write_text(uuid.uuid4().hex, encoding="ascii")
+                    os.link(temporary, path)  # unlike a rename, this fails if another process was faster
+            return path.read_text(encoding="ascii").strip()
 
     def put_path(self, path: Path) -> StoredContent:
-        """Store a file or a folder that is on disk; raises UserError where it cannot be read or kept.
+        """Store a file or a folder on disk; raises UserError if it cannot be read or stored.
 
-        Links are followed inside the folder and refused where they leave it. Of a single file no mode is kept.
+        Links are followed inside the folder; one that leads out of it is an error. No mode is kept of a single file.
         """
         with _translate_read_errors(path):
-            real = path.resolve(strict=True)
-            if real.is_dir():
-                return self._put_folder(self._put_disk_files(real))
-            if not real.is_file():
+            real_path = path.resolve(strict=True)
+            if real_path.is_dir():
+                return self._put_folder(self._put_disk_files(real_path))
+            if not real_path.is_file():
                 raise user_error("not-a-file", f"{path} is neither a file nor a folder", "name a file or a folder")
-            return StoredContent(*self._objects.put_file(real), 1)
+            return StoredContent(*self._objects.put_file(real_path), 1)
 
     def put_files(self, files: Iterable[tuple[str, int, bytes]]) -> StoredContent:
-        """Store a folder from (relative path, Git mode, bytes); a link's bytes are its target."""
+        """Store a folder from (relative path, Git mode, bytes); the bytes of a link are its target."""
         return self._put_folder(self._put_memory_files(files))
 
     def put_bytes(self, name: str, data: bytes) -> StoredContent:
-        """Store a single file; its name is not part of the content, but must be one that a folder can have."""
-        listing.check_path(name)
+        """Store a single file; its name is checked, but is not part of the content."""
+        check_path(name)
         return StoredContent(*self._objects.put_bytes(data), 1)
 
-    def manifest(self, md5: str, name: str = "", *, sha256: str = "") -> tuple[tuple[str, str, int], ...]:
-        """List (relative path, absolute path of the object, Git mode) of a content, sorted; a file is one row.
+    def manifest(self, md5: str, name: str = "", *, sha256: str = "") -> tuple[StoredFile, ...]:
+        """Return the files of a content, sorted by path; a single file has `name` as its path.
 
-        dvc's key does not cover modes. `sha256` picks those of exactly that content; without it, a file that was put
-        as executable once is executable. The object of a link (mode 120000) holds its target. Raises UserError
-        (``content-missing``, ``content-corrupt``) where the listing cannot be read; files are not looked at.
+        The key of dvc does not cover modes: `sha256` selects those of exactly that content; without it, a file that
+        was ever stored as executable is executable. The object of a link (mode 120000) holds its target. Raises
+        UserError (``content-missing``, ``content-corrupt``) if the listing cannot be read; files are not checked.
         """
         if not _is_folder_key(md5):
-            return ((name or md5, str(self._objects.object_path(md5)), REGULAR_MODE),)
+            return (StoredFile(name or md5, self._objects.object_path(md5), REGULAR_MODE),)
         modes = self._load_modes(md5, sha256)
-        rows = sorted(self._load_folder_listing(md5).items())
-        return tuple((path, str(self._objects.object_path(key)), modes.get(path, REGULAR_MODE)) for path, key in rows)
+        return tuple(
+            StoredFile(path, self._objects.object_path(key), modes.get(path, REGULAR_MODE))
+            for path, key in sorted(self._load_folder_listing(md5).items())
+        )
 
     def has_content(self, md5: str) -> bool:
-        """Tell whether a content is there; a folder is where all of its files are."""
+        """Return True if a content is in the store; of a folder, with all of its files."""
         if not self._objects.object_path(md5).is_file():
             return False
         try:
             return not _is_folder_key(md5) or all(
                 self._objects.object_path(key).is_file() for key in self._load_folder_listing(md5).values()
             )
-        except UserError:  # a listing that cannot be read is as good as none
+        except UserError:  # a listing that cannot be read counts as missing
             return False
 
     def missing_keys(self, md5s: Iterable[str]) -> tuple[str, ...]:
-        """Give those of the keys that are not there, each once, in the order asked."""
+        """Return those of the keys that are not in the store, without duplicates, in the given order."""
         return tuple(md5 for md5 in dict.fromkeys(md5s) if not self.has_content(md5))
 
     def is_intact(self, md5: str) -> bool:
-        """Tell whether a content is there and its bytes are what its key says; reads all of it, changes nothing."""
+        """Return True if a content is in the store and its bytes match its key; reads all of it."""
         if not self.has_content(md5):
             return False
         keys = {md5, *(self._load_folder_listing(md5).values() if _is_folder_key(md5) else ())}
@@ -124,83 +125,83 @@ class ObjectStore:
             )
 
     def export(self, md5: str, target: Path, *, sha256: str = "") -> None:
-        """Copy a content out to a path that must not exist yet; it appears there whole or not at all."""
+        """Copy a content to a path that must not exist; the path appears when the copy is complete."""
         if target.exists() or target.is_symlink():
-            raise user_error("target-exists", f"{target} is there already", "choose another place, or remove it first")
+            raise user_error("target-exists", f"{target} exists already", "choose another path, or remove it first")
         if not self.has_content(md5):
             raise self._missing_error(md5)
-        draft = target.with_name(f".{uuid.uuid4().hex}")
+        temporary = target.with_name(f".{uuid.uuid4().hex}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if _is_folder_key(md5):
-                draft.mkdir()
-            for relative, source, mode in self.manifest(md5, "", sha256=sha256):
-                _export_file(Path(source), draft / relative if _is_folder_key(md5) else draft, mode)
-            draft.rename(target)
+                temporary.mkdir()
+            for path, object_path, mode in self.manifest(md5, sha256=sha256):
+                _export_file(object_path, temporary / path if _is_folder_key(md5) else temporary, mode)
+            temporary.rename(target)
         except OSError as error:
             raise store_unusable_error(error, target) from error
         finally:
-            _remove_path(draft)
+            _remove_path(temporary)
 
     def _put_disk_files(self, root: Path) -> Iterator[ManifestEntry]:
-        for relative, mode, file in walk.walk_files(root):
-            listing.check_path(relative)
-            yield ManifestEntry(relative, mode, *self._objects.put_file(file))
+        for path, mode, file in walk_files(root):
+            check_path(path)
+            yield ManifestEntry(path, mode, *self._objects.put_file(file))
 
     def _put_memory_files(self, files: Iterable[tuple[str, int, bytes]]) -> Iterator[ManifestEntry]:
         for path, mode, data in files:
-            listing.check_path(path)
-            listing.check_mode(path, mode)
+            check_path(path)
+            check_mode(path, mode)
             if mode == SYMLINK_MODE:
-                listing.check_link(path, data)
+                check_link(path, data)
             yield ManifestEntry(path, mode, *self._objects.put_bytes(data))
 
-    def _put_folder(self, entries: Iterable[ManifestEntry]) -> StoredContent:
-        found = tuple(entries)
-        listing.check_path_conflicts(entry.path for entry in found)
+    def _put_folder(self, files: Iterable[ManifestEntry]) -> StoredContent:
+        entries = tuple(files)
+        check_path_conflicts(entry.path for entry in entries)
         tree = Tree()  # type: ignore[no-untyped-call]
-        for each in found:
-            tree.add(tuple(each.path.split("/")), None, HashInfo("md5", each.md5))
-        sha256 = listing.manifest_sha256(found)
+        for entry in entries:
+            tree.add(tuple(entry.path.split("/")), None, HashInfo("md5", entry.md5))
+        sha256 = manifest_sha256(entries)
         md5 = self._objects.put_bytes(tree.as_bytes(), FOLDER_SUFFIX).md5
-        if modes := listing.special_modes(found):
-            place = self.root / "modes" / md5 / f"{sha256}.json"
-            with self._objects.translate_write_errors(), self._objects.temporary_path() as draft:
-                draft.write_text(json.dumps(modes, sort_keys=True), encoding="utf-8")
-                place.parent.mkdir(parents=True, exist_ok=True)
-                draft.replace(place)
-        return StoredContent(md5, sha256, sum(entry.size for entry in found), len(found))
+        if modes := special_modes(entries):
+            path = self.root / "modes" / md5 / f"{sha256}.json"
+            with self._objects.translate_write_errors(), self._objects.temporary_path() as temporary:
+                temporary.write_text(json.dumps(modes, sort_keys=True), encoding="utf-8")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(path)
+        return StoredContent(md5, sha256, sum(entry.size for entry in entries), len(entries))
 
     def _load_folder_listing(self, md5: str) -> dict[str, str]:
-        """Read a folder's listing: relative path to key."""
+        """Return the listing of a folder: relative path to key."""
         try:
             tree = Tree.load(self._dvc, HashInfo("md5", md5))
-            rows = {"/".join(parts): info.value for parts, _, info in tree}
+            listing = {"/".join(parts): info.value for parts, _, info in tree}
         except FileNotFoundError as error:
             raise self._missing_error(md5) from error
         except OSError as error:
             raise store_unusable_error(error, self.root) from error
         except (ObjectFormatError, AttributeError, KeyError, TypeError) as error:
             raise self._corrupt_error(md5) from error
-        if not all(listing.is_safe_relative_path(path) and is_object_key(key) for path, key in rows.items()):
-            raise self._corrupt_error(md5)  # nobody shall write outside of a folder because a listing says so
-        listing.check_path_conflicts(rows)
-        return rows
+        if not all(is_safe_relative_path(path) and is_object_key(key) for path, key in listing.items()):
+            raise self._corrupt_error(md5)  # a listing must never make anyone write outside of a folder
+        check_path_conflicts(listing)
+        return listing
 
     def _load_modes(self, md5: str, sha256: str) -> dict[str, int]:
-        places = sorted((self.root / "modes" / md5).glob(f"{sha256 or '*'}.json"))
+        paths = sorted((self.root / "modes" / md5).glob(f"{sha256 or '*'}.json"))
         try:
-            listings = [json.loads(place.read_text(encoding="utf-8")) for place in places]
+            documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
         except ValueError as error:
             raise self._corrupt_error(md5) from error
-        return {path: mode for listing in listings for path, mode in listing.items()}
+        return {path: mode for document in documents for path, mode in document.items()}
 
     def _missing_error(self, md5: str) -> UserError:
-        message = f"the content {md5} is not in the store at {self.root}, or not all of it"
-        return user_error("content-missing", message, "store it again from where it was made")
+        message = f"content {md5} is missing or incomplete in the store at {self.root}"
+        return user_error("content-missing", message, "store it again from its source")
 
     def _corrupt_error(self, md5: str) -> UserError:
-        message = f"the content {md5} in the store at {self.root} is damaged"
+        message = f"content {md5} in the store at {self.root} is corrupt"
         return user_error("content-corrupt", message, "remove that object and store the content again")
 
 
@@ -210,14 +211,14 @@ def _is_folder_key(md5: str) -> bool:
 
 @contextmanager
 def _translate_read_errors(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with the user's files into a failure that names the file."""
+    """Raise a UserError that names the file for an error in reading the user's files."""
     try:
         yield
     except FileNotFoundError as error:
-        raise user_error("path-not-found", f"{error.filename or path} is not there", "check the path") from error
-    except (OSError, RuntimeError) as error:  # a circle of links is either, depending on the Python
-        place, why = (error.filename or path, error.strerror) if isinstance(error, OSError) else (path, error)
-        raise user_error("path-unreadable", f"{place} cannot be read: {why}", "check its permissions") from error
+        raise user_error("path-not-found", f"{error.filename or path} does not exist", "check the path") from error
+    except (OSError, RuntimeError) as error:  # a cycle of links is one or the other, depending on the Python version
+        file, reason = (error.filename or path, error.strerror) if isinstance(error, OSError) else (path, error)
+        raise user_error("path-unreadable", f"{file} cannot be read: {reason}", "check its permissions") from error
 
 
 def _export_file(source: Path, target: Path, mode: int) -> None:
@@ -227,12 +228,12 @@ def _export_file(source: Path, target: Path, mode: int) -> None:
         return
     shutil.copyfile(source, target)
     if mode == EXECUTABLE_MODE:
-        now = target.stat().st_mode
-        target.chmod(now | (now & 0o444) >> 2)  # executable for those who may read it
+        permissions = target.stat().st_mode
+        target.chmod(permissions | (permissions & 0o444) >> 2)  # whoever may read it may execute it
 
 
-def _remove_path(draft: Path) -> None:
-    if draft.is_dir():
-        shutil.rmtree(draft)
+def _remove_path(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
     else:
-        draft.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The store's id, read without opening the store: who only asks must neither make a store nor load dvc."""
+"""The id of the object store, read without opening the store, which could create it and would load dvc."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ STORE_ID_FILE = "id"
 
 
 def read_store_id(root: Path) -> str:
-    """Return the id of the store in a folder, "" where there is none."""
+    """Return the id of the store in a folder, "" if there is none."""
     try:
         return (root / STORE_ID_FILE).read_text(encoding="ascii").strip()
     except (OSError, ValueError):

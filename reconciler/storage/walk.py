@@ -1,4 +1,4 @@
-"""A folder on disk, read as a list of files: links are followed where they stay inside, and refused where not."""
+"""Lists the files of a folder on disk; links inside the folder are followed, one that leads out of it is an error."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from reconciler.storage.manifest import EXECUTABLE_MODE, REGULAR_MODE, link_outs
 
 
 def walk_files(root: Path) -> Iterator[tuple[str, int, Path]]:
-    """Give (relative path, Git mode, where its bytes are) of every file below a folder, in order of names.
+    """Yield (relative path, Git mode, path of the bytes) of every file below a folder, sorted by name.
 
-    Empty folders are no files, as in Git. Raises UserError for a link that leaves the folder or leads nowhere or round
-    in a circle, and for what is neither file nor folder.
+    Empty folders are left out, as in Git. Raises UserError for a link that leaves the folder, that has no target or
+    that is part of a cycle, and for what is neither a file nor a folder.
     """
-    real = root.resolve(strict=True)
-    yield from _walk_folder(real, real, "", (real,))
+    real_root = root.resolve(strict=True)
+    yield from _walk_folder(real_root, real_root, "", (real_root,))
 
 
-def _walk_folder(root: Path, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, int, Path]]:
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208  -- names as they are
+def _walk_folder(root: Path, folder: Path, prefix: str, parents: tuple[Path, ...]) -> Iterator[tuple[str, int, Path]]:
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208  -- names only
         path, relative = folder / name, prefix + name
         if path.is_symlink():
             path = _resolve_link(root, path, relative)
@@ -31,19 +31,19 @@ def _walk_folder(root: Path, folder: Path, prefix: str, above: tuple[Path, ...])
             yield relative, EXECUTABLE_MODE if mode & stat.S_IXUSR else REGULAR_MODE, path
         elif not stat.S_ISDIR(mode):
             raise user_error("not-a-file", f"'{relative}' is neither a file nor a folder", "remove it from the folder")
-        elif path in above:
-            raise user_error("link-circle", f"'{relative}' is a link to a folder that it is in", "remove the link")
+        elif path in parents:
+            raise user_error("link-circle", f"'{relative}' is a link to a folder that contains it", "remove the link")
         else:
-            yield from _walk_folder(root, path, f"{relative}/", (*above, path))
+            yield from _walk_folder(root, path, f"{relative}/", (*parents, path))
 
 
 def _resolve_link(root: Path, link: Path, relative: str) -> Path:
-    target = os.readlink(link)  # noqa: PTH115  -- as it is written
+    target = os.readlink(link)  # noqa: PTH115  -- unchanged, for the message
     try:
-        real = link.resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # a circle of links is either, depending on the Python
+        real_path = link.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # a cycle of links is one or the other, depending on the Python version
         message = f"'{relative}' is a link to '{target}', which cannot be followed"
-        raise user_error("link-dangling", message, "remove the link, or bring back what it points to") from error
-    if not real.is_relative_to(root):
+        raise user_error("link-dangling", message, "remove the link, or restore its target") from error
+    if not real_path.is_relative_to(root):
         raise link_outside_error(relative, target)
-    return real
+    return real_path

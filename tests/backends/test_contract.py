@@ -1,4 +1,4 @@
-"""What every backend keeps, run on each one that is found by name: a new backend is tested before it is used."""
+"""What every backend guarantees: these tests run on each backend that is found by name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from workspaces import gone, until
 
+from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import RunStatus
+from reconciler.runner.spec import FilesInput, JobOutput, LiteralInput, StagedFile, UriInput, parse_spec
 
-# A shell, a child and a grandchild that refuse polite signals, each noting its process.
+# A shell, a child and a grandchild that ignore SIGTERM; each prints its process id.
 FAMILY = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -21,65 +24,79 @@ if depth:
     subprocess.Popen([sys.executable, __file__, str(depth - 1)])
 time.sleep(60)
 """
+MODEL = {"model": JobOutput("uri_folder")}
 
 
-def test_rendering_is_deterministic_and_touches_nothing(bench):
-    work = bench.work("echo good day", outputs={"model": {"type": "uri_folder"}})
-    assert bench.backend.make_submission(work) == bench.backend.make_submission(work)
-    assert not bench.store.exists()
+def assert_valid(name, document):
+    Draft202012Validator(load_schemas()[schema_id(name)]).validate(document)
 
 
-def test_what_is_rendered_is_as_it_was(bench, golden):
-    work = bench.work(
+def all_inputs_task(bench):
+    table = StagedFile("a.csv", Path("/objects/a"), 33188)
+    return bench.task(
         "python train.py ${{inputs.lr}} ${{inputs.table}} ${{outputs.model}}",
         {"train.py": "print('good day')\n"},
         inputs={
-            "lr": {"kind": "literal", "value": 0.1},
-            "table": {
-                "kind": "files",
-                "type": "uri_file",
-                "mode": "ro_mount",
-                "files": [["a.csv", "/objects/a", 33188]],
-            },
-            "far": {"kind": "uri", "value": "https://example.org/table.csv"},
+            "lr": LiteralInput(0.1),
+            "table": FilesInput("uri_file", "ro_mount", (table,)),
+            "far": UriInput("https://example.org/table.csv"),
         },
-        outputs={"model": {"type": "uri_folder"}},
+        outputs=MODEL,
         environment={"GREETING": "good day"},
         variables={"EPOCHS": "3"},
         timeout=60,
     )
-    submission = bench.backend.make_submission(work)
-    assert (submission.run, submission.token) == (work.run.id, work.run.token)
-    text = json.dumps(submission.spec, indent=1, sort_keys=True).replace(str(Path(sys.executable).parent), "<python>")
-    golden(f"backends/{bench.kind}.json", f"{text}\n")
+
+
+def test_making_a_submission_is_deterministic_and_writes_nothing(bench):
+    task = bench.task("echo good day", outputs=MODEL)
+    assert bench.backend.make_submission(task) == bench.backend.make_submission(task)
+    assert not bench.store.exists()
+
+
+def test_the_spec_of_a_submission_is_the_recorded_one(bench, golden):
+    task = all_inputs_task(bench)
+    submission = bench.backend.make_submission(task)
+    assert (submission.run, submission.token) == (task.run.id, task.run.token)
+    text = json.dumps(submission.spec.to_json(), indent=1, sort_keys=True)
+    golden(f"backends/{bench.type}.json", f"{text}\n".replace(str(Path(sys.executable).parent), "<python>"))
+
+
+def test_the_spec_of_a_submission_matches_its_schema_and_is_read_back_as_it_was(bench):
+    spec = bench.backend.make_submission(all_inputs_task(bench)).spec
+    document = json.loads(json.dumps(spec.to_json()))
+    assert_valid("run-spec", document)
+    assert parse_spec(document) == spec
 
 
 def test_a_run_goes_from_submitted_to_completed(bench):
-    run = bench.submit(bench.work("echo good day"))
+    run = bench.submit(bench.task("echo good day"))
     assert bench.report(run).status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.COMPLETED)
-    report = bench.ended(run)
+    report = bench.wait_until_ended(run)
     assert report.status is RunStatus.COMPLETED
     assert report.result
     assert (report.result["token"], report.result["run"]) == (run.token, run.id)
     assert bench.log(run) == "good day\n"
 
 
-def test_code_inputs_and_outputs_are_where_the_command_looks_for_them(bench):
-    files = {"train.py": "import shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\nprint(sys.argv[3])\n"}
-    table = {
-        "kind": "files",
-        "type": "uri_file",
-        "mode": "ro_mount",
-        "files": [["a.csv", str(bench.put("1\n")), 33188]],
-    }
-    work = bench.work(
+@pytest.mark.parametrize("command", ["true", "exit 3", "kill -KILL $$", "echo ${{inputs.missing}}"])
+def test_the_result_of_a_run_matches_its_schema(bench, command):
+    report = bench.wait_until_ended(bench.submit(bench.task(command, outputs=MODEL)))
+    assert report.status is (RunStatus.COMPLETED if command == "true" else RunStatus.FAILED)
+    assert_valid("run-result", report.result)
+
+
+def test_the_command_finds_its_code_inputs_and_outputs(bench):
+    script = "import shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\nprint(sys.argv[3])\n"
+    table = FilesInput("uri_file", "ro_mount", (bench.staged_file("a.csv", "1\n"),))
+    task = bench.task(
         "python train.py ${{inputs.table}} ${{outputs.model}} ${{inputs.lr}}",
-        files,
-        inputs={"table": table, "lr": {"kind": "literal", "value": 0.1}},
-        outputs={"model": {"type": "uri_folder"}},
+        {"train.py": script},
+        inputs={"table": table, "lr": LiteralInput(0.1)},
+        outputs=MODEL,
     )
-    run = bench.submit(work)
-    report = bench.ended(run)
+    run = bench.submit(task)
+    report = bench.wait_until_ended(run)
     assert report.status is RunStatus.COMPLETED, bench.log(run)
     assert report.result
     assert report.result["outputs"] == {"model": {"files": 1, "size": 2}}
@@ -96,18 +113,18 @@ def test_metrics_that_a_script_logs_are_one_json_object_a_line(bench):
         "headers = {'Content-Type': 'application/json', 'Authorization': token}\n"
         "urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)).close()\n"
     )
-    run = bench.submit(bench.work("python log.py", {"log.py": script}))
-    report = bench.ended(run)
+    run = bench.submit(bench.task("python log.py", {"log.py": script}))
+    report = bench.wait_until_ended(run)
     assert report.status is RunStatus.COMPLETED, bench.log(run)
     assert report.result
     assert report.result["metrics"] == {"loss": 0.5}
     (line,) = bench.backend.metrics_path(run.id).read_text(encoding="utf-8").splitlines()
-    logged = json.loads(line)
-    assert (logged["key"], logged["value"], logged["step"]) == ("loss", 0.5, 2)
+    metric = json.loads(line)
+    assert (metric["key"], metric["value"], metric["step"]) == ("loss", 0.5, 2)
 
 
-def test_a_command_that_fails_is_the_users_failure_with_its_exit_code(bench):
-    report = bench.ended(bench.submit(bench.work("echo no numbers; exit 3")))
+def test_a_command_that_fails_is_a_user_failure_with_its_exit_code(bench):
+    report = bench.wait_until_ended(bench.submit(bench.task("echo no numbers; exit 3")))
     assert report.status is RunStatus.FAILED
     assert report.result
     assert report.result["failure"]["class"] == "user"
@@ -115,40 +132,40 @@ def test_a_command_that_fails_is_the_users_failure_with_its_exit_code(bench):
 
 
 def test_a_run_is_found_by_its_token(bench):
-    run = bench.submit(bench.work("echo good day"))
-    bench.ended(run)
-    found = bench.backend.find(run.id, run.token)
-    assert found
-    assert found.status is RunStatus.COMPLETED
+    run = bench.submit(bench.task("echo good day"))
+    bench.wait_until_ended(run)
+    report = bench.backend.find(run.id, run.token)
+    assert report
+    assert report.status is RunStatus.COMPLETED
 
 
-def test_an_unknown_token_is_not_found(bench):
-    work = bench.work("echo good day")
-    assert bench.backend.find(work.run.id, work.run.token) is None
-    run = bench.submit(work)
-    bench.ended(run)
+def test_a_run_is_not_found_by_an_unknown_token(bench):
+    task = bench.task("echo good day")
+    assert bench.backend.find(task.run.id, task.run.token) is None
+    run = bench.submit(task)
+    bench.wait_until_ended(run)
     assert bench.backend.find(run.id, "0" * 40) is None
     assert bench.backend.find("other-00000000", run.token) is None
 
 
-def test_submitting_twice_runs_once(bench, tmp_path):
-    work = bench.work(f"echo x >> {tmp_path}/executions; sleep 0.3")
-    run = bench.submit(work)
-    bench.submit(work)
-    bench.ended(run)
-    bench.submit(work)
-    assert bench.ended(run).status is RunStatus.COMPLETED
+def test_a_task_that_is_submitted_twice_is_executed_once(bench, tmp_path):
+    task = bench.task(f"echo x >> {tmp_path}/executions; sleep 0.3")
+    run = bench.submit(task)
+    bench.submit(task)
+    bench.wait_until_ended(run)
+    bench.submit(task)
+    assert bench.wait_until_ended(run).status is RunStatus.COMPLETED
     assert (tmp_path / "executions").read_text() == "x\n"
 
 
-def test_polling_tells_of_many_runs_at_once(bench):
-    good, bad = bench.submit(bench.work("true")), bench.submit(bench.work("false"))
-    bench.ended(good)
-    bench.ended(bad)
-    reports = bench.backend.poll([good.id, bad.id, "gone-00000000"])
+def test_poll_returns_the_reports_of_several_runs(bench):
+    completed, failed = bench.submit(bench.task("true")), bench.submit(bench.task("false"))
+    bench.wait_until_ended(completed)
+    bench.wait_until_ended(failed)
+    reports = bench.backend.poll([completed.id, failed.id, "gone-00000000"])
     assert {run: report.status for run, report in reports.items()} == {
-        good.id: RunStatus.COMPLETED,
-        bad.id: RunStatus.FAILED,
+        completed.id: RunStatus.COMPLETED,
+        failed.id: RunStatus.FAILED,
         "gone-00000000": RunStatus.LOST,
     }
     assert bench.backend.poll([]) == {}
@@ -156,8 +173,8 @@ def test_polling_tells_of_many_runs_at_once(bench):
 
 @pytest.mark.slow
 def test_cancel_stops_the_whole_tree_of_processes(bench, family):
-    work = bench.work("trap '' TERM; python family.py 2; sleep 60", {"family.py": FAMILY})
-    run = bench.submit(work)
+    task = bench.task("trap '' TERM; python family.py 2; sleep 60", {"family.py": FAMILY})
+    run = bench.submit(task)
     processes = family(run)
     assert len(processes) == 3
     bench.backend.cancel(run.id)
@@ -165,23 +182,23 @@ def test_cancel_stops_the_whole_tree_of_processes(bench, family):
     assert bench.report(run).status is RunStatus.CANCELED
 
 
-def test_cancel_just_after_the_submission_stops_the_run_too(bench):
-    run = bench.submit(bench.work("echo $$; sleep 60"))
+def test_cancel_stops_a_run_that_was_just_submitted(bench):
+    run = bench.submit(bench.task("echo $$; sleep 60"))
     bench.backend.cancel(run.id)
     assert bench.report(run).status in (RunStatus.CANCELED, RunStatus.LOST)
     assert all(gone(int(line)) for line in bench.log(run).splitlines())
 
 
-def test_cancelling_a_run_that_has_ended_leaves_it_as_it_is(bench):
-    run = bench.submit(bench.work("true"))
-    bench.ended(run)
+def test_cancel_does_not_change_a_run_that_has_ended(bench):
+    run = bench.submit(bench.task("true"))
+    bench.wait_until_ended(run)
     bench.backend.cancel(run.id)
     assert bench.report(run).status is RunStatus.COMPLETED
     bench.backend.cancel("gone-00000000")
 
 
-def test_a_run_whose_supervisor_was_killed_is_lost_and_cancel_ends_the_rest(bench, family):
-    run = bench.submit(bench.work("python family.py 2", {"family.py": FAMILY}))
+def test_a_run_whose_supervisor_was_killed_is_lost_and_cancel_ends_its_processes(bench, family):
+    run = bench.submit(bench.task("python family.py 2", {"family.py": FAMILY}))
     processes = family(run)
     bench.kill_supervisor(run)
     assert bench.report(run).status is RunStatus.LOST
@@ -191,29 +208,29 @@ def test_a_run_whose_supervisor_was_killed_is_lost_and_cancel_ends_the_rest(benc
     assert bench.report(run).status is RunStatus.LOST
 
 
-def test_a_lost_run_is_not_begun_again_by_a_second_submission(bench, tmp_path):
-    work = bench.work(f"echo begun | tee -a {tmp_path}/executions; sleep 60")
-    run = bench.submit(work)
-    bench.running(run)
+def test_a_lost_run_is_not_started_again_by_a_second_submission(bench, tmp_path):
+    task = bench.task(f"echo started | tee -a {tmp_path}/executions; sleep 60")
+    run = bench.submit(task)
+    bench.wait_until_running(run)
     bench.kill_supervisor(run)
     bench.backend.cancel(run.id)
-    bench.submit(work)
+    bench.submit(task)
     assert bench.report(run).status is RunStatus.LOST
-    assert (tmp_path / "executions").read_text() == "begun\n"
+    assert (tmp_path / "executions").read_text() == "started\n"
 
 
-def test_a_run_sees_only_what_it_is_given(bench, monkeypatch):
+def test_a_run_sees_only_the_variables_that_it_is_given(bench, monkeypatch):
     monkeypatch.setenv("SECRET", "s3cr3t")
-    work = bench.work("env", environment={"FROM_ENVIRONMENT": "1"}, variables={"FROM_JOB": "2"})
-    run = bench.submit(work)
-    bench.ended(run)
-    seen = dict(line.partition("=")[::2] for line in bench.log(run).splitlines())
-    assert (seen["FROM_ENVIRONMENT"], seen["FROM_JOB"]) == ("1", "2")
-    assert "SECRET" not in seen
+    task = bench.task("env", environment={"FROM_ENVIRONMENT": "1"}, variables={"FROM_JOB": "2"})
+    run = bench.submit(task)
+    bench.wait_until_ended(run)
+    variables = dict(line.partition("=")[::2] for line in bench.log(run).splitlines())
+    assert (variables["FROM_ENVIRONMENT"], variables["FROM_JOB"]) == ("1", "2")
+    assert "SECRET" not in variables
 
 
-def test_a_time_limit_ends_a_run_and_says_so(bench):
-    report = bench.ended(bench.submit(bench.work("sleep 60", timeout=0.3)))
+def test_a_run_that_exceeds_its_time_limit_fails_with_the_class_timeout(bench):
+    report = bench.wait_until_ended(bench.submit(bench.task("sleep 60", timeout=0.3)))
     assert report.status is RunStatus.FAILED
     assert report.result
     assert report.result["failure"]["class"] == "timeout"

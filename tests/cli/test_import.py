@@ -87,7 +87,7 @@ def test_the_command_that_gets_contents_is_right_in_the_folder_where_it_is_said(
 def test_no_file_is_overwritten(lost, mlgit):
     write(lost, {"models/total.yml": "mine\n"})
     refused = mlgit("import", "model/total", "workspace/small", cwd=lost)
-    assert (refused.code, "something stands at models/total.yml already" in refused.err) == (1, True)
+    assert (refused.code, "models/total.yml exists already" in refused.err) == (1, True)
     assert (lost / "models" / "total.yml").read_text() == "mine\n"
     assert (lost / "workspace.yml").exists()
 
@@ -166,7 +166,7 @@ def test_what_is_imported_or_restored_says_what_it_needs_that_is_archived_too(ap
     git(applied, "rm", "--quiet", "models/total.yml", "jobs/sum.yml")
     commit(applied)
     assert mlgit(*APPLY, cwd=applied).code == 0
-    said = "it needs job/sum, which is archived too: `mlgit restore job/sum`, then `mlgit import job/sum`"
+    said = "it needs job/sum, which is archived: run `mlgit restore job/sum` and `mlgit import job/sum`"
     assert said in mlgit("restore", "model/total", "--auto-approve", cwd=applied).out
     (only,) = imported(mlgit, applied, "model/total")
     assert only["notes"] == [said]
@@ -181,4 +181,4 @@ def test_a_file_that_no_plan_would_see_is_named(lost, mlgit):
     text = (lost / "mlgit.yml").read_text()
     (lost / "mlgit.yml").write_text(f'{text}assets: {{include: [{{glob: "jobs/**"}}]}}\n')
     (only,) = imported(mlgit, lost, "model/total", "--dry-run")
-    assert only["notes"] == ["assets: in mlgit.yml does not include models/total.yml, so a plan does not see it"]
+    assert only["notes"] == ["assets: in mlgit.yml does not include models/total.yml, so a plan ignores it"]

@@ -1,4 +1,4 @@
-"""mlgit plan: what apply would do, for people and for programs; it changes nothing."""
+"""mlgit plan: what apply would do, as text and as JSON; it changes nothing."""
 
 from __future__ import annotations
 
@@ -9,52 +9,52 @@ import pytest
 from workspaces import APPLY, commit, edit, git
 
 
-def test_the_first_plan_names_everything(small, mlgit, golden):
+def test_the_first_plan_lists_every_asset(small, mlgit, golden):
     golden("cli/plan.txt", mlgit("plan", cwd=small).out)
 
 
-def test_the_exit_code_can_tell_that_there_is_something_to_do(small, mlgit):
+def test_the_detailed_exit_code_is_2_if_there_are_changes(small, mlgit):
     assert mlgit("plan", cwd=small).code == 0
     assert mlgit("plan", "--detailed-exitcode", cwd=small).code == 2
     edit(small, "jobs/sum.yml", "environment:", "enviroment:")
     assert mlgit("plan", "--detailed-exitcode", cwd=small).code == 1
 
 
-def test_the_exit_code_can_tell_that_there_is_nothing_to_do(applied, mlgit):
+def test_the_detailed_exit_code_is_0_without_changes(applied, mlgit):
     assert mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0
 
 
-def test_a_job_that_reads_an_older_version_of_what_it_makes_is_valid_and_runs_once(applied, mlgit):
+def test_a_job_that_reads_an_older_version_of_its_own_output_is_valid_and_runs_once(applied, mlgit):
     numbers = "{type: uri_file, path: azureml:numbers@latest}"
     edit(applied, "jobs/sum.yml", numbers, '{type: custom_model, path: "azureml:total:1"}')
     edit(applied, "src/sum.py", "pathlib.Path(numbers)", "(pathlib.Path(numbers) / 'total.txt')")
     commit(applied)
     assert mlgit("validate", cwd=applied).out == "5 files: fine.\n"
     assert mlgit(*APPLY, cwd=applied).code == 0
-    for _ in range(2):  # of the whole, then with what that has found out
+    for _ in range(2):  # a full plan, then an incremental one
         assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     commit(applied)
     assert mlgit("plan", cwd=applied).out.startswith("Plan: 2 changes, starts 1 run.")
 
 
-def made(out: str) -> dict[str, Any]:
-    """Return the plan out of a stream of events."""
-    (found,) = (each for each in map(json.loads, out.splitlines()) if each["type"] == "plan-made")
-    return found
+def plan_made_event(out: str) -> dict[str, Any]:
+    """Return the event with the plan from a stream of events."""
+    (event,) = (event for event in map(json.loads, out.splitlines()) if event["type"] == "plan-made")
+    return event
 
 
 def test_the_same_git_and_state_give_the_same_plan_byte_for_byte(small, mlgit, golden):
-    first, second = (made(mlgit("plan", "--format", "json", cwd=small).out) for _ in range(2))
+    first, second = (plan_made_event(mlgit("plan", "--format", "json", cwd=small).out) for _ in range(2))
     assert json.dumps(first["body"]) == json.dumps(second["body"])
     assert first["digest"] == second["digest"]
     golden("cli/plan.json", json.dumps(first["body"], indent=2) + "\n")
 
 
-def test_a_plan_as_json_says_what_the_text_says(applied, mlgit):
+def test_a_plan_as_json_has_the_sentences_of_the_text(applied, mlgit):
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     out = mlgit("plan", "--format", "json", cwd=applied).out
-    submit, register = made(out)["body"]["actions"]
+    submit, register = plan_made_event(out)["body"]["actions"]
     assert (submit["action"], submit["address"]) == ("submit", "job/sum")
     assert submit["changes"] == [{"field": "inputs.factor", "change": "changed", "before": 2, "after": 3}]
     assert submit["impact"] == [{"address": "model/total", "direct": True}]
@@ -80,20 +80,20 @@ def test_a_revision_is_planned_instead_of_the_work_tree(applied, mlgit):
     assert mlgit("plan", "--ref", "no-such-branch", cwd=applied).code == 1
 
 
-def test_what_is_to_be_done_anew_can_be_named(applied, mlgit, golden):
+def test_an_asset_can_be_replaced_without_a_change(applied, mlgit, golden):
     ended = mlgit("plan", "--replace", "job/sum", cwd=applied)
     assert ended.code == 0
     golden("cli/plan-replace.txt", ended.out)
 
 
-def test_a_name_to_replace_that_names_nothing_is_refused(applied, mlgit):
+def test_replacing_an_unknown_address_is_refused(applied, mlgit):
     ended = mlgit("plan", "--replace", "job/summ", cwd=applied)
     assert ended.code == 1
     assert "job/summ" in ended.err
 
 
 @pytest.mark.slow
-def test_an_asset_that_another_branch_has_made_is_left_alone(applied, mlgit):
+def test_an_asset_from_another_branch_is_kept(applied, mlgit):
     git(applied, "switch", "--quiet", "--create", "other")
     commit(
         applied, "more", {"data/more.yml": (applied / "data/numbers.yml").read_text().replace(" numbers\n", " more\n")}
@@ -108,12 +108,12 @@ def test_an_asset_that_another_branch_has_made_is_left_alone(applied, mlgit):
 def test_a_part_of_the_plan_can_be_selected(small, mlgit, golden):
     golden("cli/plan-select.txt", mlgit("plan", "--select", "job/sum", cwd=small).out)
     golden("cli/plan-exclude.txt", mlgit("plan", "--exclude", "environment", cwd=small).out)
-    wrong = mlgit("plan", "--select", "jbo/sum", cwd=small)
-    assert wrong.code == 1
-    assert "did you mean job/sum?" in wrong.err
+    misspelt = mlgit("plan", "--select", "jbo/sum", cwd=small)
+    assert misspelt.code == 1
+    assert "did you mean job/sum?" in misspelt.err
 
 
-def test_a_plan_can_be_written_for_a_pull_request(small, mlgit):
+def test_a_plan_can_be_written_as_markdown(small, mlgit):
     page, comment = (mlgit("plan", "--format", form, cwd=small) for form in ("markdown", "github"))
     assert page.out.startswith("### Plan: 6 changes, starts 1 run.\n\n- `+` workspace/small: create\n")
     assert comment.out.startswith("### Plan: 6 changes")
@@ -121,7 +121,7 @@ def test_a_plan_can_be_written_for_a_pull_request(small, mlgit):
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "type: [\n"], ids=["empty", "a comment", "broken"])
-def test_a_file_that_says_nothing_any_more_is_an_error_and_nothing_leaves(text, applied, mlgit):
+def test_an_emptied_file_is_an_error_and_does_not_remove_its_asset(text, applied, mlgit):
     (applied / "models/total.yml").write_text(text)
     planned = mlgit("plan", cwd=applied)
     assert planned.code == 1

@@ -1,4 +1,4 @@
-"""After each single edit, plan names what follows from it and nothing else: every text is a golden file."""
+"""After a single edit, plan lists exactly its consequences: each output is a golden file."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ EDITS: Mapping[str, Edit] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_a_plan_names_what_follows_from_one_edit(name, applied, mlgit, golden):
+def test_a_plan_lists_the_consequences_of_one_edit(name, applied, mlgit, golden):
     if name == "parameter-removed":
         edit(applied, "jobs/sum.yml", "${{inputs.numbers}} ", "")
     EDITS[name](applied)

@@ -1,4 +1,4 @@
-"""A saved plan: applied exactly as it was made, or refused with what moved; shown from its file alone."""
+"""A saved plan: applied exactly as it was made, or refused with the reason; shown from its file alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def state(folder):
     return git(folder, "rev-parse", "refs/mlgit/small/default/live")
 
 
-def test_a_plan_is_saved_in_the_published_form(saved, mlgit, golden):
+def test_a_plan_file_matches_the_published_schema(saved, mlgit, golden):
     whole = json.loads((saved / "plan.json").read_text())
     assert is_valid_for_schema(whole, "plan")
     golden("cli/saved/plan.json", (saved / "plan.json").read_text())
@@ -35,14 +35,14 @@ def test_a_plan_is_saved_in_the_published_form(saved, mlgit, golden):
     assert json.loads(schema.out)["title"] == "Saved plan"
 
 
-def test_the_body_has_the_same_bytes_each_time(saved, mlgit):
+def test_the_body_of_a_plan_is_deterministic(saved, mlgit):
     assert mlgit("plan", "-o", "again.json", "--ref", "HEAD", cwd=saved).code == 0
     first, second = (json.loads((saved / name).read_text()) for name in ("plan.json", "again.json"))
     assert first["envelope"]["digest"] == second["envelope"]["digest"]
     assert first["body"]["actions"] == second["body"]["actions"]
 
 
-def test_a_saved_plan_is_shown_as_it_was(saved, mlgit, golden, monkeypatch, tmp_path):
+def test_show_prints_a_saved_plan_from_its_file_alone(saved, mlgit, golden, monkeypatch, tmp_path):
     planned = mlgit("plan", "--ref", "HEAD", cwd=saved).out.removesuffix("\nApply this with `mlgit apply`.\n")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -54,7 +54,7 @@ def test_a_saved_plan_is_shown_as_it_was(saved, mlgit, golden, monkeypatch, tmp_
     assert whole == (saved / "plan.json").read_text()
 
 
-def test_a_saved_plan_is_applied_without_being_asked(saved, mlgit, golden):
+def test_a_saved_plan_is_applied_without_approval(saved, mlgit, golden):
     ended = mlgit("apply", "plan.json", cwd=saved)
     golden("cli/saved/apply.txt", ended.out)
     assert ended.code == 0
@@ -64,7 +64,7 @@ def test_a_saved_plan_is_applied_without_being_asked(saved, mlgit, golden):
     assert mlgit("plan", "--detailed-exitcode", cwd=saved).code == 0
 
 
-def test_a_plan_that_was_applied_is_out_of_date_and_says_what_moved(saved, mlgit):
+def test_an_applied_plan_is_stale_and_the_changed_records_are_named(saved, mlgit):
     assert mlgit("apply", "plan.json", cwd=saved).code == 0
     before = state(saved)
     again = mlgit("apply", "plan.json", cwd=saved)
@@ -74,7 +74,7 @@ def test_a_plan_that_was_applied_is_out_of_date_and_says_what_moved(saved, mlgit
     assert state(saved) == before
 
 
-def test_a_state_that_moved_elsewhere_does_not_stop_a_saved_plan(saved, mlgit):
+def test_a_change_of_other_records_does_not_make_a_plan_stale(saved, mlgit):
     assert mlgit("plan", "--select", "data", "-o", "plan.json", cwd=saved).code == 0
     before = state(saved)
     git(saved, "stash", "--include-untracked", "--quiet")
@@ -84,7 +84,7 @@ def test_a_state_that_moved_elsewhere_does_not_stop_a_saved_plan(saved, mlgit):
     assert mlgit("apply", "plan.json", cwd=saved).code == 0
 
 
-def test_the_file_of_a_plan_is_no_part_of_the_next_one(saved, mlgit):
+def test_the_plan_file_is_not_part_of_the_next_plan(saved, mlgit):
     first = json.loads((saved / "plan.json").read_text())
     assert mlgit("plan", "-o", "plan.json", cwd=saved).code == 0
     second = json.loads((saved / "plan.json").read_text())
@@ -92,7 +92,7 @@ def test_the_file_of_a_plan_is_no_part_of_the_next_one(saved, mlgit):
     assert second["envelope"]["dirty"] is False
 
 
-def test_nothing_is_done_that_is_not_in_the_saved_plan(saved, mlgit):
+def test_only_the_decisions_of_the_saved_plan_are_made(saved, mlgit):
     assert mlgit("plan", "--ref", "HEAD", "--select", "data", "-o", "part.json", cwd=saved).code == 0
     ended = mlgit("apply", "part.json", cwd=saved)
     assert ended.code == 0
@@ -108,25 +108,25 @@ def test_an_edited_plan_is_refused(saved, mlgit):
     assert "[plan-edited]" in mlgit("show", "plan.json", cwd=saved).err
 
 
-def test_a_plan_of_files_that_are_not_committed_is_applied_once_they_are(applied, mlgit):
+def test_a_plan_of_uncommitted_files_is_applied_once_they_are_committed(applied, mlgit):
     edit(applied, "models/total.yml", "name:", DESCRIBED)
     write(applied, {".gitignore": "/.mlgit/\n/plan.json\n"})
     assert mlgit("plan", "-o", "plan.json", cwd=applied).code == 0
     assert json.loads((applied / "plan.json").read_text())["envelope"]["dirty"] is True
     refused = mlgit("apply", "plan.json", cwd=applied)
     assert (refused.code, "[plan-dirty]" in refused.err) == (1, True)
-    assert "(now .gitignore, models/total.yml)" in refused.err
+    assert "(uncommitted now: .gitignore, models/total.yml)" in refused.err
     commit(applied)
     assert mlgit("apply", "plan.json", cwd=applied).code == 0
 
 
-def test_the_files_that_are_not_committed_are_named(applied, mlgit):
+def test_uncommitted_files_are_named(applied, mlgit):
     assert mlgit("plan", "-o", "plan.json", cwd=applied).code == 0
     another = mlgit("plan", "-o", "another.json", cwd=applied)
-    assert "Commit the files as they are (plan.json), then apply" in another.out
+    assert "Commit the files unchanged (plan.json), then apply" in another.out
     write(applied, {f"data/{number}.txt": "1\n" for number in range(4)})
     refused = mlgit("apply", "--auto-approve", cwd=applied)
-    assert "another.json, data/0.txt, data/1.txt and 3 more, and what is applied" in refused.err
+    assert "uncommitted changes: another.json, data/0.txt, data/1.txt and 3 more" in refused.err
     assert "[work-tree-dirty]" in refused.err
 
 
@@ -139,26 +139,26 @@ def test_a_plan_of_another_workspace_is_refused(saved, mlgit):
     assert "[plan-foreign]" in mlgit("apply", "plan.json", cwd=saved).err
 
 
-def test_a_saved_plan_takes_no_options_of_what_to_plan(saved, mlgit):
+def test_a_saved_plan_takes_no_planning_options(saved, mlgit):
     ended = mlgit("apply", "plan.json", "--select", "data", cwd=saved)
     assert ended.code == 1
-    assert "give `mlgit plan -o` the options" in ended.err
+    assert "pass them to `mlgit plan -o`" in ended.err
 
 
 @pytest.mark.parametrize("verb", ["apply", "show"])
-def test_a_file_that_is_not_there_or_no_plan_is_an_error_of_the_users(small, mlgit, verb):
+def test_a_missing_or_invalid_plan_file_is_a_user_error(small, mlgit, verb):
     assert "[plan-file]" in mlgit(verb, "none.json", cwd=small).err
     write(small, {"none.json": "{}"})
     assert "none.json:1:1" in mlgit(verb, "none.json", cwd=small).err
 
 
-def test_a_plan_that_cannot_be_written_is_an_error_of_the_users(small, mlgit):
+def test_an_unwritable_plan_file_is_a_user_error(small, mlgit):
     ended = mlgit("plan", "-o", "nowhere/plan.json", cwd=small)
     assert (ended.code, "[plan-not-written]" in ended.err) == (1, True)
 
 
 @pytest.mark.slow
-def test_a_saved_plan_of_everything_runs_it(small, mlgit):
+def test_a_saved_plan_of_everything_runs_the_job(small, mlgit):
     assert mlgit("plan", "--ref", "HEAD", "-o", "plan.json", cwd=small).code == 0
     ended = mlgit("apply", "plan.json", "--wait", cwd=small)
     assert ended.code == 0, ended.err

@@ -1,4 +1,4 @@
-"""status: the options of watching, and how each asset stands for programs."""
+"""mlgit status: the options of --watch, and the JSON output."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from workspaces import commit, edit
     ],
     ids=" ".join,
 )
-def test_options_that_do_not_go_together_are_refused(options, applied, mlgit):
+def test_invalid_combinations_of_options_are_refused(options, applied, mlgit):
     ended = mlgit("status", *options, cwd=applied)
     assert (ended.code, ended.out, ended.err.count("error: ")) == (1, "", 1)
 
 
-def test_a_watch_ends_at_once_where_nothing_runs(applied, mlgit):
+def test_until_idle_exits_at_once_if_no_run_is_active(applied, mlgit):
     ended = mlgit("status", "--watch", "--until-idle", cwd=applied)
     assert (ended.code, ended.out) == (0, mlgit("status", cwd=applied).out)
 
 
-def test_programs_are_told_how_each_asset_stands(applied, mlgit):
-    found = json.loads(mlgit("status", "--format", "json", cwd=applied).out)
-    assert {each["address"]: each["state"] for each in found}["job/sum"] == "completed"
-    assert not any("pending" in each for each in found)
+def test_json_has_the_state_of_each_asset(applied, mlgit):
+    assets = json.loads(mlgit("status", "--format", "json", cwd=applied).out)
+    assert {asset["address"]: asset["state"] for asset in assets}["job/sum"] == "completed"
+    assert not any("pending" in asset for asset in assets)
 
 
-def test_what_waits_to_be_run_by_hand_is_said(applied, mlgit):
-    text = (applied / "mlgit.yml").read_text()
-    (applied / "mlgit.yml").write_text(f'{text}assets: {{include: [{{glob: "**/*.yml", run: manual}}]}}\n')
+def test_a_job_that_waits_for_a_manual_run_is_pending(applied, mlgit):
+    config = (applied / "mlgit.yml").read_text()
+    (applied / "mlgit.yml").write_text(f'{config}assets: {{include: [{{glob: "**/*.yml", run: manual}}]}}\n')
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     commit(applied)
     assert "  job/sum: is run by hand: mlgit job rerun sum" in mlgit("status", cwd=applied).out
-    found = json.loads(mlgit("status", "--format", "json", cwd=applied).out)
-    left = {each["address"]: each["pending"] for each in found if "pending" in each}
-    assert left["job/sum"] == {"failed": False, "message": "is run by hand: mlgit job rerun sum"}
+    assets = json.loads(mlgit("status", "--format", "json", cwd=applied).out)
+    pending = {asset["address"]: asset["pending"] for asset in assets if "pending" in asset}
+    assert pending["job/sum"] == {"failed": False, "message": "is run by hand: mlgit job rerun sum"}

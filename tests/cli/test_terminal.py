@@ -1,4 +1,4 @@
-"""Tables on narrow terminals, and what a terminal would obey."""
+"""Tables on narrow terminals, and terminal control characters."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def table(width: int, *rows: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("width", [50, 60, 66, 80, 200])
-def test_the_address_is_never_cut(width):
+def test_the_address_is_never_cut_off(width):
     lines = table(width, ROW).splitlines()
     assert lines[1].split()[0] == ADDRESS
     assert max(len(line.rstrip()) for line in lines) <= width
 
 
-def test_columns_without_room_are_named():
-    said = table(66, ROW)
-    assert "train-0a1b2c3d" in said
-    assert "(too narrow for STATE, SINCE: see --format json)" in said
+def test_columns_that_do_not_fit_are_named():
+    output = table(66, ROW)
+    assert "train-0a1b2c3d" in output
+    assert "(too narrow for STATE, SINCE: use --format json)" in output
 
 
-def test_with_room_every_column_is_there():
+def test_a_wide_terminal_shows_every_column():
     assert "too narrow" not in table(200, ROW)
     assert ROW[-1] in table(200, ROW)
 
 
-def test_a_cell_can_neither_speak_to_the_terminal_nor_begin_a_line():
-    said = table(200, ("data/a\x1b[2J\nb", "1", "live", "now"))
-    assert "\x1b" not in said
-    assert len(said.splitlines()) == 2
+def test_a_cell_cannot_contain_control_characters_or_line_breaks():
+    output = table(200, ("data/a\x1b[2J\nb", "1", "live", "now"))
+    assert "\x1b" not in output
+    assert len(output.splitlines()) == 2

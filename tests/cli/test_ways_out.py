@@ -42,7 +42,7 @@ def test_an_interrupt_at_the_question_changes_nothing_and_says_so(small):
     command = [sys.executable, "-m", "reconciler", "apply"]
     process = subprocess.Popen(command, cwd=small, stdin=theirs, stdout=theirs, stderr=theirs)
     try:
-        read_until(ours, b"Only yes is taken for an answer")
+        read_until(ours, b"Type 'yes' to approve")
         process.send_signal(signal.SIGINT)
         while not select.select([ours], [], [], 2)[0]:  # one that comes just before the reading begins is not noticed
             process.send_signal(signal.SIGINT)

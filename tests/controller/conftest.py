@@ -1,4 +1,4 @@
-"""A repository that others push to, a clone in which the controller works, and the controller as a process."""
+"""Fixtures: a repository that an author pushes to, the clone of the controller, and the controller as a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from workspaces import SMALL, commit, edit, git, write
 
-# Notes that it is executed; if it is to wait, until the test lets it end.
+# Records its execution; if told to wait, waits until the test lets it end.
 _SCRIPT = """
 import pathlib, sys, time
 here = pathlib.Path({here!r})
@@ -31,46 +31,46 @@ pathlib.Path(sys.argv[3], "total.txt").write_text(sys.argv[2])
 
 @dataclass(frozen=True)
 class Site:
-    """``author`` pushes to ``bare``; the controller works in ``clone``."""
+    """``author`` pushes to ``bare``; the controller runs in ``clone``."""
 
-    here: Path
+    top: Path
 
     @property
     def author(self) -> Path:
-        return self.here / "author"
+        return self.top / "author"
 
     @property
     def bare(self) -> Path:
-        return self.here / "bare.git"
+        return self.top / "bare.git"
 
     @property
     def clone(self) -> Path:
-        return self.here / "clone"
+        return self.top / "clone"
 
     def push(self, files: Mapping[str, str] | None = None) -> str:
-        """Commit everything that the author has, and push it."""
-        made = commit(self.author, files=files)
+        """Commit and push the files of the author; return the commit."""
+        pushed = commit(self.author, files=files)
         git(self.author, "push", "--quiet", "--force", "origin", "main")
-        return made
+        return pushed
 
     def edit(self, name: str, old: str, new: str) -> str:
         edit(self.author, name, old, new)
         return self.push()
 
     def script(self, body: str) -> None:
-        """Make the job do this at its end."""
-        write(self.author, {"src/sum.py": _SCRIPT.format(here=str(self.here), body=body)})
+        """Make the job execute this code at its end."""
+        write(self.author, {"src/sum.py": _SCRIPT.format(here=str(self.top), body=body)})
 
     def executions(self) -> int:
-        noted = self.here / "executions"
-        return len(noted.read_text().splitlines()) if noted.exists() else 0
+        path = self.top / "executions"
+        return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def hold(self) -> None:
-        """Make runs wait until they are let go."""
-        (self.here / "wait").touch()
+    def hold_runs(self) -> None:
+        """Make runs wait until they are released."""
+        (self.top / "wait").touch()
 
-    def let_go(self) -> None:
-        (self.here / "wait").unlink(missing_ok=True)
+    def release_runs(self) -> None:
+        (self.top / "wait").unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -84,12 +84,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
     git(site.author, "remote", "add", "origin", str(site.bare))
     git(tmp_path, "clone", "--quiet", "bare.git", "clone")
     yield site
-    site.let_go()
+    site.release_runs()
 
 
 @dataclass
 class Controller:
-    """A controller that goes on, and what it has said so far."""
+    """A running controller, and the lines of its output so far."""
 
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
@@ -101,34 +101,34 @@ class Controller:
 
     def _read(self) -> None:
         assert self.process.stdout
-        with suppress(ValueError):  # closed: the test is over
+        with suppress(ValueError):  # the pipe is closed at the end of the test
             self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
 
-    def says(self, text: str, *, times: int = 1) -> str:
-        """Wait until it has said something so many times; return the last of those lines."""
+    def wait_for(self, text: str, *, times: int = 1) -> str:
+        """Wait until so many lines have a text; return the last of them."""
         deadline = time.monotonic() + 40
         while True:
-            going_on = self._reader.is_alive() and time.monotonic() < deadline
-            if len(found := [line for line in [*self.lines] if text in line]) >= times:
-                return found[-1]
-            assert going_on, "\n".join([f"never said: {text}", *self.lines])
+            is_waiting = self._reader.is_alive() and time.monotonic() < deadline
+            if len(matches := [line for line in [*self.lines] if text in line]) >= times:
+                return matches[-1]
+            assert is_waiting, "\n".join([f"not in the output: {text}", *self.lines])
             time.sleep(0.02)
 
-    def counted(self, text: str) -> int:
+    def count(self, text: str) -> int:
         return sum(text in line for line in [*self.lines])
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to end, and return its exit code."""
-        self.tell(number)
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait until the controller ends, and return its exit code."""
+        self.send_signal(number)
         return self.process.wait(60)
 
 
 @pytest.fixture
 def controller(mlgit_process: Callable[..., subprocess.Popen[str]], site: Site) -> Iterator[Callable[..., Controller]]:
-    """Start a controller in the clone: ``controller("--listen", "0")``."""
+    """Return a function that starts a controller in the clone: ``controller("--listen", "0")``."""
     started: list[Controller] = []
 
     def start(*options: str, cwd: Path = site.clone, env: Mapping[str, str] | None = None) -> Controller:
@@ -137,9 +137,9 @@ def controller(mlgit_process: Callable[..., subprocess.Popen[str]], site: Site) 
         return started[-1]
 
     yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
-        for stream in (each.process.stdout, each.process.stderr):
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+        for stream in (running.process.stdout, running.process.stderr):
             if stream:
                 stream.close()

@@ -1,4 +1,4 @@
-"""What a controller does not decide unasked: it says so once, and goes on with the rest."""
+"""Bounds of the controller: decisions that need a person are reported once, and the rest is done."""
 
 from __future__ import annotations
 
@@ -33,126 +33,126 @@ def runs(site, mlgit):
 
 
 def records(site, mlgit):
-    return {load["address"]: load for load in json.loads(mlgit("status", "--format", "json", cwd=site.clone).out)}
+    return {record["address"]: record for record in json.loads(mlgit("status", "--format", "json", cwd=site.clone).out)}
 
 
-def all_done(site, mlgit):
-    """Have everything applied, the run and what it made too."""
+def apply_all(site, mlgit):
+    """Apply everything, wait for the run, and record it."""
     reconcile(site, mlgit)
     until(lambda: runs(site, mlgit)[0]["status"] == "completed")
     assert reconcile(site, mlgit).code == 0
 
 
-def lose(site):
-    """Kill what looks after the newest run, and the run."""
-    noted = max(site.clone.glob(".mlgit/store/runs/*/supervisor.json"), key=lambda path: path.stat().st_mtime_ns)
-    until(noted.with_name("command.json").exists)
-    supervisor = json.loads(noted.read_text())["pid"]
+def kill_supervisor(site):
+    """Kill the supervisor of the newest run."""
+    path = max(site.clone.glob(".mlgit/store/runs/*/supervisor.json"), key=lambda path: path.stat().st_mtime_ns)
+    until(path.with_name("command.json").exists)
+    supervisor = json.loads(path.read_text())["pid"]
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: gone(supervisor))
 
 
-def test_runs_over_the_limit_are_left_and_everything_else_is_done(site, mlgit):
+def test_runs_over_the_limit_are_left_out_and_everything_else_is_done(site, mlgit):
     site.push({"mlgit.yml": CONFIG + "limits: {submit: 0}\n"})
-    ended = reconcile(site, mlgit)
-    assert ended.code == 1
-    assert "this plan starts 1 run; limits: submit: is 0 [too-many-runs]" in ended.out
-    assert "done    environment/plain: version 1" in ended.out
+    result = reconcile(site, mlgit)
+    assert result.code == 1
+    assert "this plan starts 1 run; limits: submit: is 0 [too-many-runs]" in result.out
+    assert "done    environment/plain: version 1" in result.out
     assert (site.executions(), "job/sum" in records(site, mlgit)) == (0, False)
 
 
-def test_what_a_controller_must_not_do_is_said_once(site, controller):
+def test_a_decision_that_is_left_out_is_reported_once(site, controller):
     site.push({"mlgit.yml": CONFIG + "limits: {submit: 0}\n"})
-    going = controller()
-    going.says("[too-many-runs]")
+    running = controller()
+    running.wait_for("[too-many-runs]")
     site.push({"notes.txt": "newer\n"})
-    going.says("origin/main is at", times=2)
+    running.wait_for("origin/main is at", times=2)
     site.push({"notes.txt": "newest\n"})
-    going.says("origin/main is at", times=3)
-    assert going.end() == 0
-    assert going.counted("[too-many-runs]") == 1
+    running.wait_for("origin/main is at", times=3)
+    assert running.stop() == 0
+    assert running.count("[too-many-runs]") == 1
 
 
-def test_a_run_that_is_lost_again_and_again_is_started_so_many_times_a_day(site, mlgit):
+def test_a_run_that_is_lost_repeatedly_is_started_up_to_runs_per_day(site, mlgit):
     site.push({"mlgit.yml": CONFIG + "limits: {runs_per_day: 2}\nretries: 9\n"})
-    site.hold()
+    site.hold_runs()
     for attempt in (1, 2):
         assert "run sum-" in reconcile(site, mlgit).out
-        until(lambda: site.executions() == attempt)  # noqa: B023 - called before the next turn
-        lose(site)
-    ended = reconcile(site, mlgit)
-    assert ended.code == 1
-    assert "job/sum was started 2 times within a day from this commit" in ended.out
-    assert "[runs-per-day]" in ended.out
+        until(lambda: site.executions() == attempt)  # noqa: B023 - called in this iteration
+        kill_supervisor(site)
+    result = reconcile(site, mlgit)
+    assert result.code == 1
+    assert "job/sum was started 2 times within a day from this commit" in result.out
+    assert "[runs-per-day]" in result.out
     assert site.executions() == 2
     site.push({"notes.txt": "a new commit\n"})
     reconcile(site, mlgit)
     until(lambda: site.executions() == 3)
 
 
-def test_what_was_rolled_back_waits_for_a_newer_commit(site, mlgit):
-    all_done(site, mlgit)
+def test_a_rolled_back_commit_waits_for_a_newer_one(site, mlgit):
+    apply_all(site, mlgit)
     before = git(site.author, "rev-parse", "HEAD")
     unwanted = site.edit("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: unwanted")
     assert "data/numbers" in reconcile(site, mlgit).out
     git(site.clone, "fetch", "--quiet")
     assert mlgit("rollback", before, "--auto-approve", cwd=site.clone).code == 0
-    ended = reconcile(site, mlgit)
-    assert ended.code == 1
-    assert f"rolled back from {unwanted[:10]}" in ended.out
-    assert "done" not in ended.out
+    result = reconcile(site, mlgit)
+    assert result.code == 1
+    assert f"rolled back from {unwanted[:10]}" in result.out
+    assert "done" not in result.out
     site.edit("data/numbers.yml", "unwanted", "wanted")
-    ended = reconcile(site, mlgit)
-    assert ended.code == 0
-    assert "done    data/numbers" in ended.out
+    result = reconcile(site, mlgit)
+    assert result.code == 0
+    assert "done    data/numbers" in result.out
 
 
-def test_a_branch_that_goes_back_decides_nothing_and_runs_are_still_recorded(site, mlgit):
+def test_a_rewound_branch_decides_nothing_and_runs_are_still_recorded(site, mlgit):
     before = git(site.author, "rev-parse", "HEAD")
     site.edit("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: newer")
-    site.hold()
+    site.hold_runs()
     reconcile(site, mlgit)
-    site.let_go()
+    site.release_runs()
     until(lambda: runs(site, mlgit)[0]["status"] == "completed")
     git(site.author, "reset", "--quiet", "--hard", before)
     site.push({"notes.txt": "another history\n"})
-    ended = reconcile(site, mlgit)
-    assert ended.code == 1
-    assert "[apply-rewinds]" in ended.out
-    assert "done    model/total: version 1" in ended.out
-    assert "done    data/numbers" not in ended.out
+    result = reconcile(site, mlgit)
+    assert result.code == 1
+    assert "[apply-rewinds]" in result.out
+    assert "done    model/total: version 1" in result.out
+    assert "done    data/numbers" not in result.out
 
 
-def test_what_is_protected_stays_and_the_rest_is_done(site, mlgit):
+def test_protected_assets_stay_and_the_rest_is_done(site, mlgit):
     site.push({"mlgit.yml": CONFIG + "protect: [model/*]\n"})
-    all_done(site, mlgit)
+    apply_all(site, mlgit)
     (site.author / "models/total.yml").unlink()
     site.edit("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: newer")
-    ended = reconcile(site, mlgit)
-    assert ended.code == 1
-    assert "model/total is protected" in ended.out
-    assert "done    data/numbers" in ended.out
+    result = reconcile(site, mlgit)
+    assert result.code == 1
+    assert "model/total is protected" in result.out
+    assert "done    data/numbers" in result.out
     assert records(site, mlgit)["model/total"]["state"] == "live"
 
 
-def test_most_of_everything_is_not_removed_unasked(site, mlgit):
+def test_a_mass_delete_is_left_out_and_the_rest_is_done(site, mlgit):
     extra = {f"data/d{number}.yml": DATA.format(number) for number in range(8)}
     site.push(extra)
-    all_done(site, mlgit)
+    apply_all(site, mlgit)
     for name in extra:
         (site.author / name).unlink()
     site.edit("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: newer")
-    ended = reconcile(site, mlgit)
-    assert ended.code == 1
-    assert "[mass-delete]" in ended.out
-    assert "done    data/numbers" in ended.out
+    result = reconcile(site, mlgit)
+    assert result.code == 1
+    assert "[mass-delete]" in result.out
+    assert "done    data/numbers" in result.out
     assert {records(site, mlgit)[f"data/d{number}"]["state"] for number in range(8)} == {"live"}
 
 
-def test_what_another_apply_has_done_meanwhile_is_nothing_to_do(site, mlgit):
+def test_nothing_is_left_to_do_after_another_apply(site, mlgit):
     assert mlgit(*APPLY, cwd=site.clone).code == 0
-    ended = reconcile(site, mlgit)
-    assert (ended.code, "done" in ended.out) == (0, False)
+    result = reconcile(site, mlgit)
+    assert (result.code, "done" in result.out) == (0, False)
     assert site.executions() == 1
 
 
@@ -163,16 +163,16 @@ def test_pauses_grow_with_failures_up_to_ten_intervals():
     assert all(300 <= backoff_seconds(60, failures) <= 600 for failures in (5, 50, 5000))
 
 
-@pytest.mark.parametrize("way", ["heal", "warn"])
-def test_what_has_drifted_is_healed_or_said_as_mlgit_yml_wants(way, site, mlgit):
-    site.push({"mlgit.yml": CONFIG + f"drift: {{data: {way}}}\n"})
-    all_done(site, mlgit)
+@pytest.mark.parametrize("policy", ["repair", "warn"])
+def test_drift_is_repaired_or_reported_as_mlgit_yml_says(policy, site, mlgit):
+    site.push({"mlgit.yml": CONFIG + f"drift: {{data: {policy}}}\n"})
+    apply_all(site, mlgit)
     lost = next(
         path for path in site.clone.glob(".mlgit/store/**/*") if path.is_file() and path.read_bytes() == NUMBERS
     )
     lost.chmod(0o600)
     lost.unlink()
-    ended = reconcile(site, mlgit)
-    assert ended.code == 0
-    assert "data/numbers" in ended.out
-    assert lost.exists() == (way == "heal")
+    result = reconcile(site, mlgit)
+    assert result.code == 0
+    assert "data/numbers" in result.out
+    assert lost.exists() == (policy == "repair")

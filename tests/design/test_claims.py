@@ -19,7 +19,7 @@ from reconciler.state.store import StateStore
 
 ELSEWHERE = {
     "instead of one global lock": (
-        "tests/engine/test_claims.py::test_what_another_apply_is_at_is_left_out_and_everything_else_goes_on"
+        "tests/engine/test_locks.py::test_actions_locked_by_another_apply_are_left_out_and_all_others_are_executed"
     ),
     "Another apply goes on with everything else.": (
         "tests/sharing/test_team.py::test_clones_that_apply_sets_that_overlap_lose_no_record"
@@ -28,8 +28,7 @@ ELSEWHERE = {
         "tests/state/test_contending.py::test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared"
     ),
     "with holder, host, CI run": (
-        "tests/engine/test_claims.py"
-        "::test_claims_are_listed_and_can_be_taken_away_after_which_the_other_can_record_nothing"
+        "tests/engine/test_locks.py::test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing"
     ),
     "fencing": (
         "tests/state/test_contending.py::test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say"
@@ -44,11 +43,10 @@ ELSEWHERE = {
         "tests/state/test_contending.py::test_a_clock_of_another_day_makes_nobody_over"
     ),
     "clocks ... (a whole apply)": (
-        "tests/engine/test_claims.py::test_a_clock_that_is_set_back_by_a_day_changes_nothing"
+        "tests/engine/test_locks.py::test_a_clock_that_is_set_back_by_a_day_changes_nothing"
     ),
     "A takeover is never silent.": (
-        "tests/engine/test_claims.py"
-        "::test_the_claim_of_an_apply_that_was_killed_is_taken_over_at_once_and_not_in_silence"
+        "tests/engine/test_locks.py::test_the_lock_of_a_killed_apply_is_taken_over_at_once_and_reported"
     ),
 }
 

@@ -20,10 +20,10 @@ from reconciler.source.workspace import find_candidates
 ELSEWHERE = {
     "`init` writes `on-change` ...": "tests/cli/test_init.py::test_a_new_workspace_is_committed_valid_and_planned",
     "... `init --here` writes `manual`": (
-        "tests/cli/test_init_here.py::test_jobs_of_an_adopted_repository_are_run_by_hand"
+        "tests/cli/test_init_existing.py::test_jobs_of_an_existing_repository_run_only_on_request"
     ),
     "so that adopting 300 files starts nothing": (
-        "tests/cli/test_init_here.py::test_what_is_found_is_said_and_nothing_is_moved_or_started"
+        "tests/cli/test_init_existing.py::test_init_prints_an_inventory_and_changes_no_file"
     ),
     "Submissions are counted in plan's verdict": "tests/render/test_text.py::test_the_verdict_comes_first",
     "more than `limits.submit` ... refuses": (

@@ -22,7 +22,7 @@ from reconciler.render import plan_json
 
 ELSEWHERE = {
     "A plan file is an *envelope* ... and a *body*": (
-        "tests/cli/test_plan_saved.py::test_a_plan_is_saved_in_the_published_form"
+        "tests/cli/test_plan_saved.py::test_a_plan_file_matches_the_published_schema"
     ),
     "and the read set: each address with the record it was planned against": (
         "tests/planning/test_saved.py::test_the_read_set_is_what_the_actions_change_and_what_that_references"
@@ -34,7 +34,7 @@ ELSEWHERE = {
         "tests/planning/test_saved.py::test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named"
     ),
     "never that a ref moved": (
-        "tests/cli/test_plan_saved.py::test_a_state_that_moved_elsewhere_does_not_stop_a_saved_plan"
+        "tests/cli/test_plan_saved.py::test_a_change_of_other_records_does_not_make_a_plan_stale"
     ),
     "Approval binds decisions": (
         "tests/planning/test_saved.py::test_a_decision_that_comes_out_otherwise_is_refused_and_named"
@@ -55,7 +55,7 @@ ELSEWHERE = {
     "... default in `reconcile`": (
         "tests/controller/test_reconcile.py::test_one_turn_applies_what_the_remote_has_and_leaves_what_is_checked_out"
     ),
-    "... default in `drift`": "tests/cli/test_drift.py::test_what_is_gone_is_named_and_looking_changes_nothing",
+    "... default in `drift`": "tests/cli/test_drift.py::test_missing_content_is_reported_and_nothing_is_changed",
     "and the observation value is one more input": (
         "tests/planning/test_plan.py::test_plan_is_a_function_of_its_arguments"
     ),
@@ -77,10 +77,10 @@ ELSEWHERE = {
         "tests/planning/test_prune_and_guard.py::test_a_plan_that_drops_much_of_much_is_refused"
     ),
     "`rollback REV` plans that record's source commit": (
-        "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_lead_to_the_same_and_nothing_runs_again"
+        "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_give_the_same_state_and_run_nothing_again"
     ),
     "and holds CI ... off until main has a newer one": (
-        "tests/engine/test_rollback.py::test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied"
+        "tests/engine/test_rollback.py::test_a_rolled_back_commit_is_held_until_a_newer_one_is_applied"
     ),
     "... and controller": "tests/controller/test_bounds.py::test_what_was_rolled_back_waits_for_a_newer_commit",
     "A failed action skips only what waits for it; everything else goes on": (

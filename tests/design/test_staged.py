@@ -48,9 +48,9 @@ ELSEWHERE = {
     "a tree that never saw it cannot drop it": (
         "tests/planning/test_prune_and_guard.py::test_what_this_branch_never_saw_is_left_alone"
     ),
-    "(in Git itself)": "tests/cli/test_plan.py::test_an_asset_that_another_branch_has_made_is_left_alone",
+    "(in Git itself)": "tests/cli/test_plan.py::test_an_asset_from_another_branch_is_kept",
     "Apply refuses if the last applied commit is not an ancestor (`--allow-rewind`).": (
-        "tests/engine/test_rewinds.py::test_an_older_commit_is_refused_unless_going_back_is_meant"
+        "tests/engine/test_fast_forward.py::test_an_older_commit_is_refused_without_allow_rewind"
     ),
     "In a shallow clone ancestry is *unknown*, never false": (
         "tests/git/test_repository.py::test_ancestry_is_unknown_in_a_shallow_clone_unless_it_can_be_seen"

@@ -17,11 +17,9 @@ from reconciler.storage.object_store import ObjectStore
 
 ELSEWHERE = {
     "Submitted at least once": (
-        "tests/engine/test_crashes.py::test_a_run_is_executed_once_though_its_submission_was_cut_off"
+        "tests/engine/test_crashes.py::test_a_run_whose_submission_was_killed_is_executed_once"
     ),
-    "executed at most once": (
-        "tests/engine/test_claims.py::test_a_submission_that_is_finished_by_two_is_executed_once"
-    ),
+    "executed at most once": ("tests/engine/test_locks.py::test_a_submission_finished_by_two_applies_is_executed_once"),
     "`token = H(lineage, address, fingerprint, attempt)`": (
         "tests/planning/test_fingerprint.py::test_a_token_is_for_one_attempt_on_one_thing_in_one_lineage"
     ),
@@ -40,16 +38,16 @@ ELSEWHERE = {
         "tests/runner/test_process.py::test_a_second_runner_of_the_same_token_does_nothing"
     ),
     "The local journal (append)": "tests/state/test_contending.py::test_a_torn_line_of_a_journal_is_passed_over",
-    "recovery works with it deleted": ("tests/engine/test_claims.py::test_what_became_of_the_journal_changes_nothing"),
+    "recovery works with it deleted": ("tests/engine/test_locks.py::test_a_damaged_journal_changes_nothing"),
     "recovery works ... from another clone": (
-        "tests/faults/test_kill_points.py::test_an_apply_that_is_killed_somewhere_is_finished_by_the_next_one"
+        "tests/faults/test_kill_points.py::test_the_next_apply_finishes_the_work_of_a_killed_one"
     ),
     "The store has an id": "tests/storage/test_store.py::test_the_store_keeps_one_id_whoever_asks_first",
     "on one host only is an error unless that binding says `host: NAME`": (
-        "tests/engine/test_hosts.py::test_what_has_no_host_is_refused_before_anything_is_done_and_validate_warns"
+        "tests/engine/test_hosts.py::test_a_shared_state_without_hosts_is_refused_and_validate_warns"
     ),
     "then only that host acts on it": (
-        "tests/engine/test_hosts.py::test_a_machine_without_the_store_does_the_rest_and_says_who_has_it"
+        "tests/engine/test_hosts.py::test_a_machine_without_the_store_executes_the_rest_and_names_the_host_of_the_store"
     ),
 }
 

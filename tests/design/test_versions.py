@@ -45,11 +45,11 @@ ELSEWHERE = {
         "tests/planning/test_runs.py::test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not"
     ),
     "A superseded run finishes and never registers.": (
-        "tests/engine/test_endings.py::test_superseded_runs_are_recorded_when_they_end_and_never_become_current"
+        "tests/engine/test_run_ends.py::test_superseded_runs_are_recorded_when_they_end_and_never_become_current"
     ),
     "or `on_supersede: cancel`": (
-        "tests/engine/test_endings.py"
-        "::test_a_superseded_run_is_canceled_where_that_is_wanted_and_begun_anew_when_its_job_is_back"
+        "tests/engine/test_run_ends.py"
+        "::test_on_supersede_cancels_a_superseded_run_and_resubmits_it_when_its_job_returns"
     ),
     "Queued, running ...: no action.": (
         "tests/planning/test_runs.py::test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits"
@@ -58,7 +58,9 @@ ELSEWHERE = {
         "tests/planning/test_runs.py::test_a_failure_of_the_users_is_sticky"
     ),
     "or a cancel": "tests/planning/test_runs.py::test_a_cancel_is_sticky",
-    "run again only with `job rerun`": ("tests/engine/test_failed_runs.py::test_a_canceled_run_stays_so_until_a_rerun"),
+    "run again only with `job rerun`": (
+        "tests/engine/test_failed_runs.py::test_a_canceled_job_is_not_resubmitted_until_a_rerun"
+    ),
     "or `--replace`": "tests/engine/test_failed_runs.py::test_replace_on_a_failed_job_runs_it_again",
     "Lost, preempted, staging and engine failures are retried ..., at most `retries: 2`, shown in the plan.": (
         "tests/planning/test_runs.py::test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_says"
@@ -70,12 +72,12 @@ ELSEWHERE = {
         "tests/planning/test_runs.py::test_a_job_on_the_output_of_another_runs_after_it"
     ),
     "An apply that does not wait leaves it *waiting*; the next apply, by anyone, advances it.": (
-        "tests/engine/test_together.py::test_an_apply_that_does_not_wait_is_taken_on_by_whoever_comes_next"
+        "tests/engine/test_concurrent_applies.py::test_the_next_apply_records_the_runs_of_an_apply_that_did_not_wait"
     ),
     "Versions have a `seq` that the plan allots": (
         "tests/planning/test_plan.py::test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again"
     ),
-    "latest is the highest not archived": ("tests/cli/test_archive.py::test_latest_passes_over_archived_versions"),
+    "latest is the highest not archived": ("tests/cli/test_archive.py::test_latest_ignores_archived_versions"),
     "Labels are resolved when planning, against desired ...": (
         "tests/planning/test_plan.py::test_latest_is_what_the_plan_itself_registers"
     ),
@@ -88,7 +90,7 @@ ELSEWHERE = {
         "tests/planning/test_graph.py::test_an_exact_version_that_is_live_closes_no_circle"
     ),
     "The controller submits one job address at most `limits.runs_per_day` times without a new commit.": (
-        "tests/controller/test_bounds.py::test_a_run_that_is_lost_again_and_again_is_started_so_many_times_a_day"
+        "tests/controller/test_bounds.py::test_a_run_that_is_lost_repeatedly_is_started_up_to_runs_per_day"
     ),
     "(default 5)": "tests/config/test_config.py::test_the_limit_of_the_controller_and_the_drift_policies_can_be_set",
 }
@@ -124,10 +126,10 @@ def test_what_is_otherwise_is_explained():
 @pytest.mark.parametrize(
     ("file", "before", "after", "said"),
     [
-        ("data/numbers.csv", "3", "4", "path (numbers.csv)"),
+        ("data/numbers.csv", "3", "4", "path changed (numbers.csv)"),
         ("data/numbers.yml", "uri_file", "uri_folder", "type uri_file -> uri_folder"),
         ("environments/plain.yml", "image: python", "image: other", "image python -> other"),
-        ("environments/plain.yml", "image: python", "image: python\nos_type: linux", "os_type added"),
+        ("environments/plain.yml", "image: python", "image: python\nos_type: linux", "os_type added: linux"),
     ],
 )
 def test_an_immutable_version_is_refused_with_the_field_level_difference_and_the_hint_to_raise_it(

@@ -1,4 +1,4 @@
-"""A job whose executions are counted and whose end the test decides, and ways to break what runs it."""
+"""Fixtures: a job whose executions are counted and whose end the test decides, and ways to kill what runs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from workspaces import commit, edit, until, write
 
-# Notes its process, then does what the test says.
+# Records its process id, then runs the body that the test gives.
 _SCRIPT = """
 import os, pathlib, sys, time
 here = pathlib.Path({here!r})
@@ -26,7 +26,7 @@ print("at work")
 {body}
 pathlib.Path(sys.argv[3], "total.txt").write_text("6")
 """
-_UNTIL_TOLD = """
+_WAIT_FOR_GO = """
 deadline = time.monotonic() + 60
 while not (here / "go").exists() and time.monotonic() < deadline:
     time.sleep(0.02)
@@ -34,100 +34,100 @@ while not (here / "go").exists() and time.monotonic() < deadline:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A workspace with one job under observation."""
+class ObservedWorkspace:
+    """A workspace with one job whose executions are recorded."""
 
     folder: Path
 
     @property
-    def here(self) -> Path:
+    def top(self) -> Path:
         return self.folder.parent
 
     def script(self, body: str) -> None:
-        """Make the job do this."""
-        write(self.folder, {"src/sum.py": _SCRIPT.format(here=str(self.here), body=body)})
+        """Make the job execute this code."""
+        write(self.folder, {"src/sum.py": _SCRIPT.format(here=str(self.top), body=body)})
         commit(self.folder)
 
     def executions(self) -> list[int]:
-        """Give the process of each execution so far."""
-        noted = self.here / "executions"
-        return [int(line) for line in noted.read_text().splitlines()] if noted.exists() else []
+        """Return the process id of each execution so far."""
+        path = self.top / "executions"
+        return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def let_it_end(self) -> None:
-        """Tell the job that waits for it to end."""
-        (self.here / "go").touch()
+        """Let the waiting job end."""
+        (self.top / "go").touch()
 
     def kill_supervisor(self) -> None:
-        """Kill what looks after the newest run, as the kernel would if the memory ran out."""
-        noted = self.folder.glob(".mlgit/store/runs/*/supervisor.json")
-        path = max(noted, key=lambda path: path.stat().st_mtime_ns)
+        """Kill the supervisor of the newest run, as the kernel does when memory runs out."""
+        paths = self.folder.glob(".mlgit/store/runs/*/supervisor.json")
+        path = max(paths, key=lambda path: path.stat().st_mtime_ns)
         until(path.with_name("command.json").exists)
         os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
 
 
 @pytest.fixture
-def bench(small: Path) -> Bench:
-    """Make a workspace whose job ends at once."""
-    bench = Bench(small)
-    bench.script("")
-    return bench
+def workspace(small: Path) -> ObservedWorkspace:
+    """Return a workspace whose job ends at once."""
+    workspace = ObservedWorkspace(small)
+    workspace.script("")
+    return workspace
 
 
 @pytest.fixture
-def waiting(bench: Bench) -> Iterator[Bench]:
-    """Make a workspace whose job runs until the test lets it end."""
-    bench.script(_UNTIL_TOLD)
-    yield bench
-    bench.let_it_end()
+def waiting(workspace: ObservedWorkspace) -> Iterator[ObservedWorkspace]:
+    """Yield a workspace whose job runs until the test lets it end."""
+    workspace.script(_WAIT_FOR_GO)
+    yield workspace
+    workspace.let_it_end()
 
 
 @pytest.fixture
-def listed(mlgit: Callable[..., Any]) -> Callable[..., list[dict[str, Any]]]:
-    """Read what a command lists as JSON: ``listed(folder, "job", "list")``."""
+def run_json(mlgit: Callable[..., Any]) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that runs a command and returns its JSON: ``run_json(folder, "job", "list")``."""
 
-    def read(folder: Path, *command: str) -> list[dict[str, Any]]:
-        ended = mlgit(*command, "--format", "json", cwd=folder)
-        assert ended.code == 0, ended.err
-        found: list[dict[str, Any]] = json.loads(ended.out)
-        return found
+    def run_json(folder: Path, *command: str) -> list[dict[str, Any]]:
+        result = mlgit(*command, "--format", "json", cwd=folder)
+        assert result.code == 0, result.err
+        entries: list[dict[str, Any]] = json.loads(result.out)
+        return entries
 
-    return read
+    return run_json
 
 
 @dataclass
 class HangingIndex:
-    """A package index that takes a question and never answers it."""
+    """A package index that accepts requests and never responds."""
 
     server: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
-    asked: threading.Event = field(default_factory=threading.Event)
-    left_alone: threading.Event = field(default_factory=threading.Event)
+    requested: threading.Event = field(default_factory=threading.Event)
+    disconnected: threading.Event = field(default_factory=threading.Event)
 
     @property
     def environment(self) -> Mapping[str, str]:
         return {"UV_DEFAULT_INDEX": f"http://127.0.0.1:{self.server.getsockname()[1]}/simple", "NO_PROXY": "127.0.0.1"}
 
     def listen(self) -> None:
-        with suppress(OSError):  # what is killed may reset its connection
+        with suppress(OSError):  # a killed client may reset its connection
             connection, _ = self.server.accept()
             with connection:
-                self.asked.set()
+                self.requested.set()
                 while connection.recv(4096):
                     pass
-        self.left_alone.set()
+        self.disconnected.set()
 
 
 @pytest.fixture
-def hanging_index(bench: Bench) -> Iterator[HangingIndex]:
-    """Make the bench's environment ask for a package that its index never delivers."""
-    edit(bench.folder, "environments/plain.yml", '"python>=3.11"', '"python>=3.11", {pip: [slowpoke]}')
-    commit(bench.folder)
+def hanging_index(workspace: ObservedWorkspace) -> Iterator[HangingIndex]:
+    """Make the environment of the workspace need a package that its index never delivers."""
+    edit(workspace.folder, "environments/plain.yml", '"python>=3.11"', '"python>=3.11", {pip: [slowpoke]}')
+    commit(workspace.folder)
     index = HangingIndex()
     with index.server:
         threading.Thread(target=index.listen, daemon=True).start()
         yield index
 
 
-# The venv builder, which notes each build and goes on with it when the test lets it, or is stopped.
+# The venv builder, which records each build and waits until the test lets it go on, or it is stopped.
 _PACED = """
 import pathlib, threading, time
 from reconciler.builders.venv import VenvBuilder
@@ -157,42 +157,42 @@ class Paced(VenvBuilder):
 
 @dataclass(frozen=True)
 class Paced:
-    """A builder that builds when it is told to."""
+    """A builder that builds when the test lets it."""
 
     folder: Path
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What makes a process of mlgit find it."""
+        """The variables with which a process of mlgit finds the builder."""
         return {"PYTHONPATH": str(self.folder)}
 
     def builds(self) -> list[str]:
-        """Name what was begun to be built, in order."""
-        noted = self.folder / "builds"
-        return noted.read_text().splitlines() if noted.exists() else []
+        """Return the names of the builds that were started, in order."""
+        path = self.folder / "builds"
+        return path.read_text().splitlines() if path.exists() else []
 
     def go_on(self) -> None:
-        """Let builds end."""
+        """Let builds finish."""
         (self.folder / "go").touch()
 
 
 @pytest.fixture
-def paced(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paced]:
-    """Have the bench's environment built when the test says so, with a lease of a second."""
-    found = Paced(tmp_path / "paced")
+def paced(workspace: ObservedWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paced]:
+    """Build the environment of the workspace when the test lets it, with a lease of one second."""
+    builder = Paced(tmp_path / "paced")
     write(
-        found.folder,
+        builder.folder,
         {
             "paced.py": _PACED,
             "paced-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: paced\nVersion: 1\n",
             "paced-1.dist-info/entry_points.txt": "[mlgit.builders]\npaced = paced:Paced\n",
         },
     )
-    monkeypatch.syspath_prepend(found.folder)
+    monkeypatch.syspath_prepend(builder.folder)
     monkeypatch.setenv("MLGIT_HOST", "here")
     monkeypatch.setenv("USER", "ada")
-    edit(bench.folder, "mlgit.yml", "name: small,", "name: small, lease: 1,")
-    edit(bench.folder, "mlgit.yml", "store: {", "builder: paced\nstore: {")
-    commit(bench.folder)
-    yield found
-    found.go_on()
+    edit(workspace.folder, "mlgit.yml", "name: small,", "name: small, lease: 1,")
+    edit(workspace.folder, "mlgit.yml", "store: {", "builder: paced\nstore: {")
+    commit(workspace.folder)
+    yield builder
+    builder.go_on()

@@ -1,4 +1,4 @@
-"""Environments are what they hold: built once for all workspaces, and not at all where that cannot be."""
+"""Environments: built once for all workspaces with the same definition; a failed build fails only what needs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def empty_index(monkeypatch, tmp_path) -> Iterator[None]:
-    """Serve a package index that has no package at all."""
+    """Serve an empty package index."""
     empty = tmp_path / "index"
     empty.mkdir()
 
@@ -31,19 +31,19 @@ def empty_index(monkeypatch, tmp_path) -> Iterator[None]:
         server.shutdown()
 
 
-def test_a_package_that_does_not_exist_fails_what_needs_it_and_nothing_else(bench, empty_index, mlgit, listed, golden):
-    edit(bench.folder, "environments/plain.yml", '"python>=3.11"', '"python>=3.11", {pip: [scikit-lern]}')
-    commit(bench.folder)
-    ended = mlgit(*APPLY, cwd=bench.folder)
-    assert ended.code == 1
-    golden("cli/faults/package-not-found.txt", ended.out + ended.err)
-    assert [each["address"] for each in listed(bench.folder, "list")] == ["data/numbers", "workspace/small"]
-    assert listed(bench.folder, "job", "list") == []
-    assert bench.executions() == []
-    edit(bench.folder, "environments/plain.yml", ", {pip: [scikit-lern]}", "")
-    commit(bench.folder)
-    assert mlgit(*APPLY, cwd=bench.folder).code == 0
-    assert len(bench.executions()) == 1
+def test_a_package_that_does_not_exist_fails_only_what_needs_it(workspace, empty_index, mlgit, run_json, golden):
+    edit(workspace.folder, "environments/plain.yml", '"python>=3.11"', '"python>=3.11", {pip: [scikit-lern]}')
+    commit(workspace.folder)
+    result = mlgit(*APPLY, cwd=workspace.folder)
+    assert result.code == 1
+    golden("cli/faults/package-not-found.txt", result.out + result.err)
+    assert [asset["address"] for asset in run_json(workspace.folder, "list")] == ["data/numbers", "workspace/small"]
+    assert run_json(workspace.folder, "job", "list") == []
+    assert workspace.executions() == []
+    edit(workspace.folder, "environments/plain.yml", ", {pip: [scikit-lern]}", "")
+    commit(workspace.folder)
+    assert mlgit(*APPLY, cwd=workspace.folder).code == 0
+    assert len(workspace.executions()) == 1
 
 
 def test_a_second_workspace_uses_the_environment_of_the_first(small, mlgit, tmp_path, monkeypatch):
@@ -65,13 +65,11 @@ def test_a_second_workspace_uses_the_environment_of_the_first(small, mlgit, tmp_
     assert len(built) == 1
 
 
-def test_an_environment_that_was_removed_from_the_cache_is_built_again_for_the_next_run(
-    applied, mlgit, tmp_path, monkeypatch
-):
+def test_an_environment_removed_from_the_cache_is_built_again_for_the_next_run(applied, mlgit, tmp_path, monkeypatch):
     monkeypatch.setenv("MLGIT_CACHE_DIR", str(tmp_path / "fresh-cache"))
     assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     commit(applied)
-    ended = mlgit(*APPLY, cwd=applied)
-    assert ended.code == 0, ended.err
-    assert "installing" in ended.out
+    result = mlgit(*APPLY, cwd=applied)
+    assert result.code == 0, result.err
+    assert "installing" in result.out

@@ -1,4 +1,4 @@
-"""A store on one machine, a live state that many share: each machine does what it can, and says who does the rest."""
+"""A store on one host and a shared state: each host executes what it can, and names the host that has the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAPTOP, _BIG = "laptop", "big"
 
 @pytest.fixture
 def clones(tmp_path: Path) -> tuple[Path, Path]:
-    """Make clones on a laptop and on the big machine, with one remote between them."""
+    """Create clones on a laptop and on the big machine, with a shared remote."""
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "remote.git")
     laptop = tmp_path / _LAPTOP
     git(tmp_path, "clone", "--quiet", "remote.git", _LAPTOP)
@@ -33,7 +33,7 @@ def clones(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def on(mlgit, monkeypatch):
-    """Run mlgit on the machine that a clone is named after."""
+    """Return a function that runs mlgit with the name of a clone as host name."""
 
     def run(folder, *arguments):
         monkeypatch.setenv("MLGIT_HOST", folder.name)
@@ -42,21 +42,21 @@ def on(mlgit, monkeypatch):
     return run
 
 
-def test_a_machine_without_the_store_does_the_rest_and_says_who_has_it(clones, on, golden):
+def test_a_machine_without_the_store_executes_the_rest_and_names_the_host_of_the_store(clones, on, golden):
     laptop, big = clones
-    ended = on(laptop, *APPLY)
-    assert ended.code == 0, ended.out + ended.err
-    golden("cli/hosts/laptop.txt", ended.out)
+    result = on(laptop, *APPLY)
+    assert result.code == 0, result.out + result.err
+    golden("cli/hosts/laptop.txt", result.out)
     assert not (laptop / ".mlgit/store/files").exists()
     assert not (laptop / ".mlgit/store/runs").exists()
-    ended = on(big, *APPLY)
-    assert ended.code == 0, ended.out + ended.err
+    result = on(big, *APPLY)
+    assert result.code == 0, result.out + result.err
     for folder in clones:
         assert "completed" in on(folder, "job", "list").out
         assert on(folder, "plan").out == "No changes. The live state is what Git declares.\n"
 
 
-def test_a_run_is_nobody_s_to_judge_but_its_machine_s(clones, on, golden):
+def test_only_the_host_of_a_run_refreshes_it(clones, on, golden):
     laptop, big = clones
     edit(big, "src/sum.py", "import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(60)\n")
     commit(big)
@@ -65,23 +65,23 @@ def test_a_run_is_nobody_s_to_judge_but_its_machine_s(clones, on, golden):
     git(laptop, "pull", "--quiet")
     assert "lost" not in on(laptop, "status").out
     golden("cli/hosts/drift.txt", on(laptop, "drift").out)
-    ended = on(laptop, *APPLY)
-    assert ended.code == 0, ended.out + ended.err
+    result = on(laptop, *APPLY)
+    assert result.code == 0, result.out + result.err
     logs = on(laptop, "job", "logs", "sum")
     assert (logs.code, "[backend-elsewhere]" in logs.err) == (1, True)
     assert on(big, "job", "cancel", "sum").code == 0
     assert "canceled" in on(laptop, "job", "list").out
 
 
-def test_what_has_no_host_is_refused_before_anything_is_done_and_validate_warns(clones, on, golden):
+def test_a_shared_state_without_hosts_is_refused_and_validate_warns(clones, on, golden):
     laptop, _ = clones
     edit(laptop, "mlgit.yml", ", host: big}\nbackends", "}\nbackends")
     edit(laptop, "mlgit.yml", "type: local, host: big", "type: local")
     commit(laptop)
     for command in (("plan",), APPLY, ("plan", "--refresh")):
-        ended = on(laptop, *command)
-        assert (ended.code, ended.out) == (1, "")
-        golden("cli/hosts/refused.txt", ended.err)
+        result = on(laptop, *command)
+        assert (result.code, result.out) == (1, "")
+        golden("cli/hosts/refused.txt", result.err)
     checked = on(laptop, "validate")
     assert checked.code == 0
     assert "warning: the store .mlgit/store exists in this clone only" in checked.out

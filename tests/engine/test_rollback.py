@@ -1,4 +1,4 @@
-"""Going back on purpose: what was in force is so again, and nobody who has not heard of it undoes that."""
+"""mlgit rollback: an earlier commit is applied again, and nothing but a newer commit undoes that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTRA = {
 
 @pytest.fixture
 def moved_on(applied, mlgit):
-    """Apply a second commit: other data, and one asset more."""
+    """Apply a second commit with changed data and one more asset."""
     edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
     commit(applied, "on", EXTRA)
     assert mlgit(*APPLY, cwd=applied).code == 0
@@ -30,13 +30,13 @@ def moved_on(applied, mlgit):
 
 
 def current(mlgit, folder):
-    """Return what is live: address and version or run."""
-    found = json.loads(mlgit("list", "--format", "json", cwd=folder).out)
-    return {each["address"]: each.get("version") or each.get("run") for each in found}
+    """Return the version or run of each live asset."""
+    assets = json.loads(mlgit("list", "--format", "json", cwd=folder).out)
+    return {asset["address"]: asset.get("version") or asset.get("run") for asset in assets}
 
 
-def test_a_rollback_and_a_revert_lead_to_the_same_and_nothing_runs_again(moved_on, mlgit, listed):
-    newer, older = (git(moved_on, "rev-parse", each) for each in ("HEAD", "HEAD~1"))
+def test_a_rollback_and_a_revert_give_the_same_state_and_run_nothing_again(moved_on, mlgit, run_json):
+    newer, older = (git(moved_on, "rev-parse", revision) for revision in ("HEAD", "HEAD~1"))
     before = current(mlgit, moved_on)
     back = mlgit(*BACK, older[:10], cwd=moved_on)
     assert back.code == 0, back.err
@@ -52,11 +52,11 @@ def test_a_rollback_and_a_revert_lead_to_the_same_and_nothing_runs_again(moved_o
     assert forward.code == 0, forward.err
     assert current(mlgit, moved_on).keys() == before.keys()
     assert current(mlgit, moved_on)["job/sum"] == before["job/sum"]
-    assert len(listed(moved_on, "job", "list")) == 2
+    assert len(run_json(moved_on, "job", "list")) == 2
     assert mlgit("plan", cwd=moved_on).out.startswith("No changes. ")
 
 
-def test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied(moved_on, mlgit):
+def test_a_rolled_back_commit_is_held_until_a_newer_one_is_applied(moved_on, mlgit):
     older = git(moved_on, "rev-parse", "HEAD~1")
     assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
     refused = mlgit(*APPLY, cwd=moved_on)
@@ -65,8 +65,8 @@ def test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied(moved_on, 
     edit(moved_on, "models/total.yml", "name:", "description: a sum\nname:")
     assert mlgit("plan", cwd=moved_on).out.endswith("\nCommit first, then apply this with `mlgit apply`.\n")
     git(moved_on, "checkout", "--quiet", "models/total.yml")
-    for _ in range(2):  # planned, and remembered
-        assert "\n`mlgit apply` will refuse this: " in mlgit("plan", cwd=moved_on).out
+    for _ in range(2):  # planned, and from the cache
+        assert "\n`mlgit apply` will refuse this plan: " in mlgit("plan", cwd=moved_on).out
     for command in ("plan", "status"):
         assert f"to {older[:10]} at " in mlgit(command, cwd=moved_on).out
     edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
@@ -79,7 +79,7 @@ def test_what_was_rolled_back_is_held_until_a_newer_commit_is_applied(moved_on, 
         assert "rolled back" not in mlgit(command, cwd=moved_on).out
 
 
-def test_an_older_commit_than_the_one_rolled_back_is_held_too(moved_on, mlgit):
+def test_an_ancestor_of_the_rolled_back_commit_is_held_too(moved_on, mlgit):
     between = git(moved_on, "rev-parse", "HEAD")
     edit(moved_on, "models/total.yml", "name:", "description: the sum\nname:")
     commit(moved_on)
@@ -91,7 +91,7 @@ def test_an_older_commit_than_the_one_rolled_back_is_held_too(moved_on, mlgit):
     assert mlgit(*APPLY, cwd=moved_on).code == 0
 
 
-def test_a_rollback_is_undone_by_name(moved_on, mlgit):
+def test_a_rollback_to_the_rolled_back_commit_undoes_it(moved_on, mlgit):
     before = current(mlgit, moved_on)
     assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
     undone = mlgit(*BACK, "main", cwd=moved_on)
@@ -101,7 +101,7 @@ def test_a_rollback_is_undone_by_name(moved_on, mlgit):
     assert mlgit(*APPLY, cwd=moved_on).code == 0
 
 
-def test_what_is_meant_goes_on_in_spite_of_a_rollback(moved_on, mlgit):
+def test_allow_rewind_applies_a_rolled_back_commit(moved_on, mlgit):
     assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
     assert mlgit(*APPLY, "--allow-rewind", cwd=moved_on).code == 0
     assert "rolled back" not in mlgit("status", cwd=moved_on).out
@@ -111,13 +111,13 @@ def test_what_is_meant_goes_on_in_spite_of_a_rollback(moved_on, mlgit):
 @pytest.mark.parametrize(
     ("revision", "code"), [("~0", "rollback-nowhere"), ("v9", "moment-unknown"), ("~99", "moment-unknown")]
 )
-def test_what_names_no_earlier_source_is_refused(revision, code, moved_on, mlgit):
+def test_a_revision_without_an_earlier_source_is_refused(revision, code, moved_on, mlgit):
     refused = mlgit(*BACK, revision, cwd=moved_on)
     assert (refused.code, f"[{code}]" in refused.err) == (1, True)
 
 
-def test_one_step_back_is_the_source_before_however_many_commits_an_apply_made(moved_on, mlgit):
-    newer, older = (git(moved_on, "rev-parse", each) for each in ("HEAD", "HEAD~1"))
+def test_one_step_back_is_the_previous_source_commit(moved_on, mlgit):
+    newer, older = (git(moved_on, "rev-parse", revision) for revision in ("HEAD", "HEAD~1"))
     by_step = mlgit("rollback", "~1", "--wait", "--auto-approve", "--format", "json", cwd=moved_on)
     assert by_step.code == 0, by_step.err
     assert json.loads(by_step.out.splitlines()[0])["commit"] == older
@@ -125,7 +125,7 @@ def test_one_step_back_is_the_source_before_however_many_commits_an_apply_made(m
     assert json.loads(forward.out.splitlines()[0])["commit"] == newer
 
 
-def test_a_program_is_told_of_a_rollback_as_of_an_apply(moved_on, mlgit):
+def test_a_rollback_writes_the_events_of_an_apply(moved_on, mlgit):
     ended = mlgit(*BACK, "main~1", "--format", "json", cwd=moved_on)
     assert ended.code == 0, ended.err
     events = [json.loads(line) for line in ended.out.splitlines()]
@@ -133,17 +133,17 @@ def test_a_program_is_told_of_a_rollback_as_of_an_apply(moved_on, mlgit):
     assert "apply-ended" in {event["type"] for event in events}
 
 
-def test_the_history_says_who_rolled_back_and_by_which_plan(moved_on, mlgit):
-    newer, older = (git(moved_on, "rev-parse", each) for each in ("HEAD", "HEAD~1"))
+def test_the_history_has_the_rollback_and_its_plan(moved_on, mlgit):
+    newer, older = (git(moved_on, "rev-parse", revision) for revision in ("HEAD", "HEAD~1"))
     assert mlgit(*BACK, "main~1", cwd=moved_on).code == 0
-    found = json.loads(mlgit("log", "--format", "json", cwd=moved_on).out)
-    (back,) = [each for each in found if each["command"] == "rollback"]
+    entries = json.loads(mlgit("log", "--format", "json", cwd=moved_on).out)
+    (back,) = [entry for entry in entries if entry["command"] == "rollback"]
     assert back["title"] == f"rollback: {newer[:10]} to {older[:10]}"
     assert back["source"] == older
-    assert {each["plan"] for each in found if each["source"] == older} >= {back["plan"]}
+    assert {entry["plan"] for entry in entries if entry["source"] == older} >= {back["plan"]}
 
 
-def test_an_apply_that_waits_ends_when_what_it_applies_is_rolled_back(waiting, mlgit, mlgit_process):
+def test_a_waiting_apply_stops_when_its_commit_is_rolled_back(waiting, mlgit, mlgit_process):
     assert mlgit("apply", "--auto-approve", cwd=waiting.folder).code == 0
     edit(waiting.folder, "data/numbers.csv", "3\n", "3\n4\n")
     commit(waiting.folder)
@@ -152,11 +152,11 @@ def test_an_apply_that_waits_ends_when_what_it_applies_is_rolled_back(waiting, m
     back = mlgit("rollback", "--auto-approve", "main~1", cwd=waiting.folder)
     assert back.code == 0, back.err
     waiting.let_it_end()
-    _, said = applying.communicate(timeout=60)
-    assert (applying.returncode, "[applied-meanwhile]" in said) == (1, True)
+    _, errors = applying.communicate(timeout=60)
+    assert (applying.returncode, "[applied-meanwhile]" in errors) == (1, True)
 
 
-def test_a_rollback_asks_and_shows_its_whole_plan(moved_on, mlgit, golden):
+def test_a_rollback_shows_its_plan_and_requires_approval(moved_on, mlgit, golden):
     refused = mlgit("rollback", "main~1", cwd=moved_on)
     assert (refused.code, "[approval-needed]" in refused.err) == (1, True)
     golden("cli/history/rollback-plan.txt", refused.out)
@@ -165,7 +165,7 @@ def test_a_rollback_asks_and_shows_its_whole_plan(moved_on, mlgit, golden):
 
 @pytest.fixture
 def clones(tmp_path, monkeypatch, mlgit):
-    """Share a workspace of data, applied twice, between two clones; the second has never seen the live state."""
+    """Share a workspace of data, applied twice, between two clones; the second has never fetched the live state."""
     monkeypatch.setenv("MLGIT_HOST", "here")
     config = f"""
         state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}
@@ -173,47 +173,47 @@ def clones(tmp_path, monkeypatch, mlgit):
         backends: {{local: {{type: local, host: here}}}}
         """
     git(tmp_path, "init", "--quiet", "--bare", "remote.git")
-    one, other = tmp_path / "one", tmp_path / "other"
-    git(tmp_path, "clone", "--quiet", "remote.git", "one")
-    commit(one, "start", {"mlgit.yml": config, "data/extra.csv": "1", **_data("first")})
-    assert mlgit(*APPLY, cwd=one).code == 0
-    commit(one, "on", _data("second"))
-    ended = mlgit(*APPLY, cwd=one)
+    first, second = tmp_path / "first", tmp_path / "second"
+    git(tmp_path, "clone", "--quiet", "remote.git", "first")
+    commit(first, "start", {"mlgit.yml": config, "data/extra.csv": "1", **_data("first")})
+    assert mlgit(*APPLY, cwd=first).code == 0
+    commit(first, "on", _data("second"))
+    ended = mlgit(*APPLY, cwd=first)
     assert ended.code == 0, ended.err
-    git(one, "push", "--quiet", "origin", "main")
-    git(tmp_path, "clone", "--quiet", "remote.git", "other")
-    return one, other
+    git(first, "push", "--quiet", "origin", "main")
+    git(tmp_path, "clone", "--quiet", "remote.git", "second")
+    return first, second
 
 
 def _data(name):
     return {f"data/{name}.yml": EXTRA["data/extra.yml"].replace("extra", name).replace("numbers.csv", "extra.csv")}
 
 
-def test_every_clone_learns_of_a_rollback(clones, mlgit):
-    one, other = clones
-    back = mlgit(*BACK, "main~1", cwd=one)
+def test_a_rollback_holds_in_every_clone(clones, mlgit):
+    first, second = clones
+    back = mlgit(*BACK, "main~1", cwd=first)
     assert back.code == 0, back.err
-    assert "[rolled-back]" in mlgit(*APPLY, cwd=other).err
-    assert "rolled back from" in mlgit("status", cwd=other).out
-    commit(other, "newer", _data("third"))
-    newer = mlgit(*APPLY, cwd=other)
+    assert "[rolled-back]" in mlgit(*APPLY, cwd=second).err
+    assert "rolled back from" in mlgit("status", cwd=second).out
+    commit(second, "newer", _data("third"))
+    newer = mlgit(*APPLY, cwd=second)
     assert newer.code == 0, newer.err
-    assert current(mlgit, one).keys() == {"data/first", "data/second", "data/third"}
-    assert "rolled back" not in mlgit("status", cwd=one).out
-    assert "rollback: " in mlgit("log", cwd=other).out
+    assert current(mlgit, first).keys() == {"data/first", "data/second", "data/third"}
+    assert "rolled back" not in mlgit("status", cwd=first).out
+    assert "rollback: " in mlgit("log", cwd=second).out
 
 
-def test_what_another_clone_has_applied_is_imported_and_compared(clones, mlgit):
-    one, other = clones
-    commit(other, "newer", _data("third"))
-    assert mlgit(*APPLY, cwd=other).code == 0
-    assert "+ data/third" in mlgit("diff", "main", cwd=one).out
-    assert mlgit("import", "--all", cwd=one).code == 0
-    commit(one)
-    assert mlgit("plan", cwd=one).out.startswith("No changes. ")
+def test_assets_that_another_clone_applied_are_imported_and_compared(clones, mlgit):
+    first, second = clones
+    commit(second, "newer", _data("third"))
+    assert mlgit(*APPLY, cwd=second).code == 0
+    assert "+ data/third" in mlgit("diff", "main", cwd=first).out
+    assert mlgit("import", "--all", cwd=first).code == 0
+    commit(first)
+    assert mlgit("plan", cwd=first).out.startswith("No changes. ")
 
 
-def test_what_the_store_has_lost_is_not_made_current_again(moved_on, mlgit):
+def test_a_rollback_to_missing_content_fails(moved_on, mlgit):
     older = next(
         path for path in (moved_on / ".mlgit/store/files").rglob("*") if path.is_file() and path.read_bytes() == b"12.0"
     )

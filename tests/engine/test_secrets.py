@@ -1,4 +1,4 @@
-"""What mlgit's own environment holds does not reach a job."""
+"""Secrets in the environment of mlgit do not reach a job."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SECRET = "s3cr3t-of-the-user"  # noqa: S105 - made up
     "look",
     [
         "print(dict(os.environ))",
-        # What the job's parent was started with is open to the same user on Linux.
+        # On Linux a process can read the environment of its parent.
         "env = pathlib.Path('/proc', str(os.getppid()), 'environ')\nprint(env.read_bytes() if env.exists() else '')",
     ],
 )
-def test_no_secret_of_the_caller_reaches_a_job(look, bench, mlgit, monkeypatch):
+def test_no_secret_of_the_caller_reaches_a_job(look, workspace, mlgit, monkeypatch):
     for name in ("SECRET", "AWS_SECRET_ACCESS_KEY", "UV_INDEX_PRIVATE_PASSWORD", "GITHUB_TOKEN", "HTTPS_PROXY"):
         monkeypatch.setenv(name, f"http://user:{SECRET}@127.0.0.1:9")
-    bench.script(look)
-    assert mlgit(*APPLY, cwd=bench.folder).code == 0
-    log = mlgit("job", "logs", "sum", cwd=bench.folder).out
+    workspace.script(look)
+    assert mlgit(*APPLY, cwd=workspace.folder).code == 0
+    log = mlgit("job", "logs", "sum", cwd=workspace.folder).out
     assert "PATH" in log or "environ" not in look
     assert SECRET not in log
-    store = bench.folder / ".mlgit/store"
+    store = workspace.folder / ".mlgit/store"
     kept = [path for path in store.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert kept == []

@@ -1,4 +1,4 @@
-"""A workspace whose state is shared through a remote, and everything by which two ends of it are compared."""
+"""Fixtures: a workspace whose state is shared through a remote, and what two final states are compared by."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import pytest
 from workspaces import APPLY, SMALL, commit, git
 
 from reconciler.git.repository import open_repository
-from reconciler.state import locks
 from reconciler.state.lease import HEARTBEAT_PREFIX
+from reconciler.state.locks import LOCKS_REF, read_locks
 from reconciler.state.store import StateStore
 
-_MORTAL = Path(__file__).with_name("mortal.py")
+_KILLABLE = Path(__file__).with_name("killable.py")
 
-# Leaves a line for every execution beside the store, then adds up.
+# Adds a line for each execution to a file beside the store, then sums up.
 _SUM = """
 import pathlib, sys
 numbers, factor, out = sys.argv[1:]
@@ -38,7 +38,7 @@ HOST = "here"
 
 @dataclass(frozen=True)
 class Shared:
-    """A bare repository that clones share, with one store that all of them have."""
+    """A bare repository with its clones, which share one store."""
 
     top: Path
 
@@ -48,20 +48,20 @@ class Shared:
 
     @property
     def executions(self) -> Counter[str]:
-        """Count the executions of each run."""
-        noted = self.top / "executions"
-        return Counter(noted.read_text().split()) if noted.exists() else Counter()
+        """The number of executions of each run."""
+        path = self.top / "executions"
+        return Counter(path.read_text().split()) if path.exists() else Counter()
 
     def clone(self, name: str) -> Path:
-        """Make a clone that has never seen the live state."""
+        """Create a clone without the live state."""
         git(self.top, "clone", "--quiet", str(self.remote), name)
         return self.top / name
 
-    def start(self, clone: Path, *arguments: str, fatal: int = -1) -> subprocess.Popen[str]:
-        """Start mlgit, to die at a step or not at all."""
-        way = ["-m", "reconciler"] if fatal < 0 else [str(_MORTAL), str(self.top / "steps"), str(fatal)]
+    def start(self, clone: Path, *arguments: str, kill_at: int = -1) -> subprocess.Popen[str]:
+        """Start mlgit, to be killed at a step; 0 only counts the steps, a negative number does not even that."""
+        command = ["-m", "reconciler"] if kill_at < 0 else [str(_KILLABLE), str(self.top / "steps"), str(kill_at)]
         return subprocess.Popen(
-            [sys.executable, *way, *arguments],
+            [sys.executable, *command, *arguments],
             cwd=clone,
             env={**os.environ, "MLGIT_HOST": HOST},
             stdout=subprocess.PIPE,
@@ -69,38 +69,39 @@ class Shared:
             text=True,
         )
 
-    def run(self, clone: Path, *arguments: str, fatal: int = -1) -> tuple[int, str]:
-        """Run mlgit to its end; return exit code and output."""
-        process = self.start(clone, *arguments, fatal=fatal)
-        said, _ = process.communicate(timeout=180)
-        return process.returncode, said
+    def run(self, clone: Path, *arguments: str, kill_at: int = -1) -> tuple[int, str]:
+        """Run mlgit; return exit code and output."""
+        process = self.start(clone, *arguments, kill_at=kill_at)
+        output, _ = process.communicate(timeout=180)
+        return process.returncode, output
 
     def steps(self) -> list[str]:
-        """Return the steps of all that was run so far."""
+        """Return the steps of all commands so far."""
         return (self.top / "steps").read_text().splitlines()
 
     def live(self, clone: Path) -> list[Mapping[str, Any]]:
-        """Return what is live, without what differs from time to time."""
-        code, said = self.run(clone, "list", "--archived", "--format", "json")
-        assert code == 0, said
-        return [{key: load.get(key) for key in _SAME} for load in json.loads(said)]
+        """Return the fields of the live assets that do not differ between runs."""
+        code, output = self.run(clone, "list", "--archived", "--format", "json")
+        assert code == 0, output
+        return [{key: asset.get(key) for key in _STABLE_KEYS} for asset in json.loads(output)]
 
-    def left_over(self, clone: Path) -> list[str]:
-        """Name the claims and beats that nobody has given back."""
+    def remaining_locks(self, clone: Path) -> list[str]:
+        """Return the holders of locks and the heartbeat refs that were not released."""
         repository = open_repository(clone)
         try:
-            home = StateStore(repository, "small", "1" * 32, remote="origin").ref_store
-            home.fetch()
-            return [*locks.read_locks(repository, home.read_ref(locks.LOCKS_REF)), *home.refs_below(HEARTBEAT_PREFIX)]
+            ref_store = StateStore(repository, "small", "1" * 32, remote="origin").ref_store
+            ref_store.fetch()
+            lock_holders = read_locks(repository, ref_store.read_ref(LOCKS_REF))
+            return [*lock_holders, *ref_store.refs_below(HEARTBEAT_PREFIX)]
         finally:
             repository.close()
 
 
-_SAME = ("address", "version", "archived", "fingerprint", "run", "latest", "spec", "source")
+_STABLE_KEYS = ("address", "version", "archived", "fingerprint", "run", "latest", "spec", "source")
 
 
-def twelve(top: Path) -> Mapping[str, str]:
-    """Return a workspace of twelve actions, two of them runs that hang on each other's outcome."""
+def twelve_actions(top: Path) -> Mapping[str, str]:
+    """Return the files of a workspace with twelve actions; two of them submit runs."""
     files = dict(SMALL)
     files["mlgit.yml"] = f"""
         state: {{name: small, lineage: "11111111111111111111111111111111", remote: origin}}
@@ -118,12 +119,12 @@ def twelve(top: Path) -> Mapping[str, str]:
 
 
 def make_shared(top: Path) -> Shared:
-    """Make a remote and a first clone, called ``one``, with twelve actions to do."""
+    """Create a remote and a first clone, called ``one``, with twelve actions to execute."""
     shared = Shared(top)
     git(top, "init", "--quiet", "--bare", "--initial-branch=main", "remote.git")
     one = shared.clone("one")
     git(one, "symbolic-ref", "HEAD", "refs/heads/main")
-    commit(one, "start", twelve(top))
+    commit(one, "start", twelve_actions(top))
     git(one, "push", "--quiet", "origin", "main")
     return shared
 
@@ -134,23 +135,25 @@ def shared(tmp_path: Path) -> Shared:
 
 
 @pytest.fixture
-def each_shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Iterator[Shared]]:
-    """Make one after the other, each gone when the next is asked for."""
+def shared_workspaces(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Iterator[Shared]]:
+    """Return an iterator of workspaces; each is deleted when the next one is requested."""
 
-    def make() -> Iterator[Shared]:
+    def iterate() -> Iterator[Shared]:
         while True:
             top = tmp_path_factory.mktemp("shared")
             yield make_shared(top)
             shutil.rmtree(top)
 
-    return make
+    return iterate
 
 
 @pytest.fixture(scope="session")
-def unharmed(tmp_path_factory: pytest.TempPathFactory, _quiet_git: None) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """Apply without any fault; return what is live then, and the steps that it took."""
+def without_faults(
+    tmp_path_factory: pytest.TempPathFactory, _quiet_git: None
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Apply without a fault; return the live assets and the steps."""
     shared = make_shared(tmp_path_factory.mktemp("unharmed"))
-    code, said = shared.run(shared.top / "one", *APPLY, fatal=0)
-    assert code == 0, said
-    assert sum(line.startswith("  ✓ ") for line in said.splitlines()) >= 12
+    code, output = shared.run(shared.top / "one", *APPLY, kill_at=0)
+    assert code == 0, output
+    assert sum(line.startswith("  ✓ ") for line in output.splitlines()) >= 12
     return shared.live(shared.top / "one"), shared.steps()

@@ -1,4 +1,4 @@
-"""No room left: a clear error, nothing half-done, and the next apply goes on once there is room."""
+"""A full disk: a clear error, nothing half-done, and the next apply resumes once there is space."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _MEGABYTES = 4
 @pytest.fixture
 def small_disk(tmp_path):
     """Mount a disk of a few megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_MEGABYTES}m", "mlgit-test", str(place)]
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={_MEGABYTES}m", "mlgit-test", str(disk)]
     if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("needs to be root, and to be let mount a disk")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+        pytest.skip("requires root and permission to mount a disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 def fill(disk):
-    """Leave no room on a disk."""
+    """Fill a disk and return the file that fills it."""
     filler = disk / "filler"
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     with suppress(OSError):
@@ -38,17 +38,17 @@ def fill(disk):
     return filler
 
 
-def test_an_apply_on_a_full_disk_says_so_and_the_next_one_goes_on(applied, small_disk, mlgit):
+def test_an_apply_reports_a_full_disk_and_the_next_one_resumes(applied, small_disk, mlgit):
     shutil.rmtree(applied / ".mlgit")
     (applied / ".mlgit").mkdir()
     folder = shutil.copytree(applied, small_disk / "small")
     git(folder, "update-ref", "-d", "refs/mlgit/small/default/live")
     filler = fill(small_disk)
-    ended = mlgit(*APPLY, cwd=folder)
-    assert ended.code == 1, ended.err[-3000:]
-    assert "no room left" in ended.err + ended.out
-    assert "Traceback" not in ended.err
+    refused = mlgit(*APPLY, cwd=folder)
+    assert refused.code == 1, refused.err[-3000:]
+    assert "no space left" in refused.err + refused.out
+    assert "Traceback" not in refused.err
     filler.unlink()
-    again = mlgit(*APPLY, cwd=folder)
-    assert again.code == 0, again.err
+    resumed = mlgit(*APPLY, cwd=folder)
+    assert resumed.code == 0, resumed.err
     assert mlgit("plan", cwd=folder).out.startswith("No changes. ")

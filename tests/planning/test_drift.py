@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small
+from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, done, edited, policy_of, small
 
 from reconciler.config.config import Config
 from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
@@ -151,7 +151,7 @@ def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world
 
 def test_it_is_built_again_where_mlgit_yml_wants_it_so(world):
     seen = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
-    plan = planned(world, seen, "{environment: heal}")
+    plan = planned(world, seen, "{environment: repair}")
     assert [(action.op, action.address) for action in plan.actions] == [(Op.REPAIR, PLAIN)]
 
 
@@ -168,7 +168,7 @@ def test_what_is_ignored_is_not_looked_at(world):
 def test_what_is_to_be_shown_only_is_not_healed(world):
     plan = planned(world, Observation(missing_contents=frozenset({KEY})), "{data: warn}")
     assert plan.actions == ()
-    assert plan.drift[0].endswith("; drift: heal in mlgit.yml lets apply put it again, from Git")
+    assert plan.drift[0].endswith("; drift: repair in mlgit.yml lets apply put it again, from Git")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_is_to_be_shown_only_is_not_healed(world):
         ('{"*": warn}', DriftPolicy.WARN),
         ('{"*": warn, "data/*": ignore}', DriftPolicy.IGNORE),
         ('{"data/*": ignore, "*": warn}', DriftPolicy.IGNORE),
-        ("{data: warn, data/numbers: heal}", DriftPolicy.REPAIR),
+        ("{data: warn, data/numbers: repair}", DriftPolicy.REPAIR),
         ("{model: ignore}", DriftPolicy.REPAIR),
     ],
 )
@@ -197,7 +197,7 @@ def test_what_is_replaced_anyway_is_not_healed_first(world):
 def test_what_was_approved_is_healed_without_another_look(world):
     approved = planned(world, Observation(missing_contents=frozenset({KEY})))
     later = planned(world, Observation())
-    assert [action.key for action in with_repairs(later, approved).actions] == ["heal data/numbers"]
+    assert done(with_repairs(later, approved)) == ["repair data/numbers"]
     assert with_repairs(approved, approved) == approved
 
 

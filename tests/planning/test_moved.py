@@ -8,7 +8,7 @@ from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, 
 from reconciler.config import config
 from reconciler.diagnostics import Severity
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Address, Op, RunStatus
+from reconciler.model import ActionId, Address, Op, RunStatus
 
 FIGURES, ADD = Address("data", "figures"), Address("job", "add")
 MOVED = "moved: [{{from: {}, to: {}}}]\n"
@@ -81,8 +81,8 @@ def test_what_changes_and_is_renamed_does_both_in_that_order(world):
     plan = world.plan({**DATA, "data/numbers.csv": "n\n4\n"})
     assert done(plan)[:2] == ["move data/figures", "new-version data/figures"]
     assert action_on(plan, FIGURES, Op.NEW_VERSION).version == "2"
-    assert action_on(plan, FIGURES, Op.NEW_VERSION).needs[0] == "move data/figures"
-    assert "move data/figures" in action_on(plan, SUM).needs
+    assert action_on(plan, FIGURES, Op.NEW_VERSION).needs[0] == ActionId(Op.RENAME, FIGURES)
+    assert ActionId(Op.RENAME, FIGURES) in action_on(plan, SUM).needs
 
 
 def test_a_chain_of_renames_leads_to_the_last_name(world):

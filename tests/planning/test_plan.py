@@ -26,11 +26,11 @@ from planning.world import (
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.assets import check_references
 from reconciler.format.kinds import kinds
-from reconciler.model import Address, Observation, Op, RunReport, RunStatus
+from reconciler.model import ActionId, Address, Observation, Op, RunReport, RunStatus
+from reconciler.planning.diff import field_changes
 from reconciler.planning.plan import make_plan
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import referencable
-from reconciler.render.field_diff import field_changes
 from reconciler.render.sentences import action_sentence
 
 CLUSTER = Address("compute", "cluster")
@@ -92,7 +92,7 @@ def test_an_action_comes_after_everything_that_it_needs(path, last):
     keys = done(world.plan(EDITS[last]))
     assert len(keys) == len(set(keys))
     for action in world.plan(EDITS[last]).actions:
-        assert set(action.needs) <= set(keys[: keys.index(action.key)])
+        assert set(map(str, action.needs)) <= set(keys[: keys.index(str(action.key))])
 
 
 def test_the_first_plan_makes_everything_in_the_order_of_what_it_needs():
@@ -106,7 +106,7 @@ def test_the_first_plan_makes_everything_in_the_order_of_what_it_needs():
         "register model/total",
     ]
     assert action_on(plan, TOTAL).known_after == SUM
-    assert [decision.key for decision in plan.decisions] == done(plan)[:-1]
+    assert [str(action.key) for action in plan.decisions] == done(plan)[:-1]
     assert plan.submissions == (action_on(plan, SUM),)
 
 
@@ -361,7 +361,7 @@ def test_a_job_that_never_ran_is_said_to_run_for_the_first_time():
 
 def test_environments_are_built_before_their_version_is_registered():
     plan = World().plan(small())
-    assert action_on(plan, PLAIN, Op.NEW_VERSION).needs == ("build environment/plain",)
+    assert action_on(plan, PLAIN, Op.NEW_VERSION).needs == (ActionId(Op.BUILD, PLAIN),)
 
 
 def test_the_files_of_small_have_nothing_wrong_in_them():
@@ -375,3 +375,21 @@ def test_what_is_asked_for_again_and_a_version_that_is_declared_are_reasons():
     assert again.reason == "it was asked for again"
     files = edited("data/numbers.yml", "name: numbers", 'name: numbers\nversion: "7"')
     assert action_on(world.plan(files), NUMBERS).reason == "version 1 -> 7"
+
+
+def test_a_plan_without_an_action_is_without_what_needs_it():
+    plan = World().plan(small())
+    remaining, excluded = plan.without(lambda action: action.key == ActionId(Op.BUILD, PLAIN))
+    assert [str(item.action.key) for item in excluded if item.cause is None] == ["build environment/plain"]
+    causes = {str(item.action.key): str(item.cause.key) for item in excluded if item.cause}
+    assert causes["new-version environment/plain"] == "build environment/plain"
+    assert causes["submit job/sum"] == "build environment/plain"
+    assert {*done(remaining), *(str(item.action.key) for item in excluded)} == set(done(plan))
+    assert "submit job/sum" not in done(remaining)
+
+
+def test_an_action_that_is_kept_stays_without_what_it_needs():
+    plan = World().plan(small())
+    remaining, excluded = plan.without(lambda action: action.op is Op.BUILD, lambda action: action.op is Op.NEW_VERSION)
+    assert "new-version environment/plain" in done(remaining)
+    assert "submit job/sum" in [str(item.action.key) for item in excluded]

@@ -56,7 +56,7 @@ def test_what_is_live_becomes_protected():
     world = World()
     world.settle(small())
     plan = world.apply(protecting("job/sum"))
-    assert [(action.key, action.reason) for action in plan.actions] == [
+    assert [(str(action.key), action.reason) for action in plan.actions] == [
         ("update job/sum", "becomes protected (protect: job/sum)")
     ]
     assert done(world.plan(protecting("job/sum"))) == []

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
-from reconciler.model import Address, Op, Run, RunReport, RunStatus
+from reconciler.model import ActionId, Address, Op, Run, RunReport, RunStatus
 from reconciler.planning.plan import make_plan
 
 TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
@@ -66,7 +66,7 @@ def test_a_run_that_is_seen_completed_is_recorded_and_then_its_output_registered
     seen = observed(world, RunStatus.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
     plan = world.plan(small(), seen=seen)
     assert done(plan) == ["record job/sum", "register model/total"]
-    assert action_on(plan, TOTAL).needs == ("record job/sum",)
+    assert action_on(plan, TOTAL).needs == (ActionId(Op.RECORD, SUM),)
     assert plan.decisions == ()
     run = action_on(plan, SUM).run
     assert run is not None
@@ -178,7 +178,7 @@ def test_a_cut_off_submission_that_a_backend_knows_is_not_made_again(world):
 def test_a_lost_run_is_recorded_before_it_is_tried_again(world):
     plan = world.plan(small(), seen=observed(world, RunStatus.LOST))
     assert done(plan)[:2] == ["record job/sum", "submit job/sum"]
-    assert action_on(plan, SUM, Op.SUBMIT).needs[0] == "record job/sum"
+    assert action_on(plan, SUM, Op.SUBMIT).needs[0] == ActionId(Op.RECORD, SUM)
 
 
 def test_a_superseded_run_never_becomes_current(world):

@@ -46,7 +46,7 @@ def test_a_selection_is_a_part_of_the_whole_plan_in_its_order_and_closed(select,
     keys = done(plan)
     assert keys == [each for each in WHOLE if each in keys]
     for action in plan.actions:
-        assert set(action.needs) <= set(keys)
+        assert set(map(str, action.needs)) <= set(keys)
 
 
 @settings(max_examples=40, deadline=None)

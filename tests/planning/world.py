@@ -252,7 +252,7 @@ class World:
 
 def done(plan: Plan) -> list[str]:
     """Name the actions of a plan, in its order."""
-    return [action.key for action in plan.actions]
+    return [str(action.key) for action in plan.actions]
 
 
 def action_on(plan: Plan, address: Address, op: Op | None = None) -> Action:

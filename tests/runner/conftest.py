@@ -1,4 +1,4 @@
-"""A bench on which one run can be tried as a backend does it: a store, a run's folder, the shipped runner."""
+"""A bench that starts the runner as a backend does: with a store, the folder of a run, and the zipapp."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SCRIPTS = Path(__file__).with_name("scripts")
 
 @dataclass
 class Bench:
-    """One run under test; ``spec`` may be changed until it is started."""
+    """One run under test; ``spec`` can be changed until the run is started."""
 
     root: Path
     spec: dict[str, Any] = field(default_factory=dict)
-    own: dict[str, str] = field(default_factory=lambda: {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]})
+    variables: dict[str, str] = field(default_factory=lambda: {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]})
 
     def __post_init__(self) -> None:
         self.folder = self.root / "store" / "runs" / "train-1a2b3c4d"
@@ -52,7 +52,7 @@ class Bench:
         }
 
     def row(self, path: str, content: str, mode: int = REGULAR) -> list[Any]:
-        """Put a file into the store and give its row in a spec."""
+        """Put a file into the store and return its row in a spec."""
         objects = self.root / "store" / "files"
         objects.mkdir(exist_ok=True)
         stored = objects / f"{len(list(objects.iterdir())):04d}"
@@ -64,7 +64,7 @@ class Bench:
         return {"kind": "files", "type": type_, "mode": mode, "files": list(rows)}
 
     def script(self, text: str) -> None:
-        """Make the run execute a Python script."""
+        """Make a Python script the command of the run."""
         self.spec["code"] = [self.row("script.py", text)]
         self.spec["command"] = "python script.py"
 
@@ -74,20 +74,20 @@ class Bench:
         return self.launch(*(changes[name] for name in ("child_lock_fd", "alive_fd") if name in changes))
 
     def launch(self, *files: int) -> subprocess.Popen[str]:
-        """Start the runner on the spec.json that lies there; it inherits the open files."""
+        """Start the runner with the current spec.json; it inherits the open files."""
         return subprocess.Popen(
             [sys.executable, "-I", str(self.root / "runner.pyz"), str(self.root / "spec.json")],
-            env=self.own,
+            env=self.variables,
             stderr=subprocess.PIPE,
             text=True,
             pass_fds=files,
         )
 
     def run(self, **changes: Any) -> dict[str, Any]:
-        """Run to the end and give the result; the runner's exit code has to agree with it."""
+        """Return the result of a run that is executed to its end; the exit code of the runner must match it."""
         process = self.start(**changes)
-        _, complaints = process.communicate(timeout=120)
-        assert complaints == ""
+        _, stderr = process.communicate(timeout=120)
+        assert stderr == ""
         result = self.result()
         assert process.returncode == (0 if result["status"] == "completed" else 1)
         return result
@@ -109,7 +109,7 @@ class Bench:
     def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, "what the test waits for did not happen"
+            assert time.monotonic() < deadline, "the condition was not met in time"
             time.sleep(0.02)
 
 
@@ -125,7 +125,7 @@ def scripts() -> Path:
 
 @pytest.fixture(scope="session")
 def environment_with() -> Callable[..., Path]:
-    """Make an environment of real packages once, and keep it for the next test session."""
+    """Return a function that installs an environment of real packages, kept for the next test session."""
     cache = user_cache_path("mlgit-tests", ensure_exists=True)
     uv = Path(sys.executable).with_name("uv")
 

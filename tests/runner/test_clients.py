@@ -1,4 +1,4 @@
-"""Real MLflow clients, the newest and an old one, tracked by the runner."""
+"""The tracking of the runner with real MLflow clients, the newest version and an old one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEMPLATE = ROOT / "workspace-template"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_script_finds_all_of_mlflow_that_it_uses(
+def test_a_script_can_use_the_functions_of_mlflow(
     client: str, bench: Any, scripts: Path, environment_with: Callable[..., Path]
 ) -> None:
     bench.spec["environment"]["path"] = [str(environment_with(client, *CLIENTS[client]))]
@@ -28,15 +28,17 @@ def test_a_script_finds_all_of_mlflow_that_it_uses(
     assert result["metrics"] == {"plain": 1.0, "loss": 0.2, "odd": "NaN"}
     assert result["params"] == {"lr": "0.1", "epochs": "5", "kind": "größer"}
     assert result["tags"] == {"team": "irises", "stage": "trial"}
-    mine = [row for row in bench.metrics() if row["key"] == "loss" and "run" not in row]
-    assert [(row["step"], row["value"]) for row in mine] == [(0, 1.0), (1, 0.5), (2, 1 / 3), (3, 0.25), (4, 0.2)]
+    losses = [row for row in bench.metrics() if row["key"] == "loss" and "run" not in row]
+    assert [(row["step"], row["value"]) for row in losses] == [(0, 1.0), (1, 0.5), (2, 1 / 3), (3, 0.25), (4, 0.2)]
     assert [row["value"] for row in bench.metrics() if "run" in row] == [100.0]
     assert (bench.folder / "artifacts/run/notes/hello.txt").read_text() == "hello"
     assert (bench.folder / "artifacts/run/notes/empty.txt").read_text() == ""
     assert json.loads((bench.folder / "artifacts/run/a name with blanks.json").read_text()) == {"a": [1, 2]}
 
 
-def test_autologging_and_logged_models_work(bench: Any, scripts: Path, environment_with: Callable[..., Path]) -> None:
+def test_autologging_and_logged_models_are_supported(
+    bench: Any, scripts: Path, environment_with: Callable[..., Path]
+) -> None:
     bench.spec["environment"]["path"] = [str(environment_with("science", *SCIENCE))]
     bench.spec["variables"] = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true"}
     bench.script((scripts / "autolog.py").read_text())
@@ -48,7 +50,9 @@ def test_autologging_and_logged_models_work(bench: Any, scripts: Path, environme
     assert len(list((bench.folder / "artifacts/models").glob("*/MLmodel"))) == 1
 
 
-def test_the_template_trains_a_model_quietly(bench: Any, environment_with: Callable[..., Path]) -> None:
+def test_the_training_script_of_the_template_logs_a_model_without_warnings(
+    bench: Any, environment_with: Callable[..., Path]
+) -> None:
     bench.spec["environment"]["path"] = [str(environment_with("science", *SCIENCE))]
     script = TEMPLATE / "components/train/src/train.py"
     bench.spec |= {

@@ -1,4 +1,4 @@
-"""The tracking protocol, spoken without a client: what is answered, what is refused, and how."""
+"""The tracking API, called without an MLflow client: responses and errors."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 @dataclass
 class Client:
-    """Speaks to one run's tracking."""
+    """Calls the tracking API of one run."""
 
     session: TrackingSession
     folder: Path
 
     def send(self, method: str, path: str, data: bytes | None = None, token: str | None = None) -> tuple[int, bytes]:
-        given = self.session.variables["MLFLOW_TRACKING_TOKEN"] if token is None else token
+        token = self.session.variables["MLFLOW_TRACKING_TOKEN"] if token is None else token
         url = self.session.variables["MLFLOW_TRACKING_URI"] + path
         request = urllib.request.Request(url, data, method=method)  # noqa: S310 - the loopback
-        if given:
-            request.add_header("Authorization", f"Bearer {given}")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
         try:
             with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - the same
                 return response.status, response.read()
@@ -47,10 +47,10 @@ class Client:
     def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         status, content = self.send(method, _API + path, json.dumps(body).encode() if body else None)
         assert status == 200, content
-        answer: dict[str, Any] = json.loads(content)
-        return answer
+        document: dict[str, Any] = json.loads(content)
+        return document
 
-    def refused(self, method: str, path: str, data: bytes | None = None, **options: Any) -> tuple[int, str]:
+    def error(self, method: str, path: str, data: bytes | None = None, **options: Any) -> tuple[int, str]:
         status, content = self.send(method, path, data, **options)
         error = json.loads(content)
         assert error["message"]
@@ -60,14 +60,14 @@ class Client:
         return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def spec(folder: Path, tracking: str | None = None, **variables: str) -> RunSpec:
+def make_spec(folder: Path, tracking: str | None = None, **variables: str) -> RunSpec:
     folder.mkdir(exist_ok=True)
     return RunSpec(
-        token="c0ffee",  # noqa: S106 - opens nothing
+        token="c0ffee",  # noqa: S106 - no credential
         run="train-1",
         address="job/train",
         command="",
-        token_file=folder / "claim",
+        token_file=folder / "token",
         folder=folder,
         code=(),
         inputs={},
@@ -81,30 +81,30 @@ def spec(folder: Path, tracking: str | None = None, **variables: str) -> RunSpec
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
-    with open_tracking(spec(tmp_path / "own")) as session:
-        yield Client(session, tmp_path / "own")
+    with open_tracking(make_spec(tmp_path / "tracked")) as session:
+        yield Client(session, tmp_path / "tracked")
 
 
-def test_a_metric_is_on_the_disk_when_its_call_returns(client: Client) -> None:
+def test_a_metric_is_on_disk_when_its_call_returns(client: Client) -> None:
     client.call("POST", "runs/log-metric", run_id="train-1", key="loss", value=0.5, timestamp=7, step=3)
     assert client.lines() == [{"key": "loss", "value": 0.5, "timestamp": 7, "step": 3}]
 
 
-def test_the_last_value_is_that_of_the_last_step(client: Client) -> None:
+def test_the_last_value_of_a_metric_is_that_of_its_highest_step(client: Client) -> None:
     rows = [{"key": "m", "value": step, "timestamp": 1, "step": step} for step in (2, 9, 5)]
     client.call("POST", "runs/log-batch", run_id="train-1", metrics=rows)
     assert client.session.finish(FinalStatus.COMPLETED).metrics == {"m": 9}
     assert [row["value"] for row in client.lines()] == [2, 9, 5]
 
 
-def test_what_is_no_number_is_written_as_a_word(client: Client) -> None:
+def test_nan_and_infinity_are_written_as_strings(client: Client) -> None:
     for value in ("NaN", "Infinity", "-Infinity"):
         client.call("POST", "runs/log-metric", run_id="train-1", key=value, value=value, timestamp="7", step="0")
     assert [row["value"] for row in client.lines()] == ["NaN", "Infinity", "-Infinity"]
     assert client.session.finish(FinalStatus.COMPLETED).metrics["NaN"] == "NaN"
 
 
-def test_a_nested_run_is_kept_apart(client: Client) -> None:
+def test_a_nested_run_is_not_part_of_the_main_run(client: Client) -> None:
     child = client.call(
         "POST", "runs/create", experiment_id="0", tags=[{"key": "mlflow.parentRunId", "value": "train-1"}]
     )
@@ -120,24 +120,39 @@ def test_a_nested_run_is_kept_apart(client: Client) -> None:
     assert len(history["metrics"]) == 1
 
 
-def test_a_long_history_comes_in_pages(client: Client) -> None:
-    rows = [{"key": "m", "value": i, "timestamp": i, "step": i} for i in range(25)]
+def test_a_long_history_is_returned_in_pages(client: Client) -> None:
+    rows = [{"key": "m", "value": step, "timestamp": step, "step": step} for step in range(25)]
     client.call("POST", "runs/log-batch", run_id="train-1", metrics=rows)
-    seen: list[int] = []
+    steps: list[int] = []
     page: dict[str, Any] = {"next_page_token": ""}
     while "next_page_token" in page:
         token = page["next_page_token"]
         query = f"run_id=train-1&metric_key=m&max_results=10&page_token={token}"
         page = client.call("GET", f"metrics/get-history?{query}")
-        seen += [each["step"] for each in page["metrics"]]
-    assert seen == list(range(25))
+        steps += [metric["step"] for metric in page["metrics"]]
+    assert steps == list(range(25))
+
+
+def test_a_search_returns_the_runs_that_match_in_the_requested_order(client: Client) -> None:
+    child_id = client.call("POST", "runs/create", experiment_id="0")["run"]["info"]["run_id"]
+    for run_id, loss in (("train-1", 0.5), (child_id, 0.2)):
+        client.call("POST", "runs/log-metric", run_id=run_id, key="loss", value=loss, timestamp=1)
+        client.call("POST", "runs/set-tag", run_id=run_id, key="team", value="irises")
+
+    def search(condition: str) -> list[str]:
+        runs = client.call("POST", "runs/search", filter=condition, order_by=["metrics.loss ASC"]).get("runs", [])
+        return [run["info"]["run_id"] for run in runs]
+
+    assert search("metrics.loss < 1 AND tags.team = 'irises'") == [child_id, "train-1"]
+    assert search("metrics.loss > 0.3 AND tags.team LIKE 'iris%'") == ["train-1"]
+    assert search("params.lr = '0.1'") == []
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ä"])
-def test_a_call_without_the_token_is_refused(client: Client, token: str) -> None:
+def test_a_call_without_the_token_is_an_error(client: Client, token: str) -> None:
     body = json.dumps({"run_id": "train-1", "key": "x", "value": "x" * 100_000}).encode()
-    assert client.refused("POST", _API + "runs/set-tag", body, token=token) == (401, "UNAUTHENTICATED")
-    assert client.refused("PUT", f"{_FILES}/run/x", b"x", token=token) == (401, "UNAUTHENTICATED")
+    assert client.error("POST", _API + "runs/set-tag", body, token=token) == (401, "UNAUTHENTICATED")
+    assert client.error("PUT", f"{_FILES}/run/x", b"x", token=token) == (401, "UNAUTHENTICATED")
     assert not (client.folder / "artifacts/run").exists()
 
 
@@ -158,21 +173,21 @@ def test_a_call_without_the_token_is_refused(client: Client, token: str) -> None
         ("registered-models/create", b"{}", (404, "ENDPOINT_NOT_FOUND")),
     ],
 )
-def test_a_bad_call_is_refused_as_mlflow_does(
+def test_an_invalid_call_gets_the_error_code_of_mlflow(
     client: Client, path: str, body: bytes, expected: tuple[int, str]
 ) -> None:
-    assert client.refused("POST", _API + path, body) == expected
+    assert client.error("POST", _API + path, body) == expected
 
 
-def test_an_address_outside_of_the_protocol_is_refused(client: Client) -> None:
-    assert client.refused("GET", "/") == (404, "ENDPOINT_NOT_FOUND")
+def test_an_unknown_path_is_an_error(client: Client) -> None:
+    assert client.error("GET", "/") == (404, "ENDPOINT_NOT_FOUND")
 
 
-def test_a_body_that_is_too_large_is_refused(client: Client) -> None:
+def test_a_body_that_is_too_large_is_an_error(client: Client) -> None:
     address = urlsplit(client.session.variables["MLFLOW_TRACKING_URI"])
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    head = {"Authorization": f"Bearer {client.session.variables['MLFLOW_TRACKING_TOKEN']}"}
-    connection.request("POST", _API + "runs/set-tag", b"x" * (MAX_BODY_BYTES + 1), head)
+    headers = {"Authorization": f"Bearer {client.session.variables['MLFLOW_TRACKING_TOKEN']}"}
+    connection.request("POST", _API + "runs/set-tag", b"x" * (MAX_BODY_BYTES + 1), headers)
     response = connection.getresponse()
     assert response.status == 413
     assert json.load(response)["error_code"] == "REQUEST_LIMIT_EXCEEDED"
@@ -183,10 +198,10 @@ def test_an_artifact_is_stored_listed_read_and_deleted(client: Client) -> None:
     assert client.send("PUT", f"{_FILES}/run/plots/a%20b.txt", b"hello")[0] == 200
     assert (client.folder / "artifacts/run/plots/a b.txt").read_bytes() == b"hello"
     assert client.send("GET", f"{_FILES}/run/plots/a%20b.txt") == (200, b"hello")
-    listed = json.loads(client.send("GET", f"{_FILES}?path=run/plots")[1])
-    assert listed == {"files": [{"path": "a b.txt", "is_dir": False, "file_size": 5}]}
+    listing = json.loads(client.send("GET", f"{_FILES}?path=run/plots")[1])
+    assert listing == {"files": [{"path": "a b.txt", "is_dir": False, "file_size": 5}]}
     assert client.send("DELETE", f"{_FILES}/run/plots")[0] == 200
-    assert client.refused("GET", f"{_FILES}/run/plots/a%20b.txt") == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert client.error("GET", f"{_FILES}/run/plots/a%20b.txt") == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
 @pytest.mark.parametrize(
@@ -196,22 +211,22 @@ def test_an_artifact_never_leaves_its_folder(client: Client, name: str) -> None:
     (client.folder / "artifacts/link").symlink_to(client.folder)
     for method in ("PUT", "GET", "DELETE"):
         data = b"x" if method == "PUT" else None
-        assert client.refused(method, f"{_FILES}/{name}", data) == (400, "INVALID_PARAMETER_VALUE")
+        assert client.error(method, f"{_FILES}/{name}", data) == (400, "INVALID_PARAMETER_VALUE")
     assert not (client.folder / "x").exists()
 
 
-def test_a_file_in_the_way_of_an_artifact_is_a_refusal(client: Client) -> None:
+def test_an_artifact_below_a_file_is_an_error(client: Client) -> None:
     client.send("PUT", f"{_FILES}/run/x", b"x")
-    assert client.refused("PUT", f"{_FILES}/run/x/y", b"y") == (400, "INVALID_PARAMETER_VALUE")
+    assert client.error("PUT", f"{_FILES}/run/x/y", b"y") == (400, "INVALID_PARAMETER_VALUE")
     assert [path.name for path in (client.folder / "artifacts").iterdir()] == ["run"]
 
 
-def test_a_body_in_chunks_is_read_and_the_connection_goes_on(client: Client) -> None:
+def test_a_body_in_chunks_is_read_and_the_connection_is_kept(client: Client) -> None:
     address = urlsplit(client.session.variables["MLFLOW_TRACKING_URI"])
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    head = {"Authorization": f"Bearer {client.session.variables['MLFLOW_TRACKING_TOKEN']}"}
+    headers = {"Authorization": f"Bearer {client.session.variables['MLFLOW_TRACKING_TOKEN']}"}
     for name, chunks in (("empty", []), ("two", [b"hello ", b"world"])):
-        connection.request("PUT", f"{_FILES}/run/{name}", iter(chunks), head, encode_chunked=True)
+        connection.request("PUT", f"{_FILES}/run/{name}", iter(chunks), headers, encode_chunked=True)
         response = connection.getresponse()
         assert (response.status, response.read()) == (200, b"{}")
     connection.close()
@@ -219,9 +234,9 @@ def test_a_body_in_chunks_is_read_and_the_connection_goes_on(client: Client) -> 
     assert (client.folder / "artifacts/run/two").read_bytes() == b"hello world"
 
 
-def test_a_run_on_a_server_elsewhere_is_made_closed_and_read_back(client: Client, tmp_path: Path) -> None:
+def test_a_run_on_another_server_is_created_ended_and_read_back(client: Client, tmp_path: Path) -> None:
     server, token = (client.session.variables[f"MLFLOW_TRACKING_{name}"] for name in ("URI", "TOKEN"))
-    with open_tracking(spec(tmp_path / "other", server, MLFLOW_TRACKING_TOKEN=token)) as session:
+    with open_tracking(make_spec(tmp_path / "other", server, MLFLOW_TRACKING_TOKEN=token)) as session:
         assert "MLFLOW_TRACKING_TOKEN" not in session.variables
         run_id = session.variables["MLFLOW_RUN_ID"]
         client.call("POST", "runs/log-metric", run_id=run_id, key="m", value="NaN", timestamp=1)
@@ -233,7 +248,7 @@ def test_a_run_on_a_server_elsewhere_is_made_closed_and_read_back(client: Client
     assert (info["status"], info["run_name"]) == ("FAILED", "train-1")
 
 
-def test_a_tracking_server_that_is_not_there_is_a_staging_failure(bench: Any) -> None:
+def test_a_tracking_server_that_does_not_answer_is_a_staging_failure(bench: Any) -> None:
     failure = bench.run(tracking="http://127.0.0.1:9")["failure"]
     assert failure["class"] == "staging"
-    assert "http://127.0.0.1:9 does not answer" in failure["message"]
+    assert "http://127.0.0.1:9 did not answer" in failure["message"]

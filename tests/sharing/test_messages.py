@@ -69,7 +69,7 @@ def test_without_network_a_plan_falls_back_to_what_is_known_and_says_how_old_tha
     for command in ("status", "log", "unlock"):
         asked = mlgit(command, cwd=applied.first)
         assert asked.code == 0
-        assert "this is the live state as of 2 hours ago" in asked.err
+        assert "using the live state fetched 2 hours ago" in asked.err
     ended = mlgit(*APPLY, cwd=applied.first)
     assert ended.code == 1
     golden("cli/sharing/apply-without-network.txt", ended.err)
@@ -232,4 +232,4 @@ def test_state_show_says_where_the_state_is_and_how_new(applied, mlgit, golden):
     shutil.move(applied.origin, applied.folder / "away.git")
     shown = json.loads(mlgit("state", "show", "--format", "json", cwd=applied.first).out)
     assert shown["remote"] == "origin"
-    assert "this is the live state as of" in shown["note"]
+    assert "using the live state fetched" in shown["note"]

@@ -135,5 +135,5 @@ def test_a_claim_that_could_not_be_given_back_is_no_failure_and_goes_with_the_ne
     again = mlgit(*APPLY, cwd=team.first)
     assert again.code == 0, again.err
     assert "No changes. " in again.out
-    assert "Ended the claims of " in again.out
+    assert "Released the locks of " in again.out
     assert team.held() == []

@@ -1,211 +1,191 @@
-"""Jobs: run once for each fingerprint, adopted where that was done before, tried again only where it may be."""
+"""Planner for jobs: one run per fingerprint, adopted if it exists, retried as far as ``limits: retries`` allows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import (
-    REMOVED_FROM_GIT,
-    Address,
-    Blocked,
-    Op,
-    Record,
-    ResolvedAsset,
-    Run,
-    RunStatus,
-    parse_address,
-)
+from reconciler.model import Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
 from reconciler.planning.fingerprint import submission_token
+from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
 
-_LAST_RECORDED_HINT = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
+_NOT_REFRESHED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
 _OUTCOME_PHRASES = {RunStatus.CANCELED: "was canceled", RunStatus.LOST: "was lost"}
 
 
-def make_run_id(address: Address, wanted: str) -> str:
-    """Name a run: the job's last name and eight digits of its token."""
-    return f"{address.name.rpartition('/')[2]}-{wanted[:8]}"
+def make_run_id(address: Address, token: str) -> str:
+    """Return the id of a run: the last part of the job's name and eight digits of the token."""
+    return f"{address.name.rpartition('/')[2]}-{token[:8]}"
 
 
-def find_attempts(view: PlanContext, node: ResolvedAsset) -> Iterator[Run]:
-    """Yield the runs that were made with this fingerprint, first attempt first, whatever the job was called then."""
-    record = view.state.current.get(node.asset.address)
-    names = (node.asset.address, *map(parse_address, record.formerly if record else ()))
+def find_attempts(context: PlanContext, resolved: ResolvedAsset) -> Iterator[Run]:
+    """Yield the runs that have this fingerprint, first attempt first, also those under former names of the job."""
+    record = context.state.current.get(resolved.asset.address)
+    names = (resolved.asset.address, *map(parse_address, record.formerly if record else ()))
     attempt = 1
-    while run := next(filter(None, (_find_attempt(view, node, name, attempt) for name in names)), None):
+    while run := next(filter(None, (_find_attempt(context, resolved, name, attempt) for name in names)), None):
         yield run
         attempt += 1
 
 
-def _find_attempt(view: PlanContext, node: ResolvedAsset, name: Address, attempt: int) -> Run | None:
+def _find_attempt(context: PlanContext, resolved: ResolvedAsset, name: Address, attempt: int) -> Run | None:
     """Return the run of one attempt under one of the job's names."""
-    wanted = submission_token(view.state.lineage, str(name), node.fingerprint, attempt)
-    run = view.state.find_run(node.asset.address, make_run_id(name, wanted))
-    return run if run is not None and run.token == wanted else None
+    token = submission_token(context.state.lineage, str(name), resolved.fingerprint, attempt)
+    run = context.state.find_run(resolved.asset.address, make_run_id(name, token))
+    return run if run is not None and run.token == token else None
 
 
-def decide_job(view: PlanContext, node: ResolvedAsset, record: Record | None) -> Decision:
-    """Say what follows for a job."""
-    if node.known_after is not None:
-        return _decide_known_after(view, node, record)
-    made = []
-    for run in find_attempts(view, node):
-        made.append(run)
-        if _is_current(run, record) and node.asset.address not in view.policy.replace:
-            return _decide_completed(view, node, record, [run])  # whatever other attempts there were
-    if node.asset.address in view.policy.replace:
-        return _decide_submission(view, node, record, made)
-    if completed := [run for run in made if run.status is RunStatus.COMPLETED]:
-        return _decide_completed(view, node, record, completed)
-    if not made:
-        return _decide_submission(view, node, record, made) if node.asset.runs_on_change else _decide_manual_run(node)
-    return _decide_unfinished(view, node, record, made)
+def decide_job(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
+    """Return the decision about a job."""
+    if resolved.known_after is not None:
+        return _decide_known_after(context, resolved, record)
+    is_replaced = resolved.asset.address in context.policy.replace
+    runs: list[Run] = []
+    for run in find_attempts(context, resolved):
+        runs.append(run)
+        if not is_replaced and record is not None and run.id == record.run and run.status is RunStatus.COMPLETED:
+            return _decide_completed(context, resolved, record, run)  # whatever other attempts there were
+    if is_replaced:
+        return _decide_submission(context, resolved, record, runs)
+    if not runs:
+        runs_now = resolved.asset.runs_on_change
+        return _decide_submission(context, resolved, record, runs) if runs_now else _decide_manual_run(resolved)
+    return _decide_by_runs(context, resolved, record, runs)
 
 
-def _is_current(run: Run, record: Record | None) -> bool:
-    return record is not None and run.id == record.run and run.status is RunStatus.COMPLETED
+def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Record | None, runs: list[Run]) -> Decision:
+    """Decide by the verdict on the last completed run, or else the last one."""
+    last = next((run for run in reversed(runs) if run.status is RunStatus.COMPLETED), runs[-1])
+    verdict, reason = verdict_on_run(last, record)
+    if last.status.is_active and last.backend not in context.policy.config.backends:
+        return _decide_unreachable_backend(resolved, last)
+    if verdict is Verdict.ADOPT:
+        return _decide_completed(context, resolved, record, last)
+    if verdict is Verdict.WAIT:
+        refreshed = reason if context.refreshed else f"was {last.status} {_NOT_REFRESHED}"
+        return _decide_blocked(resolved, last, f"run {last.id} {refreshed}", failed=False)
+    if verdict is Verdict.STOP or (verdict is Verdict.RETRY and not _may_retry(context, runs)):
+        return _decide_blocked(resolved, last, _failure_message(context, runs), failed=True)
+    return _decide_submission(context, resolved, record, runs)
 
 
-def _decide_unfinished(view: PlanContext, node: ResolvedAsset, record: Record | None, made: list[Run]) -> Decision:
-    last = made[-1]
-    if last.status.is_active and last.backend not in view.policy.config.backends:
-        return _decide_unreachable_backend(node, last)
-    if _is_orphaned(last, record) or last.is_canceled_by_mlgit or _is_retried(view, made):
-        return _decide_submission(view, node, record, made)
-    if last.status.is_active:
-        seen = f"is {last.status}" if view.refreshed else f"was {last.status} {_LAST_RECORDED_HINT}"
-        return _decide_blocked(node, last, f"run {last.id} {seen}", failed=False)
-    return _decide_blocked(node, last, _failure_message(view, made), failed=True)
+def _count_attempts(runs: list[Run]) -> int:
+    """Return how often the job was tried: runs that mlgit canceled do not count."""
+    return sum(verdict_on_run(run, None)[0] is not Verdict.START_OVER for run in runs)
 
 
-def _count_attempts(made: list[Run]) -> int:
-    """Count how often a job was tried: a run that mlgit set aside is no try that failed."""
-    return sum(not run.is_canceled_by_mlgit for run in made)
+def _may_retry(context: PlanContext, runs: list[Run]) -> bool:
+    """Return True if an attempt is left, and drift of the job is repaired in case the run was lost."""
+    run, config = runs[-1], context.policy.config
+    is_repaired = drift_policy_of(config, run.address) is DriftPolicy.REPAIR
+    return _count_attempts(runs) <= config.retries and (run.status is not RunStatus.LOST or is_repaired)
 
 
-def _is_retried(view: PlanContext, made: list[Run]) -> bool:
-    """Tell whether a run that ended through no fault of the user's is tried again."""
-    run, config = made[-1], view.policy.config
-    left_alone = run.status is RunStatus.LOST and drift_policy_of(config, run.address) is not DriftPolicy.REPAIR
-    return run.is_retryable and _count_attempts(made) <= config.retries and not left_alone
-
-
-def _decide_completed(view: PlanContext, node: ResolvedAsset, record: Record | None, completed: list[Run]) -> Decision:
-    current = next((run for run in completed if record and run.id == record.run), completed[-1])
-    outlook = PlannedState(current.id, node.fingerprint, run=current)
-    if record is None or record.archived or record.run != current.id or record.fingerprint != node.fingerprint:
-        done = make_action(view, Op.ADOPT, node, record, run=current)
-    elif not has_same_metadata(node, record):
-        done = make_action(view, Op.UPDATE, node, record, run=current)
+def _decide_completed(context: PlanContext, resolved: ResolvedAsset, record: Record | None, run: Run) -> Decision:
+    if record is None or record.archived or record.run != run.id or record.fingerprint != resolved.fingerprint:
+        action = make_action(context, Op.ADOPT, resolved, record, run=run)
+    elif not has_same_metadata(resolved, record):
+        action = make_action(context, Op.UPDATE, resolved, record, run=run)
     else:
-        return Decision(outlook)
-    return Decision(PlannedState(current.id, node.fingerprint, (done.key,), current), (done,))
+        return Decision(PlannedState(run.id, resolved.fingerprint, run=run))
+    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), run), (action,))
 
 
-def _decide_submission(view: PlanContext, node: ResolvedAsset, record: Record | None, made: list[Run]) -> Decision:
-    again = bool(made) and _is_orphaned(made[-1], record)
-    attempt = made[-1].attempt + (not again) if made else 1
-    wanted = submission_token(view.state.lineage, str(node.asset.address), node.fingerprint, attempt)
+def _decide_submission(
+    context: PlanContext, resolved: ResolvedAsset, record: Record | None, runs: list[Run]
+) -> Decision:
+    address = resolved.asset.address
+    is_resubmitted = bool(runs) and verdict_on_run(runs[-1], record)[0] is Verdict.RESUBMIT
+    attempt = runs[-1].attempt + (not is_resubmitted) if runs else 1
+    token = submission_token(context.state.lineage, str(address), resolved.fingerprint, attempt)
     run = Run(
-        id=make_run_id(node.asset.address, wanted),
-        address=node.asset.address,
-        token=wanted,
-        fingerprint=node.fingerprint,
+        id=make_run_id(address, token),
+        address=address,
+        token=token,
+        fingerprint=resolved.fingerprint,
         attempt=attempt,
-        backend=_backend_of(view, node),
+        backend=_backend_of(context, resolved),
         status=RunStatus.INTENDED,
-        spec=node.asset.spec,
-        references=node.references,
-        contents=node.contents,
+        spec=resolved.asset.spec,
+        references=resolved.references,
+        contents=resolved.contents,
     )
-    done = make_action(
-        view, Op.SUBMIT, node, record, version=run.id, run=run, reason=_submission_reason(view, made, again=again)
-    )
-    outlook = PlannedState(run.id, node.fingerprint, (done.key,), known_after=node.asset.address)
-    return Decision(outlook, (done,))
+    reason = _submission_reason(context, record, runs)
+    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason)
+    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (action,))
 
 
-def _is_orphaned(run: Run, record: Record | None) -> bool:
-    """Tell a run that may go on without anybody looking: cut off when submitted, or superseded by another.
-
-    Submitting it once more finds it by its token, so it is never executed twice.
-    """
-    superseded = record is None or record.latest != run.id
-    return run.status is RunStatus.INTENDED or (run.status.is_active and superseded)
-
-
-def _submission_reason(view: PlanContext, made: list[Run], *, again: bool) -> str:
-    if not made:
+def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run]) -> str:
+    if not runs:
         return ""
-    last = made[-1]
-    if again:
-        cut_off = last.status is RunStatus.INTENDED
-        return f"the submission of {last.id} was cut off" if cut_off else f"run {last.id} is wanted again"
-    if last.is_canceled_by_mlgit:
-        since = "the job left Git" if last.failure == REMOVED_FROM_GIT else "another took its place"
-        return f"run {last.id} was canceled when {since} (attempt {last.attempt + 1})"
-    if last.is_retryable:
-        happened = "was lost" if last.status is RunStatus.LOST else f"failed ({last.failure})"
-        tries = _count_attempts(made)
-        return f"attempt {tries} {happened} (attempt {tries + 1} of {view.policy.config.retries + 1})"
-    return f"it was asked for again (attempt {last.attempt + 1})"
+    verdict, reason = verdict_on_run(runs[-1], record)
+    if verdict is Verdict.RESUBMIT:
+        return reason
+    if verdict is Verdict.START_OVER:
+        return f"{reason} (attempt {runs[-1].attempt + 1})"
+    if verdict is Verdict.RETRY:
+        attempts = _count_attempts(runs)
+        return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.policy.config.retries + 1})"
+    return f"it was asked for again (attempt {runs[-1].attempt + 1})"
 
 
-def _backend_of(view: PlanContext, node: ResolvedAsset) -> str:
-    """Return the backend behind the job's compute; a job on a compute without one is a diagnostic."""
-    config = view.policy.config
+def _backend_of(context: PlanContext, resolved: ResolvedAsset) -> str:
+    """Return the backend that the job's compute is bound to; a compute that is not bound is a diagnostic."""
+    config, asset = context.policy.config, resolved.asset
     named = next(
-        (reference.address.name for pointer, reference in node.references.items() if pointer == "/compute"), ""
+        (reference.address.name for pointer, reference in resolved.references.items() if pointer == "/compute"), ""
     )
-    backend = config.backend_of(named or str(node.asset.spec.get("compute", "local")))
+    backend = config.backend_of(named or str(asset.spec.get("compute", "local")))
     if not backend:
-        message = f"{node.asset.address} runs on {node.asset.spec.get('compute')}, which no backend stands behind"
-        place = view.declared.documents[node.asset.source].value_span("/compute")
+        message = f"{asset.address} runs on {asset.spec.get('compute')}, which no backend stands behind"
+        span = context.declared.documents[asset.source].value_span("/compute")
         hint = f"bind it in mlgit.yml: compute: {{{named or '*'}: BACKEND}}; backends: {', '.join(config.backends)}"
-        view.diagnostics.append(Diagnostic("compute-unbound", message, place, hint))
+        context.diagnostics.append(Diagnostic("compute-unbound", message, span, hint))
     return backend
 
 
-def _decide_known_after(view: PlanContext, node: ResolvedAsset, record: Record | None) -> Decision:
-    if is_blocked(view, node.asset):
-        waiting = Blocked(node.asset.address, blocked_reason(view, node))
-        return Decision(PlannedState(known_after=node.known_after, blocked=True), (), (waiting,))
-    if not node.asset.runs_on_change and node.asset.address not in view.policy.replace:
-        return _decide_manual_run(node)
-    done = make_action(view, Op.SUBMIT, node, record)
-    return Decision(PlannedState(needs=(done.key,), known_after=node.asset.address), (done,))
+def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
+    address = resolved.asset.address
+    if is_blocked(context, resolved.asset):
+        blocked = Blocked(address, blocked_reason(context, resolved))
+        return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
+    if not resolved.asset.runs_on_change and address not in context.policy.replace:
+        return _decide_manual_run(resolved)
+    action = make_action(context, Op.SUBMIT, resolved, record)
+    return Decision(PlannedState(needs=(action.key,), known_after=address), (action,))
 
 
-def _decide_unreachable_backend(node: ResolvedAsset, run: Run) -> Decision:
+def _decide_unreachable_backend(resolved: ResolvedAsset, run: Run) -> Decision:
     message = (
         f"run {run.id} is {run.status}, and its backend {run.backend} is not in mlgit.yml: "
         f"put it back, or run the job anew with `mlgit job rerun {run.address.name}`"
     )
-    waiting = Blocked(node.asset.address, message)  # without its run: there is nothing to wait for
-    return Decision(PlannedState(run.id, known_after=node.asset.address, blocked=True), (), (waiting,))
+    address = resolved.asset.address
+    blocked = Blocked(address, message)  # without its run: waiting for it would never end
+    return Decision(PlannedState(run.id, known_after=address, blocked=True), (), (blocked,))
 
 
-def _decide_blocked(node: ResolvedAsset, run: Run, message: str, *, failed: bool) -> Decision:
-    waiting = Blocked(node.asset.address, message, failed=failed, run=run)
-    ended = _OUTCOME_PHRASES.get(run.status, "failed") if failed else ""
-    return Decision(
-        PlannedState(run.id, known_after=node.asset.address, blocked=True, run_outcome=ended), (), (waiting,)
-    )
+def _decide_blocked(resolved: ResolvedAsset, run: Run, message: str, *, failed: bool) -> Decision:
+    address = resolved.asset.address
+    blocked = Blocked(address, message, failed=failed, run=run)
+    outcome = _OUTCOME_PHRASES.get(run.status, "failed") if failed else ""
+    return Decision(PlannedState(run.id, known_after=address, blocked=True, run_outcome=outcome), (), (blocked,))
 
 
-def _decide_manual_run(node: ResolvedAsset) -> Decision:
-    name = node.asset.address.name
-    waiting = Blocked(node.asset.address, f"is run by hand: mlgit job rerun {name}")
-    return Decision(PlannedState(known_after=node.asset.address, blocked=True), (), (waiting,))
+def _decide_manual_run(resolved: ResolvedAsset) -> Decision:
+    address = resolved.asset.address
+    blocked = Blocked(address, f"is run by hand: mlgit job rerun {address.name}")
+    return Decision(PlannedState(known_after=address, blocked=True), (), (blocked,))
 
 
-def _failure_message(view: PlanContext, made: list[Run]) -> str:
-    run = made[-1]
-    name = run.address.name
-    lost = "was lost too often" if _count_attempts(made) > view.policy.config.retries else "was lost"
-    what = {RunStatus.CANCELED: "was canceled", RunStatus.LOST: lost}.get(run.status, "failed")
-    said = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
-    return f"run {run.id} {what}{said}; look with `mlgit job logs {name}`, run it again with `mlgit job rerun {name}`"
+def _failure_message(context: PlanContext, runs: list[Run]) -> str:
+    run, name = runs[-1], runs[-1].address.name
+    outcome = _OUTCOME_PHRASES.get(run.status, "failed")
+    if run.status is RunStatus.LOST and _count_attempts(runs) > context.policy.config.retries:
+        outcome += " too often"
+    cause = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
+    logs = f"look with `mlgit job logs {name}`"
+    return f"run {run.id} {outcome}{cause}; {logs}, run it again with `mlgit job rerun {name}`"

@@ -1,17 +1,17 @@
-"""What a run tells about itself, through the protocol that every MLflow client speaks.
+"""The tracking of a run: the MLflow REST API for the script, answered here or by another server.
 
 From the outside to the inside::
 
-    session    where the run is tracked: here, or by a server elsewhere
-    remote     the same run on a tracking server elsewhere
-    server     HTTP: the token, the sizes, the shapes of answers
-    calls      which call is answered by what
-    arguments  what a client sends, checked
-    runs       the run, the runs that a script nests in it, and metrics.jsonl
+    session    where the run is tracked: by the runner, or by another server
+    remote     the run on another tracking server
+    server     HTTP: the token, limits, responses
+    calls      the calls of the API, by route
+    arguments  parsing and checking of request bodies
+    runs       the main run, runs nested in it, and metrics.jsonl
     models     the logged models of MLflow 3
-    search     filters and orders of a search for runs or models
-    artifacts  files, never outside of their folder
-    errors     refusals in MLflow's own shape
+    search     filters and orders of searches for runs and models
+    artifacts  files, all inside of one folder
+    errors     errors in the form of MLflow
 """
 
 from .session import open_tracking as open_tracking

@@ -1,4 +1,4 @@
-"""What a client sends, read with suspicion: each value is of its type, or the call is refused in words."""
+"""Parses and checks the bodies of calls; each function raises ApiError for an invalid value."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from .errors import invalid_value_error
 from .runs import Metric, current_milliseconds, parse_number
 
 JsonObject = dict[str, Any]
-_DEFAULT_PAGE_SIZE = 25_000  # rows of one answer, where the client does not say
+_DEFAULT_PAGE_SIZE = 25_000  # rows of one response, if the client sets no limit
 
 
 def parse_metric(row: JsonObject) -> Metric:
-    when = row.get("timestamp")
-    timestamp = current_milliseconds() if when is None else parse_integer(when)
+    timestamp = current_milliseconds() if row.get("timestamp") is None else parse_integer(row["timestamp"])
     return Metric(
         require_text(row, "key"), parse_number(row.get("value")), timestamp, parse_integer(row.get("step", 0))
     )
 
 
 def paginate_rows(name: str, rows: list[Any], body: JsonObject) -> JsonObject:
-    """Cut one page out of an answer; the token of the next is where it begins."""
+    """Return one page of a response; the token of the next page is the index of its first row."""
     start = parse_integer(body.get("page_token") or 0)
     end = start + (parse_integer(body.get("max_results") or 0) or _DEFAULT_PAGE_SIZE)
-    part: JsonObject = {name: rows[start:end]}
-    return {**part, "next_page_token": str(end)} if end < len(rows) else part
+    page: JsonObject = {name: rows[start:end]}
+    return {**page, "next_page_token": str(end)} if end < len(rows) else page
 
 
 def parse_rows(body: JsonObject, key: str) -> list[JsonObject]:
     rows = body.get(key, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise invalid_value_error(f"{key!r} has to be a list of objects")
+        raise invalid_value_error(f"{key!r} must be a list of objects")
     return rows
 
 
@@ -43,13 +42,13 @@ def parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise invalid_value_error(f"what should be JSON is not: {error}") from error
+        raise invalid_value_error(f"invalid JSON: {error}") from error
 
 
 def require_text(row: JsonObject, key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value:
-        raise invalid_value_error(f"{key!r} has to be a text that is not empty")
+        raise invalid_value_error(f"{key!r} must be a string that is not empty")
     return value
 
 
@@ -57,4 +56,4 @@ def parse_integer(value: Any) -> int:
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise invalid_value_error(f"{value!r} is no whole number") from error
+        raise invalid_value_error(f"{value!r} is not an integer") from error

@@ -1,4 +1,4 @@
-"""The files that a run logs: below one folder, whatever a client asks for."""
+"""The artifacts that a run logs: files below one folder, which no path of a client can leave."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .errors import ApiError, invalid_value_error, not_found_error
 
 
 class ArtifactStore:
-    """A folder of files with names as in a URL; no name leads out of it."""
+    """A folder of files, named by relative paths with slashes."""
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root.resolve()
 
     def resolve_path(self, name: str) -> Path:
-        """Tell where a file or folder of that name is or would be."""
+        """Return the path of an artifact, whether it exists or not; raises ApiError if it leads out of the folder."""
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or "\0" in name:
-            raise invalid_value_error(f"{name!r} is no path of an artifact")
+            raise invalid_value_error(f"{name!r} is not the path of an artifact")
         path = self._root.joinpath(*parts)
         if not path.resolve().is_relative_to(self._root):
-            raise invalid_value_error(f"{name!r} leads out of the artifacts' folder")
+            raise invalid_value_error(f"{name!r} leads out of the folder of the artifacts")
         return path
 
     def save_file(self, name: str, content: BinaryIO) -> None:
-        """Keep a file; it appears when it is complete."""
+        """Store a file; it appears under its name when it is complete."""
         path = self.resolve_path(name)
         if path == self._root:
-            raise invalid_value_error("an artifact needs a name")
+            raise invalid_value_error("an artifact must have a name")
         temporary = self._root / f".{uuid.uuid4().hex}"
         try:
             with temporary.open("wb") as file:
@@ -39,7 +39,9 @@ class ArtifactStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise invalid_value_error(f"{name!r} cannot be an artifact: another one is in its way") from error
+            raise invalid_value_error(
+                f"{name!r} cannot be stored: another artifact has a path that conflicts"
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -59,7 +61,7 @@ class ArtifactStore:
             path.unlink()
 
     def list_files(self, base: str, name: str = "") -> list[dict[str, Any]]:
-        """List what lies in ``base/name``, with paths as seen from ``base``; MLflow's FileInfo."""
+        """Return the files of ``base/name`` as MLflow's FileInfo, with paths relative to ``base``."""
         root = self.resolve_path(base)
         folder = self.resolve_path(f"{base}/{name}" if base else name)
         if not folder.is_dir():
@@ -73,5 +75,5 @@ def _file_info(path: Path, root: Path) -> dict[str, Any]:
 
 
 def truncated_upload_error() -> ApiError:
-    """Make the refusal of an upload that broke off, ready to raise."""
-    return ApiError("BAD_REQUEST", "the upload ended before all of it had come")
+    """Return the error of an upload that broke off, ready to raise."""
+    return ApiError("BAD_REQUEST", "the upload is incomplete")

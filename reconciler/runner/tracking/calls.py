@@ -1,4 +1,4 @@
-"""Which tracking call is answered by what: the MLflow REST API, as far as a job's script needs it."""
+"""The calls of the MLflow REST API that the script of a job needs, each a method, and their routes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .models import LoggedModels, model_artifact_path
 from .runs import EXPERIMENT_ID, TrackedRun, TrackedRuns
 from .search import filter_and_sort, read_model_field, read_run_field
 
-# How each view of the trash is called, and what it shows.
+# The lifecycle stages that each view of a search includes.
 _LIFECYCLES_BY_VIEW = {"ACTIVE_ONLY": {"active"}, "DELETED_ONLY": {"deleted"}, "ALL": {"active", "deleted"}}
 _MODEL_HISTORY_TAG = "mlflow.log-model.history"
 
 
 class TrackingApi:
-    """Answers one call at a time: each takes microseconds, and so the state needs no locks of its own."""
+    """Handles one call at a time, so that the state needs no locks of its own; each takes microseconds."""
 
     def __init__(self, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore) -> None:
         self._runs = runs
@@ -38,14 +38,14 @@ class TrackingApi:
         self._lock = threading.Lock()
 
     def handle_call(self, method: str, path: str, body: JsonObject) -> JsonObject:
-        """Answer a call by its path below ``/mlflow/``; raises ApiError."""
-        for route, pattern, reply in _ROUTES:
-            if route == method and (match := pattern.fullmatch(path)):
+        """Return the response of a call by its path below ``/mlflow/``; raises ApiError."""
+        for route_method, pattern, handler in _ROUTES:
+            if route_method == method and (match := pattern.fullmatch(path)):
                 with self._lock:
-                    return reply(self, {**body, **match.groupdict()})
-        raise ApiError("ENDPOINT_NOT_FOUND", f"this run's tracking has no {method} {path}")
+                    return handler(self, {**body, **match.groupdict()})
+        raise ApiError("ENDPOINT_NOT_FOUND", f"the tracking server of this run has no {method} {path}")
 
-    # -- experiments: there is one, and it answers to every name
+    # -- experiments: there is one, and every name is a name of it
 
     def get_experiment(self, body: JsonObject) -> JsonObject:
         return {"experiment": _experiment_to_json(body.get("experiment_name") or "Default")}
@@ -92,12 +92,12 @@ class TrackingApi:
         return {}
 
     def search_runs(self, body: JsonObject) -> JsonObject:
-        shown = _LIFECYCLES_BY_VIEW.get(str(body.get("run_view_type")), _LIFECYCLES_BY_VIEW["ACTIVE_ONLY"])
+        stages = _LIFECYCLES_BY_VIEW.get(str(body.get("run_view_type")), _LIFECYCLES_BY_VIEW["ACTIVE_ONLY"])
         newest_first = sorted(self._runs.list_runs(), key=lambda run: run.start_time, reverse=True)
-        runs = [run for run in newest_first if run.lifecycle_stage in shown]
-        orders = [str(each) for each in body.get("order_by") or []]
-        found = filter_and_sort(runs, str(body.get("filter") or ""), orders, read_run_field)
-        return paginate_rows("runs", [run.to_json() for run in found], body)
+        runs = [run for run in newest_first if run.lifecycle_stage in stages]
+        orders = [str(order) for order in body.get("order_by") or []]
+        matches = filter_and_sort(runs, str(body.get("filter") or ""), orders, read_run_field)
+        return paginate_rows("runs", [run.to_json() for run in matches], body)
 
     # -- what a run logs
 
@@ -165,11 +165,9 @@ class TrackingApi:
             f"{require_text(row, 'field_name')} {'ASC' if row.get('ascending', True) else 'DESC'}"
             for row in parse_rows(body, "order_by")
         ]
-        return paginate_rows(
-            "models",
-            filter_and_sort(self._models.list_models(), str(body.get("filter") or ""), orders, read_model_field),
-            body,
-        )
+        models = self._models.list_models()
+        matches = filter_and_sort(models, str(body.get("filter") or ""), orders, read_model_field)
+        return paginate_rows("models", matches, body)
 
     def tag_model(self, body: JsonObject) -> JsonObject:
         return {"model": self._models.set_tags(body["model_id"], parse_tags(body))}
@@ -189,7 +187,7 @@ class TrackingApi:
     def list_artifacts(self, body: JsonObject) -> JsonObject:
         return self._list_files(self._find_run(body).artifact_path, body.get("path", ""))
 
-    # -- shared by the above
+    # -- shared by the calls
 
     def _list_files(self, base: str, path: str) -> JsonObject:
         return {"root_uri": f"mlflow-artifacts:/{base}", "files": self._artifacts.list_files(base, path)}
@@ -208,12 +206,12 @@ class TrackingApi:
 _CallHandler = Callable[[TrackingApi, JsonObject], JsonObject]
 
 
-def _compile_routes(table: dict[str, _CallHandler]) -> list[tuple[str, re.Pattern[str], _CallHandler]]:
-    rows = []
-    for call, reply in table.items():
+def _compile_routes(handlers: dict[str, _CallHandler]) -> list[tuple[str, re.Pattern[str], _CallHandler]]:
+    routes = []
+    for call, handler in handlers.items():
         method, path = call.split()
-        rows.append((method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), reply))
-    return rows
+        routes.append((method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), handler))
+    return routes
 
 
 _ROUTES = _compile_routes(

@@ -1,4 +1,4 @@
-"""Refusals in the shape that MLflow clients understand: a code that they know, and a sentence."""
+"""Errors in the form that MLflow clients understand: one of its codes, and a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HTTP_STATUS = {
 
 
 class ApiError(Exception):
-    """A call that is refused: MLflow's error code and why, in words."""
+    """A call that fails, with one of MLflow's error codes."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -28,10 +28,10 @@ class ApiError(Exception):
 
 
 def invalid_value_error(message: str) -> ApiError:
-    """Make the refusal of a value, ready to raise."""
+    """Return the error of an invalid value, ready to raise."""
     return ApiError("INVALID_PARAMETER_VALUE", message)
 
 
 def not_found_error(message: str) -> ApiError:
-    """Make the refusal of a name that stands for nothing, ready to raise."""
+    """Return the error of a name that does not exist, ready to raise."""
     return ApiError("RESOURCE_DOES_NOT_EXIST", message)

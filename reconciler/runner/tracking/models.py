@@ -1,4 +1,4 @@
-"""The logged models of MLflow 3: a model has its own name, files and life, beside the run that made it."""
+"""The logged models of MLflow 3: a model has its own name, files and status, apart from the run that logged it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ ModelDocument = dict[str, Any]
 
 
 class LoggedModels:
-    """All models that a job has logged, as MLflow writes them."""
+    """The models that a job has logged, as documents of MLflow."""
 
     def __init__(self) -> None:
         self._models: dict[str, ModelDocument] = {}
 
     def create(self, body: ModelDocument, tags: dict[str, str]) -> ModelDocument:
         model_id = f"m-{uuid.uuid4().hex}"
-        when = current_milliseconds()
+        timestamp = current_milliseconds()
         info = {
             "model_id": model_id,
             "experiment_id": EXPERIMENT_ID,
             "name": body.get("name") or model_id,
-            "creation_timestamp_ms": when,
-            "last_updated_timestamp_ms": when,
+            "creation_timestamp_ms": timestamp,
+            "last_updated_timestamp_ms": timestamp,
             "artifact_uri": f"mlflow-artifacts:/{model_artifact_path(model_id)}",
             "status": "LOGGED_MODEL_PENDING",
             "model_type": body.get("model_type", ""),
@@ -54,22 +54,22 @@ class LoggedModels:
 
     def set_tags(self, model_id: str, tags: dict[str, str]) -> ModelDocument:
         info = self.get(model_id)["info"]
-        info["tags"] = key_value_pairs({**{each["key"]: each["value"] for each in info["tags"]}, **tags})
+        info["tags"] = key_value_pairs({**{tag["key"]: tag["value"] for tag in info["tags"]}, **tags})
         return self.get(model_id)
 
     def delete_tag(self, model_id: str, key: str) -> None:
         info = self.get(model_id)["info"]
-        info["tags"] = [each for each in info["tags"] if each["key"] != key]
+        info["tags"] = [tag for tag in info["tags"] if tag["key"] != key]
 
     def add_params(self, model_id: str, params: list[ModelDocument]) -> None:
         self.get(model_id)["data"]["params"] += params
 
     def add_metric(self, model_id: str, run_id: str, metric: Metric) -> None:
-        """Show a metric at the model that it was measured on, too."""
+        """Add a metric of a run to the model that it was measured on."""
         document = {**metric.to_json(), "model_id": model_id, "run_id": run_id}
         self.get(model_id)["data"]["metrics"].append(document)
 
 
 def model_artifact_path(model_id: str) -> str:
-    """Name a model's folder, below the artifacts' root."""
+    """Return the folder of a model, relative to the folder of the artifacts."""
     return f"models/{model_id}"

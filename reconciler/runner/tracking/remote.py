@@ -1,4 +1,4 @@
-"""The run on a tracking server elsewhere: made before the command, closed after it, its values read back."""
+"""The run on another tracking server: created before the command, ended after it, and its values read back."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from urllib.request import Request, urlopen
 from ..result import Failure, FinalStatus, RunFailedError, TrackedValues  # noqa: TID252 - this package is shipped under another name
 from .runs import current_milliseconds, number_to_json, parse_number
 
-_TIMEOUT_SECONDS = 30  # seconds for one call
+_TIMEOUT_SECONDS = 30  # of one call
 _HTTP_NOT_FOUND = 404
 _MLFLOW_STATUS = {FinalStatus.COMPLETED: "FINISHED", FinalStatus.FAILED: "FAILED", FinalStatus.CANCELED: "KILLED"}
 
 
 class RemoteTracking:
-    """One run on an MLflow server, spoken to with the credentials that the job was given."""
+    """One run on an MLflow server, called with the credentials of the job."""
 
     def __init__(self, server: str, run: str, address: str, credentials: Mapping[str, str], log: Path) -> None:
         self._log = log
@@ -44,12 +44,12 @@ class RemoteTracking:
         }
 
     def finish(self, status: FinalStatus) -> TrackedValues:
-        """Close the run as what it became, and read what it logged; a server gone by then is noted, no more."""
+        """End the run and return what it logged; if the server does not answer, only the log says so."""
         try:
             return self._close_run(status)
         except RunFailedError as error:
             with self._log.open("a", encoding="utf-8") as file:
-                file.write(f"mlgit: {error}; so what this run logged is not in its record\n")
+                file.write(f"mlgit: {error}; the record of this run has none of its metrics\n")
             return TrackedValues()
 
     def _close_run(self, status: FinalStatus) -> TrackedValues:
@@ -57,21 +57,21 @@ class RemoteTracking:
         self._call_api("POST", "runs/update", body)
         data = self._call_api("GET", "runs/get", {"run_id": self._run})["run"].get("data", {})
         return TrackedValues(
-            metrics={each["key"]: number_to_json(parse_number(each["value"])) for each in data.get("metrics", [])},
-            params={each["key"]: each["value"] for each in data.get("params", [])},
-            tags={each["key"]: each["value"] for each in data.get("tags", []) if not each["key"].startswith("mlflow.")},
+            metrics={row["key"]: number_to_json(parse_number(row["value"])) for row in data.get("metrics", [])},
+            params={row["key"]: row["value"] for row in data.get("params", [])},
+            tags={row["key"]: row["value"] for row in data.get("tags", []) if not row["key"].startswith("mlflow.")},
         )
 
     def _find_or_create_experiment(self, name: str) -> str:
-        """Find the job's experiment, or make it; the server's own answer decides between two that make it at once."""
-        found = self._call_api("GET", "experiments/get-by-name", {"experiment_name": name}, optional=True)
-        made = found.get("experiment") or self._call_api("POST", "experiments/create", {"name": name})
-        return str(made["experiment_id"])
+        """Return the id of the job's experiment; create it if it does not exist."""
+        response = self._call_api("GET", "experiments/get-by-name", {"experiment_name": name}, optional=True)
+        experiment = response.get("experiment") or self._call_api("POST", "experiments/create", {"name": name})
+        return str(experiment["experiment_id"])
 
     def _call_api(self, method: str, path: str, body: Mapping[str, Any], *, optional: bool = False) -> dict[str, Any]:
         url = f"{self._server}/api/2.0/mlflow/{path}"
         data = None if method == "GET" else json.dumps(body).encode()
-        request = Request(  # noqa: S310 - the spec's reader lets http and https pass only
+        request = Request(  # noqa: S310 - parse_spec only accepts http and https
             f"{url}?{urlencode(body)}" if data is None else url,
             data,
             {"Content-Type": "application/json", **self._authorization},
@@ -79,18 +79,18 @@ class RemoteTracking:
         )
         try:
             with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - the same
-                answer = json.load(response)
+                document = json.load(response)
         except (OSError, ValueError) as error:
             if optional and getattr(error, "code", None) == _HTTP_NOT_FOUND:
                 return {}
             reason = error.reason if isinstance(error, URLError) else error
-            message = f"the tracking server {self._server} does not answer {path}: {reason}"
+            message = f"the tracking server {self._server} did not answer {path}: {reason}"
             raise RunFailedError(Failure("staging", message)) from error
-        return answer if isinstance(answer, dict) else {}
+        return document if isinstance(document, dict) else {}
 
 
 def _authorization_header(variables: Mapping[str, str]) -> dict[str, str]:
-    """Log in as MLflow's client does: with a name and a password if there are, else with a token."""
+    """Return the header that MLflow's client sends: with user name and password if both are set, else with a token."""
     name = variables.get("MLFLOW_TRACKING_USERNAME")
     password = variables.get("MLFLOW_TRACKING_PASSWORD")
     if name and password:

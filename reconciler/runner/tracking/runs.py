@@ -1,6 +1,6 @@
-"""The state behind the tracking calls: the run, the runs that its script nests in it, and every metric on disk.
+"""The state of tracking: the main run, the runs that its script nests in it, and all metrics in metrics.jsonl.
 
-Not safe for threads by itself: ``calls`` answers one call at a time.
+Not thread-safe: ``calls`` handles one call at a time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files import to_json_line
-
+from ..files import to_json_line  # noqa: TID252 - this package is shipped under another name
 from ..result import TrackedValues  # noqa: TID252 - this package is shipped under another name
 from .errors import invalid_value_error, not_found_error
 
-EXPERIMENT_ID = "0"  # a job has one experiment, by whatever name its script calls it
+EXPERIMENT_ID = "0"  # a job has one experiment, whatever name its script uses
 _RUN_NAME_TAG = "mlflow.runName"
 _INTERNAL_TAG_PREFIX = "mlflow."
 
@@ -39,7 +38,7 @@ class Metric:
 
     @property
     def sort_key(self) -> tuple[int, int, float]:
-        """The largest of these is what MLflow calls the last value."""
+        """The metric with the largest key is the last value, as MLflow defines it."""
         return self.step, self.timestamp, -math.inf if math.isnan(self.value) else self.value
 
     def to_json(self) -> dict[str, Any]:
@@ -48,10 +47,10 @@ class Metric:
 
 @dataclass(slots=True)
 class TrackedRun:
-    """What is known of one run; everything but the past values of its metrics."""
+    """The state of one run; of its metrics only the last values."""
 
     id: str
-    artifact_path: str  # its folder, below the artifacts' root
+    artifact_path: str  # relative to the folder of the artifacts
     user: str = ""
     start_time: int = field(default_factory=current_milliseconds)
     end_time: int | None = None
@@ -69,7 +68,7 @@ class TrackedRun:
         return self.tags.get(_RUN_NAME_TAG, self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Write the run as MLflow's RunInfo, RunData, inputs and outputs."""
+        """Return the run as MLflow's RunInfo, RunData, inputs and outputs."""
         info: dict[str, Any] = {
             "run_id": self.id,
             "run_uuid": self.id,
@@ -92,7 +91,7 @@ class TrackedRun:
         return {"info": info, "data": data, "inputs": inputs, "outputs": {"model_outputs": self.output_models}}
 
     def tracked_values(self) -> TrackedValues:
-        """Tell what belongs into the run's result: MLflow's own tags do not."""
+        """Return what result.json has of the run; the tags of MLflow itself are left out."""
         return TrackedValues(
             metrics={key: number_to_json(metric.value) for key, metric in self.metrics.items()},
             params=dict(self.params),
@@ -101,7 +100,7 @@ class TrackedRun:
 
 
 class TrackedRuns:
-    """All runs of one job: the main one exists from the start, the others are made by the script."""
+    """The runs of one job: the main run, and those that its script creates."""
 
     def __init__(self, main: str, metrics: Path) -> None:
         self.main = TrackedRun(main, "run", tags={_RUN_NAME_TAG: main})
@@ -122,7 +121,7 @@ class TrackedRuns:
         return run
 
     def create(self, name: str, user: str, start_time: int | None, tags: dict[str, str]) -> TrackedRun:
-        """Make a run of the script's own, apart from the main one."""
+        """Create a run other than the main one."""
         run_id = uuid.uuid4().hex
         run = TrackedRun(run_id, f"runs/{run_id}", user, start_time or current_milliseconds())
         run.tags = {_RUN_NAME_TAG: name or run_id, **tags}
@@ -133,49 +132,49 @@ class TrackedRuns:
         run.tags[_RUN_NAME_TAG] = name
 
     def log_param(self, run: TrackedRun, key: str, value: str) -> None:
-        """Keep a parameter; MLflow's rule is that it never changes."""
+        """Record a parameter; raises ApiError if it has another value already, as MLflow does."""
         if run.params.setdefault(key, value) != value:
             raise invalid_value_error(
                 f"the parameter {key!r} is already {run.params[key]!r} in this run, so it cannot be {value!r}"
             )
 
     def log_metrics(self, run: TrackedRun, metrics: list[Metric]) -> None:
-        """Write values to metrics.jsonl, at once and in order, and remember the last of each."""
-        whose = {} if run is self.main else {"run": run.id}
-        for each in metrics:
-            last = run.metrics.get(each.key)
-            if last is None or each.sort_key >= last.sort_key:
-                run.metrics[each.key] = each
-        self._file.write("".join(to_json_line({**metric.to_json(), **whose}) + "\n" for metric in metrics))
+        """Append values to metrics.jsonl, and keep the last value of each metric."""
+        run_field = {} if run is self.main else {"run": run.id}
+        for metric in metrics:
+            last = run.metrics.get(metric.key)
+            if last is None or metric.sort_key >= last.sort_key:
+                run.metrics[metric.key] = metric
+        self._file.write("".join(to_json_line({**metric.to_json(), **run_field}) + "\n" for metric in metrics))
         self._file.flush()
 
     def metric_history(self, run: TrackedRun, key: str) -> Iterator[Metric]:
-        """Read all values of one metric back from the disk, in the order in which they came."""
-        whose = None if run is self.main else run.id
+        """Yield all values of one metric from metrics.jsonl, in the order in which they were logged."""
+        run_id = None if run is self.main else run.id
         with self._path.open(encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
-                if row["key"] == key and row.get("run") == whose:
+                if row["key"] == key and row.get("run") == run_id:
                     yield Metric(key, parse_number(row["value"]), row["timestamp"], row["step"])
 
 
 def key_value_pairs(mapping: dict[str, str]) -> list[dict[str, str]]:
-    """Write a mapping as MLflow does: a list of keys and values."""
+    """Return a mapping in the form of MLflow: a list of objects with key and value."""
     return [{"key": key, "value": value} for key, value in mapping.items()]
 
 
 def parse_number(value: Any) -> float:
-    """Read a number, or the words that JSON has for what is none."""
+    """Return a number as a float, also from a string such as ``NaN``; raises ApiError for anything else."""
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
             return float(value)
         except (ValueError, OverflowError):
             pass
-    raise invalid_value_error(f"{value!r} is no number")
+    raise invalid_value_error(f"{value!r} is not a number")
 
 
 def number_to_json(value: float) -> float | str:
-    """Write a number so that every JSON reader takes it."""
+    """Return a number in a form that every JSON reader accepts: NaN and infinity as strings."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,4 +1,4 @@
-"""The tracking protocol on the wire: loopback only, a token for every call, bounded bodies, MLflow's error shape."""
+"""The HTTP server of the tracking API: loopback only, a token for every call, limited bodies, MLflow's errors."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .artifacts import ArtifactStore, truncated_upload_error
 from .calls import TrackingApi
 from .errors import ApiError, invalid_value_error
 
-MAX_BODY_BYTES = 16 << 20  # bytes of one JSON body; artifacts are streamed to the disk and have no limit of their own
-_IDLE_SECONDS = 600  # seconds after which a silent connection is closed
-_MAX_CHUNK_LINE_BYTES = 1 << 12  # bytes of a line between two chunks of a body
+MAX_BODY_BYTES = 16 << 20  # of a JSON body; artifacts are streamed to the disk and have no limit
+_IDLE_SECONDS = 600  # after which an idle connection is closed
+_MAX_CHUNK_LINE_BYTES = 1 << 12  # of a line between two chunks of a body
 _CALL_PATH = re.compile(r"/(?:ajax-)?api/[23]\.0/mlflow/(.+)")
 _ARTIFACT_PATH = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(.*))?")
 
 
 class _TrackingServer(ThreadingMixIn, TCPServer):
-    """Not http.server's own class: that one asks the DNS for the host's name before it listens."""
+    """A server without the DNS lookup of the host name that http.server.HTTPServer does before it listens."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -42,12 +42,12 @@ class _TrackingServer(ThreadingMixIn, TCPServer):
         self.authorization = f"Bearer {token}".encode()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Let a connection that broke off go: its client is gone, and every other fault has been answered."""
+        """Ignore a broken connection: its client has gone, and every other error was sent as a response."""
 
 
 @contextmanager
 def serve_tracking(calls: TrackingApi, artifacts: ArtifactStore, token: str) -> Iterator[str]:
-    """Answer on a free port of the loopback until the block is left; yields the address."""
+    """Serve on a free port of the loopback interface inside of the block; yields the URL."""
     with _TrackingServer(calls, artifacts, token) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -62,12 +62,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
     server: _TrackingServer
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
-    wbufsize = -1  # head and body leave in one packet: two would wait for each other
+    wbufsize = -1  # head and body in one packet: Nagle's algorithm would delay the second of two
     error_content_type = "application/json"
     error_message_format = '{"error_code": "BAD_REQUEST", "message": "%(message)s"}'
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-        """Stay silent: the log is the command's."""
+        """Log nothing: the log is that of the command."""
 
     def _handle_request(self) -> None:
         try:
@@ -77,13 +77,13 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self._send_api_error(error)
         except ConnectionError:
             self.close_connection = True
-        except Exception:  # noqa: BLE001 - the client gets an answer, the backend the reason
+        except Exception:  # noqa: BLE001 - the client gets a response, the log of the runner the traceback
             sys.stderr.write(traceback.format_exc())
             self._send_api_error(
-                ApiError("INTERNAL_ERROR", "the runner's tracking failed; its reason is in the runner's log")
+                ApiError("INTERNAL_ERROR", "the tracking of the runner failed; see the log of the runner")
             )
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle_request  # noqa: N815 - the base class looks for these names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle_request  # noqa: N815 - names of the base class
 
     def _dispatch(self, path: str) -> None:
         if match := _ARTIFACT_PATH.fullmatch(path):
@@ -91,25 +91,25 @@ class _RequestHandler(BaseHTTPRequestHandler):
         elif match := _CALL_PATH.fullmatch(path):
             self._send_json(200, self.server.calls.handle_call(self.command, unquote(match[1]), self._read_arguments()))
         else:
-            raise ApiError("ENDPOINT_NOT_FOUND", f"this run's tracking has no {self.command} {path}")
+            raise ApiError("ENDPOINT_NOT_FOUND", f"the tracking server of this run has no {self.command} {path}")
 
     def _authorize(self) -> None:
-        given = self.headers.get("Authorization", "").encode()
-        if not secrets.compare_digest(given, self.server.authorization):
-            self._open_body().read(MAX_BODY_BYTES)  # a connection closed on unread bytes loses the answer too
-            raise ApiError("UNAUTHENTICATED", "this call needs the token that is in MLFLOW_TRACKING_TOKEN")
+        authorization = self.headers.get("Authorization", "").encode()
+        if not secrets.compare_digest(authorization, self.server.authorization):
+            self._open_body().read(MAX_BODY_BYTES)  # closing a connection with unread bytes would lose the response
+            raise ApiError("UNAUTHENTICATED", "this call needs the token in MLFLOW_TRACKING_TOKEN")
 
     def _read_arguments(self) -> dict[str, Any]:
         query: dict[str, Any] = dict(parse_qsl(urlsplit(self.path).query))
         content = self._open_body().read(MAX_BODY_BYTES + 1)
         if len(content) > MAX_BODY_BYTES:
-            raise ApiError("REQUEST_LIMIT_EXCEEDED", f"a call may have {MAX_BODY_BYTES} bytes at most")
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", f"the body is larger than {MAX_BODY_BYTES} bytes")
         try:
             document = json.loads(content or b"{}")
         except (ValueError, RecursionError) as error:
-            raise ApiError("BAD_REQUEST", f"the call's body is no JSON: {error}") from error
+            raise ApiError("BAD_REQUEST", f"the body is not JSON: {error}") from error
         if not isinstance(document, dict):
-            raise ApiError("BAD_REQUEST", "the call's body has to be a JSON object")
+            raise ApiError("BAD_REQUEST", "the body must be a JSON object")
         return {**query, **document}
 
     def _handle_artifact(self, name: str) -> None:
@@ -127,16 +127,16 @@ class _RequestHandler(BaseHTTPRequestHandler):
                 self.server.artifacts.delete(name)
                 self._send_json(200, {})
             case _:
-                raise ApiError("ENDPOINT_NOT_FOUND", f"artifacts know no {self.command}")
+                raise ApiError("ENDPOINT_NOT_FOUND", f"artifacts do not support {self.command}")
 
     def _open_body(self) -> BinaryIO:
-        """Give the request's body as a file that ends where the body does."""
+        """Return the body of the request as a file that ends with the body."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return io.BufferedReader(_ChunkedBody(self.rfile))
         try:
             length = max(0, int(self.headers.get("Content-Length") or 0))
         except ValueError as error:
-            raise invalid_value_error("Content-Length is no number") from error
+            raise invalid_value_error("Content-Length is not a number") from error
         return io.BufferedReader(_SizedBody(self.rfile, length))
 
     def _send_json(self, status: int, document: dict[str, Any]) -> None:
@@ -159,61 +159,61 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send_api_error(self, error: ApiError) -> None:
-        self.close_connection = True  # the rest of the body may be unread, and is not the next call
+        self.close_connection = True  # the rest of the body may be unread; it is not the next request
         self._send_json(error.status, error.to_json())
 
 
 class _SizedBody(io.RawIOBase):
-    """The next so many bytes of a stream."""
+    """The next bytes of a stream, up to a length."""
 
     def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
         self._stream = stream
-        self._left = length
+        self._remaining = length
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._left)
-        data = self._stream.read(wanted)
-        if len(data) < wanted:
+        length = min(len(buffer), self._remaining)
+        data = self._stream.read(length)
+        if len(data) < length:
             raise truncated_upload_error()
         buffer[: len(data)] = data
-        self._left -= len(data)
+        self._remaining -= len(data)
         return len(data)
 
 
 class _ChunkedBody(io.RawIOBase):
-    """A body in chunks, as clients send files whose length they do not know, or that are empty."""
+    """A body in chunks, which clients send for files that are empty or have an unknown length."""
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
         self._stream = stream
-        self._left = 0
-        self._done = False
+        self._remaining = 0
+        self._is_complete = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self._left == 0 and not self._done:
+        if self._remaining == 0 and not self._is_complete:
             self._read_chunk_header()
-        if self._done:
+        if self._is_complete:
             return 0
-        data = self._stream.read(min(len(buffer), self._left))
+        data = self._stream.read(min(len(buffer), self._remaining))
         if not data:
             raise truncated_upload_error()
         buffer[: len(data)] = data
-        self._left -= len(data)
-        if self._left == 0:
+        self._remaining -= len(data)
+        if self._remaining == 0:
             self._stream.readline(_MAX_CHUNK_LINE_BYTES)
         return len(data)
 
     def _read_chunk_header(self) -> None:
         try:
-            self._left = int(self._stream.readline(_MAX_CHUNK_LINE_BYTES).split(b";")[0], 16)
+            self._remaining = int(self._stream.readline(_MAX_CHUNK_LINE_BYTES).split(b";")[0], 16)
         except ValueError as error:
             raise truncated_upload_error() from error
-        if self._left == 0:
+        if self._remaining == 0:
             while self._stream.readline(_MAX_CHUNK_LINE_BYTES).strip():
                 pass
-            self._done = True
+            self._is_complete = True

@@ -1,4 +1,4 @@
-"""Where a run is tracked: by the runner itself, or by the server that the workspace names."""
+"""Opens the tracking of a run: by the runner itself, or by the tracking server of the spec."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .server import serve_tracking
 
 
 class TrackingSession(Protocol):
-    """A tracked run: what its command has to know, and what it has logged in the end."""
+    """A run that is tracked: the variables for its command, and what it has logged when it ends."""
 
     @property
     def variables(self) -> Mapping[str, str]: ...
@@ -38,7 +38,7 @@ class _LocalTracking:
 
 @contextmanager
 def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
-    """Have the run tracked until the block is left; a server elsewhere that does not answer is a staging failure."""
+    """Track the run inside of the block; raises RunFailedError if another server is to track it and does not answer."""
     if spec.tracking_server is not None:
         credentials = {**spec.environment, **spec.variables}
         yield RemoteTracking(spec.tracking_server, spec.run, spec.address, credentials, spec.folder / LOG_FILE)
@@ -59,5 +59,5 @@ def _client_variables(address: str, token: str, run: str) -> dict[str, str]:
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": run,
         "MLFLOW_EXPERIMENT_ID": EXPERIMENT_ID,
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # nobody can open a page there
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # that server has no web pages
     }

@@ -1,4 +1,4 @@
-"""Autologging, and a model that is logged and loaded again."""
+"""Uses autologging, and logs and loads a model."""
 
 import mlflow
 import mlflow.sklearn
@@ -13,5 +13,5 @@ with mlflow.start_run() as run:
     info = mlflow.sklearn.log_model(model, name="iris", pip_requirements=["scikit-learn", "skops"])
 assert run.info.run_id == "train-1a2b3c4d"
 assert mlflow.get_logged_model(info.model_id).status == "READY"
-again = mlflow.sklearn.load_model(info.model_uri)
-assert list(again.predict(measures)) == list(model.predict(measures))
+loaded = mlflow.sklearn.load_model(info.model_uri)
+assert list(loaded.predict(measures)) == list(model.predict(measures))

@@ -1,4 +1,4 @@
-"""What an ordinary script does with MLflow; runs with every client that the runner has to answer."""
+"""Uses the functions of MLflow that training scripts use; runs with every supported client."""
 
 import mlflow
 from mlflow import MlflowClient
@@ -30,7 +30,7 @@ assert run.data.metrics["loss"] == 0.2, run.data.metrics
 assert run.data.params == {"lr": "0.1", "epochs": "5", "kind": "größer"}, run.data.params
 assert client.get_run(child.info.run_id).info.status == "FINISHED"
 assert client.get_run(child.info.run_id).data.tags["mlflow.parentRunId"] == "train-1a2b3c4d"
-assert [each.step for each in client.get_metric_history("train-1a2b3c4d", "loss")] == [0, 1, 2, 3, 4]
+assert [metric.step for metric in client.get_metric_history("train-1a2b3c4d", "loss")] == [0, 1, 2, 3, 4]
 assert [artifact.path for artifact in client.list_artifacts("train-1a2b3c4d")] == ["a name with blanks.json", "notes"]
 assert [artifact.path for artifact in client.list_artifacts("train-1a2b3c4d", "notes")] == [
     "notes/empty.txt",
@@ -38,14 +38,14 @@ assert [artifact.path for artifact in client.list_artifacts("train-1a2b3c4d", "n
 ]
 assert mlflow.artifacts.load_text(f"runs:/{child.info.run_id}/own.txt") == "child's"
 
-found = client.search_runs(["0"], "metrics.loss > 50 and tags.mlflow.parentRunId = 'train-1a2b3c4d'")
-assert [each.info.run_id for each in found] == [child.info.run_id], found
-best = client.search_runs(["0"], order_by=["metrics.loss ASC"])
-assert [each.data.metrics["loss"] for each in best] == [0.2, 100.0], best
-reason = ""
+matches = client.search_runs(["0"], "metrics.loss > 50 and tags.mlflow.parentRunId = 'train-1a2b3c4d'")
+assert [match.info.run_id for match in matches] == [child.info.run_id], matches
+sorted_runs = client.search_runs(["0"], order_by=["metrics.loss ASC"])
+assert [match.data.metrics["loss"] for match in sorted_runs] == [0.2, 100.0], sorted_runs
+message = ""
 try:
     mlflow.log_param("lr", 0.2)
 except mlflow.exceptions.MlflowException as error:
-    reason = str(error)
-assert "'0.1'" in reason, "a parameter was changed"
+    message = str(error)
+assert "'0.1'" in message, "a parameter was changed"
 mlflow.end_run()

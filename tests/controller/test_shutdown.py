@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way comes to its end and is recorded, and nothing more is begun; a second one stops it."""
+"""SIGTERM: running actions finish and are recorded, no action is started; a second signal interrupts them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHEEL = "slowpoke-1.0-py3-none-any.whl"
 
 
 def wheel():
-    """Make a package with nothing in it."""
+    """Return an empty package."""
     info = {"METADATA": "Metadata-Version: 2.1\nName: slowpoke\nVersion: 1.0\n", "WHEEL": _TAGS}
     files = {"slowpoke.py": "", **{f"slowpoke-1.0.dist-info/{name}": text for name, text in info.items()}}
     rows = [f"{name},sha256={digest(text)},{len(text)}" for name, text in files.items()]
@@ -38,7 +38,7 @@ def digest(text):
 
 
 class SlowIndex:
-    """A package index that answers once it is let."""
+    """A package index that responds when the test lets it."""
 
     def __init__(self):
         self.asked, self.let = threading.Event(), threading.Event()
@@ -61,7 +61,7 @@ class SlowIndex:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *_: None  # who asked may be killed meanwhile
+        self.server.handle_error = lambda *_: None  # the client may have been killed
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property
@@ -81,33 +81,33 @@ def index():
 
 @pytest.fixture
 def building(site, controller, index, tmp_path, monkeypatch):
-    """Start a controller that is at a build when this returns."""
+    """Return a controller that is building an environment."""
     site.edit("environments/plain.yml", '"python>=3.11"', '"python>=3.11", {pip: [slowpoke]}')
     monkeypatch.setenv("MLGIT_CACHE_DIR", str(tmp_path / "cache"))
-    going = controller(env=index.environment)
-    going.says("build with venv: resolving 1 package")
+    running = controller(env=index.environment)
+    running.wait_for("build with venv: resolving 1 package")
     assert index.asked.wait(30)
-    return going
+    return running
 
 
-def test_a_build_comes_to_its_end_and_nothing_more_is_begun(building, index, site, mlgit):
-    building.tell(signal.SIGTERM)
+def test_a_build_finishes_and_no_action_is_started(building, index, site, mlgit):
+    building.send_signal(signal.SIGTERM)
     index.let.set()
     assert building.process.wait(60) == 0
-    assert building.counted("done    environment/plain: build with venv") == 1
-    assert building.counted("first run of job/sum") == 0
-    assert "comes to its end first" in building.process.stderr.read()
-    ended = mlgit("reconcile", "--once", cwd=site.clone)
-    assert "done    first run of job/sum" in ended.out
-    assert "resolving" not in ended.out
+    assert building.count("done    environment/plain: build with venv") == 1
+    assert building.count("first run of job/sum") == 0
+    assert "finishing; press Ctrl-C again" in building.process.stderr.read()
+    result = mlgit("reconcile", "--once", cwd=site.clone)
+    assert "done    first run of job/sum" in result.out
+    assert "resolving" not in result.out
 
 
 def test_a_second_signal_stops_a_build(building, site, mlgit):
-    building.tell(signal.SIGTERM)
+    building.send_signal(signal.SIGTERM)
     assert building.process.stderr.readline() == _DRAINING
-    building.tell(signal.SIGTERM)
+    building.send_signal(signal.SIGTERM)
     assert building.process.wait(30) == 130
-    assert building.counted("done    environment/plain") == 0
+    assert building.count("done    environment/plain") == 0
     assert mlgit("unlock", cwd=site.clone).code == 0
 
 

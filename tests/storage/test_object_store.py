@@ -1,4 +1,4 @@
-"""The object store: what is put is what comes out, whoever puts it and however often."""
+"""The object store: contents are stored, listed, checked and exported, by several processes at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def objects(store: ObjectStore) -> list[Path]:
 
 
 def read_back(store: ObjectStore, md5: str, sha256: str = "") -> Files:
-    return [(path, mode, Path(place).read_bytes()) for path, place, mode in store.manifest(md5, sha256=sha256)]
+    return [(file.path, file.mode, file.object_path.read_bytes()) for file in store.manifest(md5, sha256=sha256)]
 
 
 def code_of(error: pytest.ExceptionInfo[UserError]) -> str:
@@ -51,20 +51,20 @@ def code_of(error: pytest.ExceptionInfo[UserError]) -> str:
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
 PARTS = NAMES.filter(lambda name: name not in {".", ".."})
-# Folders and files get different first letters, so that no drawn file is also a folder.
+# Folders and files have different first letters, so that no file is also a folder.
 PATHS = st.tuples(st.lists(PARTS.map("d".__add__), max_size=3), PARTS.map("f".__add__)).map(
-    lambda drawn: "/".join([*drawn[0], drawn[1]])
+    lambda names: "/".join([*names[0], names[1]])
 )
 FOLDERS = st.dictionaries(PATHS, st.tuples(st.sampled_from([PLAIN, EXECUTABLE]), st.binary(max_size=64)), max_size=8)
 
 
 @settings(deadline=None, max_examples=60)
-@given(drawn=FOLDERS)
-def test_a_folder_comes_out_as_it_went_in(
-    drawn: dict[str, tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
+@given(folder=FOLDERS)
+def test_a_folder_is_read_back_as_it_was_stored(
+    folder: dict[str, tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     store = ObjectStore(tmp_path_factory.mktemp("store"))
-    files = [(path, mode, data) for path, (mode, data) in drawn.items()]
+    files = [(path, mode, data) for path, (mode, data) in folder.items()]
     content = store.put_files(files)
     assert read_back(store, content.md5, content.sha256) == sorted(files)
     assert (content.file_count, content.size) == (len(files), sum(len(data) for _, _, data in files))
@@ -87,12 +87,12 @@ def test_a_file_is_the_same_from_disk_and_from_memory(
     assert (from_disk.size, from_disk.file_count) == (len(data), 1)
 
 
-def test_a_large_file_is_digested_piece_by_piece(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_large_file_is_stored_in_chunks(store: ObjectStore, tmp_path: Path) -> None:
     data = os.urandom((1 << 20) * 2 + 17)
     (tmp_path / "large").write_bytes(data)
     content = store.put_path(tmp_path / "large")
     assert content.sha256 == hashlib.sha256(data).hexdigest()
-    assert Path(store.manifest(content.md5)[0][1]).read_bytes() == data
+    assert store.manifest(content.md5)[0].object_path.read_bytes() == data
 
 
 def test_a_folder_on_disk_is_the_same_as_from_memory(store: ObjectStore, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_folder_on_disk_is_the_same_as_from_memory(store: ObjectStore, tmp_pat
     assert store.put_path(source) == store.put_files(files)
 
 
-def test_an_empty_folder_is_a_content_too(store: ObjectStore, tmp_path: Path) -> None:
+def test_an_empty_folder_can_be_stored(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     content = store.put_path(tmp_path / "empty")
     assert content.md5.endswith(".dir")
@@ -116,20 +116,20 @@ def test_an_empty_folder_is_a_content_too(store: ObjectStore, tmp_path: Path) ->
     assert list((tmp_path / "copy").iterdir()) == []
 
 
-def test_a_single_file_is_one_row_under_the_name_given(store: ObjectStore) -> None:
+def test_the_manifest_of_a_single_file_has_the_given_name(store: ObjectStore) -> None:
     content = store.put_bytes("iris.csv", b"1,2")
-    [(name, place, mode)] = store.manifest(content.md5, "iris.csv")
-    assert (name, mode, Path(place).read_bytes()) == ("iris.csv", PLAIN, b"1,2")
-    assert Path(place).is_absolute()
+    [(name, object_path, mode)] = store.manifest(content.md5, "iris.csv")
+    assert (name, mode, object_path.read_bytes()) == ("iris.csv", PLAIN, b"1,2")
+    assert object_path.is_absolute()
 
 
-def test_objects_are_read_only_and_no_draft_is_left(store: ObjectStore) -> None:
+def test_objects_are_read_only_and_no_temporary_file_remains(store: ObjectStore) -> None:
     store.put_files([("a", EXECUTABLE, b"a"), ("b", PLAIN, b"b")])
     assert [stat.S_IMODE(path.stat().st_mode) for path in objects(store)] == [0o444] * 3
     assert list((store.root / "tmp").iterdir()) == []
 
 
-def test_putting_the_same_again_copies_nothing(store: ObjectStore, tmp_path: Path) -> None:
+def test_storing_the_same_content_again_copies_nothing(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"same")
     store.put_path(tmp_path / "file")
     before = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in objects(store)]
@@ -141,17 +141,17 @@ def test_putting_the_same_again_copies_nothing(store: ObjectStore, tmp_path: Pat
 def test_an_executable_stays_executable(store: ObjectStore, tmp_path: Path) -> None:
     script = b"#!/bin/sh\necho ran\n"
     content = store.put_files([("bin/run", EXECUTABLE, script), ("data", PLAIN, b"")])
-    assert [mode for _, _, mode in store.manifest(content.md5)] == [EXECUTABLE, PLAIN]
+    assert [file.mode for file in store.manifest(content.md5)] == [EXECUTABLE, PLAIN]
     store.export(content.md5, tmp_path / "copy")
     done = subprocess.run([tmp_path / "copy" / "bin" / "run"], capture_output=True, text=True, check=True)
     assert done.stdout == "ran\n"
     assert not os.access(tmp_path / "copy" / "data", os.X_OK)
 
 
-def test_folders_that_differ_in_a_mode_only_are_told_apart_by_sha256(store: ObjectStore) -> None:
+def test_folders_that_differ_only_in_a_mode_have_different_sha256(store: ObjectStore) -> None:
     executable = store.put_files([("run", EXECUTABLE, b"x")])
     plain = store.put_files([("run", PLAIN, b"x")])
-    assert executable.md5 == plain.md5  # dvc's key does not know modes
+    assert executable.md5 == plain.md5  # the key of dvc does not cover modes
     assert executable.sha256 != plain.sha256
     assert read_back(store, plain.md5, plain.sha256) == [("run", PLAIN, b"x")]
     assert read_back(store, plain.md5, executable.sha256) == [("run", EXECUTABLE, b"x")]
@@ -170,7 +170,7 @@ def dvc_cache(store: ObjectStore) -> LocalHashFileDB:
     return LocalHashFileDB(localfs, str(store.root / "files" / "md5"))  # type: ignore[no-untyped-call]
 
 
-def test_dvc_reads_what_we_put(store: ObjectStore, source: Path, tmp_path: Path) -> None:
+def test_dvc_reads_contents_of_the_store(store: ObjectStore, source: Path, tmp_path: Path) -> None:
     cache = dvc_cache(store)
     folder = load(cache, HashInfo("md5", store.put_path(source).md5))
     checkout(str(tmp_path / "copy"), localfs, folder, cache)
@@ -178,7 +178,7 @@ def test_dvc_reads_what_we_put(store: ObjectStore, source: Path, tmp_path: Path)
     assert (tmp_path / "copy" / "sub" / "b").read_bytes() == b"two"
 
 
-def test_we_read_what_dvc_put(store: ObjectStore, source: Path) -> None:
+def test_the_store_reads_contents_written_by_dvc(store: ObjectStore, source: Path) -> None:
     cache = dvc_cache(store)
     staging, _, folder = build(cache, str(source), localfs, "md5")
     assert folder.hash_info
@@ -191,25 +191,25 @@ def test_we_read_what_dvc_put(store: ObjectStore, source: Path) -> None:
     assert read_back(store, content.md5) == [("sub/b", PLAIN, b"two"), ("é.txt", PLAIN, b"one")]
 
 
-def test_what_is_not_there_is_missing(store: ObjectStore) -> None:
-    here = store.put_files([("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
+def test_contents_that_were_not_stored_are_missing(store: ObjectStore) -> None:
+    folder = store.put_files([("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
     file = store.put_bytes("c", b"c")
-    assert store.missing_keys([here.md5, ABSENT, file.md5, ABSENT, f"{ABSENT}.dir"]) == (ABSENT, f"{ABSENT}.dir")
-    Path(store.manifest(here.md5)[0][1]).unlink()
-    assert not store.has_content(here.md5)  # a folder is there when all of its files are
-    assert not store.is_intact(here.md5)
+    assert store.missing_keys([folder.md5, ABSENT, file.md5, ABSENT, f"{ABSENT}.dir"]) == (ABSENT, f"{ABSENT}.dir")
+    store.manifest(folder.md5)[0].object_path.unlink()
+    assert not store.has_content(folder.md5)  # one of its files is missing
+    assert not store.is_intact(folder.md5)
     assert ObjectStore(store.root / "nowhere").missing_keys([file.md5]) == (file.md5,)
 
 
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])
-def test_a_damaged_file_is_noticed_and_mended_by_putting_it_again(store: ObjectStore, damage: bytes) -> None:
+def test_a_corrupt_file_is_detected_and_replaced_when_it_is_stored_again(store: ObjectStore, damage: bytes) -> None:
     files = [("a", PLAIN, b"the bytes")]
     content = store.put_files(files)
-    place = Path(store.manifest(content.md5)[0][1])
-    place.chmod(0o644)
-    place.write_bytes(damage)
+    path = store.manifest(content.md5)[0].object_path
+    path.chmod(0o644)
+    path.write_bytes(damage)
     assert not store.is_intact(content.md5)
-    assert place.exists()
+    assert path.exists()
     assert store.put_files(files) == content
     assert store.is_intact(content.md5)
 
@@ -223,11 +223,11 @@ def test_a_damaged_file_is_noticed_and_mended_by_putting_it_again(store: ObjectS
         b'[{"md5": "../../../etc/passwd", "relpath": "a"}]',
     ],
 )
-def test_a_listing_that_is_damaged_or_hostile_is_refused(store: ObjectStore, listing: bytes, tmp_path: Path) -> None:
+def test_a_listing_that_is_corrupt_or_malicious_is_an_error(store: ObjectStore, listing: bytes, tmp_path: Path) -> None:
     content = store.put_files([])
-    [place] = objects(store)
-    place.chmod(0o644)
-    place.write_bytes(listing)
+    [path] = objects(store)
+    path.chmod(0o644)
+    path.write_bytes(listing)
     with pytest.raises(UserError) as caught:
         store.manifest(content.md5)
     assert code_of(caught) == "content-corrupt"
@@ -237,21 +237,21 @@ def test_a_listing_that_is_damaged_or_hostile_is_refused(store: ObjectStore, lis
         store.export(content.md5, tmp_path / "copy")
 
 
-def test_a_manifest_of_what_is_not_there_says_so(store: ObjectStore) -> None:
+def test_the_manifest_of_a_missing_content_is_an_error(store: ObjectStore) -> None:
     with pytest.raises(UserError) as caught:
         store.manifest(f"{ABSENT}.dir")
     assert code_of(caught) == "content-missing"
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "ABC", ABSENT + ".DIR", "0" * 33])
-def test_a_key_that_is_none_is_refused(store: ObjectStore, key: str) -> None:
-    for use in (store.has_content, store.manifest, store.is_intact):
+def test_an_invalid_key_is_an_error(store: ObjectStore, key: str) -> None:
+    for method in (store.has_content, store.manifest, store.is_intact):
         with pytest.raises(UserError) as caught:
-            use(key)
+            method(key)
         assert code_of(caught) == "content-key-invalid"
 
 
-def test_an_export_is_a_copy_that_may_be_written_to(store: ObjectStore, tmp_path: Path) -> None:
+def test_an_export_is_a_writable_copy(store: ObjectStore, tmp_path: Path) -> None:
     content = store.put_files([("sub/a", PLAIN, b"a"), ("link", LINK, b"sub/a")])
     target = tmp_path / "new" / "copy"
     store.export(content.md5, target)
@@ -264,21 +264,21 @@ def test_an_export_is_a_copy_that_may_be_written_to(store: ObjectStore, tmp_path
     assert (tmp_path / "file").read_bytes() == b"b"
 
 
-def test_an_export_overwrites_nothing_and_leaves_nothing_half(store: ObjectStore, tmp_path: Path) -> None:
+def test_an_export_overwrites_nothing_and_leaves_no_partial_copy(store: ObjectStore, tmp_path: Path) -> None:
     content = store.put_files([("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(UserError) as caught:
         store.export(content.md5, out)
     assert code_of(caught) == "target-exists"
-    Path(store.manifest(content.md5)[1][1]).unlink()
+    store.manifest(content.md5)[1].object_path.unlink()
     with pytest.raises(UserError) as caught:
         store.export(content.md5, out / "copy")
     assert code_of(caught) == "content-missing"
     assert list(out.iterdir()) == []
 
 
-def test_the_store_keeps_one_id_whoever_asks_first(tmp_path: Path) -> None:
+def test_the_id_of_a_store_is_the_same_for_concurrent_readers(tmp_path: Path) -> None:
     root = tmp_path / "store"
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(lambda _: ObjectStore(root).id, range(32)))
@@ -288,7 +288,7 @@ def test_the_store_keeps_one_id_whoever_asks_first(tmp_path: Path) -> None:
     assert list((root / "tmp").iterdir()) == []
 
 
-def test_looking_into_a_store_makes_nothing(tmp_path: Path) -> None:
+def test_reading_from_a_store_does_not_create_it(tmp_path: Path) -> None:
     ObjectStore(tmp_path / "store").missing_keys([ABSENT])
     assert list(tmp_path.iterdir()) == []
 
@@ -298,7 +298,7 @@ def put_many(root: str) -> list[str]:
     return [store.put_files([(f"{number}", EXECUTABLE, b"same" * number)]).md5 for number in range(40)]
 
 
-def test_many_processes_put_the_same_at_once(store: ObjectStore) -> None:
+def test_several_processes_can_store_the_same_content_at_once(store: ObjectStore) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         results = list(pool.map(put_many, [str(store.root)] * 4))
     assert results == [results[0]] * 4
@@ -320,7 +320,7 @@ except UserError as error:
 """
 
 
-def test_where_there_is_no_room_nothing_half_written_is_left(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_object(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(100_000))
     command = [sys.executable, "-c", FULL_DISK, str(store.root), str(tmp_path / "large")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -329,26 +329,26 @@ def test_where_there_is_no_room_nothing_half_written_is_left(store: ObjectStore,
 
 
 @pytest.fixture
-def no_rights(tmp_path: Path) -> Iterator[Path]:
-    """A folder that we may not write to: by its mode, and for root by being somebody else meanwhile."""
-    folder = tmp_path / "not ours"
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder without write permission; as root, the test runs as another user."""
+    folder = tmp_path / "read only"
     folder.mkdir()
     folder.chmod(0o500)
-    root = os.geteuid() == 0
-    if root:
+    is_root = os.geteuid() == 0
+    if is_root:
         os.seteuid(65534)
     yield folder
-    if root:
+    if is_root:
         os.seteuid(0)
 
 
-def test_a_store_that_may_not_be_written_to_is_said_so(no_rights: Path) -> None:
+def test_a_store_without_write_permission_is_an_error(read_only_folder: Path) -> None:
     with pytest.raises(UserError, match="Permission denied") as caught:
-        ObjectStore(no_rights / "store").put_bytes("a", b"a")
+        ObjectStore(read_only_folder / "store").put_bytes("a", b"a")
     assert code_of(caught) == "store-not-usable"
 
 
-def test_a_store_that_is_a_file_is_said_so(tmp_path: Path) -> None:
+def test_a_store_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("")
     with pytest.raises(UserError) as caught:
         ObjectStore(tmp_path / "store").put_bytes("a", b"a")
@@ -358,12 +358,13 @@ def test_a_store_that_is_a_file_is_said_so(tmp_path: Path) -> None:
     assert code_of(caught) == "store-not-usable"
 
 
-def test_storing_is_silent_and_starts_no_thread(store: ObjectStore, tmp_path: Path) -> None:
+def test_the_store_prints_nothing_and_starts_no_thread(store: ObjectStore, tmp_path: Path) -> None:
     code = (
         "import sys, threading; from pathlib import Path; from reconciler.storage.object_store import ObjectStore\n"
         "store = ObjectStore(Path(sys.argv[1]))\n"
         "content = store.put_files([(str(n), 0o100644, b'x' * n) for n in range(50)])\n"
-        "store.is_intact(content.md5); store.export(content.md5, Path(sys.argv[2])); assert threading.active_count() == 1"
+        "store.is_intact(content.md5); store.export(content.md5, Path(sys.argv[2]))\n"
+        "assert threading.active_count() == 1"
     )
     command = [sys.executable, "-c", code, str(store.root), str(tmp_path / "copy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""status --watch: a run looked at until it ends, or until nobody wants to look any longer."""
+"""status --watch: follows runs until they end, or until an interrupt."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def running(waiting, mlgit):
     return waiting
 
 
-def test_what_changes_is_told_line_by_line_until_nothing_runs(running, mlgit_process):
+def test_changes_are_printed_line_by_line_until_no_run_is_active(running, mlgit_process):
     watching = mlgit_process(*WATCH, "--until-idle", cwd=running.folder)
-    seen = next(line for line in watching.stdout if line.startswith("job/sum "))
-    assert "running" in seen or "queued" in seen
+    status = next(line for line in watching.stdout if line.startswith("job/sum "))
+    assert "running" in status or "queued" in status
     running.let_it_end()
-    rest, said = watching.communicate(timeout=30)
-    assert (watching.returncode, said) == (0, "")
+    rest, err = watching.communicate(timeout=30)
+    assert (watching.returncode, err) == (0, "")
     assert [line for line in rest.splitlines() if line.startswith("job/sum ") and "completed" in line]
 
 
-def test_an_interrupt_ends_the_watch_and_nothing_else(running, mlgit_process):
+def test_an_interrupt_ends_the_watch_and_not_the_run(running, mlgit_process):
     watching = mlgit_process(*WATCH, cwd=running.folder)
     next(line for line in watching.stdout if line.startswith("job/sum "))
     watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=30)
-    assert (watching.returncode, said) == (130, "")
+    _, err = watching.communicate(timeout=30)
+    assert (watching.returncode, err) == (130, "")
     assert running.executions() == running.executions()[:1]
 
 
@@ -53,7 +53,7 @@ def test_on_a_terminal_the_table_is_drawn_in_place(running):
     drawn = b""
     while drawn.count(b"ADDRESS") < 3:
         drawn += os.read(ours, 65536)
-    assert b"\x1b[1A" in drawn  # up again
+    assert b"\x1b[1A" in drawn  # the cursor moves up
     running.let_it_end()
     while chunk := _rest(ours):
         drawn += chunk
@@ -65,29 +65,31 @@ def test_on_a_terminal_the_table_is_drawn_in_place(running):
 def _rest(descriptor):
     try:
         return os.read(descriptor, 65536)
-    except OSError:  # the other end is closed
+    except OSError:  # the other end was closed
         return b""
 
 
-def test_what_runs_and_what_waits_for_it_is_said(running, mlgit):
-    said = mlgit("status", cwd=running.folder).out
-    waiting = said.partition("Waiting:\n")[2]
+def test_status_lists_active_runs_and_what_waits_for_them(running, mlgit):
+    output = mlgit("status", cwd=running.folder).out
+    waiting = output.partition("Waiting:\n")[2]
     assert "  job/sum: run sum-" in waiting
     assert "  model/total: waits for job/sum" in waiting
 
 
-def test_a_run_that_ended_and_is_not_recorded_yet_is_said_with_what_follows(running, mlgit, listed):
+def test_status_lists_ended_runs_that_are_not_recorded_and_what_follows(running, mlgit, run_json):
     running.let_it_end()
-    until(lambda: {each["address"]: each for each in listed(running.folder, "status")}["job/sum"].get("unrecorded"))
-    said = mlgit("status", cwd=running.folder).out.partition("Ended, not recorded yet:\n")[2]
-    assert re.match(r"  job/sum: run sum-\w+ completed; `mlgit apply` records that, then comes model/total\n", said)
+    until(
+        lambda: {entry["address"]: entry for entry in run_json(running.folder, "status")}["job/sum"].get("unrecorded")
+    )
+    output = mlgit("status", cwd=running.folder).out.partition("Ended, not recorded yet:\n")[2]
+    assert re.match(r"  job/sum: run sum-\w+ completed; `mlgit apply` records that, then comes model/total\n", output)
     assert mlgit(*APPLY, cwd=running.folder).code == 0
     assert "not recorded" not in mlgit("status", cwd=running.folder).out
 
 
-def test_the_files_may_be_wrong_meanwhile(running, mlgit):
+def test_invalid_files_do_not_stop_status(running, mlgit):
     edit(running.folder, "jobs/sum.yml", "environment:", "enviroment:")
     commit(running.folder)
-    ended = mlgit("status", cwd=running.folder)
-    assert (ended.code, ended.err) == (0, "")
-    assert "Waiting:" not in ended.out
+    result = mlgit("status", cwd=running.folder)
+    assert (result.code, result.err) == (0, "")
+    assert "Waiting:" not in result.out

@@ -1,4 +1,4 @@
-"""What lies where when the command starts, and what is refused before it does."""
+"""Where the files of a run are when its command starts, and what is an error before that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 REGULAR, EXECUTABLE, SYMLINK = 0o100644, 0o100755, 0o120000
 
 
-def test_code_is_a_writable_copy_with_its_modes_and_links(bench: Any) -> None:
+def test_code_is_a_writable_copy_with_modes_and_links(bench: Any) -> None:
     bench.spec["code"] = [
         bench.row("link", "src/tool.sh", SYMLINK),
         bench.row("src/tool.sh", "#!/bin/sh\necho tool ran\n", EXECUTABLE),
@@ -24,7 +24,7 @@ def test_code_is_a_writable_copy_with_its_modes_and_links(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/mlgit-test", "../escaped", "a/../../escaped", "", "a/\0b"])
-def test_a_path_that_leaves_its_folder_is_refused(bench: Any, path: str) -> None:
+def test_a_path_that_leaves_its_folder_is_an_error(bench: Any, path: str) -> None:
     bench.spec["code"] = [bench.row(path, "x")]
     result = bench.run()
     assert (result["status"], result["failure"]["class"]) == ("failed", "staging")
@@ -40,7 +40,7 @@ def test_a_path_that_leaves_its_folder_is_refused(bench: Any, path: str) -> None
         [("d", "l/.."), ("l", ".")],
     ],
 )
-def test_a_symlink_that_leads_out_is_refused(bench: Any, links: list[tuple[str, str]]) -> None:
+def test_a_symlink_that_leaves_the_folder_is_an_error(bench: Any, links: list[tuple[str, str]]) -> None:
     bench.spec["code"] = [bench.row(path, target, SYMLINK) for path, target in links]
     result = bench.run()
     assert result["failure"]["class"] == "staging"
@@ -56,7 +56,7 @@ def test_nothing_is_written_through_a_symlink(bench: Any, tmp_path: Path) -> Non
     assert list(victim.iterdir()) == []
 
 
-def test_a_missing_object_is_named(bench: Any) -> None:
+def test_a_missing_object_is_reported_with_the_path_of_its_file(bench: Any) -> None:
     bench.spec["code"] = [["train.py", "/nowhere/at/all", REGULAR]]
     result = bench.run()
     assert result["failure"]["class"] == "staging"
@@ -64,7 +64,7 @@ def test_a_missing_object_is_named(bench: Any) -> None:
     assert "No such file" in result["failure"]["message"]
 
 
-def test_a_mounted_input_is_a_read_only_copy_and_a_downloaded_one_a_writable_one(bench: Any) -> None:
+def test_a_mounted_input_is_a_read_only_copy_and_a_downloaded_input_a_writable_copy(bench: Any) -> None:
     row = bench.row("iris.csv", "a,b\n")
     bench.spec["inputs"] = {
         "mounted": bench.files("uri_file", "ro_mount", row),
@@ -81,33 +81,33 @@ def test_a_mounted_input_is_a_read_only_copy_and_a_downloaded_one_a_writable_one
     assert Path(row[1]).read_text() == "a,b\n"
 
 
-def test_a_job_that_writes_to_a_mounted_input_all_the_same_spoils_its_own_copy_alone(bench: Any) -> None:
+def test_a_job_that_overwrites_a_mounted_input_does_not_change_the_store(bench: Any) -> None:
     row = bench.row("iris.csv", "a,b\n")
     bench.spec["inputs"] = {"mounted": bench.files("uri_file", "ro_mount", row)}
-    result = bench.run(command="chmod u+w ${{inputs.mounted}} && echo spoilt > ${{inputs.mounted}}")
+    result = bench.run(command="chmod u+w ${{inputs.mounted}} && echo changed > ${{inputs.mounted}}")
     assert result["status"] == "completed", bench.log()
     assert Path(row[1]).read_text() == "a,b\n"
 
 
-def test_content_that_is_one_file_is_handed_over_as_that_file_whatever_its_type(bench: Any) -> None:
+def test_the_value_of_a_single_file_is_its_path_whatever_its_type(bench: Any) -> None:
     model = bench.files("custom_model", "ro_mount", bench.row("model.pkl", "weights"))
     bench.spec["inputs"] = {"model": {**model, "single": True}}
     bench.run(command="cat ${{inputs.model}}")
     assert bench.log() == "weights"
 
 
-def test_a_file_input_of_two_files_is_refused(bench: Any) -> None:
+def test_a_file_input_of_two_files_is_an_error(bench: Any) -> None:
     bench.spec["inputs"] = {"x": bench.files("uri_file", "ro_mount", bench.row("a", ""), bench.row("b", ""))}
-    assert "2 were found" in bench.run()["failure"]["message"]
+    assert "its data has 2 files" in bench.run()["failure"]["message"]
 
 
-def test_an_address_is_passed_as_it_is(bench: Any) -> None:
+def test_a_uri_is_passed_unchanged(bench: Any) -> None:
     bench.spec["inputs"] = {"remote": {"kind": "uri", "value": "https://example.com/x?a=1&b=$HOME"}}
     bench.run(command="echo ${{inputs.remote}}")
     assert bench.log() == "https://example.com/x?a=1&b=$HOME\n"
 
 
-def test_a_file_output_is_a_path_and_a_folder_output_a_folder(bench: Any) -> None:
+def test_the_value_of_a_file_output_is_a_path_and_that_of_a_folder_output_a_folder(bench: Any) -> None:
     bench.spec["outputs"] = {
         "scores": {"type": "uri_file"},
         "model": {"type": "mlflow_model"},
@@ -126,7 +126,7 @@ def test_a_file_output_is_a_path_and_a_folder_output_a_folder(bench: Any) -> Non
     }
 
 
-def test_paths_with_blanks_and_quotes_reach_the_command(bench: Any) -> None:
+def test_paths_with_blanks_and_quotes_reach_the_command_unchanged(bench: Any) -> None:
     name = 'it\'s a "file" $(touch pwned).csv'
     bench.spec["inputs"] = {"x": bench.files("uri_file", "ro_mount", bench.row(name, "content\n"))}
     bench.run(command="""cat ${{inputs.x}} "${{inputs.x}}" '${{inputs.x}}'""")
@@ -134,8 +134,8 @@ def test_paths_with_blanks_and_quotes_reach_the_command(bench: Any) -> None:
     assert list((bench.folder / "code").iterdir()) == []
 
 
-def test_the_environment_is_an_allow_list(bench: Any) -> None:
-    bench.own |= {"AWS_SECRET_ACCESS_KEY": "geheim", "LC_ALL": "C.UTF-8", "TZ": "Europe/Berlin"}
+def test_the_command_gets_the_allowed_variables_of_the_runner_only(bench: Any) -> None:
+    bench.variables |= {"AWS_SECRET_ACCESS_KEY": "s3cr3t", "LC_ALL": "C.UTF-8", "TZ": "Europe/Berlin"}
     bench.spec["environment"]["variables"] = {"VIRTUAL_ENV": "/prefix", "WHO": "environment"}
     bench.spec["variables"] = {
         "MY_FLAG": "1",
@@ -145,10 +145,10 @@ def test_the_environment_is_an_allow_list(bench: Any) -> None:
     }
     bench.script("import json, os; print(json.dumps(dict(os.environ)))")
     bench.run()
-    seen = json.loads(bench.log())
-    assert "geheim" not in bench.log()
-    assert "MLFLOW_TRACKING_PASSWORD" not in seen
+    variables = json.loads(bench.log())
+    assert "s3cr3t" not in bench.log()
+    assert "MLFLOW_TRACKING_PASSWORD" not in variables
     expected = {"LC_ALL": "C.UTF-8", "TZ": "Europe/Berlin", "VIRTUAL_ENV": "/prefix", "WHO": "job", "MY_FLAG": "1"}
     expected |= {"AZUREML_RUN_ID": "train-1a2b3c4d", "MLFLOW_RUN_ID": "train-1a2b3c4d", "PYTHONUNBUFFERED": "1"}
-    assert expected.items() <= seen.items()
-    assert seen["PATH"].startswith(bench.spec["environment"]["path"][0] + ":")
+    assert expected.items() <= variables.items()
+    assert variables["PATH"].startswith(bench.spec["environment"]["path"][0] + ":")

@@ -1,4 +1,4 @@
-"""What the venv builder takes from a conda file, and what it refuses before anything runs."""
+"""What the venv builder uses of a conda file, and what is an error before anything runs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Any
 
 import pytest
 
-from reconciler import builders
-from reconciler.builders import BuildRequest
+from reconciler.builders import BuildRequest, load_builder
 from reconciler.diagnostics import UserError
 
 
-def render(*dependencies: Any, **spec: Any) -> BuildRequest:
+def plan_build(*dependencies: Any, **spec: Any) -> BuildRequest:
     asset = {"name": "x", "conda_file": {"dependencies": list(dependencies)}, **spec}
-    return builders.load_builder("venv", Path("unused")).plan_build("environment/x", "f" * 64, asset)
+    return load_builder("venv", Path("unused")).plan_build("environment/x", "f" * 64, asset)
 
 
-def problems(*dependencies: Any, **spec: Any) -> list[str]:
+def errors(*dependencies: Any, **spec: Any) -> list[str]:
     with pytest.raises(UserError) as caught:
-        render(*dependencies, **spec)
+        plan_build(*dependencies, **spec)
     return [f"{diagnostic.code}: {diagnostic.message}" for diagnostic in caught.value.diagnostics]
 
 
@@ -46,16 +45,16 @@ def problems(*dependencies: Any, **spec: Any) -> list[str]:
     ],
 )
 def test_a_python_version_is_read_as_conda_reads_it(written: str, specifier: str) -> None:
-    assert render(written).requires_python == specifier
+    assert plan_build(written).requires_python == specifier
 
 
 @pytest.mark.parametrize("written", ["python=3.11|3.12", "python=three", "python>>3", "python=", "python>=3.11<3.13"])
-def test_a_python_version_that_makes_no_sense_is_said_so(written: str) -> None:
-    assert problems(written) == [f"builder-cannot: environment/x: the version in '{written}' is not understood"]
+def test_an_invalid_python_version_is_an_error(written: str) -> None:
+    assert errors(written) == [f"builder-cannot: environment/x: the version in '{written}' cannot be parsed"]
 
 
-def test_pip_and_its_companions_come_from_pip() -> None:
-    assert render("pip=23.2", "setuptools", "wheel>=0.40", "pip").packages == (
+def test_pip_setuptools_and_wheel_come_from_pip() -> None:
+    assert plan_build("pip=23.2", "setuptools", "wheel>=0.40", "pip").packages == (
         "pip==23.2.*",
         "setuptools",
         "wheel>=0.40",
@@ -63,7 +62,7 @@ def test_pip_and_its_companions_come_from_pip() -> None:
     )
 
 
-def test_extras_markers_and_comments_are_understood() -> None:
+def test_extras_markers_and_comments_are_parsed() -> None:
     entries = [
         "pandas[performance]>=2,<3",
         'tomli; python_version < "3.11"',
@@ -71,13 +70,13 @@ def test_extras_markers_and_comments_are_understood() -> None:
         "# nothing",
         "six",
     ]
-    packages = render({"pip": entries}).packages
+    packages = plan_build({"pip": entries}).packages
     assert packages == ("pandas[performance]<3,>=2", 'tomli; python_version < "3.11"', "six")
 
 
 @pytest.mark.parametrize("entry", ["numpy=1.26", "conda-forge::scikit-learn>=1.5", "cudatoolkit", "_libgcc_mutex=0.1"])
-def test_a_conda_package_is_refused_by_name(entry: str) -> None:
-    assert problems(entry) == [
+def test_a_conda_package_is_an_error(entry: str) -> None:
+    assert errors(entry) == [
         f"builder-cannot: environment/x: the venv builder cannot install the conda package '{entry}'"
     ]
 
@@ -93,11 +92,11 @@ def test_a_conda_package_is_refused_by_name(entry: str) -> None:
         *("six==", "two words", "-", "six; nonsense", "${PACKAGE}"),
     ],
 )
-def test_whatever_could_run_code_or_is_no_requirement_is_refused(entry: str) -> None:
-    assert [problem.partition(":")[0] for problem in problems({"pip": [entry]})] == ["requirement-refused"]
+def test_an_entry_that_could_run_code_or_is_not_a_requirement_is_an_error(entry: str) -> None:
+    assert [message.partition(":")[0] for message in errors({"pip": [entry]})] == ["requirement-refused"]
 
 
-def test_credentials_in_a_refused_entry_are_not_repeated() -> None:
+def test_credentials_in_an_invalid_entry_are_redacted() -> None:
     entries = [
         "--index-url https://me:hunter2@host/simple",
         "--index-url=https://me:hunter2@host/simple",
@@ -105,47 +104,47 @@ def test_credentials_in_a_refused_entry_are_not_repeated() -> None:
         "git+https://hunter2@host/repository.git",
         "-ihttps://me:hunter2@host/simple",
     ]
-    said = problems({"pip": entries})
-    assert len(said) == len(entries)
-    assert "hunter2" not in "".join(said)
+    messages = errors({"pip": entries})
+    assert len(messages) == len(entries)
+    assert "hunter2" not in "".join(messages)
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
-    assert len(problems("numpy", "python=x", {"pip": ["-e ."]}, 7, {"npm": ["left-pad"]})) == 5
+def test_all_errors_are_reported_at_once() -> None:
+    assert len(errors("numpy", "python=x", {"pip": ["-e ."]}, 7, {"npm": ["left-pad"]})) == 5
 
 
-def test_a_docker_context_is_refused() -> None:
-    assert problems(build={"path": "."}) == [
+def test_a_docker_context_is_an_error() -> None:
+    assert errors(build={"path": "."}) == [
         "builder-cannot: environment/x: the venv builder cannot build a Docker context ('build')"
     ]
 
 
-def test_what_is_left_out_is_noted() -> None:
-    assert render("python", image="example.com/base:1").notes == (
+def test_an_ignored_field_is_noted() -> None:
+    assert plan_build("python", image="example.com/base:1").notes == (
         "image example.com/base:1 is recorded, not used by the venv builder",
     )
 
 
-def test_an_environment_of_an_image_alone_is_a_bare_python() -> None:
-    request = builders.load_builder("venv", Path("unused")).plan_build(
+def test_an_environment_with_only_an_image_has_no_packages() -> None:
+    request = load_builder("venv", Path("unused")).plan_build(
         "environment/x", "f", {"name": "x", "image": "python:3.11"}
     )
     assert (request.requires_python, request.packages, len(request.notes)) == ("", (), 1)
 
 
 @pytest.mark.parametrize("conda_file", [{}, {"dependencies": None}, {"dependencies": [{"pip": None}]}])
-def test_an_empty_conda_file_asks_for_nothing(conda_file: dict[str, Any]) -> None:
-    assert render(conda_file=conda_file).packages == ()
+def test_an_empty_conda_file_has_no_packages(conda_file: dict[str, Any]) -> None:
+    assert plan_build(conda_file=conda_file).packages == ()
 
 
-def test_variables_of_the_conda_file_are_kept() -> None:
-    assert render(conda_file={"variables": {"THREADS": 4, "UNSET": None}}).variables == (("THREADS", "4"),)
-    assert problems(conda_file={"variables": {"A B": 1}}) == [
-        "builder-cannot: environment/x: 'A B' cannot be the name of a variable"
+def test_variables_of_the_conda_file_are_used() -> None:
+    assert plan_build(conda_file={"variables": {"THREADS": 4, "UNSET": None}}).variables == (("THREADS", "4"),)
+    assert errors(conda_file={"variables": {"A B": 1}}) == [
+        "builder-cannot: environment/x: 'A B' is not a valid name of an environment variable"
     ]
 
 
 @pytest.mark.parametrize("line", ["-e ./six", "six @ file:///six", "six==1.17.0", "--index-url https://host/simple"])
-def test_a_lock_that_could_run_code_is_refused(line: str) -> None:
+def test_a_lock_that_could_run_code_is_an_error(line: str) -> None:
     with pytest.raises(UserError, match="recorded lock has a line"):
-        builders.load_builder("venv", Path("unused")).plan_build("environment/x", "f", {"name": "x"}, lock=f"{line}\n")
+        load_builder("venv", Path("unused")).plan_build("environment/x", "f", {"name": "x"}, lock=f"{line}\n")

@@ -1,4 +1,4 @@
-"""How runs end when something comes between: outputs that cannot be kept, cancels that come late, superseded runs."""
+"""Ends of runs: outputs that cannot be stored, late cancels, superseded runs."""
 
 from __future__ import annotations
 
@@ -10,46 +10,48 @@ from workspaces import APPLY, commit, edit, gone, until, write
 pytestmark = pytest.mark.slow
 
 SUBMIT = ("apply", "--auto-approve")
-UNKEPT = {
+UNSTORABLE = {
     "a link out": 'pathlib.Path(sys.argv[3], "out").symlink_to("/etc")',
     "no folder": "import shutil; shutil.rmtree(sys.argv[3]); sys.argv[3] = str(here)",
     "a name that is no text": 'open(os.fsencode(sys.argv[3]) + b"/\\xff", "w").close()',
 }
 
 
-@pytest.mark.parametrize("body", UNKEPT.values(), ids=UNKEPT)
-def test_a_run_whose_outputs_cannot_be_kept_is_recorded_as_failed_and_the_apply_ends(body, bench, mlgit, listed):
-    bench.script(body)
-    ended = mlgit(*APPLY, cwd=bench.folder)
-    assert ended.code == 1
-    assert "[output-not-kept]" in ended.out
-    (run,) = listed(bench.folder, "job", "list")
+@pytest.mark.parametrize("body", UNSTORABLE.values(), ids=UNSTORABLE)
+def test_a_run_whose_outputs_cannot_be_stored_is_recorded_as_failed_and_the_apply_ends(
+    body, workspace, mlgit, run_json
+):
+    workspace.script(body)
+    result = mlgit(*APPLY, cwd=workspace.folder)
+    assert result.code == 1
+    assert "[output-not-kept]" in result.out
+    (run,) = run_json(workspace.folder, "job", "list")
     assert (run["status"], run["failure"]) == ("failed", "user")
-    assert listed(bench.folder, "list", "model") == []
-    again = mlgit(*APPLY, cwd=bench.folder)
+    assert run_json(workspace.folder, "list", "model") == []
+    again = mlgit(*APPLY, cwd=workspace.folder)
     assert "mlgit job rerun sum" in again.out
-    assert len(bench.executions()) == 1
+    assert len(workspace.executions()) == 1
 
 
-def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(waiting, mlgit, listed):
-    for number in range(2, 6):  # several, for their ends are recorded by workers side by side
+def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(waiting, mlgit, run_json):
+    for number in range(2, 6):  # several, because workers record their ends in parallel
         edit(waiting.folder, "jobs/sum.yml", f"factor: {max(number - 1, 2)}", f"factor: {number}")
         commit(waiting.folder)
         assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
         until(lambda wanted=number - 1: len(waiting.executions()) == wanted)
     waiting.let_it_end()
-    until(lambda: {run["status"] for run in listed(waiting.folder, "job", "list")} == {"completed"})
+    until(lambda: {run["status"] for run in run_json(waiting.folder, "job", "list")} == {"completed"})
     assert mlgit(*APPLY, cwd=waiting.folder).code == 0
-    *old, new = listed(waiting.folder, "job", "list")
+    *old, new = run_json(waiting.folder, "job", "list")
     assert len(old) == 3
-    assert all("md5" in each["outputs"]["total"] for each in old)
-    (job,) = listed(waiting.folder, "list", "job")
+    assert all("md5" in run["outputs"]["total"] for run in old)
+    (job,) = run_json(waiting.folder, "list", "job")
     assert job["run"] == new["run"]
-    (model,) = listed(waiting.folder, "list", "model")
+    (model,) = run_json(waiting.folder, "list", "model")
     assert model["lineage"]["run"] == new["run"]
 
 
-# A backend like local, on which every run ends by itself just before it would be stopped; it may be full.
+# A backend like local, on which every run completes just before it would be canceled; it can be full.
 _PLUGIN = """
 import pathlib, time
 from reconciler.backends import local
@@ -75,8 +77,8 @@ def make(settings, store):
 
 @pytest.fixture
 def late(waiting, mlgit_process):
-    """Submit a run that completes while it is being canceled; give what runs mlgit there."""
-    plugin = waiting.here / "plugin"
+    """Submit a run that completes while it is being canceled; return a function that runs mlgit."""
+    plugin = waiting.top / "plugin"
     write(
         plugin,
         {
@@ -90,8 +92,8 @@ def late(waiting, mlgit_process):
 
     def run(*command, code=0):
         process = mlgit_process(*command, cwd=waiting.folder, env={"PYTHONPATH": str(plugin)})
-        out, said = process.communicate(timeout=60)
-        assert process.returncode == code, said
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, err
         return out
 
     run(*SUBMIT)
@@ -99,12 +101,12 @@ def late(waiting, mlgit_process):
     return run
 
 
-def test_a_cancel_that_comes_too_late_leaves_the_run_to_be_recorded_with_what_it_made(late):
+def test_a_run_that_completes_before_its_cancel_is_recorded_with_its_outputs(late):
     assert "completed before it could be canceled; `mlgit apply` records it" in late("job", "cancel", "sum")
     assert "model/total: version 1 from run sum-" in late(*APPLY)
 
 
-def test_a_run_that_ended_while_its_job_left_git_is_recorded_as_it_ended(late, waiting):
+def test_a_run_that_completes_while_its_job_is_removed_is_recorded_as_completed(late, waiting):
     for name in ("jobs/sum.yml", "models/total.yml"):
         (waiting.folder / name).unlink()
     commit(waiting.folder)
@@ -116,7 +118,7 @@ def test_a_run_that_ended_while_its_job_left_git_is_recorded_as_it_ended(late, w
 
 @pytest.fixture
 def cancelling(waiting):
-    """Have superseded runs canceled; give what makes the job another one and commits it."""
+    """Set on_supersede: cancel; return a function that changes the job and commits it."""
     edit(waiting.folder, "mlgit.yml", "store: {", "on_supersede: cancel\nstore: {")
     commit(waiting.folder)
     before = 2
@@ -130,31 +132,29 @@ def cancelling(waiting):
     return change
 
 
-def test_a_superseded_run_is_canceled_where_that_is_wanted_and_begun_anew_when_its_job_is_back(
-    cancelling, waiting, mlgit, listed
+def test_on_supersede_cancels_a_superseded_run_and_resubmits_it_when_its_job_returns(
+    cancelling, waiting, mlgit, run_json
 ):
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
     until(waiting.executions)
     for number, factor in enumerate((3, 2), 2):
         cancelling(factor)
-        ended = mlgit(*SUBMIT, cwd=waiting.folder)
-        assert (ended.code, "cancels 1 run" in ended.out) == (0, True), ended.out + ended.err
+        result = mlgit(*SUBMIT, cwd=waiting.folder)
+        assert (result.code, "cancels 1 run" in result.out) == (0, True), result.out + result.err
         until(lambda wanted=number: len(waiting.executions()) == wanted)
         assert all(map(gone, waiting.executions()[:-1]))
     waiting.let_it_end()
     assert mlgit(*APPLY, cwd=waiting.folder).code == 0
-    runs = listed(waiting.folder, "job", "list")
+    runs = run_json(waiting.folder, "job", "list")
     superseded = ("canceled", "superseded")
     assert [(run["status"], run.get("failure")) for run in runs] == [superseded, superseded, ("completed", None)]
     assert [run["attempt"] for run in runs] == [1, 1, 2]
-    (model,) = listed(waiting.folder, "list", "model")
+    (model,) = run_json(waiting.folder, "list", "model")
     assert model["lineage"]["run"] == runs[-1]["run"]
     assert "No changes" in mlgit("plan", cwd=waiting.folder).out
 
 
-def test_a_run_that_ended_while_another_took_its_place_is_recorded_as_it_ended_and_registers_nothing(
-    cancelling, late, waiting
-):
+def test_a_run_that_completes_while_it_is_superseded_is_recorded_and_registers_nothing(cancelling, late, waiting):
     cancelling(3)
     late(*SUBMIT)
     old, _ = json.loads(late("job", "list", "--format", "json"))
@@ -164,8 +164,8 @@ def test_a_run_that_ended_while_another_took_its_place_is_recorded_as_it_ended_a
     assert model["lineage"]["run"] != old["run"]
 
 
-def test_a_run_goes_on_where_the_one_that_would_take_its_place_cannot_be_submitted(cancelling, late, waiting):
-    full = waiting.here / "plugin" / "full"
+def test_a_run_is_not_canceled_if_the_superseding_run_cannot_be_submitted(cancelling, late, waiting):
+    full = waiting.top / "plugin" / "full"
     full.touch()
     cancelling(3)
     late(*SUBMIT, code=1)
@@ -176,16 +176,16 @@ def test_a_run_goes_on_where_the_one_that_would_take_its_place_cannot_be_submitt
     assert gone(process)
 
 
-def test_a_rerun_beside_a_run_that_goes_on_is_refused(waiting, mlgit, listed):
+def test_a_rerun_is_refused_while_a_run_is_active(waiting, mlgit, run_json):
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
     until(waiting.executions)
-    ended = mlgit("job", "rerun", "sum", "--auto-approve", cwd=waiting.folder)
-    assert ended.code == 1
-    assert "[run-active]" in ended.err
-    assert len(listed(waiting.folder, "job", "list")) == 1
+    result = mlgit("job", "rerun", "sum", "--auto-approve", cwd=waiting.folder)
+    assert result.code == 1
+    assert "[run-active]" in result.err
+    assert len(run_json(waiting.folder, "job", "list")) == 1
 
 
-def test_a_run_that_was_canceled_because_its_job_left_git_is_begun_anew_when_the_job_is_back(waiting, mlgit, listed):
+def test_a_run_canceled_because_its_job_was_removed_is_resubmitted_when_the_job_returns(waiting, mlgit, run_json):
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
     until(waiting.executions)
     job = (waiting.folder / "jobs/sum.yml").read_text()
@@ -194,38 +194,38 @@ def test_a_run_that_was_canceled_because_its_job_left_git_is_begun_anew_when_the
     (waiting.folder / "models/total.yml").unlink()
     commit(waiting.folder)
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
-    (run,) = listed(waiting.folder, "job", "list")
+    (run,) = run_json(waiting.folder, "job", "list")
     assert (run["status"], run["failure"]) == ("canceled", "left")
     commit(waiting.folder, "back", {"jobs/sum.yml": job, "models/total.yml": model})
     waiting.let_it_end()
     assert mlgit(*APPLY, cwd=waiting.folder).code == 0
-    assert [run["status"] for run in listed(waiting.folder, "job", "list")] == ["canceled", "completed"]
+    assert [run["status"] for run in run_json(waiting.folder, "job", "list")] == ["canceled", "completed"]
 
 
-def test_a_run_whose_backend_was_renamed_is_neither_waited_for_nor_a_fault(waiting, mlgit):
+def test_a_run_whose_backend_was_renamed_is_not_waited_for_and_no_error(waiting, mlgit):
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
     until(waiting.executions)
     edit(waiting.folder, "mlgit.yml", "{local: {type: local}}", "{here: {type: local}}")
     edit(waiting.folder, "mlgit.yml", '"*": local', '"*": here')
     commit(waiting.folder)
-    ended = mlgit(*APPLY, cwd=waiting.folder)
-    assert ended.code == 0, ended.err
-    assert "its backend local is not in mlgit.yml" in ended.out
+    result = mlgit(*APPLY, cwd=waiting.folder)
+    assert result.code == 0, result.err
+    assert "its backend local is not in mlgit.yml" in result.out
     assert mlgit("job", "show", "sum", cwd=waiting.folder).code == 0
     asked = mlgit("job", "logs", "sum", cwd=waiting.folder)
     assert "[backend-missing]" in asked.err
 
 
-def test_a_file_output_is_stored_as_a_file_and_handed_on_as_one(bench, mlgit, listed):
-    edit(bench.folder, "jobs/sum.yml", "{type: uri_folder}", "{type: uri_file}")
-    bench.script('pathlib.Path(sys.argv[3]).write_text("6"); sys.exit()')
-    text = (bench.folder / "jobs/sum.yml").read_text()
+def test_a_file_output_is_stored_as_a_file_and_passed_on_as_a_file(workspace, mlgit, run_json):
+    edit(workspace.folder, "jobs/sum.yml", "{type: uri_folder}", "{type: uri_file}")
+    workspace.script('pathlib.Path(sys.argv[3]).write_text("6"); sys.exit()')
+    text = (workspace.folder / "jobs/sum.yml").read_text()
     text = text.replace("name: sum", "name: show").replace("azureml:numbers@latest", "azureml:total@latest")
     text = text.replace("type: uri_file, path", "type: custom_model, path").replace("python sum.py", "cat")
     text = text.replace(" ${{inputs.factor}} ${{outputs.total}}", "")
-    commit(bench.folder, "reader", {"jobs/show.yml": text})
-    ended = mlgit(*APPLY, cwd=bench.folder)
-    assert ended.code == 0, ended.out + ended.err
-    (made,) = (run["outputs"]["total"] for run in listed(bench.folder, "job", "list", "sum"))
-    assert (made["name"], made["files"]) == ("total", 1)
-    assert mlgit("job", "logs", "show", cwd=bench.folder).out == "6"
+    commit(workspace.folder, "reader", {"jobs/show.yml": text})
+    result = mlgit(*APPLY, cwd=workspace.folder)
+    assert result.code == 0, result.out + result.err
+    (output,) = (run["outputs"]["total"] for run in run_json(workspace.folder, "job", "list", "sum"))
+    assert (output["name"], output["files"]) == ("total", 1)
+    assert mlgit("job", "logs", "show", cwd=workspace.folder).out == "6"

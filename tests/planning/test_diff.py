@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import Action, Address, Op
-from reconciler.render.field_diff import field_changes
+from reconciler.planning.diff import field_changes
 
 LONG = "x" * 200
 WORDS = "--epochs 10 --data ${{inputs.data}} --out ${{outputs.model}}"

@@ -1,0 +1,26 @@
+"""The options that limit or widen a plan, read as a policy."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.config.config import Config
+from reconciler.model import Address
+from reconciler.planning.policy import Policy
+
+
+def policy_from_options(  # noqa: PLR0913 - one parameter for each option
+    config: Config,
+    *,
+    replaced: tuple[str, ...] = (),
+    selected: tuple[str, ...] = (),
+    excluded: tuple[str, ...] = (),
+    allow_submit: int | None,
+    allow_mass_delete: bool,
+    allow_rewind: bool = False,
+) -> Policy:
+    """Return what mlgit.yml and the options allow; raise a usage error if --replace has no address."""
+    addresses = frozenset(Address(*argument.split("/", 1)) for argument in replaced if "/" in argument)
+    if len(addresses) != len(replaced):
+        raise click.UsageError("--replace takes an address, KIND/NAME")
+    return Policy(config, addresses, allow_submit, allow_mass_delete, allow_rewind, selected, excluded)

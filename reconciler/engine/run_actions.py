@@ -1,0 +1,104 @@
+"""The actions on runs: submit one, cancel one, and record how one ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.builders import BuiltEnvironment
+from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.action_context import ActionContext, ReportProgress, resolved_asset_of, run_of
+from reconciler.engine.artifacts import is_infrastructure_error, make_task, store_run_outputs
+from reconciler.engine.repair import ensure_environment_built
+from reconciler.model import Action, ResolvedAsset, Run, RunStatus
+from reconciler.planning.refresh import merge_report
+from reconciler.state.store import WriteBatch
+from reconciler.timestamps import utc_timestamp
+
+
+def submit_run(context: ActionContext, action: Action) -> WriteBatch:
+    """Submit a run. Its intent is written first, so that an apply after a crash finds the run by its token."""
+    resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
+    run = replace(
+        run_of(action),
+        commit=context.source.effective_commit,
+        submitted_at=utc_timestamp("milliseconds"),  # runs are listed in this order
+    )
+    build = _ensure_job_environment(context, resolved, report_progress)
+    backend = context.providers.backend(run.backend)
+    task = make_task(context, resolved, run, build)
+    run = replace(run, realised={"environment": build.identity})
+    context.transaction.write_now(_submission_writes(context, action, run), action)
+    backend.submit(backend.make_submission(task))
+    report_progress(f"run {run.id} on {run.backend}")
+    return _submission_writes(context, action, replace(run, status=RunStatus.QUEUED))
+
+
+def record_finished_run(context: ActionContext, action: Action) -> WriteBatch:
+    """Record how a run ended; what is left of a lost run is stopped first."""
+    run = run_of(action)
+    if run.status is RunStatus.LOST:
+        context.providers.backend(run.backend).cancel(run.id)
+        run = replace(run, ended_at=run.ended_at or utc_timestamp())
+    if run.status is RunStatus.COMPLETED:
+        run = _with_stored_outputs(context, action, run)
+    return _run_end_writes(context, run)
+
+
+def cancel_run(context: ActionContext, action: Action) -> WriteBatch:
+    """Cancel a run; if it ended by itself before that, it is recorded as it ended."""
+    canceled = run_of(action)
+    backend = context.providers.backend(canceled.backend)
+    backend.cancel(canceled.id)
+    run = merge_report(replace(canceled, failure=""), backend.poll([canceled.id])[canceled.id])
+    if run.status is RunStatus.COMPLETED:
+        return _run_end_writes(context, _with_stored_outputs(context, action, run))
+    if run.status is not RunStatus.FAILED:  # canceled, or lost
+        run = replace(run, status=RunStatus.CANCELED, failure=canceled.failure, message="", ended_at=utc_timestamp())
+    return _run_end_writes(context, run)
+
+
+def _ensure_job_environment(
+    context: ActionContext, resolved: ResolvedAsset, report_progress: ReportProgress
+) -> BuiltEnvironment:
+    """Return the environment that the job names, built on this machine."""
+    reference = resolved.references.get("/environment")
+    if reference is None:
+        message = f"{resolved.asset.address} names no environment that this workspace declares"
+        raise user_error("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")
+    record = context.state.find_version(reference.address, reference.version)
+    if record is None:
+        raise user_error("environment-missing", f"{reference} is not registered")
+    return ensure_environment_built(context.providers, record, report_progress)
+
+
+def _submission_writes(context: ActionContext, action: Action, run: Run) -> WriteBatch:
+    record = context.make_record(action)
+    unfinished = tuple(dict.fromkeys((*record.unfinished, run.id)))
+    return WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
+
+
+def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Run:
+    """Return the run with its outputs in the store; if they cannot be stored, the run is recorded as failed."""
+    try:
+        contents = store_run_outputs(context.providers, run)
+        outputs = {name: {**run.outputs[name], **content.to_json()} for name, content in contents.items()}
+        return replace(run, outputs=outputs)
+    except UserError as error:
+        if is_infrastructure_error(error):
+            raise
+        message = f"run {run.id} completed, but its outputs cannot be stored: {error.diagnostics[0].message}"
+        failed = replace(run, status=RunStatus.FAILED, failure="user", message=message)
+        context.transaction.write_now(_run_end_writes(context, failed), action)
+        hint = f"the run is recorded as failed: fix the job, or run it again with `mlgit job rerun {run.address.name}`"
+        raise user_error("output-not-kept", message, hint) from error
+
+
+def _run_end_writes(context: ActionContext, run: Run) -> WriteBatch:
+    """Return what records the end of a run; the newest run becomes current if it completed."""
+    record = context.transaction.record(run.address)
+    if record is None:
+        return WriteBatch(runs=(run,))
+    ended = replace(record, unfinished=tuple(run_id for run_id in record.unfinished if run_id != run.id))
+    if run.id == record.latest and run.status is RunStatus.COMPLETED:
+        ended = replace(ended, run=run.id)
+    return WriteBatch(current=(ended,) if ended != record else (), runs=(run,))

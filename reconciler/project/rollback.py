@@ -1,0 +1,66 @@
+"""Roll back: open the source that was applied at an earlier moment, and hold off the commits that were rolled back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.diagnostics import user_error
+from reconciler.git.repository import user_name
+from reconciler.model import State
+from reconciler.planning.plan import DesiredState
+from reconciler.project.session import Session
+from reconciler.render.history import rollback_hold_lines
+from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
+from reconciler.state.history import applied_source_commit, read_state_at, source_group_key
+
+_ABBREV_LENGTH = 10
+
+
+def open_rollback_session(session: Session, revision: str) -> tuple[Session, State]:
+    """Return a session at the source that was applied at a revision, and the live state as it is now.
+
+    Raises UserError ``rollback-nowhere`` if that source is applied now.
+    """
+    state = session.fetch_and_read_state()
+    past = read_state_at(session.state_store, state, revision, source_group_key)
+    commit = applied_source_commit(session.state_store, past)
+    if commit == state.applied_commit:
+        message = f"commit {commit[:_ABBREV_LENGTH]}, which was applied at {revision}, is applied now"
+        raise user_error("rollback-nowhere", message, "choose a revision with another source commit from `mlgit log`")
+    past_session = session.at_revision(commit)
+    # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
+    location = {name: getattr(session.config, name) for name in ("state", "lineage", "target", "remote")}
+    return replace(past_session, config=replace(past_session.config, **location)), state
+
+
+def with_newer_ancestry(session: Session, desired: DesiredState, state: State) -> DesiredState:
+    """Count what the newer commit applied as history, so that it is removed and not taken for another branch's."""
+    repository = session.workspace.repository
+
+    def is_ancestor(commit: str) -> bool | None:
+        return desired.is_ancestor(commit) or repository.is_ancestor(commit, state.applied_commit)
+
+    return replace(desired, is_ancestor=is_ancestor)
+
+
+def record_rollback(session: Session, state: State, trailers: str) -> None:
+    """Record the rollback before any action runs, so that no other apply undoes it in between.
+
+    Raises UserError ``plan-stale`` if another commit was applied since ``state`` was read.
+    """
+    if session.state_store.read().applied_commit != state.applied_commit:
+        message = "another commit was applied since this plan was made"
+        raise user_error("plan-stale", message, "run `mlgit rollback` again")
+    write_rollback_hold(session.state_store, state, session.source, user_name(), trailers)
+
+
+def rollback_warning(session: Session, state: State) -> str:
+    """Return what a rollback to the source of a session means for the commit that is applied now."""
+    newer, older = state.applied_commit[:_ABBREV_LENGTH], session.source.commit[:_ABBREV_LENGTH]
+    return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."
+
+
+def rollback_notes(session: Session, state: State) -> tuple[str, ...]:
+    """Return who rolled back and what that holds off; nothing if the source is newer, which ends the hold."""
+    newer = is_newer_than_rollback(session.workspace.repository, state, session.source)
+    return () if newer else rollback_hold_lines(state.rollback)

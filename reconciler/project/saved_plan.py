@@ -1,0 +1,85 @@
+"""Saved plans: write one to a file, read it, and find the commit and live state it was made for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.abbreviation import join_some
+from reconciler.diagnostics import user_error
+from reconciler.model import Plan
+from reconciler.planning.policy import Policy
+from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
+from reconciler.project.session import Session, uncommitted_files
+from reconciler.render import plan_json, text
+from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
+
+
+def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
+    """Write a plan to a file: its body, and an envelope that says what it was made from."""
+    body = plan_json.plan_body(plan, policy)
+    envelope = {
+        "commit": plan.source.commit,
+        "dirty": plan.source.dirty,
+        "state": plan.state_commit,
+        "tool": __version__,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "digest": plan_body_digest(body),
+    }
+    try:
+        path.write_text(dump_plan_file(SavedPlan(envelope, body)), encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write the plan to {path}: {error.strerror}"
+        raise user_error("plan-not-written", message, "choose a file in an existing folder") from error
+
+
+def read_saved_plan(path: Path) -> SavedPlan:
+    """Read a plan file; raise UserError if it cannot be read or is not a plan as mlgit wrote it."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise user_error("plan-file", message, "write one with `mlgit plan -o FILE`") from error
+    return parse_plan_file(str(path), raw)
+
+
+def plan_target(saved_plan: SavedPlan) -> str:
+    """Return the target that a plan was made for."""
+    return str(saved_plan.body["state"]["target"])
+
+
+def find_plan_commit(folder: Path, saved_plan: SavedPlan, file: Path) -> str:
+    """Return the commit with the files of a plan; raise UserError ``plan-dirty`` if they are not committed."""
+    commit = str(saved_plan.envelope["commit"])
+    if commit and not saved_plan.envelope["dirty"]:
+        return commit
+    workspace = find_workspace(folder)
+    try:
+        return _find_commit_of_dirty_plan(workspace, saved_plan, file)
+    finally:
+        workspace.repository.close()
+
+
+def check_plan_state(session: Session, saved_plan: SavedPlan) -> None:
+    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of the session."""
+    planned, config = saved_plan.body["state"], session.config
+    if (planned["name"], planned["lineage"], planned["target"]) != (config.state, config.lineage, config.target):
+        message = (
+            f"the plan is for the live state {planned['name']}/{planned['target']}, "
+            f"not for {config.state}/{config.target}"
+        )
+        raise user_error("plan-foreign", message, "apply it in the workspace in which it was made")
+
+
+def _find_commit_of_dirty_plan(workspace: Workspace, saved_plan: SavedPlan, file: Path) -> str:
+    """Return HEAD if it has the tree of a plan that was made from uncommitted files."""
+    repository = workspace.repository
+    head = repository.head()
+    if head and repository.tree_of(head) == saved_plan.body["tree"]:
+        return head
+    source, _ = tree_of_work_tree(workspace, aside=file)
+    differing = join_some(uncommitted_files(workspace, source))
+    files = f"the planned files (uncommitted now: {differing})" if differing else "the planned files"
+    message = "the plan was made from uncommitted files; apply needs them in Git"
+    raise user_error("plan-dirty", message, f"commit {files} and apply the plan again, or make a new plan")

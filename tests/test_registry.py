@@ -1,0 +1,124 @@
+"""Builders and backends are found by name: modules of mlgit, and entry points of installed packages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.backends import BACKENDS, load_backend
+from reconciler.builders import BUILDERS, load_builder
+from reconciler.diagnostics import UserError
+from reconciler.registry import Registry
+
+REGISTRIES = {"builder": BUILDERS, "backend": BACKENDS}
+PLUG_IN = """
+class Pixie:
+    name = "pixie"
+    def __init__(self, *arguments): self.arguments = arguments
+"""
+
+
+@pytest.fixture(params=REGISTRIES)
+def registry(request: pytest.FixtureRequest) -> Registry[Any]:
+    return REGISTRIES[request.param]
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, package: str) -> None:
+    """Put a package with an entry point for both registries on the path of Python."""
+    (folder / f"{package}.py").write_text(code)
+    metadata = folder / f"{package}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    groups = (f"[mlgit.{noun}s]\npixie = {package}:Pixie\n" for noun in REGISTRIES)
+    (metadata / "entry_points.txt").write_text("".join(groups))
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_modules_are_plug_ins_unless_their_name_starts_with_an_underscore() -> None:
+    assert "venv" in BUILDERS.names()
+    assert "local" in BACKENDS.names()
+    assert not [name for name in BUILDERS.names() if name.startswith("_")]
+    assert BUILDERS.has("venv")
+    assert not BUILDERS.has("_uv")
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "message"),
+    [
+        (BUILDERS, "vemv", "there is no builder 'vemv' (did you mean venv?)"),
+        (BACKENDS, "lokal", "there is no backend 'lokal' (did you mean local?)"),
+    ],
+)
+def test_a_misspelt_name_gets_a_suggestion(registry: Registry[Any], name: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        registry.load(name)
+    assert str(caught.value) == f"error: {message}"
+    assert caught.value.diagnostics[0].code == f"{registry.noun}-unknown"
+
+
+@pytest.mark.parametrize("name", ["kubernetes-operator", "os.path", "_uv", "../../etc/passwd", ""])
+def test_an_unknown_name_gets_the_list_of_all_names(registry: Registry[Any], name: str) -> None:
+    with pytest.raises(UserError) as caught:
+        registry.load(name)
+    assert caught.value.diagnostics[0].hint == f"available: {', '.join(registry.names())}"
+
+
+def test_a_plug_in_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch, PLUG_IN, "pixie_plug_in")
+    for registry in REGISTRIES.values():
+        assert "pixie" in registry.names()
+        assert registry.has("pixie")
+    assert load_builder("pixie", tmp_path).name == "pixie"
+    assert vars(load_backend({"type": "pixie"}, tmp_path)) == {"arguments": ({"type": "pixie"}, tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("Goblin = None", "AttributeError: module 'pixie_broken' has no attribute 'Pixie'"),
+    ],
+)
+def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: Registry[Any], code: str, error: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "pixie_broken", raising=False)
+    install(tmp_path, monkeypatch, code, "pixie_broken")
+    with pytest.raises(UserError) as caught:
+        registry.load("pixie")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == f"{registry.noun}-broken"
+    assert diagnostic.message == f"the {registry.noun} 'pixie' cannot be imported from pixie_broken:Pixie: {error}"
+    assert diagnostic.hint == f"reinstall the package that provides it, or use another {registry.noun} in mlgit.yml"
+
+
+@pytest.mark.parametrize("code", ["import no_such_module_at_all", "OTHER = 1"])
+def test_a_module_that_cannot_be_imported_is_a_diagnostic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    (tmp_path / "goblins").mkdir()
+    (tmp_path / "goblins" / "__init__.py").touch()
+    (tmp_path / "goblins" / "green.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("goblins", "goblins.green"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    registry: Registry[Any] = Registry("goblin", "goblins", "GOBLIN", "mlgit.goblins")
+    assert registry.names() == ("green",)
+    with pytest.raises(UserError, match=r"the goblin 'green' cannot be imported from goblins\.green") as caught:
+        registry.load("green")
+    assert caught.value.diagnostics[0].code == "goblin-broken"
+
+
+def test_listing_the_names_imports_no_plug_in() -> None:
+    code = (
+        "import sys; from reconciler.builders import BUILDERS; from reconciler.backends import BACKENDS\n"
+        "BUILDERS.names(), BACKENDS.names()\n"
+        "print({'uv', 'reconciler.builders.venv', 'reconciler.backends.local'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
