@@ -173,16 +173,16 @@ def clones(tmp_path, monkeypatch, mlgit):
         backends: {{local: {{type: local, host: here}}}}
         """
     git(tmp_path, "init", "--quiet", "--bare", "remote.git")
-    one, other = tmp_path / "one", tmp_path / "other"
-    git(tmp_path, "clone", "--quiet", "remote.git", "one")
-    commit(one, "start", {"mlgit.yml": config, "data/extra.csv": "1", **_data("first")})
-    assert mlgit(*APPLY, cwd=one).code == 0
-    commit(one, "on", _data("second"))
-    ended = mlgit(*APPLY, cwd=one)
+    first, second = tmp_path / "first", tmp_path / "second"
+    git(tmp_path, "clone", "--quiet", "remote.git", "first")
+    commit(first, "start", {"mlgit.yml": config, "data/extra.csv": "1", **_data("first")})
+    assert mlgit(*APPLY, cwd=first).code == 0
+    commit(first, "on", _data("second"))
+    ended = mlgit(*APPLY, cwd=first)
     assert ended.code == 0, ended.err
-    git(one, "push", "--quiet", "origin", "main")
-    git(tmp_path, "clone", "--quiet", "remote.git", "other")
-    return one, other
+    git(first, "push", "--quiet", "origin", "main")
+    git(tmp_path, "clone", "--quiet", "remote.git", "second")
+    return first, second
 
 
 def _data(name):
@@ -190,27 +190,27 @@ def _data(name):
 
 
 def test_a_rollback_holds_in_every_clone(clones, mlgit):
-    one, other = clones
-    back = mlgit(*BACK, "main~1", cwd=one)
+    first, second = clones
+    back = mlgit(*BACK, "main~1", cwd=first)
     assert back.code == 0, back.err
-    assert "[rolled-back]" in mlgit(*APPLY, cwd=other).err
-    assert "rolled back from" in mlgit("status", cwd=other).out
-    commit(other, "newer", _data("third"))
-    newer = mlgit(*APPLY, cwd=other)
+    assert "[rolled-back]" in mlgit(*APPLY, cwd=second).err
+    assert "rolled back from" in mlgit("status", cwd=second).out
+    commit(second, "newer", _data("third"))
+    newer = mlgit(*APPLY, cwd=second)
     assert newer.code == 0, newer.err
-    assert current(mlgit, one).keys() == {"data/first", "data/second", "data/third"}
-    assert "rolled back" not in mlgit("status", cwd=one).out
-    assert "rollback: " in mlgit("log", cwd=other).out
+    assert current(mlgit, first).keys() == {"data/first", "data/second", "data/third"}
+    assert "rolled back" not in mlgit("status", cwd=first).out
+    assert "rollback: " in mlgit("log", cwd=second).out
 
 
 def test_assets_that_another_clone_applied_are_imported_and_compared(clones, mlgit):
-    one, other = clones
-    commit(other, "newer", _data("third"))
-    assert mlgit(*APPLY, cwd=other).code == 0
-    assert "+ data/third" in mlgit("diff", "main", cwd=one).out
-    assert mlgit("import", "--all", cwd=one).code == 0
-    commit(one)
-    assert mlgit("plan", cwd=one).out.startswith("No changes. ")
+    first, second = clones
+    commit(second, "newer", _data("third"))
+    assert mlgit(*APPLY, cwd=second).code == 0
+    assert "+ data/third" in mlgit("diff", "main", cwd=first).out
+    assert mlgit("import", "--all", cwd=first).code == 0
+    commit(first)
+    assert mlgit("plan", cwd=first).out.startswith("No changes. ")
 
 
 def test_a_rollback_to_missing_content_fails(moved_on, mlgit):
