@@ -96,7 +96,7 @@ def test_a_build_comes_to_its_end_and_nothing_more_is_begun(building, index, sit
     assert building.process.wait(60) == 0
     assert building.counted("done    environment/plain: build with venv") == 1
     assert building.counted("first run of job/sum") == 0
-    assert "comes to its end first" in building.process.stderr.read()
+    assert "finishing running actions" in building.process.stderr.read()
     ended = mlgit("reconcile", "--once", cwd=site.clone)
     assert "done    first run of job/sum" in ended.out
     assert "resolving" not in ended.out
@@ -111,4 +111,4 @@ def test_a_second_signal_stops_a_build(building, site, mlgit):
     assert mlgit("unlock", cwd=site.clone).code == 0
 
 
-_DRAINING = "mlgit: what is under way comes to its end first; a second signal stops it\n"
+_DRAINING = "mlgit: finishing running actions; send the signal again to stop at once\n"

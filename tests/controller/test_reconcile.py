@@ -203,4 +203,4 @@ def test_a_ref_that_is_not_there_ends_one_turn_with_1(small, mlgit):
 def test_an_interval_that_is_none_is_refused(interval, small, mlgit):
     ended = mlgit("reconcile", f"--interval={interval}", cwd=small)
     assert ended.code == 1
-    assert f"{interval} is no length of time" in ended.err
+    assert f"{interval} is not a duration" in ended.err
