@@ -55,8 +55,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedPlanCache | None, strea
         click.echo(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
     if cache is not None:
-        shown = sanitize_text(session.plan_heading + text.format_plan(plan))
-        _cache_rendered_plan(session, cache, state, RenderedPlan(shown, shown_diagnostics(), next_step, is_ready))
+        printed = sanitize_text(session.plan_heading + text.format_plan(plan))
+        _cache_rendered_plan(session, cache, state, RenderedPlan(printed, shown_diagnostics(), next_step, is_ready))
     return EXIT_CHANGES if options["detailed_exitcode"] and is_ready else 0
 
 

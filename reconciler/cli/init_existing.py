@@ -162,9 +162,9 @@ def _wrap_paragraph(text: str) -> list[str]:
 
 
 def _limit_lines(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - _MAX_SHOWN
-    shown = lines[:_MAX_SHOWN] if more > 1 else lines
-    return [sanitize_line(f"  {line}") for line in shown] + ([f"  and {more} more"] if more > 1 else [])
+    hidden = len(lines) - _MAX_SHOWN
+    visible = lines[:_MAX_SHOWN] if hidden > 1 else lines
+    return [sanitize_line(f"  {line}") for line in visible] + ([f"  and {hidden} more"] if hidden > 1 else [])
 
 
 def _format_diagnostic_counts(inventory: Inventory) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live as Display
+from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
@@ -36,10 +36,10 @@ class ProgressDisplay:
     _action_lines: dict[str, _ActivityLine] = field(default_factory=dict)
     _run_lines: dict[str, _ActivityLine] = field(default_factory=dict)
     _spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
-    _display: Display = field(init=False)
+    _display: Live = field(init=False)
 
     def __post_init__(self) -> None:
-        self._display = Display(console=self.console, get_renderable=self._render, transient=True, refresh_per_second=8)
+        self._display = Live(console=self.console, get_renderable=self._render, transient=True, refresh_per_second=8)
 
     def start(self) -> None:
         self._display.start()
@@ -71,14 +71,14 @@ class ProgressDisplay:
         """Return one line for each action and run, or for as many as fit."""
         activities = [*self._action_lines.values(), *self._run_lines.values()]
         room = max(1, min(_MAX_LINES, self.console.height - 2))
-        shown = activities if len(activities) <= room else activities[: room - 1]
+        visible = activities if len(activities) <= room else activities[: room - 1]
         spinner = self._spinner.render(self.console.get_time())
         lines = [
             Text.assemble("  ", spinner if isinstance(spinner, Text) else "", " ", _format_activity_line(activity))
-            for activity in shown
+            for activity in visible
         ]
-        if activities[len(shown) :]:
-            lines.append(Text(f"    and {len(activities) - len(shown)} more"))
+        if activities[len(visible) :]:
+            lines.append(Text(f"    and {len(activities) - len(visible)} more"))
         for line in lines:
             line.truncate(max(1, self.console.width - _RESERVED_COLUMNS), overflow="ellipsis")
         return Group(*lines)

@@ -65,8 +65,8 @@ def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Print warnings, and errors in files; raise UserError if one is an error."""
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
     errors_in_files = any(diagnostic.span for diagnostic in errors)
-    shown = diagnostics if errors_in_files else [diagnostic for diagnostic in diagnostics if diagnostic not in errors]
-    _print_or_send(tree, shown)
+    warnings = [diagnostic for diagnostic in diagnostics if diagnostic.severity is not Severity.ERROR]
+    _print_or_send(tree, diagnostics if errors_in_files else warnings)
     if errors_in_files:
         raise user_error("files-wrong", f"{pluralize(len(errors), 'error')}; nothing was planned or changed")
     if errors:

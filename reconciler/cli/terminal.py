@@ -10,7 +10,7 @@ from typing import Self
 import click
 from rich.cells import cell_len
 from rich.console import Console, Group
-from rich.live import Live as Display
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -47,10 +47,10 @@ class Terminal:
 
     def print_table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows in columns. If they are too wide the last columns are left out; the first is never cut off."""
-        table, shown = _build_table(heads, _sanitize_rows(rows), self.console.width)
+        table, visible = _build_table(heads, _sanitize_rows(rows), self.console.width)
         self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
-        if heads[shown:]:
-            omitted = ", ".join(heads[shown:])
+        if heads[visible:]:
+            omitted = ", ".join(heads[visible:])
             self.console.print(Text(f"(too narrow for {omitted}: use --format json)", "dim"))
 
 
@@ -60,13 +60,13 @@ def _sanitize_rows(rows: Iterable[Sequence[str]]) -> list[list[str]]:
 
 def _build_table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[Table, int]:
     """Return a table of rows, and the number of columns that fit."""
-    shown = _count_fitting_columns(heads, cells, width)
+    visible = _count_fitting_columns(heads, cells, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, head in enumerate(heads[:shown]):
+    for index, head in enumerate(heads[:visible]):
         table.add_column(head, no_wrap=index == 0, overflow="fold")
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row[:shown]))
-    return table, shown
+        table.add_row(*(Text(cell) for cell in row[:visible]))
+    return table, visible
 
 
 def _count_fitting_columns(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
@@ -85,7 +85,7 @@ class StatusDisplay:
     def __init__(self, heads: Sequence[str]) -> None:
         self._headings = heads
         self._terminal = Terminal()
-        self._display = Display(console=self._terminal.console, auto_refresh=False)
+        self._display = Live(console=self._terminal.console, auto_refresh=False)
         self._printed_lines: set[str] | None = None
 
     def __enter__(self) -> Self:
@@ -176,9 +176,9 @@ class TerminalApplyListener:
 
     def _print_finished_action(self, event: Event) -> None:
         failed_run = _failed_run(event.action)
-        mark, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
+        symbol, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
         line = Text.assemble(
-            (f"  {mark} ", style), action_sentence(event.action), (self._format_duration(str(event.action.key)), "dim")
+            (f"  {symbol} ", style), action_sentence(event.action), (self._format_duration(str(event.action.key)), "dim")
         )
         if event.progress is Progress.SKIPPED:
             line.append(f": skipped {sanitize_line(event.message)}", "dim")

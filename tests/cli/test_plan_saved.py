@@ -47,9 +47,9 @@ def test_show_prints_a_saved_plan_from_its_file_alone(saved, mlgit, golden, monk
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "plan.json").write_text((saved / "plan.json").read_text())
-    shown = mlgit("show", "plan.json", cwd=elsewhere)
-    assert shown.out.startswith(planned)
-    golden("cli/saved/show.txt", shown.out)
+    output = mlgit("show", "plan.json", cwd=elsewhere)
+    assert output.out.startswith(planned)
+    golden("cli/saved/show.txt", output.out)
     whole = mlgit("show", "plan.json", "--format", "json", cwd=elsewhere).out
     assert whole == (saved / "plan.json").read_text()
 

@@ -73,8 +73,8 @@ def test_each_target_has_its_own_live_state_store_and_runs(two, mlgit, monkeypat
 
 def test_a_saved_plan_is_applied_to_its_target_only(two, mlgit):
     assert mlgit("plan", "--target", "prod", "-o", "../plan.json", cwd=two).code == 0
-    other = mlgit("apply", "../plan.json", "--target", "default", cwd=two)
-    assert (other.code, "[plan-foreign]" in other.err) == (1, True)
+    refused = mlgit("apply", "../plan.json", "--target", "default", cwd=two)
+    assert (refused.code, "[plan-foreign]" in refused.err) == (1, True)
     assert mlgit("apply", "../plan.json", cwd=two).code == 0
     assert mlgit("list", cwd=two).out == "No asset is live.\n"
 

@@ -207,4 +207,4 @@ def test_an_unknown_ref_ends_one_iteration_with_1(small, mlgit):
 def test_an_invalid_interval_is_refused(interval, small, mlgit):
     result = mlgit("reconcile", f"--interval={interval}", cwd=small)
     assert result.code == 1
-    assert f"{interval} is no length of time" in result.err
+    assert f"{interval} is not a duration" in result.err

@@ -96,7 +96,7 @@ def test_a_build_finishes_and_no_action_is_started(building, index, site, mlgit)
     assert building.process.wait(60) == 0
     assert building.count("done    environment/plain: build with venv") == 1
     assert building.count("first run of job/sum") == 0
-    assert "finishing; press Ctrl-C again" in building.process.stderr.read()
+    assert "finishing running actions" in building.process.stderr.read()
     result = mlgit("reconcile", "--once", cwd=site.clone)
     assert "done    first run of job/sum" in result.out
     assert "resolving" not in result.out
@@ -111,4 +111,4 @@ def test_a_second_signal_stops_a_build(building, site, mlgit):
     assert mlgit("unlock", cwd=site.clone).code == 0
 
 
-_DRAINING = "mlgit: what is under way comes to its end first; a second signal stops it\n"
+_DRAINING = "mlgit: finishing running actions; send the signal again to stop at once\n"
