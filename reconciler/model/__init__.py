@@ -1,4 +1,4 @@
-"""The nouns: what flows from a Git tree to a plan and its events. Values only, no behaviour by kind."""
+"""The values that flow from a Git tree to a plan and its events. They do not depend on any kind."""
 
 from reconciler.model.assets import EMPTY_MAPPING as EMPTY_MAPPING
 from reconciler.model.assets import SUBMODULE_MODE as SUBMODULE_MODE

@@ -1,4 +1,4 @@
-"""What files declare: addresses, trees, references, assets, and assets with everything they depend on found."""
+"""What files declare: addresses, trees, references, assets, and assets with their dependencies resolved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SYMLINK_MODE, SUBMODULE_MODE = 0o120000, 0o160000  # modes of a symbolic link an
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """How a person names an asset: ``model/iris``."""
+    """The name of an asset with its kind: ``model/iris``."""
 
     kind: str
     name: str
@@ -29,12 +29,12 @@ class Address:
         return f"{self.kind}/{self.name}"
 
     def format_with_version(self, version: str) -> str:
-        """Name one version of the asset, ``model/iris@3``; without a version the address alone."""
+        """Return the name of one version, ``model/iris@3``; without a version the address alone."""
         return f"{self}@{version}" if version else str(self)
 
 
 def parse_address(text: str) -> Address:
-    """Read ``kind/name``; the name may hold further slashes."""
+    """Return the address of ``kind/name``; the name may contain further slashes."""
     kind, _, name = text.partition("/")
     return Address(kind, name)
 
@@ -48,44 +48,43 @@ class TreeEntry:
 
 
 class TreeEntries(Mapping[str, TreeEntry]):
-    """Files by path that can be had folder by folder, without going through all."""
+    """Files by path that can be listed by folder, without listing all."""
 
     @abstractmethod
     def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
-        """Go through the files below a folder, "" for all."""
+        """Yield the files below a folder, "" for all."""
 
 
 class FileReader(Protocol):
-    """Files by path, from wherever: all that the format needs to know of the world."""
+    """Access to files by path: all that the format needs of a tree or a disk."""
 
     def read_file(self, path: str) -> bytes:
-        """Read the file at a path that exists."""
+        """Return the content of the file at a path that exists."""
         ...
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder stands at the path."""
+        """Return True if there is a file or a folder at the path."""
         ...
 
     def display_path(self, path: str) -> str:
-        """Write a path as the user sees it."""
+        """Return a path as the user sees it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A Git tree as a value; paths count from the top of the repository."""
+    """A Git tree as a value; paths are relative to the top of the repository."""
 
     oid: str
     entries: Mapping[str, TreeEntry]
     read_blob: Callable[[str], bytes]
     root: str = ""  # folder of the workspace inside the repository, "" or "a/b/"
-    tree_at_commit: Callable[[str], Tree | None] = lambda _commit: (
-        None
-    )  # the same workspace at another commit, while Git has it
-    blob_size: Callable[[str], int] | None = None  # of a blob, in bytes, where that can be told without reading it
+    # The same workspace at another commit, None if Git does not have it.
+    tree_at_commit: Callable[[str], Tree | None] = lambda _commit: None
+    blob_size: Callable[[str], int] | None = None  # in bytes; None if only reading the blob tells
 
     def read_file(self, path: str) -> bytes:
-        """Read the file at a path that exists, links followed. What is no file is empty."""
+        """Return the content of the file at a path, links followed; empty if it is no file."""
         try:
             entry = self.entries.get(self.real_path(path))
         except BrokenLinkError:
@@ -93,7 +92,7 @@ class Tree:
         return self.read_blob(entry.oid) if entry is not None and entry.mode != SUBMODULE_MODE else b""
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or a folder stands at the path; a link does, whatever it leads to."""
+        """Return True if there is a file or a folder at the path; a link counts, whatever its target."""
         if path in self.entries:
             return True
         try:
@@ -103,23 +102,24 @@ class Tree:
         return not real or real in self.entries or any(True for _ in self.entries_below(real))
 
     def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
-        """Go through the files below a folder, "" for the whole tree, without following links."""
+        """Yield the files below a folder, "" for the whole tree, without following links."""
         if isinstance(self.entries, TreeEntries):
             return self.entries.entries_below(folder)
         prefix = f"{folder}/" if folder else ""
         return ((path, entry) for path, entry in self.entries.items() if path.startswith(prefix))
 
     def real_path(self, path: str) -> str:
-        """Return the path with all links on its way followed; a BrokenLinkError where that cannot be."""
+        """Return the path with all links followed. Raise BrokenLinkError if that is not possible."""
         return follow_links(path, self._link_target)
 
     def _link_target(self, path: str) -> str | None:
         entry = self.entries.get(path)
-        linked = entry is not None and entry.mode == SYMLINK_MODE
-        return self.read_blob(self.entries[path].oid).decode("utf-8", "surrogateescape") if linked else None
+        if entry is None or entry.mode != SYMLINK_MODE:
+            return None
+        return self.read_blob(entry.oid).decode("utf-8", "surrogateescape")
 
     def display_path(self, path: str) -> str:
-        """Write a path as the user sees it, from the workspace root."""
+        """Return a path relative to the workspace root, as the user sees it."""
         return path.removeprefix(self.root)
 
 
@@ -127,8 +127,8 @@ class Tree:
 class Reference:
     """A mention of another asset inside a spec, at a JSON pointer.
 
-    At most one of ``version`` and ``label`` is given. ``output`` names an output of the job that ``address`` is,
-    ``path`` what lies below it.
+    At most one of ``version`` and ``label`` is given. If ``address`` is a job, ``output`` names an output of it, and
+    ``path`` a path within that.
     """
 
     pointer: str
@@ -142,9 +142,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class LocalPath:
-    """A file or folder that a spec names, at a JSON pointer; ``path`` counts from the top of the repository.
+    """A file or folder that a spec names, at a JSON pointer; ``path`` is relative to the top of the repository.
 
-    ``name`` is what it will be called where it is laid out, if that counts as well as the content.
+    ``name`` is its name in the working directory of a run, if the name matters as well as the content.
     """
 
     pointer: str
@@ -155,7 +155,7 @@ class LocalPath:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One declared thing of any kind, as written in a file. ``version`` is "" where the file gives none."""
+    """One declared thing of any kind, as written in a file. ``version`` is "" if the file gives none."""
 
     address: Address
     spec: Spec
@@ -168,7 +168,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedReference:
-    """What a reference stands for now: a version of an asset or a run of a job, and its fingerprint."""
+    """The target of a reference: a version of an asset or a run of a job, and its fingerprint."""
 
     address: Address
     version: str
@@ -177,13 +177,13 @@ class ResolvedReference:
     path: str = ""
 
     def __str__(self) -> str:
-        tail = "/".join(each for each in (self.output, self.path) if each)
-        return self.address.format_with_version(self.version) + (f" outputs/{tail}" if tail else "")
+        output = "/".join(filter(None, (self.output, self.path)))
+        return self.address.format_with_version(self.version) + (f" outputs/{output}" if output else "")
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedAsset:
-    """An asset with everything it depends on found. ``fingerprint`` is "" while it waits for another's outcome."""
+    """An asset with its dependencies resolved. ``fingerprint`` is "" if a run that has not ended decides it."""
 
     asset: Asset
     contents: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The history of the live state as values: what was done at each of its moments, and what differs between two."""
+"""The history of the live state as values: its commits, and the differences between two of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from reconciler.model.state import Record, Run
 class HistoryEntry:
     """One commit of the live history: who did what, when (ISO 8601), from which source commit, by which plan.
 
-    ``command`` is the command of mlgit that did it, ``title`` what it said first, ``done`` what it did, one line each.
-    ``changed`` says that the work tree differed from the source commit.
+    ``command`` is the mlgit command that wrote it, ``title`` the first line of its message, ``summary_lines`` are its
+    actions. ``dirty`` is True if the work tree differed from the source commit.
     """
 
     commit: str
@@ -31,7 +31,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class ResourceDiff:
-    """What became of one address between two moments: its record, its other versions, its runs; None where none was."""
+    """The changes of one address between two commits, in its record, other versions and runs; None if there is none."""
 
     address: Address
     before: Record | None

@@ -1,14 +1,14 @@
-"""Symbolic links of a Git tree, followed: a link is a blob whose bytes are the path that it points to."""
+"""Symbolic links of a Git tree: a link is a blob whose content is the path that it points to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-_MAX_LINKS = 40  # links on one way, as Linux has it
+_MAX_LINKS = 40  # links in one path, as in Linux
 
 
 class BrokenLinkError(Exception):
-    """Says why a path cannot be followed: ``code`` is that of a diagnostic, ``link`` the path of the link."""
+    """A path cannot be followed. ``code`` is the code of the diagnostic, ``link`` the path of the link."""
 
     def __init__(self, code: str, link: str, target: str) -> None:
         super().__init__(code, link, target)
@@ -18,30 +18,30 @@ class BrokenLinkError(Exception):
 
 
 def follow_links(path: str, target_of: Callable[[str], str | None]) -> str:
-    """Return a path without links on its way; ``target_of`` gives what a path points to, None where it is no link.
+    """Return a path with all links followed; ``target_of`` returns the target of a link, None for other paths.
 
-    Raises BrokenLinkError for a link that leads out of the tree, or round in a circle. What it leads to need not exist.
+    The result need not exist. Raise BrokenLinkError if a link leads out of the tree, or in a circle.
     """
-    left, links = path.split("/")[::-1], 0
-    there: list[str] = []
+    pending, links = path.split("/")[::-1], 0
+    resolved: list[str] = []
     link = target = ""
-    while left:
-        part = left.pop()
-        if part == ".." and not there:
+    while pending:
+        part = pending.pop()
+        if part == ".." and not resolved:
             raise BrokenLinkError("link-outside", link, target)
         if part == "..":
-            there.pop()
+            resolved.pop()
         if part in ("", ".", ".."):
             continue
-        there.append(part)
-        found = target_of("/".join(there))
-        if found is None:
+        resolved.append(part)
+        next_target = target_of("/".join(resolved))
+        if next_target is None:
             continue
-        link, target, links = "/".join(there), found, links + 1
+        link, target, links = "/".join(resolved), next_target, links + 1
         if links > _MAX_LINKS:
             raise BrokenLinkError("link-circle", link, target)
-        if found.startswith("/"):
+        if target.startswith("/"):
             raise BrokenLinkError("link-outside", link, target)
-        there.pop()
-        left += found.split("/")[::-1]
-    return "/".join(there)
+        resolved.pop()
+        pending += target.split("/")[::-1]
+    return "/".join(resolved)

@@ -1,4 +1,4 @@
-"""Who is about to change what: what a holder changes it claims for itself, what that references it shares."""
+"""Locks: an apply holds exclusive locks on what it changes and shared locks on what that references."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from reconciler.model.assets import EMPTY_MAPPING, Address, Json
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What one holder has claimed, and who it is.
+    """The lock of one holder: what it covers, and who holds it.
 
-    ``process`` tells on its own machine whether the holder has ended; ``ci`` is the address of the CI run, if it is
-    one. ``intents`` name the external effects that it is about to have: run, token, backend and attempt of each.
+    ``process`` shows on the holder's machine if the holder has exited. ``ci`` is the address of its CI run, if it has
+    one. ``intents`` are the submissions that it is about to make: run, token, backend and attempt of each.
     """
 
     holder: str
@@ -28,11 +28,11 @@ class Lock:
     intents: tuple[Mapping[str, Json], ...] = ()
 
     def __str__(self) -> str:
-        where = f" ({self.ci})" if self.ci else ""
-        return f"{self.user} on {self.host}{where}, since {self.since}"
+        ci = f" ({self.ci})" if self.ci else ""
+        return f"{self.user} on {self.host}{ci}, since {self.since}"
 
     def conflicts_with(self, exclusive: Iterable[Address], shared: Iterable[Address]) -> bool:
-        """Tell whether somebody else may not change ``exclusive`` and read ``shared`` while this claim stands."""
+        """Return True if nobody else may change ``exclusive`` and read ``shared`` while this lock is held."""
         return any(address in self.exclusive or address in self.shared for address in exclusive) or any(
             address in self.exclusive for address in shared
         )

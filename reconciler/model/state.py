@@ -1,4 +1,4 @@
-"""What exists: runs, records, the live state they make up, and the world as it was observed."""
+"""What exists: runs, records, the live state they make up, and observations of the providers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedRefere
 
 
 class RunStatus(StrEnum):
-    """Where a run stands, in the words of Azure ML, lower case; intended and lost are ours."""
+    """The status of a run, in the words of Azure ML, lower case; intended and lost are added by mlgit."""
 
     INTENDED = "intended"
     QUEUED = "queued"
@@ -23,11 +23,11 @@ class RunStatus(StrEnum):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether the run may still end by itself."""
+        """True if the run may still end by itself."""
         return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)
 
 
-# Why mlgit canceled a run of its own accord.
+# The failure of a run that mlgit canceled itself.
 REMOVED_FROM_GIT = "left"
 SUPERSEDED = "superseded"
 
@@ -36,8 +36,8 @@ SUPERSEDED = "superseded"
 class Run:
     """One execution of a job.
 
-    ``failure`` is the class of what went wrong: user, timeout, staging, engine or lost; of a canceled run who did it:
-    user, or why mlgit did: LEFT, its job had left Git, or SUPERSEDED, another run had taken its place.
+    ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
+    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git) or SUPERSEDED (by another run).
     """
 
     id: str
@@ -64,20 +64,20 @@ class Run:
 
     @property
     def is_unfinished(self) -> bool:
-        """Tell whether something is left to record of the run: its end, or what its outputs are in the store."""
+        """True if the end of the run, or its outputs in the store, are not recorded yet."""
         unstored = any("md5" not in output for output in self.outputs.values())
         return self.status.is_active or (self.status is RunStatus.COMPLETED and unstored)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is live under an address: the declaration as applied, what it resolved to, and what was made of it.
+    """What is live under an address: the declaration as applied, what it resolved to, and what providers made of it.
 
-    ``seq`` orders versions, ``top`` is the highest that the address ever had; ``declared_at`` is the commit whose tree
-    declared this; ``realised`` is the outcome of a builder or a store. Of a job, ``run`` is the current completed run,
-    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. What is ``protected`` does not go
-    and is not replaced; ``formerly`` are the addresses that it had before, newest first: older versions and runs are
-    kept under those. ``extra`` keeps what a newer mlgit wrote.
+    ``seq`` orders versions, ``top`` is the highest that the address ever had. ``declared_at`` is the commit whose tree
+    declared this. ``realised`` is the result of a builder or a store. Of a job, ``run`` is the current completed run,
+    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. What is ``protected`` is not removed
+    or replaced. ``formerly`` are the addresses that it had before, newest first: older versions and runs are kept
+    under those. ``extra`` keeps fields that a newer mlgit wrote.
     """
 
     address: Address
@@ -106,9 +106,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Says that somebody went back: ``commit``, and what came before it, waits until a newer one is applied.
+    """A rollback: ``commit`` and its ancestors are not applied again until a newer commit is.
 
-    ``to`` is the source commit that went into force instead, ``by`` who did it, ``at`` when.
+    ``to`` is the source commit that was applied instead, ``by`` the user, ``at`` the time.
     """
 
     commit: str
@@ -119,7 +119,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The live state as a value: current records at hand, older versions and runs on demand."""
+    """The live state as a value: current records, and functions that read older versions and runs."""
 
     lineage: str
     current: Mapping[Address, Record]
@@ -128,12 +128,12 @@ class State:
     commit: str = ""
     applied_commit: str = ""  # the source commit that was applied last
     store_id: str = ""  # the id of the store that was written to last
-    rollback: Rollback | None = None  # somebody went back, and what is newer is not in force
+    rollback: Rollback | None = None  # a rollback that holds back newer commits
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a backend says of one run; ``result`` is the runner's record once there is one."""
+    """What a backend reports of one run; ``result`` is the record of the runner, once it has ended."""
 
     status: RunStatus
     result: Mapping[str, Json] | None = None
@@ -142,11 +142,12 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The world as seen at one moment: what the backends say of the runs that were active, and what has gone.
+    """What the providers report at one moment: active runs, and what is missing.
 
-    Of the store, ``missing`` are the keys of contents that it has lost, ``damaged`` the files of those that were read
-    and are not what was put there, ``other_store`` where another store is than that of the live state; ``unbuilt`` are
-    the fingerprints of environments that are not on this machine. ``unseen`` says what could not be looked at.
+    ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
+    have other content than was stored, ``unexpected_store`` the path of a store that is not that of the live state.
+    ``unbuilt_environments`` are the fingerprints of environments that are not on this machine. ``skipped_checks`` are
+    sentences on what could not be checked.
     """
 
     runs: Mapping[str, RunReport] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -161,16 +162,16 @@ _T = TypeVar("_T", Record, Run)
 
 
 def lookup_under_former_names(
-    current: Mapping[Address, Record], look: Callable[[Address, str], _T | None]
+    current: Mapping[Address, Record], lookup: Callable[[Address, str], _T | None]
 ) -> Callable[[Address, str], _T | None]:
-    """Return what looks up a version or a run, also under the names that the asset had when it was recorded."""
+    """Return a lookup of versions or runs that also tries the former addresses of an asset."""
 
-    def look_up(address: Address, name: str) -> _T | None:
-        found = look(address, name)
-        if found is not None or (record := current.get(address)) is None:
-            return found
-        older = (look(parse_address(former), name) for former in record.formerly)
-        found = next((each for each in older if each is not None), None)
-        return replace(found, address=address) if found is not None else None
+    def lookup_all_names(address: Address, name: str) -> _T | None:
+        item = lookup(address, name)
+        if item is not None or (record := current.get(address)) is None:
+            return item
+        former_items = (lookup(parse_address(former), name) for former in record.formerly)
+        item = next((former_item for former_item in former_items if former_item is not None), None)
+        return replace(item, address=address) if item is not None else None
 
-    return look_up
+    return lookup_all_names

@@ -1,4 +1,4 @@
-"""The world beside what is recorded: what has gone from it, what apply does about that, and what mlgit.yml wants.
+"""Drift: where the providers differ from the record, what apply does about it, and what mlgit.yml wants.
 
 What is declared and not applied yet is no drift, nor is a run that ended by itself.
 """
@@ -15,23 +15,31 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Address, Observation, Op, Plan, Record, Run, RunStatus, State, Tree
 from reconciler.planning.refresh import unfinished_runs_of
 
-TreeLookup = Callable[[str], Tree | None]  # gives the tree of a commit, where Git still has it
+TreeLookup = Callable[[str], Tree | None]  # returns the tree of a commit, None if Git does not have it
 
 
 class DriftPolicy(StrEnum):
-    """What is done about drift: mend it, show it, do not look."""
+    """What is done about drift: repair it, show it, do not check."""
 
     REPAIR = "repair"
     WARN = "warn"
     IGNORE = "ignore"
 
 
+_RESTORE_REMEDIES = {
+    DriftPolicy.REPAIR: "apply restores it from Git",
+    DriftPolicy.WARN: "set drift: repair in mlgit.yml to let apply restore it from Git",
+}
+# After these, another version is current, or none.
+_VERSION_CHANGING_OPS = (Op.NEW_VERSION, Op.REGISTER, Op.ADOPT, Op.ARCHIVE, Op.DELETE)
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that is not in the world as it is recorded.
+    """One difference between the providers and the record.
 
-    ``subject`` names it for a person; ``remedy`` is what apply does, or what is to be done; ``record`` is there where
-    an action of apply mends it; what is ``local`` is missing on this machine alone, where it may never have been.
+    ``subject`` names it for a person; ``remedy`` is what apply does, or what the user can do. ``record`` is given if an
+    action of apply repairs it. Drift that is ``local`` is missing on this machine only, where it may never have been.
     """
 
     subject: str
@@ -46,100 +54,87 @@ class Drift:
         return f"{self.subject}: {self.message}; {self.remedy}"
 
 
-def drift_policy_of(config: Config, address: Address, otherwise: DriftPolicy = DriftPolicy.REPAIR) -> DriftPolicy:
-    """Return what is done about drift of an asset: as its kind, or the longest glob that matches, says."""
-    said = [glob for glob in config.drift if glob == address.kind or fnmatchcase(str(address), glob)]
-    return DriftPolicy(config.drift[max(said, key=len)]) if said else otherwise
+def drift_policy_of(config: Config, address: Address, default: DriftPolicy = DriftPolicy.REPAIR) -> DriftPolicy:
+    """Return the drift policy of an asset: that of its kind or of the longest glob that matches its address."""
+    globs = [glob for glob in config.drift if glob == address.kind or fnmatchcase(str(address), glob)]
+    return DriftPolicy(config.drift[max(globs, key=len)]) if globs else default
 
 
-def monitored_records(live: State, config: Config) -> Iterator[Record]:
-    """Yield what is looked at: all that is live, but for what mlgit.yml has ignored."""
-    for record in live.current.values():
-        if (
-            not record.archived
-            and record.address.kind in kinds()
-            and drift_policy_of(config, record.address) != DriftPolicy.IGNORE
-        ):
+def monitored_records(state: State, config: Config) -> Iterator[Record]:
+    """Yield the records that are checked for drift: all that are live, except those that mlgit.yml ignores."""
+    for record in state.current.values():
+        is_known = not record.archived and record.address.kind in kinds()
+        if is_known and drift_policy_of(config, record.address) != DriftPolicy.IGNORE:
             yield record
 
 
-def content_keys_of(live: State, record: Record) -> tuple[str, ...]:
-    """Return the keys of what the store holds for a record: its own content, or what its current run made."""
-    run = live.find_run(record.address, record.run) if record.run else None
-    made = (output["md5"] for output in run.outputs.values() if "md5" in output) if run else ()
-    return tuple(dict.fromkeys((*own_content_keys_of(record), *made)))
+def content_keys_of(state: State, record: Record) -> tuple[str, ...]:
+    """Return the keys of what the store has for a record: its own content, and the outputs of its current run."""
+    run = state.find_run(record.address, record.run) if record.run else None
+    outputs = (output["md5"] for output in run.outputs.values() if "md5" in output) if run else ()
+    return tuple(dict.fromkeys((*own_content_keys_of(record), *outputs)))
 
 
 def own_content_keys_of(record: Record) -> tuple[str, ...]:
     """Return the keys of the content that was put into the store for a version."""
-    return tuple(dict.fromkeys(each["md5"] for each in record.realised.get("contents", {}).values()))
+    return tuple(dict.fromkeys(content["md5"] for content in record.realised.get("contents", {}).values()))
 
 
-def find_drift(live: State, seen: Observation, config: Config, at: TreeLookup) -> tuple[Drift, ...]:
-    """Return everything that was seen to have gone from the world, each with what is done about it."""
-    found: list[Drift] = []
-    if seen.unexpected_store:
-        remedy = "bring it back, or correct store: in mlgit.yml; until then apply puts there what a run needs"
-        message = f"the one that the live state was written with is not at {seen.unexpected_store}"
-        found.append(Drift("store", "store-gone", message, remedy))
-    for record in monitored_records(live, config):
-        found += _run_drift(live, seen, config, record)
-        found += _content_drift(live, seen, config, record, at)
-        found += _binding_drift(config, record)
-        found += _build_drift(seen, config, record)
-    return tuple(found)
+def find_drift(state: State, observation: Observation, config: Config, tree_at: TreeLookup) -> tuple[Drift, ...]:
+    """Return all drift of an observation from the live state, with what is done about each."""
+    drift: list[Drift] = []
+    if observation.unexpected_store:
+        remedy = "bring it back, or correct store: in mlgit.yml; until then apply uploads what a run needs"
+        message = f"{observation.unexpected_store} is not the store that the live state was written with"
+        drift.append(Drift("store", "store-gone", message, remedy))
+    for record in monitored_records(state, config):
+        drift += _run_drift(state, observation, config, record)
+        drift += _content_drift(state, observation, config, record, tree_at)
+        drift += _binding_drift(config, record)
+        drift += _build_drift(observation, config, record)
+    return tuple(drift)
 
 
-def with_drift(plan: Plan, live: State, seen: Observation, config: Config, at: TreeLookup) -> Plan:
-    """Add to a plan what has drifted, and the actions that mend what can be mended and is not changed anyway."""
-    found = find_drift(live, seen, config, at)
-    busy = {action.address for action in plan.actions if action.op in _VERSION_CHANGING_OPS}
-    mended = (
-        drift
-        for drift in found
-        if drift.record and drift.policy is DriftPolicy.REPAIR and drift.record.address not in busy
-    )
-    heals = {action.key: action for action in map(_repair_action, mended)}
-    return replace(
-        plan,
-        actions=(*heals.values(), *plan.actions),
-        drift=(*plan.drift, *(str(drift) for drift in found if not drift.local)),
-    )
-
-
-_VERSION_CHANGING_OPS = (
-    Op.NEW_VERSION,
-    Op.REGISTER,
-    Op.ADOPT,
-    Op.ARCHIVE,
-    Op.DELETE,
-)  # another version counts, or none
+def with_drift(plan: Plan, state: State, observation: Observation, config: Config, tree_at: TreeLookup) -> Plan:
+    """Return a plan with the drift, and the repairs of what can be repaired and is not changed anyway."""
+    all_drift = find_drift(state, observation, config, tree_at)
+    changing = {action.address for action in plan.actions if action.op in _VERSION_CHANGING_OPS}
+    records = {
+        drift.record.address: (drift.record, drift.message)
+        for drift in all_drift
+        if drift.record and drift.policy is DriftPolicy.REPAIR and drift.record.address not in changing
+    }
+    repairs = (_repair_action(record, message) for record, message in records.values())
+    shown = (str(drift) for drift in all_drift if not drift.local)
+    return replace(plan, actions=(*repairs, *plan.actions), drift=(*plan.drift, *shown))
 
 
 def with_repairs(plan: Plan, approved: Plan) -> Plan:
-    """Put the healing that was approved into a plan that was made without another look at the whole world."""
-    known = {action.key for action in plan.actions}
-    heals = (action for action in approved.actions if action.op is Op.REPAIR and action.key not in known)
-    return replace(plan, actions=(*heals, *plan.actions))
+    """Return a plan that was made without asking the providers, with the repairs of the approved one."""
+    planned = {action.key for action in plan.actions}
+    repairs = (action for action in approved.actions if action.op is Op.REPAIR and action.key not in planned)
+    return replace(plan, actions=(*repairs, *plan.actions))
 
 
-def _repair_action(drift: Drift) -> Action:
-    record = drift.record
-    if record is None:
-        raise AssertionError(drift)
-    return Action(Op.REPAIR, record.address, version=record.version, record=record, reason=drift.message)
+def count_drift(all_drift: Iterable[Drift]) -> int:
+    """Return the number of differences that do not depend on the machine that looks."""
+    return sum(not drift.local for drift in all_drift)
 
 
-def _run_drift(live: State, seen: Observation, config: Config, record: Record) -> Iterator[Drift]:
-    for run in unfinished_runs_of(live, record):
-        report = seen.runs.get(run.id)
+def _repair_action(record: Record, message: str) -> Action:
+    return Action(Op.REPAIR, record.address, version=record.version, record=record, reason=message)
+
+
+def _run_drift(state: State, observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
+    for run in unfinished_runs_of(state, record):
+        report = observation.runs.get(run.id)
         if report is not None and report.status is RunStatus.LOST:
-            said = f": {report.message}" if report.message else ""
-            way, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
-            yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{said}", remedy, way)
+            cause = f": {report.message}" if report.message else ""
+            policy, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
+            yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{cause}", remedy, policy)
         elif run.status.is_active and run.backend not in config.backends:
-            message = f"run {run.id} is on the backend {run.backend}, which mlgit.yml does not name any more"
-            remedy = f"put it back, or run the job anew with `mlgit job rerun {record.address.name}`"
+            message = f"run {run.id} is on the backend {run.backend}, which is no longer in mlgit.yml"
+            remedy = f"add it again, or run the job again with `mlgit job rerun {record.address.name}`"
             yield Drift(str(record.address), "backend-gone", message, remedy)
 
 
@@ -151,57 +146,49 @@ def _lost_run_remedy(config: Config, record: Record, run: Run) -> str:
     return f"apply records that; `mlgit job rerun {record.address.name}` runs it again"
 
 
-def _content_drift(live: State, seen: Observation, config: Config, record: Record, at: TreeLookup) -> Iterator[Drift]:
-    keys = content_keys_of(live, record)
-    subject, way = str(record.address.format_with_version(record.version)), drift_policy_of(config, record.address)
-    if not seen.missing_contents.isdisjoint(keys):
-        message = f"what run {record.run} made is gone from the store" if record.run else _CONTENT_GONE_MESSAGE
-        mends = _is_in_git(record, at)
-        remedy = _RESTORE_REMEDIES[way] if mends else _rerun_remedy(record)
-        yield Drift(subject, "content-gone", message, remedy, way, record if mends else None)
-    elif wrong := tuple(dict.fromkeys(path for key in keys for path in seen.damaged_files.get(key, ()))):
-        after = "then apply puts it again, from Git" if _is_in_git(record, at) else _rerun_remedy(record)
-        message = f"its content in the store is not what was put there: {', '.join(wrong)}"
-        yield Drift(subject, "content-changed", message, f"remove that; {after}", way)
+def _content_drift(
+    state: State, observation: Observation, config: Config, record: Record, tree_at: TreeLookup
+) -> Iterator[Drift]:
+    keys = content_keys_of(state, record)
+    subject = record.address.format_with_version(record.version)
+    policy = drift_policy_of(config, record.address)
+    if not observation.missing_contents.isdisjoint(keys):
+        of_run = f"what run {record.run} made is gone from the store"
+        message = of_run if record.run else "its content is gone from the store"
+        can_restore = _is_in_git(record, tree_at)
+        remedy = _RESTORE_REMEDIES[policy] if can_restore else _rerun_remedy(record)
+        yield Drift(subject, "content-gone", message, remedy, policy, record if can_restore else None)
+    elif damaged := tuple(dict.fromkeys(path for key in keys for path in observation.damaged_files.get(key, ()))):
+        remedy = "then apply restores it from Git" if _is_in_git(record, tree_at) else _rerun_remedy(record)
+        message = f"its content in the store is damaged: {', '.join(damaged)}"
+        yield Drift(subject, "content-changed", message, f"remove that; {remedy}", policy)
 
 
-_CONTENT_GONE_MESSAGE = "its content is gone from the store"
-_RESTORE_REMEDIES = {
-    DriftPolicy.REPAIR: "apply puts it again, from Git",
-    DriftPolicy.WARN: "drift: repair in mlgit.yml lets apply put it again, from Git",
-}
-
-
-def _is_in_git(record: Record, at: TreeLookup) -> bool:
-    """Tell whether what was put into the store can be put there again: it came from Git, and Git still has it."""
+def _is_in_git(record: Record, tree_at: TreeLookup) -> bool:
+    """Return True if the content of a record came from Git, and Git still has it."""
     from_git = record.contents and not record.run
-    then = at(str(record.lineage.get("commit", ""))) if from_git else None
-    return then is not None and then.exists(f"{then.root}{record.source}")
+    tree = tree_at(str(record.lineage.get("commit", ""))) if from_git else None
+    return tree is not None and tree.exists(f"{tree.root}{record.source}")
 
 
 def _rerun_remedy(record: Record) -> str:
     job = str(record.lineage.get("job", "")).partition("/")[2] or (record.address.name if record.run else "")
-    return f"`mlgit job rerun {job}` makes it again" if job else "bring the store back"
+    return f"`mlgit job rerun {job}` makes it again" if job else "restore the store"
 
 
 def _binding_drift(config: Config, record: Record) -> Iterator[Drift]:
-    bound = str(record.realised.get("backend", ""))
-    if bound and bound not in config.backends:
-        now = config.backend_of(record.address.name)
-        remedy = f"apply binds it to {now}" if now else "name one for it under compute: in mlgit.yml"
-        message = f"it is bound to the backend {bound}, which mlgit.yml does not name any more"
+    recorded = str(record.realised.get("backend", ""))
+    if recorded and recorded not in config.backends:
+        backend = config.backend_of(record.address.name)
+        remedy = f"apply binds it to {backend}" if backend else "name one for it under compute: in mlgit.yml"
+        message = f"it is bound to the backend {recorded}, which is no longer in mlgit.yml"
         yield Drift(str(record.address), "backend-gone", message, remedy)
 
 
-def _build_drift(seen: Observation, config: Config, record: Record) -> Iterator[Drift]:
-    """Yield what is not built here: no drift of what is declared, for a machine builds what its runs need."""
-    if kind_by_name(record.address.kind).uses_builder and record.fingerprint in seen.unbuilt_environments:
-        way = drift_policy_of(config, record.address, DriftPolicy.WARN)
-        remedy = "apply builds it" if way is DriftPolicy.REPAIR else "the next run that needs it builds it"
-        subject = str(record.address.format_with_version(record.version))
-        yield Drift(subject, "not-built", "it is not built on this machine", remedy, way, record, local=True)
-
-
-def count_drift(found: Iterable[Drift]) -> int:
-    """Count what is drift of what is recorded, whichever machine looks."""
-    return sum(not drift.local for drift in found)
+def _build_drift(observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
+    """Yield an environment that is not built on this machine, which builds what its runs need in any case."""
+    if kind_by_name(record.address.kind).uses_builder and record.fingerprint in observation.unbuilt_environments:
+        policy = drift_policy_of(config, record.address, DriftPolicy.WARN)
+        remedy = "apply builds it" if policy is DriftPolicy.REPAIR else "the next run that needs it builds it"
+        subject = record.address.format_with_version(record.version)
+        yield Drift(subject, "not-built", "it is not built on this machine", remedy, policy, record, local=True)

@@ -1,8 +1,8 @@
-"""What an asset is, as a digest: the fields that affect its result, with contents and references resolved.
+"""Digests of what an asset is: the fields that affect its result, with contents and references resolved.
 
-Two digests: ``fingerprint`` covers what the asset is, ``metadata`` what may change in place. Both are computed from
-values that a record keeps too, so that a record can be fingerprinted again by a newer mlgit (``FP_VERSION``). Equality
-is decided by that; what is equal keeps the fingerprint that it was recorded with, and so do those that refer to it.
+``fingerprint`` covers what the asset is, ``metadata`` what may change in place. Both are computed from values that a
+record keeps too, so that a newer mlgit can compute the fingerprint of a record again (``FP_VERSION``). Two assets are
+equal if these agree; an asset that is equal keeps the fingerprint that it was recorded with, so its users do too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FP_VERSION = 1
 
 
 def json_digest(value: Json) -> str:
-    """Return the digest of a JSON value: sha256 of its canonical form, 40 hexadecimal digits of it."""
+    """Return the digest of a JSON value: 40 hexadecimal digits of the sha256 of its canonical form."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
@@ -28,66 +28,60 @@ def json_digest(value: Json) -> str:
 def asset_fingerprint(
     kind: Kind, spec: Spec, contents: Mapping[str, str], references: Mapping[str, ResolvedReference]
 ) -> str:
-    """Digest what the asset is. A reference counts by what it resolves to, a path by the content behind it."""
-    found = {
+    """Return the digest of what an asset is: references count by their targets, paths by their contents."""
+    targets = {
         pointer: f"is:{reference.fingerprint}/{reference.output}/{reference.path}"
         for pointer, reference in references.items()
     }
-    return json_digest(
-        {
-            "fp": FP_VERSION,
-            "kind": kind.name,
-            "spec": _substitute_values(_fingerprinted_fields(kind, spec), contents, found),
-        }
-    )
+    fields = _substitute_values(_fingerprinted_fields(kind, spec), contents, targets)
+    return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
 
 
 def metadata_digest(kind: Kind, spec: Spec) -> str:
-    """Digest the fields whose change is an update in place."""
+    """Return the digest of the fields whose change is an update in place."""
     return json_digest({name: value for name, value in spec.items() if name in kind.in_place_fields})
 
 
 def recompute_fingerprint(kind: Kind, record: Record) -> str:
-    """Return the fingerprint of a record as today's code sees it."""
+    """Return the fingerprint of a record as this version of mlgit computes it."""
     return asset_fingerprint(kind, record.spec, record.contents, record.references)
 
 
-def canonical_fingerprint(kind: Kind, record: Record, wanted: str, live: State) -> str:
-    """Return the fingerprint of what is ``wanted`` today: the recorded one, where the record is the same thing."""
-    if wanted == record.fingerprint or recompute_fingerprint(kind, record) == wanted:
+def canonical_fingerprint(kind: Kind, record: Record, desired: str, state: State) -> str:
+    """Return the recorded fingerprint if the record equals what is desired, else the desired one."""
+    if desired == record.fingerprint or recompute_fingerprint(kind, record) == desired:
         return record.fingerprint
     if record.fp_version == FP_VERSION:
-        return wanted
-    then = replace(
-        record,
-        references={
-            pointer: _with_current_fingerprint(reference, live) for pointer, reference in record.references.items()
-        },
-    )
-    return record.fingerprint if recompute_fingerprint(kind, then) == wanted else wanted
+        return desired
+    references = {
+        pointer: _with_current_fingerprint(reference, state) for pointer, reference in record.references.items()
+    }
+    updated = replace(record, references=references)
+    return record.fingerprint if recompute_fingerprint(kind, updated) == desired else desired
 
 
-def _with_current_fingerprint(reference: ResolvedReference, live: State) -> ResolvedReference:
-    """Return a reference with the fingerprint that its version has today: a version never changes, its digest may."""
+def _with_current_fingerprint(reference: ResolvedReference, state: State) -> ResolvedReference:
+    """Return a reference with today's fingerprint of its version: a version never changes, its digest may."""
     if not reference.version or reference.output:
         return reference
-    record = live.find_version(reference.address, reference.version)
+    record = state.find_version(reference.address, reference.version)
     return replace(reference, fingerprint=record.fingerprint) if record else reference
 
 
-def submission_token(lineage: str, address: str, wanted: str, attempt: int) -> str:
-    """Return the idempotency key of one submission (design: submitted at least once, executed at most once)."""
-    return json_digest([lineage, address, wanted, attempt])
+def submission_token(lineage: str, address: str, fingerprint: str, attempt: int) -> str:
+    """Return the idempotency key of one submission: submitted at least once, executed at most once."""
+    return json_digest([lineage, address, fingerprint, attempt])
 
 
 def readable_fields(
     kind: Kind, spec: Spec, contents: Mapping[str, str], references: Mapping[str, ResolvedReference], *, affecting: bool
 ) -> Json:
     """Return the fields as a person compares them: references by name and version, contents by digest."""
-    chosen = (
-        _fingerprinted_fields(kind, spec) if affecting else {k: v for k, v in spec.items() if k in kind.in_place_fields}
-    )
-    return _substitute_values(chosen, contents, {pointer: str(reference) for pointer, reference in references.items()})
+    if affecting:
+        fields = _fingerprinted_fields(kind, spec)
+    else:
+        fields = {name: value for name, value in spec.items() if name in kind.in_place_fields}
+    return _substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
 
 
 def _fingerprinted_fields(kind: Kind, spec: Spec) -> Spec:
@@ -103,11 +97,11 @@ def _substitute_values(
         return contents[pointer]
     if isinstance(value, Mapping):
         return {
-            key: _substitute_values(each, contents, references, f"{pointer}/{escape_key(key)}")
-            for key, each in value.items()
+            key: _substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
+            for key, child in value.items()
         }
     if isinstance(value, list | tuple):
         return [
-            _substitute_values(each, contents, references, f"{pointer}/{index}") for index, each in enumerate(value)
+            _substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
         ]
     return value

@@ -1,6 +1,6 @@
-"""The order of assets: each after everything that it references; cycles are diagnostics with their path.
+"""The order of assets: each after everything that it references. Cycles are diagnostics that name their path.
 
-An exact version that stands already waits for nothing: a reference to one closes no circle.
+A reference to an exact version that exists already waits for nothing, so it closes no cycle.
 """
 
 from __future__ import annotations
@@ -13,139 +13,143 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.model import Address, Asset, Reference
 
-# Tells of a reference to an exact version whether that stands already.
+# Returns True if the exact version that a reference names exists already.
 ExistenceCheck = Callable[[Reference], bool]
 _Edges = Mapping[Address, list[Address]]
 
 
 def _assume_exists(_reference: Reference) -> bool:
-    """Take for standing what may be: without a live state nobody knows."""
+    """Return True: without a live state any version may exist."""
     return True
 
 
 def topological_order(
     assets: Mapping[Address, Asset],
     outside: Mapping[Address, int] | None = None,
-    stands: ExistenceCheck = _assume_exists,
+    exists: ExistenceCheck = _assume_exists,
 ) -> tuple[Asset, ...]:
     """Return the assets, upstream first, otherwise by kind and name. There must be no cycle.
 
-    ``outside`` are the levels of what is declared besides: a part of all assets comes in the order that all have.
+    ``outside`` are the levels of assets that are declared but not among these, so that a subset of all assets has the
+    order that it has among all.
     """
-    level = graph_levels(assets, outside, stands)
-    return tuple(
-        sorted(assets.values(), key=lambda each: (level[each.address], kind_of(each).order, *_address_sort_key(each)))
-    )
+    level = graph_levels(assets, outside, exists)
+
+    def sort_key(asset: Asset) -> tuple[int, int, str, str]:  # strings compare ten times faster than addresses
+        return level[asset.address], kind_of(asset).order, asset.address.kind, asset.address.name
+
+    return tuple(sorted(assets.values(), key=sort_key))
 
 
 def graph_levels(
     assets: Mapping[Address, Asset],
     outside: Mapping[Address, int] | None = None,
-    stands: ExistenceCheck = _assume_exists,
+    exists: ExistenceCheck = _assume_exists,
 ) -> Mapping[Address, int]:
-    """Return how many assets stand above each, on the longest way up.
+    """Return the level of each asset: the number of assets on the longest path above it.
 
-    What is in a circle, or below one, is left out.
+    Assets in a cycle, or below one, are left out.
     """
-    found = _compute_levels(assets, outside)
-    return found if len(found) == len(assets) else _compute_levels(_break_cycles(assets, found, stands), outside)
+    level = _compute_levels(assets, outside)
+    return level if len(level) == len(assets) else _compute_levels(_break_cycles(assets, level, exists), outside)
 
 
-def find_cycles(declared: AssetSet, stands: ExistenceCheck = _assume_exists) -> tuple[Diagnostic, ...]:
-    """Say which assets reference each other in a circle: one circle, the first found."""
-    found = _compute_levels(declared.assets, None)
-    if len(found) == len(declared.assets):
+def find_cycles(declared: AssetSet, exists: ExistenceCheck = _assume_exists) -> tuple[Diagnostic, ...]:
+    """Return a diagnostic for the first cycle of references, if there is one."""
+    level = _compute_levels(declared.assets, None)
+    if len(level) == len(declared.assets):
         return ()
-    assets = _break_cycles(declared.assets, found, stands)
+    assets = _break_cycles(declared.assets, level, exists)
     try:
         TopologicalSorter(_upstream_edges(assets)).prepare()
     except CycleError as error:
-        circle: list[Address] = error.args[1]
-        asset = assets[circle[1]]
-        reference = next(reference for reference in asset.references if reference.address == circle[0])
-        message = "these depend on each other in a circle: " + " -> ".join(str(address) for address in reversed(circle))
-        place = declared.documents[asset.source].value_span(reference.pointer)
-        return (Diagnostic("reference-cycle", message, place, "remove one of the references"),)
+        cycle: list[Address] = error.args[1]
+        asset = assets[cycle[1]]
+        reference = next(reference for reference in asset.references if reference.address == cycle[0])
+        message = "circular dependency: " + " -> ".join(str(address) for address in reversed(cycle))
+        span = declared.documents[asset.source].value_span(reference.pointer)
+        return (Diagnostic("reference-cycle", message, span, "remove one of the references"),)
     return ()
 
 
 def _compute_levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None) -> Mapping[Address, int]:
-    """Return the levels where every reference counts.
+    """Return the levels if every reference counts.
 
-    Addresses are numbered first: to look one up by its number takes a tenth of the time.
+    Addresses are numbered first: looking up a number is ten times faster.
     """
-    number = {address: asset for asset, address in enumerate(assets)}
+    number = {address: index for index, address in enumerate(assets)}
     waits, level = [0] * len(number), [0] * len(number)
     users: list[list[int]] = [[] for _ in number]
-    for each, asset in enumerate(assets.values()):
+    for index, asset in enumerate(assets.values()):
         for reference in asset.references:
-            above = number.get(reference.address)
-            if above is not None:
-                users[above].append(each)
-                waits[each] += 1
+            upstream = number.get(reference.address)
+            if upstream is not None:
+                users[upstream].append(index)
+                waits[index] += 1
             elif outside is not None:
-                level[each] = max(level[each], 1 + outside.get(reference.address, -1))
-    done = [wait for wait, left in enumerate(waits) if not left]
-    for each in done:
-        for user in users[each]:
-            level[user] = max(level[user], 1 + level[each])
+                level[index] = max(level[index], 1 + outside.get(reference.address, -1))
+    ordered = [index for index, count in enumerate(waits) if not count]
+    for index in ordered:  # grows while it is iterated
+        for user in users[index]:
+            level[user] = max(level[user], 1 + level[index])
             waits[user] -= 1
             if not waits[user]:
-                done.append(user)
+                ordered.append(user)
     addresses = list(assets)
-    return {addresses[each]: level[each] for each in done}
+    return {addresses[index]: level[index] for index in ordered}
 
 
 def _break_cycles(
-    assets: Mapping[Address, Asset], free: Mapping[Address, int], stands: ExistenceCheck
+    assets: Mapping[Address, Asset], acyclic: Mapping[Address, int], exists: ExistenceCheck
 ) -> Mapping[Address, Asset]:
-    """Return the assets without the references that close a circle and name a version that stands already.
+    """Return the assets without the references that close a cycle and name a version that exists already.
 
-    ``free`` is in no circle. A version that the circle itself is to make, because it is declared, cannot stand before.
+    ``acyclic`` are addresses outside of any cycle. A version that an asset of the cycle declares cannot exist before.
     """
-    rest = {address: asset for address, asset in assets.items() if address not in free}
-    circle = _strongly_connected_components(_upstream_edges(rest))
+    cyclic = {address: asset for address, asset in assets.items() if address not in acyclic}
+    component = _strongly_connected_components(_upstream_edges(cyclic))
 
-    def holds(user: Address, each: Reference) -> bool:
-        if not each.version or circle.get(each.address) != circle[user]:
+    def is_kept(user: Address, reference: Reference) -> bool:
+        if not reference.version or component.get(reference.address) != component[user]:
             return True
-        return each.version == assets[each.address].version or not stands(each)
+        return reference.version == assets[reference.address].version or not exists(reference)
 
-    def opened(asset: Asset) -> Asset:
-        return replace(
-            asset, references=tuple(reference for reference in asset.references if holds(asset.address, reference))
-        )
+    def without_closing_references(asset: Asset) -> Asset:
+        references = tuple(reference for reference in asset.references if is_kept(asset.address, reference))
+        return replace(asset, references=references)
 
-    return {address: opened(asset) if address in rest else asset for address, asset in assets.items()}
+    return {
+        address: without_closing_references(asset) if address in cyclic else asset for address, asset in assets.items()
+    }
 
 
 def _strongly_connected_components(upstream: _Edges) -> Mapping[Address, Address]:
-    """Name for each address the circles that it is in: two have the same name if each can be reached from the other."""
+    """Return the component of each address, named by one member: its members can all reach one another."""
     users: dict[Address, list[Address]] = {address: [] for address in upstream}
-    for address, above in upstream.items():
-        for each in above:
-            users[each].append(address)
-    known: set[Address] = set()
+    for user, references in upstream.items():
+        for address in references:
+            users[address].append(user)
+    visited: set[Address] = set()
     last_first = reversed(_depth_first_order(upstream, upstream, set()))
-    return {address: start for start in last_first for address in _depth_first_order([start], users, known)}
+    return {address: start for start in last_first for address in _depth_first_order([start], users, visited)}
 
 
-def _depth_first_order(starts: Iterable[Address], edges: _Edges, known: set[Address]) -> list[Address]:
-    """Return what can be reached and is not ``known`` yet, in the order in which a search in depth is done with it."""
-    done: list[Address] = []
+def _depth_first_order(starts: Iterable[Address], edges: _Edges, visited: set[Address]) -> list[Address]:
+    """Return what can be reached and is not ``visited`` yet, in the order in which a depth-first search leaves it."""
+    order: list[Address] = []
     for start in starts:
-        way = [] if start in known else [(start, iter(edges[start]))]
-        known.add(start)
-        while way:
-            address, left = way[-1]
-            new = next((address for address in left if address not in known), None)
-            if new is None:
-                done.append(address)
-                way.pop()
+        stack = [] if start in visited else [(start, iter(edges[start]))]
+        visited.add(start)
+        while stack:
+            address, neighbours = stack[-1]
+            unvisited = next((neighbour for neighbour in neighbours if neighbour not in visited), None)
+            if unvisited is None:
+                order.append(address)
+                stack.pop()
             else:
-                known.add(new)
-                way.append((new, iter(edges[new])))
-    return done
+                visited.add(unvisited)
+                stack.append((unvisited, iter(edges[unvisited])))
+    return order
 
 
 def _upstream_edges(assets: Mapping[Address, Asset]) -> dict[Address, list[Address]]:
@@ -153,8 +157,3 @@ def _upstream_edges(assets: Mapping[Address, Asset]) -> dict[Address, list[Addre
         address: [reference.address for reference in asset.references if reference.address in assets]
         for address, asset in sorted(assets.items())
     }
-
-
-def _address_sort_key(asset: Asset) -> tuple[str, str]:
-    """Return an address as strings: they are compared ten times quicker."""
-    return asset.address.kind, asset.address.name

@@ -1,7 +1,7 @@
-"""``moved:`` of mlgit.yml: a record gets its new name, and everything is planned as if it had always had it.
+"""``moved:`` of mlgit.yml: an asset has another name, and is planned as if it had always had it.
 
-Nothing is built or run again. Older versions and runs stay where they are, under the former names that the record
-keeps. What has versions leaves an archived record behind, so that no version number is given twice.
+Nothing is built or run again. Older versions and runs stay under the former names, which the record keeps. An asset
+that has versions leaves an archived record behind, so that no version number is used twice.
 """
 
 from __future__ import annotations
@@ -23,100 +23,103 @@ _REMOVING_OPS = (Op.ARCHIVE, Op.DELETE)
 
 @dataclass(frozen=True, slots=True)
 class Renames:
-    """What is renamed: the former record by its new address, and what is wrong with that."""
+    """The renames to do: the former record by its new address. ``diagnostics`` are about renames that are refused."""
 
     old_records: Mapping[Address, Record]
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def find_renames(declared: AssetSet, live: State, asked: Sequence[Rename]) -> Renames:
-    """Find what is to be renamed: live under a former name, declared under the new one."""
-    former: dict[Address, Record] = {}
-    problems: list[Diagnostic] = []
-    for old, rename in final_renames(tuple(asked)).items():
-        record = live.current.get(old)
+def find_renames(declared: AssetSet, state: State, requested: Sequence[Rename]) -> Renames:
+    """Return the requested renames that are not done yet: live under the former name, declared under the new one."""
+    old_records: dict[Address, Record] = {}
+    diagnostics: list[Diagnostic] = []
+    for old, rename in final_renames(tuple(requested)).items():
+        record = state.current.get(old)
         if record is None or record.archived:
-            continue  # it was renamed already, or never lived here
-        wrong = _check_rename(declared, live, record, rename)
-        if wrong is None:
-            former[rename.new] = record
+            continue  # it was renamed already, or was never live here
+        diagnostic = _check_rename(declared, state, record, rename)
+        if diagnostic is not None:
+            diagnostics.append(diagnostic)
         else:
-            problems.append(wrong)
-    return Renames(former, tuple(problems))
+            old_records[rename.new] = record
+    return Renames(old_records, tuple(diagnostics))
 
 
-def _check_rename(declared: AssetSet, live: State, record: Record, rename: Rename) -> Diagnostic | None:
+def _check_rename(declared: AssetSet, state: State, record: Record, rename: Rename) -> Diagnostic | None:
     old, new = record.address, rename.new
-    there = live.current.get(new)
+    existing = state.current.get(new)
     if old in declared.assets:
         file = declared.documents[declared.assets[old].source].path
-        message = f"{old} is renamed to {new}, and {file} still declares {old}"
-        hint = "give the asset its new name there, or take this line out"
+        message = f"{old} is renamed to {new}, but {file} still declares {old}"
+        hint = "rename the asset in that file, or remove this line"
     elif new not in declared.assets:
         if new in declared.invalid_addresses:
             return None
-        message = f"{old} is renamed to {new}, which nothing declares"
-        known = [str(address) for address in declared.assets if address.kind == new.kind]
-        hint = did_you_mean(str(new), known) or f"declare {new}, or take this line out to let {old} go"
-    elif there is not None and not there.archived:
-        message = f"{old} is renamed to {new}, and both are live: nothing is renamed"
-        return Diagnostic("moved-wrong", message, rename.span, "take this line out", Severity.WARNING)
-    elif there is not None and str(new) not in record.formerly:
-        message = f"{old} is renamed to {new}, a name that another asset had: their versions would be mixed up"
-        hint = "choose a name that is new"
+        message = f"{old} is renamed to {new}, but no file declares {new}"
+        candidates = [str(address) for address in declared.assets if address.kind == new.kind]
+        hint = did_you_mean(str(new), candidates) or f"declare {new}, or remove this line to remove {old}"
+    elif existing is not None and not existing.archived:
+        message = f"{old} is renamed to {new}, but both are live: nothing is renamed"
+        return Diagnostic("moved-wrong", message, rename.span, "remove this line", Severity.WARNING)
+    elif existing is not None and str(new) not in record.formerly:
+        message = f"{old} is renamed to {new}, but another asset had that name: their versions would be mixed up"
+        hint = "choose a name that was never used"
     else:
         return None
     return Diagnostic("moved-wrong", message, rename.span, hint)
 
 
 def rename_record(record: Record, address: Address) -> Record:
-    """Return a record under another address; it keeps the former one."""
-    former = (str(record.address), *(each for each in record.formerly if each != str(address)))
+    """Return a record under another address, with its former address added to ``formerly``."""
+    former = (str(record.address), *(name for name in record.formerly if name != str(address)))
     return replace(record, address=address, formerly=former)
 
 
 def make_tombstone(record: Record) -> Record | None:
-    """Return what stays under the former name: where there are versions, an archived record that counts them on."""
-    counted = record.address.kind not in kinds() or kind_by_name(record.address.kind).is_versioned
-    return replace(record, archived=True, unfinished=()) if counted else None
+    """Return the archived record that keeps counting versions under the former name; None if there are no versions."""
+    is_versioned = record.address.kind not in kinds() or kind_by_name(record.address.kind).is_versioned
+    return replace(record, archived=True, unfinished=()) if is_versioned else None
 
 
-def state_with_renames(live: State, found: Renames) -> State:
-    """Return the live state as it will be once the moves are made."""
-    if not found.old_records:
-        return live
-    new = {address: rename_record(record, address) for address, record in found.old_records.items()}
-    gone = frozenset(record.address for record in found.old_records.values())
-
-    current = Overlay(live.current, new, gone)
-    run, version = (
-        lookup_under_former_names(current, live.find_run),
-        lookup_under_former_names(current, live.find_version),
+def state_with_renames(state: State, renames: Renames) -> State:
+    """Return the live state as it will be after the renames."""
+    if not renames.old_records:
+        return state
+    renamed = {address: rename_record(record, address) for address, record in renames.old_records.items()}
+    removed = frozenset(record.address for record in renames.old_records.values())
+    current = Overlay(state.current, renamed, removed)
+    return replace(
+        state,
+        current=current,
+        find_run=lookup_under_former_names(current, state.find_run),
+        find_version=lookup_under_former_names(current, state.find_version),
     )
-    return replace(live, current=current, find_run=run, find_version=version)
 
 
-def plan_with_renames(plan: Plan, found: Renames) -> Plan:
-    """Put the renaming before everything else; what happens to a renamed asset needs it."""
-    if not found.old_records:
+def plan_with_renames(plan: Plan, renames: Renames) -> Plan:
+    """Return the plan with the renames first; actions on renamed assets need them."""
+    if not renames.old_records:
         return plan
-    first = {
+    rename_actions = {
         address: Action(Op.RENAME, address, record.version, record=record, moved_from=record.address)
-        for address, record in sorted(found.old_records.items())
+        for address, record in sorted(renames.old_records.items())
     }
-    rest = (replace(action, needs=(*_rename_keys_of(action, first), *action.needs)) for action in plan.actions)
-    return replace(plan, actions=(*first.values(), *rest))
+    others = (
+        replace(action, needs=(*_rename_keys_of(action, rename_actions), *action.needs)) for action in plan.actions
+    )
+    return replace(plan, actions=(*rename_actions.values(), *others))
 
 
-def _rename_keys_of(action: Action, first: Mapping[Address, Action]) -> Iterator[ActionId]:
-    """Yield the renaming of what an action is about, and of what that references."""
-    mentioned = (reference.address for reference in action.resolved.asset.references) if action.resolved else ()
-    yield from (first[fromkey].key for fromkey in dict.fromkeys((action.address, *mentioned)) if fromkey in first)
+def _rename_keys_of(action: Action, rename_actions: Mapping[Address, Action]) -> Iterator[ActionId]:
+    """Yield the renames of the asset of an action and of what it references."""
+    references = (reference.address for reference in action.resolved.asset.references) if action.resolved else ()
+    addresses = dict.fromkeys((action.address, *references))
+    yield from (rename_actions[address].key for address in addresses if address in rename_actions)
 
 
 def rename_suggestions(plan: Plan) -> tuple[str, ...]:
-    """Say what looks like a rename: the same content leaves under one name and arrives under another."""
-    arriving = {
+    """Return notes on what looks like a rename: an asset is removed, and one with the same content is added."""
+    added = {
         (action.address.kind, action.resolved.fingerprint): action.address
         for action in plan.actions
         if action.op in _ADDING_OPS
@@ -125,13 +128,13 @@ def rename_suggestions(plan: Plan) -> tuple[str, ...]:
         and action.resolved.fingerprint
     }
     pairs = (
-        (action.address, arriving.get((action.address.kind, action.record.fingerprint)))
+        (action.address, added.get((action.address.kind, action.record.fingerprint)))
         for action in plan.actions
         if action.op in _REMOVING_OPS and action.record is not None
     )
     return tuple(
-        f"{old} leaves and {new} arrives with the same content: "
-        f"write moved: [{{from: {old}, to: {new}}}] in {CONFIG_FILE} to rename it"
+        f"{old} is removed and {new} is added with identical content. "
+        f"If this is a rename, add moved: [{{from: {old}, to: {new}}}] to {CONFIG_FILE}"
         for old, new in pairs
         if new is not None
     )

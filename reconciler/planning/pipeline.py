@@ -1,7 +1,7 @@
-"""What is proposed to the user: the plan of everything, as mlgit.yml and the command line want it.
+"""The passes that make the plan which the user sees, as mlgit.yml and the command line ask for it.
 
-Renames come first, because everything is planned under the new names; what was selected comes last, because only the
-whole plan knows what needs what. Protection watches over what is left.
+Renames come first, because everything is planned under the new names. Selection comes last, because only the whole
+plan shows which action needs which. Protection checks what remains.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from reconciler.planning.selection import select_actions
 
 
 def run_plan_pipeline(
-    desired: DesiredState, live: State, policy: Policy, observation: Observation | None = None
+    desired: DesiredState, state: State, policy: Policy, observation: Observation | None = None
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """Return what apply would do and why, and what is wrong with the files in the light of the live state.
+    """Return what apply would do and why, and the diagnostics of the files compared with the live state.
 
-    Moved, planned, selected, protected: in this order. Guards (``planning.guard``) are asked by who acts.
+    The guards (``planning.guard``) are left to the caller.
     """
-    found = find_renames(desired.declared, live, policy.config.moved)
-    whole, problems = make_plan(desired, state_with_renames(live, found), policy, observation)
-    whole = plan_with_renames(whole, found)
+    renames = find_renames(desired.declared, state, policy.config.moved)
+    plan, plan_diagnostics = make_plan(desired, state_with_renames(state, renames), policy, observation)
+    plan = plan_with_renames(plan, renames)
     if observation is not None:
-        whole = with_drift(whole, live, observation, policy.config, desired.tree.tree_at_commit)
-    whole = replace(whole, notes=(*whole.notes, *rename_suggestions(whole)))
-    plan, unknown = select_actions(whole, desired.declared, policy)
-    plan = replace(plan, preconditions=collect_preconditions(plan.actions, live))
-    return plan, (*found.diagnostics, *problems, *unknown, *protection_diagnostics(plan, policy.config))
+        plan = with_drift(plan, state, observation, policy.config, desired.tree.tree_at_commit)
+    plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
+    plan, selection_diagnostics = select_actions(plan, desired.declared, policy)
+    plan = replace(plan, preconditions=collect_preconditions(plan.actions, state))
+    diagnostics = (*renames.diagnostics, *plan_diagnostics, *selection_diagnostics)
+    return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))

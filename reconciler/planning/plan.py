@@ -1,4 +1,4 @@
-"""The plan: what is declared against what is live, as the ordered actions that bring the one to the other."""
+"""The plan: the ordered actions that bring the live state to what Git declares."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _DECIDE_BY_LIFECYCLE: Mapping[Lifecycle, Callable[[PlanContext, ResolvedAsset, R
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """The left side of a plan: a tree, where it is from, and what it declares. ``declared`` must be free of errors.
+    """The desired side of a plan: a tree, its revision, and what it declares. ``declared`` must be free of errors.
 
-    ``settled`` is what is declared besides and has nothing to be done for it, with its level in the graph: it need
-    not be looked at (``planning.subset``).
+    ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
+    looked at (``planning.subset``).
     """
 
     source: SourceRevision
@@ -59,56 +59,59 @@ class DesiredState:
 
 
 def make_plan(
-    desired: DesiredState, live: State, policy: Policy, observation: Observation | None = None
+    desired: DesiredState, state: State, policy: Policy, observation: Observation | None = None
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """Return what apply would do and why, and what is wrong with the files in the light of the live state."""
-    live, advances = merge_observation(live, observation or Observation())
-    recorded = {action.version: action.key for action in advances}
+    """Return what apply would do and why, and the diagnostics of the files compared with the live state."""
+    state, advances = merge_observation(state, observation or Observation())
+    record_keys = {action.version: action.key for action in advances}
     ancestry = cache(desired.is_ancestor)
-    gone = frozenset(find_removals(desired.declared, live, ancestry))
-    view = PlanContext(
+    context = PlanContext(
         desired.tree,
         desired.declared,
-        live,
+        state,
         policy,
-        frozenset(recorded),
-        gone,
+        frozenset(record_keys),
+        frozenset(find_removals(desired.declared, state, ancestry)),
         desired.clean,
         refreshed=observation is not None,
     )
     actions: list[Action] = list(advances)
-    pending: list[Blocked] = []
-    for asset in topological_order(desired.declared.assets, desired.clean, existence_check(live)):
-        node = resolve_asset(view, asset)
-        record = live.current.get(asset.address)
-        decision = with_protection_change(view, node, record, _decide_function_of(asset)(view, node, record))
-        decision = _after_recording(cancel_superseded_runs(view, record, decision), record, recorded)
-        view.planned_states[asset.address] = decision.planned_state
+    blocked: list[Blocked] = []
+    for asset in topological_order(desired.declared.assets, desired.clean, existence_check(state)):
+        decision = _decide(context, asset, record_keys)
+        context.planned_states[asset.address] = decision.planned_state
         actions += decision.actions
-        pending += decision.blocked
+        blocked += decision.blocked
     for action in actions:
-        view.diagnostics += preflight_diagnostics(view, action)
-    removals, notes = plan_removals(view, ancestry)
-    plan = Plan(desired.source, live.commit, (*actions, *removals), tuple(pending), notes=notes)
-    return plan, tuple(view.diagnostics)
+        context.diagnostics += preflight_diagnostics(context, action)
+    removals, notes = plan_removals(context, ancestry)
+    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=notes)
+    return plan, tuple(context.diagnostics)
+
+
+def _decide(context: PlanContext, asset: Asset, record_keys: Mapping[str, ActionId]) -> Decision:
+    """Return the decision about one asset, after those about everything it references."""
+    resolved = resolve_asset(context, asset)
+    record = context.state.current.get(asset.address)
+    decision = _decide_function_of(asset)(context, resolved, record)
+    decision = with_protection_change(context, resolved, record, decision)
+    decision = cancel_superseded_runs(context, record, decision)
+    return _after_recording(decision, record, record_keys)
 
 
 def _decide_function_of(asset: Asset) -> Callable[[PlanContext, ResolvedAsset, Record | None], Decision]:
-    """Choose by the way in which the kind may change; what nothing realises is recorded under its name alone."""
+    """Return the planner of the kind's life cycle; a job that no provider supports is recorded under its name only."""
     kind = kind_of(asset)
     recorded_only = kind.is_runnable and not kind.is_supported(asset.spec)
     return decide_singleton if recorded_only else _DECIDE_BY_LIFECYCLE[kind.lifecycle]
 
 
-def _after_recording(decision: Decision, record: Record | None, recorded: Mapping[str, ActionId]) -> Decision:
-    """Put the recording of a finished run before everything that follows from it."""
-    newest, chosen = (
-        record.latest if record else "",
-        decision.planned_state.run.id if decision.planned_state.run else "",
-    )
-    first = tuple(recorded[fromkey] for fromkey in dict.fromkeys((newest, chosen)) if fromkey in recorded)
-    if not first:
+def _after_recording(decision: Decision, record: Record | None, record_keys: Mapping[str, ActionId]) -> Decision:
+    """Let everything that follows from a finished run need the action that records it."""
+    planned = decision.planned_state
+    run_ids = dict.fromkeys((record.latest if record else "", planned.run.id if planned.run else ""))
+    keys = tuple(record_keys[run_id] for run_id in run_ids if run_id in record_keys)
+    if not keys:
         return decision
-    actions = tuple(replace(action, needs=(*first, *action.needs)) for action in decision.actions)
-    outlook = replace(decision.planned_state, needs=(*first, *decision.planned_state.needs))
-    return replace(decision, planned_state=outlook, actions=actions)
+    actions = tuple(replace(action, needs=(*keys, *action.needs)) for action in decision.actions)
+    return replace(decision, planned_state=replace(planned, needs=(*keys, *planned.needs)), actions=actions)

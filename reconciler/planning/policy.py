@@ -10,9 +10,9 @@ from reconciler.model import Address
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that planning reads: bindings, bounds, and what the user asked to have anew, or alone.
+    """The settings of a plan: mlgit.yml, the limits, and what the user asked to replace, select or exclude.
 
-    ``select`` and ``exclude`` are selectors as they were typed (``planning.selection`` reads them).
+    ``select`` and ``exclude`` are selectors as typed (``planning.selection`` parses them).
     """
 
     config: Config
@@ -25,5 +25,5 @@ class Policy:
 
     @property
     def submit_limit(self) -> int:
-        """The most runs that one plan may start."""
+        """The highest number of runs that one plan may start."""
         return self.config.submit_limit if self.allow_submit is None else self.allow_submit

@@ -1,6 +1,6 @@
-"""The read set of a plan: the records that its actions follow from, each with a mark that moves when the record does.
+"""The preconditions of a plan: the records that its actions follow from, each with an etag.
 
-A plan is stale when an entry of its read set moved, never because a ref did.
+A plan is stale if a record of its preconditions has another etag, not if a ref moved.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _DIGEST_LENGTH = 12
 
 
 def record_etag(record: Record | None) -> str:
-    """Return the mark of a record, "" where there is none: in words what is current, and a digest of the rest.
+    """Return the etag of a record, "" if there is none: its current version or run, and a digest of the rest.
 
-    It moves with all that a decision may follow from, and with nothing else.
+    It changes with everything that a decision may follow from, and with nothing else.
     """
     if record is None:
         return ""
@@ -26,15 +26,15 @@ def record_etag(record: Record | None) -> str:
     return f"{current}{', archived' if record.archived else ''} #{json_digest(identity)[:_DIGEST_LENGTH]}"
 
 
-def describe_etag(was: str) -> str:
-    """Write a mark for a person."""
-    return was.partition(" #")[0] or "not there"
+def describe_etag(etag: str) -> str:
+    """Return an etag as a person reads it, without the digest."""
+    return etag.partition(" #")[0] or "not there"
 
 
-def collect_preconditions(actions: Iterable[Action], live: State) -> Mapping[str, str]:
-    """Return the marks of what the actions change and of what that references."""
-    found = {address for action in actions for address in _addresses_read_by(action)}
-    return {str(address): record_etag(live.current.get(address)) for address in sorted(found)}
+def collect_preconditions(actions: Iterable[Action], state: State) -> Mapping[str, str]:
+    """Return the etags of what the actions change and of what that references, by address."""
+    addresses = {address for action in actions for address in _addresses_read_by(action)}
+    return {str(address): record_etag(state.current.get(address)) for address in sorted(addresses)}
 
 
 def _addresses_read_by(action: Action) -> Iterator[Address]:

@@ -1,4 +1,4 @@
-"""What has left Git: archived or deleted, but only if the branch had seen it."""
+"""Assets that are live and no longer in Git: archived or deleted, if the branch contained them before."""
 
 from __future__ import annotations
 
@@ -13,57 +13,62 @@ from reconciler.planning.refresh import unfinished_runs_of
 from reconciler.planning.resolve import PlanContext
 from reconciler.planning.supersede import make_cancel_action
 
+# Returns True if a commit is an ancestor of what is planned, None if a shallow clone cannot tell.
 AncestorCheck = Callable[[str], bool | None]
 
 
-def find_removals(declared: AssetSet, live: State, ancestry: AncestorCheck) -> Mapping[Address, Record]:
-    """Return what is live, no longer declared, and about to be archived or deleted: the branch had seen it."""
-    gone = ((address, record) for address, record in live.current.items() if address not in declared.assets)
+def find_removals(declared: AssetSet, state: State, ancestry: AncestorCheck) -> Mapping[Address, Record]:
+    """Return what is live, no longer declared, and about to be archived or deleted."""
+    undeclared = ((address, record) for address, record in state.current.items() if address not in declared.assets)
     return {
         address: record
-        for address, record in gone
+        for address, record in undeclared
         if not record.archived and address not in declared.invalid_addresses and _is_removed(address, record, ancestry)
     }
 
 
 def removal_hint(record: Record) -> str:
-    """Say, as a hint, where to find the file of something that has left Git."""
-    file = record.source or "its file"
-    return f"bring {file} back (`git log -- {file}`; applied at {abbreviate_id(record.declared_at)}), or change this reference"
+    """Return a hint where to find the file of an asset that is no longer in Git."""
+    file, commit = record.source or "its file", abbreviate_id(record.declared_at)
+    return f"bring {file} back (`git log -- {file}`; applied at {commit}), or change this reference"
 
 
 def _is_removed(address: Address, record: Record, ancestry: AncestorCheck) -> bool:
-    way = kind_by_name(address.kind).deletion_policy if address.kind in kinds() else DeletionPolicy.KEEP
-    return way is not DeletionPolicy.KEEP and bool(ancestry(record.declared_at))
+    policy = kind_by_name(address.kind).deletion_policy if address.kind in kinds() else DeletionPolicy.KEEP
+    return policy is not DeletionPolicy.KEEP and bool(ancestry(record.declared_at))
 
 
-def plan_removals(view: PlanContext, ancestry: AncestorCheck) -> tuple[tuple[Action, ...], tuple[str, ...]]:
-    """Return the actions for what is live and no longer declared, and notes on what was left alone."""
+def plan_removals(context: PlanContext, ancestry: AncestorCheck) -> tuple[tuple[Action, ...], tuple[str, ...]]:
+    """Return the actions for what is live and no longer declared, and notes on what is not removed."""
     actions: list[Action] = []
     notes: list[str] = []
-    for address, record in sorted(view.state.current.items(), reverse=True):
-        if address in view.declared.assets or record.archived:
+    for address, record in sorted(context.state.current.items(), reverse=True):
+        if address in context.declared.assets or record.archived:
             continue
-        if address.kind not in kinds():
-            notes.append(f"{address} is live, of a kind that only a newer mlgit knows: left alone")
-            continue
-        way = kind_by_name(address.kind).deletion_policy
-        seen = ancestry(record.declared_at)
-        if way is DeletionPolicy.KEEP:
-            notes.append(f"{address} is live and not in Git; it never goes by itself")
-        elif seen is None:
-            unknown = f"{address} is not in Git; whether it was here before is unknown in a shallow clone: left alone"
-            notes.append(f"{unknown} (`git fetch --unshallow`, in CI fetch-depth: 0)")
-        elif not seen:
-            notes.append(f"{address} is live, from a commit that this branch has not seen: left alone")
+        if note := _keep_note(address, record, ancestry):
+            notes.append(note)
         else:
-            actions += _removal_actions(view, address, record, way)
+            actions += _removal_actions(context, address, record)
     return tuple(actions), tuple(notes)
 
 
-def _removal_actions(view: PlanContext, address: Address, record: Record, way: DeletionPolicy) -> Iterator[Action]:
-    for run in unfinished_runs_of(view.state, record):
+def _keep_note(address: Address, record: Record, ancestry: AncestorCheck) -> str:
+    """Return why an asset that is no longer declared is not removed; "" if it is."""
+    if address.kind not in kinds():
+        return f"{address} is live, of a kind that this version of mlgit does not know: not changed"
+    if kind_by_name(address.kind).deletion_policy is DeletionPolicy.KEEP:
+        return f"{address} is live and not in Git; assets of this kind are never removed automatically"
+    is_ancestor = ancestry(record.declared_at)
+    if is_ancestor is None:
+        unknown = f"{address} is not in Git; a shallow clone cannot tell if it was: not removed"
+        return f"{unknown} (`git fetch --unshallow`, in CI fetch-depth: 0)"
+    return "" if is_ancestor else f"{address} is live, from a commit that is not in this branch: not removed"
+
+
+def _removal_actions(context: PlanContext, address: Address, record: Record) -> Iterator[Action]:
+    for run in unfinished_runs_of(context.state, record):
         if run.status.is_active:
-            yield make_cancel_action(run, record, REMOVED_FROM_GIT, "it has left Git")
-    op = Op.DELETE if way is DeletionPolicy.DELETE else Op.ARCHIVE
-    yield Action(op, address, version=record.version, record=record, reason="it has left Git")
+            yield make_cancel_action(run, record, REMOVED_FROM_GIT, "it is no longer in Git")
+    is_deleted = kind_by_name(address.kind).deletion_policy is DeletionPolicy.DELETE
+    op = Op.DELETE if is_deleted else Op.ARCHIVE
+    yield Action(op, address, version=record.version, record=record, reason="it is no longer in Git")

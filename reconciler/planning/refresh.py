@@ -1,4 +1,4 @@
-"""An observation folded into the live state: runs that ended since, as advances and as planning sees them."""
+"""An observation merged into the live state: the runs that ended since, and the actions that record them."""
 
 from __future__ import annotations
 
@@ -21,56 +21,56 @@ from reconciler.model import (
 )
 
 
-def unfinished_runs(live: State) -> Iterator[Run]:
-    """Yield every run whose end, or what it made, is not recorded yet: superseded ones too."""
-    for record in live.current.values():
-        yield from unfinished_runs_of(live, record)
+def unfinished_runs(state: State) -> Iterator[Run]:
+    """Yield every run whose end or outputs are not recorded yet, superseded ones too."""
+    for record in state.current.values():
+        yield from unfinished_runs_of(state, record)
 
 
-def unfinished_runs_of(live: State, record: Record) -> Iterator[Run]:
-    """Yield the runs of one job whose end is not recorded yet, the newest last."""
-    named = dict.fromkeys((*record.unfinished, record.latest))
-    runs = (live.find_run(record.address, run_id) for run_id in named if run_id)
+def unfinished_runs_of(state: State, record: Record) -> Iterator[Run]:
+    """Yield the unfinished runs of one job, the newest last."""
+    run_ids = dict.fromkeys((*record.unfinished, record.latest))
+    runs = (state.find_run(record.address, run_id) for run_id in run_ids if run_id)
     yield from (run for run in runs if run is not None and run.is_unfinished)
 
 
-def merge_observation(live: State, observation: Observation) -> tuple[State, tuple[Action, ...]]:
-    """Return the live state with what was observed put in, and the actions that record the runs that ended.
+def merge_observation(state: State, observation: Observation) -> tuple[State, tuple[Action, ...]]:
+    """Return the live state with an observation merged in, and the actions that record the runs that ended.
 
     A run that was superseded is recorded too, and never becomes current.
     """
     if not observation.runs:
-        return live, ()
-    seen: dict[tuple[Address, str], Run] = {}
+        return state, ()
+    observed: dict[tuple[Address, str], Run] = {}
     completed: dict[Address, Record] = {}
-    for address, record in sorted(live.current.items()):
-        for run in unfinished_runs_of(live, record):
+    for address, record in sorted(state.current.items()):
+        for run in unfinished_runs_of(state, record):
             report = observation.runs.get(run.id)
-            if report is None or ((new := merge_report(run, report)) == run and run.status.is_active):
+            if report is None or ((merged := merge_report(run, report)) == run and run.status.is_active):
                 continue
-            latest = run.id == record.latest
-            seen[address, run.id] = new if latest else _with_superseded_failure(new)
-            if latest and new.status is RunStatus.COMPLETED and new.fingerprint == record.fingerprint:
-                completed[address] = replace(record, run=new.id)
+            is_latest = run.id == record.latest
+            observed[address, run.id] = merged if is_latest else _with_superseded_failure(merged)
+            if is_latest and merged.status is RunStatus.COMPLETED and merged.fingerprint == record.fingerprint:
+                completed[address] = replace(record, run=merged.id)
 
-    def look_up(address: Address, run_id: str) -> Run | None:
-        return seen.get((address, run_id)) or live.find_run(address, run_id)
+    def find_run(address: Address, run_id: str) -> Run | None:
+        return observed.get((address, run_id)) or state.find_run(address, run_id)
 
-    ended = (run for run in seen.values() if not run.status.is_active)
+    ended = (run for run in observed.values() if not run.status.is_active)
     advances = tuple(
-        Action(Op.RECORD, run.address, version=run.id, record=live.current[run.address], run=run) for run in ended
+        Action(Op.RECORD, run.address, version=run.id, record=state.current[run.address], run=run) for run in ended
     )
-    return replace(live, current=Overlay(live.current, completed), find_run=look_up), advances
+    return replace(state, current=Overlay(state.current, completed), find_run=find_run), advances
 
 
 def _with_superseded_failure(run: Run) -> Run:
-    """Attribute a cancel that nobody has recorded: whoever was killed at it had a superseded run to stop."""
-    unrecorded = run.status is RunStatus.CANCELED and not run.failure
-    return replace(run, failure=SUPERSEDED) if unrecorded else run
+    """Return a superseded run with the reason of a cancel that was not recorded because its apply was killed."""
+    is_unrecorded = run.status is RunStatus.CANCELED and not run.failure
+    return replace(run, failure=SUPERSEDED) if is_unrecorded else run
 
 
 def merge_report(run: Run, report: RunReport) -> Run:
-    """Return a run as a backend's report has it."""
+    """Return a run as a backend reports it."""
     result = report.result or {}
     failure: Json = result.get("failure") or {}
     return replace(

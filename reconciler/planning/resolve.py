@@ -1,4 +1,4 @@
-"""What stands under each address once the plan is done, and what a reference resolves to in that view."""
+"""The planned state of each address, and what references resolve to in it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from reconciler.secrets.redact import redact_spec
 
 @dataclass(frozen=True, slots=True)
 class PlannedState:
-    """An address as the plan leaves it. ``needs`` are the actions that bring it there.
+    """The state of an address after the plan. ``needs`` are the actions that bring it about.
 
-    ``known_after`` is the address whose run decides the fingerprint; ``stuck`` says that no action of this plan
-    will get there, because a run is still going or has failed; ``ended`` says how, where it has ended for good.
+    ``known_after`` is the job whose run decides the fingerprint. ``blocked`` is True if no action of this plan brings
+    it about, because a run is under way or has failed; ``run_outcome`` says how the run failed.
     """
 
     version: str = ""
@@ -46,17 +46,17 @@ class PlannedState:
 
 @dataclass(slots=True)
 class PlanContext:
-    """What planning looks at: what is declared, what is live, and the outlooks found so far.
+    """What the planners read: what is declared, what is live, and the states that are planned so far.
 
-    ``leaving`` is live and about to be removed; ``settled`` is declared and stays as it is, for sure; ``refreshed``
-    says that the backends were asked how runs stand.
+    ``removals`` are live and about to be removed. ``clean`` are declared and known to stay as they are. ``refreshed``
+    is True if the backends were asked about runs.
     """
 
     tree: Tree
     declared: AssetSet
     state: State
     policy: Policy
-    run_ids_to_record: frozenset[str] = frozenset()  # runs whose end this plan records, and with it what they made
+    run_ids_to_record: frozenset[str] = frozenset()  # runs that this plan records, with their outputs
     removals: frozenset[Address] = frozenset()
     clean: Container[Address] = frozenset()
     refreshed: bool = False
@@ -64,183 +64,192 @@ class PlanContext:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-def resolve_asset(view: PlanContext, asset: Asset) -> ResolvedAsset:
-    """Find everything that an asset depends on; what cannot be found is a diagnostic of the view."""
+def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
+    """Return an asset with all its references and contents resolved; what is missing is a diagnostic of the context."""
     kind = kind_of(asset)
-    spec = redact_spec(kind.secret_fields, asset.spec, view.state.lineage)
-    _check_paths_exist(view, asset)
-    contents = {local_path.pointer: content.local_path_digest(view.tree, local_path) for local_path in asset.paths}
-    counted = [
-        reference for reference in asset.references if kind.is_fingerprint_field(reference.pointer.split("/")[1])
-    ]
-    found = {reference.pointer: _resolve_reference(view, asset, reference) for reference in asset.references}
-    late = next((reference.address for reference in counted if found[reference.pointer] is None), None)
-    references = {pointer: reference for pointer, reference in found.items() if reference is not None}
-    wanted = "" if late else asset_fingerprint(kind, spec, contents, references)
-    record = view.state.current.get(asset.address)
+    spec = redact_spec(kind.secret_fields, asset.spec, context.state.lineage)
+    _check_paths_exist(context, asset)
+    contents = {local_path.pointer: content.local_path_digest(context.tree, local_path) for local_path in asset.paths}
+    references: dict[str, ResolvedReference] = {}
+    late: Address | None = None  # the first reference that counts and is not known yet
+    for reference in asset.references:
+        target = _resolve_reference(context, asset, reference)
+        if target is not None:
+            references[reference.pointer] = target
+        elif late is None and kind.is_fingerprint_field(reference.pointer.split("/")[1]):
+            late = reference.address
+    fingerprint = "" if late else asset_fingerprint(kind, spec, contents, references)
+    record = context.state.current.get(asset.address)
+    if record and fingerprint:
+        fingerprint = canonical_fingerprint(kind, record, fingerprint, context.state)
     return ResolvedAsset(
         asset=replace(asset, spec=spec),
         contents=contents,
         references=references,
-        fingerprint=canonical_fingerprint(kind, record, wanted, view.state) if record and wanted else wanted,
+        fingerprint=fingerprint,
         metadata=metadata_digest(kind, spec),
-        known_after=(view.planned_states[late].known_after or late) if late in view.planned_states else late,
+        known_after=(context.planned_states[late].known_after or late) if late in context.planned_states else late,
     )
 
 
-def _check_paths_exist(view: PlanContext, asset: Asset) -> None:
-    """Say what a path names and Git does not have: a file may name what is not there, nothing is made of it."""
+def _check_paths_exist(context: PlanContext, asset: Asset) -> None:
+    """Report paths that are not in Git, in specs that a provider supports."""
     for local_path in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
-        if not view.tree.exists(local_path.path):
-            place = view.declared.documents[asset.source].value_span(local_path.pointer)
-            message = f"{local_path.text}: Git has no {view.tree.display_path(local_path.path)}"
-            hint = "paths count from the folder of this file; a file that .gitignore leaves out is not in Git"
-            view.diagnostics.append(Diagnostic("path-missing", message, place, hint))
+        if not context.tree.exists(local_path.path):
+            span = context.declared.documents[asset.source].value_span(local_path.pointer)
+            message = f"{local_path.text}: {context.tree.display_path(local_path.path)} is not in Git"
+            hint = "paths are relative to the folder of this file; files that .gitignore excludes are not in Git"
+            context.diagnostics.append(Diagnostic("path-missing", message, span, hint))
 
 
-def required_action_keys(view: PlanContext, asset: Asset) -> tuple[ActionId, ...]:
+def required_action_keys(context: PlanContext, asset: Asset) -> tuple[ActionId, ...]:
     """Return the keys of the actions that must come before one on this asset."""
-    return tuple(dict.fromkeys(key for planned_state in _upstream_states(view, asset) for key in planned_state.needs))
+    return tuple(
+        dict.fromkeys(key for planned_state in _upstream_states(context, asset) for key in planned_state.needs)
+    )
 
 
-def is_blocked(view: PlanContext, asset: Asset) -> bool:
-    """Tell whether the asset waits for something that this plan will not bring about."""
-    return any(planned_state.blocked for planned_state in _upstream_states(view, asset))
+def is_blocked(context: PlanContext, asset: Asset) -> bool:
+    """Return True if the asset waits for something that this plan does not bring about."""
+    return any(planned_state.blocked for planned_state in _upstream_states(context, asset))
 
 
-def _upstream_states(view: PlanContext, asset: Asset) -> Iterator[PlannedState]:
-    """Yield how things will stand that an asset waits for; an exact version that stands already is not waited for."""
+def _upstream_states(context: PlanContext, asset: Asset) -> Iterator[PlannedState]:
+    """Yield the planned states that an asset waits for; an exact version that exists already is not waited for."""
     for reference in asset.references:
-        outlook = view.planned_states.get(reference.address)
-        if outlook is not None:
-            other = reference.version and not reference.output and reference.version != outlook.version
-            if not (other and view.state.find_version(reference.address, reference.version)):
-                yield outlook
+        planned = context.planned_states.get(reference.address)
+        if planned is not None:
+            is_other = reference.version and not reference.output and reference.version != planned.version
+            if not (is_other and context.state.find_version(reference.address, reference.version)):
+                yield planned
 
 
-def blocked_reason(view: PlanContext, node: ResolvedAsset) -> str:
-    """Say what becomes of something that is stuck: it waits for a job, or is held back by how its run has ended."""
-    cause = view.planned_states.get(node.known_after) if node.known_after else None
-    ended = cause.run_outcome if cause else ""
-    return f"held back: {node.known_after} {ended}" if ended else f"waits for {node.known_after}"
+def blocked_reason(context: PlanContext, resolved: ResolvedAsset) -> str:
+    """Return why an asset is blocked: it waits for a job, or the run of the job did not complete."""
+    cause = context.planned_states.get(resolved.known_after) if resolved.known_after else None
+    outcome = cause.run_outcome if cause else ""
+    return f"held back: {resolved.known_after} {outcome}" if outcome else f"waits for {resolved.known_after}"
 
 
-def _resolve_reference(view: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference | None:
-    """Resolve one reference; None where its target is known later."""
-    outlook = planned_state_at(view, reference.address)
-    if outlook is None:
-        return _resolve_run_output(view, asset, reference)
+def _resolve_reference(context: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference | None:
+    """Return the target of a reference, None if it is known later."""
+    planned = planned_state_at(context, reference.address)
+    if planned is None:
+        return _resolve_run_output(context, asset, reference)
     if reference.output:
-        return _resolve_job_output(view, asset, reference, outlook)
-    if reference.version and reference.version != outlook.version:
-        return _resolve_older_version(view, asset, reference, outlook)
+        return _resolve_job_output(context, asset, reference, planned)
+    if reference.version and reference.version != planned.version:
+        return _resolve_older_version(context, asset, reference, planned)
     if reference.label not in ("", "latest"):
-        return _report_unresolved(view, asset, reference, f"{reference.text}: the one label there is is latest")
-    if outlook.known_after:
+        return _report_unresolved(context, asset, reference, f"{reference.text}: the only label is latest")
+    if planned.known_after:
         return None
-    return ResolvedReference(reference.address, outlook.version, outlook.fingerprint)
+    return ResolvedReference(reference.address, planned.version, planned.fingerprint)
 
 
-def planned_state_at(view: PlanContext, address: Address) -> PlannedState | None:
-    """Return how an address will stand: as this plan leaves it, else as it is live; None where it will not be there."""
-    if address in view.planned_states:
-        return view.planned_states[address]
-    record = view.state.current.get(address)
-    if record is not None and address in view.clean:
-        return replace(planned_state_from_record(record, view.state), version=record.run or record.version)
-    gone = record is None or record.archived or address in view.removals
-    return planned_state_from_record(record, view.state) if record and not gone else None
+def planned_state_at(context: PlanContext, address: Address) -> PlannedState | None:
+    """Return the state of an address after the plan, else its live state; None if it will not exist."""
+    if address in context.planned_states:
+        return context.planned_states[address]
+    record = context.state.current.get(address)
+    if record is not None and address in context.clean:
+        return replace(planned_state_from_record(record, context.state), version=record.run or record.version)
+    if record is None or record.archived or address in context.removals:
+        return None
+    return planned_state_from_record(record, context.state)
 
 
-def planned_state_from_record(record: Record, live: State) -> PlannedState:
-    """Return the outlook of a record that stays as it is."""
-    run = live.find_run(record.address, record.run) if record.run else None
+def planned_state_from_record(record: Record, state: State) -> PlannedState:
+    """Return the planned state of a record that stays as it is."""
+    run = state.find_run(record.address, record.run) if record.run else None
     return PlannedState(record.version, record.fingerprint, run=run)
 
 
 def _resolve_older_version(
-    view: PlanContext, asset: Asset, reference: Reference, outlook: PlannedState
+    context: PlanContext, asset: Asset, reference: Reference, planned: PlannedState
 ) -> ResolvedReference:
-    record = view.state.find_version(reference.address, reference.version)
+    record = context.state.find_version(reference.address, reference.version)
     if record is None:
-        there = f"its current version is {outlook.version}" if outlook.version else "it has no version yet"
-        message = f"{reference.text} names {reference.address.format_with_version(reference.version)}, which does not exist: {there}"
-        return _report_unresolved(
-            view, asset, reference, message, f"write azureml:{reference.address.name}@latest to follow it"
-        )
+        current = f"its current version is {planned.version}" if planned.version else "it has no version yet"
+        target = reference.address.format_with_version(reference.version)
+        message = f"{reference.text} names {target}, which does not exist: {current}"
+        hint = f"write azureml:{reference.address.name}@latest to follow it"
+        return _report_unresolved(context, asset, reference, message, hint)
     return ResolvedReference(reference.address, record.version, record.fingerprint)
 
 
 def _resolve_job_output(
-    view: PlanContext, asset: Asset, reference: Reference, outlook: PlannedState
+    context: PlanContext, asset: Asset, reference: Reference, planned: PlannedState
 ) -> ResolvedReference | None:
-    # What is settled is not read again: its record says the same.
-    job = view.declared.assets.get(reference.address) or view.state.current.get(reference.address)
+    # The file of a clean asset is not parsed again: its record says the same.
+    job = context.declared.assets.get(reference.address) or context.state.current.get(reference.address)
     if job is not None and reference.output not in (outputs := job.spec.get("outputs") or {}):
         message = f"{reference.address} has no output {reference.output}"
         hint = did_you_mean(reference.output, outputs) or f"outputs it has: {', '.join(outputs) or 'none'}"
-        return _report_unresolved(view, asset, reference, message, hint)
-    if outlook.known_after or outlook.run is None or outlook.run.status is not RunStatus.COMPLETED:
+        return _report_unresolved(context, asset, reference, message, hint)
+    if planned.known_after or planned.run is None or planned.run.status is not RunStatus.COMPLETED:
         return None
-    stored = outlook.run.outputs.get(reference.output, {}).get("md5", "")
-    if not stored and (kind_of(asset).is_runnable or outlook.run.id not in view.run_ids_to_record):
+    stored = planned.run.outputs.get(reference.output, {}).get("md5", "")
+    if not stored and (kind_of(asset).is_runnable or planned.run.id not in context.run_ids_to_record):
         return None  # the run has ended, its output is not in the store yet
-    identity = stored if kind_of(asset).is_runnable else json_digest(outlook.run.id)
-    return ResolvedReference(reference.address, outlook.run.id, identity, reference.output, reference.path)
+    identity = stored if kind_of(asset).is_runnable else json_digest(planned.run.id)
+    return ResolvedReference(reference.address, planned.run.id, identity, reference.output, reference.path)
 
 
-def _find_run_by_name(live: State, address: Address) -> Run | None:
-    """Find the run that a reference names in place of a job: runs are called ``<job>-<8 digits>``."""
+def _find_run_by_name(state: State, address: Address) -> Run | None:
+    """Return the run that a reference names in place of a job: runs are called ``<job>-<8 digits>``."""
     leaf = address.name.rpartition("-")[0]
-    jobs = (each for each in live.current if each.kind == address.kind and each.name.rpartition("/")[2] == leaf)
-    return next(filter(None, (live.find_run(job, address.name) for job in jobs)), None) if leaf else None
+    if not leaf:
+        return None
+    jobs = (job for job in state.current if job.kind == address.kind and job.name.rpartition("/")[2] == leaf)
+    return next(filter(None, (state.find_run(job, address.name) for job in jobs)), None)
 
 
-def _resolve_run_output(view: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:
-    """Resolve an output of one run, named in place of a job: it stays what it is, whatever its job does since."""
-    run = _find_run_by_name(view.state, reference.address)
+def _resolve_run_output(context: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:
+    """Return the output of a run that is named in place of its job; newer runs do not change it."""
+    run = _find_run_by_name(context.state, reference.address)
     if run is None:
         return _report_unresolved(
-            view, asset, reference, f"{reference.text} names {reference.address}, which is not live"
+            context, asset, reference, f"{reference.text} names {reference.address}, which is not live"
         )
     stored = run.outputs.get(reference.output, {}).get("md5", "")
     if run.status is not RunStatus.COMPLETED or not stored:
         message = f"{reference.text} names run {run.id}, which is {run.status} and has no output {reference.output}"
         return _report_unresolved(
-            view, asset, reference, message, f"name a run that completed, or {run.address} by its name"
+            context, asset, reference, message, f"name a run that completed, or {run.address} by its name"
         )
     identity = stored if kind_of(asset).is_runnable else json_digest(run.id)
     return ResolvedReference(run.address, run.id, identity, reference.output, reference.path)
 
 
 def _report_unresolved(
-    view: PlanContext, asset: Asset, reference: Reference, message: str, hint: str = ""
+    context: PlanContext, asset: Asset, reference: Reference, message: str, hint: str = ""
 ) -> ResolvedReference:
-    place = view.declared.documents[asset.source].value_span(reference.pointer)
-    view.diagnostics.append(Diagnostic("reference-unresolved", message, place, hint))
+    span = context.declared.documents[asset.source].value_span(reference.pointer)
+    context.diagnostics.append(Diagnostic("reference-unresolved", message, span, hint))
     return ResolvedReference(reference.address, "", "")
 
 
-def referencable(live: State, leaving: Container[Address] = ()) -> Container[Address]:
-    """Return what a reference may name beside what is declared: all that is live, not archived and not leaving; runs.
+def referencable(state: State, removals: Container[Address] = ()) -> Container[Address]:
+    """Return what a reference may name besides what is declared: what is live and not about to be removed, and runs.
 
-    A run that stays in the history can be named though its job is archived.
+    The run of an archived job can be named as long as its record is kept.
     """
-    return _ReferencableAddresses(live, leaving)
+    return _ReferencableAddresses(state, removals)
 
 
-def existence_check(live: State) -> Callable[[Reference], bool]:
-    """Return what tells whether the exact version that a reference names is live, so that nothing must make it."""
+def existence_check(state: State) -> Callable[[Reference], bool]:
+    """Return a function that tests if the exact version that a reference names is live already."""
 
-    def stands(reference: Reference) -> bool:
-        record = live.current.get(reference.address)
+    def exists(reference: Reference) -> bool:
+        record = state.current.get(reference.address)
         if record is None or record.archived:
             return False
         return (
-            reference.version == record.version or live.find_version(reference.address, reference.version) is not None
+            reference.version == record.version or state.find_version(reference.address, reference.version) is not None
         )
 
-    return stands
+    return exists
 
 
 @dataclass(frozen=True, slots=True)

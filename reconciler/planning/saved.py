@@ -1,7 +1,7 @@
-"""Saved plans: read back, judged against the live state, and held to what they decided.
+"""Saved plans: plan files, their preconditions, and what of a new plan was decided in the saved one.
 
-A plan file is an envelope, which says where the plan is from, and a body, which is the plan. The digest of the body
-stands in the envelope; it leaves out the tree, so that two commits that come to the same have the same plan.
+A plan file has an envelope, which says where the plan is from, and a body, which is the plan. The envelope has the
+digest of the body without its tree, so that two commits with the same changes have the same plan.
 """
 
 from __future__ import annotations
@@ -22,131 +22,135 @@ from reconciler.planning.preconditions import describe_etag, record_etag
 
 PLAN_FORMAT = 1
 PLAN_SCHEMA = "plan"
-_MAX_SHOWN = 5  # of what is wrong or has moved, as many are named
+_MAX_SHOWN = 5  # diagnostics, or actions, that a message names
 _REPLAN_HINT = "make a new plan: mlgit plan -o FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan out of a file: where it is from, and what it is."""
+    """A plan from a file."""
 
     envelope: Mapping[str, Json]
     body: Mapping[str, Json]
 
     @property
     def digest(self) -> str:
-        """The digest of the body, by which an approval names it."""
+        """The digest of the body, which an approval refers to."""
         return str(self.envelope["digest"])
 
 
 @dataclass(frozen=True, slots=True)
 class StalePrecondition:
-    """An entry of a read set that is not as it was."""
+    """A record whose etag is not that of the saved plan."""
 
     address: str
     planned_etag: str
     current_etag: str
 
     def __str__(self) -> str:
-        was, now = describe_etag(self.planned_etag), describe_etag(self.current_etag)
-        return f"{self.address} was {was} and is {now}" if was != now else f"{self.address} ({was}) was changed"
+        old, new = describe_etag(self.planned_etag), describe_etag(self.current_etag)
+        return f"{self.address} was {old} and is {new}" if old != new else f"{self.address} ({old}) was changed"
 
 
 def plan_body_digest(body: Mapping[str, Json]) -> str:
     """Return the digest of a body without its tree: 64 hexadecimal digits."""
-    decided = {name: each for name, each in body.items() if name != "tree"}
-    canonical = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    without_tree = {name: value for name, value in body.items() if name != "tree"}
+    canonical = json.dumps(without_tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def dump_plan_file(saved: SavedPlan) -> str:
-    """Write a plan file: sorted keys, the same value the same bytes."""
-    whole = {"format": PLAN_FORMAT, "envelope": dict(saved.envelope), "body": dict(saved.body)}
-    return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+    """Return the text of a plan file, with sorted keys."""
+    document = {"format": PLAN_FORMAT, "envelope": dict(saved.envelope), "body": dict(saved.body)}
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
 
 
 def parse_plan_file(path: str, raw: bytes) -> SavedPlan:
-    """Read a plan file; a UserError where it is none, is a newer one, or was edited."""
+    """Return the plan of a file. Raise UserError if it is no plan, has a newer format, or was edited."""
     try:
-        whole: Json = json.loads(raw)
+        document: Json = json.loads(raw)
     except json.JSONDecodeError as error:
         raise _invalid_plan_file(path, f"is not JSON: {error.msg}", Span(path, error.lineno, error.colno)) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise _invalid_plan_file(path, "is not JSON", Span(path)) from error
-    if not isinstance(whole, dict) or not isinstance(number := whole.get("format"), int) or "body" not in whole:
-        raise _invalid_plan_file(path, "is not a plan of mlgit", Span(path))
-    if number > PLAN_FORMAT:
-        message = f"{path} has format {number}; this mlgit knows {PLAN_FORMAT}"
+    version = document.get("format") if isinstance(document, dict) else None
+    if not isinstance(version, int) or "body" not in document:
+        raise _invalid_plan_file(path, "is not an mlgit plan", Span(path))
+    if version > PLAN_FORMAT:
+        message = f"{path} has format {version}; this version of mlgit supports up to {PLAN_FORMAT}"
         raise user_error("plan-newer", message, f"install a newer mlgit, or {_REPLAN_HINT}", Span(path))
-    if not is_valid_for_schema(whole, PLAN_SCHEMA):
-        document, unreadable = parse_yaml(path, raw)
-        raise UserError(*(unreadable or check_against_schema(document, PLAN_SCHEMA))[:_MAX_SHOWN])
-    saved = SavedPlan(whole["envelope"], whole["body"])
+    if not is_valid_for_schema(document, PLAN_SCHEMA):
+        parsed, syntax_errors = parse_yaml(path, raw)
+        raise UserError(*(syntax_errors or check_against_schema(parsed, PLAN_SCHEMA))[:_MAX_SHOWN])
+    saved = SavedPlan(document["envelope"], document["body"])
     if saved.digest != plan_body_digest(saved.body):
-        message = f"{path} is not as mlgit wrote it: its digest is another one"
-        raise user_error(
-            "plan-edited", message, f"a plan is not to be edited; change the files, then {_REPLAN_HINT}", Span(path)
-        )
+        message = f"{path} was edited: its digest does not match"
+        raise user_error("plan-edited", message, f"change the files instead, then {_REPLAN_HINT}", Span(path))
     return saved
 
 
-def _invalid_plan_file(path: str, why: str, place: Span) -> UserError:
-    return user_error("plan-file", f"{path} {why}", "write one with `mlgit plan -o FILE`", place)
+def _invalid_plan_file(path: str, why: str, span: Span) -> UserError:
+    return user_error("plan-file", f"{path} {why}", "write one with `mlgit plan -o FILE`", span)
 
 
 def policy_from_plan(saved: SavedPlan, config: Config) -> Policy:
-    """Return what was asked for when the plan was made, under today's mlgit.yml of its commit."""
-    asked = saved.body["policy"]
+    """Return the policy of the command that made the plan, with the mlgit.yml of its commit."""
+    options = saved.body["policy"]
     return Policy(
         config,
-        replace=frozenset(map(parse_address, asked["replace"])),
-        allow_submit=asked["allow_submit"],
-        allow_mass_delete=asked["allow_mass_delete"],
-        allow_rewind=asked["allow_rewind"],
-        select=tuple(asked["select"]),
-        exclude=tuple(asked["exclude"]),
+        replace=frozenset(map(parse_address, options["replace"])),
+        allow_submit=options["allow_submit"],
+        allow_mass_delete=options["allow_mass_delete"],
+        allow_rewind=options["allow_rewind"],
+        select=tuple(options["select"]),
+        exclude=tuple(options["exclude"]),
     )
 
 
-def stale_preconditions(saved: SavedPlan, live: State) -> tuple[StalePrecondition, ...]:
-    """Return the entries of the read set that moved since the plan was made."""
-    now = {address: record_etag(live.current.get(parse_address(address))) for address in saved.body["reads"]}
-    return tuple(
-        StalePrecondition(address, was, now[address])
-        for address, was in saved.body["reads"].items()
-        if was != now[address]
+def stale_preconditions(saved: SavedPlan, state: State) -> tuple[StalePrecondition, ...]:
+    """Return the preconditions whose records changed since the plan was made."""
+    preconditions = (
+        StalePrecondition(address, etag, record_etag(state.current.get(parse_address(address))))
+        for address, etag in saved.body["reads"].items()
     )
+    return tuple(stale for stale in preconditions if stale.planned_etag != stale.current_etag)
 
 
-def raise_if_stale(saved: SavedPlan, live: State) -> None:
-    """Raise UserError ``plan-stale`` where an entry of the read set moved."""
-    if moved := stale_preconditions(saved, live):
-        raise user_error("plan-stale", f"the plan is out of date: {_join_some(list(map(str, moved)))}", _REPLAN_HINT)
+def raise_if_stale(saved: SavedPlan, state: State) -> None:
+    """Raise UserError ``plan-stale`` if a precondition changed."""
+    if stale := stale_preconditions(saved, state):
+        raise user_error("plan-stale", f"the plan is out of date: {_join_some(list(map(str, stale)))}", _REPLAN_HINT)
 
 
-def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, live: State) -> Plan:
-    """Return what of a plan made now is what was saved, and its advances.
+def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
+    """Return the part of a new plan that was saved, and its advances.
 
-    Raises UserError: ``plan-stale`` where an entry of the read set moved, ``plan-differs`` where something that was
-    decided is decided otherwise now. What is decided now and was not then is left for another plan, and noted. A run
-    that was to be canceled and has ended by itself is no difference.
+    Raise UserError: ``plan-stale`` if a precondition changed, ``plan-differs`` if a saved decision is missing or
+    different now. New decisions are left for another plan, with a note. A run that was to be canceled and has ended by
+    itself is no difference.
     """
-    raise_if_stale(saved, live)
-    then = {
-        each["key"]: _saved_action_identity(each) for each in saved.body["actions"] if Op(each["action"]).is_decision
+    raise_if_stale(saved, state)
+    saved_decisions = {
+        action["key"]: _saved_action_identity(action)
+        for action in saved.body["actions"]
+        if Op(action["action"]).is_decision
     }
-    now = {str(action.key): _action_identity(action) for action in plan.decisions}
-    ended = {each["key"] for each in saved.body["actions"] if each["action"] == Op.CANCEL} - now.keys()
-    wrong = [key for key, identity in then.items() if key not in ended and identity != now.get(key)]
-    remaining, excluded = plan.without(lambda action: action.op.is_decision and str(action.key) not in then)
-    wrong += [key for key in (str(item.action.key) for item in excluded) if key in then and key not in wrong]
-    if wrong:
-        made = saved.envelope.get("tool", "")
-        message = f"planned again, this comes to something else: {_join_some(wrong)}"
-        raise user_error("plan-differs", message, f"it was made by mlgit {made}; {_REPLAN_HINT}")
+    decisions = {str(action.key): _action_identity(action) for action in plan.decisions}
+    cancels = {action["key"] for action in saved.body["actions"] if action["action"] == Op.CANCEL}
+    ended = cancels - decisions.keys()
+    differing = [
+        key for key, identity in saved_decisions.items() if key not in ended and identity != decisions.get(key)
+    ]
+    restricted, excluded = plan.without(lambda action: action.op.is_decision and str(action.key) not in saved_decisions)
+    keys = [str(item.action.key) for item in excluded]
+    differing += [key for key in keys if key in saved_decisions and key not in differing]
+    if differing:
+        message = f"planning again gives a different result: {_join_some(differing)}"
+        tool = saved.envelope.get("tool", "")
+        raise user_error("plan-differs", message, f"the plan was made by mlgit {tool}; {_REPLAN_HINT}")
     added = sorted(str(item.action.key) for item in excluded if item.cause is None)
-    notes = [f"not in the saved plan, and left for another: {_join_some(added)}"] if added else []
-    return replace(remaining, notes=(*plan.notes, *notes))
+    notes = [f"not in the saved plan, left for another: {_join_some(added)}"] if added else []
+    return replace(restricted, notes=(*plan.notes, *notes))
 
 
 def _saved_action_identity(action: Mapping[str, Json]) -> tuple[str, ...]:

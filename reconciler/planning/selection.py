@@ -1,8 +1,8 @@
-"""``--select`` and ``--exclude``: a part of a plan that can be done without the rest.
+"""``--select`` and ``--exclude``: a part of a plan that can be applied without the rest.
 
 A selector is a kind, a glob of addresses, a file or folder, or ``tag:KEY=VALUE`` or ``path:GLOB``. ``+`` before it
-adds what it is made from, ``+`` behind it what is made from it. What an action needs comes along; what needs something
-that is excluded is held back. That a run has ended is a fact, and recorded whatever was selected.
+adds what it depends on, ``+`` behind it what depends on it. What a selected action needs is selected too; what needs
+something excluded is not. A run that has ended is recorded in any case.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SYNTAX_HINT = "a selector is a kind, KIND/NAME with * for anything, a file or f
 
 @dataclass(frozen=True, slots=True)
 class Selectable:
-    """What can be selected: an asset that is declared, or that an action of the plan is about."""
+    """An asset that can be selected: it is declared, or an action of the plan is about it."""
 
     address: Address
     path: str
@@ -35,33 +35,34 @@ class Selectable:
 
 
 def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """Return the part of a plan that was asked for, and the selectors that name nothing."""
+    """Return the selected part of a plan, and a diagnostic for each selector that matches nothing."""
     if not policy.select and not policy.exclude:
         return plan, ()
-    things = _collect_selectables(plan, declared)
-    problems = tuple(_check_selectors(things, (*policy.select, *policy.exclude)))
-    if problems:
-        return plan, problems
-    wanted = _match_selectors(things, policy.select) if policy.select else things.keys()
-    unwanted = _match_selectors(things, policy.exclude)
-    remaining, excluded = plan.without(lambda action: action.address in unwanted and not _is_record(action), _is_record)
-    chosen = _with_dependencies(remaining.actions, wanted)
-    actions = tuple(action for action in plan.actions if action.key in chosen)
-    pending = tuple(
-        blocked for blocked in plan.blocked if blocked.address in wanted and blocked.address not in unwanted
+    selectables = _collect_selectables(plan, declared)
+    diagnostics = tuple(_check_selectors(selectables, (*policy.select, *policy.exclude)))
+    if diagnostics:
+        return plan, diagnostics
+    selected = _match_selectors(selectables, policy.select) if policy.select else selectables.keys()
+    excluded = _match_selectors(selectables, policy.exclude)
+    remaining, excluded_actions = plan.without(
+        lambda action: action.address in excluded and not _is_record(action), _is_record
     )
+    keys = _with_dependencies(remaining.actions, selected)
+    actions = tuple(action for action in plan.actions if action.key in keys)
+    count = len(plan.actions) - len(actions)
     notes = (
-        *_dependency_notes(actions, wanted),
-        *_held_back_notes(excluded, wanted),
-        *_recorded_anyway_notes(actions, unwanted),
+        *plan.notes,
+        *_dependency_notes(actions, selected),
+        *_excluded_dependency_notes(excluded_actions, selected),
+        *_recorded_anyway_notes(actions, excluded),
+        *(_deselected_note(count) if actions else ()),
     )
-    left_out = len(plan.actions) - len(actions)
-    notes = (*plan.notes, *notes, *(_deselected_note(left_out) if actions else ()))
-    return replace(plan, actions=actions, blocked=pending, notes=notes, deselected_count=left_out), ()
+    blocked = tuple(item for item in plan.blocked if item.address in selected and item.address not in excluded)
+    return replace(plan, actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
 
 
 def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Selectable]:
-    found = {
+    selectables = {
         address: Selectable(
             address,
             declared.documents[asset.source].path,
@@ -71,11 +72,11 @@ def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Sel
         for address, asset in declared.assets.items()
     }
     for action in plan.actions:
-        if action.address not in found and action.record is not None:
+        if action.address not in selectables and action.record is not None:
             record = action.record
             upstream = frozenset(reference.address for reference in record.references.values())
-            found[action.address] = Selectable(action.address, record.source, _tags_of(record.spec), upstream)
-    return found
+            selectables[action.address] = Selectable(action.address, record.source, _tags_of(record.spec), upstream)
+    return selectables
 
 
 def _tags_of(spec: Spec) -> Mapping[str, Json]:
@@ -84,17 +85,17 @@ def _tags_of(spec: Spec) -> Mapping[str, Json]:
 
 
 def _make_matcher(selector: str) -> Callable[[Selectable], bool]:
-    """Return what tells whether a thing is what a selector, without its signs, names."""
+    """Return a function that tests if an asset matches a selector without its ``+``."""
     if selector.startswith(_TAG_PREFIX):
-        key, given, value = selector.removeprefix(_TAG_PREFIX).partition("=")
-        return lambda thing: key in thing.tags and (not given or _format_tag_value(thing.tags[key]) == value)
+        key, separator, value = selector.removeprefix(_TAG_PREFIX).partition("=")
+        return lambda item: key in item.tags and (not separator or _format_tag_value(item.tags[key]) == value)
     if selector.startswith(_PATH_PREFIX):
         glob = selector.removeprefix(_PATH_PREFIX)
-        return lambda thing: fnmatchcase(thing.path, glob) or _is_inside(thing.path, glob)
-    return lambda thing: (
-        thing.address.kind == selector
-        or fnmatchcase(str(thing.address), selector)
-        or _is_inside(thing.path, selector.removeprefix("./"))
+        return lambda item: fnmatchcase(item.path, glob) or _is_inside(item.path, glob)
+    return lambda item: (
+        item.address.kind == selector
+        or fnmatchcase(str(item.address), selector)
+        or _is_inside(item.path, selector.removeprefix("./"))
     )
 
 
@@ -106,100 +107,94 @@ def _is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
-def _match_selectors(things: Mapping[Address, Selectable], selectors: Iterable[str]) -> frozenset[Address]:
-    found: set[Address] = set()
+def _match_selectors(selectables: Mapping[Address, Selectable], selectors: Iterable[str]) -> frozenset[Address]:
+    addresses: set[Address] = set()
     for selector in selectors:
-        test = _make_matcher(selector.strip("+"))
-        hit = {address for address, thing in things.items() if test(thing)}
-        found |= hit
+        is_match = _make_matcher(selector.strip("+"))
+        matches = {address for address, item in selectables.items() if is_match(item)}
+        addresses |= matches
         if selector.startswith("+"):
-            found |= _reachable_from(hit, {address: thing.upstream for address, thing in things.items()})
+            addresses |= _reachable_from(matches, {address: item.upstream for address, item in selectables.items()})
         if selector.endswith("+"):
-            found |= _reachable_from(hit, _downstream_edges(things))
-    return frozenset(found & things.keys())
+            addresses |= _reachable_from(matches, _downstream_edges(selectables))
+    return frozenset(addresses & selectables.keys())
 
 
-def _downstream_edges(things: Mapping[Address, Selectable]) -> Mapping[Address, set[Address]]:
-    found: dict[Address, set[Address]] = {}
-    for address, thing in things.items():
-        for each in thing.upstream:
-            found.setdefault(each, set()).add(address)
-    return found
+def _downstream_edges(selectables: Mapping[Address, Selectable]) -> Mapping[Address, set[Address]]:
+    edges: dict[Address, set[Address]] = {}
+    for address, item in selectables.items():
+        for upstream in item.upstream:
+            edges.setdefault(upstream, set()).add(address)
+    return edges
 
 
 def _reachable_from(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
-    """Return all that can be reached from somewhere."""
-    found = set(start)
-    left = list(found)
-    while left:
-        new = set(edges.get(left.pop(), ())) - found
-        found |= new
-        left += new
-    return found
+    """Return what can be reached from some nodes, those included."""
+    reached = set(start)
+    pending = list(reached)
+    while pending:
+        neighbours = set(edges.get(pending.pop(), ())) - reached
+        reached |= neighbours
+        pending += neighbours
+    return reached
 
 
-def _check_selectors(things: Mapping[Address, Selectable], selectors: Iterable[str]) -> Iterator[Diagnostic]:
+def _check_selectors(selectables: Mapping[Address, Selectable], selectors: Iterable[str]) -> Iterator[Diagnostic]:
     for selector in selectors:
         bare = selector.strip("+")
-        if not any(map(_make_matcher(bare), things.values())):
-            hint = did_you_mean(bare, _suggestion_candidates(bare, things.values())) or _SYNTAX_HINT
+        if not any(map(_make_matcher(bare), selectables.values())):
+            hint = did_you_mean(bare, _suggestion_candidates(bare, selectables.values())) or _SYNTAX_HINT
             yield Diagnostic("selection-empty", f"{selector} selects nothing", hint=hint)
 
 
-def _suggestion_candidates(selector: str, things: Iterable[Selectable]) -> list[str]:
-    """Return what may have been meant: of a kind that there is its addresses, else whatever can be named."""
-    things = list(things)
-    if same_kind := [
-        str(selectable.address) for selectable in things if selector.startswith(f"{selectable.address.kind}/")
-    ]:
+def _suggestion_candidates(selector: str, selectables: Iterable[Selectable]) -> list[str]:
+    """Return the addresses of the kind that a selector names, else all that a selector can name."""
+    items = list(selectables)
+    same_kind = [str(item.address) for item in items if selector.startswith(f"{item.address.kind}/")]
+    if same_kind:
         return sorted(same_kind)
-    return sorted(
-        {word for selectable in things for word in (str(selectable.address), selectable.address.kind, selectable.path)}
-    )
+    return sorted({word for item in items for word in (str(item.address), item.address.kind, item.path)})
 
 
 def _is_record(action: Action) -> bool:
     return action.op is Op.RECORD
 
 
-def _with_dependencies(actions: Sequence[Action], wanted: Iterable[Address]) -> frozenset[ActionId]:
-    """Return the keys of what is wanted and of all that it needs."""
-    names = frozenset(wanted)
-    start = [action.key for action in actions if action.address in names or _is_record(action)]
-    return frozenset(_reachable_from(start, {action.key: action.needs for action in actions}))
+def _with_dependencies(actions: Sequence[Action], selected: Container[Address]) -> Container[ActionId]:
+    """Return the keys of the selected actions and of all that they need."""
+    start = [action.key for action in actions if action.address in selected or _is_record(action)]
+    return _reachable_from(start, {action.key: action.needs for action in actions})
 
 
-def _dependency_notes(actions: Sequence[Action], wanted: Iterable[Address]) -> Iterator[str]:
-    """Say what comes along though it was not selected, and for whom."""
-    names = frozenset(wanted)
+def _dependency_notes(actions: Sequence[Action], selected: Container[Address]) -> Iterator[str]:
+    """Yield what was selected because something else needs it."""
     owner = {action.key: action.address for action in actions}
     users: dict[Address, Address] = {}
     for action in actions:
         for needed in (owner[key] for key in action.needs if key in owner):
-            if needed not in names and needed != action.address:
+            if needed not in selected and needed != action.address:
                 users.setdefault(needed, action.address)
-    yield from (f"{needed} comes along: {user} needs it" for needed, user in users.items())
+    yield from (f"also selected: {needed} (required by {user})" for needed, user in users.items())
 
 
-def _held_back_notes(excluded: Iterable[ExcludedAction], wanted: Container[Address]) -> Iterator[str]:
-    """Yield what is held back because it needs something that was excluded."""
+def _excluded_dependency_notes(excluded: Iterable[ExcludedAction], selected: Container[Address]) -> Iterator[str]:
+    """Yield what was selected and is left out because it needs something excluded."""
     causes: dict[Address, Address] = {}
     for item in excluded:
-        if item.cause is not None and item.action.address in wanted:
+        if item.cause is not None and item.action.address in selected:
             causes.setdefault(item.action.address, item.cause.address)
-    yield from (f"{held} is held back: it needs {cause}, which is left out" for held, cause in causes.items())
+    yield from (f"not selected: {address} (requires {cause}, which is excluded)" for address, cause in causes.items())
 
 
-def _recorded_anyway_notes(actions: Sequence[Action], unwanted: Iterable[Address]) -> Iterator[str]:
-    """Say what happens because of a run that has ended, though its job is left out: that it has ended is a fact."""
-    excluded = frozenset(unwanted)
+def _recorded_anyway_notes(actions: Sequence[Action], excluded: Container[Address]) -> Iterator[str]:
+    """Yield the excluded jobs whose runs have ended, with what follows from that."""
     for action in actions:
         if _is_record(action) and action.address in excluded:
             users = dict.fromkeys(str(user.address) for user in actions if action.key in user.needs)
-            follows = f", and from that follows {', '.join(users)}" if users else ""
-            yield f"{action.address} is left out, but its run {action.version} has ended: that is recorded{follows}"
+            consequence = f", and with it {', '.join(users)}" if users else ""
+            yield f"{action.address} is excluded, but its run {action.version} has ended and is recorded{consequence}"
 
 
-def _deselected_note(left: int) -> Iterator[str]:
-    if left:
-        yield f"{left} more {'change is' if left == 1 else 'changes are'} left out by the selection"
+def _deselected_note(count: int) -> Iterator[str]:
+    if count:
+        yield f"{count} more {'change is' if count == 1 else 'changes are'} not selected"

@@ -86,7 +86,7 @@ def test_apply_does_not_repair_drift_with_the_policy_warn(applied, mlgit):
     stored(applied, NUMBERS).unlink()
     ended = mlgit(*APPLY, cwd=applied)
     assert ended.code == 0
-    assert "data/numbers@1: its content is gone from the store; drift: repair in mlgit.yml lets apply" in ended.out
+    assert "data/numbers@1: its content is gone from the store; set drift: repair in mlgit.yml to let apply" in ended.out
     assert mlgit("drift", "--detailed-exitcode", cwd=applied).code == 2
 
 
@@ -103,7 +103,7 @@ def test_deep_finds_damaged_content_and_its_hint_repairs_it(applied, mlgit):
     assert mlgit("drift", "--detailed-exitcode", cwd=applied).code == 0
     ended = mlgit("drift", "--deep", "--detailed-exitcode", cwd=applied)
     assert ended.code == 2
-    assert f"is not what was put there: {damaged}" in ended.out
+    assert f"its content in the store is damaged: {damaged}" in ended.out
     damaged.unlink()
     assert mlgit(*APPLY, cwd=applied).code == 0
     assert mlgit("drift", "--deep", "--detailed-exitcode", cwd=applied).code == 0
@@ -136,7 +136,7 @@ def test_a_removed_backend_is_reported(applied, mlgit):
     edit(applied, "mlgit.yml", "local: {type: local}", "other: {type: local}")
     edit(applied, "mlgit.yml", '"*": local', '"*": other')
     ended = mlgit("drift", cwd=applied)
-    assert "compute/cpu: it is bound to the backend local, which mlgit.yml does not name any more" in ended.out
+    assert "compute/cpu: it is bound to the backend local, which is no longer in mlgit.yml" in ended.out
     assert "apply binds it to other" in ended.out
 
 

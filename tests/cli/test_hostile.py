@@ -48,7 +48,7 @@ def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):
     put(applied, path, record | {"declared_at": git(applied, "rev-parse", "HEAD")})
     ended = mlgit("plan", cwd=applied)
     assert ended.code == 0, ended.err
-    assert "gadget/x is live, of a kind that only a newer mlgit knows: left alone" in ended.out
+    assert "gadget/x is live, of a kind that this version of mlgit does not know: not changed" in ended.out
     assert mlgit("status", cwd=applied).code == 0
     assert mlgit("list", cwd=applied).code == 0
 

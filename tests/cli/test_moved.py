@@ -79,4 +79,4 @@ def test_what_is_protected_stays_when_its_line_leaves_together_with_it(applied, 
     (applied / "models/total.yml").unlink()
     commit(applied)
     ended = mlgit("apply", "--auto-approve", cwd=applied)
-    assert (ended.code, "archive because it has left Git" in ended.out) == (0, True)
+    assert (ended.code, "archive because it is no longer in Git" in ended.out) == (0, True)

@@ -101,7 +101,7 @@ def test_an_asset_from_another_branch_is_kept(applied, mlgit):
     assert mlgit(*APPLY, cwd=applied).code == 0
     git(applied, "switch", "--quiet", "main")
     planned = mlgit("plan", cwd=applied)
-    assert "data/more is live, from a commit that this branch has not seen: left alone" in planned.out
+    assert "data/more is live, from a commit that is not in this branch: not removed" in planned.out
     assert "archive" not in planned.out
 
 

@@ -94,7 +94,7 @@ def test_a_circle_of_references_is_shown_with_its_path(small, mlgit):
         write(small, {f"jobs/{name}.yml": text})
     ended = mlgit("validate", cwd=small)
     assert ended.code == 1
-    assert "these depend on each other in a circle: job/" in ended.out
+    assert "circular dependency: job/" in ended.out
 
 
 def test_a_file_that_tells_no_kind_has_the_one_that_mlgit_yml_gives_it(small, mlgit):

@@ -113,7 +113,7 @@ def test_plan_in_a_shallow_clone_omits_prunes_and_says_so():
     plan = world.plan(without("models/total.yml"), ancestry=lambda _: None)
     assert done(plan) == []
     (note,) = plan.notes
-    assert note.startswith("model/total is not in Git; whether it was here before is unknown in a shallow clone")
+    assert note.startswith("model/total is not in Git; a shallow clone cannot tell if it was")
     assert note.endswith("left alone (`git fetch --unshallow`, in CI fetch-depth: 0)")
 
 

@@ -141,7 +141,7 @@ def test_an_immutable_version_is_refused_with_the_field_level_difference_and_the
     world = World()
     world.settle(versioned)
     _, (problem,) = world.look(edited(file, before, after, versioned))
-    assert problem.message.endswith(f"@3 is registered already, with other content: {said}")
+    assert problem.message.endswith(f"@3 is already registered with different content: {said}")
     assert "raise the version" in problem.hint
 
 

@@ -81,7 +81,7 @@ def test_a_rerun_of_a_completed_job_changes_the_current_run(applied, mlgit, run_
 def test_replace_on_a_failed_job_runs_it_again(failing, mlgit):
     mlgit(*APPLY, cwd=failing.folder)
     planned = mlgit("plan", "--replace", "job/sum", cwd=failing.folder)
-    assert "new run of job/sum because it was asked for again (attempt 2)" in planned.out
+    assert "new run of job/sum because it was requested again (attempt 2)" in planned.out
     mlgit(*APPLY, "--replace", "job/sum", cwd=failing.folder)
     assert len(failing.executions()) == 2
 

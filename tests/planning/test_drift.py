@@ -70,7 +70,7 @@ def test_what_is_as_it_is_recorded_is_no_drift(world):
 def test_content_that_is_gone_is_put_again_from_git(world):
     found = look(world, Observation(missing_contents=frozenset({KEY})))
     assert [str(drift) for drift in found.values()] == [
-        "data/numbers@1: its content is gone from the store; apply puts it again, from Git"
+        "data/numbers@1: its content is gone from the store; apply restores it from Git"
     ]
     plan = planned(world, Observation(missing_contents=frozenset({KEY})))
     assert [(action.op, action.address, action.version) for action in plan.actions] == [(Op.REPAIR, NUMBERS, "1")]
@@ -81,7 +81,7 @@ def test_content_that_is_gone_is_put_again_from_git(world):
 def test_content_that_git_has_no_more_is_named_and_left(world):
     world.trees.clear()
     found = look(world, Observation(missing_contents=frozenset({KEY})))
-    assert found["data/numbers@1"].remedy == "bring the store back"
+    assert found["data/numbers@1"].remedy == "restore the store"
     assert planned(world, Observation(missing_contents=frozenset({KEY}))).actions == ()
 
 
@@ -94,7 +94,7 @@ def test_what_a_run_made_is_made_again_by_running_the_job_again(world):
 
 def test_content_that_was_changed_is_named_with_its_files(world):
     found = look(world, Observation(damaged_files={KEY: ("/store/aa",)}))
-    said = "its content in the store is not what was put there: /store/aa; remove that; then apply puts it again"
+    said = "its content in the store is damaged: /store/aa; remove that; then apply restores it from Git"
     assert said in str(found["data/numbers@1"])
     assert planned(world, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
 
@@ -129,7 +129,7 @@ def test_a_compute_whose_backend_is_gone_is_bound_anew(world):
     other = config().backends | {"big": {"type": "local"}}
     settings = replace(config(), backends={"big": other["big"]}, compute={"*": "big"})
     found = look(world, Observation(), settings)[str(CPU)]
-    assert found.message == "it is bound to the backend local, which mlgit.yml does not name any more"
+    assert found.message == "it is bound to the backend local, which is no longer in mlgit.yml"
     assert found.remedy == "apply binds it to big"
     unbound = replace(settings, compute={})
     assert "under compute:" in look(world, Observation(), unbound)[str(CPU)].remedy
@@ -138,7 +138,7 @@ def test_a_compute_whose_backend_is_gone_is_bound_anew(world):
 def test_a_run_on_a_backend_that_is_gone_is_named(world):
     world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     settings = replace(config(), backends={"big": {"type": "local"}}, compute={"*": "big"})
-    assert "which mlgit.yml does not name any more" in look(world, Observation(), settings)[str(SUM)].message
+    assert "which is no longer in mlgit.yml" in look(world, Observation(), settings)[str(SUM)].message
 
 
 def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world):
@@ -168,7 +168,7 @@ def test_what_is_ignored_is_not_looked_at(world):
 def test_what_is_to_be_shown_only_is_not_healed(world):
     plan = planned(world, Observation(missing_contents=frozenset({KEY})), "{data: warn}")
     assert plan.actions == ()
-    assert plan.drift[0].endswith("; drift: repair in mlgit.yml lets apply put it again, from Git")
+    assert plan.drift[0].endswith("; set drift: repair in mlgit.yml to let apply restore it from Git")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_the_machine_itself_leaves_nothing_to_others(plan, lines):
 
 def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_goes_on(plan):
     settings = config(ON_BIG["store"])
-    said = "is done on big only, which has the store"
+    said = "can only be done on big, which has the store"
     assert left(plan, settings) == {str(NUMBERS): said, str(SUM): said, str(TOTAL): "waits for job/sum"}
     assert [action.address for action in restrict_plan_to_host(plan, settings, "laptop").actions] == [
         Address("workspace", "small"),
@@ -57,7 +57,7 @@ def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_g
 
 def test_it_is_said_beforehand_who_does_what(plan):
     assert deferred_notes(plan, config(ON_BIG["store"]), "laptop") == (
-        "data/numbers, job/sum: is done on big only, which has the store",
+        "data/numbers, job/sum: can only be done on big, which has the store",
         "model/total: waits for job/sum",
     )
     assert deferred_notes(plan, config(ON_BIG["store"]), "big") == ()
@@ -65,7 +65,7 @@ def test_it_is_said_beforehand_who_does_what(plan):
 
 def test_without_the_backend_its_runs_are_left_alone(plan):
     assert left(plan, config(ON_BIG["backend"])) == {
-        str(SUM): "is done on big only, which has the backend local",
+        str(SUM): "can only be done on big, which has the backend local",
         str(TOTAL): "waits for job/sum",
     }
 
@@ -82,7 +82,7 @@ def test_how_a_run_ended_is_recorded_where_it_ran(lines):
     world.apply(small())
     plan = world.plan(small(), seen={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
     (record,) = (action for action in plan.actions if action.op is Op.RECORD)
-    assert deferral_reason(record, config(*lines), "laptop").startswith("is done on big only")
+    assert deferral_reason(record, config(*lines), "laptop").startswith("can only be done on big")
     assert deferral_reason(record, config(*lines), "big") == ""
 
 

@@ -52,8 +52,8 @@ def test_a_renamed_asset_keeps_its_version_and_nothing_is_made_or_run(world):
 def test_without_it_an_equal_content_that_leaves_and_arrives_suggests_it(world):
     plan = world.plan(renamed())
     assert (
-        "data/numbers leaves and data/figures arrives with the same content: "
-        "write moved: [{from: data/numbers, to: data/figures}] in mlgit.yml to rename it"
+        "data/numbers is removed and data/figures is added with identical content. "
+        "If this is a rename, add moved: [{from: data/numbers, to: data/figures}] to mlgit.yml"
     ) in plan.notes
 
 

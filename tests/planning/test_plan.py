@@ -268,7 +268,7 @@ def test_an_exact_older_version_is_what_it_was(world):
     ("reference", "said"),
     [
         ("azureml:numbers:9", "data/numbers@9, which does not exist: its current version is 1"),
-        ("azureml:numbers@best", "the one label there is is latest"),
+        ("azureml:numbers@best", "the only label is latest"),
     ],
 )
 def test_a_version_or_label_that_is_not_there_is_refused_at_its_line(world, reference, said):
@@ -372,7 +372,7 @@ def test_what_is_asked_for_again_and_a_version_that_is_declared_are_reasons():
     world = World()
     world.settle(small())
     again = action_on(world.plan(small(), again=frozenset({NUMBERS})), NUMBERS, Op.NEW_VERSION)
-    assert again.reason == "it was asked for again"
+    assert again.reason == "it was requested again"
     files = edited("data/numbers.yml", "name: numbers", 'name: numbers\nversion: "7"')
     assert action_on(world.plan(files), NUMBERS).reason == "version 1 -> 7"
 

@@ -33,16 +33,16 @@ def test_a_protected_asset_that_leaves_git_is_a_diagnostic(world):
     _, (problem,) = world.look(protecting("model/*", without("models/total.yml")))
     assert problem.code == "protected"
     assert (
-        "model/total is protected by protect: model/* in mlgit.yml, and this plan would have it archived"
+        "model/total is protected by protect: model/* in mlgit.yml, but this plan would have it archived"
         in problem.message
     )
-    assert problem.hint.startswith("declare it again; if it is to go")
+    assert problem.hint.startswith("declare it again; to remove it, first apply")
 
 
 def test_protection_stays_in_force_when_its_line_leaves_together_with_the_asset(world):
     _, (problem,) = world.look(without("models/total.yml"))
     assert "protected since it was applied last" in problem.message
-    assert "apply once with it declared and without its line in protect: of mlgit.yml first" in problem.hint
+    assert "first apply with it declared and without its line in protect: of mlgit.yml" in problem.hint
 
 
 def test_a_change_of_protection_alone_is_an_update_with_a_reason(world):

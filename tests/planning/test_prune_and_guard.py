@@ -41,13 +41,13 @@ def test_what_this_branch_has_seen_leaves_with_its_file(world):
 def test_what_this_branch_never_saw_is_left_alone(world):
     plan = world.plan(NO_MODEL, ancestry=lambda _: False)
     assert plan.actions == ()
-    assert plan.notes == ("model/total is live, from a commit that this branch has not seen: left alone",)
+    assert plan.notes == ("model/total is live, from a commit that is not in this branch: not removed",)
 
 
 def test_what_a_shallow_clone_cannot_know_is_left_alone(world):
     plan = world.plan(NO_MODEL, ancestry=lambda _: None)
     assert plan.actions == ()
-    assert "unknown in a shallow clone" in plan.notes[0]
+    assert "a shallow clone cannot tell" in plan.notes[0]
 
 
 def test_ancestry_is_asked_of_the_commit_that_declared_it(world):
@@ -64,7 +64,9 @@ def test_ancestry_is_asked_of_the_commit_that_declared_it(world):
 def test_a_workspace_never_goes_by_itself(world):
     plan = world.plan(without("workspace.yml"))
     assert plan.actions == ()
-    assert plan.notes == ("workspace/small is live and not in Git; it never goes by itself",)
+    assert plan.notes == (
+        "workspace/small is live and not in Git; assets of this kind are never removed automatically",
+    )
 
 
 def test_a_named_asset_is_deleted_and_then_gone():

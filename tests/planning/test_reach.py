@@ -23,7 +23,7 @@ def test_a_run_in_an_environment_that_is_no_asset_here_is_refused_before_it_is_s
 def test_an_input_that_no_backend_reaches_is_refused_at_its_line(uri):
     _, (problem,) = World().look(edited("jobs/sum.yml", INPUT, f'path: "{uri}"'))
     assert (problem.code, problem.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
-    assert problem.message == f"{uri} is not reachable by backend local yet"
+    assert problem.message == f"backend local cannot download URI inputs: {uri}"
 
 
 def test_data_that_lies_elsewhere_is_as_far_away_as_its_uri():

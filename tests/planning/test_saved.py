@@ -161,7 +161,7 @@ def test_a_plan_that_is_made_again_agrees_with_itself(world):
 def test_a_decision_that_comes_out_otherwise_is_refused_and_named(world):
     plan = world.plan(PARAMETER)
     other = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 4"))
-    with pytest.raises(UserError, match="something else: submit job/sum") as error:
+    with pytest.raises(UserError, match="a different result: submit job/sum") as error:
         restrict_to_saved_plan(saved(plan), other, world.live())
     assert error.value.diagnostics[0].code == "plan-differs"
     with pytest.raises(UserError, match="submit job/sum"):
@@ -175,7 +175,7 @@ def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(w
     made = replace(made, body={**made.body, "actions": []})
     found = restrict_to_saved_plan(made, narrow.plan(both), narrow.live())
     assert done(found) == []
-    assert any("not in the saved plan, and left for another: new-version data/numbers" in note for note in found.notes)
+    assert any("not in the saved plan, left for another: new-version data/numbers" in note for note in found.notes)
 
 
 def test_an_advance_is_allowed_though_no_saved_plan_has_it():

@@ -85,15 +85,15 @@ def test_a_selector_names_a_kind_a_name_a_file_or_a_tag(what, expected):
 def test_what_an_action_needs_comes_along_and_this_is_said():
     plan = World().plan(TAGGED, select=("job/sum",))
     assert done(plan) == WHOLE[1:-1]
-    assert "data/numbers comes along: job/sum needs it" in plan.notes
-    assert "2 more changes are left out by the selection" in plan.notes
+    assert "also selected: data/numbers (required by job/sum)" in plan.notes
+    assert "2 more changes are not selected" in plan.notes
 
 
 def test_what_needs_something_excluded_is_held_back_and_this_is_said():
     plan = World().plan(TAGGED, exclude=("data",))
     assert done(plan) == ["create workspace/small", "build environment/plain", "new-version environment/plain"]
-    assert "job/sum is held back: it needs data/numbers, which is left out" in plan.notes
-    assert "model/total is held back: it needs job/sum, which is left out" in plan.notes
+    assert "not selected: job/sum (requires data/numbers, which is excluded)" in plan.notes
+    assert "not selected: model/total (requires job/sum, which is excluded)" in plan.notes
 
 
 def test_what_is_not_selected_is_not_removed_either():
@@ -133,7 +133,7 @@ def test_where_nothing_is_selected_that_changes_it_is_counted_what_is_left_out()
     world.settle(small())
     plan = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3"), exclude=("job",))
     assert (plan.actions, plan.deselected_count) == ((), 2)
-    assert not any("left out by the selection" in note for note in plan.notes)
+    assert not any("changes are not selected" in note for note in plan.notes)
 
 
 def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
@@ -141,7 +141,7 @@ def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
     world.apply(small())
     run = world.latest().id
     plan = world.plan(small(), seen={run: RunReport(RunStatus.COMPLETED)}, exclude=("job/sum",))
-    told = f"job/sum is left out, but its run {run} has ended: that is recorded, and from that follows model/total"
+    told = f"job/sum is excluded, but its run {run} has ended and is recorded, and with it model/total"
     assert told in plan.notes
 
 

@@ -58,7 +58,7 @@ def test_a_run_is_canceled_after_the_one_that_takes_its_place_was_submitted(worl
     cancel = action_on(plan, SUM, Op.CANCEL)
     assert ActionId(Op.SUBMIT, SUM) in cancel.needs
     new = action_on(plan, SUM, Op.SUBMIT).version
-    assert action_sentence(cancel) == f"job/sum: cancel run {old} because run {new} takes its place"
+    assert action_sentence(cancel) == f"job/sum: cancel run {old} because run {new} supersedes it"
     assert text.format_plan(plan).splitlines()[0] == "Plan: 3 changes, starts 1 run, cancels 1 run."
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_was_canceled_as_superseded_is_begun_anew_when_its_job_is_wan
     second = world.latest()
     again = action_on(plan := world.apply(ONE), SUM, Op.SUBMIT)
     assert (again.run and again.run.attempt, again.run and again.run.fingerprint) == (2, first.fingerprint)
-    assert again.reason == f"run {first.id} was canceled when another took its place (attempt 2)"
+    assert again.reason == f"run {first.id} was canceled when another superseded it (attempt 2)"
     assert cancels(plan) == [second.id]
     world.end(RunStatus.COMPLETED)
     world.settle(ONE)
@@ -100,7 +100,7 @@ def test_older_runs_that_still_go_on_are_canceled_by_the_next_plan(world):
     *old, newest = world.records[SUM].unfinished
     plan = world.apply(factor(5))
     assert (done(plan), len(old)) == ([f"cancel job/sum@{each}" for each in old], 2)
-    assert {cancel.reason for cancel in plan.cancels} == {f"run {newest} has taken its place"}
+    assert {cancel.reason for cancel in plan.cancels} == {f"run {newest} supersedes it"}
     assert world.plan(factor(5)).actions == ()
 
 
@@ -124,7 +124,7 @@ def test_a_run_whose_place_an_older_completed_one_takes_is_canceled_too():
     second = world.latest().id
     plan = world.apply(ONE)
     assert (action_on(plan, SUM, Op.ADOPT).run.id, cancels(plan)) == (first, [second])
-    assert plan.cancels[0].reason == f"run {first} takes its place"
+    assert plan.cancels[0].reason == f"run {first} supersedes it"
     assert world.records[SUM].run == first
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_canceled_before_it_is_known_that_another_run_comes():
     changed = factor(3, chained)
     foretold = action_on(world.plan(changed), NEXT, Op.CANCEL)
     assert action_sentence(foretold) == (
-        f"job/next: cancel run {waiting.id} because a newer run takes its place, known after job/sum"
+        f"job/next: cancel run {waiting.id} because a newer run supersedes it, known after job/sum"
     )
     world.apply(changed)
     assert world.latest(NEXT) == waiting

@@ -44,7 +44,7 @@ def test_every_run_has_a_verdict_with_a_reason(status, failure):
             RunStatus.CANCELED,
             SUPERSEDED,
             "sum-1",
-            (Verdict.START_OVER, "run sum-1 was canceled when another took its place"),
+            (Verdict.START_OVER, "run sum-1 was canceled when another superseded it"),
         ),
         (RunStatus.CANCELED, "user", "sum-1", (Verdict.STOP, "was canceled")),
         (RunStatus.FAILED, "staging", "sum-1", (Verdict.RETRY, "failed (staging)")),

@@ -30,7 +30,7 @@ RECORD = Record(DATA, {}, "f", "m", 1, version="1")
 MADE = ResolvedAsset(Asset(MODEL, {}, "m.yml"), {}, {"/path": ResolvedReference(JOB, RUN.id, "f", "model")}, "f", "m")
 LR = {"before": {"inputs": {"lr": 0.1}}, "after": {"inputs": {"lr": 0.2}}}
 DESCRIBED = {"before": {"description": "old"}, "after": {"description": "new"}}
-CANCELS = Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="run train-1111abcd takes its place")
+CANCELS = Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="run train-1111abcd supersedes it")
 
 ACTIONS = (
     Action(Op.CREATE, Address("workspace", "w")),
@@ -49,16 +49,16 @@ ACTIONS = (
         after={"path": "blob:2"},
         changed_files={"/path": ("iris.csv",)},
     ),
-    Action(Op.ARCHIVE, MODEL, version="2", record=RECORD, reason="it has left Git"),
-    Action(Op.DELETE, Address("compute", "cpu"), record=RECORD, reason="it has left Git"),
+    Action(Op.ARCHIVE, MODEL, version="2", record=RECORD, reason="it is no longer in Git"),
+    Action(Op.DELETE, Address("compute", "cpu"), record=RECORD, reason="it is no longer in Git"),
     Action(Op.BUILD, Address("environment", "sklearn"), version="1", reason="with venv"),
     Action(Op.SUBMIT, JOB, run=RUN, version=RUN.id, after={}),
     Action(Op.SUBMIT, JOB, run=RUN, version=RUN.id, record=RECORD, **LR),
     Action(Op.SUBMIT, JOB, run=RUN, record=RECORD, reason="attempt 1 was lost (attempt 2 of 3)", **LR),
     Action(Op.SUBMIT, JOB, known_after=Address("job", "prepare"), record=RECORD, **LR),
-    Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="it has left Git"),
+    Action(Op.CANCEL, JOB, version=RUN.id, record=RECORD, run=RUN, reason="it is no longer in Git"),
     CANCELS,
-    replace(CANCELS, reason="a newer run takes its place", known_after=Address("job", "prepare")),
+    replace(CANCELS, reason="a newer run supersedes it", known_after=Address("job", "prepare")),
     Action(Op.ADOPT, JOB, run=RUN, record=RECORD),
     Action(Op.ADOPT, DATA, version="1", record=RECORD),
     Action(Op.RECORD, JOB, version=RUN.id, run=RUN),

@@ -129,7 +129,7 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
     if verdict is Verdict.RETRY:
         attempts = _count_attempts(runs)
         return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.policy.config.retries + 1})"
-    return f"it was asked for again (attempt {runs[-1].attempt + 1})"
+    return f"it was requested again (attempt {runs[-1].attempt + 1})"
 
 
 def _backend_of(context: PlanContext, resolved: ResolvedAsset) -> str:
@@ -140,7 +140,7 @@ def _backend_of(context: PlanContext, resolved: ResolvedAsset) -> str:
     )
     backend = config.backend_of(named or str(asset.spec.get("compute", "local")))
     if not backend:
-        message = f"{asset.address} runs on {asset.spec.get('compute')}, which no backend stands behind"
+        message = f"{asset.address} runs on {asset.spec.get('compute')}, which is not bound to a backend"
         span = context.declared.documents[asset.source].value_span("/compute")
         hint = f"bind it in mlgit.yml: compute: {{{named or '*'}: BACKEND}}; backends: {', '.join(config.backends)}"
         context.diagnostics.append(Diagnostic("compute-unbound", message, span, hint))
@@ -161,7 +161,7 @@ def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: R
 def _decide_unreachable_backend(resolved: ResolvedAsset, run: Run) -> Decision:
     message = (
         f"run {run.id} is {run.status}, and its backend {run.backend} is not in mlgit.yml: "
-        f"put it back, or run the job anew with `mlgit job rerun {run.address.name}`"
+        f"add it again, or run the job again with `mlgit job rerun {run.address.name}`"
     )
     address = resolved.asset.address
     blocked = Blocked(address, message)  # without its run: waiting for it would never end
@@ -187,5 +187,5 @@ def _failure_message(context: PlanContext, runs: list[Run]) -> str:
     if run.status is RunStatus.LOST and _count_attempts(runs) > context.policy.config.retries:
         outcome += " too often"
     cause = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
-    logs = f"look with `mlgit job logs {name}`"
+    logs = f"see `mlgit job logs {name}`"
     return f"run {run.id} {outcome}{cause}; {logs}, run it again with `mlgit job rerun {name}`"

@@ -1,4 +1,4 @@
-"""Kinds that live under their name alone: created, updated in place, or replaced."""
+"""Planner for kinds without versions: created, updated in place, or replaced."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from reconciler.planning.decision import Decision, has_same_fingerprint, has_sam
 from reconciler.planning.resolve import PlanContext, PlannedState
 
 
-def decide_singleton(view: PlanContext, node: ResolvedAsset, record: Record | None) -> Decision:
-    """Say what follows for a workspace, a compute, a datastore and their like."""
-    address = node.asset.address
-    kind = kind_of(node.asset)
-    backend = view.policy.config.backend_of(address.name) if kind.uses_backend else ""
+def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
+    """Return the decision about a workspace, a compute, a datastore or the like."""
+    address = resolved.asset.address
+    kind = kind_of(resolved.asset)
+    backend = context.policy.config.backend_of(address.name) if kind.uses_backend else ""
     if record is None or record.archived:
         op, reason = Op.CREATE, f"bound to backend {backend}" if backend else ""
-    elif not has_same_fingerprint(node, record) or address in view.policy.replace:
-        op = Op.REPLACE if kind.is_supported(node.asset.spec) else Op.UPDATE
-        reason = "it was asked for again" if has_same_fingerprint(node, record) else ""
-    elif backend != (bound := record.realised.get("backend", "")):
-        op, reason = Op.UPDATE, f"backend {bound or 'none'} -> {backend or 'none'}"
-    elif not has_same_metadata(node, record):
+    elif not has_same_fingerprint(resolved, record) or address in context.policy.replace:
+        op = Op.REPLACE if kind.is_supported(resolved.asset.spec) else Op.UPDATE
+        reason = "it was requested again" if has_same_fingerprint(resolved, record) else ""
+    elif backend != (recorded_backend := record.realised.get("backend", "")):
+        op, reason = Op.UPDATE, f"backend {recorded_backend or 'none'} -> {backend or 'none'}"
+    elif not has_same_metadata(resolved, record):
         op, reason = Op.UPDATE, ""
     else:
-        return Decision(PlannedState(fingerprint=node.fingerprint))
-    done = make_action(view, op, node, record, reason=reason)
-    return Decision(PlannedState(fingerprint=node.fingerprint, needs=(done.key,)), (done,))
+        return Decision(PlannedState(fingerprint=resolved.fingerprint))
+    action = make_action(context, op, resolved, record, reason=reason)
+    return Decision(PlannedState(fingerprint=resolved.fingerprint, needs=(action.key,)), (action,))

@@ -59,7 +59,7 @@ _RULES = (
         (SUPERSEDED,),
         None,
         Verdict.START_OVER,
-        "run {run.id} was canceled when another took its place",
+        "run {run.id} was canceled when another superseded it",
     ),
     VerdictRule((RunStatus.CANCELED,), _ANY, None, Verdict.STOP, "was canceled"),
     VerdictRule((RunStatus.LOST,), _ANY, None, Verdict.RETRY, "was lost"),
