@@ -58,7 +58,7 @@ def test_without_the_line_the_plan_suggests_it(renamed, mlgit):
     text = (renamed / "mlgit.yml").read_text(encoding="utf-8")
     (renamed / "mlgit.yml").write_text(text.partition("moved:")[0], encoding="utf-8")
     out = mlgit("plan", cwd=renamed).out
-    assert "write moved: [{from: data/numbers, to: data/figures}] in mlgit.yml to rename it" in out
+    assert "add moved: [{from: data/numbers, to: data/figures}] to mlgit.yml" in out
 
 
 def test_what_is_protected_stays_when_its_line_leaves_together_with_it(applied, mlgit, golden):

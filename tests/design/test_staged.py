@@ -114,7 +114,7 @@ def test_plan_in_a_shallow_clone_omits_prunes_and_says_so():
     assert done(plan) == []
     (note,) = plan.notes
     assert note.startswith("model/total is not in Git; a shallow clone cannot tell if it was")
-    assert note.endswith("left alone (`git fetch --unshallow`, in CI fetch-depth: 0)")
+    assert note.endswith("not removed (`git fetch --unshallow`, in CI fetch-depth: 0)")
 
 
 @pytest.mark.slow

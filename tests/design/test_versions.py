@@ -240,7 +240,7 @@ def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(world):
     """A model with that path is derived: its fingerprint is (run, output path)."""
     below = edited("models/total.yml", "outputs/total", "outputs/total/paths/total.txt")
     assert done(world.plan(below)) == ["register model/total"]
-    world.apply(small(), again=frozenset({SUM}))
+    world.apply(small(), requested=frozenset({SUM}))
     world.end(RunStatus.COMPLETED)
     runs = [run for (address, _), run in world.runs.items() if address == SUM]
     assert [run.outputs for run in runs] == [runs[0].outputs] * 2

@@ -22,9 +22,14 @@ JSON = st.recursive(
 
 
 def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
-    named = {f"/{name.replace('__', '/')}": files for name, files in touched.items()}
+    changed_files = {f"/{name.replace('__', '/')}": files for name, files in touched.items()}
     return list(
-        map(str, field_changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after, changed_files=named)))
+        map(
+            str,
+            field_changes(
+                Action(Op.UPDATE, Address("job", "j"), before=before, after=after, changed_files=changed_files)
+            ),
+        )
     )
 
 
@@ -93,16 +98,16 @@ def test_each_difference_is_said_as_a_person_says_it(before, after, expected):
     ],
 )
 def test_a_secret_in_a_variable_is_never_shown(before, after, expected):
-    found = field_changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after))
-    assert str(found[0]) == expected
-    assert "hunter2" not in repr(found)
+    changes = field_changes(Action(Op.UPDATE, Address("job", "j"), before=before, after=after))
+    assert str(changes[0]) == expected
+    assert "hunter2" not in repr(changes)
 
 
 def test_what_is_added_deep_and_long_is_cut_to_fit_a_line():
-    (found,) = said({}, {"conda_file": {"dependencies": [f"package-{n}" for n in range(50)]}})
-    assert found.startswith('conda_file added: {"dependencies"')
-    assert found.endswith("...")
-    assert len(found) < 100
+    (changes,) = said({}, {"conda_file": {"dependencies": [f"package-{n}" for n in range(50)]}})
+    assert changes.startswith('conda_file added: {"dependencies"')
+    assert changes.endswith("...")
+    assert len(changes) < 100
 
 
 def test_a_path_names_the_files_that_changed_behind_it():
@@ -121,8 +126,8 @@ def test_of_many_files_a_few_are_named():
 @settings(max_examples=100, deadline=None)
 @given(JSON, JSON)
 def test_any_two_values_can_be_compared_and_each_difference_fits_a_line(before, after):
-    left, right = {"field": before}, {"field": after}
-    found = said(left, right)
-    assert found == said(left, right)
-    assert all("\n" not in each for each in found)
-    assert said(left, left) == []
+    before_side, after_side = {"field": before}, {"field": after}
+    changes = said(before_side, after_side)
+    assert changes == said(before_side, after_side)
+    assert all("\n" not in change for change in changes)
+    assert said(before_side, before_side) == []

@@ -31,34 +31,34 @@ def config(drift: str = "{}", more: str = "") -> Config:
 @pytest.fixture
 def world() -> World:
     """Make a world in which everything is applied, content in the store."""
-    made = World()
-    made.settle({**small(), "compute/cpu.yml": COMPUTE})
-    made.records[NUMBERS] = replace(
-        made.records[NUMBERS],
+    applied = World()
+    applied.settle({**small(), "compute/cpu.yml": COMPUTE})
+    applied.records[NUMBERS] = replace(
+        applied.records[NUMBERS],
         source="data/numbers.yml",
         realised={"contents": {"/path": {"md5": KEY}}},
     )
-    made.records[TOTAL] = replace(
-        made.records[TOTAL],
+    applied.records[TOTAL] = replace(
+        applied.records[TOTAL],
         contents={},
         realised={"contents": {"/path": {"md5": MADE}}},
         lineage={"commit": "commit1", "job": "job/sum"},
     )
-    made.records[SUM] = replace(made.records[SUM])
-    key = (SUM, made.records[SUM].run)
-    made.runs[key] = replace(made.runs[key], outputs={"total": {"md5": MADE}})
-    return made
+    applied.records[SUM] = replace(applied.records[SUM])
+    key = (SUM, applied.records[SUM].run)
+    applied.runs[key] = replace(applied.runs[key], outputs={"total": {"md5": MADE}})
+    return applied
 
 
-def look(world: World, seen: Observation, settings: Config | None = None) -> dict[str, Drift]:
-    found = find_drift(world.live(), seen, settings or config(), world.trees.get)
-    return {drift.subject: drift for drift in found}
+def look(world: World, observation: Observation, settings: Config | None = None) -> dict[str, Drift]:
+    all_drift = find_drift(world.live(), observation, settings or config(), world.trees.get)
+    return {drift.subject: drift for drift in all_drift}
 
 
-def planned(world: World, seen: Observation, drift: str = "{}") -> Plan:
+def planned(world: World, observation: Observation, drift: str = "{}") -> Plan:
     files = edited("mlgit.yml", "store:", f"drift: {drift}\nstore:", {**small(), "compute/cpu.yml": COMPUTE})
-    plan, problems = run_plan_pipeline(world.desired(files), world.live(), policy_of(files), seen)
-    assert problems == ()
+    plan, diagnostics = run_plan_pipeline(world.desired(files), world.live(), policy_of(files), observation)
+    assert diagnostics == ()
     return plan
 
 
@@ -68,8 +68,8 @@ def test_what_is_as_it_is_recorded_is_no_drift(world):
 
 
 def test_content_that_is_gone_is_put_again_from_git(world):
-    found = look(world, Observation(missing_contents=frozenset({KEY})))
-    assert [str(drift) for drift in found.values()] == [
+    all_drift = look(world, Observation(missing_contents=frozenset({KEY})))
+    assert [str(drift) for drift in all_drift.values()] == [
         "data/numbers@1: its content is gone from the store; apply restores it from Git"
     ]
     plan = planned(world, Observation(missing_contents=frozenset({KEY})))
@@ -80,33 +80,33 @@ def test_content_that_is_gone_is_put_again_from_git(world):
 
 def test_content_that_git_has_no_more_is_named_and_left(world):
     world.trees.clear()
-    found = look(world, Observation(missing_contents=frozenset({KEY})))
-    assert found["data/numbers@1"].remedy == "restore the store"
+    all_drift = look(world, Observation(missing_contents=frozenset({KEY})))
+    assert all_drift["data/numbers@1"].remedy == "restore the store"
     assert planned(world, Observation(missing_contents=frozenset({KEY}))).actions == ()
 
 
 def test_what_a_run_made_is_made_again_by_running_the_job_again(world):
-    found = look(world, Observation(missing_contents=frozenset({MADE})))
-    assert {drift.remedy for drift in found.values()} == {"`mlgit job rerun sum` makes it again"}
-    assert [*found] == [str(SUM), "model/total@1"]
+    all_drift = look(world, Observation(missing_contents=frozenset({MADE})))
+    assert {drift.remedy for drift in all_drift.values()} == {"`mlgit job rerun sum` makes it again"}
+    assert [*all_drift] == [str(SUM), "model/total@1"]
     assert planned(world, Observation(missing_contents=frozenset({MADE}))).actions == ()
 
 
 def test_content_that_was_changed_is_named_with_its_files(world):
-    found = look(world, Observation(damaged_files={KEY: ("/store/aa",)}))
-    said = "its content in the store is damaged: /store/aa; remove that; then apply restores it from Git"
-    assert said in str(found["data/numbers@1"])
+    all_drift = look(world, Observation(damaged_files={KEY: ("/store/aa",)}))
+    message = "its content in the store is damaged: /store/aa; remove that; then apply restores it from Git"
+    assert message in str(all_drift["data/numbers@1"])
     assert planned(world, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
 
 
 def test_a_run_that_was_lost_is_run_again_as_often_as_mlgit_yml_says(world):
     world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     run = world.latest()
-    seen = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
-    assert look(world, seen)[str(SUM)].message == f"run {run.id} was lost: nobody there"
-    assert look(world, seen)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
+    observation = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
+    assert look(world, observation)[str(SUM)].message == f"run {run.id} was lost: nobody there"
+    assert look(world, observation)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
     no_more = config(more="retries: 0\n")
-    assert look(world, seen, no_more)[str(SUM)].remedy.endswith("`mlgit job rerun sum` runs it again")
+    assert look(world, observation, no_more)[str(SUM)].remedy.endswith("`mlgit job rerun sum` runs it again")
 
 
 def test_a_run_that_ended_by_itself_is_no_drift(world):
@@ -118,19 +118,19 @@ def test_a_lost_run_is_not_run_again_where_drift_is_only_shown(world):
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3")
     files = edited("mlgit.yml", "store:", "drift: {job: warn}\nstore:", files)
     world.apply(files)
-    seen = {world.latest().id: RunReport(RunStatus.LOST)}
-    plan = world.plan(files, seen=seen)
+    observation = {world.latest().id: RunReport(RunStatus.LOST)}
+    plan = world.plan(files, reports=observation)
     assert [action.op for action in plan.actions if action.address == SUM] == [Op.RECORD]
-    said = next(each.message for each in plan.blocked if each.address == SUM)
-    assert said.startswith(f"run {world.latest().id} was lost;")
+    message = next(blocked.message for blocked in plan.blocked if blocked.address == SUM)
+    assert message.startswith(f"run {world.latest().id} was lost;")
 
 
 def test_a_compute_whose_backend_is_gone_is_bound_anew(world):
     other = config().backends | {"big": {"type": "local"}}
     settings = replace(config(), backends={"big": other["big"]}, compute={"*": "big"})
-    found = look(world, Observation(), settings)[str(CPU)]
-    assert found.message == "it is bound to the backend local, which is no longer in mlgit.yml"
-    assert found.remedy == "apply binds it to big"
+    drift = look(world, Observation(), settings)[str(CPU)]
+    assert drift.message == "it is bound to the backend local, which is no longer in mlgit.yml"
+    assert drift.remedy == "apply binds it to big"
     unbound = replace(settings, compute={})
     assert "under compute:" in look(world, Observation(), unbound)[str(CPU)].remedy
 
@@ -142,16 +142,16 @@ def test_a_run_on_a_backend_that_is_gone_is_named(world):
 
 
 def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world):
-    seen = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
-    found = look(world, seen)
-    assert (found["environment/plain@1"].local, count_drift(found.values())) == (True, 0)
-    plan = planned(world, seen)
+    observation = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
+    all_drift = look(world, observation)
+    assert (all_drift["environment/plain@1"].local, count_drift(all_drift.values())) == (True, 0)
+    plan = planned(world, observation)
     assert (plan.actions, plan.drift) == ((), ())
 
 
 def test_it_is_built_again_where_mlgit_yml_wants_it_so(world):
-    seen = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
-    plan = planned(world, seen, "{environment: repair}")
+    observation = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
+    plan = planned(world, observation, "{environment: repair}")
     assert [(action.op, action.address) for action in plan.actions] == [(Op.REPAIR, PLAIN)]
 
 
@@ -161,8 +161,8 @@ def test_another_store_is_one_thing_and_nothing_is_healed_into_it(world):
 
 
 def test_what_is_ignored_is_not_looked_at(world):
-    gone = Observation(missing_contents=frozenset({KEY, MADE}))
-    assert [*look(world, gone, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
+    observation = Observation(missing_contents=frozenset({KEY, MADE}))
+    assert [*look(world, observation, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
 
 
 def test_what_is_to_be_shown_only_is_not_healed(world):
@@ -172,7 +172,7 @@ def test_what_is_to_be_shown_only_is_not_healed(world):
 
 
 @pytest.mark.parametrize(
-    ("drift", "way"),
+    ("drift", "policy"),
     [
         ("{}", DriftPolicy.REPAIR),
         ('{"*": warn}', DriftPolicy.WARN),
@@ -182,8 +182,8 @@ def test_what_is_to_be_shown_only_is_not_healed(world):
         ("{model: ignore}", DriftPolicy.REPAIR),
     ],
 )
-def test_the_longest_that_matches_counts_in_whatever_order(drift, way):
-    assert drift_policy_of(config(drift), NUMBERS) is way
+def test_the_longest_that_matches_counts_in_whatever_order(drift, policy):
+    assert drift_policy_of(config(drift), NUMBERS) is policy
 
 
 def test_what_is_replaced_anyway_is_not_healed_first(world):
@@ -203,5 +203,5 @@ def test_what_was_approved_is_healed_without_another_look(world):
 
 def test_drift_changes_nothing_else_of_a_plan(world):
     plan = planned(world, Observation())
-    seen = Observation(damaged_files={KEY: ("x",)})
-    assert replace(with_drift(plan, world.live(), seen, config(), world.trees.get), drift=()) == plan
+    observation = Observation(damaged_files={KEY: ("x",)})
+    assert replace(with_drift(plan, world.live(), observation, config(), world.trees.get), drift=()) == plan

@@ -45,11 +45,11 @@ SETTLED = settled()
 def test_the_fingerprints_of_this_version_are_those_that_were_frozen():
     """A change here needs a new FP_VERSION, or every job of every user runs again after an upgrade."""
     frozen = json.loads(FROZEN.read_text("utf-8"))[str(FP_VERSION)]
-    seen = {
+    fingerprints = {
         str(address): {"fingerprint": record.fingerprint, "metadata": record.metadata}
         for address, record in SETTLED.records.items()
     }
-    assert seen == frozen
+    assert fingerprints == frozen
 
 
 @settings(max_examples=40, deadline=None)
@@ -101,11 +101,11 @@ def test_no_field_is_both_in_place_and_ignored():
 
 
 @given(JSON, JSON)
-def test_the_digest_is_of_the_value_and_not_of_how_it_was_made(left, right):
-    copy = json.loads(json.dumps(left))
-    assert json_digest(copy) == json_digest(left)
-    assert (json_digest(left) == json_digest(right)) == (
-        json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+def test_the_digest_is_of_the_value_and_not_of_how_it_was_made(one, other):
+    copy = json.loads(json.dumps(one))
+    assert json_digest(copy) == json_digest(one)
+    assert (json_digest(one) == json_digest(other)) == (
+        json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     )
 
 
@@ -160,9 +160,9 @@ def test_after_an_upgrade_an_edit_has_the_consequences_that_it_always_had(older)
 def test_a_reference_to_what_was_fingerprinted_otherwise_is_the_same_reference():
     world = settled()
     data = Address("data", "numbers")
-    for known in (world.records, world.versions):
-        key = data if known is world.records else (data, "1")
-        known[key] = replace(known[key], fp_version=0, fingerprint="old")
+    for records in (world.records, world.versions):
+        key = data if records is world.records else (data, "1")
+        records[key] = replace(records[key], fp_version=0, fingerprint="old")
     world.records[SUM] = replace(world.records[SUM], fp_version=0)
     assert world.plan(FILES).actions == ()
 
@@ -179,7 +179,9 @@ def test_a_code_folder_is_its_files_modes_and_names():
     assert [name for name, _ in found.files] == ["a.py", "b/c.py"]
     executable = replace(tree, entries={**tree.entries, "src/a.py": TreeEntry(0o100755, tree.entries["src/a.py"].oid)})
     renamed = tree_of({"src/z.py": "a", "src/b/c.py": "c"})
-    assert len({content.tracked_content(each, "src").digest for each in (tree, executable, renamed)}) == 3
+    assert (
+        len({content.tracked_content(tree_variant, "src").digest for tree_variant in (tree, executable, renamed)}) == 3
+    )
     assert content.changed_files(found, content.tracked_content(renamed, "src")) == ("a.py", "z.py")
 
 
@@ -228,7 +230,7 @@ PIPELINE = SCHEMA.format("pipelineJob") + (
     ],
 )
 @pytest.mark.parametrize(
-    ("changed", "place", "files"),
+    ("changed", "position", "files"),
     [
         ({"lib/x.py": "new"}, 0, ("x.py",)),
         ({"lib/.amlignore": "*.txt\n"}, 0, (".amlignore", "y.txt")),
@@ -236,11 +238,11 @@ PIPELINE = SCHEMA.format("pipelineJob") + (
         ({"packed/p.py": "new"}, 2, ("p.py",)),
     ],
 )
-def test_what_is_laid_out_beside_the_code_counts_by_its_content(path, text, address, pointer, changed, place, files):  # noqa: PLR0913, PLR0917
+def test_what_is_laid_out_beside_the_code_counts_by_its_content(path, text, address, pointer, changed, position, files):  # noqa: PLR0913, PLR0917
     world = World()
     world.settle({**small(), **INCLUDED, path: text})
     plan = world.plan({**small(), **INCLUDED, path: text, **changed})
-    assert action_on(plan, address).changed_files == {f"{pointer}/additional_includes/{place}": files}
+    assert action_on(plan, address).changed_files == {f"{pointer}/additional_includes/{position}": files}
 
 
 def test_what_is_laid_out_beside_the_code_counts_by_its_name_and_not_by_where_it_was():
@@ -256,7 +258,7 @@ def test_what_is_laid_out_beside_the_code_counts_by_its_name_and_not_by_where_it
 def test_a_zip_counts_by_its_own_content_as_soon_as_it_is_there():
     world = World()
     world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
-    there = {**small(), **INCLUDED, "components/train.yml": WRITTEN, "packed.zip": "z"}
-    assert done(world.plan(there)) == ["new-version component/train"]
-    world.settle(there)
-    assert world.plan({**there, "packed/p.py": "new"}).actions == ()
+    files = {**small(), **INCLUDED, "components/train.yml": WRITTEN, "packed.zip": "z"}
+    assert done(world.plan(files)) == ["new-version component/train"]
+    world.settle(files)
+    assert world.plan({**files, "packed/p.py": "new"}).actions == ()

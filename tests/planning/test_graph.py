@@ -22,17 +22,17 @@ def test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_it
         NUMBERS,
         "{type: custom_model, path: azureml:total@latest}",
     )
-    (problem,) = find_cycles(declared_by(files))
-    assert problem.code == "reference-cycle"
-    circle = problem.message.partition(": ")[2].split(" -> ")
+    (diagnostic,) = find_cycles(declared_by(files))
+    assert diagnostic.code == "reference-cycle"
+    circle = diagnostic.message.partition(": ")[2].split(" -> ")
     assert circle in (["job/sum", "model/total", "job/sum"], ["model/total", "job/sum", "model/total"])
-    assert problem.span in (Span("jobs/sum.yml", 8, 38), Span("models/total.yml", 4, 7))
+    assert diagnostic.span in (Span("jobs/sum.yml", 8, 38), Span("models/total.yml", 4, 7))
 
 
 def test_a_job_that_reads_its_own_output_is_a_cycle():
     files = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml://jobs/sum/outputs/total")
-    (problem,) = find_cycles(declared_by(files))
-    assert problem.message.endswith(": job/sum -> job/sum")
+    (diagnostic,) = find_cycles(declared_by(files))
+    assert diagnostic.message.endswith(": job/sum -> job/sum")
 
 
 def test_small_has_no_cycle():
@@ -61,8 +61,8 @@ def test_an_exact_version_that_is_not_live_closes_a_circle(version):
     if version == "7":
         world.settle(small())
     files = edited("jobs/sum.yml", "total:1", f"total:{version}", EXACT)
-    (problem,) = find_cycles(declared_by(files), existence_check(world.live()))
-    assert problem.code == "reference-cycle"
+    (diagnostic,) = find_cycles(declared_by(files), existence_check(world.live()))
+    assert diagnostic.code == "reference-cycle"
 
 
 def test_an_archived_version_closes_a_circle_as_one_does_that_is_not_there():
@@ -108,12 +108,12 @@ def test_what_closes_no_circle_is_kept_and_without_what_does_there_is_an_order(e
     }
 
     def reaches(start: int, goal: int) -> bool:
-        seen, left = {start}, [start]
-        while left:
-            new = {above for above, _ in mentions[left.pop()]} - seen
-            seen |= new
-            left += new
-        return goal in seen
+        visited, pending = {start}, [start]
+        while pending:
+            new = {above for above, _ in mentions[pending.pop()]} - visited
+            visited |= new
+            pending += new
+        return goal in visited
 
     level = graph_levels(assets)
     assert len(level) == 8, "what is no exact version leads to lower numbers only"
@@ -139,7 +139,7 @@ def test_every_asset_comes_after_what_it_references_in_an_order_of_its_own(pairs
     ]
     order = topological_order({asset.address: asset for asset in assets})
     assert sorted(order, key=lambda each: each.source) == assets
-    places = {asset.address: place for place, asset in enumerate(order)}
+    places = {asset.address: index for index, asset in enumerate(order)}
     assert all(places[address(low)] < places[address(n)] for n in edges for low in edges[n])
     chance.shuffle(assets)
     assert topological_order({asset.address: asset for asset in assets}) == order

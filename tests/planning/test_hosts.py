@@ -26,8 +26,8 @@ def config(*lines: str) -> Config:
 
 
 def left(plan: Plan, settings: Config, here: str = "laptop") -> dict[str, str]:
-    kept = restrict_plan_to_host(plan, settings, here)
-    return {str(blocked.address): blocked.message for blocked in kept.blocked}
+    restricted = restrict_plan_to_host(plan, settings, here)
+    return {str(blocked.address): blocked.message for blocked in restricted.blocked}
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_the_machine_itself_leaves_nothing_to_others(plan, lines):
 
 def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_goes_on(plan):
     settings = config(ON_BIG["store"])
-    said = "can only be done on big, which has the store"
-    assert left(plan, settings) == {str(NUMBERS): said, str(SUM): said, str(TOTAL): "waits for job/sum"}
+    message = "can only be done on big, which has the store"
+    assert left(plan, settings) == {str(NUMBERS): message, str(SUM): message, str(TOTAL): "waits for job/sum"}
     assert [action.address for action in restrict_plan_to_host(plan, settings, "laptop").actions] == [
         Address("workspace", "small"),
         PLAIN,
@@ -80,7 +80,7 @@ def test_data_that_is_somewhere_else_needs_no_store():
 def test_how_a_run_ended_is_recorded_where_it_ran(lines):
     world = World()
     world.apply(small())
-    plan = world.plan(small(), seen={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
+    plan = world.plan(small(), reports={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
     (record,) = (action for action in plan.actions if action.op is Op.RECORD)
     assert deferral_reason(record, config(*lines), "laptop").startswith("can only be done on big")
     assert deferral_reason(record, config(*lines), "big") == ""

@@ -15,8 +15,8 @@ _LAST = st.sampled_from(sorted(EDITS))
 
 def standing(world: World) -> dict[Address, tuple[object, ...]]:
     """Return what stands under each address, without how often it took to get there: versions, runs, archived ones."""
-    live = ((address, record) for address, record in world.records.items() if not record.archived)
-    return {address: _what(each) for address, each in live}
+    records = ((address, record) for address, record in world.records.items() if not record.archived)
+    return {address: _what(record) for address, record in records}
 
 
 def _what(record: Record) -> tuple[object, ...]:
@@ -30,9 +30,9 @@ def test_a_sequence_of_edits_comes_to_what_its_end_would_have_come_to(path, last
     for name in (*path, last):
         step_by_step.settle(EDITS[name])
     at_once.settle(EDITS[last])
-    ours, others = standing(step_by_step), standing(at_once)
-    kept = {address for address in ours if address.kind == "workspace"}  # it never leaves by itself
-    assert {address: our for address, our in ours.items() if address in others or address not in kept} == others
+    actual, expected = standing(step_by_step), standing(at_once)
+    kept = {address for address in actual if address.kind == "workspace"}  # it never leaves by itself
+    assert {address: our for address, our in actual.items() if address in expected or address not in kept} == expected
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,11 +44,11 @@ def test_there_and_back_again_changes_nothing_and_runs_nothing(path, last):
     world.settle(small())
     before, runs = standing(world), set(world.runs)
     world.settle(EDITS[last])
-    there = set(world.runs)
+    runs_before = set(world.runs)
     world.settle(small())
     assert standing(world) == before
-    assert set(world.runs) == there, "what ran before is adopted, not run again"
-    assert runs <= there
+    assert set(world.runs) == runs_before, "what ran before is adopted, not run again"
+    assert runs <= runs_before
 
 
 def test_from_a_to_b_and_back_to_a_submits_two_runs_not_three():
@@ -71,8 +71,8 @@ def test_after_everything_was_done_no_decision_is_left_even_while_runs_go_on(pat
     for name in path:
         world.apply(EDITS[name])
     world.apply(EDITS[last])
-    left = world.plan(EDITS[last]).decisions
-    assert [each for each in left if each.known_after is None] == []
+    decisions = world.plan(EDITS[last]).decisions
+    assert [action for action in decisions if action.known_after is None] == []
 
 
 @settings(max_examples=40, deadline=None)

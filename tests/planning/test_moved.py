@@ -36,9 +36,9 @@ JOB = saying(
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(small())
-    return made
+    applied = World()
+    applied.settle(small())
+    return applied
 
 
 def test_a_renamed_asset_keeps_its_version_and_nothing_is_made_or_run(world):
@@ -68,13 +68,13 @@ def test_a_renamed_job_keeps_its_runs_and_goes_back_to_older_ones(world):
 
 def test_a_renamed_job_counts_on_from_the_attempts_of_its_former_name(world):
     world.settle(JOB)
-    again = world.plan(JOB, again=frozenset({ADD}))
+    again = world.plan(JOB, requested=frozenset({ADD}))
     run = action_on(again, ADD).run
     assert run is not None
     assert run.attempt == 2
-    world.apply(JOB, again=frozenset({ADD}))
+    world.apply(JOB, requested=frozenset({ADD}))
     world.end(RunStatus.COMPLETED)
-    assert action_on(world.plan(JOB, again=frozenset({ADD})), ADD).run.attempt == 3
+    assert action_on(world.plan(JOB, requested=frozenset({ADD})), ADD).run.attempt == 3
 
 
 def test_what_changes_and_is_renamed_does_both_in_that_order(world):
@@ -99,22 +99,22 @@ def test_a_former_name_that_is_used_again_begins_where_it_stopped(world):
 
 
 def test_a_rename_of_something_that_is_still_declared_is_refused(world):
-    _, (problem, *_) = world.look(saying(small(), ("data/numbers", "data/figures")))
-    assert problem.code == "moved-wrong"
-    assert "data/numbers.yml still declares data/numbers" in problem.message
-    assert problem.span.line > 1
+    _, (diagnostic, *_) = world.look(saying(small(), ("data/numbers", "data/figures")))
+    assert diagnostic.code == "moved-wrong"
+    assert "data/numbers.yml still declares data/numbers" in diagnostic.message
+    assert diagnostic.span.line > 1
 
 
 def test_a_rename_to_something_that_nothing_declares_is_refused(world):
-    _, problems = world.look(saying(renamed(), ("data/numbers", "data/figure")))
-    (problem,) = (problem for problem in problems if problem.code == "moved-wrong")
-    assert problem.hint == "did you mean data/figures?"
+    _, diagnostics = world.look(saying(renamed(), ("data/numbers", "data/figure")))
+    (diagnostic,) = (diagnostic for diagnostic in diagnostics if diagnostic.code == "moved-wrong")
+    assert diagnostic.hint == "did you mean data/figures?"
 
 
 def test_a_rename_to_what_is_live_already_is_left_alone_with_a_warning(world):
     world.settle(renamed(), ancestry=lambda _: False)
-    plan, (problem,) = world.look(DATA, ancestry=lambda _: False)
-    assert (problem.code, problem.severity) == ("moved-wrong", Severity.WARNING)
+    plan, (diagnostic,) = world.look(DATA, ancestry=lambda _: False)
+    assert (diagnostic.code, diagnostic.severity) == ("moved-wrong", Severity.WARNING)
     assert plan.actions == ()
 
 
@@ -122,12 +122,12 @@ def test_a_name_that_another_asset_had_is_refused(world):
     other = {**small(), "data/figures.yml": small()["data/numbers.yml"].replace("name: numbers", "name: figures")}
     world.settle(other)
     world.settle(small())
-    _, (problem,) = world.look(DATA)
-    assert "another asset had" in problem.message
+    _, (diagnostic,) = world.look(DATA)
+    assert "another asset had" in diagnostic.message
 
 
 @pytest.mark.parametrize(
-    ("pairs", "said"),
+    ("pairs", "message"),
     [
         ([("data/a", "model/a")], "keeps the kind"),
         ([("data/a", "data/b"), ("data/a", "data/c")], "data/a is renamed twice"),
@@ -136,17 +136,17 @@ def test_a_name_that_another_asset_had_is_refused(world):
         ([("data/a", "data/a")], "form a cycle"),
     ],
 )
-def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, said):
+def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, message):
     text = saying(small(), *pairs)["mlgit.yml"]
-    _, problems = config.parse_config(parse_yaml(config.CONFIG_FILE, text.encode())[0])
-    assert [diagnostic.code for diagnostic in problems] == ["moved-wrong"]
-    assert said in problems[0].message
-    assert problems[0].span.line == 5 + len(pairs)
+    _, diagnostics = config.parse_config(parse_yaml(config.CONFIG_FILE, text.encode())[0])
+    assert [diagnostic.code for diagnostic in diagnostics] == ["moved-wrong"]
+    assert message in diagnostics[0].message
+    assert diagnostics[0].span.line == 5 + len(pairs)
 
 
 def test_a_line_of_a_rename_that_was_made_long_ago_does_no_harm(world):
     world.settle(DATA)
-    gone = without("models/total.yml", DATA)
-    assert done(world.plan(gone)) == ["archive model/total"]
-    assert policy_of(gone).config.moved[0].old == NUMBERS
+    removed = without("models/total.yml", DATA)
+    assert done(world.plan(removed)) == ["archive model/total"]
+    assert policy_of(removed).config.moved[0].old == NUMBERS
     assert TOTAL in world.records

@@ -53,9 +53,9 @@ EDITS = {
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(small())
-    return made
+    applied = World()
+    applied.settle(small())
+    return applied
 
 
 @settings(max_examples=25, deadline=None)
@@ -66,11 +66,13 @@ def test_plan_is_a_function_of_its_arguments(path, last, data):
         world.apply(EDITS[name])
         if data.draw(st.booleans()):
             world.end(data.draw(st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST])))
-    live, desired, policy = world.live(), world.desired(EDITS[last]), policy_of(small())
-    seen = Observation({run.id: RunReport(RunStatus.RUNNING) for run in world.runs.values() if run.status.is_active})
-    first, second = (make_plan(desired, live, policy, seen) for _ in range(2))
+    state, desired, policy = world.live(), world.desired(EDITS[last]), policy_of(small())
+    observation = Observation(
+        {run.id: RunReport(RunStatus.RUNNING) for run in world.runs.values() if run.status.is_active}
+    )
+    first, second = (make_plan(desired, state, policy, observation) for _ in range(2))
     assert first == second
-    assert dict(live.current) == world.records
+    assert dict(state.current) == world.records
 
 
 @settings(max_examples=25, deadline=None)
@@ -158,15 +160,15 @@ def test_a_compute_that_is_bound_to_another_backend_is_updated():
     world.settle(WITH_CLUSTER)
     bound = edited("mlgit.yml", 'compute: {"*": local}', "compute: {cluster: other}", WITH_CLUSTER)
     rebound = edited("mlgit.yml", "{local: {type: local}}", "{other: {type: local}, local: {type: local}}", bound)
-    found = action_on(world.plan(rebound), CLUSTER)
-    assert (found.op, found.reason) == (Op.UPDATE, "backend local -> other")
+    action = action_on(world.plan(rebound), CLUSTER)
+    assert (action.op, action.reason) == (Op.UPDATE, "backend local -> other")
 
 
 def test_a_job_on_a_compute_without_a_backend_is_refused_at_its_line():
     files = edited("mlgit.yml", 'compute: {"*": local}', "compute: {}", WITH_CLUSTER)
-    _, (problem,) = World().look(files)
-    assert (problem.code, problem.span) == ("compute-unbound", Span("jobs/sum.yml", 6, 10))
-    assert "cluster" in problem.hint
+    _, (diagnostic,) = World().look(files)
+    assert (diagnostic.code, diagnostic.span) == ("compute-unbound", Span("jobs/sum.yml", 6, 10))
+    assert "cluster" in diagnostic.hint
 
 
 # Versioned kinds.
@@ -179,8 +181,8 @@ def numbers(version: str, csv: str = "n\n1\n2\n3\n") -> dict[str, str]:
 
 def test_versions_are_numbered_where_none_is_declared(world):
     assert action_on(world.apply(numbers("", "n\n4\n")), NUMBERS).version == "2"
-    found = action_on(world.apply(numbers("", "n\n5\n")), NUMBERS)
-    assert (found.op, found.version, found.seq) == (Op.NEW_VERSION, "3", 3)
+    action = action_on(world.apply(numbers("", "n\n5\n")), NUMBERS)
+    assert (action.op, action.version, action.seq) == (Op.NEW_VERSION, "3", 3)
 
 
 def test_older_content_registers_the_next_version(world):
@@ -191,18 +193,18 @@ def test_older_content_registers_the_next_version(world):
 def test_a_declared_version_is_immutable_at_its_line():
     world = World()
     world.settle(numbers("7"))
-    _, (problem,) = world.look(numbers("7", "n\n4\n"))
-    assert (problem.code, problem.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
-    assert "data/numbers@7" in problem.message
-    assert "raise the version" in problem.hint
+    _, (diagnostic,) = world.look(numbers("7", "n\n4\n"))
+    assert (diagnostic.code, diagnostic.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
+    assert "data/numbers@7" in diagnostic.message
+    assert "raise the version" in diagnostic.hint
 
 
 def test_an_older_version_is_immutable_too():
     world = World()
     world.settle(numbers("7"))
     world.settle(numbers("8", "n\n4\n"))
-    _, (problem,) = world.look(numbers("7", "n\n5\n"))
-    assert problem.code == "version-immutable"
+    _, (diagnostic,) = world.look(numbers("7", "n\n5\n"))
+    assert diagnostic.code == "version-immutable"
 
 
 def test_a_declared_version_that_was_registered_before_is_adopted():
@@ -219,8 +221,8 @@ def test_a_declared_version_with_other_fields_in_place_is_an_update():
     world = World()
     world.settle(numbers("7"))
     described = edited("data/numbers.yml", "type:", "description: new\ntype:", numbers("7"))
-    found = action_on(world.plan(described), NUMBERS)
-    assert (found.op, found.version) == (Op.UPDATE, "7")
+    action = action_on(world.plan(described), NUMBERS)
+    assert (action.op, action.version) == (Op.UPDATE, "7")
 
 
 def test_a_higher_declared_version_of_the_same_content_runs_nothing():
@@ -240,8 +242,8 @@ def test_an_automatic_version_steps_over_one_that_was_declared():
 def test_an_asset_that_comes_back_is_registered_again(world):
     world.settle(EDITS["model gone"])
     assert world.records[TOTAL].archived
-    found = action_on(world.plan(small()), TOTAL)
-    assert (found.op, found.version) == (Op.REGISTER, "2")
+    action = action_on(world.plan(small()), TOTAL)
+    assert (action.op, action.version) == (Op.REGISTER, "2")
 
 
 # References.
@@ -253,33 +255,35 @@ def job_with(reference: str) -> dict[str, str]:
 
 def test_latest_is_what_the_plan_itself_registers(world):
     plan = world.plan(EDITS["data"])
-    node = action_on(plan, SUM).resolved
-    assert node is not None
-    assert node.references["/inputs/numbers/path"].version == "2"
+    resolved = action_on(plan, SUM).resolved
+    assert resolved is not None
+    assert resolved.references["/inputs/numbers/path"].version == "2"
 
 
 def test_an_exact_older_version_is_what_it_was(world):
     world.settle(EDITS["data"])
-    node = action_on(world.plan({**EDITS["data"], "jobs/sum.yml": job_with("azureml:numbers:1")["jobs/sum.yml"]}), SUM)
-    assert node.op is Op.ADOPT
+    resolved = action_on(
+        world.plan({**EDITS["data"], "jobs/sum.yml": job_with("azureml:numbers:1")["jobs/sum.yml"]}), SUM
+    )
+    assert resolved.op is Op.ADOPT
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "message"),
     [
         ("azureml:numbers:9", "data/numbers@9, which does not exist: its current version is 1"),
         ("azureml:numbers@best", "the only label is latest"),
     ],
 )
-def test_a_version_or_label_that_is_not_there_is_refused_at_its_line(world, reference, said):
-    _, (problem,) = world.look(job_with(f'"{reference}"'))
-    assert (problem.code, problem.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
-    assert said in problem.message
+def test_a_version_or_label_that_is_not_there_is_refused_at_its_line(world, reference, message):
+    _, (diagnostic,) = world.look(job_with(f'"{reference}"'))
+    assert (diagnostic.code, diagnostic.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
+    assert message in diagnostic.message
 
 
 def test_an_output_that_the_job_has_not_is_refused_with_a_suggestion(world):
-    _, (problem,) = world.look(edited("models/total.yml", "outputs/total", "outputs/totl"))
-    assert (problem.span, problem.hint) == (Span("models/total.yml", 4, 7), "did you mean total?")
+    _, (diagnostic,) = world.look(edited("models/total.yml", "outputs/total", "outputs/totl"))
+    assert (diagnostic.span, diagnostic.hint) == (Span("models/total.yml", 4, 7), "did you mean total?")
 
 
 def test_what_is_live_and_not_declared_can_be_referenced(world):
@@ -290,8 +294,8 @@ def test_what_is_live_and_not_declared_can_be_referenced(world):
 
 def test_what_is_archived_cannot_be_referenced(world):
     world.records[NUMBERS] = replace(world.records[NUMBERS], archived=True)
-    _, (problem,) = world.look(without("data/numbers.yml"))
-    assert "which is not live" in problem.message
+    _, (diagnostic,) = world.look(without("data/numbers.yml"))
+    assert "which is not live" in diagnostic.message
 
 
 def test_a_kind_that_nothing_realises_is_planned_all_the_same():
@@ -302,8 +306,8 @@ def test_a_kind_that_nothing_realises_is_planned_all_the_same():
 
 
 def test_what_leaves_git_cannot_be_referenced_any_more(world):
-    _, (problem,) = world.look(without("data/numbers.yml"))
-    assert (problem.code, problem.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
+    _, (diagnostic,) = world.look(without("data/numbers.yml"))
+    assert (diagnostic.code, diagnostic.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
 
 
 def test_what_another_branch_declared_can_be_referenced(world):
@@ -312,17 +316,17 @@ def test_what_another_branch_declared_can_be_referenced(world):
 
 def test_the_hint_to_a_reference_names_the_commit_and_the_file_that_has_left(world):
     files = without("data/numbers.yml")
-    declared, live = declared_by(files), world.live()
-    gone = find_removals(declared, live, lambda _: True)
-    hints = {address: removal_hint(record) for address, record in gone.items()}
-    (problem,) = check_references(declared, referencable(live, gone), hints)
-    assert (problem.code, problem.severity) == ("reference-dangling", Severity.ERROR)
-    assert world.records[NUMBERS].declared_at in problem.hint
+    declared, state = declared_by(files), world.live()
+    removals = find_removals(declared, state, lambda _: True)
+    hints = {address: removal_hint(record) for address, record in removals.items()}
+    (diagnostic,) = check_references(declared, referencable(state, removals), hints)
+    assert (diagnostic.code, diagnostic.severity) == ("reference-dangling", Severity.ERROR)
+    assert world.records[NUMBERS].declared_at in diagnostic.hint
 
 
 def test_a_version_with_the_same_bytes_is_no_reason_of_what_uses_it(world):
-    named = edited("data/numbers.yml", "type:", "version: 7\ntype:")
-    both = edited("jobs/sum.yml", "factor: 2", "factor: 3", named)
+    versioned = edited("data/numbers.yml", "type:", "version: 7\ntype:")
+    both = edited("jobs/sum.yml", "factor: 2", "factor: 3", versioned)
     action = action_on(world.plan(both), SUM)
     assert list(map(str, field_changes(action))) == ["inputs.factor 2 -> 3"]
 
@@ -330,15 +334,15 @@ def test_a_version_with_the_same_bytes_is_no_reason_of_what_uses_it(world):
 def test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again(world):
     for version, csv in (("1", "n\n1\n2\n3\n"), ("2", "n\n4\n"), ("1", "n\n1\n2\n3\n")):
         world.apply(numbers(version, csv))
-    found = action_on(world.apply(numbers("3", "n\n5\n")), NUMBERS)
-    assert (found.version, found.seq) == ("3", 3)
+    action = action_on(world.apply(numbers("3", "n\n5\n")), NUMBERS)
+    assert (action.version, action.seq) == ("3", 3)
     seqs = [record.seq for (address, _), record in world.versions.items() if address == NUMBERS]
     assert len(seqs) == len(set(seqs)) == 3
 
 
 @pytest.mark.parametrize("address", [NUMBERS, PLAIN, TOTAL])
 def test_a_version_that_is_asked_for_anew_is_the_next_one(world, address):
-    plan = world.apply(small(), again=frozenset({address}))
+    plan = world.apply(small(), requested=frozenset({address}))
     assert action_on(plan, address, Op.NEW_VERSION).version == "2"
     assert plan.submissions == ()
     assert world.plan(small()).actions == ()
@@ -346,10 +350,10 @@ def test_a_version_that_is_asked_for_anew_is_the_next_one(world, address):
 
 def test_a_declared_version_cannot_be_made_anew_and_has_to_be_raised(world):
     world.apply(numbers("1"))
-    _, (problem,) = world.look(numbers("1"), again=frozenset({NUMBERS}))
-    assert (problem.code, problem.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
-    assert "raise the version" in problem.hint
-    assert action_on(world.plan(numbers("2"), again=frozenset({NUMBERS})), NUMBERS).version == "2"
+    _, (diagnostic,) = world.look(numbers("1"), requested=frozenset({NUMBERS}))
+    assert (diagnostic.code, diagnostic.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
+    assert "raise the version" in diagnostic.hint
+    assert action_on(world.plan(numbers("2"), requested=frozenset({NUMBERS})), NUMBERS).version == "2"
 
 
 def test_a_job_that_never_ran_is_said_to_run_for_the_first_time():
@@ -371,8 +375,8 @@ def test_the_files_of_small_have_nothing_wrong_in_them():
 def test_what_is_asked_for_again_and_a_version_that_is_declared_are_reasons():
     world = World()
     world.settle(small())
-    again = action_on(world.plan(small(), again=frozenset({NUMBERS})), NUMBERS, Op.NEW_VERSION)
-    assert again.reason == "it was requested again"
+    replacement = action_on(world.plan(small(), requested=frozenset({NUMBERS})), NUMBERS, Op.NEW_VERSION)
+    assert replacement.reason == "it was requested again"
     files = edited("data/numbers.yml", "name: numbers", 'name: numbers\nversion: "7"')
     assert action_on(world.plan(files), NUMBERS).reason == "version 1 -> 7"
 

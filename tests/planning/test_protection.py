@@ -19,36 +19,36 @@ def protecting(glob: str, files: dict[str, str] | None = None) -> dict[str, str]
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(protecting("model/*"))
-    return made
+    applied = World()
+    applied.settle(protecting("model/*"))
+    return applied
 
 
 def test_what_is_protected_is_recorded_as_such(world):
     assert world.records[TOTAL].protected
-    assert [each for each, record in world.records.items() if record.protected] == [TOTAL]
+    assert [address for address, record in world.records.items() if record.protected] == [TOTAL]
 
 
 def test_a_protected_asset_that_leaves_git_is_a_diagnostic(world):
-    _, (problem,) = world.look(protecting("model/*", without("models/total.yml")))
-    assert problem.code == "protected"
+    _, (diagnostic,) = world.look(protecting("model/*", without("models/total.yml")))
+    assert diagnostic.code == "protected"
     assert (
         "model/total is protected by protect: model/* in mlgit.yml, but this plan would have it archived"
-        in problem.message
+        in diagnostic.message
     )
-    assert problem.hint.startswith("declare it again; to remove it, first apply")
+    assert diagnostic.hint.startswith("declare it again; to remove it, first apply")
 
 
 def test_protection_stays_in_force_when_its_line_leaves_together_with_the_asset(world):
-    _, (problem,) = world.look(without("models/total.yml"))
-    assert "protected since it was applied last" in problem.message
-    assert "first apply with it declared and without its line in protect: of mlgit.yml" in problem.hint
+    _, (diagnostic,) = world.look(without("models/total.yml"))
+    assert "protected since it was applied last" in diagnostic.message
+    assert "first apply with it declared and without its line in protect: of mlgit.yml" in diagnostic.hint
 
 
 def test_a_change_of_protection_alone_is_an_update_with_a_reason(world):
     plan = world.apply(small())
-    found = action_on(plan, TOTAL)
-    assert (done(plan), found.reason) == (["update model/total"], "no longer protected")
+    action = action_on(plan, TOTAL)
+    assert (done(plan), action.reason) == (["update model/total"], "no longer protected")
     assert done(world.apply(without("models/total.yml"))) == ["archive model/total"]
 
 
@@ -66,8 +66,8 @@ def test_a_protected_asset_is_not_replaced_and_may_be_described_anew():
     world = World()
     files = protecting("compute/*", WITH_CLUSTER)
     world.settle(files)
-    _, (problem,) = world.look(edited("compute/cluster.yml", "size: one", "size: two", files))
-    assert (problem.code, "replaced" in problem.message) == ("protected", True)
+    _, (diagnostic,) = world.look(edited("compute/cluster.yml", "size: one", "size: two", files))
+    assert (diagnostic.code, "replaced" in diagnostic.message) == ("protected", True)
     described = edited("compute/cluster.yml", "size: one", "size: one\ndescription: new", files)
     assert action_on(world.plan(described), CLUSTER).op is Op.UPDATE
 
@@ -77,5 +77,5 @@ def test_a_new_version_of_a_protected_asset_is_no_violation(world):
 
 
 def test_what_is_left_out_of_a_plan_is_not_held_against_it(world):
-    _, problems = world.look(protecting("model/*", without("models/total.yml")), exclude=("model",))
-    assert problems == ()
+    _, diagnostics = world.look(protecting("model/*", without("models/total.yml")), exclude=("model",))
+    assert diagnostics == ()

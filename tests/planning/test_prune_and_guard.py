@@ -16,8 +16,8 @@ NO_MODEL = without("models/total.yml")
 
 
 def many(count: int) -> dict[str, str]:
-    named = {f"data/d{n}.yml": small()["data/numbers.yml"].replace("numbers\n", f"d{n}\n") for n in range(count)}
-    return {**small(), **named}
+    numbered = {f"data/d{n}.yml": small()["data/numbers.yml"].replace("numbers\n", f"d{n}\n") for n in range(count)}
+    return {**small(), **numbered}
 
 
 def jobs(count: int) -> dict[str, str]:
@@ -27,9 +27,9 @@ def jobs(count: int) -> dict[str, str]:
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(small())
-    return made
+    applied = World()
+    applied.settle(small())
+    return applied
 
 
 def test_what_this_branch_has_seen_leaves_with_its_file(world):
@@ -51,14 +51,14 @@ def test_what_a_shallow_clone_cannot_know_is_left_alone(world):
 
 
 def test_ancestry_is_asked_of_the_commit_that_declared_it(world):
-    asked: list[str] = []
+    commits: list[str] = []
 
     def ancestry(commit: str) -> bool:
-        asked.append(commit)
+        commits.append(commit)
         return True
 
     world.plan(NO_MODEL, ancestry=ancestry)
-    assert asked == [world.records[Address("model", "total")].declared_at]
+    assert commits == [world.records[Address("model", "total")].declared_at]
 
 
 def test_a_workspace_never_goes_by_itself(world):
@@ -85,11 +85,11 @@ def test_an_archived_asset_is_left_alone(world):
 def test_a_job_that_leaves_while_it_runs_is_canceled_and_archived():
     world = World()
     world.apply(small())
-    gone = without("jobs/sum.yml", NO_MODEL)
-    plan = world.apply(gone)
+    removed = without("jobs/sum.yml", NO_MODEL)
+    plan = world.apply(removed)
     assert done(plan) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
     assert action_on(plan, SUM, Op.CANCEL).version == world.latest().id
-    assert world.plan(gone).actions == ()
+    assert world.plan(removed).actions == ()
 
 
 def test_what_leaves_goes_after_what_reads_it(world):
@@ -100,15 +100,15 @@ def test_what_leaves_goes_after_what_reads_it(world):
 def test_one_run_too_many_is_one_run():
     world = World()
     plan = world.plan(small())
-    (problem,) = guard_plan(plan, world.live(), replace(policy_of(small()), allow_submit=0))
-    assert problem.message.startswith("this plan starts 1 run; ")
+    (diagnostic,) = guard_plan(plan, world.live(), replace(policy_of(small()), allow_submit=0))
+    assert diagnostic.message.startswith("this plan starts 1 run; ")
 
 
 def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
     files, world = jobs(11), World()
     plan = world.plan(files)
-    (problem,) = guard_plan(plan, world.live(), policy_of(files))
-    assert (problem.code, problem.hint) == ("too-many-runs", "allow it with --allow-submit 11")
+    (diagnostic,) = guard_plan(plan, world.live(), policy_of(files))
+    assert (diagnostic.code, diagnostic.hint) == ("too-many-runs", "allow it with --allow-submit 11")
     assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_submit=11))) == []
     assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_submit=0))) != []
 
@@ -124,14 +124,14 @@ def test_a_plan_that_drops_much_of_much_is_refused(there, left, refused):
     files, world = many(extra), World()
     world.settle(files)
     assert len(world.records) == there
-    kept = dict(files)
+    remaining = dict(files)
     dropped = [f"data/d{n}.yml" for n in range(extra)]
     dropped += ["models/total.yml", "jobs/sum.yml", "data/numbers.yml", "environments/plain.yml"]
     for name in dropped[: there - left]:
-        kept.pop(name)
-    plan = world.plan(kept)
-    found = list(guard_plan(plan, world.live(), policy_of(files)))
-    assert [diagnostic.code for diagnostic in found] == (["mass-delete"] if refused else [])
+        remaining.pop(name)
+    plan = world.plan(remaining)
+    diagnostics = list(guard_plan(plan, world.live(), policy_of(files)))
+    assert [diagnostic.code for diagnostic in diagnostics] == (["mass-delete"] if refused else [])
     assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
 
 

@@ -22,9 +22,9 @@ NEXT = Address("job", "next")
 @pytest.fixture
 def world() -> World:
     """Make a world in which the job was submitted and runs."""
-    made = World()
-    made.apply(small())
-    return made
+    applied = World()
+    applied.apply(small())
+    return applied
 
 
 def observed(world: World, status: RunStatus, **result: object) -> dict[str, RunReport]:
@@ -45,26 +45,26 @@ def test_a_run_is_named_after_its_job_and_its_token(world):
 def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(world):
     plan = world.plan(small())
     assert plan.actions == ()
-    assert [(each.address, each.failed) for each in plan.blocked] == [(SUM, False), (TOTAL, False)]
-    assert [each.message for each in plan.blocked] == [f"run {world.latest().id} is queued", "waits for job/sum"]
+    assert [(blocked.address, blocked.failed) for blocked in plan.blocked] == [(SUM, False), (TOTAL, False)]
+    assert [blocked.message for blocked in plan.blocked] == [f"run {world.latest().id} is queued", "waits for job/sum"]
 
 
 def test_a_run_that_nobody_asked_about_stands_as_it_was_recorded(world):
-    desired, live = world.desired(small()), world.live()
-    plan, _ = make_plan(desired, live, policy_of(small()))
-    said = f"run {world.latest().id} was queued when last recorded; --refresh asks"
-    assert plan.blocked[0].message.startswith(said)
+    desired, state = world.desired(small()), world.live()
+    plan, _ = make_plan(desired, state, policy_of(small()))
+    message = f"run {world.latest().id} was queued when last recorded; --refresh asks"
+    assert plan.blocked[0].message.startswith(message)
 
 
 def test_a_run_that_is_seen_running_gives_no_action(world):
-    plan = world.plan(small(), seen=observed(world, RunStatus.RUNNING))
+    plan = world.plan(small(), reports=observed(world, RunStatus.RUNNING))
     assert plan.actions == ()
     assert plan.blocked[0].message.endswith("is running")
 
 
 def test_a_run_that_is_seen_completed_is_recorded_and_then_its_output_registered(world):
-    seen = observed(world, RunStatus.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
-    plan = world.plan(small(), seen=seen)
+    reports = observed(world, RunStatus.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
+    plan = world.plan(small(), reports=reports)
     assert done(plan) == ["record job/sum", "register model/total"]
     assert action_on(plan, TOTAL).needs == (ActionId(Op.RECORD, SUM),)
     assert plan.decisions == ()
@@ -76,7 +76,7 @@ def test_a_run_that_is_seen_completed_is_recorded_and_then_its_output_registered
 def test_a_job_on_an_output_that_is_not_in_the_store_yet_is_known_later(world):
     world = World()
     world.apply(CHAINED)
-    plan = world.plan(CHAINED, seen=observed(world, RunStatus.COMPLETED, outputs={"total": {}}))
+    plan = world.plan(CHAINED, reports=observed(world, RunStatus.COMPLETED, outputs={"total": {}}))
     assert action_on(plan, NEXT).known_after == SUM
 
 
@@ -91,7 +91,7 @@ def test_a_job_on_the_output_of_another_runs_after_it():
 def test_an_equal_output_runs_nothing_that_reads_it():
     world = World()
     world.settle(CHAINED)
-    plans = world.settle(CHAINED, again=RERUN)
+    plans = world.settle(CHAINED, requested=RERUN)
     assert [
         submission.address for plan in plans for submission in plan.submissions if submission.known_after is None
     ] == [SUM]
@@ -103,8 +103,8 @@ def test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing():
     first = world.latest().id
     world.settle(TRIPLED)
     plan = world.plan(small())
-    found = action_on(plan, SUM)
-    assert (found.op, found.run and found.run.id) == (Op.ADOPT, first)
+    action = action_on(plan, SUM)
+    assert (action.op, action.run and action.run.id) == (Op.ADOPT, first)
     assert plan.submissions == ()
     assert action_on(plan, TOTAL).version == "3"
 
@@ -114,7 +114,7 @@ def test_a_failure_of_the_users_is_sticky(world, failure):
     world.end(RunStatus.FAILED, failure)
     plan = world.plan(small())
     assert plan.actions == ()
-    (failed,) = (each for each in plan.blocked if each.failed)
+    (failed,) = (blocked for blocked in plan.blocked if blocked.failed)
     assert "mlgit job rerun sum" in failed.message
 
 
@@ -127,7 +127,7 @@ def test_a_cancel_is_sticky(world):
 
 def test_a_failed_run_is_run_again_where_it_is_asked_for(world):
     world.end(RunStatus.FAILED, "user")
-    assert submitted(world, again=RERUN).attempt == 2
+    assert submitted(world, requested=RERUN).attempt == 2
 
 
 def test_a_failed_run_is_forgotten_when_the_job_changes(world):
@@ -164,19 +164,19 @@ def test_an_attempt_has_a_token_of_its_own(world):
 def test_a_submission_that_was_cut_off_is_made_again_with_the_same_token(world):
     intended = replace(world.latest(), status=RunStatus.INTENDED)
     world.runs[SUM, intended.id] = intended
-    again = submitted(world)
-    assert (again.id, again.token, again.attempt) == (intended.id, intended.token, 1)
+    retry = submitted(world)
+    assert (retry.id, retry.token, retry.attempt) == (intended.id, intended.token, 1)
     assert "was cut off" in action_on(world.plan(small()), SUM).reason
 
 
 def test_a_cut_off_submission_that_a_backend_knows_is_not_made_again(world):
     intended = replace(world.latest(), status=RunStatus.INTENDED)
     world.runs[SUM, intended.id] = intended
-    assert world.plan(small(), seen=observed(world, RunStatus.RUNNING)).actions == ()
+    assert world.plan(small(), reports=observed(world, RunStatus.RUNNING)).actions == ()
 
 
 def test_a_lost_run_is_recorded_before_it_is_tried_again(world):
-    plan = world.plan(small(), seen=observed(world, RunStatus.LOST))
+    plan = world.plan(small(), reports=observed(world, RunStatus.LOST))
     assert done(plan)[:2] == ["record job/sum", "submit job/sum"]
     assert action_on(plan, SUM, Op.SUBMIT).needs[0] == ActionId(Op.RECORD, SUM)
 
@@ -186,8 +186,8 @@ def test_a_superseded_run_never_becomes_current(world):
     world.apply(TRIPLED)
     second = world.latest()
     assert first.id != second.id
-    seen = {first.id: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {}}})}
-    assert done(world.apply(TRIPLED, seen=seen)) == [f"record job/sum@{first.id}"]
+    reports = {first.id: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {}}})}
+    assert done(world.apply(TRIPLED, reports=reports)) == [f"record job/sum@{first.id}"]
     assert (world.records[SUM].run, world.records[SUM].unfinished) == ("", (second.id,))
     assert world.runs[SUM, first.id].status is RunStatus.COMPLETED
     world.end(RunStatus.COMPLETED)
@@ -199,17 +199,17 @@ def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_befor
     run = world.latest()
     world.runs[SUM, run.id] = replace(run, status=RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
     assert action_on(world.plan(small()), TOTAL).known_after == SUM
-    seen = observed(world, RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
-    assert done(world.plan(small(), seen=seen)) == ["record job/sum", "register model/total"]
+    reports = observed(world, RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
+    assert done(world.plan(small(), reports=reports)) == ["record job/sum", "register model/total"]
 
 
 def test_a_run_that_was_canceled_because_its_job_left_is_no_obstacle_when_the_job_comes_back(world):
-    gone = without("jobs/sum.yml", without("models/total.yml"))
-    assert done(world.apply(gone)) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
-    assert world.plan(gone).actions == ()
-    again = action_on(world.apply(small()), SUM)
-    assert (again.op, again.run and again.run.attempt) == (Op.SUBMIT, 2)
-    assert "was canceled when the job left Git" in again.reason
+    removed = without("jobs/sum.yml", without("models/total.yml"))
+    assert done(world.apply(removed)) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
+    assert world.plan(removed).actions == ()
+    retry = action_on(world.apply(small()), SUM)
+    assert (retry.op, retry.run and retry.run.attempt) == (Op.SUBMIT, 2)
+    assert "was canceled when the job left Git" in retry.reason
 
 
 def test_a_run_whose_backend_is_not_configured_any_more_is_left_alone_and_said_so(world):
@@ -224,8 +224,8 @@ def test_a_run_whose_backend_is_not_configured_any_more_is_left_alone_and_said_s
 def test_a_superseded_run_that_is_wanted_again_is_watched_again(world):
     first = world.latest()
     world.apply(TRIPLED)
-    again = action_on(world.apply(small()), SUM)
-    assert (again.op, again.run and again.run.token) == (Op.SUBMIT, first.token)
+    retry = action_on(world.apply(small()), SUM)
+    assert (retry.op, retry.run and retry.run.token) == (Op.SUBMIT, first.token)
     assert world.records[SUM].latest == first.id
     assert world.plan(small()).actions == ()
 
@@ -235,7 +235,7 @@ def test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not():
     world.settle(small())
     first = world.latest().id
     for status, current in ((RunStatus.FAILED, False), (RunStatus.COMPLETED, True)):
-        world.apply(small(), again=RERUN)
+        world.apply(small(), requested=RERUN)
         run = world.latest().id
         world.end(status, "user")
         assert world.records[SUM].run == (run if current else first)
@@ -250,17 +250,17 @@ def test_a_manual_job_is_not_run_by_a_plan():
 
 def test_a_manual_job_that_is_known_later_is_not_planned_either():
     world = World()
-    world.settle(CHAINED, again=frozenset({SUM}), runs=False)
+    world.settle(CHAINED, requested=frozenset({SUM}), runs=False)
     assert NEXT not in world.records
 
 
 def test_a_manual_job_is_run_where_it_is_asked_for():
-    assert submitted(World(), runs=False, again=RERUN).attempt == 1
+    assert submitted(World(), runs=False, requested=RERUN).attempt == 1
 
 
 def test_a_manual_job_that_ran_is_adopted():
     world = World()
-    world.settle(small(), runs=False, again=RERUN)
+    world.settle(small(), runs=False, requested=RERUN)
     assert world.records[SUM].run
     assert world.plan(small(), runs=False).actions == ()
 
@@ -291,8 +291,8 @@ def test_what_will_not_come_without_a_rerun_is_held_back(status, ended):
     for _ in range(5):  # what is lost is tried again first
         world.end(status, "user" if status is RunStatus.FAILED else "")
         world.apply(small())
-    (held,) = (each for each in world.plan(small()).blocked if each.address == TOTAL)
-    assert held.message == f"held back: job/sum {ended}"
+    (held_back,) = (blocked for blocked in world.plan(small()).blocked if blocked.address == TOTAL)
+    assert held_back.message == f"held back: job/sum {ended}"
 
 
 def test_what_reads_an_exact_version_that_stands_waits_for_no_other(world):

@@ -47,9 +47,9 @@ def saved(plan: Plan, **asked: Any) -> SavedPlan:
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(small())
-    return made
+    saved_plan = World()
+    saved_plan.settle(small())
+    return saved_plan
 
 
 def refused(text: str) -> Any:
@@ -108,7 +108,7 @@ def test_a_plan_that_was_edited_is_refused(field, text):
 
 
 def test_what_was_asked_for_comes_back_from_the_file(world):
-    plan = world.plan(small(), again=frozenset({SUM}), select=("job",))
+    plan = world.plan(small(), requested=frozenset({SUM}), select=("job",))
     found = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
     config = policy_of(small()).config
     assert policy_in(found, config) == replace(
@@ -125,30 +125,30 @@ def test_the_read_set_is_what_the_actions_change_and_what_that_references(world)
 
 
 def test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named(world):
-    made = saved(world.plan(PARAMETER))
-    assert stale_preconditions(made, world.live()) == ()
+    saved_plan = saved(world.plan(PARAMETER))
+    assert stale_preconditions(saved_plan, world.live()) == ()
     world.settle(DATA)
-    assert [stale_precondition.address for stale_precondition in stale_preconditions(made, world.live())] == [
+    assert [stale_precondition.address for stale_precondition in stale_preconditions(saved_plan, world.live())] == [
         "data/numbers",
         "job/sum",
         "model/total",
     ]
     with pytest.raises(UserError, match="data/numbers was version 1 and is version 2") as error:
-        raise_if_stale(made, world.live())
+        raise_if_stale(saved_plan, world.live())
     assert error.value.diagnostics[0].code == "plan-stale"
 
 
 def test_what_a_plan_does_not_read_may_move(world):
-    made = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
+    saved_plan = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
     described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
     world.settle(described)
-    assert stale_preconditions(made, world.live()) == ()
+    assert stale_preconditions(saved_plan, world.live()) == ()
 
 
 def test_what_was_changed_without_another_version_is_said_to_be_changed(world):
-    made = saved(world.plan(DATA))
+    saved_plan = saved(world.plan(DATA))
     world.apply(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new"))
-    assert [str(stale_precondition) for stale_precondition in stale_preconditions(made, world.live())] == [
+    assert [str(stale_precondition) for stale_precondition in stale_preconditions(saved_plan, world.live())] == [
         "data/numbers (version 1) was changed"
     ]
 
@@ -169,11 +169,11 @@ def test_a_decision_that_comes_out_otherwise_is_refused_and_named(world):
 
 
 def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(world):
-    made = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
+    saved_plan = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
     both = edited("models/total.yml", "name: total", "name: total\ndescription: new", DATA)
     narrow = World(dict(world.records), dict(world.versions), dict(world.runs))
-    made = replace(made, body={**made.body, "actions": []})
-    found = restrict_to_saved_plan(made, narrow.plan(both), narrow.live())
+    saved_plan = replace(saved_plan, body={**saved_plan.body, "actions": []})
+    found = restrict_to_saved_plan(saved_plan, narrow.plan(both), narrow.live())
     assert done(found) == []
     assert any("not in the saved plan, left for another: new-version data/numbers" in note for note in found.notes)
 
@@ -181,10 +181,10 @@ def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(w
 def test_an_advance_is_allowed_though_no_saved_plan_has_it():
     world = World()
     world.apply(small())
-    made = saved(world.plan(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")))
+    saved_plan = saved(world.plan(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")))
     world.end(RunStatus.COMPLETED)
     described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
-    found = restrict_to_saved_plan(made, world.plan(described), world.live())
+    found = restrict_to_saved_plan(saved_plan, world.plan(described), world.live())
     assert done(found) == ["update data/numbers", "register model/total"]
     assert found.actions[1].op is Op.REGISTER
     assert found.actions[1].address == TOTAL

@@ -18,8 +18,8 @@ TAGGED = edited("models/total.yml", "name: total", "name: total\ntags: {stage: t
 ALL = ("*",)
 
 
-def selected(*what: str, files: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> list[str]:
-    return done(World().plan(files or TAGGED, select=what, exclude=without))
+def selected(*selector: str, files: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> list[str]:
+    return done(World().plan(files or TAGGED, select=selector, exclude=without))
 
 
 WHOLE = done(World().plan(TAGGED))
@@ -57,12 +57,12 @@ def test_to_select_more_never_gives_less(select, more):
 
 @settings(max_examples=40, deadline=None)
 @given(SELECTORS)
-def test_to_select_something_and_exclude_it_leaves_nothing_of_it(what):
-    assert selected(what, without=(what,)) == []
+def test_to_select_something_and_exclude_it_leaves_nothing_of_it(selector):
+    assert selected(selector, without=(selector,)) == []
 
 
 @pytest.mark.parametrize(
-    ("what", "expected"),
+    ("selector", "expected"),
     [
         ("data", ["new-version data/numbers"]),
         ("data/num*", ["new-version data/numbers"]),
@@ -78,8 +78,8 @@ def test_to_select_something_and_exclude_it_leaves_nothing_of_it(what):
         ("+job/sum+", WHOLE[1:]),
     ],
 )
-def test_a_selector_names_a_kind_a_name_a_file_or_a_tag(what, expected):
-    assert selected(what) == expected
+def test_a_selector_names_a_kind_a_name_a_file_or_a_tag(selector, expected):
+    assert selected(selector) == expected
 
 
 def test_what_an_action_needs_comes_along_and_this_is_said():
@@ -113,9 +113,9 @@ def test_what_was_left_out_is_planned_the_next_time():
 
 
 def test_a_selector_that_names_nothing_is_a_diagnostic():
-    _, (problem, other) = World().look(TAGGED, select=("jbo/sum",), exclude=("tag:stage=x",))
-    assert (problem.code, problem.message) == ("selection-empty", "jbo/sum selects nothing")
-    assert problem.hint == "did you mean job/sum?"
+    _, (diagnostic, other) = World().look(TAGGED, select=("jbo/sum",), exclude=("tag:stage=x",))
+    assert (diagnostic.code, diagnostic.message) == ("selection-empty", "jbo/sum selects nothing")
+    assert diagnostic.hint == "did you mean job/sum?"
     _, (unknown,) = World().look(TAGGED, select=("model/nope",))
     assert unknown.hint == "did you mean model/total?"
     assert other.message == "tag:stage=x selects nothing"
@@ -140,14 +140,14 @@ def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
     world = World()
     world.apply(small())
     run = world.latest().id
-    plan = world.plan(small(), seen={run: RunReport(RunStatus.COMPLETED)}, exclude=("job/sum",))
-    told = f"job/sum is excluded, but its run {run} has ended and is recorded, and with it model/total"
-    assert told in plan.notes
+    plan = world.plan(small(), reports={run: RunReport(RunStatus.COMPLETED)}, exclude=("job/sum",))
+    note = f"job/sum is excluded, but its run {run} has ended and is recorded, and with it model/total"
+    assert note in plan.notes
 
 
 def test_that_a_run_has_ended_is_recorded_whatever_was_selected():
     world = World()
     world.apply(small())
-    seen = {world.latest().id: RunReport(RunStatus.COMPLETED)}
-    for asked in ({"select": ("data",)}, {"exclude": ("job",)}):
-        assert done(world.plan(small(), seen=seen, **asked))[0] == "record job/sum"
+    reports = {world.latest().id: RunReport(RunStatus.COMPLETED)}
+    for options in ({"select": ("data",)}, {"exclude": ("job",)}):
+        assert done(world.plan(small(), reports=reports, **options))[0] == "record job/sum"

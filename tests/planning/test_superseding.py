@@ -37,9 +37,9 @@ TWO, THREE = factor(3), factor(4)
 @pytest.fixture
 def world() -> World:
     """Make a world in which the job was submitted and runs."""
-    made = World()
-    made.apply(ONE)
-    return made
+    applied = World()
+    applied.apply(ONE)
+    return applied
 
 
 def cancels(plan):
@@ -70,9 +70,9 @@ def test_a_canceled_run_is_recorded_as_superseded_and_nothing_is_left_to_do(worl
     assert world.plan(TWO).actions == ()
 
 
-@pytest.mark.parametrize("said", ["", "on_supersede: finish\n"])
-def test_a_run_finishes_where_nothing_else_is_said(said):
-    files = {**small(), "mlgit.yml": small()["mlgit.yml"] + said}
+@pytest.mark.parametrize("message", ["", "on_supersede: finish\n"])
+def test_a_run_finishes_where_nothing_else_is_said(message):
+    files = {**small(), "mlgit.yml": small()["mlgit.yml"] + message}
     world = World()
     world.apply(files)
     assert world.plan(factor(3, files)).cancels == ()
@@ -82,13 +82,13 @@ def test_a_run_that_was_canceled_as_superseded_is_begun_anew_when_its_job_is_wan
     first = world.latest()
     world.apply(TWO)
     second = world.latest()
-    again = action_on(plan := world.apply(ONE), SUM, Op.SUBMIT)
-    assert (again.run and again.run.attempt, again.run and again.run.fingerprint) == (2, first.fingerprint)
-    assert again.reason == f"run {first.id} was canceled when another superseded it (attempt 2)"
+    retry = action_on(plan := world.apply(ONE), SUM, Op.SUBMIT)
+    assert (retry.run and retry.run.attempt, retry.run and retry.run.fingerprint) == (2, first.fingerprint)
+    assert retry.reason == f"run {first.id} was canceled when another superseded it (attempt 2)"
     assert cancels(plan) == [second.id]
     world.end(RunStatus.COMPLETED)
     world.settle(ONE)
-    assert world.records[SUM].run == again.version
+    assert world.records[SUM].run == retry.version
     assert world.plan(ONE).actions == ()
 
 
@@ -99,7 +99,7 @@ def test_older_runs_that_still_go_on_are_canceled_by_the_next_plan(world):
         world.apply(factor(number, files))
     *old, newest = world.records[SUM].unfinished
     plan = world.apply(factor(5))
-    assert (done(plan), len(old)) == ([f"cancel job/sum@{each}" for each in old], 2)
+    assert (done(plan), len(old)) == ([f"cancel job/sum@{action}" for action in old], 2)
     assert {cancel.reason for cancel in plan.cancels} == {f"run {newest} supersedes it"}
     assert world.plan(factor(5)).actions == ()
 
@@ -130,7 +130,7 @@ def test_a_run_whose_place_an_older_completed_one_takes_is_canceled_too():
 
 def test_a_run_that_ended_by_itself_is_recorded_as_it_ended_and_not_canceled(world):
     old = world.latest().id
-    plan = world.apply(TWO, seen={old: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
+    plan = world.apply(TWO, reports={old: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
     assert cancels(plan) == []
     assert ended(world, old) == (RunStatus.COMPLETED, "")
     assert TOTAL not in world.records
@@ -139,7 +139,7 @@ def test_a_run_that_ended_by_itself_is_recorded_as_it_ended_and_not_canceled(wor
 def test_a_cancel_that_was_cut_off_before_it_was_recorded_counts_as_one(world):
     old = world.latest().id
     world.apply(without_cancel(TWO))
-    plan = world.apply(TWO, seen={old: RunReport(RunStatus.CANCELED, {})})
+    plan = world.apply(TWO, reports={old: RunReport(RunStatus.CANCELED, {})})
     assert done(plan) == [f"record job/sum@{old}"]
     assert ended(world, old) == (RunStatus.CANCELED, SUPERSEDED)
 
@@ -192,9 +192,9 @@ def test_a_run_of_a_job_that_leaves_is_canceled_because_of_that(world):
 
 def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supersede(world):
     bound = {**TWO, "mlgit.yml": TWO["mlgit.yml"] + "limits: {submit: 0}\n"}
-    now = datetime.now(UTC)
+    at = datetime.now(UTC)
     for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{world.latest().id}"}), (bound, set())):
-        may = allowed_decisions(world.plan(files), world.live(), policy_of(files), lambda _: (), now)
+        may = allowed_decisions(world.plan(files), world.live(), policy_of(files), lambda _: (), at)
         assert {key for key in map(str, may.keys) if key.endswith("/sum") or "@" in key} == keys
 
 
@@ -202,10 +202,10 @@ def test_a_saved_plan_holds_though_the_run_that_it_would_cancel_has_ended_since(
     plan = world.plan(TWO)
     body = json.loads(json.dumps(plan_json.plan_body(plan, policy_of(TWO))))
     old = world.latest().id
-    now = world.plan(TWO, seen={old: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
-    kept = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), now, world.live())
-    assert done(kept)[:2] == ["record job/sum", "submit job/sum"]
-    assert kept.cancels == ()
+    replanned = world.plan(TWO, reports={old: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
+    restricted = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), replanned, world.live())
+    assert done(restricted)[:2] == ["record job/sum", "submit job/sum"]
+    assert restricted.cancels == ()
 
 
 _EDITS = {name: cancelling(files) for name, files in EDITS.items()}
@@ -219,8 +219,8 @@ def test_whatever_is_edited_a_job_has_at_most_one_run_under_way_and_a_plan_comes
         world.apply(_EDITS[name])
         under_way = [address for (address, _), run in world.runs.items() if run.status.is_active]
         assert len(under_way) == len(set(under_way))
-    left = world.plan(_EDITS[path[-1]]).decisions
-    assert [each for each in left if each.known_after is None] == []
+    decisions = world.plan(_EDITS[path[-1]]).decisions
+    assert [action for action in decisions if action.known_after is None] == []
 
 
 def test_what_was_set_aside_is_no_try_that_failed(world):
@@ -228,5 +228,5 @@ def test_what_was_set_aside_is_no_try_that_failed(world):
         world.apply(files)
     assert world.latest().attempt == 3
     world.end(RunStatus.LOST)
-    again = action_on(world.plan(ONE), SUM, Op.SUBMIT)
-    assert again.reason == "attempt 1 was lost (attempt 2 of 3)"
+    retry = action_on(world.plan(ONE), SUM, Op.SUBMIT)
+    assert retry.reason == "attempt 1 was lost (attempt 2 of 3)"

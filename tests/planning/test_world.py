@@ -14,9 +14,9 @@ def test_a_tree_in_memory_has_the_entries_that_git_would_give_it(tmp_path):
     write(tmp_path, small())
     repository = open_repository(tmp_path)
     real = load_tree(repository, repository.write_work_tree())
-    ours = tree_of(small())
-    assert dict(ours.entries) == dict(real.entries)
-    assert all(ours.read_blob(entry.oid) == real.read_blob(entry.oid) for entry in real.entries.values())
+    memory_tree = tree_of(small())
+    assert dict(memory_tree.entries) == dict(real.entries)
+    assert all(memory_tree.read_blob(entry.oid) == real.read_blob(entry.oid) for entry in real.entries.values())
     repository.close()
 
 

@@ -81,15 +81,15 @@ def tree_of(files: Mapping[str, str | bytes], root: str = "") -> Tree:
 def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> AssetSet:
     """Read what files declare; every YAML file but mlgit.yml may be an asset."""
     tree = tree_of(files)
-    chosen = sorted(path for path in files if path.endswith(".yml") and path != config.CONFIG_FILE)
-    return load_assets(tree, [(path, config.IncludeGlob("", runs)) for path in chosen])
+    paths = sorted(path for path in files if path.endswith(".yml") and path != config.CONFIG_FILE)
+    return load_assets(tree, [(path, config.IncludeGlob("", runs)) for path in paths])
 
 
 def policy_of(files: Files) -> Policy:
     """Read the policy that mlgit.yml of the files makes."""
-    found, problems = config.parse_config(parse_yaml(config.CONFIG_FILE, files[config.CONFIG_FILE].encode())[0])
-    assert found is not None, problems
-    return Policy(found)
+    parsed, diagnostics = config.parse_config(parse_yaml(config.CONFIG_FILE, files[config.CONFIG_FILE].encode())[0])
+    assert parsed is not None, diagnostics
+    return Policy(parsed)
 
 
 @dataclass
@@ -128,22 +128,22 @@ class World:
         self,
         files: Files,
         *,
-        again: frozenset[Address] = frozenset(),
-        seen: Mapping[str, RunReport] | None = None,
+        requested: frozenset[Address] = frozenset(),
+        reports: Mapping[str, RunReport] | None = None,
         select: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
         runs: bool = True,
         ancestry: Callable[[str], bool | None] = lambda _: True,
     ) -> tuple[Plan, Problems]:
-        """Plan files against the live state; ``again`` is asked for anew, ``seen`` is what backends say."""
-        policy = replace(policy_of(files), replace=again, select=select, exclude=exclude)
+        """Return plan and diagnostics of files; ``requested`` are replaced, ``reports`` are those of backends."""
+        policy = replace(policy_of(files), replace=requested, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
-        return run_plan_pipeline(desired, self.live(), policy, Observation(seen or {}))
+        return run_plan_pipeline(desired, self.live(), policy, Observation(reports or {}))
 
     def plan(self, files: Files, **options: object) -> Plan:
         """Plan files that have nothing wrong in them."""
-        plan, problems = self.look(files, **options)  # type: ignore[arg-type]
-        assert problems == ()
+        plan, diagnostics = self.look(files, **options)  # type: ignore[arg-type]
+        assert diagnostics == ()
         return plan
 
     def apply(self, files: Files, **options: object) -> Plan:
@@ -161,7 +161,7 @@ class World:
         plans = []
         while (plan := self.apply(files, **options)).actions:
             plans.append(plan)
-            options = {name: value for name, value in options.items() if name != "again"}
+            options = {name: value for name, value in options.items() if name != "requested"}
             self.end(RunStatus.COMPLETED)
         return tuple(plans)
 
@@ -188,8 +188,8 @@ class World:
                 assert action.moved_from is not None
                 old = self.records.pop(action.moved_from)
                 self.records[action.address] = rename_record(old, action.address)
-                if left := make_tombstone(old):
-                    self.records[action.moved_from] = left
+                if tombstone := make_tombstone(old):
+                    self.records[action.moved_from] = tombstone
             case Op.BUILD:
                 return
             case Op.RECORD:
@@ -199,13 +199,13 @@ class World:
                 assert action.run is not None
                 run = replace(action.run, status=RunStatus.QUEUED, submitted_at=f"{len(self.runs):04}")
                 self.runs[run.address, run.id] = run
-                known = self.records[run.address].unfinished if run.address in self.records else ()
-                self._set(action, commit, latest=run.id, unfinished=tuple(dict.fromkeys((*known, run.id))))
+                unfinished = self.records[run.address].unfinished if run.address in self.records else ()
+                self._set(action, commit, latest=run.id, unfinished=tuple(dict.fromkeys((*unfinished, run.id))))
             case Op.ADOPT if action.run is not None:
                 self._set(action, commit, latest=action.run.id, run=action.run.id)
             case Op.ADOPT:
-                older, now = self.versions[action.address, action.version], self.records[action.address]
-                self.records[action.address] = replace(older, archived=False, top=max(now.top, now.seq))
+                older, current = self.versions[action.address, action.version], self.records[action.address]
+                self.records[action.address] = replace(older, archived=False, top=max(current.top, current.seq))
             case Op.CANCEL:
                 assert action.run is not None
                 self._finish(action.run)
@@ -221,24 +221,24 @@ class World:
     def _finish(self, run: Run) -> None:
         self.runs[run.address, run.id] = run
         record = self.records[run.address]
-        record = replace(record, unfinished=tuple(each for each in record.unfinished if each != run.id))
+        record = replace(record, unfinished=tuple(run_id for run_id in record.unfinished if run_id != run.id))
         self.records[run.address] = record
         if record.latest == run.id and run.status is RunStatus.COMPLETED:
             self.records[run.address] = replace(record, run=run.id)
 
     def _set(self, action: Action, commit: str, **changes: str | int | tuple[str, ...]) -> None:
         assert action.resolved is not None
-        node = action.resolved
-        kind = kind_of(node.asset)
+        resolved = action.resolved
+        kind = kind_of(resolved.asset)
         base = self.records.get(action.address) or Record(action.address, {}, "", "", FP_VERSION)
         backend = policy_of(small()).config.backend_of(action.address.name)
         record = replace(
             base,
-            spec=node.asset.spec,
-            fingerprint=node.fingerprint,
-            metadata=node.metadata,
-            contents=node.contents,
-            references=node.references,
+            spec=resolved.asset.spec,
+            fingerprint=resolved.fingerprint,
+            metadata=resolved.metadata,
+            contents=resolved.contents,
+            references=resolved.references,
             declared_at=commit,
             lineage={"commit": commit},
             archived=False,
@@ -257,8 +257,8 @@ def done(plan: Plan) -> list[str]:
 
 def action_on(plan: Plan, address: Address, op: Op | None = None) -> Action:
     """Return the one action on an address."""
-    (found,) = (action for action in plan.actions if action.address == address and op in (None, action.op))
-    return found
+    (match,) = (action for action in plan.actions if action.address == address and op in (None, action.op))
+    return match
 
 
 def asset(files: Files, address: Address) -> Asset:
