@@ -31,27 +31,27 @@ ELSEWHERE = {
     ),
     "default 10": "tests/planning/test_prune_and_guard.py::test_as_many_runs_as_the_limit_are_allowed",
     "without `--allow-submit N`": ("tests/cli/test_faults.py::test_an_apply_that_would_start_too_many_runs_is_refused"),
-    "workspace: never by itself": "tests/planning/test_prune_and_guard.py::test_a_workspace_never_goes_by_itself",
+    "workspace: never by itself": (
+        "tests/planning/test_prune_and_guard.py::test_a_workspace_is_never_removed_automatically"
+    ),
     "workspace: replace, guarded (by `protect:`)": (
-        "tests/planning/test_protection.py::test_a_protected_asset_is_not_replaced_and_may_be_described_anew"
+        "tests/planning/test_protection.py::test_a_protected_asset_is_not_replaced_but_can_be_updated"
     ),
     "compute, datastore: replace": (
         "tests/planning/test_plan.py::test_a_named_asset_is_created_updated_in_place_and_replaced"
     ),
-    "compute, datastore: delete": (
-        "tests/planning/test_prune_and_guard.py::test_a_named_asset_is_deleted_and_then_gone"
-    ),
+    "compute, datastore: delete": ("tests/planning/test_prune_and_guard.py::test_an_asset_without_versions_is_deleted"),
     "environment, data, model, component: new version": (
         "tests/planning/test_plan.py::test_a_plan_after_one_edit_names_exactly_what_follows_from_it"
     ),
     "environment, data, model, component: archive": (
-        "tests/planning/test_prune_and_guard.py::test_what_this_branch_has_seen_leaves_with_its_file"
+        "tests/planning/test_prune_and_guard.py::test_an_asset_of_this_branch_is_archived_with_its_file"
     ),
     "`job/<path ...>` where no name is given": (
         "tests/planning/test_runs.py::test_a_job_without_a_name_is_named_by_its_path"
     ),
     "job: cancel if running, archive": (
-        "tests/planning/test_prune_and_guard.py::test_a_job_that_leaves_while_it_runs_is_canceled_and_archived"
+        "tests/planning/test_prune_and_guard.py::test_a_removed_job_is_canceled_and_archived"
     ),
     "`fingerprint` covers ... the fields that affect its result": (
         "tests/planning/test_fingerprint.py::test_a_field_counts_in_one_digest_or_in_none"
@@ -68,13 +68,13 @@ ELSEWHERE = {
         "tests/format/test_kinds.py::test_each_kind_partitions_its_fields_into_fingerprint_in_place_and_ignored"
     ),
     "An upgrade of mlgit changes nothing.": (
-        "tests/planning/test_fingerprint.py::test_an_upgrade_that_fingerprints_otherwise_changes_nothing"
+        "tests/planning/test_fingerprint.py::test_an_upgrade_with_other_fingerprints_plans_no_changes"
     ),
     "equality is decided by fingerprinting the stored spec with today's code": (
         "tests/planning/test_fingerprint.py::test_a_record_of_an_older_fingerprint_is_fingerprinted_again"
     ),
     "Golden fingerprints are frozen per `fp_version`.": (
-        "tests/planning/test_fingerprint.py::test_the_fingerprints_of_this_version_are_those_that_were_frozen"
+        "tests/planning/test_fingerprint.py::test_the_fingerprints_equal_the_golden_ones"
     ),
 }
 # What no test can hold yet: nothing reaches a datastore, nor makes anything of a curated environment.

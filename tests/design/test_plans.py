@@ -25,25 +25,23 @@ ELSEWHERE = {
         "tests/cli/test_plan_saved.py::test_a_plan_file_matches_the_published_schema"
     ),
     "and the read set: each address with the record it was planned against": (
-        "tests/planning/test_saved.py::test_the_read_set_is_what_the_actions_change_and_what_that_references"
+        "tests/planning/test_saved.py::test_preconditions_are_what_actions_change_and_reference"
     ),
     "The plan's digest is of the body without the tree id.": (
         "tests/planning/test_saved.py::test_the_digest_leaves_out_the_tree_and_nothing_else"
     ),
     "Stale means that an entry of the read set changed": (
-        "tests/planning/test_saved.py::test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named"
+        "tests/planning/test_saved.py::test_a_changed_precondition_makes_a_plan_stale"
     ),
     "never that a ref moved": (
         "tests/cli/test_plan_saved.py::test_a_change_of_other_records_does_not_make_a_plan_stale"
     ),
-    "Approval binds decisions": (
-        "tests/planning/test_saved.py::test_a_decision_that_comes_out_otherwise_is_refused_and_named"
-    ),
+    "Approval binds decisions": ("tests/planning/test_saved.py::test_a_decision_that_differs_now_is_refused"),
     "advances are always allowed": (
-        "tests/planning/test_saved.py::test_an_advance_is_allowed_though_no_saved_plan_has_it"
+        "tests/planning/test_saved.py::test_an_advance_is_allowed_without_a_saved_plan_that_has_it"
     ),
     "Plan reads Git and recorded state only": (
-        "tests/planning/test_runs.py::test_a_run_that_nobody_asked_about_stands_as_it_was_recorded"
+        "tests/planning/test_runs.py::test_without_refresh_a_run_has_its_recorded_status"
     ),
     "the same two give the same body, byte for byte": (
         "tests/planning/test_saved.py::test_the_body_is_a_function_of_the_tree_and_the_live_state"
@@ -61,7 +59,7 @@ ELSEWHERE = {
     ),
     "Verdicts: *changes*, *waiting*, *drift*.": "tests/render/test_text.py::test_the_verdict_comes_first",
     "After an apply, plan has no decisions.": (
-        "tests/planning/test_laws.py::test_after_everything_was_done_no_decision_is_left_even_while_runs_go_on"
+        "tests/planning/test_laws.py::test_after_an_apply_no_decision_remains_even_while_runs_are_active"
     ),
     "Plan reads the *work tree* through a temporary index": (
         "tests/git/test_repository.py::test_reading_the_work_tree_leaves_index_status_and_refs_as_they_were"
@@ -74,7 +72,7 @@ ELSEWHERE = {
         "tests/cli/test_faults.py::test_a_dirty_tree_that_is_allowed_is_kept_as_a_commit_that_the_records_name"
     ),
     "A plan that would archive or delete more than 30 % of at least 10 assets refuses": (
-        "tests/planning/test_prune_and_guard.py::test_a_plan_that_drops_much_of_much_is_refused"
+        "tests/planning/test_prune_and_guard.py::test_a_plan_that_removes_many_assets_is_refused"
     ),
     "`rollback REV` plans that record's source commit": (
         "tests/engine/test_rollback.py::test_a_rollback_and_a_revert_give_the_same_state_and_run_nothing_again"

@@ -18,7 +18,9 @@ ELSEWHERE = {
     "A clean code folder's digest is its tree entries": (
         "tests/planning/test_fingerprint.py::test_a_code_folder_is_its_files_modes_and_names"
     ),
-    "after `.amlignore`": "tests/planning/test_fingerprint.py::test_what_a_code_folder_ignores_is_not_of_its_content",
+    "after `.amlignore`": (
+        "tests/planning/test_fingerprint.py::test_ignored_files_of_a_code_folder_are_not_part_of_its_content"
+    ),
     "(else `.gitignore`)": "tests/planning/test_fingerprint.py::test_amlignore_rules_where_there_is_also_a_gitignore",
     "not where it holds gitlinks": (
         "tests/format/test_path_content.py::test_a_submodule_is_reported_at_the_path_that_contains_it"
@@ -28,7 +30,7 @@ ELSEWHERE = {
     ),
     "... LFS pointers": "tests/format/test_path_content.py::test_a_git_lfs_pointer_is_reported",
     "... or additional includes: those are resolved": (
-        "tests/planning/test_fingerprint.py::test_what_is_laid_out_beside_the_code_counts_by_its_content"
+        "tests/planning/test_fingerprint.py::test_additional_includes_count_by_their_content"
     ),
     "and absent bytes are an error": (
         "tests/format/test_path_content.py::test_a_broken_link_is_reported_at_the_path_that_uses_it"
@@ -40,13 +42,13 @@ ELSEWHERE = {
         "tests/source/test_validation.py::test_what_was_read_while_it_was_young_is_trusted_once_it_was_read_again"
     ),
     "Records keep `declared_at` (commit).": (
-        "tests/planning/test_prune_and_guard.py::test_ancestry_is_asked_of_the_commit_that_declared_it"
+        "tests/planning/test_prune_and_guard.py::test_ancestry_is_checked_for_the_declaring_commit"
     ),
     "An asset is archived or deleted only if `declared_at` is an ancestor": (
-        "tests/planning/test_prune_and_guard.py::test_what_this_branch_has_seen_leaves_with_its_file"
+        "tests/planning/test_prune_and_guard.py::test_an_asset_of_this_branch_is_archived_with_its_file"
     ),
     "a tree that never saw it cannot drop it": (
-        "tests/planning/test_prune_and_guard.py::test_what_this_branch_never_saw_is_left_alone"
+        "tests/planning/test_prune_and_guard.py::test_an_asset_of_another_branch_is_not_removed"
     ),
     "(in Git itself)": "tests/cli/test_plan.py::test_an_asset_from_another_branch_is_kept",
     "Apply refuses if the last applied commit is not an ancestor (`--allow-rewind`).": (
@@ -56,10 +58,10 @@ ELSEWHERE = {
         "tests/git/test_repository.py::test_ancestry_is_unknown_in_a_shallow_clone_unless_it_can_be_seen"
     ),
     "`moved: [{from, to}]` in `mlgit.yml` renames": (
-        "tests/planning/test_moved.py::test_a_renamed_asset_keeps_its_version_and_nothing_is_made_or_run"
+        "tests/planning/test_moved.py::test_a_renamed_asset_keeps_its_version_and_nothing_runs"
     ),
     "plan suggests it when an equal fingerprint leaves and arrives": (
-        "tests/planning/test_moved.py::test_without_it_an_equal_content_that_leaves_and_arrives_suggests_it"
+        "tests/planning/test_moved.py::test_identical_content_under_another_name_suggests_a_rename"
     ),
 }
 NOT_YET = (

@@ -26,7 +26,7 @@ ELSEWHERE = {
     "it goes into the run's name": ("tests/planning/test_runs.py::test_a_run_is_named_after_its_job_and_its_token"),
     "`backend.find(token)` (every backend)": "tests/backends/test_contract.py::test_a_run_is_found_by_its_token",
     "`backend.find(token)` adopts": (
-        "tests/planning/test_runs.py::test_a_cut_off_submission_that_a_backend_knows_is_not_made_again"
+        "tests/planning/test_runs.py::test_an_interrupted_submission_that_the_backend_has_is_not_repeated"
     ),
     "`backend.find(token)` adopts, from another clone": (
         "tests/sharing/test_team.py::test_what_a_killed_apply_had_submitted_another_clone_adopts"

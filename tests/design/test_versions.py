@@ -26,10 +26,10 @@ ELSEWHERE = {
     ),
     "(an older version, too)": "tests/planning/test_plan.py::test_an_older_version_is_immutable_too",
     "No version declared: ... changed registers the next integer": (
-        "tests/planning/test_plan.py::test_versions_are_numbered_where_none_is_declared"
+        "tests/planning/test_plan.py::test_versions_are_numbered_if_none_is_declared"
     ),
     "unchanged is a no-op": (
-        "tests/planning/test_plan.py::test_whatever_was_applied_before_a_settled_world_has_nothing_to_do"
+        "tests/planning/test_plan.py::test_a_converged_state_needs_no_changes_whatever_was_applied_before"
     ),
     "`version: 1.10` unquoted is a diagnostic that shows the raw text": (
         "tests/format/test_assets.py::test_a_version_that_yaml_reads_as_a_different_number_is_reported_as_written"
@@ -54,16 +54,12 @@ ELSEWHERE = {
     "Queued, running ...: no action.": (
         "tests/planning/test_runs.py::test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits"
     ),
-    "A failure of the user's code ... is sticky": (
-        "tests/planning/test_runs.py::test_a_failure_of_the_users_is_sticky"
-    ),
-    "or a cancel": "tests/planning/test_runs.py::test_a_cancel_is_sticky",
-    "run again only with `job rerun`": (
-        "tests/engine/test_failed_runs.py::test_a_canceled_job_is_not_resubmitted_until_a_rerun"
-    ),
+    "A failure of the user's code ... is sticky": ("tests/planning/test_runs.py::test_a_user_failure_is_not_retried"),
+    "or a cancel": "tests/planning/test_runs.py::test_a_canceled_run_is_not_retried",
+    "run again only with `job rerun`": ("tests/engine/test_failed_runs.py::test_a_canceled_job_is_not_resubmitted_until_a_rerun"),
     "or `--replace`": "tests/engine/test_failed_runs.py::test_replace_on_a_failed_job_runs_it_again",
     "Lost, preempted, staging and engine failures are retried ..., at most `retries: 2`, shown in the plan.": (
-        "tests/planning/test_runs.py::test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_says"
+        "tests/planning/test_runs.py::test_infrastructure_failures_are_retried_up_to_the_limit"
     ),
     "Every run is called `<job>-<8 hex of token>`": (
         "tests/planning/test_runs.py::test_a_run_is_named_after_its_job_and_its_token"
@@ -75,7 +71,7 @@ ELSEWHERE = {
         "tests/engine/test_concurrent_applies.py::test_the_next_apply_records_the_runs_of_an_apply_that_did_not_wait"
     ),
     "Versions have a `seq` that the plan allots": (
-        "tests/planning/test_plan.py::test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again"
+        "tests/planning/test_plan.py::test_version_order_continues_after_an_older_one_was_declared_again"
     ),
     "latest is the highest not archived": ("tests/cli/test_archive.py::test_latest_ignores_archived_versions"),
     "Labels are resolved when planning, against desired ...": (
@@ -87,7 +83,7 @@ ELSEWHERE = {
         "::test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_its_path"
     ),
     "... by label: an exact version that is live is no cycle": (
-        "tests/planning/test_graph.py::test_an_exact_version_that_is_live_closes_no_circle"
+        "tests/planning/test_graph.py::test_an_exact_version_that_is_live_closes_no_cycle"
     ),
     "The controller submits one job address at most `limits.runs_per_day` times without a new commit.": (
         "tests/controller/test_bounds.py::test_a_run_that_is_lost_repeatedly_is_started_up_to_runs_per_day"

@@ -82,7 +82,7 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
         ({"a": 1}, {"a": 1}, []),
     ],
 )
-def test_each_difference_is_said_as_a_person_says_it(before, after, expected):
+def test_each_difference_is_one_readable_phrase(before, after, expected):
     assert said(before, after) == expected
 
 
@@ -103,7 +103,7 @@ def test_a_secret_in_a_variable_is_never_shown(before, after, expected):
     assert "hunter2" not in repr(changes)
 
 
-def test_what_is_added_deep_and_long_is_cut_to_fit_a_line():
+def test_a_long_value_is_cut_to_fit_a_line():
     (changes,) = said({}, {"conda_file": {"dependencies": [f"package-{n}" for n in range(50)]}})
     assert changes.startswith('conda_file added: {"dependencies"')
     assert changes.endswith("...")
@@ -118,7 +118,7 @@ def test_a_path_names_the_files_that_changed_behind_it():
     assert nested == ["inputs.d changed (d.csv)"]
 
 
-def test_of_many_files_a_few_are_named():
+def test_only_the_first_changed_files_are_named():
     many = tuple(f"f{n}" for n in range(10))
     assert said({"code": "tree:1"}, {"code": "tree:2"}, code=many) == ["code changed (f0, f1, f2 and 7 more)"]
 

@@ -62,12 +62,12 @@ def planned(world: World, observation: Observation, drift: str = "{}") -> Plan:
     return plan
 
 
-def test_what_is_as_it_is_recorded_is_no_drift(world):
+def test_a_state_that_matches_the_providers_has_no_drift(world):
     assert look(world, Observation()) == {}
     assert planned(world, Observation()).drift == ()
 
 
-def test_content_that_is_gone_is_put_again_from_git(world):
+def test_missing_content_is_restored_from_git(world):
     all_drift = look(world, Observation(missing_contents=frozenset({KEY})))
     assert [str(drift) for drift in all_drift.values()] == [
         "data/numbers@1: its content is gone from the store; apply restores it from Git"
@@ -78,28 +78,28 @@ def test_content_that_is_gone_is_put_again_from_git(world):
     assert [*plan.preconditions] == [str(NUMBERS)]
 
 
-def test_content_that_git_has_no_more_is_named_and_left(world):
+def test_missing_content_that_git_no_longer_has_is_reported_but_not_repaired(world):
     world.trees.clear()
     all_drift = look(world, Observation(missing_contents=frozenset({KEY})))
     assert all_drift["data/numbers@1"].remedy == "restore the store"
     assert planned(world, Observation(missing_contents=frozenset({KEY}))).actions == ()
 
 
-def test_what_a_run_made_is_made_again_by_running_the_job_again(world):
+def test_missing_outputs_of_a_run_are_made_again_by_rerunning_the_job(world):
     all_drift = look(world, Observation(missing_contents=frozenset({MADE})))
     assert {drift.remedy for drift in all_drift.values()} == {"`mlgit job rerun sum` makes it again"}
     assert [*all_drift] == [str(SUM), "model/total@1"]
     assert planned(world, Observation(missing_contents=frozenset({MADE}))).actions == ()
 
 
-def test_content_that_was_changed_is_named_with_its_files(world):
+def test_damaged_content_is_reported_with_its_files(world):
     all_drift = look(world, Observation(damaged_files={KEY: ("/store/aa",)}))
     message = "its content in the store is damaged: /store/aa; remove that; then apply restores it from Git"
     assert message in str(all_drift["data/numbers@1"])
     assert planned(world, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
 
 
-def test_a_run_that_was_lost_is_run_again_as_often_as_mlgit_yml_says(world):
+def test_a_lost_run_is_retried_as_often_as_mlgit_yml_allows(world):
     world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     run = world.latest()
     observation = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
@@ -114,7 +114,7 @@ def test_a_run_that_ended_by_itself_is_no_drift(world):
     assert look(world, Observation({world.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
 
 
-def test_a_lost_run_is_not_run_again_where_drift_is_only_shown(world):
+def test_a_lost_run_is_not_retried_if_drift_is_only_shown(world):
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3")
     files = edited("mlgit.yml", "store:", "drift: {job: warn}\nstore:", files)
     world.apply(files)
@@ -125,7 +125,7 @@ def test_a_lost_run_is_not_run_again_where_drift_is_only_shown(world):
     assert message.startswith(f"run {world.latest().id} was lost;")
 
 
-def test_a_compute_whose_backend_is_gone_is_bound_anew(world):
+def test_a_compute_whose_backend_was_removed_is_bound_to_another(world):
     other = config().backends | {"big": {"type": "local"}}
     settings = replace(config(), backends={"big": other["big"]}, compute={"*": "big"})
     drift = look(world, Observation(), settings)[str(CPU)]
@@ -135,13 +135,13 @@ def test_a_compute_whose_backend_is_gone_is_bound_anew(world):
     assert "under compute:" in look(world, Observation(), unbound)[str(CPU)].remedy
 
 
-def test_a_run_on_a_backend_that_is_gone_is_named(world):
+def test_a_run_on_a_removed_backend_is_drift(world):
     world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     settings = replace(config(), backends={"big": {"type": "local"}}, compute={"*": "big"})
     assert "which is no longer in mlgit.yml" in look(world, Observation(), settings)[str(SUM)].message
 
 
-def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world):
+def test_an_environment_that_is_not_built_on_this_machine_is_only_local_drift(world):
     observation = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
     all_drift = look(world, observation)
     assert (all_drift["environment/plain@1"].local, count_drift(all_drift.values())) == (True, 0)
@@ -149,23 +149,23 @@ def test_what_is_not_built_on_this_machine_is_no_drift_of_what_is_declared(world
     assert (plan.actions, plan.drift) == ((), ())
 
 
-def test_it_is_built_again_where_mlgit_yml_wants_it_so(world):
+def test_an_environment_is_built_again_if_mlgit_yml_says_repair(world):
     observation = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
     plan = planned(world, observation, "{environment: repair}")
     assert [(action.op, action.address) for action in plan.actions] == [(Op.REPAIR, PLAIN)]
 
 
-def test_another_store_is_one_thing_and_nothing_is_healed_into_it(world):
+def test_an_unexpected_store_is_one_drift_and_nothing_is_repaired(world):
     plan = planned(world, Observation(unexpected_store="/srv/store"))
     assert (len(plan.drift), plan.actions) == (1, ())
 
 
-def test_what_is_ignored_is_not_looked_at(world):
+def test_ignored_assets_are_not_checked_for_drift(world):
     observation = Observation(missing_contents=frozenset({KEY, MADE}))
     assert [*look(world, observation, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
 
 
-def test_what_is_to_be_shown_only_is_not_healed(world):
+def test_drift_with_policy_warn_is_not_repaired(world):
     plan = planned(world, Observation(missing_contents=frozenset({KEY})), "{data: warn}")
     assert plan.actions == ()
     assert plan.drift[0].endswith("; set drift: repair in mlgit.yml to let apply restore it from Git")
@@ -182,11 +182,11 @@ def test_what_is_to_be_shown_only_is_not_healed(world):
         ("{model: ignore}", DriftPolicy.REPAIR),
     ],
 )
-def test_the_longest_that_matches_counts_in_whatever_order(drift, policy):
+def test_the_longest_matching_glob_decides_the_drift_policy(drift, policy):
     assert drift_policy_of(config(drift), NUMBERS) is policy
 
 
-def test_what_is_replaced_anyway_is_not_healed_first(world):
+def test_an_asset_that_gets_a_new_version_is_not_repaired_first(world):
     files = edited("data/numbers.csv", "3\n", "4\n", {**small(), "compute/cpu.yml": COMPUTE})
     plan, _ = run_plan_pipeline(
         world.desired(files), world.live(), policy_of(files), Observation(missing_contents=frozenset({KEY}))
@@ -194,7 +194,7 @@ def test_what_is_replaced_anyway_is_not_healed_first(world):
     assert [action.op for action in plan.actions if action.address == NUMBERS] == [Op.NEW_VERSION]
 
 
-def test_what_was_approved_is_healed_without_another_look(world):
+def test_approved_repairs_are_kept_in_a_plan_made_without_refresh(world):
     approved = planned(world, Observation(missing_contents=frozenset({KEY})))
     later = planned(world, Observation())
     assert done(with_repairs(later, approved)) == ["repair data/numbers"]

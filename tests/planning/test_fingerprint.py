@@ -42,7 +42,7 @@ def settled() -> World:
 SETTLED = settled()
 
 
-def test_the_fingerprints_of_this_version_are_those_that_were_frozen():
+def test_the_fingerprints_equal_the_golden_ones():
     """A change here needs a new FP_VERSION, or every job of every user runs again after an upgrade."""
     frozen = json.loads(FROZEN.read_text("utf-8"))[str(FP_VERSION)]
     fingerprints = {
@@ -54,7 +54,7 @@ def test_the_fingerprints_of_this_version_are_those_that_were_frozen():
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_white_space_and_comments_change_nothing(data):
+def test_white_space_and_comments_do_not_change_a_fingerprint(data):
     path = data.draw(st.sampled_from(YAMLS))
     noise = st.sampled_from(["", "\n", "# why\n", "   # later\n", "\n\n"])
     tails = st.sampled_from(["", "   ", "  # so"])
@@ -65,7 +65,7 @@ def test_white_space_and_comments_change_nothing(data):
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_the_order_of_keys_and_the_style_change_nothing(data):
+def test_key_order_and_yaml_style_do_not_change_a_fingerprint(data):
     path = data.draw(st.sampled_from(YAMLS))
 
     def shuffled(value):
@@ -101,7 +101,7 @@ def test_no_field_is_both_in_place_and_ignored():
 
 
 @given(JSON, JSON)
-def test_the_digest_is_of_the_value_and_not_of_how_it_was_made(one, other):
+def test_equal_values_have_equal_digests(one, other):
     copy = json.loads(json.dumps(one))
     assert json_digest(copy) == json_digest(one)
     assert (json_digest(one) == json_digest(other)) == (
@@ -143,7 +143,7 @@ def older(monkeypatch):
     return world
 
 
-def test_an_upgrade_that_fingerprints_otherwise_changes_nothing(older):
+def test_an_upgrade_with_other_fingerprints_plans_no_changes(older):
     plan = older.plan(FILES)
     assert (plan.actions, plan.blocked) == ((), ())
 
@@ -157,7 +157,7 @@ def test_after_an_upgrade_an_edit_has_the_consequences_that_it_always_had(older)
     assert done(older.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3")))[0] == "submit job/sum"
 
 
-def test_a_reference_to_what_was_fingerprinted_otherwise_is_the_same_reference():
+def test_a_reference_to_a_version_with_an_older_fingerprint_is_unchanged():
     world = settled()
     data = Address("data", "numbers")
     for records in (world.records, world.versions):
@@ -186,7 +186,7 @@ def test_a_code_folder_is_its_files_modes_and_names():
 
 
 @pytest.mark.parametrize("ignore", [".amlignore", ".gitignore"])
-def test_what_a_code_folder_ignores_is_not_of_its_content(ignore):
+def test_ignored_files_of_a_code_folder_are_not_part_of_its_content(ignore):
     one = tree_of({"src/a.py": "a", f"src/{ignore}": "*.txt\n"})
     two = tree_of({"src/a.py": "a", f"src/{ignore}": "*.txt\n", "src/notes.txt": "note"})
     assert content.tracked_content(one, "src").digest == content.tracked_content(two, "src").digest
@@ -238,14 +238,14 @@ PIPELINE = SCHEMA.format("pipelineJob") + (
         ({"packed/p.py": "new"}, 2, ("p.py",)),
     ],
 )
-def test_what_is_laid_out_beside_the_code_counts_by_its_content(path, text, address, pointer, changed, position, files):  # noqa: PLR0913, PLR0917
+def test_additional_includes_count_by_their_content(path, text, address, pointer, changed, position, files):  # noqa: PLR0913, PLR0917
     world = World()
     world.settle({**small(), **INCLUDED, path: text})
     plan = world.plan({**small(), **INCLUDED, path: text, **changed})
     assert action_on(plan, address).changed_files == {f"{pointer}/additional_includes/{position}": files}
 
 
-def test_what_is_laid_out_beside_the_code_counts_by_its_name_and_not_by_where_it_was():
+def test_additional_includes_count_by_their_name_and_not_by_their_folder():
     world = World()
     world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
     moved = WRITTEN.replace("../lib,", "../deep/lib,"), {"deep/lib/x.py": "x", "deep/lib/y.txt": "y"}
@@ -255,7 +255,7 @@ def test_what_is_laid_out_beside_the_code_counts_by_its_name_and_not_by_where_it
     assert done(plan) == ["new-version component/train"]
 
 
-def test_a_zip_counts_by_its_own_content_as_soon_as_it_is_there():
+def test_a_zip_that_exists_counts_by_its_own_content():
     world = World()
     world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
     files = {**small(), **INCLUDED, "components/train.yml": WRITTEN, "packed.zip": "z"}

@@ -39,7 +39,7 @@ def test_small_has_no_cycle():
     assert find_cycles(declared_by(small())) == ()
 
 
-def test_an_exact_version_that_is_live_closes_no_circle():
+def test_an_exact_version_that_is_live_closes_no_cycle():
     world = World()
     world.settle(small())
     declared = declared_by(EXACT)
@@ -51,12 +51,12 @@ def test_an_exact_version_that_is_live_closes_no_circle():
     assert world.plan(EXACT).actions == ()
 
 
-def test_whether_an_exact_version_is_live_nobody_asks_without_a_live_state():
+def test_without_a_live_state_exact_versions_are_assumed_to_exist():
     assert find_cycles(declared_by(EXACT)) == ()
 
 
 @pytest.mark.parametrize("version", ["1", "7"])
-def test_an_exact_version_that_is_not_live_closes_a_circle(version):
+def test_an_exact_version_that_is_not_live_closes_a_cycle(version):
     world = World()
     if version == "7":
         world.settle(small())
@@ -65,7 +65,7 @@ def test_an_exact_version_that_is_not_live_closes_a_circle(version):
     assert diagnostic.code == "reference-cycle"
 
 
-def test_an_archived_version_closes_a_circle_as_one_does_that_is_not_there():
+def test_an_archived_version_closes_a_cycle_like_a_missing_one():
     world = World()
     world.settle(small())
     world.records[TOTAL] = replace(world.records[TOTAL], archived=True)
@@ -74,7 +74,7 @@ def test_an_archived_version_closes_a_circle_as_one_does_that_is_not_there():
     ]
 
 
-def test_the_version_that_a_circle_is_to_make_closes_it_whatever_is_live():
+def test_a_version_that_the_cycle_itself_declares_closes_it():
     world = World()
     world.settle(small())
     declared = declared_by(edited("models/total.yml", "name: total", "name: total\nversion: 1", EXACT))
@@ -84,14 +84,14 @@ def test_the_version_that_a_circle_is_to_make_closes_it_whatever_is_live():
     ]
 
 
-def test_an_exact_version_that_closes_no_circle_waits_for_its_asset_as_ever():
+def test_an_exact_version_outside_of_a_cycle_waits_for_its_asset():
     declared = declared_by(edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1"))
     level = graph_levels(declared.assets)
     assert level[SUM] > level[Address("data", "numbers")]
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.booleans()), max_size=24))
-def test_what_closes_no_circle_is_kept_and_without_what_does_there_is_an_order(edges):
+def test_only_references_that_close_a_cycle_are_ignored_for_the_order(edges):
     def address(n: int) -> Address:
         return Address("data", f"d{n}")
 
@@ -123,7 +123,7 @@ def test_what_closes_no_circle_is_kept_and_without_what_does_there_is_an_order(e
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20), st.randoms())
-def test_every_asset_comes_after_what_it_references_in_an_order_of_its_own(pairs, chance):
+def test_the_order_is_total_and_puts_every_asset_after_its_references(pairs, chance):
     def address(n: int) -> Address:
         return Address("data", f"d{n}")
 

@@ -35,16 +35,16 @@ def plan() -> Plan:
     return World().plan(small())
 
 
-def test_nothing_is_left_to_others_where_nothing_is_on_one_machine(plan):
+def test_without_host_affinity_the_whole_plan_is_kept(plan):
     assert restrict_plan_to_host(plan, config(), "laptop") is plan
 
 
 @pytest.mark.parametrize("lines", [[ON_BIG["store"]], [ON_BIG["backend"]], [*ON_BIG.values()]])
-def test_the_machine_itself_leaves_nothing_to_others(plan, lines):
+def test_the_host_itself_keeps_the_whole_plan(plan, lines):
     assert restrict_plan_to_host(plan, config(*lines), "big") is plan
 
 
-def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_goes_on(plan):
+def test_without_the_store_only_content_and_runs_are_blocked(plan):
     settings = config(ON_BIG["store"])
     message = "can only be done on big, which has the store"
     assert left(plan, settings) == {str(NUMBERS): message, str(SUM): message, str(TOTAL): "waits for job/sum"}
@@ -55,7 +55,7 @@ def test_without_the_store_content_and_runs_are_left_alone_and_everything_else_g
     ]
 
 
-def test_it_is_said_beforehand_who_does_what(plan):
+def test_notes_say_what_is_left_to_other_machines(plan):
     assert deferred_notes(plan, config(ON_BIG["store"]), "laptop") == (
         "data/numbers, job/sum: can only be done on big, which has the store",
         "model/total: waits for job/sum",
@@ -63,21 +63,21 @@ def test_it_is_said_beforehand_who_does_what(plan):
     assert deferred_notes(plan, config(ON_BIG["store"]), "big") == ()
 
 
-def test_without_the_backend_its_runs_are_left_alone(plan):
+def test_without_the_backend_its_runs_are_blocked(plan):
     assert left(plan, config(ON_BIG["backend"])) == {
         str(SUM): "can only be done on big, which has the backend local",
         str(TOTAL): "waits for job/sum",
     }
 
 
-def test_data_that_is_somewhere_else_needs_no_store():
+def test_data_at_a_uri_needs_no_store():
     files = edited("data/numbers.yml", "path: numbers.csv", "path: https://example.org/numbers.csv")
     plan = World().plan(without("jobs/sum.yml", without("models/total.yml", files)))
     assert left(plan, config(ON_BIG["store"])) == {}
 
 
 @pytest.mark.parametrize("lines", [[ON_BIG["store"]], [ON_BIG["backend"]]])
-def test_how_a_run_ended_is_recorded_where_it_ran(lines):
+def test_the_end_of_a_run_is_recorded_on_the_host_of_its_backend(lines):
     world = World()
     world.apply(small())
     plan = world.plan(small(), reports={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
@@ -86,7 +86,7 @@ def test_how_a_run_ended_is_recorded_where_it_ran(lines):
     assert deferral_reason(record, config(*lines), "big") == ""
 
 
-def test_a_description_changes_wherever_it_is_edited():
+def test_a_description_can_be_updated_on_any_machine():
     world = World()
     world.settle(small())
     plan = world.plan(edited("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: three"))
@@ -94,7 +94,7 @@ def test_a_description_changes_wherever_it_is_edited():
     assert restrict_plan_to_host(plan, config(*ON_BIG.values()), "laptop") is plan
 
 
-def test_backends_are_asked_from_where_they_are():
+def test_backends_are_reachable_from_their_host_only():
     both = config("backends: {local: {type: local, host: big}, far: {type: local}}")
     assert {*reachable_backends(both, "big")} == {"local", "far"}
     assert {*reachable_backends(both, "laptop")} == {"far"}
@@ -102,12 +102,12 @@ def test_backends_are_asked_from_where_they_are():
     assert [backend_host(both, each) for each in ("local", "far", "gone")] == ["big", "", ""]
 
 
-def test_who_has_the_store():
+def test_only_the_store_host_has_the_store():
     assert [has_store(config(ON_BIG["store"]), each) for each in ("big", "laptop")] == [True, False]
     assert has_store(config(), "laptop")
 
 
-def test_the_plan_is_the_same_everywhere_but_for_what_is_done_of_it(plan):
+def test_every_machine_makes_the_same_plan(plan):
     settings = config(ON_BIG["store"])
     assert replace(restrict_plan_to_host(plan, settings, "laptop"), actions=(), blocked=()) == replace(
         plan, actions=(), blocked=()

@@ -1,4 +1,4 @@
-"""What holds of every sequence of edits, whatever it is: tried with many, in memory."""
+"""Laws that hold for every sequence of edits, checked in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _what(record: Record) -> tuple[object, ...]:
 
 @settings(max_examples=40, deadline=None)
 @given(_PATHS, _LAST)
-def test_a_sequence_of_edits_comes_to_what_its_end_would_have_come_to(path, last):
+def test_a_sequence_of_edits_ends_where_its_last_edit_alone_ends(path, last):
     step_by_step, at_once = World(), World()
     for name in (*path, last):
         step_by_step.settle(EDITS[name])
@@ -37,7 +37,7 @@ def test_a_sequence_of_edits_comes_to_what_its_end_would_have_come_to(path, last
 
 @settings(max_examples=40, deadline=None)
 @given(_PATHS, _LAST)
-def test_there_and_back_again_changes_nothing_and_runs_nothing(path, last):
+def test_an_edit_and_its_revert_change_nothing_and_run_nothing(path, last):
     world = World()
     for name in path:
         world.settle(EDITS[name])
@@ -66,7 +66,7 @@ def test_from_a_to_b_and_back_to_a_submits_two_runs_not_three():
 
 @settings(max_examples=40, deadline=None)
 @given(_PATHS, _LAST)
-def test_after_everything_was_done_no_decision_is_left_even_while_runs_go_on(path, last):
+def test_after_an_apply_no_decision_remains_even_while_runs_are_active(path, last):
     world = World()
     for name in path:
         world.apply(EDITS[name])
@@ -79,7 +79,7 @@ def test_after_everything_was_done_no_decision_is_left_even_while_runs_go_on(pat
 @given(
     st.lists(st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.LOST]), max_size=6)
 )
-def test_however_runs_end_a_job_has_at_most_one_that_is_under_way(ends):
+def test_a_job_has_at_most_one_active_run_however_runs_end(ends):
     world = World()
     world.apply(small())
     for end in ends:
@@ -88,7 +88,7 @@ def test_however_runs_end_a_job_has_at_most_one_that_is_under_way(ends):
         assert sum(run.status.is_active for run in world.runs.values() if run.address == SUM) <= 1
 
 
-def test_data_that_returns_to_older_content_is_the_next_version():
+def test_data_that_returns_to_older_content_gets_the_next_version():
     world = World()
     for content in ("3", "4", "3"):
         world.settle(edited("data/numbers.csv", "3", content))

@@ -28,7 +28,7 @@ def test_no_secret_of_a_file_reaches_a_plan_or_a_record():
     assert WORD.encode() not in codec.encode_record(world.records[STORE])
 
 
-def test_a_secret_that_changes_is_seen_to_change_and_not_seen():
+def test_a_changed_secret_is_a_change_without_its_value():
     world = World()
     world.apply(files(WORD))
     action = action_on(world.plan(files("hunter3")), STORE)
@@ -44,7 +44,7 @@ def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
     assert WORD not in repr([(action.before, action.after) for action in world.plan(files("hunter3")).actions])
 
 
-def test_the_mark_differs_between_workspaces():
+def test_the_digest_of_a_secret_differs_between_workspaces():
     kind = kinds()["datastore"]
     spec = {"credentials": {"account_key": WORD}}
     assert redact_spec(kind.secret_fields, spec, "a" * 32) != redact_spec(kind.secret_fields, spec, "b" * 32)
@@ -57,7 +57,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_is_masked_stays_as_it_is(value):
+def test_a_redacted_value_is_not_redacted_again(value):
     kind = kinds()["datastore"]
     once = redact_spec(kind.secret_fields, {"credentials": value, "name": "x"}, "l")
     assert redact_spec(kind.secret_fields, once, "l") == once

@@ -1,4 +1,4 @@
-"""What `moved:` of mlgit.yml renames keeps its versions and runs; nothing is made anew."""
+"""`moved:` of mlgit.yml: a renamed asset keeps its versions and runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def world() -> World:
     return applied
 
 
-def test_a_renamed_asset_keeps_its_version_and_nothing_is_made_or_run(world):
+def test_a_renamed_asset_keeps_its_version_and_nothing_runs(world):
     plan = world.apply(DATA)
     assert done(plan) == ["move data/figures"]
     assert plan.actions[0].moved_from == NUMBERS
@@ -49,7 +49,7 @@ def test_a_renamed_asset_keeps_its_version_and_nothing_is_made_or_run(world):
     assert done(world.plan(DATA)) == []
 
 
-def test_without_it_an_equal_content_that_leaves_and_arrives_suggests_it(world):
+def test_identical_content_under_another_name_suggests_a_rename(world):
     plan = world.plan(renamed())
     assert (
         "data/numbers is removed and data/figures is added with identical content. "
@@ -57,7 +57,7 @@ def test_without_it_an_equal_content_that_leaves_and_arrives_suggests_it(world):
     ) in plan.notes
 
 
-def test_a_renamed_job_keeps_its_runs_and_goes_back_to_older_ones(world):
+def test_a_renamed_job_keeps_its_runs_and_adopts_older_ones(world):
     world.settle(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     changed = edited("jobs/sum.yml", "factor: 2", "factor: 3", JOB)
     assert done(world.apply(changed)) == ["move job/add"]
@@ -66,7 +66,7 @@ def test_a_renamed_job_keeps_its_runs_and_goes_back_to_older_ones(world):
     assert (action_on(back, ADD).op, back.submissions) == (Op.ADOPT, ())
 
 
-def test_a_renamed_job_counts_on_from_the_attempts_of_its_former_name(world):
+def test_a_renamed_job_continues_counting_attempts(world):
     world.settle(JOB)
     again = world.plan(JOB, requested=frozenset({ADD}))
     run = action_on(again, ADD).run
@@ -77,7 +77,7 @@ def test_a_renamed_job_counts_on_from_the_attempts_of_its_former_name(world):
     assert action_on(world.plan(JOB, requested=frozenset({ADD})), ADD).run.attempt == 3
 
 
-def test_what_changes_and_is_renamed_does_both_in_that_order(world):
+def test_an_asset_can_change_and_be_renamed_at_once(world):
     plan = world.plan({**DATA, "data/numbers.csv": "n\n4\n"})
     assert done(plan)[:2] == ["move data/figures", "new-version data/figures"]
     assert action_on(plan, FIGURES, Op.NEW_VERSION).version == "2"
@@ -91,27 +91,27 @@ def test_a_chain_of_renames_leads_to_the_last_name(world):
     assert done(plan) == ["move data/values"]
 
 
-def test_a_former_name_that_is_used_again_begins_where_it_stopped(world):
+def test_a_former_name_that_is_used_again_continues_its_versions(world):
     world.settle(DATA)
     both = {**DATA, "data/other.yml": small()["data/numbers.yml"], "mlgit.yml": small()["mlgit.yml"]}
     plan = world.plan({**both, "data/numbers.csv": "n\n9\n"})
     assert action_on(plan, NUMBERS).version == "2"
 
 
-def test_a_rename_of_something_that_is_still_declared_is_refused(world):
+def test_a_rename_of_an_asset_that_is_still_declared_is_refused(world):
     _, (diagnostic, *_) = world.look(saying(small(), ("data/numbers", "data/figures")))
     assert diagnostic.code == "moved-wrong"
     assert "data/numbers.yml still declares data/numbers" in diagnostic.message
     assert diagnostic.span.line > 1
 
 
-def test_a_rename_to_something_that_nothing_declares_is_refused(world):
+def test_a_rename_to_an_undeclared_asset_is_refused(world):
     _, diagnostics = world.look(saying(renamed(), ("data/numbers", "data/figure")))
     (diagnostic,) = (diagnostic for diagnostic in diagnostics if diagnostic.code == "moved-wrong")
     assert diagnostic.hint == "did you mean data/figures?"
 
 
-def test_a_rename_to_what_is_live_already_is_left_alone_with_a_warning(world):
+def test_a_rename_to_a_live_asset_is_ignored_with_a_warning(world):
     world.settle(renamed(), ancestry=lambda _: False)
     plan, (diagnostic,) = world.look(DATA, ancestry=lambda _: False)
     assert (diagnostic.code, diagnostic.severity) == ("moved-wrong", Severity.WARNING)
@@ -136,7 +136,7 @@ def test_a_name_that_another_asset_had_is_refused(world):
         ([("data/a", "data/a")], "form a cycle"),
     ],
 )
-def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, message):
+def test_invalid_renames_are_errors_of_mlgit_yml(pairs, message):
     text = saying(small(), *pairs)["mlgit.yml"]
     _, diagnostics = config.parse_config(parse_yaml(config.CONFIG_FILE, text.encode())[0])
     assert [diagnostic.code for diagnostic in diagnostics] == ["moved-wrong"]
@@ -144,7 +144,7 @@ def test_renames_that_make_no_sense_are_found_in_mlgit_yml(pairs, message):
     assert diagnostics[0].span.line == 5 + len(pairs)
 
 
-def test_a_line_of_a_rename_that_was_made_long_ago_does_no_harm(world):
+def test_a_rename_that_was_done_before_is_ignored(world):
     world.settle(DATA)
     removed = without("models/total.yml", DATA)
     assert done(world.plan(removed)) == ["archive model/total"]

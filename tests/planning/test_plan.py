@@ -1,4 +1,4 @@
-"""Plan is a function; and what follows for assets that have a name or versions."""
+"""The plan as a function of its arguments, and the decisions about assets with and without versions."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_plan_is_a_function_of_its_arguments(path, last, data):
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=4))
-def test_whatever_was_applied_before_a_settled_world_has_nothing_to_do(path):
+def test_a_converged_state_needs_no_changes_whatever_was_applied_before(path):
     world = World()
     for name in path:
         world.settle(EDITS[name])
@@ -97,7 +97,7 @@ def test_an_action_comes_after_everything_that_it_needs(path, last):
         assert set(map(str, action.needs)) <= set(keys[: keys.index(str(action.key))])
 
 
-def test_the_first_plan_makes_everything_in_the_order_of_what_it_needs():
+def test_the_first_plan_creates_everything_in_dependency_order():
     plan = World().plan(small())
     assert done(plan) == [
         "create workspace/small",
@@ -133,7 +133,7 @@ def test_a_plan_after_one_edit_names_exactly_what_follows_from_it(world, name, e
     assert done(world.plan(EDITS[name])) == expected
 
 
-def test_a_plan_remembers_the_state_it_was_planned_against(world):
+def test_a_plan_names_the_state_commit_it_was_made_against(world):
     assert world.plan(small()).state_commit == world.live().commit
 
 
@@ -179,7 +179,7 @@ def numbers(version: str, csv: str = "n\n1\n2\n3\n") -> dict[str, str]:
     return {**files, "data/numbers.csv": csv}
 
 
-def test_versions_are_numbered_where_none_is_declared(world):
+def test_versions_are_numbered_if_none_is_declared(world):
     assert action_on(world.apply(numbers("", "n\n4\n")), NUMBERS).version == "2"
     action = action_on(world.apply(numbers("", "n\n5\n")), NUMBERS)
     assert (action.op, action.version, action.seq) == (Op.NEW_VERSION, "3", 3)
@@ -275,13 +275,13 @@ def test_an_exact_older_version_is_what_it_was(world):
         ("azureml:numbers@best", "the only label is latest"),
     ],
 )
-def test_a_version_or_label_that_is_not_there_is_refused_at_its_line(world, reference, message):
+def test_a_missing_version_or_label_is_refused_at_its_line(world, reference, message):
     _, (diagnostic,) = world.look(job_with(f'"{reference}"'))
     assert (diagnostic.code, diagnostic.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
     assert message in diagnostic.message
 
 
-def test_an_output_that_the_job_has_not_is_refused_with_a_suggestion(world):
+def test_a_missing_job_output_is_refused_with_a_suggestion(world):
     _, (diagnostic,) = world.look(edited("models/total.yml", "outputs/total", "outputs/totl"))
     assert (diagnostic.span, diagnostic.hint) == (Span("models/total.yml", 4, 7), "did you mean total?")
 
@@ -298,23 +298,23 @@ def test_what_is_archived_cannot_be_referenced(world):
     assert "which is not live" in diagnostic.message
 
 
-def test_a_kind_that_nothing_realises_is_planned_all_the_same():
+def test_a_kind_without_a_provider_is_planned_as_recorded_only():
     text = SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
     plan = World().plan({**small(), "store.yml": text})
     (action,) = (action for action in plan.actions if action.address.name == "store")
     assert (action.op, kinds()[action.address.kind].is_supported({})) == (Op.CREATE, False)
 
 
-def test_what_leaves_git_cannot_be_referenced_any_more(world):
+def test_an_asset_that_is_removed_cannot_be_referenced(world):
     _, (diagnostic,) = world.look(without("data/numbers.yml"))
     assert (diagnostic.code, diagnostic.span) == ("reference-unresolved", Span("jobs/sum.yml", 8, 35))
 
 
-def test_what_another_branch_declared_can_be_referenced(world):
+def test_an_asset_of_another_branch_can_be_referenced(world):
     assert world.plan(without("data/numbers.yml"), ancestry=lambda _: False).actions == ()
 
 
-def test_the_hint_to_a_reference_names_the_commit_and_the_file_that_has_left(world):
+def test_the_hint_names_commit_and_file_of_a_removed_reference_target(world):
     files = without("data/numbers.yml")
     declared, state = declared_by(files), world.live()
     removals = find_removals(declared, state, lambda _: True)
@@ -324,14 +324,14 @@ def test_the_hint_to_a_reference_names_the_commit_and_the_file_that_has_left(wor
     assert world.records[NUMBERS].declared_at in diagnostic.hint
 
 
-def test_a_version_with_the_same_bytes_is_no_reason_of_what_uses_it(world):
+def test_a_version_with_equal_content_is_no_reason_for_its_users(world):
     versioned = edited("data/numbers.yml", "type:", "version: 7\ntype:")
     both = edited("jobs/sum.yml", "factor: 2", "factor: 3", versioned)
     action = action_on(world.plan(both), SUM)
     assert list(map(str, field_changes(action))) == ["inputs.factor 2 -> 3"]
 
 
-def test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again(world):
+def test_version_order_continues_after_an_older_one_was_declared_again(world):
     for version, csv in (("1", "n\n1\n2\n3\n"), ("2", "n\n4\n"), ("1", "n\n1\n2\n3\n")):
         world.apply(numbers(version, csv))
     action = action_on(world.apply(numbers("3", "n\n5\n")), NUMBERS)
@@ -341,14 +341,14 @@ def test_the_order_of_versions_goes_on_after_an_older_one_was_declared_again(wor
 
 
 @pytest.mark.parametrize("address", [NUMBERS, PLAIN, TOTAL])
-def test_a_version_that_is_asked_for_anew_is_the_next_one(world, address):
+def test_a_requested_replacement_is_the_next_version(world, address):
     plan = world.apply(small(), requested=frozenset({address}))
     assert action_on(plan, address, Op.NEW_VERSION).version == "2"
     assert plan.submissions == ()
     assert world.plan(small()).actions == ()
 
 
-def test_a_declared_version_cannot_be_made_anew_and_has_to_be_raised(world):
+def test_a_declared_version_cannot_be_replaced(world):
     world.apply(numbers("1"))
     _, (diagnostic,) = world.look(numbers("1"), requested=frozenset({NUMBERS}))
     assert (diagnostic.code, diagnostic.span) == ("version-immutable", Span("data/numbers.yml", 3, 10))
@@ -356,7 +356,7 @@ def test_a_declared_version_cannot_be_made_anew_and_has_to_be_raised(world):
     assert action_on(world.plan(numbers("2"), requested=frozenset({NUMBERS})), NUMBERS).version == "2"
 
 
-def test_a_job_that_never_ran_is_said_to_run_for_the_first_time():
+def test_the_sentence_of_a_first_run_says_so():
     text = small()["jobs/sum.yml"].replace("name: sum", "name: next")
     text = text.replace("azureml:numbers@latest", "azureml://jobs/sum/outputs/total")
     plan = World().plan({**small(), "jobs/next.yml": text})
@@ -372,7 +372,7 @@ def test_the_files_of_small_have_nothing_wrong_in_them():
     assert declared_by(small()).diagnostics == ()
 
 
-def test_what_is_asked_for_again_and_a_version_that_is_declared_are_reasons():
+def test_a_requested_replacement_and_a_declared_version_are_reasons():
     world = World()
     world.settle(small())
     replacement = action_on(world.plan(small(), requested=frozenset({NUMBERS})), NUMBERS, Op.NEW_VERSION)

@@ -1,4 +1,4 @@
-"""What is protected is neither archived nor deleted nor replaced, also when its line leaves Git together with it."""
+"""A protected asset is not archived, deleted or replaced, even if its line is removed with it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def world() -> World:
     return applied
 
 
-def test_what_is_protected_is_recorded_as_such(world):
+def test_protection_is_recorded(world):
     assert world.records[TOTAL].protected
     assert [address for address, record in world.records.items() if record.protected] == [TOTAL]
 
 
-def test_a_protected_asset_that_leaves_git_is_a_diagnostic(world):
+def test_removing_a_protected_asset_is_an_error(world):
     _, (diagnostic,) = world.look(protecting("model/*", without("models/total.yml")))
     assert diagnostic.code == "protected"
     assert (
@@ -39,7 +39,7 @@ def test_a_protected_asset_that_leaves_git_is_a_diagnostic(world):
     assert diagnostic.hint.startswith("declare it again; to remove it, first apply")
 
 
-def test_protection_stays_in_force_when_its_line_leaves_together_with_the_asset(world):
+def test_protection_holds_if_its_line_is_removed_with_the_asset(world):
     _, (diagnostic,) = world.look(without("models/total.yml"))
     assert "protected since it was applied last" in diagnostic.message
     assert "first apply with it declared and without its line in protect: of mlgit.yml" in diagnostic.hint
@@ -52,7 +52,7 @@ def test_a_change_of_protection_alone_is_an_update_with_a_reason(world):
     assert done(world.apply(without("models/total.yml"))) == ["archive model/total"]
 
 
-def test_what_is_live_becomes_protected():
+def test_a_live_asset_becomes_protected():
     world = World()
     world.settle(small())
     plan = world.apply(protecting("job/sum"))
@@ -62,7 +62,7 @@ def test_what_is_live_becomes_protected():
     assert done(world.plan(protecting("job/sum"))) == []
 
 
-def test_a_protected_asset_is_not_replaced_and_may_be_described_anew():
+def test_a_protected_asset_is_not_replaced_but_can_be_updated():
     world = World()
     files = protecting("compute/*", WITH_CLUSTER)
     world.settle(files)
@@ -76,6 +76,6 @@ def test_a_new_version_of_a_protected_asset_is_no_violation(world):
     assert action_on(world.plan(protecting("model/*", edited("jobs/sum.yml", "factor: 2", "factor: 3"))), TOTAL)
 
 
-def test_what_is_left_out_of_a_plan_is_not_held_against_it(world):
+def test_an_excluded_removal_does_not_violate_protection(world):
     _, diagnostics = world.look(protecting("model/*", without("models/total.yml")), exclude=("model",))
     assert diagnostics == ()

@@ -32,25 +32,25 @@ def world() -> World:
     return applied
 
 
-def test_what_this_branch_has_seen_leaves_with_its_file(world):
+def test_an_asset_of_this_branch_is_archived_with_its_file(world):
     plan = world.plan(NO_MODEL, ancestry=lambda _: True)
     assert done(plan) == ["archive model/total"]
     assert plan.notes == ()
 
 
-def test_what_this_branch_never_saw_is_left_alone(world):
+def test_an_asset_of_another_branch_is_not_removed(world):
     plan = world.plan(NO_MODEL, ancestry=lambda _: False)
     assert plan.actions == ()
     assert plan.notes == ("model/total is live, from a commit that is not in this branch: not removed",)
 
 
-def test_what_a_shallow_clone_cannot_know_is_left_alone(world):
+def test_a_shallow_clone_removes_nothing_it_cannot_decide(world):
     plan = world.plan(NO_MODEL, ancestry=lambda _: None)
     assert plan.actions == ()
     assert "a shallow clone cannot tell" in plan.notes[0]
 
 
-def test_ancestry_is_asked_of_the_commit_that_declared_it(world):
+def test_ancestry_is_checked_for_the_declaring_commit(world):
     commits: list[str] = []
 
     def ancestry(commit: str) -> bool:
@@ -61,7 +61,7 @@ def test_ancestry_is_asked_of_the_commit_that_declared_it(world):
     assert commits == [world.records[Address("model", "total")].declared_at]
 
 
-def test_a_workspace_never_goes_by_itself(world):
+def test_a_workspace_is_never_removed_automatically(world):
     plan = world.plan(without("workspace.yml"))
     assert plan.actions == ()
     assert plan.notes == (
@@ -69,20 +69,20 @@ def test_a_workspace_never_goes_by_itself(world):
     )
 
 
-def test_a_named_asset_is_deleted_and_then_gone():
+def test_an_asset_without_versions_is_deleted():
     world = World()
     world.settle(STORE)
     assert done(world.apply(small())) == ["delete datastore/store"]
     assert world.plan(small()).actions == ()
 
 
-def test_an_archived_asset_is_left_alone(world):
+def test_an_archived_asset_is_not_archived_again(world):
     world.settle(NO_MODEL)
     assert world.records[Address("model", "total")].archived
     assert world.plan(NO_MODEL).actions == ()
 
 
-def test_a_job_that_leaves_while_it_runs_is_canceled_and_archived():
+def test_a_removed_job_is_canceled_and_archived():
     world = World()
     world.apply(small())
     removed = without("jobs/sum.yml", NO_MODEL)
@@ -92,7 +92,7 @@ def test_a_job_that_leaves_while_it_runs_is_canceled_and_archived():
     assert world.plan(removed).actions == ()
 
 
-def test_what_leaves_goes_after_what_reads_it(world):
+def test_an_asset_is_archived_after_its_users(world):
     keys = done(world.plan({name: text for name, text in small().items() if "/" not in name}))
     assert keys.index("archive job/sum") < keys.index("archive data/numbers")
 
@@ -119,7 +119,7 @@ def test_as_many_runs_as_the_limit_are_allowed():
 
 
 @pytest.mark.parametrize(("there", "left", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
-def test_a_plan_that_drops_much_of_much_is_refused(there, left, refused):
+def test_a_plan_that_removes_many_assets_is_refused(there, left, refused):
     extra = there - 5  # SMALL itself has five assets
     files, world = many(extra), World()
     world.settle(files)
@@ -135,7 +135,7 @@ def test_a_plan_that_drops_much_of_much_is_refused(there, left, refused):
     assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
 
 
-def test_archived_assets_do_not_count_as_there():
+def test_archived_assets_do_not_count():
     files, world = many(5), World()
     world.settle(files)
     for n in range(5):

@@ -14,32 +14,32 @@ REMOTE = edited("jobs/sum.yml", INPUT, 'path: "https://example.org/n.csv"')
     "written",
     ["azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "{image: python}"],
 )
-def test_a_run_in_an_environment_that_is_no_asset_here_is_refused_before_it_is_submitted(written):
+def test_a_run_in_an_undeclared_environment_is_refused(written):
     _, (diagnostic,) = World().look(edited("jobs/sum.yml", "azureml:plain@latest", written))
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
 
 
 @pytest.mark.parametrize("uri", ["https://example.org/n.csv", "azureml://datastores/store/paths/n.csv"])
-def test_an_input_that_no_backend_reaches_is_refused_at_its_line(uri):
+def test_a_uri_input_is_refused_at_its_line(uri):
     _, (diagnostic,) = World().look(edited("jobs/sum.yml", INPUT, f'path: "{uri}"'))
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
     assert diagnostic.message == f"backend local cannot download URI inputs: {uri}"
 
 
-def test_data_that_lies_elsewhere_is_as_far_away_as_its_uri():
+def test_a_data_asset_with_a_uri_is_refused_as_an_input():
     _, (diagnostic,) = World().look(
         edited("data/numbers.yml", "path: numbers.csv", 'path: "https://example.org/n.csv"')
     )
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
 
 
-def test_a_job_that_reads_a_uri_by_itself_gets_it():
+def test_a_job_in_direct_mode_may_read_a_uri():
     assert (
         World().plan(edited("jobs/sum.yml", "type: uri_file, ", "type: uri_file, mode: direct, ", REMOTE)).submissions
     )
 
 
-def test_a_job_that_is_not_submitted_may_want_whatever_it_likes():
+def test_preflight_checks_only_submitted_jobs():
     world = World()
     world.apply(small())
     world.end(RunStatus.FAILED, "user")

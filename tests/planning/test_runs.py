@@ -49,7 +49,7 @@ def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(world):
     assert [blocked.message for blocked in plan.blocked] == [f"run {world.latest().id} is queued", "waits for job/sum"]
 
 
-def test_a_run_that_nobody_asked_about_stands_as_it_was_recorded(world):
+def test_without_refresh_a_run_has_its_recorded_status(world):
     desired, state = world.desired(small()), world.live()
     plan, _ = make_plan(desired, state, policy_of(small()))
     message = f"run {world.latest().id} was queued when last recorded; --refresh asks"
@@ -110,7 +110,7 @@ def test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing():
 
 
 @pytest.mark.parametrize("failure", ["user", "timeout"])
-def test_a_failure_of_the_users_is_sticky(world, failure):
+def test_a_user_failure_is_not_retried(world, failure):
     world.end(RunStatus.FAILED, failure)
     plan = world.plan(small())
     assert plan.actions == ()
@@ -118,19 +118,19 @@ def test_a_failure_of_the_users_is_sticky(world, failure):
     assert "mlgit job rerun sum" in failed.message
 
 
-def test_a_cancel_is_sticky(world):
+def test_a_canceled_run_is_not_retried(world):
     world.end(RunStatus.CANCELED, "user")
     plan = world.plan(small())
     assert (plan.actions, plan.blocked[0].failed) == ((), True)
     assert "was canceled" in plan.blocked[0].message
 
 
-def test_a_failed_run_is_run_again_where_it_is_asked_for(world):
+def test_a_failed_run_is_run_again_on_request(world):
     world.end(RunStatus.FAILED, "user")
     assert submitted(world, requested=RERUN).attempt == 2
 
 
-def test_a_failed_run_is_forgotten_when_the_job_changes(world):
+def test_a_changed_job_runs_again_after_a_failure(world):
     world.end(RunStatus.FAILED, "user")
     run = action_on(world.plan(TRIPLED), SUM).run
     assert run is not None
@@ -140,7 +140,7 @@ def test_a_failed_run_is_forgotten_when_the_job_changes(world):
 @pytest.mark.parametrize(
     ("status", "failure"), [(RunStatus.LOST, ""), (RunStatus.FAILED, "staging"), (RunStatus.FAILED, "engine")]
 )
-def test_what_is_nobodys_fault_is_tried_again_and_at_most_as_often_as_retries_says(world, status, failure):
+def test_infrastructure_failures_are_retried_up_to_the_limit(world, status, failure):
     attempts = []
     while True:
         attempts.append(world.latest().attempt)
@@ -161,7 +161,7 @@ def test_an_attempt_has_a_token_of_its_own(world):
     assert (first.token, first.id) != (second.token, second.id)
 
 
-def test_a_submission_that_was_cut_off_is_made_again_with_the_same_token(world):
+def test_an_interrupted_submission_is_repeated_with_the_same_token(world):
     intended = replace(world.latest(), status=RunStatus.INTENDED)
     world.runs[SUM, intended.id] = intended
     retry = submitted(world)
@@ -169,7 +169,7 @@ def test_a_submission_that_was_cut_off_is_made_again_with_the_same_token(world):
     assert "was cut off" in action_on(world.plan(small()), SUM).reason
 
 
-def test_a_cut_off_submission_that_a_backend_knows_is_not_made_again(world):
+def test_an_interrupted_submission_that_the_backend_has_is_not_repeated(world):
     intended = replace(world.latest(), status=RunStatus.INTENDED)
     world.runs[SUM, intended.id] = intended
     assert world.plan(small(), reports=observed(world, RunStatus.RUNNING)).actions == ()
@@ -203,7 +203,7 @@ def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_befor
     assert done(world.plan(small(), reports=reports)) == ["record job/sum", "register model/total"]
 
 
-def test_a_run_that_was_canceled_because_its_job_left_is_no_obstacle_when_the_job_comes_back(world):
+def test_a_job_that_returns_to_git_runs_again_after_its_cancel(world):
     removed = without("jobs/sum.yml", without("models/total.yml"))
     assert done(world.apply(removed)) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
     assert world.plan(removed).actions == ()
@@ -212,7 +212,7 @@ def test_a_run_that_was_canceled_because_its_job_left_is_no_obstacle_when_the_jo
     assert "was canceled when the job left Git" in retry.reason
 
 
-def test_a_run_whose_backend_is_not_configured_any_more_is_left_alone_and_said_so(world):
+def test_a_run_of_a_removed_backend_blocks_its_job(world):
     renamed = edited("mlgit.yml", "backends: {local:", "backends: {here:")
     renamed = edited("mlgit.yml", 'compute: {"*": local}', 'compute: {"*": here}', renamed)
     plan = world.plan(renamed)
@@ -221,7 +221,7 @@ def test_a_run_whose_backend_is_not_configured_any_more_is_left_alone_and_said_s
     assert plan.blocked[0].run is None
 
 
-def test_a_superseded_run_that_is_wanted_again_is_watched_again(world):
+def test_a_superseded_run_that_is_wanted_again_is_resubmitted(world):
     first = world.latest()
     world.apply(TRIPLED)
     retry = action_on(world.apply(small()), SUM)
@@ -254,7 +254,7 @@ def test_a_manual_job_that_is_known_later_is_not_planned_either():
     assert NEXT not in world.records
 
 
-def test_a_manual_job_is_run_where_it_is_asked_for():
+def test_a_manual_job_runs_on_request():
     assert submitted(World(), runs=False, requested=RERUN).attempt == 1
 
 
@@ -265,7 +265,7 @@ def test_a_manual_job_that_ran_is_adopted():
     assert world.plan(small(), runs=False).actions == ()
 
 
-def test_what_says_where_and_how_long_a_job_runs_is_an_update():
+def test_changing_compute_or_limits_of_a_job_is_an_update():
     world = World()
     world.settle(small())
     limited = edited("jobs/sum.yml", "factor: 2", "factor: 2\nlimits: {timeout: 60}\nresources: {instance_count: 1}")
@@ -285,7 +285,7 @@ def test_a_job_without_a_name_is_named_by_its_path():
     ("status", "ended"),
     [(RunStatus.CANCELED, "was canceled"), (RunStatus.FAILED, "failed"), (RunStatus.LOST, "was lost")],
 )
-def test_what_will_not_come_without_a_rerun_is_held_back(status, ended):
+def test_assets_behind_a_failed_run_are_held_back(status, ended):
     world = World()
     world.apply(small())
     for _ in range(5):  # what is lost is tried again first
@@ -295,7 +295,7 @@ def test_what_will_not_come_without_a_rerun_is_held_back(status, ended):
     assert held_back.message == f"held back: job/sum {ended}"
 
 
-def test_what_reads_an_exact_version_that_stands_waits_for_no_other(world):
+def test_an_exact_version_that_exists_is_not_waited_for(world):
     world.end(RunStatus.COMPLETED)
     world.settle(small())
     pinned = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1")

@@ -1,4 +1,4 @@
-"""Saved plans: the same bytes each time, refused where they are not what mlgit wrote or what was planned."""
+"""Saved plans: their bytes are reproducible; files that were edited or are out of date are refused."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_digest_leaves_out_the_tree_and_nothing_else(world):
         assert plan_body_digest({**body, name: "another"}) != plan_body_digest(body)
 
 
-def test_a_file_that_is_no_plan_says_where_it_is_none():
+def test_a_file_that_is_no_plan_is_refused_with_its_position():
     found = refused('{"format": 1,\n "body" {}}')
     assert (found.code, str(found.span)) == ("plan-file", "plan.json:2:9")
     assert refused("[]").code == "plan-file"
@@ -87,7 +87,7 @@ def test_a_file_that_is_no_plan_says_where_it_is_none():
     assert refused("[" * 100_000).code == "plan-file"
 
 
-def test_a_file_that_departs_from_the_schema_says_where(world):
+def test_a_file_that_violates_the_schema_is_refused_with_its_position(world):
     text = dump_plan_file(saved(world.plan(PARAMETER))).replace('"submissions": 1', '"submissions": "one"')
     found = refused(text)
     line = next(number for number, line in enumerate(text.splitlines(), 1) if '"submissions"' in line)
@@ -107,7 +107,7 @@ def test_a_plan_that_was_edited_is_refused(field, text):
     assert refused(json.dumps(whole)).code == "plan-edited"
 
 
-def test_what_was_asked_for_comes_back_from_the_file(world):
+def test_the_policy_is_read_back_from_the_file(world):
     plan = world.plan(small(), requested=frozenset({SUM}), select=("job",))
     found = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
     config = policy_of(small()).config
@@ -116,7 +116,7 @@ def test_what_was_asked_for_comes_back_from_the_file(world):
     )
 
 
-def test_the_read_set_is_what_the_actions_change_and_what_that_references(world):
+def test_preconditions_are_what_actions_change_and_reference(world):
     plan = world.plan(PARAMETER)
     assert sorted(plan.preconditions) == ["data/numbers", "environment/plain", "job/sum", "model/total"]
     assert plan.preconditions["data/numbers"] == record_etag(world.records[NUMBERS])
@@ -124,7 +124,7 @@ def test_the_read_set_is_what_the_actions_change_and_what_that_references(world)
     assert collect_preconditions(World().plan(small()).actions, World().live())["model/total"] == ""
 
 
-def test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named(world):
+def test_a_changed_precondition_makes_a_plan_stale(world):
     saved_plan = saved(world.plan(PARAMETER))
     assert stale_preconditions(saved_plan, world.live()) == ()
     world.settle(DATA)
@@ -138,14 +138,14 @@ def test_an_entry_of_the_read_set_that_moved_makes_a_plan_stale_and_is_named(wor
     assert error.value.diagnostics[0].code == "plan-stale"
 
 
-def test_what_a_plan_does_not_read_may_move(world):
+def test_other_records_may_change(world):
     saved_plan = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
     described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
     world.settle(described)
     assert stale_preconditions(saved_plan, world.live()) == ()
 
 
-def test_what_was_changed_without_another_version_is_said_to_be_changed(world):
+def test_a_record_that_changed_within_its_version_is_reported_as_changed(world):
     saved_plan = saved(world.plan(DATA))
     world.apply(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new"))
     assert [str(stale_precondition) for stale_precondition in stale_preconditions(saved_plan, world.live())] == [
@@ -153,12 +153,12 @@ def test_what_was_changed_without_another_version_is_said_to_be_changed(world):
     ]
 
 
-def test_a_plan_that_is_made_again_agrees_with_itself(world):
+def test_planning_again_gives_the_saved_plan(world):
     plan = world.plan(DATA)
     assert restrict_to_saved_plan(saved(plan), plan, world.live()) == plan
 
 
-def test_a_decision_that_comes_out_otherwise_is_refused_and_named(world):
+def test_a_decision_that_differs_now_is_refused(world):
     plan = world.plan(PARAMETER)
     other = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 4"))
     with pytest.raises(UserError, match="a different result: submit job/sum") as error:
@@ -168,7 +168,7 @@ def test_a_decision_that_comes_out_otherwise_is_refused_and_named(world):
         restrict_to_saved_plan(saved(plan), world.plan(small()), world.live())
 
 
-def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(world):
+def test_new_decisions_are_left_for_another_plan_with_what_needs_them(world):
     saved_plan = saved(world.plan(edited("models/total.yml", "name: total", "name: total\ndescription: new")))
     both = edited("models/total.yml", "name: total", "name: total\ndescription: new", DATA)
     narrow = World(dict(world.records), dict(world.versions), dict(world.runs))
@@ -178,7 +178,7 @@ def test_what_was_not_in_the_saved_plan_is_left_for_another_with_what_needs_it(w
     assert any("not in the saved plan, left for another: new-version data/numbers" in note for note in found.notes)
 
 
-def test_an_advance_is_allowed_though_no_saved_plan_has_it():
+def test_an_advance_is_allowed_without_a_saved_plan_that_has_it():
     world = World()
     world.apply(small())
     saved_plan = saved(world.plan(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")))
@@ -190,7 +190,7 @@ def test_an_advance_is_allowed_though_no_saved_plan_has_it():
     assert found.actions[1].address == TOTAL
 
 
-def test_the_schemas_know_every_sort_of_action():
+def test_the_schemas_have_every_op():
     for name in ("plan", "event"):
         found = json.dumps(load_schemas()[schema_id(name)])
         assert json.dumps([str(op) for op in Op]) in found.replace("\n", "")

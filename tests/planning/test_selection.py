@@ -1,4 +1,4 @@
-"""`--select` and `--exclude`: a part of the plan, closed under what it needs; laws over random selections."""
+"""`--select` and `--exclude`: a part of the plan with its dependencies, and laws over random selections."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def selected(*selector: str, files: dict[str, str] | None = None, without: tuple
 WHOLE = done(World().plan(TAGGED))
 
 
-def test_without_a_selection_everything_is_planned_and_so_it_is_with_everything_selected():
+def test_no_selection_and_selecting_everything_give_the_whole_plan():
     assert World().plan(TAGGED, select=ALL) == World().plan(TAGGED)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.sampled_from(sorted(EDITS)), max_size=3), st.sampled_from(sorted(EDITS)))
-def test_whatever_was_applied_before_to_select_everything_is_to_select_nothing(path, last):
+def test_selecting_everything_equals_selecting_nothing(path, last):
     world = World()
     for name in path:
         world.apply(EDITS[name])
@@ -41,7 +41,7 @@ def test_whatever_was_applied_before_to_select_everything_is_to_select_nothing(p
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(SELECTORS, max_size=3), st.lists(SELECTORS, max_size=2))
-def test_a_selection_is_a_part_of_the_whole_plan_in_its_order_and_closed(select, exclude):
+def test_a_selection_is_an_ordered_closed_part_of_the_plan(select, exclude):
     plan = World().plan(TAGGED, select=tuple(select), exclude=tuple(exclude))
     keys = done(plan)
     assert keys == [each for each in WHOLE if each in keys]
@@ -51,13 +51,13 @@ def test_a_selection_is_a_part_of_the_whole_plan_in_its_order_and_closed(select,
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(SELECTORS, min_size=1, max_size=2), SELECTORS)
-def test_to_select_more_never_gives_less(select, more):
+def test_selecting_more_never_removes_actions(select, more):
     assert set(selected(*select)) <= set(selected(*select, more))
 
 
 @settings(max_examples=40, deadline=None)
 @given(SELECTORS)
-def test_to_select_something_and_exclude_it_leaves_nothing_of_it(selector):
+def test_an_asset_that_is_selected_and_excluded_is_excluded(selector):
     assert selected(selector, without=(selector,)) == []
 
 
@@ -82,21 +82,21 @@ def test_a_selector_names_a_kind_a_name_a_file_or_a_tag(selector, expected):
     assert selected(selector) == expected
 
 
-def test_what_an_action_needs_comes_along_and_this_is_said():
+def test_dependencies_are_selected_too_with_a_note():
     plan = World().plan(TAGGED, select=("job/sum",))
     assert done(plan) == WHOLE[1:-1]
     assert "also selected: data/numbers (required by job/sum)" in plan.notes
     assert "2 more changes are not selected" in plan.notes
 
 
-def test_what_needs_something_excluded_is_held_back_and_this_is_said():
+def test_users_of_something_excluded_are_not_selected_with_a_note():
     plan = World().plan(TAGGED, exclude=("data",))
     assert done(plan) == ["create workspace/small", "build environment/plain", "new-version environment/plain"]
     assert "not selected: job/sum (requires data/numbers, which is excluded)" in plan.notes
     assert "not selected: model/total (requires job/sum, which is excluded)" in plan.notes
 
 
-def test_what_is_not_selected_is_not_removed_either():
+def test_a_selection_limits_removals_too():
     world = World()
     world.settle(small())
     files = without("models/total.yml", edited("jobs/sum.yml", "factor: 2", "factor: 3"))
@@ -104,7 +104,7 @@ def test_what_is_not_selected_is_not_removed_either():
     assert done(world.plan(files, select=("model",))) == ["archive model/total"]
 
 
-def test_what_was_left_out_is_planned_the_next_time():
+def test_deselected_changes_are_planned_next_time():
     world = World()
     assert done(world.apply(TAGGED, select=("data",))) == ["new-version data/numbers"]
     assert done(world.plan(TAGGED)) == [each for each in WHOLE if each != "new-version data/numbers"]
@@ -112,7 +112,7 @@ def test_what_was_left_out_is_planned_the_next_time():
     assert SUM not in world.records
 
 
-def test_a_selector_that_names_nothing_is_a_diagnostic():
+def test_a_selector_that_matches_nothing_is_an_error():
     _, (diagnostic, other) = World().look(TAGGED, select=("jbo/sum",), exclude=("tag:stage=x",))
     assert (diagnostic.code, diagnostic.message) == ("selection-empty", "jbo/sum selects nothing")
     assert diagnostic.hint == "did you mean job/sum?"
@@ -121,14 +121,14 @@ def test_a_selector_that_names_nothing_is_a_diagnostic():
     assert other.message == "tag:stage=x selects nothing"
 
 
-def test_what_waits_is_told_of_what_is_selected_alone():
+def test_only_selected_assets_are_listed_as_blocked():
     world = World()
     world.apply(small())
     assert {str(each.address) for each in world.plan(small()).blocked} == {"job/sum", "model/total"}
     assert {str(each.address) for each in world.plan(small(), select=("job",)).blocked} == {"job/sum"}
 
 
-def test_where_nothing_is_selected_that_changes_it_is_counted_what_is_left_out():
+def test_an_empty_selection_counts_the_deselected_changes():
     world = World()
     world.settle(small())
     plan = world.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3"), exclude=("job",))
@@ -136,7 +136,7 @@ def test_where_nothing_is_selected_that_changes_it_is_counted_what_is_left_out()
     assert not any("changes are not selected" in note for note in plan.notes)
 
 
-def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
+def test_a_note_explains_what_follows_from_the_run_of_an_excluded_job():
     world = World()
     world.apply(small())
     run = world.latest().id
@@ -145,7 +145,7 @@ def test_what_follows_from_the_end_of_a_run_that_was_left_out_is_explained():
     assert note in plan.notes
 
 
-def test_that_a_run_has_ended_is_recorded_whatever_was_selected():
+def test_ended_runs_are_recorded_whatever_is_selected():
     world = World()
     world.apply(small())
     reports = {world.latest().id: RunReport(RunStatus.COMPLETED)}

@@ -1,4 +1,4 @@
-"""Runs whose place another takes: what ``on_supersede: cancel`` decides, and what it leaves alone."""
+"""Superseded runs: what ``on_supersede: cancel`` cancels and what it does not."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ended(world: World, run_id: str) -> tuple[RunStatus, str]:
     return run.status, run.failure
 
 
-def test_a_run_is_canceled_after_the_one_that_takes_its_place_was_submitted(world):
+def test_a_superseded_run_is_canceled_after_the_newer_one_was_submitted(world):
     old = world.latest().id
     plan = world.plan(TWO)
     assert done(plan)[:2] == ["submit job/sum", f"cancel job/sum@{old}"]
@@ -62,7 +62,7 @@ def test_a_run_is_canceled_after_the_one_that_takes_its_place_was_submitted(worl
     assert text.format_plan(plan).splitlines()[0] == "Plan: 3 changes, starts 1 run, cancels 1 run."
 
 
-def test_a_canceled_run_is_recorded_as_superseded_and_nothing_is_left_to_do(world):
+def test_a_canceled_run_is_recorded_as_superseded(world):
     old = world.latest().id
     world.apply(TWO)
     assert ended(world, old) == (RunStatus.CANCELED, SUPERSEDED)
@@ -71,14 +71,14 @@ def test_a_canceled_run_is_recorded_as_superseded_and_nothing_is_left_to_do(worl
 
 
 @pytest.mark.parametrize("message", ["", "on_supersede: finish\n"])
-def test_a_run_finishes_where_nothing_else_is_said(message):
+def test_by_default_a_superseded_run_finishes(message):
     files = {**small(), "mlgit.yml": small()["mlgit.yml"] + message}
     world = World()
     world.apply(files)
     assert world.plan(factor(3, files)).cancels == ()
 
 
-def test_a_run_that_was_canceled_as_superseded_is_begun_anew_when_its_job_is_wanted_again(world):
+def test_a_run_canceled_as_superseded_is_resubmitted_if_its_job_returns(world):
     first = world.latest()
     world.apply(TWO)
     second = world.latest()
@@ -92,7 +92,7 @@ def test_a_run_that_was_canceled_as_superseded_is_begun_anew_when_its_job_is_wan
     assert world.plan(ONE).actions == ()
 
 
-def test_older_runs_that_still_go_on_are_canceled_by_the_next_plan(world):
+def test_older_active_runs_are_canceled_by_the_next_plan(world):
     files = small()
     world = World()
     for number in (3, 4, 5):
@@ -104,7 +104,7 @@ def test_older_runs_that_still_go_on_are_canceled_by_the_next_plan(world):
     assert world.plan(factor(5)).actions == ()
 
 
-def test_a_superseded_run_that_is_wanted_again_is_no_longer_one(world):
+def test_a_superseded_run_that_is_wanted_again_is_not_canceled(world):
     first = world.latest().id
     world.apply(without_cancel(TWO))
     second = world.latest().id
@@ -116,7 +116,7 @@ def without_cancel(files: dict[str, str]) -> dict[str, str]:
     return {**files, "mlgit.yml": files["mlgit.yml"].removesuffix(CANCEL)}
 
 
-def test_a_run_whose_place_an_older_completed_one_takes_is_canceled_too():
+def test_a_run_superseded_by_an_adopted_one_is_canceled():
     world = World()
     world.settle(ONE)
     first = world.latest().id
@@ -128,7 +128,7 @@ def test_a_run_whose_place_an_older_completed_one_takes_is_canceled_too():
     assert world.records[SUM].run == first
 
 
-def test_a_run_that_ended_by_itself_is_recorded_as_it_ended_and_not_canceled(world):
+def test_a_superseded_run_that_ended_is_recorded_and_not_canceled(world):
     old = world.latest().id
     plan = world.apply(TWO, reports={old: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
     assert cancels(plan) == []
@@ -136,7 +136,7 @@ def test_a_run_that_ended_by_itself_is_recorded_as_it_ended_and_not_canceled(wor
     assert TOTAL not in world.records
 
 
-def test_a_cancel_that_was_cut_off_before_it_was_recorded_counts_as_one(world):
+def test_an_unrecorded_cancel_counts_as_a_cancel(world):
     old = world.latest().id
     world.apply(without_cancel(TWO))
     plan = world.apply(TWO, reports={old: RunReport(RunStatus.CANCELED, {})})
@@ -144,7 +144,7 @@ def test_a_cancel_that_was_cut_off_before_it_was_recorded_counts_as_one(world):
     assert ended(world, old) == (RunStatus.CANCELED, SUPERSEDED)
 
 
-def test_a_superseded_run_that_was_canceled_by_hand_stays_so(world):
+def test_a_superseded_run_that_a_user_canceled_stays_canceled(world):
     old = world.latest().id
     world.end(RunStatus.CANCELED, "user")
     world.apply(TWO)
@@ -152,7 +152,7 @@ def test_a_superseded_run_that_was_canceled_by_hand_stays_so(world):
     assert world.plan(ONE).submissions == ()
 
 
-def test_nothing_is_canceled_before_it_is_known_that_another_run_comes():
+def test_nothing_is_canceled_before_the_newer_run_is_known():
     chained = cancelling(
         {
             **small(),
@@ -178,19 +178,19 @@ def test_nothing_is_canceled_before_it_is_known_that_another_run_comes():
     assert cancels(world.apply(changed)) == [waiting.id]
 
 
-def test_a_run_on_a_backend_that_is_not_configured_any_more_is_left_alone(world):
+def test_a_run_on_a_removed_backend_is_not_canceled(world):
     renamed = edited("mlgit.yml", "backends: {local:", "backends: {here:", TWO)
     renamed = edited("mlgit.yml", 'compute: {"*": local}', 'compute: {"*": here}', renamed)
     assert world.plan(renamed).cancels == ()
 
 
-def test_a_run_of_a_job_that_leaves_is_canceled_because_of_that(world):
+def test_a_run_of_a_removed_job_is_canceled_for_that_reason(world):
     run = world.latest().id
     assert cancels(world.apply(without("jobs/sum.yml", without("models/total.yml", ONE)))) == [run]
     assert ended(world, run) == (RunStatus.CANCELED, REMOVED_FROM_GIT)
 
 
-def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supersede(world):
+def test_a_submission_that_is_not_allowed_cancels_no_run(world):
     bound = {**TWO, "mlgit.yml": TWO["mlgit.yml"] + "limits: {submit: 0}\n"}
     at = datetime.now(UTC)
     for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{world.latest().id}"}), (bound, set())):
@@ -198,7 +198,7 @@ def test_a_controller_that_leaves_a_submission_leaves_the_run_that_it_would_supe
         assert {key for key in map(str, may.keys) if key.endswith("/sum") or "@" in key} == keys
 
 
-def test_a_saved_plan_holds_though_the_run_that_it_would_cancel_has_ended_since(world):
+def test_a_saved_plan_is_valid_if_the_run_to_cancel_has_ended(world):
     plan = world.plan(TWO)
     body = json.loads(json.dumps(plan_json.plan_body(plan, policy_of(TWO))))
     old = world.latest().id
@@ -213,7 +213,7 @@ _EDITS = {name: cancelling(files) for name, files in EDITS.items()}
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(sorted(_EDITS)), min_size=1, max_size=5))
-def test_whatever_is_edited_a_job_has_at_most_one_run_under_way_and_a_plan_comes_to_rest(path):
+def test_after_any_edits_a_job_has_one_active_run_and_plans_converge(path):
     world = World()
     for name in path:
         world.apply(_EDITS[name])
@@ -223,7 +223,7 @@ def test_whatever_is_edited_a_job_has_at_most_one_run_under_way_and_a_plan_comes
     assert [action for action in decisions if action.known_after is None] == []
 
 
-def test_what_was_set_aside_is_no_try_that_failed(world):
+def test_runs_that_mlgit_canceled_do_not_count_as_attempts(world):
     for files in (TWO, ONE, TWO, ONE):
         world.apply(files)
     assert world.latest().attempt == 3

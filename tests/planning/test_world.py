@@ -1,4 +1,4 @@
-"""The world in memory must do as Git does, or every test on it is about something else."""
+"""The in-memory world of the planning tests agrees with Git."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_tree_in_memory_has_the_entries_that_git_would_give_it(tmp_path):
     repository.close()
 
 
-def test_a_settled_world_has_nothing_left_to_do():
+def test_a_converged_world_needs_no_changes():
     world = World()
     assert len(world.settle(small())) == 2
     plan = world.plan(small())

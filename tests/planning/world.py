@@ -1,4 +1,4 @@
-"""Worlds in memory: trees made of text, and a live state that plans are carried out on without doing anything.
+"""A live state in memory: trees are made of text, and applying a plan only writes its records.
 
 Tests plan against these with no Git and no disk; ``World.apply`` writes what applying would write.
 """
@@ -141,13 +141,13 @@ class World:
         return run_plan_pipeline(desired, self.live(), policy, Observation(reports or {}))
 
     def plan(self, files: Files, **options: object) -> Plan:
-        """Plan files that have nothing wrong in them."""
+        """Return the plan of files without diagnostics."""
         plan, diagnostics = self.look(files, **options)  # type: ignore[arg-type]
         assert diagnostics == ()
         return plan
 
     def apply(self, files: Files, **options: object) -> Plan:
-        """Carry out what can be done now of a plan for the files; return the plan."""
+        """Apply what is known now of a plan for the files; return the plan."""
         plan = self.plan(files, **options)
         self.history += 1
         self.trees[plan.source.commit] = tree_of(files)
@@ -251,7 +251,7 @@ class World:
 
 
 def done(plan: Plan) -> list[str]:
-    """Name the actions of a plan, in its order."""
+    """Return the keys of the actions of a plan, in its order."""
     return [str(action.key) for action in plan.actions]
 
 
