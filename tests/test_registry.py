@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workspaces import APPLY, commit, edit
 
 from reconciler.backends import BACKENDS, load_backend
 from reconciler.builders import BUILDERS, load_builder
@@ -95,6 +96,26 @@ def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
     assert diagnostic.code == f"{registry.noun}-broken"
     assert diagnostic.message == f"the {registry.noun} 'pixie' cannot be imported from pixie_broken:Pixie: {error}"
     assert diagnostic.hint == f"reinstall the package that provides it, or use another {registry.noun} in mlgit.yml"
+
+
+@pytest.mark.parametrize(
+    ("noun", "old", "new"),
+    [
+        ("backend", "local: {type: local}", "local: {type: pixie}"),
+        ("builder", "store: {", "builder: pixie\nstore: {"),
+    ],
+)
+def test_apply_reports_a_plug_in_that_cannot_be_imported(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Path, mlgit: Any, noun: str, old: str, new: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "pixie_broken", raising=False)
+    install(tmp_path, monkeypatch, "import no_such_module_at_all", "pixie_broken")
+    edit(small, "mlgit.yml", old, new)
+    commit(small)
+    ended = mlgit(*APPLY, cwd=small)
+    assert ended.code == 1
+    assert f"error: the {noun} 'pixie' cannot be imported from pixie_broken:Pixie: ModuleNotFoundError" in ended.err
+    assert f"[{noun}-broken]" in ended.err
 
 
 @pytest.mark.parametrize("code", ["import no_such_module_at_all", "OTHER = 1"])
