@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from reconciler.cli.reconcile import _SHUTDOWN_MESSAGE
+
 pytestmark = pytest.mark.slow
 
 _WHEEL = "slowpoke-1.0-py3-none-any.whl"
@@ -96,7 +98,7 @@ def test_a_build_finishes_and_no_action_is_started(building, index, site, mlgit)
     assert building.process.wait(60) == 0
     assert building.count("done    environment/plain: build with venv") == 1
     assert building.count("first run of job/sum") == 0
-    assert "finishing running actions" in building.process.stderr.read()
+    assert building.process.stderr.read() == _SHUTDOWN_MESSAGE.decode()
     result = mlgit("reconcile", "--once", cwd=site.clone)
     assert "done    first run of job/sum" in result.out
     assert "resolving" not in result.out
@@ -104,11 +106,8 @@ def test_a_build_finishes_and_no_action_is_started(building, index, site, mlgit)
 
 def test_a_second_signal_stops_a_build(building, site, mlgit):
     building.send_signal(signal.SIGTERM)
-    assert building.process.stderr.readline() == _DRAINING
+    assert building.process.stderr.readline() == _SHUTDOWN_MESSAGE.decode()
     building.send_signal(signal.SIGTERM)
     assert building.process.wait(30) == 130
     assert building.count("done    environment/plain") == 0
     assert mlgit("unlock", cwd=site.clone).code == 0
-
-
-_DRAINING = "mlgit: finishing running actions; send the signal again to stop at once\n"
