@@ -56,7 +56,7 @@ def test_a_rerun_submits_only_that_job(failing, mlgit, run_json, golden):
 
 def test_a_rerun_that_completes_makes_the_run_current_and_registers_its_model(failing, mlgit, run_json):
     assert mlgit(*APPLY, cwd=failing.folder).code == 1
-    (failing.here / "fixed").touch()
+    (failing.top / "fixed").touch()
     result = mlgit(*RERUN, cwd=failing.folder)
     assert result.code == 0, result.out
     first, second = run_json(failing.folder, "job", "list")
