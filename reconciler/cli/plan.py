@@ -52,7 +52,7 @@ def command(**options: Any) -> int:
     if shown is None:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, known))
     _print_rendered_plan(shown)
-    return EXIT_CHANGES if options["detailed_exitcode"] and shown.now else 0
+    return EXIT_CHANGES if options["detailed_exitcode"] and shown.has_changes else 0
 
 
 def _open_plan_cache() -> RenderedPlanCache | None:
@@ -66,8 +66,8 @@ def _open_plan_cache() -> RenderedPlanCache | None:
 
 
 def _print_rendered_plan(shown: RenderedPlan) -> None:
-    if shown.said:
-        click.echo(shown.said, err=True)
+    if shown.diagnostics:
+        click.echo(shown.diagnostics, err=True)
     print_coloured_lines(shown.text)
-    if shown.then:
-        click.echo(shown.then)
+    if shown.hint:
+        click.echo(shown.hint)
