@@ -57,7 +57,7 @@ def test_a_plan_from_what_is_shared_is_the_plan_of_everything(done, mlgit, read,
     git(done.first, "push", "--quiet", "origin", "HEAD:main")
     part = body(mlgit, done.clone("second", "--branch", "main"))
     read.clear()
-    monkeypatch.setattr(shared_index.index_export, "load_index_export", lambda _: None)
+    monkeypatch.setattr(shared_index, "load_index", lambda _: None)
     whole = body(mlgit, done.clone("third", "--branch", "main"))
     assert part == whole
     assert len(read) > 1
