@@ -1,9 +1,9 @@
 """The local cache: the one SQLite file, ``.git/mlgit/cache.sqlite``, in which a clone remembers results.
 
-Invariant: the key of an entry, together with the version of the file (``package_files.code_digest()``), names everything that
-the value depends on. So no entry is ever invalidated; it is looked up by another key, or replaced. Deleting the file
-costs only time. A file that is missing, damaged, locked for long, or of another version holds nothing; a file that
-cannot be written remembers nothing. Neither is an error.
+Invariant: the key of an entry and the version of the file (``package_files.code_digest()``) together name everything
+that the value depends on. So no entry is ever invalidated: it is looked up by another key, or replaced. Deleting the
+file costs only time. A file that is missing, damaged, locked for long, or of another version holds nothing; a file
+that cannot be written remembers nothing. Neither is an error.
 
 Used by ``source.validation`` (parsed files), ``source.rendered_plan`` and ``source.index`` (dependency indexes).
 """

@@ -8,8 +8,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.pool import Pool
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool  # takes long to load, and most commands need no pool
 
 _HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
