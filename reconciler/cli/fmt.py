@@ -143,5 +143,5 @@ def _format_counts(summary: _Summary, *, is_written: bool) -> str:
     if not summary.files:
         return "There are no asset files here."
     verb = "changed" if is_written else "would change"
-    problems = f", {pluralize(len(summary.diagnostics), 'problem')}" if summary.diagnostics else ""
-    return f"{pluralize(len(summary.files), 'file')}: {len(summary.changed) or 'none'} {verb}{problems}."
+    failures = f", {pluralize(len(summary.diagnostics), 'problem')}" if summary.diagnostics else ""
+    return f"{pluralize(len(summary.files), 'file')}: {len(summary.changed) or 'none'} {verb}{failures}."

@@ -63,11 +63,11 @@ def _unlocated_references(loaded: LoadedFile) -> Iterator[ParsedReference]:
 
 
 def _located_references(loaded: LoadedFile) -> Iterator[ParsedReference]:
-    pointers: dict[tuple[Address, str], list[str]] = {}
+    pointers_by_text: dict[tuple[Address, str], list[str]] = {}
     for reference in loaded.asset.references if loaded.asset else ():
-        pointers.setdefault((reference.address, reference.text), []).append(reference.pointer)
-    for (address, text), places in pointers.items():
-        yield from (ParsedReference(address, text, span) for span in loaded.document.spans_of(text, places))
+        pointers_by_text.setdefault((reference.address, reference.text), []).append(reference.pointer)
+    for (address, text), pointers in pointers_by_text.items():
+        yield from (ParsedReference(address, text, span) for span in loaded.document.spans_of(text, pointers))
 
 
 def parse_files(files: SourceFiles, candidates: Candidates, rules: Mapping[str, str], share: Share) -> list[ParsedFile]:

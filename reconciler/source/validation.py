@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from sqlite3 import Error as SqliteError
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.include import ANY_FILE
@@ -70,7 +70,7 @@ def _load_parsed_files(files: DiskFiles, paths: Sequence[str], cache: Cache) -> 
     database = cache.open()
     if database is None:
         return
-    with suppress(SqliteError), closing(database):
+    with suppress(sqlite3.Error), closing(database):
         for path, value in select_in(database, "SELECT path, value FROM parsed_files WHERE path IN", paths):
             with suppress(*DECODE_ERRORS):
                 yield path, decode_parsed_file(json.loads(value), files.display_path(path))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.source import cache as cache_module
 from reconciler.source.cache import Cache, select_in
 
 INSERT = "INSERT INTO parsed_files VALUES (?, ?)"
@@ -36,7 +35,7 @@ def test_a_cache_that_does_not_exist_holds_nothing(tmp_path):
 
 
 def test_entries_of_another_version_of_the_code_are_not_read_and_are_dropped_by_a_write(cache, monkeypatch):
-    monkeypatch.setattr(cache_module, "code_digest", lambda: "another")
+    monkeypatch.setattr("reconciler.source.cache.code_digest", lambda: "another")
     assert cache.read(SELECT) == []
     cache.write(lambda database: database.execute(INSERT, ["b.yml", "2"]))
     assert cache.read(SELECT) == [("b.yml", "2")]
@@ -77,7 +76,7 @@ def test_a_folder_that_cannot_be_written_remembers_nothing(tmp_path):
 
 
 def test_a_cache_that_another_process_locks_holds_nothing(cache, monkeypatch):
-    monkeypatch.setattr(cache_module, "_LOCK_TIMEOUT", 0.01)
+    monkeypatch.setattr("reconciler.source.cache._LOCK_TIMEOUT", 0.01)
     with closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert cache.read(SELECT) == []
@@ -86,7 +85,7 @@ def test_a_cache_that_another_process_locks_holds_nothing(cache, monkeypatch):
 
 
 def test_one_open_cache_shows_the_entries_of_one_moment(cache, monkeypatch):
-    monkeypatch.setattr(cache_module, "_LOCK_TIMEOUT", 0.01)
+    monkeypatch.setattr("reconciler.source.cache._LOCK_TIMEOUT", 0.01)
     with closing(cache.open()) as database:
         cache.write(lambda other: other.execute(INSERT, ["b.yml", "2"]))
         assert database.execute(SELECT).fetchall() == [("a.yml", "1")]
