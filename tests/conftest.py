@@ -16,11 +16,11 @@ from hypothesis import settings
 from workspaces import SMALL, commit, git
 
 from reconciler import cli
-from reconciler.config.config import Config
 from reconciler.format.include import IncludeGlob
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import Tree
 from reconciler.source import parse
+from reconciler.source.dependencies import SourceFiles
+from reconciler.source.parsed_file import ParsedFile
 
 # In CI the same examples each time: a run says what the change did, not what chance did.
 settings.register_profile("ci", derandomize=True, print_blob=True)
@@ -192,9 +192,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     real = parse.parse_file
 
-    def find(tree: Tree, path: str, glob: IncludeGlob, config: Config) -> parse.ParsedFile | None:
+    def find(files: SourceFiles, path: str, glob: IncludeGlob, rules: Mapping[str, str]) -> ParsedFile:
         found.append(path)
-        return real(tree, path, glob, config)
+        return real(files, path, glob, rules)
 
     monkeypatch.setattr(parse, "parse_file", find)
     return found

@@ -1,4 +1,4 @@
-"""mlgit fmt: asset files in their canonical layout; what they say, and their comments, stay."""
+"""mlgit fmt: rewrite asset files in canonical layout; values and comments stay as they are."""
 
 from __future__ import annotations
 
@@ -19,22 +19,36 @@ from reconciler.format.formatter import format_document
 from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Json
-from reconciler.render import plan_json, text
+from reconciler.render.plan_json import diagnostics_to_json, dump_json
+from reconciler.render.text import SourceLineReader, format_diagnostics, pluralize
 from reconciler.source.discovery import find_workspace_folder
 from reconciler.source.files import SourceFile, find_asset_files
 
 
 @dataclass(frozen=True, slots=True)
 class _FormattedFile:
-    """A file and its text in canonical layout, or why there is none."""
+    """A file and its text in canonical layout, or the diagnostics that say why it has none."""
 
     file: SourceFile
     text: str
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
+    def path(self) -> str:
+        return self.file.path
+
+    @property
     def is_changed(self) -> bool:
         return not self.diagnostics and self.text != self.file.document.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """The result of formatting: all files, those that change, and what went wrong."""
+
+    files: Sequence[_FormattedFile]
+    changed: Sequence[_FormattedFile]
+    diagnostics: Sequence[Diagnostic]
 
 
 @click.command("fmt")
@@ -43,56 +57,45 @@ class _FormattedFile:
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @format_option
 def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> int:
-    """Put the fields of asset files in canonical order, and their versions in quotes.
+    """Put the fields of asset files in canonical order, and quote their versions.
 
-    Files, folders or, without PATH, the workspace; no Git repository is needed. Comments, indentation and quotes stay
-    as they are, and a file that would then say something else is left alone. Files that are no assets are passed over.
+    Formats files, folders or, without PATH, the workspace; no Git repository is needed. Comments, indentation and
+    quotes are kept. A file whose values would change is not written. Files that are not assets are skipped.
 
     \b
     mlgit fmt
     mlgit fmt jobs/train.yml components
     mlgit fmt --check --diff
     """
-    here = Path.cwd()
-    top = here if paths else find_workspace_folder(here)
-    found = [_format_file(source_file) for source_file in find_asset_files(top, paths or (".",))]
-    changed = [formatted_file for formatted_file in found if formatted_file.is_changed]
-    problems = [problem for formatted_file in found for problem in formatted_file.diagnostics]
+    current = Path.cwd()
+    top = current if paths else find_workspace_folder(current)
+    files = [_format_file(file) for file in find_asset_files(top, paths or (".",))]
+    changed = [file for file in files if file.is_changed]
+    diagnostics = [diagnostic for file in files for diagnostic in file.diagnostics]
     if not (check or diff):
-        problems += [problem for formatted_file in changed for problem in _replace_file(top, formatted_file)]
+        diagnostics += [diagnostic for file in changed for diagnostic in _replace_file(top, file)]
+    summary = _Summary(files, changed, diagnostics)
     if form == "json":
-        click.echo(plan_json.dump_json(_result_to_json(found, changed, problems, diff=diff)))
+        click.echo(dump_json(_summary_to_json(summary, diff=diff)))
     else:
-        _print_result(found, changed, problems, check=check, diff=diff)
-    return int(bool(problems) or (check and bool(changed)))
+        _print_summary(summary, check=check, diff=diff)
+    return int(bool(diagnostics) or (check and bool(changed)))
 
 
-def _result_to_json(
-    found: Sequence[_FormattedFile], changed: Sequence[_FormattedFile], problems: Sequence[Diagnostic], *, diff: bool
-) -> Json:
-    listed = [
-        {"path": formatted_file.file.path} | ({"diff": _unified_diff(formatted_file)} if diff else {})
-        for formatted_file in changed
-    ]
-    return {**plan_json.diagnostics_to_json(problems, len(found)), "changed": listed}
+def _summary_to_json(summary: _Summary, *, diff: bool) -> Json:
+    changed = [{"path": file.path} | ({"diff": _unified_diff(file)} if diff else {}) for file in summary.changed]
+    return {**diagnostics_to_json(summary.diagnostics, len(summary.files)), "changed": changed}
 
 
-def _print_result(
-    found: Sequence[_FormattedFile],
-    changed: Sequence[_FormattedFile],
-    problems: Sequence[Diagnostic],
-    *,
-    check: bool,
-    diff: bool,
-) -> None:
-    for formatted_file in changed:
+def _print_summary(summary: _Summary, *, check: bool, diff: bool) -> None:
+    for file in summary.changed:
         if diff:
-            click.echo(_unified_diff(formatted_file), nl=False)
+            click.echo(_unified_diff(file), nl=False)
         if check:
-            click.echo(f"would change {formatted_file.file.path}")
-    if problems:
-        click.echo(text.format_diagnostics(problems, _source_line_reader(found)), err=True)
-    click.echo(_format_summary(len(found), len(changed), len(problems), wrote=not (check or diff)), err=diff)
+            click.echo(f"would change {file.path}")
+    if summary.diagnostics:
+        click.echo(format_diagnostics(summary.diagnostics, _source_line_reader(summary.files)), err=True)
+    click.echo(_format_counts(summary, is_written=not (check or diff)), err=diff)
 
 
 def _format_file(file: SourceFile) -> _FormattedFile:
@@ -109,38 +112,36 @@ def _field_order(kind: str) -> tuple[str, ...]:
     return schema_property_names(bundle_schema(schema_id(kind), load_schemas()))
 
 
-def _unified_diff(each: _FormattedFile) -> str:
-    before, after = each.file.document.text, each.text
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"a/{each.file.path}", f"b/{each.file.path}", lineterm=""
-    )
+def _unified_diff(file: _FormattedFile) -> str:
+    old, new = file.file.document.text.splitlines(), file.text.splitlines()
+    lines = difflib.unified_diff(old, new, f"a/{file.path}", f"b/{file.path}", lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _replace_file(top: Path, each: _FormattedFile) -> Iterator[Diagnostic]:
-    """Replace a file at once, or not at all; a link stays a link and the mode stays what it was."""
-    target = (top / each.file.path).resolve()
+def _replace_file(top: Path, formatted: _FormattedFile) -> Iterator[Diagnostic]:
+    """Replace a file atomically and keep its mode; of a symbolic link, the file that it leads to."""
+    target = (top / formatted.path).resolve()
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(each.text)
+                file.write(formatted.text)
             shutil.copymode(target, name)
             Path(name).replace(target)
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        yield Diagnostic("path-not-writable", f"the file cannot be written: {error.strerror}", Span(each.file.path))
+        yield Diagnostic("path-not-writable", f"the file cannot be written: {error.strerror}", Span(formatted.path))
 
 
-def _source_line_reader(found: Sequence[_FormattedFile]) -> text.SourceLineReader:
-    by_path = {formatted_file.file.path: formatted_file.file.raw for formatted_file in found}
-    return lambda path: by_path.get(path, b"").decode("utf-8", "replace").splitlines()
+def _source_line_reader(files: Sequence[_FormattedFile]) -> SourceLineReader:
+    contents = {file.path: file.file.raw for file in files}
+    return lambda path: contents.get(path, b"").decode("utf-8", "replace").splitlines()
 
 
-def _format_summary(files: int, changed: int, wrong: int, *, wrote: bool) -> str:
-    if not files:
+def _format_counts(summary: _Summary, *, is_written: bool) -> str:
+    if not summary.files:
         return "There are no asset files here."
-    verb = "changed" if wrote else "would change"
-    left = f", {text.pluralize(wrong, 'problem')}" if wrong else ""
-    return f"{text.pluralize(files, 'file')}: {changed or 'none'} {verb}{left}."
+    verb = "changed" if is_written else "would change"
+    failures = f", {pluralize(len(summary.diagnostics), 'problem')}" if summary.diagnostics else ""
+    return f"{pluralize(len(summary.files), 'file')}: {len(summary.changed) or 'none'} {verb}{failures}."

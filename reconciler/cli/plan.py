@@ -54,7 +54,7 @@ def command(**options: Any) -> int:
     if rendered is None:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, cache))
     _print_rendered_plan(rendered)
-    return EXIT_CHANGES if options["detailed_exitcode"] and rendered.now else 0
+    return EXIT_CHANGES if options["detailed_exitcode"] and rendered.has_changes else 0
 
 
 def _open_plan_cache() -> RenderedPlanCache | None:
@@ -68,8 +68,8 @@ def _open_plan_cache() -> RenderedPlanCache | None:
 
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:
-    if rendered.said:
-        click.echo(rendered.said, err=True)
+    if rendered.diagnostics:
+        click.echo(rendered.diagnostics, err=True)
     print_coloured_lines(rendered.text)
-    if rendered.then:
-        click.echo(rendered.then)
+    if rendered.hint:
+        click.echo(rendered.hint)

@@ -1,6 +1,6 @@
-"""mlgit validate: everything that is wrong in the files, in one run, without state or credentials.
+"""mlgit validate: report everything that is wrong in the files, in one run, without live state or credentials.
 
-What checks a whole workspace is loaded by name, and only for one: files that are named need no Git.
+The module that checks a whole workspace is loaded by name, only if needed: files that are named need no Git.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from reconciler.cli.diagnostics_output import print_diagnostics
 from reconciler.cli.options import diagnostics_format_option, target_option
 from reconciler.diagnostics import has_errors
 from reconciler.format.severity import apply_severity_overrides
-from reconciler.render import text
+from reconciler.render.text import SourceLineReader
+from reconciler.source.cache import Cache
 from reconciler.source.discovery import read_workspace_rules
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
 from reconciler.source.validation import CheckResult, check_files
-from reconciler.source.validation_cache import ValidationCache
 
 
 @click.command("validate")
@@ -30,37 +30,35 @@ from reconciler.source.validation_cache import ValidationCache
 def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
     """Check files, folders or, without PATH, the workspace: schemas, references, rules.
 
-    Offline; nothing is executed, and no Git repository is needed where a PATH is given. A dash reads standard input.
-    A reference to something that the files do not declare is a warning: it may be live.
+    Works offline and executes nothing. With PATHs no Git repository is needed; a dash reads standard input. A
+    reference to an asset that the files do not declare is a warning, because the asset may exist in the live state.
 
     \b
     mlgit validate
     mlgit validate jobs/train.yml environments
     mlgit validate --ref origin/main --format sarif > mlgit.sarif
     """
-    checked, lines = _check_files(paths) if paths and revision is None else _check_workspace(revision, paths)
-    print_diagnostics(checked.diagnostics, checked.file_count, form, lines)
-    return int(has_errors(checked.diagnostics))
+    result, read_lines = _check_files(paths) if paths and revision is None else _check_workspace(revision, paths)
+    print_diagnostics(result.diagnostics, result.file_count, form, read_lines)
+    return int(has_errors(result.diagnostics))
 
 
-def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, text.SourceLineReader]:
+def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
     files = DiskFiles(top, {STDIN: sys.stdin.buffer.read()} if STDIN in paths else {})
-    found = list(dict.fromkeys(expand_paths(top, paths)))
-    checked = check_files(files, found, _open_validation_cache(top), one_workspace=False)
-    return CheckResult(
-        checked.file_count, apply_severity_overrides(checked.diagnostics, read_workspace_rules(top))
-    ), files.read_lines
+    unique = list(dict.fromkeys(expand_paths(top, paths)))
+    result = check_files(files, unique, _find_cache(top), one_workspace=False)
+    diagnostics = apply_severity_overrides(result.diagnostics, read_workspace_rules(top))
+    return CheckResult(result.file_count, diagnostics), files.read_lines
 
 
-def _check_workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[CheckResult, text.SourceLineReader]:
-    found: tuple[CheckResult, text.SourceLineReader] = importlib.import_module(
-        "reconciler.cli._validate_workspace"
-    ).check_workspace(revision, paths)
-    return found
+def _check_workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
+    module = importlib.import_module("reconciler.cli._validate_workspace")
+    result: tuple[CheckResult, SourceLineReader] = module.check_workspace(revision, paths)
+    return result
 
 
-def _open_validation_cache(top: Path) -> ValidationCache | None:
-    """Return the memo of the repository that a folder is in; elsewhere nothing is remembered."""
-    folder = next((path / ".git" for path in (top, *top.parents) if (path / ".git").is_dir()), None)
-    return ValidationCache(folder / "mlgit" / "outlines.sqlite") if folder else None
+def _find_cache(folder: Path) -> Cache | None:
+    """Return the cache of the repository that a folder is in; None outside of one."""
+    git_folder = next((path / ".git" for path in (folder, *folder.parents) if (path / ".git").is_dir()), None)
+    return Cache(git_folder / "mlgit") if git_folder else None

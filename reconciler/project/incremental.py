@@ -1,6 +1,6 @@
-"""Planning at the cost of what changed: the part of a workspace that is in question, or all of it and a note for later.
+"""Incremental planning: plan the affected set with the dependency index, or everything and keep an index for later.
 
-A plan of a part is shown only if nothing is wrong; else the whole is planned, which says everything that is.
+An incremental plan is used only if nothing is wrong; else everything is planned, so that every diagnostic is reported.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from reconciler.diagnostics import Diagnostic, UserError, has_errors
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
-from reconciler.planning import subset
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
+from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
 from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics
 from reconciler.project.rollback import rollback_notes
@@ -26,119 +26,118 @@ from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (
     cache_key_of,
     is_index_worth_sharing,
-    local_index_path,
     open_local_index,
     save_local_index,
 )
-from reconciler.source import index as indexes
-from reconciler.source import index_export, workspace
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.index import CacheKey, DependencyIndex
-from reconciler.source.index_export import IndexExport
+from reconciler.source.index import CacheKey, DependencyIndex, IndexContents, IndexUpdate
+from reconciler.source.index_export import dump_index
+from reconciler.source.workspace import find_nested_roots, parse_asset_files
 from reconciler.state.snapshot import CurrentRecords, changed_addresses
 
-_ADDRESS_ALIKE_CODE = "address-alike"  # between files: to know of one, all must be known
+_ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
 
 
 @pause_gc()
-def plan_incrementally(session: Session, live: State, policy: Policy) -> Plan:
-    """Plan what the files declare, and refuse what they, or the bounds in mlgit.yml, do not allow."""
+def plan_incrementally(session: Session, state: State, policy: Policy) -> Plan:
+    """Plan what the files declare. Diagnostics are reported; errors in the files or broken limits raise UserError."""
     report_diagnostics(session, session.affinity_diagnostics())
-    plan = _try_incremental_plan(session, live, policy) or _plan_all_and_save(session, live, policy)
-    return replace(plan, notes=(*plan.notes, *rollback_notes(session, live)))
+    plan = _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
+    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state)))
 
 
-def is_incremental_possible(live: State, policy: Policy) -> bool:
-    """Tell whether a plan can be made of a part: there is a live state, and nothing is asked for beyond the usual."""
-    return bool(live.commit) and not (policy.replace or policy.select or policy.exclude)
+def is_incremental_possible(state: State, policy: Policy) -> bool:
+    """Return True if there is a live state and the plan has no selection and no forced replacements."""
+    return bool(state.commit) and not (policy.replace or policy.select or policy.exclude)
 
 
 @pause_gc()
 def share_index(session: Session) -> None:
-    """After an apply, share what a plan finds out, so that a fresh clone plans at the cost of what has changed since.
+    """After an apply, share the index of its result, so that a fresh clone need not parse every file.
 
-    It is left where it would save nobody much; where the remote does not take it, that is noted and nothing is lost.
+    Nothing is shared if that would save little. A remote that refuses the index causes a note, not an error.
     """
-    live = session.state_store.read()
-    if not is_index_worth_sharing(session, live):
+    state = session.state_store.read()
+    if not is_index_worth_sharing(session, state):
         return
     try:
-        unbound = Policy(session.config, allow_submit=sys.maxsize, allow_mass_delete=True)  # nothing is done of it
-        _, found = _plan_all(replace(session, on_diagnostics=raise_on_error), live, unbound)
-        if found is not None:
-            save_local_index(session, found)
-            session.state_store.publish_index(index_export.dump_index_export(found), session.source.tree)
+        unlimited = Policy(session.config, allow_submit=sys.maxsize, allow_mass_delete=True)  # nothing is applied
+        _, contents = _plan_all(replace(session, on_diagnostics=raise_on_error), state, unlimited)
+        if contents is not None:
+            save_local_index(session, contents)
+            session.state_store.publish_index(dump_index(contents), session.source.tree)
     except UserError as error:
-        session.on_note(f"what a plan finds out was not shared: {error.diagnostics[0].message}")
+        session.on_note(f"the plan index was not shared: {error.diagnostics[0].message}")
 
 
-def _try_incremental_plan(session: Session, live: State, policy: Policy) -> Plan | None:
-    base = cache_key_of(session, live)
-    index = open_local_index(session, base)
+def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Plan | None:
+    key = cache_key_of(session, state)
+    index = open_local_index(session, key)
     if index is None:
         return None
+    repository = session.workspace.repository
     try:
-        moved = changed_addresses(session.workspace.repository, index.base.state_tree, base.state_tree)
-        part = find_affected(session.workspace.repository, session.tree, session.config, index, moved)
-        return _plan_affected(session, live, policy, part, index, base) if part else None
+        changed = changed_addresses(repository, index.cache_key.state_tree, key.state_tree)
+        affected = find_affected(repository, session.tree, session.config, index, changed)
+        return _plan_affected(session, state, policy, affected, index, key) if affected else None
     except (sqlite3.Error, MissingObjectError):
-        return None  # somebody deleted it meanwhile, or what it was made from is gone
+        return None  # the index is damaged, or objects that it was made from are gone
     finally:
         index.close()
 
 
-def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and with what it is remembered
-    session: Session, live: State, policy: Policy, part: AffectedSet, index: DependencyIndex, base: CacheKey
+def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index that is used and updated
+    session: Session, state: State, policy: Policy, affected: AffectedSet, index: DependencyIndex, key: CacheKey
 ) -> Plan | None:
-    desired = make_desired(session.workspace, session.source, session.tree, part.asset_set)
-    desired = replace(desired, clean=part.clean)
-    if isinstance(live.current, CurrentRecords):
-        live.current.prefetch(part.addresses)
-    around = replace(live, current=subset.make_subset_view(live.current, part.addresses))
-    problems = desired_diagnostics(desired, around)
-    if has_errors(apply_severity_overrides(problems, session.config.rules)):
+    rules = session.config.rules
+    desired = make_desired(session.workspace, session.source, session.tree, affected.asset_set)
+    desired = replace(desired, clean=affected.clean)
+    if isinstance(state.current, CurrentRecords):
+        state.current.prefetch(affected.addresses)
+    subset = replace(state, current=make_subset_view(state.current, affected.addresses))
+    file_diagnostics = desired_diagnostics(desired, subset)
+    if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None
-    plan, found = run_plan_pipeline(desired, around, policy)
-    if has_errors(apply_severity_overrides(found, session.config.rules)):
+    plan, plan_diagnostics = run_plan_pipeline(desired, subset, policy)
+    if has_errors(apply_severity_overrides(plan_diagnostics, rules)):
         return None
-    said = (*found, *guard_plan(plan, live, policy))
-    report_diagnostics(session, problems)
-    report_diagnostics(session, said)
-    if not session.source.dirty and _has_distinct_addresses(problems):
-        quiet = subset.clean_addresses(part.asset_set, live, plan, said)
-        remaining = subset.undeclared_addresses(part.asset_set, around.current)
-        new = make_index_entries(part.parsed_files, part.asset_set, quiet, part.clean, existence_check(live))
-        base = replace(base, nested_workspaces=index.base.nested_workspaces)
-        place = local_index_path(session)
-        indexes.update_index(
-            place, index.base, base, gone=part.checked_paths, asked=part.addresses, rows=new, loose=remaining
+    plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
+    report_diagnostics(session, file_diagnostics)
+    report_diagnostics(session, plan_diagnostics)
+    if _is_indexable(session, file_diagnostics):
+        clean = clean_addresses(affected.asset_set, state, plan, plan_diagnostics)
+        entries = make_index_entries(
+            affected.parsed_files, affected.asset_set, clean, affected.clean, existence_check(state)
         )
+        undeclared = undeclared_addresses(affected.asset_set, subset.current)
+        index.update(IndexUpdate(key, affected.checked_paths, affected.addresses, entries, undeclared))
     return plan
 
 
-def _plan_all_and_save(session: Session, live: State, policy: Policy) -> Plan:
-    plan, found = _plan_all(session, live, policy)
-    if found is not None:
-        save_local_index(session, found)
+def _plan_all_and_save(session: Session, state: State, policy: Policy) -> Plan:
+    plan, contents = _plan_all(session, state, policy)
+    if contents is not None:
+        save_local_index(session, contents)
     return plan
 
 
-def _plan_all(session: Session, live: State, policy: Policy) -> tuple[Plan, IndexExport | None]:
-    """Plan everything; return what was found out, too, where that can be told of each file by itself."""
-    declared, found = workspace.parse_asset_files(session.tree, session.config)
-    desired = make_desired(session.workspace, session.source, session.tree, declared)
-    problems = desired_diagnostics(desired, live)
-    report_diagnostics(session, problems)
-    plan, wrong = run_plan_pipeline(desired, live, policy)
-    said = (*wrong, *guard_plan(plan, live, policy))
-    report_diagnostics(session, said)
-    if session.source.dirty or not _has_distinct_addresses(problems):
+def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, IndexContents | None]:
+    """Plan everything; return the index too, if one can be made."""
+    asset_set, parsed_files = parse_asset_files(session.tree, session.config)
+    desired = make_desired(session.workspace, session.source, session.tree, asset_set)
+    file_diagnostics = desired_diagnostics(desired, state)
+    report_diagnostics(session, file_diagnostics)
+    plan, plan_diagnostics = run_plan_pipeline(desired, state, policy)
+    plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
+    report_diagnostics(session, plan_diagnostics)
+    if not _is_indexable(session, file_diagnostics):
         return plan, None
-    quiet = subset.clean_addresses(declared, live, plan, said)
-    base = replace(cache_key_of(session, live), nested_workspaces=tuple(workspace.find_nested_roots(session.tree)))
-    new = make_index_entries(found, declared, quiet, {}, existence_check(live))
-    return plan, IndexExport(base, new, tuple(subset.undeclared_addresses(declared, live.current)))
+    clean = clean_addresses(asset_set, state, plan, plan_diagnostics)
+    key = replace(cache_key_of(session, state), nested_workspaces=tuple(find_nested_roots(session.tree)))
+    entries = make_index_entries(parsed_files, asset_set, clean, {}, existence_check(state))
+    return plan, IndexContents(key, entries, tuple(undeclared_addresses(asset_set, state.current)))
 
 
-def _has_distinct_addresses(problems: Iterable[Diagnostic]) -> bool:
-    return all(diagnostic.code != _ADDRESS_ALIKE_CODE for diagnostic in problems)
+def _is_indexable(session: Session, diagnostics: Iterable[Diagnostic]) -> bool:
+    """Return True if a tree is committed and each of its files can be judged without all others."""
+    return not session.source.dirty and all(diagnostic.code != _ADDRESS_ALIKE_CODE for diagnostic in diagnostics)

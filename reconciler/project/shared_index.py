@@ -1,67 +1,75 @@
-"""What plans found out of a workspace: kept in this clone, and shared for those that have none."""
+"""The dependency index of a workspace: kept in the local cache, and shared beside the live state for fresh clones.
+
+Invariant: an index is used only with the settings key that it was made with (``cache_key_of``: the code, mlgit.yml,
+the target, the live state), and only for what differs from its two trees. So it never has to be invalidated, and a
+plan comes out the same with any index, the local one, the shared one or none.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE
-from reconciler.git import trees
-from reconciler.git.trees import MissingObjectError
+from reconciler.git.trees import MissingObjectError, changed_modes
 from reconciler.model import State
 from reconciler.package_files import code_digest
 from reconciler.project.session import Session
-from reconciler.source import index as indexes
-from reconciler.source import index_export
-from reconciler.source.index import CacheKey, DependencyIndex
-from reconciler.source.index_export import IndexExport
+from reconciler.source.cache import Cache
+from reconciler.source.index import CacheKey, DependencyIndex, IndexContents, open_index, save_index
+from reconciler.source.index_export import load_index, load_index_key
 from reconciler.state.snapshot import changed_addresses
 
-_MIN_ASSETS_TO_SHARE = 500  # assets that take longer to read than what was found out about them takes to fetch
-_MAX_CHANGED_SHARE = 0.02  # of them may differ before it is shared anew
+_MIN_ASSETS_TO_SHARE = 500  # fewer assets are parsed sooner than an index is fetched
+_MAX_CHANGED_SHARE = 0.02  # of the assets may differ from a shared index before it is shared anew
 
 
-def cache_key_of(session: Session, live: State) -> CacheKey:
-    """Return what findings of a plan of this session would hold for."""
+def cache_key_of(session: Session, state: State) -> CacheKey:
+    """Return the key of an index that is made by a plan of a session."""
     config = session.tree.entries[session.tree.root + CONFIG_FILE].oid
-    key = f"{code_digest()} {config} {session.config.target} {live.lineage} {session.tree.root}"
-    return CacheKey(key, session.source.tree, session.workspace.repository.tree_of(live.commit))
+    settings = f"{code_digest()} {config} {session.config.target} {state.lineage} {session.tree.root}"
+    return CacheKey(settings, session.source.tree, session.workspace.repository.tree_of(state.commit))
 
 
-def local_index_path(session: Session) -> Path:
-    """Return the file of the index: one for each workspace and each of its live states."""
-    name = hashlib.sha256(f"{session.tree.root}\0{session.state_store.live_ref}".encode()).hexdigest()[:16]
-    return session.workspace.local_folder / "plans" / f"{name}.sqlite"
-
-
-def open_local_index(session: Session, base: CacheKey) -> DependencyIndex | None:
-    """Open the index of this clone; one that has none begins with what is shared."""
-    place = local_index_path(session)
-    index = indexes.load_index(place, base.settings_key)
+def open_local_index(session: Session, key: CacheKey) -> DependencyIndex | None:
+    """Open the index of this clone; a clone that has none begins with the shared one."""
+    index = _open_local_index(session, key)
     if index is None and (raw := session.state_store.read_published_index()):
-        shared = index_export.load_index_export(raw)
-        if shared is not None and shared.cache_key.settings_key == base.settings_key:
+        shared = load_index(raw)
+        if shared is not None and shared.cache_key.settings_key == key.settings_key:
             save_local_index(session, shared)
-            index = indexes.load_index(place, base.settings_key)
+            index = _open_local_index(session, key)
     return index
 
 
-def save_local_index(session: Session, found: IndexExport) -> None:
-    """Keep findings for the next plan of this clone."""
-    indexes.save_index(local_index_path(session), found.cache_key, found.entries, found.undeclared)
+def _open_local_index(session: Session, key: CacheKey) -> DependencyIndex | None:
+    return open_index(_local_cache(session), _slot(session), key.settings_key)
 
 
-def is_index_worth_sharing(session: Session, live: State) -> bool:
-    """Tell whether a clone that knows nothing would save time, and what is shared already does not save it as well."""
-    if session.source.dirty or len(live.current) < _MIN_ASSETS_TO_SHARE:
+def save_local_index(session: Session, contents: IndexContents) -> None:
+    """Keep an index for the next plan in this clone."""
+    save_index(_local_cache(session), _slot(session), contents)
+
+
+def _local_cache(session: Session) -> Cache:
+    return Cache(session.workspace.local_folder)
+
+
+def _slot(session: Session) -> str:
+    """Return the name of the index in the cache: one for each workspace and each of its live states."""
+    return hashlib.sha256(f"{session.tree.root}\0{session.state_store.live_ref}".encode()).hexdigest()[:16]
+
+
+def is_index_worth_sharing(session: Session, state: State) -> bool:
+    """Return True if a fresh clone would save time with an index that it does not save with the one shared before."""
+    if session.source.dirty or len(state.current) < _MIN_ASSETS_TO_SHARE:
         return False
-    shared, base = index_export.read_export_key(session.state_store.read_published_index()), cache_key_of(session, live)
-    if shared is None or shared.settings_key != base.settings_key:
+    shared, key = load_index_key(session.state_store.read_published_index()), cache_key_of(session, state)
+    if shared is None or shared.settings_key != key.settings_key:
         return True
     repository = session.workspace.repository
     try:
-        differing = len(trees.changed_modes(repository, shared.tree, base.tree))
-        differing += len(changed_addresses(repository, shared.state_tree, base.state_tree))
+        changes = len(changed_modes(repository, shared.tree, key.tree))
+        changes += len(changed_addresses(repository, shared.state_tree, key.state_tree))
     except MissingObjectError:
         return True
-    return differing > _MAX_CHANGED_SHARE * len(live.current)
+    return changes > _MAX_CHANGED_SHARE * len(state.current)

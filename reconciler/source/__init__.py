@@ -1,1 +1,1 @@
-"""A folder or a revision to what it declares: the workspace root, its configuration, and what is an asset."""
+"""Read a workspace from a Git tree or from disk: its configuration, its asset files, and the cache of both."""

@@ -1,4 +1,4 @@
-"""The asset files that lie in folders, with or without Git around them: what formatting and editors work on."""
+"""The asset files below folders, with or without Git: for formatting and for editors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reconciler.source.disk import DiskFiles, expand_paths
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as it lies on the disk: an asset of a kind, or one that cannot be read, and why, with its bytes."""
+    """A file on disk: an asset of a kind, or a file that cannot be read, with the diagnostics that say why."""
 
     path: str
     document: Document
@@ -29,29 +29,34 @@ class SourceFile:
 
 
 def find_asset_files(top: Path, paths: Sequence[str]) -> Iterator[SourceFile]:
-    """Yield the assets among the files and below the folders that paths name, from ``top``; a UserError for neither.
+    """Yield the assets among the files and below the folders that paths name, relative to ``top``.
 
-    Left out are hidden folders and what .gitignore, or ``assets: exclude:`` of mlgit.yml, of ``top`` name. What is no
-    asset is passed over; what cannot be read is not, where it was named or speaks of Azure ML.
+    Raise UserError ``path-unknown`` for a path that does not exist. Hidden folders, and what .gitignore or
+    ``assets: exclude:`` in mlgit.yml of ``top`` name, are left out unless a path names them. Other files are passed
+    over, except those that cannot be read and that were named or mention Azure ML.
     """
     files = DiskFiles(top, {})
-    left_out = parse_ignore_patterns(_excluded_patterns(top))
+    excluded = parse_ignore_patterns(_excluded_patterns(top))
     for path in dict.fromkeys(expand_paths(top, paths)):
-        inside = not path.startswith(("/", ".."))
-        if inside and path not in paths and left_out.match_file(path):
+        is_inside = not path.startswith(("/", ".."))
+        if is_inside and path not in paths and excluded.match_file(path):
             continue
-        try:
-            raw = files.read_file(path)
-        except OSError as error:
-            problem = Diagnostic("path-unreadable", f"the file cannot be read: {error.strerror}", Span(path))
-            yield SourceFile(path, Document(path, None), None, (problem,))
-            continue
-        document, problems = parse_yaml(path, raw)
-        kind = detect_kind(document.data)
-        if has_errors(problems) and (kind or path in paths or b"azureml" in raw):
-            yield SourceFile(path, document, None, problems, raw)
-        elif kind:
-            yield SourceFile(path, document, kind, raw=raw)
+        source_file = _read_source_file(files, path, is_named=path in paths)
+        if source_file:
+            yield source_file
+
+
+def _read_source_file(files: DiskFiles, path: str, *, is_named: bool) -> SourceFile | None:
+    try:
+        raw = files.read_file(path)
+    except OSError as error:
+        diagnostic = Diagnostic("path-unreadable", f"the file cannot be read: {error.strerror}", Span(path))
+        return SourceFile(path, Document(path, None), None, (diagnostic,))
+    document, diagnostics = parse_yaml(path, raw)
+    kind = detect_kind(document.data)
+    if has_errors(diagnostics) and (kind or is_named or b"azureml" in raw):
+        return SourceFile(path, document, None, diagnostics, raw)
+    return SourceFile(path, document, kind, raw=raw) if kind else None
 
 
 def _excluded_patterns(folder: Path) -> list[str]:
@@ -59,4 +64,4 @@ def _excluded_patterns(folder: Path) -> list[str]:
     lines = ignored.read_text("utf-8", "replace").splitlines() if ignored.is_file() else []
     data = parse_yaml(CONFIG_FILE, config.read_bytes())[0].data if config.is_file() else None
     excluded = find_value(data, ("assets", "exclude"))
-    return lines + [str(each) for each in excluded or () if not isinstance(excluded, str)]
+    return lines + [str(pattern) for pattern in excluded or () if not isinstance(excluded, str)]

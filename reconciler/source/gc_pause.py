@@ -1,4 +1,4 @@
-"""Many values made at once, with nobody looking for circles among them: there are none, and looking takes time."""
+"""Pause the garbage collector while many values without reference cycles are made, which it would search in vain."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def pause_gc() -> Iterator[None]:
-    """Hold the garbage collector off for a while; what is out of use goes by its count alone."""
-    before = gc.isenabled()
+    """Pause the garbage collector; reference counting still frees memory."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if before:
+        if was_enabled:
             gc.enable()

@@ -1,7 +1,8 @@
-"""What the last plan found out, by file and by address, so that the next one looks only at what has changed.
+"""The dependency index: what the last plan of a clean tree knew of each file, so that the next reads what has changed.
 
-It is kept in SQLite, beside the repository. It says for which tree, which state and which code it holds, and is used
-for what differs from those; deleting it costs only time, and where it cannot be written nothing is remembered.
+An index holds for one tree of files, one tree of the live state, one version of the code, and the settings in
+mlgit.yml; it is used for what differs from those. The local cache has one for each workspace and live state of a
+clone (its *slot*).
 """
 
 from __future__ import annotations
@@ -11,23 +12,34 @@ import posixpath
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from typing import Any
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Address, parse_address
-from reconciler.source.diagnostics_codec import decode_diagnostic, encode_diagnostic
+from reconciler.source.cache import Cache, select_in
+from reconciler.source.parsed_file import DECODE_ERRORS, ParsedFile, decode_diagnostics, encode_diagnostics
 
-_MAX_SQL_VALUES = 500  # values in one question
+_DELETE_FILE = (
+    "DELETE FROM index_files WHERE id = ? AND path = ?",
+    "DELETE FROM index_uses WHERE id = ? AND path = ?",
+    "DELETE FROM index_deps WHERE id = ? AND path = ?",
+)
+_DELETE_INDEX = (
+    "DELETE FROM indexes WHERE id = ?",
+    "DELETE FROM index_files WHERE id = ?",
+    "DELETE FROM index_uses WHERE id = ?",
+    "DELETE FROM index_deps WHERE id = ?",
+    "DELETE FROM index_undeclared WHERE id = ?",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
     """What an index holds for: the code and the settings, the tree of the files, the tree of the live state.
 
-    ``nested`` are the workspaces inside this one.
+    ``nested_workspaces`` are the folders of the workspaces inside this one; they follow from the tree.
     """
 
     settings_key: str
@@ -38,189 +50,185 @@ class CacheKey:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """What is known of one file: what it declares and uses, what its reading saw, and what is wrong in it."""
+    """One file: what it declares and depends on, the level of its asset in the graph, and whether it is clean.
 
-    path: str
-    address: Address | None
+    A clean file needs no look until something that it depends on changes.
+    """
+
+    parsed: ParsedFile
     level: int
     clean: bool
-    uses: tuple[Address, ...]
-    deps: tuple[str, ...]
-    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexContents:
+    """A whole index as a value: every file, and the addresses that are live and not declared."""
+
+    cache_key: CacheKey
+    entries: Sequence[IndexEntry]
+    undeclared: Sequence[Address]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUpdate:
+    """How an index changes: the files and addresses that were looked at, and what is known of them now."""
+
+    cache_key: CacheKey
+    paths: AbstractSet[str]
+    addresses: AbstractSet[Address]
+    entries: Sequence[IndexEntry]
+    undeclared: Iterable[Address]
 
 
 class DependencyIndex(Mapping[Address, int]):
-    """The index of one plan, open; as a mapping, the level in the graph of each address that a file declares."""
+    """An index that is open in one transaction; as a mapping, the level in the graph of each address."""
 
-    def __init__(self, database: sqlite3.Connection, base: CacheKey) -> None:
+    def __init__(self, database: sqlite3.Connection, index_id: int, cache_key: CacheKey) -> None:
         self._database = database
-        self.base = base
+        self._id = index_id
+        self.cache_key = cache_key
 
     def __getitem__(self, address: Address) -> int:
         """Return the level of an address."""
-        rows = self._database.execute("SELECT level FROM files WHERE address = ?", [str(address)]).fetchall()
-        if not rows:
-            raise KeyError(address)
-        return int(rows[0][0])
+        for (level,) in self._query("SELECT level FROM index_files WHERE id = ? AND address = ?", str(address)):
+            if not isinstance(level, int):
+                raise sqlite3.DatabaseError(f"the level of {address} is not a number")
+            return level
+        raise KeyError(address)
 
     def __iter__(self) -> Iterator[Address]:
-        """Go through the addresses."""
-        rows = self._database.execute("SELECT address FROM files WHERE address IS NOT NULL")
-        return (parse_address(row) for (row,) in rows)
+        """Yield the addresses."""
+        rows = self._query("SELECT address FROM index_files WHERE id = ? AND address IS NOT NULL")
+        return (parse_address(address) for (address,) in rows)
 
     def __len__(self) -> int:
-        """Count the files that are, or mean to be, assets."""
-        return int(self._database.execute("SELECT count(*) FROM files").fetchone()[0])
+        """Return the number of files."""
+        ((count,),) = self._query("SELECT count(*) FROM index_files WHERE id = ?")
+        return int(count)
 
     def files_depending_on(self, paths: Iterable[str]) -> AbstractSet[str]:
-        """Return the asset files that would be read otherwise, had these paths changed."""
-        places = {place for path in paths for place in (path, *_parent_folders(path))}
-        return {path for (path,) in self._query("SELECT path FROM seen WHERE place IN", places)}
+        """Return the files that would be parsed differently if these paths changed."""
+        deps = {dep for path in paths for dep in (path, *_parent_folders(path))}
+        return self._paths_in("SELECT path FROM index_deps WHERE id = ? AND dep IN", deps)
 
     def files_declaring(self, addresses: Iterable[Address]) -> AbstractSet[str]:
         """Return the files that declare addresses."""
-        return {path for (path,) in self._query("SELECT path FROM files WHERE address IN", map(str, addresses))}
-
-    def addresses_declared_in(self, paths: Iterable[str]) -> AbstractSet[Address]:
-        """Return what files declare."""
-        rows = self._query("SELECT address FROM files WHERE address IS NOT NULL AND path IN", paths)
-        return {parse_address(row) for (row,) in rows}
-
-    def dirty_files(self) -> AbstractSet[str]:
-        """Return the files that are looked at each time."""
-        return {path for (path,) in self._database.execute("SELECT path FROM files WHERE settled = 0")}
-
-    def undeclared(self) -> AbstractSet[Address]:
-        """Return what is live and not declared."""
-        return {parse_address(each) for (each,) in self._database.execute("SELECT address FROM loose")}
-
-    def dependents(self, addresses: AbstractSet[Address]) -> Mapping[str, Address]:
-        """Return the files that use addresses, and what they declare."""
-        question = "SELECT files.path, address FROM uses JOIN files ON files.path = uses.path WHERE upstream IN"
-        return {
-            path: parse_address(each) for path, each in self._query(question, map(str, addresses)) if each is not None
-        }
+        return self._paths_in("SELECT path FROM index_files WHERE id = ? AND address IN", map(str, addresses))
 
     def files_declaring_ignoring_case(self, addresses: Iterable[Address]) -> AbstractSet[str]:
-        """Return the files whose addresses are these, capitals aside."""
-        return {path for (path,) in self._query("SELECT path FROM files WHERE folded IN", map(_case_folded, addresses))}
+        """Return the files that declare addresses, or addresses that differ from them only in case."""
+        return self._paths_in("SELECT path FROM index_files WHERE id = ? AND folded IN", map(_case_folded, addresses))
+
+    def addresses_declared_in(self, paths: Iterable[str]) -> AbstractSet[Address]:
+        """Return the addresses that files declare."""
+        query = "SELECT address FROM index_files WHERE id = ? AND address IS NOT NULL AND path IN"
+        return {parse_address(address) for (address,) in select_in(self._database, query, paths, self._id)}
+
+    def dirty_files(self) -> AbstractSet[str]:
+        """Return the files that every plan looks at."""
+        return {path for (path,) in self._query("SELECT path FROM index_files WHERE id = ? AND clean = 0")}
+
+    def undeclared(self) -> AbstractSet[Address]:
+        """Return the addresses that are live and not declared."""
+        rows = self._query("SELECT address FROM index_undeclared WHERE id = ?")
+        return {parse_address(address) for (address,) in rows}
+
+    def dependents(self, addresses: AbstractSet[Address]) -> Mapping[str, Address]:
+        """Return the files that refer to addresses, with what they declare."""
+        query = """SELECT path, index_files.address FROM index_uses JOIN index_files USING (id, path)
+            WHERE index_files.address IS NOT NULL AND id = ? AND index_uses.address IN"""
+        rows = select_in(self._database, query, map(str, addresses), self._id)
+        return {path: parse_address(address) for path, address in rows}
 
     def files_with_diagnostics(self) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
-        """Yield the files that have something to say, and what."""
-        for path, problems in self._database.execute("SELECT path, problems FROM files WHERE problems != ''"):
+        """Yield the files with diagnostics; a sqlite3.DatabaseError if they cannot be decoded."""
+        query = "SELECT path, diagnostics FROM index_files WHERE id = ? AND diagnostics != ''"
+        for path, diagnostics in self._query(query):
             try:
-                yield path, tuple(map(decode_diagnostic, json.loads(problems)))
-            except (ValueError, TypeError) as error:
-                raise sqlite3.DatabaseError(f"what is remembered of {path} cannot be read") from error
+                yield path, decode_diagnostics(json.loads(diagnostics))
+            except DECODE_ERRORS as error:
+                raise sqlite3.DatabaseError(f"the diagnostics of {path} cannot be decoded") from error
 
-    def _query(self, question: str, values: Iterable[str]) -> Iterator[tuple[str, ...]]:
-        left = iter(values)
-        while some := list(islice(left, _MAX_SQL_VALUES)):
-            yield from self._database.execute(f"{question} ({','.join('?' * len(some))})", some)
+    def update(self, update: IndexUpdate) -> None:
+        """Apply an update and commit it, unless another process writes to the cache."""
+        with suppress(sqlite3.Error, UnicodeError):
+            paths = [(self._id, path) for path in update.paths]
+            for statement in _DELETE_FILE:
+                self._database.executemany(statement, paths)
+            addresses = [(self._id, str(address)) for address in update.addresses]
+            self._database.executemany("DELETE FROM index_undeclared WHERE id = ? AND address = ?", addresses)
+            key = update.cache_key
+            self._database.execute(
+                "UPDATE indexes SET tree = ?, state = ? WHERE id = ?", [key.tree, key.state_tree, self._id]
+            )
+            _insert_entries(self._database, self._id, update.entries, update.undeclared)
+            self._database.execute("COMMIT")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; what was not committed is rolled back."""
         self._database.close()
 
+    def _query(self, query: str, *values: str) -> Iterator[tuple[Any, ...]]:
+        return self._database.execute(query, [self._id, *values])
 
-def load_index(path: Path, key: str) -> DependencyIndex | None:
-    """Open the index in a file, if there is one and it is of this code and these settings."""
-    if not path.exists():
+    def _paths_in(self, query: str, values: Iterable[str]) -> AbstractSet[str]:
+        return {path for (path,) in select_in(self._database, query, values, self._id)}
+
+
+def open_index(cache: Cache, slot: str, settings_key: str) -> DependencyIndex | None:
+    """Open the index of a slot; None if there is none of these settings."""
+    database = cache.open()
+    if database is None:
         return None
-    with suppress(sqlite3.Error):
-        database = sqlite3.connect(path)
-        with suppress(sqlite3.Error, ValueError, TypeError):
-            ((found, tree, state, nested),) = database.execute("SELECT key, tree, state, nested FROM base")
-            if found == key:
-                return DependencyIndex(database, CacheKey(found, tree, state, tuple(map(str, json.loads(nested)))))
-        database.close()
+    with suppress(sqlite3.Error, *DECODE_ERRORS):
+        query = "SELECT id, tree, state, nested FROM indexes WHERE slot = ? AND settings = ?"
+        for index_id, tree, state, nested in database.execute(query, [slot, settings_key]):
+            key = CacheKey(settings_key, tree, state, tuple(map(str, json.loads(nested))))
+            return DependencyIndex(database, index_id, key)
+    database.close()
     return None
 
 
-def save_index(path: Path, base: CacheKey, rows: Iterable[IndexEntry], loose: Iterable[Address]) -> None:
-    """Write an index anew."""
-    with suppress(sqlite3.Error, OSError, UnicodeError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
-        with closing(sqlite3.connect(new)) as database, database:
-            database.execute("PRAGMA synchronous = OFF")  # a file that is not whole was never renamed
-            database.executescript(_SCHEMA)
-            _write_index(database, base, list(rows), loose)
-        new.replace(path)
+def save_index(cache: Cache, slot: str, contents: IndexContents) -> None:
+    """Replace the index of a slot."""
+    key = contents.cache_key
+
+    def fill(database: sqlite3.Connection) -> None:
+        for (index_id,) in database.execute("SELECT id FROM indexes WHERE slot = ?", [slot]).fetchall():
+            for statement in _DELETE_INDEX:
+                database.execute(statement, [index_id])
+        nested = json.dumps(key.nested_workspaces)
+        row = [slot, key.settings_key, key.tree, key.state_tree, nested]
+        index_id = database.execute("INSERT INTO indexes VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
+        _insert_entries(database, index_id or 0, contents.entries, contents.undeclared)
+
+    cache.write(fill)
 
 
-def update_index(  # noqa: PLR0913 - what is taken out and what is put in
-    path: Path,
-    before: CacheKey,
-    base: CacheKey,
-    *,
-    gone: Iterable[str],
-    asked: Iterable[Address],
-    rows: Sequence[IndexEntry],
-    loose: Iterable[Address],
+def _insert_entries(
+    database: sqlite3.Connection, index_id: int, entries: Sequence[IndexEntry], undeclared: Iterable[Address]
 ) -> None:
-    """Put what a plan found out into the index that it used, unless another did so meanwhile.
-
-    ``gone`` are the files that were looked at, ``asked`` the addresses.
-    """
-    with (
-        suppress(sqlite3.Error, OSError, UnicodeError),
-        closing(sqlite3.connect(path, timeout=1)) as database,
-        database,
-    ):
-        database.execute("BEGIN IMMEDIATE")
-        if list(database.execute("SELECT key, tree, state FROM base")) != [
-            (before.settings_key, before.tree, before.state_tree)
-        ]:
-            return
-        files = [[each] for each in gone]
-        for table in ("files", "uses", "seen"):
-            database.executemany(f"DELETE FROM {table} WHERE path = ?", files)  # noqa: S608 - our own names
-        database.executemany("DELETE FROM loose WHERE address = ?", [[str(address)] for address in asked])
-        database.execute("DELETE FROM base")
-        _write_index(database, base, rows, loose)
+    files = [entry.parsed for entry in entries]
+    files_rows = (_file_row(index_id, entry) for entry in entries)
+    database.executemany("INSERT INTO index_files VALUES (?, ?, ?, ?, ?, ?, ?)", files_rows)
+    uses = ((index_id, str(use.address), parsed.path) for parsed in files for use in parsed.references)
+    database.executemany("INSERT OR IGNORE INTO index_uses VALUES (?, ?, ?)", uses)
+    deps = ((index_id, dep, parsed.path) for parsed in files for dep in parsed.deps)
+    database.executemany("INSERT INTO index_deps VALUES (?, ?, ?)", deps)
+    undeclared_rows = ((index_id, str(address)) for address in undeclared)
+    database.executemany("INSERT INTO index_undeclared VALUES (?, ?)", undeclared_rows)
 
 
-def _write_index(
-    database: sqlite3.Connection, base: CacheKey, rows: Sequence[IndexEntry], loose: Iterable[Address]
-) -> None:
-    database.execute(
-        "INSERT INTO base VALUES (?, ?, ?, ?)",
-        [base.settings_key, base.tree, base.state_tree, json.dumps(base.nested_workspaces)],
-    )
-    database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", map(_file_row, rows))
-    uses = ((str(address), row.path) for row in rows for address in set(row.uses))
-    database.executemany("INSERT INTO uses VALUES (?, ?)", uses)
-    database.executemany("INSERT INTO seen VALUES (?, ?)", ((dep, row.path) for row in rows for dep in row.deps))
-    database.executemany("INSERT INTO loose VALUES (?)", ([str(address)] for address in loose))
-
-
-_SCHEMA = """
-CREATE TABLE base (key TEXT, tree TEXT, state TEXT, nested TEXT);
-CREATE TABLE files (path TEXT PRIMARY KEY, address TEXT, folded TEXT, level INT, settled INT, problems TEXT)
-    WITHOUT ROWID;
-CREATE TABLE uses (upstream TEXT, path TEXT, PRIMARY KEY (upstream, path)) WITHOUT ROWID;
-CREATE TABLE seen (place TEXT, path TEXT, PRIMARY KEY (place, path)) WITHOUT ROWID;
-CREATE TABLE loose (address TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE INDEX by_address ON files (address);
-CREATE INDEX by_folded ON files (folded);
-CREATE INDEX by_settled ON files (settled) WHERE settled = 0;
-CREATE INDEX by_problems ON files (path) WHERE problems != '';
-CREATE INDEX uses_of ON uses (path);
-CREATE INDEX seen_of ON seen (path);
-"""
-
-
-def _file_row(row: IndexEntry) -> tuple[str, str | None, str | None, int, bool, str]:
-    address = str(row.address) if row.address else None
-    folded = _case_folded(row.address) if row.address else None
-    problems = json.dumps([encode_diagnostic(diagnostic) for diagnostic in row.diagnostics]) if row.diagnostics else ""
-    return row.path, address, folded, row.level, row.clean, problems
+def _file_row(index_id: int, entry: IndexEntry) -> tuple[int, str, str | None, str | None, int, bool, str]:
+    parsed = entry.parsed
+    address = str(parsed.address) if parsed.address else None
+    folded = _case_folded(parsed.address) if parsed.address else None
+    diagnostics = json.dumps(encode_diagnostics(parsed.diagnostics)) if parsed.diagnostics else ""
+    return index_id, parsed.path, address, folded, entry.level, entry.clean, diagnostics
 
 
 def _parent_folders(path: str) -> Iterator[str]:
-    """Yield the folders above a path as they are noted, with a slash; the topmost is the slash alone."""
+    """Yield the folders above a path as they are recorded, ending in a slash; the topmost is the slash alone."""
     while path:
         path = posixpath.dirname(path)
         yield f"{path}/"

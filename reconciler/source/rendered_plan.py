@@ -1,6 +1,6 @@
-"""Plans remembered as they were shown: where nothing changed, nothing is read again but the names of Git's trees.
+"""Plans remembered as they were printed: if nothing has changed, only the names of Git's trees are computed again.
 
-Nothing in here is ever out of date: a key names all that its value depends on. Deleting the file costs only time.
+This module loads no third-party package; ``mlgit plan`` loads it before it knows whether it must plan.
 """
 
 from __future__ import annotations
@@ -10,33 +10,37 @@ import json
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from reconciler.git.fast import FastRepository, find_fast_repository
-from reconciler.package_files import code_digest
+from reconciler.source.cache import Cache
 
 _T = TypeVar("_T")
 
 _CONFIG_FILE = "mlgit.yml"
-_MAX_PLANS = 30  # plans
+_MAX_ENTRIES = 60  # plans, and settings
+_DELETE_OLDEST = "DELETE FROM rendered_plans WHERE rowid <= (SELECT max(rowid) FROM rendered_plans) - ?"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedPlan:
-    """A plan as it was shown: its text, what was said of the files, how to go on, and whether something is done now."""
+    """A plan as it was printed: its text, the diagnostics of the files, the hint how to apply it.
+
+    ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports.
+    """
 
     text: str
-    said: str
-    then: str
-    now: bool
+    diagnostics: str
+    hint: str
+    has_changes: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCacheSettings:
-    """What must be known of mlgit.yml to tell whether a plan is known: the ref of the live state, the stores."""
+    """What mlgit.yml says that must be known to look a plan up: the ref of the live state, the folders of stores."""
 
     ref: str
     stores: tuple[str, ...]
@@ -44,7 +48,10 @@ class PlanCacheSettings:
 
 @dataclass(frozen=True, slots=True)
 class PlanCacheKey:
-    """What a plan follows from: this code, the place of the workspace, its files, the live state, the history."""
+    """What a plan follows from: the folder of the workspace, its files, the live state, the history, the environment.
+
+    With it goes the version of the cache, which is that of the code.
+    """
 
     root: str
     tree: str
@@ -53,83 +60,68 @@ class PlanCacheKey:
     environment_key: str
 
     def __str__(self) -> str:
-        whole = json.dumps([code_digest(), self.root, self.tree, self.state, self.head, self.environment_key])
-        return hashlib.sha256(whole.encode()).hexdigest()
+        return _digest(self.root, self.tree, self.state, self.head, self.environment_key)
 
 
 @dataclass(slots=True)
 class RenderedPlanCache:
-    """What is remembered of one workspace; where it cannot be read or written, nothing is remembered."""
+    """The remembered plans of one workspace."""
 
     repository: FastRepository
     root: str
     environment_key: str
-    key: PlanCacheKey | None = None
 
     def find_plan(self) -> RenderedPlan | None:
-        """Return the plan of the work tree, if it was shown before."""
-        settings = self._read_settings()
+        """Return the plan of the work tree, if it was printed before."""
+        settings = _from_json(PlanCacheSettings, self._read_value(self._settings_key()))
         if settings is None:
             return None
         with suppress(subprocess.CalledProcessError):
             tree = self.repository.write_work_tree(settings.stores)
             state, head = self.repository.resolve_objects([f"{settings.ref}^{{tree}}", "HEAD^{commit}"])
-            self.key = PlanCacheKey(self.root, tree, state, head, self.environment_key)
-            found = self._read_value("plans", str(self.key)) if state else None
-            return _from_json(RenderedPlan, found)
+            key = PlanCacheKey(self.root, tree, state, head, self.environment_key)
+            return _from_json(RenderedPlan, self._read_value(str(key))) if state else None
         return None
 
-    def store_plan(self, key: PlanCacheKey, settings: PlanCacheSettings, shown: RenderedPlan) -> None:
-        """Remember a plan as it was shown."""
-        path = self._database_path
-        with suppress(sqlite3.Error, OSError, UnicodeError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(path, timeout=1)) as database, database:
-                database.executescript(_SCHEMA)
-                rows = (("settings", self._config_digest(), asdict(settings)), ("plans", str(key), asdict(shown)))
-                for table, name, value in rows:
-                    database.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", [name, json.dumps(value)])  # noqa: S608
-                    database.execute(
-                        f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - {_MAX_PLANS}"
-                    )
+    def store_plan(self, key: PlanCacheKey, settings: PlanCacheSettings, plan: RenderedPlan) -> None:
+        """Remember a plan as it was printed."""
+        entries = {self._settings_key(): json.dumps(asdict(settings)), str(key): json.dumps(asdict(plan))}
+
+        def fill(database: sqlite3.Connection) -> None:
+            database.executemany("INSERT OR REPLACE INTO rendered_plans VALUES (?, ?)", entries.items())
+            database.execute(_DELETE_OLDEST, [_MAX_ENTRIES])
+
+        self._cache.write(fill)
 
     @property
-    def _database_path(self) -> Path:
-        return self.repository.common / "mlgit" / "shown.sqlite"
+    def _cache(self) -> Cache:
+        return Cache(self.repository.common / "mlgit")
 
-    def _read_settings(self) -> PlanCacheSettings | None:
-        found = self._read_value("settings", self._config_digest())
-        return _from_json(PlanCacheSettings, found)
+    def _settings_key(self) -> str:
+        config = (self.repository.top / self.root / _CONFIG_FILE).read_bytes()
+        return _digest(self.root, hashlib.sha256(config).hexdigest())
 
-    def _config_digest(self) -> str:
-        raw = (self.repository.top / self.root / _CONFIG_FILE).read_bytes()
-        return hashlib.sha256(f"{code_digest()}\0{self.root}\0".encode() + raw).hexdigest()
-
-    def _read_value(self, table: str, key: str) -> str | None:
-        if self._database_path.exists():
-            with suppress(sqlite3.Error), closing(sqlite3.connect(self._database_path)) as database:
-                for (found,) in database.execute(f"SELECT value FROM {table} WHERE key = ?", [key]):  # noqa: S608
-                    return str(found)
+    def _read_value(self, key: str) -> str | None:
+        for (value,) in self._cache.read("SELECT value FROM rendered_plans WHERE key = ?", key):
+            return str(value)
         return None
 
 
-def _from_json(kind: Callable[..., _T], found: str | None) -> _T | None:
-    """Read what `keep` wrote; what is no such thing is not remembered."""
+def _digest(*texts: str) -> str:
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def _from_json(cls: Callable[..., _T], value: str | None) -> _T | None:
+    """Return an instance of a class from its fields as JSON; None if they are not those of the class."""
     with suppress(ValueError, TypeError):
-        return kind(**json.loads(found)) if found else None
+        return cls(**json.loads(value)) if value else None
     return None
 
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings (key TEXT UNIQUE, value TEXT);
-CREATE TABLE IF NOT EXISTS plans (key TEXT UNIQUE, value TEXT);
-"""
-
-
 def open_rendered_plan_cache(start: Path, packages: Path) -> RenderedPlanCache | None:
-    """Find what is remembered of the workspace that a folder is in; None where there is none.
+    """Open the remembered plans of the workspace that a folder is in; None if there is no workspace.
 
-    ``packages`` is the folder of what is installed: a plug-in more or less may change what a plan says.
+    ``packages`` is the folder of installed packages: a plug-in that is added or removed may change a plan.
     """
     with suppress(subprocess.CalledProcessError, OSError, ValueError):
         repository = find_fast_repository(start)
@@ -138,13 +130,13 @@ def open_rendered_plan_cache(start: Path, packages: Path) -> RenderedPlanCache |
             folder = folder.parent
         if not (folder / _CONFIG_FILE).is_file():
             return None
-        inside = folder.relative_to(repository.top.resolve()).as_posix()
-        root = "" if inside == "." else f"{inside}/"
+        relative = folder.relative_to(repository.top.resolve()).as_posix()
+        root = "" if relative == "." else f"{relative}/"
         return RenderedPlanCache(repository, root, f"{packages.stat().st_mtime_ns} {_shallow_digest(repository)}")
     return None
 
 
 def _shallow_digest(repository: FastRepository) -> str:
-    """Return where the history of a shallow clone ends: what was there before may be known some day."""
+    """Return a digest of where the history of a shallow clone ends; fetching more history can change a plan."""
     shallow = repository.common / "shallow"
     return hashlib.sha256(shallow.read_bytes()).hexdigest() if shallow.exists() else ""

@@ -1,125 +1,92 @@
-"""Many files checked at once: on every core, and with what earlier runs found out.
-
-The files themselves are judged in `format`; here is only who reads which, and what is remembered.
-"""
+"""Validate many files on disk: parse those that the local cache does not know, then check between files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.kinds import kinds
+from reconciler.format.include import ANY_FILE
 from reconciler.format.rules.workspace import duplicate_address_diagnostic, unknown_reference_diagnostic
-from reconciler.format.schemas import compile_schemas
-from reconciler.model import Address
+from reconciler.model import EMPTY_MAPPING, Address
+from reconciler.source.cache import Cache, select_in
+from reconciler.source.dependencies import DependencyChecker
 from reconciler.source.disk import DiskFiles
-from reconciler.source.file_summary import DepChecker, FileSummary, dump_summary, load_summary, summarise_file
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.validation_cache import ValidationCache
-from reconciler.source.workers import core_count, fork_pool
+from reconciler.source.parse import parse_files
+from reconciler.source.parsed_file import DECODE_ERRORS, ParsedFile, decode_parsed_file, encode_parsed_file
 
-_SERIAL_LIMIT = 64  # files that one process reads in less time than a second one takes to start
-_CHUNK_SIZE = 100  # neighbours have parts in common, which one process reads once
-_MAX_SUGGESTIONS = 20  # how many dangling references are worth a search among all names
+_MAX_SUGGESTIONS = 20  # dangling references for which a similar name is searched, which takes long
+
+_INSERT = "INSERT OR REPLACE INTO parsed_files VALUES (?, ?)"
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of checking files: how many were ours, and everything that is wrong in them."""
+    """The result of checking files: how many are assets, and everything that is wrong in them."""
 
     file_count: int
     diagnostics: tuple[Diagnostic, ...]
 
 
-def check_files(
-    files: DiskFiles, paths: Sequence[str], memo: ValidationCache | None, *, one_workspace: bool
-) -> CheckResult:
+def check_files(files: DiskFiles, paths: Sequence[str], cache: Cache | None, *, one_workspace: bool) -> CheckResult:
     """Check files, each by itself and then together.
 
-    ``one_workspace`` says that they belong together, so that none may declare what another does.
+    With ``one_workspace`` an address that two of them declare is an error.
     """
     with pause_gc():
-        found = _summarise_files(files, paths, memo)
-    claimed = [found[path] for path in paths if found[path].is_asset]
-    problems = [problem for file_summary in claimed for problem in file_summary.diagnostics]
-    problems += _check_across_files(claimed, one_workspace=one_workspace)
-    return CheckResult(len(claimed), tuple(dict.fromkeys(problems)))  # a file may be read for another one too
+        parsed_files = _parse_with_cache(files, paths, cache)
+    assets = [parsed_files[path] for path in paths if parsed_files[path].is_asset]
+    diagnostics = [diagnostic for parsed in assets for diagnostic in parsed.diagnostics]
+    diagnostics += _check_across_files(assets, one_workspace=one_workspace)
+    return CheckResult(len(assets), tuple(dict.fromkeys(diagnostics)))  # two files may include the same third one
 
 
-def _summarise_files(files: DiskFiles, paths: Sequence[str], memo: ValidationCache | None) -> Mapping[str, FileSummary]:
-    """Return the outlines of files by path; what is remembered is read only where it does not hold any more."""
-    known = memo.load() if memo else {}
-    lines: dict[str, str] = {}
-    found = dict(_valid_cached_summaries(files, paths, known, lines))
-    for path, line in _summarise_uncached(files, [path for path in paths if path not in found]):
-        lines[path] = line
-        found[path] = load_summary(path, files.display_path(path), line)
-    if memo and lines:
-        memo.save(lines.items())
-    return found
+def _parse_with_cache(files: DiskFiles, paths: Sequence[str], cache: Cache | None) -> Mapping[str, ParsedFile]:
+    """Return the parsed files by path; remember those that are new or have newer stamps."""
+    cacheable = [path for path in paths if files.display_path(path) == path]  # those that are valid UTF-8
+    remembered = dict(_load_parsed_files(files, cacheable, cache)) if cache else {}
+    checker = DependencyChecker(files)
+    current: dict[str, ParsedFile] = {}
+    for path, parsed in remembered.items():
+        deps = checker.revalidate(parsed.deps)
+        if deps is not None:
+            current[path] = parsed if deps is parsed.deps else replace(parsed, deps=deps)
+    missing = [(path, ANY_FILE) for path in paths if path not in current]
+    current |= {parsed.path: parsed for parsed in parse_files(files, missing, EMPTY_MAPPING, lambda _: files)}
+    changed = [current[path] for path in cacheable if remembered.get(path) is not current[path]]
+    if cache and changed:
+        rows = [(parsed.path, _encode_json(encode_parsed_file(parsed))) for parsed in changed]
+        cache.write(lambda database: database.executemany(_INSERT, rows))
+    return current
 
 
-def _valid_cached_summaries(
-    files: DiskFiles, paths: Sequence[str], known: Mapping[str, str], renewed: dict[str, str]
-) -> Iterator[tuple[str, FileSummary]]:
-    """Yield what is remembered and holds; where files have the same bytes and newer times, that goes to ``renewed``."""
-    present = DepChecker(files)
-    for path in paths:
-        before = _load_cached(path, files.display_path(path), known)
-        now = present.revalidate(before) if before else None
-        if now is None:
-            continue
-        if now is not before:
-            renewed[path] = dump_summary(now)
-        yield path, now
-
-
-def _load_cached(path: str, shown: str, known: Mapping[str, str]) -> FileSummary | None:
-    """Read what is remembered of a file; what is no outline is not remembered."""
-    with suppress(ValueError, TypeError, AttributeError):
-        return load_summary(path, shown, known[path]) if path in known else None
-    return None
-
-
-def _summarise_uncached(files: DiskFiles, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Read files, on every core where there are many; yield the outline of each as a line."""
-    if len(paths) <= _SERIAL_LIMIT or core_count() == 1:
-        yield from ((path, dump_summary(summarise_file(files, path))) for path in paths)
+def _load_parsed_files(files: DiskFiles, paths: Sequence[str], cache: Cache) -> Iterator[tuple[str, ParsedFile]]:
+    """Yield what the cache has of files; entries that cannot be decoded are skipped."""
+    database = cache.open()
+    if database is None:
         return
-    compile_schemas(kinds())  # once, before the processes part
-    chunks = [paths[at : at + _CHUNK_SIZE] for at in range(0, len(paths), _CHUNK_SIZE)]
-    with fork_pool(_init_worker, files) as pool:
-        for chunk, lines in zip(chunks, pool.imap(_summarise_chunk, chunks), strict=True):
-            yield from zip(chunk, lines, strict=True)
+    with suppress(sqlite3.Error), closing(database):
+        for path, value in select_in(database, "SELECT path, value FROM parsed_files WHERE path IN", paths):
+            with suppress(*DECODE_ERRORS):
+                yield path, decode_parsed_file(json.loads(value), files.display_path(path))
 
 
-_FORK_FILES: list[DiskFiles] = []  # what a forked process reads from; set once, when it begins
-
-
-def _init_worker(files: DiskFiles) -> None:
-    _FORK_FILES.append(files)
-
-
-def _summarise_chunk(paths: Sequence[str]) -> list[str]:
-    return [dump_summary(summarise_file(_FORK_FILES[0], path)) for path in paths]
-
-
-def _check_across_files(outlines: Iterable[FileSummary], *, one_workspace: bool) -> Iterator[Diagnostic]:
-    """Yield what is wrong between files: addresses that are declared twice, references that name nothing."""
-    declared: dict[Address, FileSummary] = {}
-    for outline in outlines:
-        if (
-            outline.address is not None
-            and declared.setdefault(outline.address, outline) is not outline
-            and one_workspace
-        ):
-            yield duplicate_address_diagnostic(Span(outline.path), outline.address, declared[outline.address].path)
+def _check_across_files(parsed_files: Sequence[ParsedFile], *, one_workspace: bool) -> Iterator[Diagnostic]:
+    """Yield addresses that are declared twice, and references to addresses that none of the files declares."""
+    declared: dict[Address, ParsedFile] = {}
+    for parsed in parsed_files:
+        if parsed.address is not None:
+            first = declared.setdefault(parsed.address, parsed)
+            if first is not parsed and one_workspace:
+                yield duplicate_address_diagnostic(Span(parsed.path), parsed.address, first.path)
     suggested = 0
-    for file_summary in outlines:
-        for mention in file_summary.references:
-            if mention.address not in declared:
-                suggested += 1
-                names = declared if suggested <= _MAX_SUGGESTIONS else ()
-                yield unknown_reference_diagnostic(mention.text, mention.address, mention.span, names)
+    for reference in (reference for parsed in parsed_files for reference in parsed.references):
+        if reference.address not in declared and reference.span:
+            suggested += 1
+            names = declared if suggested <= _MAX_SUGGESTIONS else ()
+            yield unknown_reference_diagnostic(reference.text, reference.address, reference.span, names)

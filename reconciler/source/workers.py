@@ -1,42 +1,52 @@
-"""Work spread over all cores, by processes that inherit what this one knows and heed no signal that is meant for it."""
+"""A pool of forked processes that inherit the memory of this one and ignore the signals that are meant for it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.pool import Pool
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool  # takes long to load, and most commands need no pool
 
 _HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def core_count() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return how many cores this process may use; on systems that do not say so, how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_count() -> int:
+    """Return how many processes to work in: 1 on systems other than Linux, where forking may be unsafe or missing."""
+    return core_count() if sys.platform == "linux" else 1
 
 
 @contextmanager
-def fork_pool(begin: Callable[..., None], *given: Any) -> Iterator[Pool]:
-    """Give a pool of processes, one for each core, in each of which ``begin`` was called with what is given.
+def fork_pool(init: Callable[..., None], *arguments: Any) -> Iterator[Pool]:
+    """Provide a pool of one process for each core; each calls ``init`` with the arguments when it starts.
 
-    Whoever ends this process by a signal leaves it to end them, and they say nothing of it.
+    A signal that ends this process ends the pool too; its processes print nothing.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED_SIGNALS)  # until each has let go of our handlers
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED_SIGNALS)  # until each process has dropped our handlers
     try:
-        pool = multiprocessing.get_context("fork").Pool(core_count(), _start_worker, [begin, *given])
+        pool = multiprocessing.get_context("fork").Pool(core_count(), _start_worker, [init, *arguments])
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     with pool:
         yield pool
         pool.close()
         pool.join()
 
 
-def _start_worker(begin: Callable[..., None], *given: Any) -> None:
+def _start_worker(init: Callable[..., None], *arguments: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which a pool that breaks off ends its processes
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # with which a pool that is aborted ends its processes
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED_SIGNALS)
-    begin(*given)
+    init(*arguments)

@@ -1,4 +1,4 @@
-"""A plan that looks only at what changed says what a plan of everything says, whatever was changed before."""
+"""An incremental plan is equal to a full plan, whatever has changed since the last one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from workspaces import SMALL, edit, git
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
 from reconciler.project import incremental
+from reconciler.source.cache import CACHE_FILE, Cache
 from reconciler.state.store import StateStore, WriteBatch
 
 DATA = "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\nname: {}\ntype: uri_file\npath: {}\n"
@@ -33,7 +34,7 @@ compute: local
 inputs:
   numbers: {{type: uri_file, path: azureml:{}@latest}}
 """
-# What a file may be made to hold, "" for taking it away, "-> x" for a link to x.
+# The contents that a file may get; "" deletes it, "-> x" makes it a link to x.
 FILES = {
     "data/numbers.csv": ["n\n1\n", "n\n2\n", "-> ../src/notes.txt", ""],
     "src/link.txt": ["-> notes.txt", "-> ../data/numbers.csv", "-> nowhere", ""],
@@ -49,8 +50,8 @@ FILES = {
     "data/more.yml": [DATA.format("more", "numbers.csv"), DATA.format("numbers", "numbers.csv"), "name: [\n", ""],
     "environments/plain.yml": [
         "$schema: https://azuremlschemas.azureedge.net/latest/environment.schema.json\nname: plain\nimage: python\n"
-        f"conda_file: {each}\n"
-        for each in ('{dependencies: ["python>=3.11"]}', '{dependencies: ["python>=3.12"]}', "conda.txt")
+        f"conda_file: {conda_file}\n"
+        for conda_file in ('{dependencies: ["python>=3.11"]}', '{dependencies: ["python>=3.12"]}', "conda.txt")
     ],
     "environments/conda.txt": ["dependencies: [python]\n", "dependencies: [pip]\n", ""],
     "jobs/sum.yml": [JOB.format("sum", "numbers"), JOB.format("sum", "more"), JOB.format("sum", "others"), ""],
@@ -76,13 +77,14 @@ ADDRESSES = [
 SETTINGS = ["retries: 1\n", "protect: [data/*]\n", "rules: {path-missing: warning}\n", ""]
 EDITS = [("settings", line) for line in SETTINGS]
 EDITS += [("file", name, text) for name, texts in FILES.items() for text in texts]
-LIVE = [("live", address, what) for address in ADDRESSES for what in ("archive", "restore", "remove", "elsewhere")]
+RECORD_CHANGES = ("archive", "restore", "remove", "replace")
+LIVE = [("live", address, change) for address in ADDRESSES for change in RECORD_CHANGES]
 STEPS = st.lists(
     st.sampled_from([*EDITS, *LIVE, ("commit",), ("commit",), ("plan",), ("plan",)]), min_size=1, max_size=6
 )
 
 
-def put(folder: Path, name: str, text: str) -> None:
+def put_file(folder: Path, name: str, text: str) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -92,125 +94,142 @@ def put(folder: Path, name: str, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def touch(folder: Path, address: Address, what: str) -> None:
+def change_record(folder: Path, address: Address, change: str) -> None:
     """Change the record of an address as another apply might."""
     repository = open_repository(folder)
-    state = StateStore(repository, "small", "1" * 32)
-    record = state.read().current.get(address)
+    store = StateStore(repository, "small", "1" * 32)
+    record = store.read().current.get(address)
     if record is not None:
-        if what == "remove":
-            state.write(WriteBatch(removed=(address,)), what)
-        elif what == "elsewhere":
-            state.write(WriteBatch(current=(replace(record, fingerprint="0" * 40, spec={"path": "x"}),)), what)
+        if change == "remove":
+            batch = WriteBatch(removed=(address,))
+        elif change == "replace":
+            batch = WriteBatch(current=(replace(record, fingerprint="0" * 40, spec={"path": "x"}),))
         else:
-            state.write(WriteBatch(current=(replace(record, archived=what == "archive"),)), what)
+            batch = WriteBatch(current=(replace(record, archived=change == "archive"),))
+        store.write(batch, change)
     repository.close()
 
 
-def said(mlgit, folder: Path) -> list[object]:
+def plan_events(mlgit, folder: Path) -> list[object]:
     ended = mlgit("plan", "--allow-submit", "9", "--allow-mass-delete", "--format", "json", cwd=folder)
     events = [json.loads(line) for line in ended.out.splitlines()]
     return [ended.code, *({name: event[name] for name in event if name != "time"} for event in events)]
 
 
-def check(mlgit, folder: Path) -> None:
-    """Plan with what is remembered, and with nothing; what is remembered afterwards is what the first left."""
-    remembered, aside = folder / ".git/mlgit/plans", folder / ".git/aside"
-    part = said(mlgit, folder)
-    shutil.rmtree(aside, ignore_errors=True)
-    if remembered.exists():
-        remembered.rename(aside)
-    whole = said(mlgit, folder)
-    shutil.rmtree(remembered, ignore_errors=True)
+def check_plans_are_equal(mlgit, folder: Path) -> None:
+    """Plan with the cache and without; the next plan finds the cache as the first of the two left it."""
+    cache, aside = folder / ".git/mlgit" / CACHE_FILE, folder / ".git/aside"
+    incremental_plan = plan_events(mlgit, folder)
+    if cache.exists():
+        cache.replace(aside)
+    full_plan = plan_events(mlgit, folder)
+    cache.unlink(missing_ok=True)
     if aside.exists():
-        aside.rename(remembered)
-    assert part == whole
+        aside.replace(cache)
+    assert incremental_plan == full_plan
 
 
-def do(mlgit, folder: Path, step: tuple) -> None:
+def run_step(mlgit, folder: Path, step: tuple) -> None:
     match step:
         case ("file", name, text):
-            put(folder, name, text)
+            put_file(folder, name, text)
         case ("settings", line):
-            put(folder, "mlgit.yml", textwrap.dedent(SMALL["mlgit.yml"]).lstrip("\n") + line)
-        case ("live", address, what):
-            touch(folder, address, what)
+            put_file(folder, "mlgit.yml", textwrap.dedent(SMALL["mlgit.yml"]).lstrip("\n") + line)
+        case ("live", address, change):
+            change_record(folder, address, change)
         case ("commit",):
             git(folder, "add", "--all")
             git(folder, "commit", "--quiet", "--allow-empty", "-m", "c")
         case _:
-            check(mlgit, folder)
+            check_plans_are_equal(mlgit, folder)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_a_plan_of_what_changed_is_the_plan_of_everything(applied, mlgit, tmp_path, steps):
+def test_an_incremental_plan_is_equal_to_a_full_plan(applied, mlgit, tmp_path, steps):
     folder = tmp_path / "workspace"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(applied, folder)
-    check(mlgit, folder)
+    check_plans_are_equal(mlgit, folder)
     for step in steps:
-        do(mlgit, folder, step)
-    check(mlgit, folder)
-    do(mlgit, folder, ("commit",))
-    check(mlgit, folder)
+        run_step(mlgit, folder, step)
+    check_plans_are_equal(mlgit, folder)
+    run_step(mlgit, folder, ("commit",))
+    check_plans_are_equal(mlgit, folder)
 
 
-def test_one_edit_reads_what_follows_from_it_and_nothing_else(applied, mlgit, read):
+def test_a_plan_after_one_edit_parses_only_what_depends_on_it(applied, mlgit, read):
     mlgit("plan", cwd=applied)
     read.clear()
-    put(applied, "models/other.yml", MODEL.format("other", "../data/numbers.csv"))
+    put_file(applied, "models/other.yml", MODEL.format("other", "../data/numbers.csv"))
     assert "Plan: 1 change" in mlgit("plan", cwd=applied).out
     assert read == ["models/other.yml"]
     read.clear()
-    put(applied, "models/other.yml", "")
-    put(applied, "src/sum.py", "print()\n")
+    put_file(applied, "models/other.yml", "")
+    put_file(applied, "src/sum.py", "print()\n")
     assert "new run of job/sum" in mlgit("plan", cwd=applied).out
     assert sorted(read) == ["jobs/sum.yml", "models/total.yml"]
 
 
-def test_nothing_is_read_where_nothing_changed(applied, mlgit, read, monkeypatch):
+def test_no_file_is_parsed_if_nothing_changed(applied, mlgit, read, monkeypatch):
     first = mlgit("plan", cwd=applied)
-    monkeypatch.setattr(incremental, "plan_incrementally", lambda *_: pytest.fail("it was planned once more"))
+    monkeypatch.setattr(incremental, "plan_incrementally", lambda *_: pytest.fail("a plan was made"))
     read.clear()
     assert mlgit("plan", cwd=applied) == first
     assert read == []
 
 
-def test_what_is_remembered_may_be_damaged_or_deleted(applied, mlgit):
+def test_a_damaged_or_deleted_cache_changes_no_plan(applied, mlgit):
     first = mlgit("plan", "--format", "json", cwd=applied)
-    for file in [*(applied / ".git/mlgit/plans").iterdir(), *(applied / ".git/mlgit").glob("*.sqlite")]:
-        file.write_bytes(b"no database")
-        assert mlgit("plan", cwd=applied).code == first.code == 0
-        file.unlink(missing_ok=True)
-        assert mlgit("plan", cwd=applied).code == 0
+    cache = applied / ".git/mlgit" / CACHE_FILE
+    cache.write_bytes(b"not a database")
+    assert mlgit("plan", cwd=applied).code == first.code == 0
+    cache.unlink(missing_ok=True)
+    assert mlgit("plan", cwd=applied).code == 0
+    assert cache.exists()
 
 
-def test_an_output_that_a_settled_job_does_not_have_is_an_error_too(applied, mlgit):
+def test_a_missing_output_of_an_unaffected_job_is_an_error(applied, mlgit):
     mlgit("plan", cwd=applied)
     edit(applied, "models/total.yml", "outputs/total", "outputs/totl")
-    narrow = mlgit("plan", cwd=applied)
+    incremental_plan = mlgit("plan", cwd=applied)
     shutil.rmtree(applied / ".git/mlgit")
-    assert narrow == mlgit("plan", cwd=applied)
-    assert "job/sum has no output totl" in narrow.err
+    assert incremental_plan == mlgit("plan", cwd=applied)
+    assert "job/sum has no output totl" in incremental_plan.err
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE files SET problems = '{'",
-        "UPDATE files SET problems = '[[1]]'",
-        "UPDATE files SET address = 'x', level = 'y'",
-        "INSERT INTO loose VALUES ('x')",
-        "UPDATE base SET nested = '1'",
-        "UPDATE base SET nested = '[1]'",
+        "UPDATE index_files SET diagnostics = '{'",
+        "UPDATE index_files SET diagnostics = '[[1]]'",
+        "UPDATE index_files SET address = 'x', level = 'y'",
+        "UPDATE index_files SET level = 'y'",
+        "INSERT INTO index_undeclared SELECT id, 'x' FROM indexes",
+        "UPDATE indexes SET nested = '1'",
+        "UPDATE indexes SET nested = '[1]'",
+        "UPDATE indexes SET tree = 'x'",
+        "DROP TABLE index_uses",
     ],
 )
-def test_an_index_that_cannot_be_read_is_made_anew(damage, applied, mlgit):
+def test_a_plan_is_right_whatever_is_damaged_in_the_index(damage, applied, mlgit):
     mlgit("plan", cwd=applied)
-    (path,) = (applied / ".git/mlgit/plans").glob("*.sqlite")
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
-    with closing(sqlite3.connect(path)) as database, database:
+    with closing(sqlite3.connect(applied / ".git/mlgit" / CACHE_FILE)) as database, database:
         database.execute(damage)
     ended = mlgit("plan", cwd=applied)
     assert (ended.code, "new run of job/sum" in ended.out) == (0, True), ended.err
+
+
+def test_a_plan_that_cannot_update_the_index_leaves_it_as_it_was(applied, mlgit):
+    mlgit("plan", cwd=applied)
+    cache = Cache(applied / ".git/mlgit")
+    before = cache.read("SELECT tree FROM indexes")
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    git(applied, "commit", "--quiet", "--all", "-m", "another factor")
+    with closing(sqlite3.connect(cache.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert "new run of job/sum" in mlgit("plan", "--format", "json", cwd=applied).out.replace("\\", "")
+    assert cache.read("SELECT tree FROM indexes") == before
+    mlgit("plan", cwd=applied)
+    assert cache.read("SELECT tree FROM indexes") != before

@@ -1,4 +1,4 @@
-"""After a single edit, plan lists exactly its consequences: each output is a golden file."""
+"""After each single edit, a plan lists its consequences and nothing else; every output is a golden file."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from workspaces import commit, edit, write
 Edit = Callable[[Path], None]
 
 
-def replacing(name: str, old: str, new: str) -> Edit:
+def replace_text(name: str, old: str, new: str) -> Edit:
     return lambda folder: edit(folder, name, old, new)
 
 
-def describing(name: str) -> Edit:
-    return replacing(name, "name:", "description: what it is for\nname:")
+def add_description(name: str) -> Edit:
+    return replace_text(name, "name:", "description: what it is for\nname:")
 
 
-def commenting(folder: Path) -> None:
+def add_comments(folder: Path) -> None:
     for path in folder.glob("*/*.yml"):
         lines = path.read_text(encoding="utf-8").splitlines()
         path.write_text("# a comment\n\n" + "\n\n".join(f"{line}   # why" for line in lines) + "\n", encoding="utf-8")
 
 
-def reordering(folder: Path) -> None:
+def reorder_keys(folder: Path) -> None:
     write(
         folder,
         {
@@ -46,7 +46,7 @@ def reordering(folder: Path) -> None:
     )
 
 
-def removing(*names: str) -> Edit:
+def remove_files(*names: str) -> Edit:
     def remove(folder: Path) -> None:
         for name in names:
             (folder / name).unlink()
@@ -54,37 +54,39 @@ def removing(*names: str) -> Edit:
     return remove
 
 
-def renaming(folder: Path) -> None:
+def rename_file(folder: Path) -> None:
     (folder / "models/total.yml").rename(folder / "models/sum-of-all.yml")
 
 
-def moving_code(folder: Path) -> None:
+def rename_code_file(folder: Path) -> None:
     (folder / "src/sum.py").rename(folder / "src/main.py")
     edit(folder, "jobs/sum.yml", "python sum.py", "python main.py")
 
 
 EDITS: Mapping[str, Edit] = {
     "nothing": lambda _: None,
-    "code": replacing("src/sum.py", '"total"', '"sum"'),
-    "code-file-renamed": moving_code,
-    "data": replacing("data/numbers.csv", "3\n", "3\n4\n"),
-    "environment": replacing("environments/plain.yml", "3.11", "3.10"),
-    "parameter": replacing("jobs/sum.yml", "factor: 2", "factor: 3"),
-    "parameter-added": replacing("jobs/sum.yml", "factor: 2", "factor: 2\n  shift: 1"),
-    "parameter-removed": replacing("jobs/sum.yml", "  numbers: {type: uri_file, path: azureml:numbers@latest}\n", ""),
-    "description-of-workspace": describing("workspace.yml"),
-    "description-of-data": describing("data/numbers.yml"),
-    "description-of-environment": describing("environments/plain.yml"),
-    "description-of-job": describing("jobs/sum.yml"),
-    "description-of-model": describing("models/total.yml"),
-    "tags-of-model": replacing("models/total.yml", "name:", "tags: {stage: trial}\nname:"),
-    "whitespace-and-comments": commenting,
-    "keys-reordered": reordering,
-    "compute-of-job": replacing("jobs/sum.yml", "compute: local", "compute: elsewhere"),
-    "time-limit-of-job": replacing("jobs/sum.yml", "compute: local", "compute: local\nlimits: {timeout: 60}"),
-    "file-renamed": renaming,
-    "model-removed": removing("models/total.yml"),
-    "job-and-model-removed": removing("models/total.yml", "jobs/sum.yml"),
+    "code": replace_text("src/sum.py", '"total"', '"sum"'),
+    "code-file-renamed": rename_code_file,
+    "data": replace_text("data/numbers.csv", "3\n", "3\n4\n"),
+    "environment": replace_text("environments/plain.yml", "3.11", "3.10"),
+    "parameter": replace_text("jobs/sum.yml", "factor: 2", "factor: 3"),
+    "parameter-added": replace_text("jobs/sum.yml", "factor: 2", "factor: 2\n  shift: 1"),
+    "parameter-removed": replace_text(
+        "jobs/sum.yml", "  numbers: {type: uri_file, path: azureml:numbers@latest}\n", ""
+    ),
+    "description-of-workspace": add_description("workspace.yml"),
+    "description-of-data": add_description("data/numbers.yml"),
+    "description-of-environment": add_description("environments/plain.yml"),
+    "description-of-job": add_description("jobs/sum.yml"),
+    "description-of-model": add_description("models/total.yml"),
+    "tags-of-model": replace_text("models/total.yml", "name:", "tags: {stage: trial}\nname:"),
+    "whitespace-and-comments": add_comments,
+    "keys-reordered": reorder_keys,
+    "compute-of-job": replace_text("jobs/sum.yml", "compute: local", "compute: elsewhere"),
+    "time-limit-of-job": replace_text("jobs/sum.yml", "compute: local", "compute: local\nlimits: {timeout: 60}"),
+    "file-renamed": rename_file,
+    "model-removed": remove_files("models/total.yml"),
+    "job-and-model-removed": remove_files("models/total.yml", "jobs/sum.yml"),
     "asset-added": lambda folder: write(
         folder,
         {

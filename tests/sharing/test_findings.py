@@ -57,7 +57,7 @@ def test_a_plan_from_what_is_shared_is_the_plan_of_everything(done, mlgit, read,
     git(done.first, "push", "--quiet", "origin", "HEAD:main")
     part = body(mlgit, done.clone("second", "--branch", "main"))
     read.clear()
-    monkeypatch.setattr(shared_index.index_export, "load_index_export", lambda _: None)
+    monkeypatch.setattr(shared_index, "load_index", lambda _: None)
     whole = body(mlgit, done.clone("third", "--branch", "main"))
     assert part == whole
     assert len(read) > 1
@@ -128,7 +128,7 @@ def test_an_apply_whose_remote_does_not_take_it_says_so_and_has_done_its_work(wi
     without_job.hook("update", f'case "$1" in {INDEX}*) echo "no index here" >&2; exit 1;; esac')
     ended = mlgit(*APPLY, cwd=without_job.first)
     assert ended.code == 0
-    assert "what a plan finds out was not shared: the remote origin does not take the live state" in ended.err
+    assert "the plan index was not shared: the remote origin does not take the live state" in ended.err
     assert mlgit("plan", cwd=without_job.first).out.startswith("No changes. ")
 
 

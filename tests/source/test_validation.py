@@ -1,22 +1,26 @@
-"""Many files at once: on every core and from memory the same comes out as one by one."""
+"""Validation of many files gives the same result in several processes and from the cache as file by file."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 from workspaces import SMALL, write
 
+from reconciler.format.include import ANY_FILE
+from reconciler.model import EMPTY_MAPPING
+from reconciler.source.cache import Cache
 from reconciler.source.disk import DiskFiles, expand_paths
-from reconciler.source.file_summary import dump_summary, load_summary, summarise_file
-from reconciler.source.validation import check_files
-from reconciler.source.validation_cache import ValidationCache
+from reconciler.source.parse import parse_file
+from reconciler.source.parsed_file import DECODE_ERRORS, ParsedFile, decode_parsed_file, encode_parsed_file
+from reconciler.source.validation import CheckResult, check_files
 
 
 @pytest.fixture
 def many(tmp_path: Path) -> tuple[DiskFiles, list[str]]:
-    """Make a hundred files, some of them wrong."""
+    """Make a hundred files, some of them with errors."""
     for index in range(25):
         write(tmp_path / f"w{index}", SMALL)
     write(tmp_path / "w3", {"jobs/sum.yml": SMALL["jobs/sum.yml"].replace("command:", "comand:")})
@@ -26,86 +30,85 @@ def many(tmp_path: Path) -> tuple[DiskFiles, list[str]]:
     return files, list(expand_paths(tmp_path, ["."]))
 
 
-def settled(files: DiskFiles, paths: list[str]) -> None:
-    """Wait until files are old enough to be told by their stamp."""
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / ".cache")
+
+
+def check(files: DiskFiles, paths: list[str], cache: Cache | None = None) -> CheckResult:
+    return check_files(files, paths, cache, one_workspace=False)
+
+
+def parse(files: DiskFiles, path: str) -> ParsedFile:
+    return parse_file(files, path, ANY_FILE, EMPTY_MAPPING)
+
+
+def codes_in(result: CheckResult, path: str) -> list[str]:
+    return [diagnostic.code for diagnostic in result.diagnostics if diagnostic.span and diagnostic.span.path == path]
+
+
+def wait_until_stamps_count(files: DiskFiles, paths: list[str]) -> None:
+    """Wait until the files are old enough to be recognised by their stamps."""
     deadline = time.monotonic() + 10
     while not all(files.stamp(path) for path in paths):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def one_by_one(files: DiskFiles, paths: list[str]) -> list[str]:
-    return [str(problem) for path in paths for problem in summarise_file(files, path).diagnostics]
-
-
-def test_every_core_finds_what_one_finds(many):
+def test_several_processes_report_what_one_reports(many):
     files, paths = many
-    assert len(paths) > 64, "few files are read by one process"
-    checked = check_files(files, paths, None, one_workspace=False)
-    assert [str(diagnostic) for diagnostic in checked.diagnostics] == one_by_one(files, paths)
+    assert len(paths) > 64, "fewer files are parsed by one process"
+    one_by_one = [str(diagnostic) for path in paths for diagnostic in parse(files, path).diagnostics]
+    assert [str(diagnostic) for diagnostic in check(files, paths).diagnostics] == one_by_one
 
 
-def test_what_is_remembered_is_what_was_found(many, tmp_path):
+def test_a_result_from_the_cache_equals_the_first(many, cache):
     files, paths = many
-    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
-    first = check_files(files, paths, memo, one_workspace=False)
-    assert check_files(files, paths, memo, one_workspace=False) == first
+    first = check(files, paths, cache)
+    assert len(cache.read("SELECT path FROM parsed_files")) == len(paths)
+    assert check(files, paths, cache) == first == check(files, paths)
 
 
-def test_a_file_that_changed_is_read_again(many, tmp_path):
+def test_a_file_that_changed_is_parsed_again(many, cache, tmp_path):
     files, paths = many
-    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
-    check_files(files, paths, memo, one_workspace=False)
+    check(files, paths, cache)
     write(tmp_path / "w0", {"workspace.yml": "$schema: azureml/workspace.schema.json\nname: x\nlocaton: y\n"})
-    found = check_files(files, paths, memo, one_workspace=False)
-    assert "localton" not in str(found)
-    assert [
-        diagnostic.message
-        for diagnostic in found.diagnostics
-        if diagnostic.span and diagnostic.span.path == "w0/workspace.yml"
-    ]
+    assert "unknown-field" in codes_in(check(files, paths, cache), "w0/workspace.yml")
 
 
-def test_a_file_is_read_again_when_one_that_it_names_is_gone(many, tmp_path):
+def test_a_file_is_parsed_again_if_one_that_it_names_is_deleted(many, cache, tmp_path):
     files, paths = many
-    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
-    check_files(files, paths, memo, one_workspace=False)
+    check(files, paths, cache)
     (tmp_path / "w1" / "data" / "numbers.csv").unlink()
-    found = check_files(files, paths, memo, one_workspace=False)
-    assert [
-        diagnostic.code
-        for diagnostic in found.diagnostics
-        if diagnostic.span and diagnostic.span.path == "w1/data/numbers.yml"
-    ] == ["path-missing"]
+    assert codes_in(check(files, paths, cache), "w1/data/numbers.yml") == ["path-missing"]
 
 
-class Closed(DiskFiles):
-    """Files that can be looked at from outside only."""
+class UnreadableFiles(DiskFiles):
+    """Files that exist and cannot be read."""
 
     def read_with_stamp(self, path: str) -> tuple[bytes, str]:
         raise AssertionError(f"{path} is read")
 
 
 @pytest.mark.slow  # files must grow old
-def test_a_file_that_is_as_it_was_is_not_read_again(many, tmp_path):
+def test_a_file_with_the_same_stamp_is_not_read_again(many, cache, tmp_path):
     files, paths = many
-    settled(files, paths)
-    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
-    first = check_files(files, paths, memo, one_workspace=False)
-    assert check_files(Closed(tmp_path, {}), paths, memo, one_workspace=False) == first
+    wait_until_stamps_count(files, paths)
+    first = check(files, paths, cache)
+    assert check(UnreadableFiles(tmp_path, {}), paths, cache) == first
 
 
 @pytest.mark.slow  # files must grow old
-def test_what_was_read_while_it_was_young_is_trusted_once_it_was_read_again(many, tmp_path):
+def test_a_file_that_was_young_gets_its_stamp_when_it_is_read_again(many, cache):
     files, paths = many
-    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
-    check_files(files, paths, memo, one_workspace=False)
-    settled(files, paths)
-    check_files(files, paths, memo, one_workspace=False)
-    assert all(files.stamp(path) in line for path, line in memo.load().items())
+    check(files, paths, cache)
+    wait_until_stamps_count(files, paths)
+    check(files, paths, cache)
+    values = dict(cache.read("SELECT path, value FROM parsed_files"))
+    assert all(files.stamp(path) in values[path] for path in paths)
 
 
-def test_what_is_wrong_in_a_part_is_remembered_where_it_stands(tmp_path):
+def test_a_diagnostic_in_an_included_file_is_remembered_with_its_own_path(tmp_path, cache):
     write(
         tmp_path,
         {
@@ -113,49 +116,55 @@ def test_what_is_wrong_in_a_part_is_remembered_where_it_stands(tmp_path):
             "c.yml": "$schema: azureml/commandComponent.schema.json\ntype: command\nname: c\ncomand: x\n",
         },
     )
-    files, memo = DiskFiles(tmp_path, {}), ValidationCache(tmp_path / "outlines.sqlite")
-    first = check_files(files, ["p.yml"], memo, one_workspace=False)
+    files = DiskFiles(tmp_path, {})
+    first = check(files, ["p.yml"], cache)
     assert {diagnostic.span.path for diagnostic in first.diagnostics if diagnostic.span} == {"c.yml"}
-    assert check_files(files, ["p.yml"], memo, one_workspace=False) == first
+    assert check(files, ["p.yml"], cache) == first
 
 
-def test_a_memo_that_is_damaged_is_made_anew(many, tmp_path):
+def test_a_damaged_cache_changes_no_result_and_is_replaced(many, cache):
     files, paths = many
-    memo = ValidationCache(tmp_path / "broken.sqlite")
-    (tmp_path / "broken.sqlite").write_bytes(b"this is no database at all" * 100)
-    for _ in range(2):
-        check_files(files, paths, memo, one_workspace=False)
-    assert memo.load().keys() == set(paths)
+    cache.path.parent.mkdir()
+    cache.path.write_bytes(b"this is not a database" * 100)
+    assert check(files, paths, cache) == check(files, paths, cache) == check(files, paths)
+    assert len(cache.read("SELECT path FROM parsed_files")) == len(paths)
 
 
-def test_a_memo_that_cannot_be_read_is_no_memo(many, tmp_path):
-    files, paths = many
-    broken = tmp_path / "broken.sqlite"
-    broken.write_bytes(b"this is no database at all" * 100)
-    assert check_files(files, paths, ValidationCache(broken), one_workspace=False) == check_files(
-        files, paths, None, one_workspace=False
-    )
-
-
-def test_an_outline_survives_being_written_down(many):
+def test_a_parsed_file_is_the_same_after_encoding_and_decoding(many):
     files, paths = many
     for path in paths:
-        found = summarise_file(files, path)
-        assert load_summary(path, path, dump_summary(found)) == found
+        parsed = parse(files, path)
+        assert decode_parsed_file(json.loads(json.dumps(encode_parsed_file(parsed)))) == parsed
 
 
-def test_an_address_declared_twice_is_wrong_only_within_one_workspace(many):
+def test_an_address_that_is_declared_twice_is_an_error_only_within_one_workspace(many):
     files, paths = many
-    apart = check_files(files, paths, None, one_workspace=False)
     together = check_files(files, paths, None, one_workspace=True)
-    assert "declared-twice" not in {diagnostic.code for diagnostic in apart.diagnostics}
+    assert "declared-twice" not in {diagnostic.code for diagnostic in check(files, paths).diagnostics}
     assert "declared-twice" in {diagnostic.code for diagnostic in together.diagnostics}
 
 
-@pytest.mark.parametrize("line", ["{", "1", "[true]", "[true, null, [], [], []]"])
-def test_what_is_remembered_and_cannot_be_read_is_not_remembered(many, tmp_path, line):
+DAMAGED_VALUES = [
+    "1",
+    "[true]",
+    '["a.yml", true, null, [], [], {}]',
+    '["a.yml", true, "", [], [], []]',
+    '["a.yml", 1, "", [], [], {}]',
+    '["a.yml", true, "", [["data/x", "azureml:x", 0, 1]], [], {}]',
+    '["a.yml", true, "", [], [["code", "message", null, "hint", "loud"]], {}]',
+    '["a.yml", true, "", [], [], {"a.yml": 1}]',
+]
+
+
+@pytest.mark.parametrize("value", DAMAGED_VALUES)
+def test_a_value_that_is_no_parsed_file_is_a_decode_error(value):
+    with pytest.raises(DECODE_ERRORS):
+        decode_parsed_file(json.loads(value))
+
+
+@pytest.mark.parametrize("value", ["{", *DAMAGED_VALUES])
+def test_an_entry_that_cannot_be_decoded_is_parsed_again(many, cache, value):
     files, paths = many
-    memo = ValidationCache(tmp_path / ".memo" / "outlines.sqlite")
-    first = check_files(files, paths, memo, one_workspace=False)
-    memo.save((path, line) for path in paths)
-    assert check_files(files, paths, memo, one_workspace=False) == first
+    first = check(files, paths, cache)
+    cache.write(lambda database: database.execute("UPDATE parsed_files SET value = ?", [value]))
+    assert check(files, paths, cache) == first

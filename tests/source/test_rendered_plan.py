@@ -1,4 +1,4 @@
-"""A plan that was shown is shown again only where nothing that it follows from has changed."""
+"""A plan is printed from the cache only if nothing that it follows from has changed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from reconciler.project import incremental
 
 @pytest.fixture
 def planned(monkeypatch) -> list[str]:
-    """Note each time that a plan is made for real."""
-    found: list[str] = []
-    real = incremental.plan_incrementally
+    """Record each time that a plan is made instead of printed from the cache."""
+    calls: list[str] = []
+    original = incremental.plan_incrementally
 
     def plan(*arguments):
-        found.append("planned")
-        return real(*arguments)
+        calls.append("planned")
+        return original(*arguments)
 
     monkeypatch.setattr(incremental, "plan_incrementally", plan)
-    return found
+    return calls
 
 
-def test_every_change_of_what_a_plan_follows_from_makes_a_new_one(applied, mlgit, planned):
+def test_every_change_of_what_a_plan_follows_from_causes_a_new_plan(applied, mlgit, planned):
     mlgit("plan", cwd=applied)
     changes = [
         lambda: edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3"),
@@ -35,18 +35,18 @@ def test_every_change_of_what_a_plan_follows_from_makes_a_new_one(applied, mlgit
         lambda: git(applied, "update-ref", "refs/mlgit/small/default/live", "refs/mlgit/small/default/live~1"),
         lambda: (applied / "data/untracked.yml").write_text("name: x\n", encoding="utf-8"),
     ]
-    made = []
+    counts = []
     for change in changes:
         planned.clear()
         change()
         mlgit("plan", cwd=applied)
-        made.append(len(planned))
+        counts.append(len(planned))
         assert mlgit("plan", "--detailed-exitcode", cwd=applied).code in {0, 2}
-        assert len(planned) == made[-1]
-    assert made == [1, 1, 1, 0, 1, 1]
+        assert len(planned) == counts[-1]
+    assert counts == [1, 1, 1, 0, 1, 1]
 
 
-def test_what_was_said_of_the_files_is_said_again(applied, mlgit, planned):
+def test_diagnostics_are_printed_with_a_plan_from_the_cache(applied, mlgit, planned):
     (applied / "data/Numbers.yml").write_text(
         "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n"
         "name: Numbers\ntype: uri_file\npath: numbers.csv\n",
@@ -59,7 +59,7 @@ def test_what_was_said_of_the_files_is_said_again(applied, mlgit, planned):
     assert planned == []
 
 
-def test_options_that_ask_for_another_plan_are_not_answered_from_memory(applied, mlgit, planned):
+def test_options_that_ask_for_another_plan_do_not_use_the_cache(applied, mlgit, planned):
     mlgit("plan", cwd=applied)
     planned.clear()
     assert "new run of job/sum" in mlgit("plan", "--replace", "job/sum", cwd=applied).out
@@ -68,12 +68,11 @@ def test_options_that_ask_for_another_plan_are_not_answered_from_memory(applied,
     assert planned == ["planned", "planned"]
 
 
-def test_a_plan_that_cannot_be_read_is_made_anew(applied, mlgit, planned):
+@pytest.mark.parametrize("value", ["{", '{"text": 1}', "[1]"])
+def test_a_cached_plan_that_cannot_be_decoded_is_made_again(value, applied, mlgit, planned):
     first = mlgit("plan", cwd=applied)
-    with closing(sqlite3.connect(applied / ".git/mlgit/shown.sqlite")) as database, database:
-        for table, value in (("plans", "{"), ("plans", '{"text": 1}'), ("settings", "[1]")):
-            planned.clear()
-            database.execute(f"UPDATE {table} SET value = ?", [value])  # noqa: S608 - our own names
-            database.commit()
-            assert mlgit("plan", cwd=applied) == first
-            assert planned == ["planned"]
+    planned.clear()
+    with closing(sqlite3.connect(applied / ".git/mlgit/cache.sqlite")) as database, database:
+        database.execute("UPDATE rendered_plans SET value = ?", [value])
+    assert mlgit("plan", cwd=applied) == first
+    assert planned == ["planned"]

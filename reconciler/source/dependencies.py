@@ -1,0 +1,130 @@
+"""What the result of parsing one file depends on: recorded while the file is parsed, compared with the files later.
+
+A dependency is a path with its fingerprint. Files on disk have one: the blob id of the content and a stamp of inode,
+size and times, or whether the path exists. In a Git tree the fingerprint is empty: a tree names all contents, so the
+difference of two trees says which dependencies have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.model import FileReader, Tree, TreeEntries, TreeEntry
+from reconciler.source.disk import DiskFiles
+
+SourceFiles = Tree | DiskFiles
+
+_IN_TREE = ""
+_EXISTENCE = {True: "exists", False: "missing"}
+
+
+def trace_files(files: SourceFiles, path: str, deps: dict[str, str]) -> FileReader:
+    """Return the same files, which record in ``deps`` all that is asked of them while the file at a path is parsed."""
+    if isinstance(files, Tree):
+        return replace(files, entries=_TracedEntries(files, path, deps))
+    return _TracedFiles(files, deps)
+
+
+@dataclass(slots=True)
+class _TracedEntries(TreeEntries):
+    """Entries of a tree that record which are asked for; folders end in a slash. The parsed file itself is implied.
+
+    A folder is not recorded if only a file of its name was asked for: it can become a file only by losing all that it
+    has, or by becoming a link, and ``project.affected`` reads everything if a link has changed.
+    """
+
+    tree: Tree
+    path: str
+    deps: dict[str, str]
+
+    def __getitem__(self, path: str) -> TreeEntry:
+        entry = self.tree.entries.get(path)
+        is_folder = entry is None and next(iter(self.tree.entries_below(path)), None) is not None
+        if path != self.path and not is_folder:
+            self.deps[path] = _IN_TREE
+        if entry is None:
+            raise KeyError(path)
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        self.deps["/"] = _IN_TREE
+        return iter(self.tree.entries)
+
+    def __len__(self) -> int:
+        self.deps["/"] = _IN_TREE
+        return len(self.tree.entries)
+
+    def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
+        self.deps[f"{folder}/"] = _IN_TREE
+        return self.tree.entries_below(folder)
+
+
+@dataclass(slots=True)
+class _TracedFiles:
+    """Files on disk that record what is asked of them, and answer the same if asked again."""
+
+    files: DiskFiles
+    deps: dict[str, str]
+    _contents: dict[str, bytes] = field(default_factory=dict)
+
+    def read_file(self, path: str) -> bytes:
+        if path not in self._contents:
+            raw, stamp = self.files.read_with_stamp(path)
+            self._contents[path] = raw
+            self.deps[path] = _content_fingerprint(raw, stamp)
+        return self._contents[path]
+
+    def exists(self, path: str) -> bool:
+        if path not in self.deps:
+            self.deps[path] = _EXISTENCE[self.files.exists(path)]
+        return self.deps[path] != _EXISTENCE[False]
+
+    def display_path(self, path: str) -> str:
+        return self.files.display_path(path)
+
+
+@dataclass(slots=True)
+class DependencyChecker:
+    """Compares recorded dependencies with the files on disk, each of which is looked at once."""
+
+    files: DiskFiles
+    _contents: dict[str, str] = field(default_factory=dict)
+    _existence: dict[str, str] = field(default_factory=dict)
+
+    def revalidate(self, deps: Mapping[str, str]) -> Mapping[str, str] | None:
+        """Return the dependencies with their present stamps if none has changed; None if one has."""
+        current = {path: self._current_fingerprint(path, recorded) for path, recorded in deps.items()}
+        if current == deps:
+            return deps
+        unchanged = all(_without_stamp(current[path]) == _without_stamp(recorded) for path, recorded in deps.items())
+        return current if unchanged else None
+
+    def _current_fingerprint(self, path: str, recorded: str) -> str:
+        if recorded in _EXISTENCE.values():
+            if path not in self._existence:
+                self._existence[path] = _EXISTENCE[self.files.exists(path)]
+            return self._existence[path]
+        if path not in self._contents:
+            self._contents[path] = self._content_fingerprint(path, recorded)
+        return self._contents[path]
+
+    def _content_fingerprint(self, path: str, recorded: str) -> str:
+        """Return the fingerprint of a file; a file that has its recorded stamp is not read."""
+        stamp = self.files.stamp(path)
+        if stamp and stamp == recorded.partition(" ")[2]:
+            return recorded
+        if not self.files.exists(path):
+            return _EXISTENCE[False]
+        return _content_fingerprint(self.files.read_file(path), stamp)
+
+
+def _content_fingerprint(raw: bytes, stamp: str) -> str:
+    """Return the id that Git has for a blob of these bytes, and the stamp."""
+    blob_id = hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
+    return f"{blob_id} {stamp}"
+
+
+def _without_stamp(fingerprint: str) -> str:
+    return fingerprint.partition(" ")[0]

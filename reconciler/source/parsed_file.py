@@ -1,0 +1,119 @@
+"""What parsing one file gives, as a value and as JSON: for the local cache and for the shared index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.model import Address, Asset, Json, parse_address
+
+DECODE_ERRORS = (ValueError, TypeError, RecursionError)  # raised by `decode_*` if the JSON is none of ours
+
+_MAX_POSITION = 2**31  # lines and columns
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReference:
+    """A reference to another asset; its text and span are known if the file was parsed for validation."""
+
+    address: Address
+    text: str = ""
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """One file: the address that it declares, if any, its references, what is wrong in it, and its dependencies.
+
+    ``is_asset`` is False for a file that is not meant to be an asset. ``asset`` is set if the file was parsed for
+    planning and has no errors; it is not part of the JSON. For ``deps`` see ``source.dependencies``.
+    """
+
+    path: str
+    display_path: str
+    is_asset: bool = True
+    address: Address | None = None
+    asset: Asset | None = None
+    references: tuple[ParsedReference, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    deps: Mapping[str, str] = field(default_factory=dict)
+
+
+def encode_parsed_file(parsed: ParsedFile) -> Json:
+    """Write a parsed file, without its asset, as a list."""
+    return [
+        parsed.path,
+        parsed.is_asset,
+        str(parsed.address) if parsed.address else "",
+        [_encode_reference(reference) for reference in parsed.references],
+        encode_diagnostics(parsed.diagnostics),
+        parsed.deps,
+    ]
+
+
+def decode_parsed_file(value: Json, display_path: str = "") -> ParsedFile:
+    """Read what `encode_parsed_file` wrote; the display path is the path unless it is given."""
+    path, is_asset, address, references, diagnostics, deps = value
+    if type(is_asset) is not bool or not isinstance(deps, dict):
+        raise TypeError(path)
+    _check_texts(path, address, *deps, *deps.values())
+    display_path = display_path or path
+    return ParsedFile(
+        path,
+        display_path,
+        is_asset,
+        parse_address(address) if address else None,
+        references=tuple(_decode_reference(display_path, *reference) for reference in references),
+        diagnostics=decode_diagnostics(diagnostics),
+        deps=deps,
+    )
+
+
+def _encode_reference(reference: ParsedReference) -> Json:
+    located = [reference.text, reference.span.line, reference.span.column] if reference.span else []
+    return [str(reference.address), *located]
+
+
+def _decode_reference(path: str, address: Json, text: Json = "", *position: Json) -> ParsedReference:
+    _check_texts(address, text)
+    return ParsedReference(parse_address(address), text, _decode_span(path, *position) if position else None)
+
+
+def encode_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> Json:
+    """Write diagnostics as lists."""
+    return [
+        [
+            diagnostic.code,
+            diagnostic.message,
+            [diagnostic.span.path, diagnostic.span.line, diagnostic.span.column] if diagnostic.span else None,
+            diagnostic.hint,
+            str(diagnostic.severity),
+        ]
+        for diagnostic in diagnostics
+    ]
+
+
+def decode_diagnostics(value: Json) -> tuple[Diagnostic, ...]:
+    """Read what `encode_diagnostics` wrote."""
+    return tuple(_decode_diagnostic(*diagnostic) for diagnostic in value)
+
+
+def _decode_diagnostic(code: Json, message: Json, span: Json, hint: Json, severity: Json) -> Diagnostic:
+    _check_texts(code, message, hint)
+    return Diagnostic(code, message, _decode_span(*span) if span else None, hint, Severity(severity))
+
+
+def _decode_span(path: Json, line: Json, column: Json) -> Span:
+    _check_texts(path)
+    if not all(type(number) is int and 0 < number < _MAX_POSITION for number in (line, column)):
+        raise ValueError(line, column)
+    if not path.isprintable():
+        raise ValueError(path)
+    return Span(path, line, column)
+
+
+def _check_texts(*values: Json) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(value)
