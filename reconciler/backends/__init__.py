@@ -128,3 +128,11 @@ def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> di
 
 def _builtin_backends() -> tuple[str, ...]:
     return tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def get_backend(backends: Mapping[str, Backend], name: str) -> Backend:
+    """Choose a backend by its name; raises UserError ``backend-missing``."""
+    if name not in backends:
+        message = f"the backend {name} is not in mlgit.yml, and runs are known on it"
+        raise user_error("backend-missing", message, "put it back under backends:")
+    return backends[name]

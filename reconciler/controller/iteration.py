@@ -36,7 +36,7 @@ _ABBREV_LENGTH = 10
 # What keeps the newest commit from being applied, and is a person's decision: nothing is wrong then.
 HOLD_CODES = frozenset({"rolled-back", "apply-rewinds"})
 # Another was quicker: the next turn goes by what that one has made.
-RACE_CODES = frozenset({"plan-stale", "applied-meanwhile", "claim-lost", "state-conflict", "state-busy"})
+RACE_CODES = frozenset({"plan-stale", "applied-meanwhile", "lock-lost", "state-conflict", "state-busy"})
 
 
 class ControllerListener(ApplyListener, Protocol):

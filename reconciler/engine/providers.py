@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.backends import Backend
+from reconciler.backends import Backend, get_backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
-from reconciler.diagnostics import user_error
 from reconciler.git.repository import Repository
 from reconciler.model import State
 from reconciler.planning.affinity import has_store
@@ -37,11 +36,3 @@ class Providers:
     def backend(self, name: str) -> Backend:
         """Return a backend by the name that mlgit.yml gives it; raises UserError ``backend-missing``."""
         return get_backend(self.backends, name)
-
-
-def get_backend(backends: Mapping[str, Backend], name: str) -> Backend:
-    """Choose a backend by its name; raises UserError ``backend-missing``."""
-    if name not in backends:
-        message = f"the backend {name} is not in mlgit.yml, and runs are known on it"
-        raise user_error("backend-missing", message, "put it back under backends:")
-    return backends[name]

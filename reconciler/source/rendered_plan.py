@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.git.fast import FastRepository, find_fast_repository
+from reconciler.diagnostics import UserError
+from reconciler.git.command import GitError
+from reconciler.git.repository import Repository, open_repository
 from reconciler.package_files import code_digest
 
 _T = TypeVar("_T")
@@ -61,7 +62,7 @@ class PlanCacheKey:
 class RenderedPlanCache:
     """What is remembered of one workspace; where it cannot be read or written, nothing is remembered."""
 
-    repository: FastRepository
+    repository: Repository
     root: str
     environment_key: str
     key: PlanCacheKey | None = None
@@ -71,8 +72,8 @@ class RenderedPlanCache:
         settings = self._read_settings()
         if settings is None:
             return None
-        with suppress(subprocess.CalledProcessError):
-            tree = self.repository.write_work_tree(settings.stores)
+        with suppress(GitError, UserError):
+            tree = self.repository.write_work_tree(*settings.stores)
             state, head = self.repository.resolve_objects([f"{settings.ref}^{{tree}}", "HEAD^{commit}"])
             self.key = PlanCacheKey(self.root, tree, state, head, self.environment_key)
             found = self._read_value("plans", str(self.key)) if state else None
@@ -131,8 +132,8 @@ def open_rendered_plan_cache(start: Path, packages: Path) -> RenderedPlanCache |
 
     ``packages`` is the folder of what is installed: a plug-in more or less may change what a plan says.
     """
-    with suppress(subprocess.CalledProcessError, OSError, ValueError):
-        repository = find_fast_repository(start)
+    with suppress(UserError, OSError, ValueError):
+        repository = open_repository(start)
         folder = start.resolve()
         while not (folder / _CONFIG_FILE).is_file() and folder not in {repository.top, folder.parent}:
             folder = folder.parent
@@ -144,7 +145,7 @@ def open_rendered_plan_cache(start: Path, packages: Path) -> RenderedPlanCache |
     return None
 
 
-def _shallow_digest(repository: FastRepository) -> str:
+def _shallow_digest(repository: Repository) -> str:
     """Return where the history of a shallow clone ends: what was there before may be known some day."""
     shallow = repository.common / "shallow"
     return hashlib.sha256(shallow.read_bytes()).hexdigest() if shallow.exists() else ""

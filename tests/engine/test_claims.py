@@ -93,7 +93,7 @@ def test_claims_are_listed_and_can_be_taken_away_after_which_the_other_can_recor
     away = mlgit("unlock", claim["holder"], "--auto-approve", cwd=bench.folder)
     golden("cli/claims/unlock.txt", away.out.replace(claim["holder"], "<holder>"))
     assert held(bench.folder) == []
-    assert mlgit("unlock", cwd=bench.folder).out == "Nobody has claimed anything.\n"
+    assert mlgit("unlock", cwd=bench.folder).out == "There are no locks.\n"
     before = git(bench.folder, "rev-parse", "refs/mlgit/small/default/live")
     paced.go_on()
     _, said = building.communicate(timeout=60)
@@ -111,7 +111,7 @@ def test_a_claim_that_cannot_be_read_is_named_and_can_be_taken_away(bench, paced
     paced.go_on()
     ended = mlgit(*APPLY, cwd=bench.folder)
     assert ended.code == 1
-    assert "the claim abc.json cannot be read [claim-corrupt]" in ended.err
+    assert "the lock abc.json cannot be read [lock-corrupt]" in ended.err
     assert mlgit("unlock", "abc", "--auto-approve", cwd=bench.folder).code == 0
     assert mlgit(*APPLY, cwd=bench.folder).code == 0
 
@@ -172,7 +172,7 @@ def test_a_holder_that_was_stopped_past_its_lease_wakes_up_and_can_write_nothing
     building.send_signal(signal.SIGCONT)
     _, said = building.communicate(timeout=60)
     assert building.returncode == 1
-    assert "[claim-lost]" in said
+    assert "[lock-lost]" in said
     assert git(bench.folder, "rev-parse", "refs/mlgit/small/default/live") == before
     assert len(bench.executions()) == 1
     assert mlgit("plan", cwd=bench.folder).out.startswith("No changes. ")
@@ -245,7 +245,7 @@ def test_a_submission_that_is_finished_by_two_is_executed_once(bench, paced, mlg
     first.send_signal(signal.SIGCONT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 1
-    assert "[claim-lost]" in said
+    assert "[lock-lost]" in said
     assert len(bench.executions()) == 1
     plan = mlgit_process("plan", cwd=bench.folder, env=paced.environment)
     assert ended_well(plan).startswith("No changes. ")

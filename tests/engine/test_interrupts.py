@@ -74,7 +74,7 @@ def test_a_build_that_is_interrupted_once_comes_to_its_end_and_nothing_more_is_b
     assert process.returncode == 130
     assert "✓ environment/plain: build with paced" in out
     assert bench.executions() == []
-    assert mlgit("unlock", cwd=bench.folder).out == "Nobody has claimed anything.\n"
+    assert mlgit("unlock", cwd=bench.folder).out == "There are no locks.\n"
     assert mlgit(*APPLY, cwd=bench.folder).code == 0
     assert len(bench.executions()) == 1
     assert paced.builds() == ["plain"]
