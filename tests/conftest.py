@@ -46,6 +46,18 @@ _MASKS = (
     (re.compile(r"(?m) +$"), ""),
 )
 
+_GIT_CONFIG = """
+[user]
+	name = Ada
+	email = ada@example.org
+[init]
+	defaultBranch = main
+[core]
+	fsync = none
+[gc]
+	auto = 0
+"""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write what is seen into tests/cases")
@@ -56,7 +68,7 @@ def _quiet_git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give Git an identity and no configuration of the user's, and mlgit caches of the tests' own."""
     home = tmp_path_factory.mktemp("home")
     config = home / "gitconfig"
-    config.write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n[core]\n\tfsync = none\n[gc]\n\tauto = 0\n", "utf-8")
+    config.write_text(_GIT_CONFIG, "utf-8")
     patch = pytest.MonkeyPatch()
     patch.setenv("GIT_CONFIG_GLOBAL", str(config))
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")

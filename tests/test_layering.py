@@ -94,10 +94,12 @@ BY_NAME = {
     "cli/__init__.py",
     "cli/plan.py",
     "registry.py",
+    "cli/job.py",
     "format/kinds/__init__.py",
     "planning/diff.py",
     "format/schemas.py",
     "config/version.py",
+    "git/repository.py",
     "format/path_content.py",
     "cli/validate.py",
 }
@@ -249,7 +251,10 @@ def test_help_loads_click_and_nothing_else():
         ("validate", {"docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
         ("plan", {"git", "yaml", "rich", "jsonschema_rs", "pathspec"}),
         ("_plan", {"docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
-        ("status", {"docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+        ("status", {"git", "docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+        ("list", {"git", "docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+        ("show", {"git", "docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
+        ("job", {"git", "docker", "dvc", "dvc_data", "deepdiff", "ray", "mlflow", "uv"}),
     ],
 )
 def test_a_command_does_not_load_what_it_does_not_use(command, heavy):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from reconciler.diagnostics import user_error
 from reconciler.model import Json, Run, RunReport
 from reconciler.registry import Registry
 from reconciler.runner.spec import JobInput, JobOutput, RunSpec, StagedFile
@@ -98,3 +99,11 @@ def load_backend(settings: Mapping[str, Json], store: Path) -> Backend:
 def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> dict[str, Backend]:
     """Return the backends of mlgit.yml by the names that it gives them."""
     return {name: load_backend(backend_settings, store) for name, backend_settings in settings.items()}
+
+
+def get_backend(backends: Mapping[str, Backend], name: str) -> Backend:
+    """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
+    if name not in backends:
+        message = f"the backend {name} is not in mlgit.yml, but the live state has runs on it"
+        raise user_error("backend-missing", message, "add the backend to backends: again")
+    return backends[name]

@@ -1,4 +1,4 @@
-"""mlgit diff: what differs in the live state between two moments of its history."""
+"""mlgit diff: the changes of the live state between two commits of its history."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from reconciler.state.history import compare_states, read_state_at
 @format_option
 @target_option
 def command(before: str, after: str | None, form: str) -> None:
-    """Show what differs in the live state between two moments; the second is now, where none is given.
+    """Show what changed in the live state between two revisions, or from one to the current state.
 
-    REV is ~1 for the moment before the last apply (~2 for that before the one before it), a source commit that was
-    applied (a branch, a tag, a commit of `git log`), or a commit of `mlgit log` or the first digits of one. What was
-    done by hand, such as archive, counts as an apply.
+    REV is ~1 for the state before the last apply (~2 for the one before that), a source commit that was applied (a
+    branch, a tag, a commit of `git log`), or a commit of `mlgit log`, which may be abbreviated. A change by hand, such
+    as archive, counts as an apply.
 
     \b
     mlgit diff ~1
@@ -29,9 +29,9 @@ def command(before: str, after: str | None, form: str) -> None:
     mlgit diff 3f2a91c --format json
     """
     session = open_current_session()
-    live = session.read_recorded_state()
-    first = read_state_at(session.state_store, live, before)
-    second = read_state_at(session.state_store, live, after) if after else live
+    state = session.read_recorded_state()
+    first = read_state_at(session.state_store, state, before)
+    second = read_state_at(session.state_store, state, after) if after else state
     differences = compare_states(session.state_store, first, second)
     if form == "json":
         click.echo(plan_json.dump_json(history.state_diff_to_json(first, second, differences)))

@@ -16,8 +16,8 @@ from reconciler.source import workspace
 
 @click.command("list")
 @click.argument("kind", required=False)
-@click.option("--archived", is_flag=True, help="Those that were archived, too.")
-@click.option("--declared", is_flag=True, help="What the files declare, instead of what is live.")
+@click.option("--archived", is_flag=True, help="Include archived assets.")
+@click.option("--declared", is_flag=True, help="List the assets that the files declare instead.")
 @format_option
 @target_option
 def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> None:
@@ -33,27 +33,30 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
     if declared:
         _print_declared_assets(session, kind, form)
         return
-    live = session.read_refreshed_state()
-    shown = [record for record in live.current.values() if (archived or not record.archived)]
-    shown = [record for record in shown if kind is None or record.address.kind == kind]
+    state = session.read_refreshed_state()
+    records = [
+        record
+        for record in state.current.values()
+        if (archived or not record.archived) and kind in (None, record.address.kind)
+    ]
     if form == "json":
-        click.echo(plan_json.dump_json([plan_json.record_to_json(record) for record in shown]))
-    elif not shown:
+        click.echo(plan_json.dump_json([plan_json.record_to_json(record) for record in records]))
+    elif not records:
         click.echo(f"No {kind or 'asset'} is live.")
     else:
-        rows = [(str(record.address), _format_version(record), record.source, record.applied_at) for record in shown]
+        rows = [(str(record.address), _format_version(record), record.source, record.applied_at) for record in records]
         Terminal().print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
 
 
 def _format_version(record: Record) -> str:
-    """Return the version, or the run where there is none, and say of what is archived that it is."""
+    """Return the version, or else the run, marked if it is archived."""
     return " ".join(filter(None, (record.version or record.run, "(archived)" if record.archived else "")))
 
 
 def _print_declared_assets(session: Session, kind: str | None, form: str) -> None:
-    """Show what the files declare; what is wrong in them is for validate to say."""
-    found = workspace.read_asset_set(session.tree, session.config).assets
-    assets = [asset for address, asset in sorted(found.items()) if kind is None or address.kind == kind]
+    """Print the assets that the files declare; errors in them are reported by validate."""
+    declared = workspace.read_asset_set(session.tree, session.config).assets
+    assets = [asset for address, asset in sorted(declared.items()) if kind is None or address.kind == kind]
     if form == "json":
         click.echo(
             plan_json.dump_json(

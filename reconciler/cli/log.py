@@ -1,4 +1,4 @@
-"""mlgit log: who changed the live state, when, from which commit and plan, and what was done."""
+"""mlgit log: the history of the live state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.state.history import history_entries
 
 @click.command("log")
 @click.argument("address", required=False)
-@click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most entries to show.")
 @format_option
 @target_option
 def command(address: str | None, limit: int, form: str) -> None:
@@ -24,14 +24,14 @@ def command(address: str | None, limit: int, form: str) -> None:
     mlgit log model/iris --format json
     """
     session = open_current_session()
-    live = session.read_recorded_state()
-    named = Address(*address.partition("@")[0].split("/", 1)) if address and "/" in address else None
-    found = history_entries(session.state_store, live, limit, named) if named or address is None else []
-    if address and not found:
-        parse_live_address(address, live)  # says what there is; what left the live state long ago has its history still
+    state = session.read_recorded_state()
+    selected = Address(*address.partition("@")[0].split("/", 1)) if address and "/" in address else None
+    entries = history_entries(session.state_store, state, limit, selected) if selected or address is None else []
+    if address and not entries:
+        parse_live_address(address, state)  # raises, with a suggestion, if the address is not live
     if form == "json":
-        click.echo(plan_json.dump_json(history.log_to_json(found)))
-    elif not found:
+        click.echo(plan_json.dump_json(history.log_to_json(entries)))
+    elif not entries:
         click.echo("Nothing was applied yet.")
     else:
-        click.echo(history.format_log(found))
+        click.echo(history.format_log(entries))

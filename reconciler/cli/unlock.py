@@ -1,4 +1,4 @@
-"""mlgit unlock: take a claim away from an apply that will not give it back."""
+"""mlgit unlock: list locks, and remove one from an apply that does not release it."""
 
 from __future__ import annotations
 
@@ -14,63 +14,64 @@ from reconciler.format.suggest import did_you_mean
 from reconciler.model import Lock
 from reconciler.render import plan_json, text
 from reconciler.render.code_frame import sanitize_text
-from reconciler.state import lease, locks
+from reconciler.state.lease import remove_lock
+from reconciler.state.locks import LOCKS_REF, list_lock_holders, lock_to_json, read_locks
 from reconciler.state.refs import RefStore
 
 
 @click.command("unlock")
 @click.argument("holder", required=False)
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 @format_option
 @target_option
 def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
-    """Take away what an apply has claimed; without HOLDER, list who has claimed what.
+    """Release another apply's lock, or list current locks.
 
-    It is rarely needed: the next apply takes over by itself from one that has ended, and from one that was not heard
-    of for the time of a lease. The other apply, should it go on, can record nothing more.
+    This is rarely needed: the next apply takes over the lock of an apply that has ended, or that sent no heartbeat for
+    the time of a lease. An apply whose lock was removed can record nothing more.
 
     \b
     mlgit unlock
     mlgit unlock 9f86d081884c
     """
     session = open_current_session()
-    home = session.state_store.ref_store
+    ref_store = session.state_store.ref_store
     if holder is None:
-        if said := session.fetch_state():  # to look is possible without the others; how old it is must be known
-            session.on_note(said)
-        _print_locks(list(locks.read_locks(home.repository, home.read_ref(locks.LOCKS_REF)).values()), form)
+        if note := session.fetch_state():  # locks are listed without the remote, too; the note says how old they are
+            session.on_note(note)
+        _print_locks(list(read_locks(ref_store.repository, ref_store.read_ref(LOCKS_REF)).values()), form)
         return
-    home.fetch()
-    commit = home.read_ref(locks.LOCKS_REF)
-    known = locks.list_lock_holders(home.repository, commit)
-    if holder not in known:
-        hint = did_you_mean(holder, sorted(known)) or "`mlgit unlock` lists those who have"
-        raise user_error("holder-unknown", f"{holder} has claimed nothing", hint)
-    click.echo(sanitize_text(f"{holder}: {_describe_lock(home, commit, holder)}."))
+    ref_store.fetch()
+    commit = ref_store.read_ref(LOCKS_REF)
+    holders = list_lock_holders(ref_store.repository, commit)
+    if holder not in holders:
+        hint = did_you_mean(holder, sorted(holders)) or "run `mlgit unlock` to list the locks"
+        raise user_error("holder-unknown", f"{holder} holds no lock", hint)
+    click.echo(sanitize_text(f"{holder}: {_describe_lock(ref_store, commit, holder)}."))
     if not auto_approve:
-        require_approval("Take it away?", "unlock")
-    lease.remove_lock(home, holder)
-    click.echo("Taken away. What that apply had recorded stands; `mlgit apply` goes on from there.")
+        require_approval("Remove this lock?", "unlock")
+    remove_lock(ref_store, holder)
+    click.echo("Lock removed. What that apply recorded is kept; run `mlgit apply` to continue.")
 
 
-def _describe_lock(home: RefStore, commit: str, holder: str) -> str:
-    """Say whose claim it is, and how much."""
+def _describe_lock(ref_store: RefStore, commit: str, holder: str) -> str:
+    """Return who holds a lock, and on how many assets."""
     try:
-        claim = locks.read_locks(home.repository, commit)[holder]
+        lock = read_locks(ref_store.repository, commit)[holder]
     except UserError as error:
         return error.diagnostics[0].message
-    return f"{claim}, has claimed {text.pluralize(len(claim.exclusive), 'asset')}"
+    return f"{lock}, locks {text.pluralize(len(lock.exclusive), 'asset')}"
 
 
-def _print_locks(found: list[Lock], form: str) -> None:
+def _print_locks(locks: list[Lock], form: str) -> None:
     if form == "json":
-        click.echo(plan_json.dump_json([locks.lock_to_json(lock) for lock in found]))
-    elif not found:
-        click.echo("Nobody has claimed anything.")
+        click.echo(plan_json.dump_json([lock_to_json(lock) for lock in locks]))
+    elif not locks:
+        click.echo("There are no locks.")
     else:
-        rows = [(lock.holder, f"{lock.user} on {lock.host}", lock.since, _format_locked_assets(lock)) for lock in found]
-        Terminal().print_table(("HOLDER", "WHO", "SINCE", "CLAIMS"), rows)
+        rows = [(lock.holder, f"{lock.user} on {lock.host}", lock.since, _format_locked_assets(lock)) for lock in locks]
+        Terminal().print_table(("HOLDER", "WHO", "SINCE", "LOCKED"), rows)
 
 
-def _format_locked_assets(claim: Lock) -> str:
-    return join_some(sorted(map(str, claim.exclusive)))
+def _format_locked_assets(lock: Lock) -> str:
+    return join_some(sorted(map(str, lock.exclusive)))

@@ -31,7 +31,7 @@ from reconciler.source.workspace import find_workspace
 # The newest commit may not be applied without a person's decision; that is no failure.
 HOLD_CODES = frozenset({"rolled-back", "apply-rewinds"})
 # Another apply was faster; the next iteration starts from what it wrote.
-RACE_CODES = frozenset({"plan-stale", "applied-meanwhile", "claim-lost", "state-conflict", "state-busy"})
+RACE_CODES = frozenset({"plan-stale", "applied-meanwhile", "lock-lost", "state-conflict", "state-busy"})
 
 
 class ControllerListener(ApplyListener, Protocol):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.backends import Backend
+from reconciler.backends import Backend, get_backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
-from reconciler.diagnostics import user_error
 from reconciler.git.repository import Repository
 from reconciler.model import State
 from reconciler.planning.affinity import has_store
@@ -35,11 +34,3 @@ class Providers:
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
         return get_backend(self.backends, name)
-
-
-def get_backend(backends: Mapping[str, Backend], name: str) -> Backend:
-    """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
-    if name not in backends:
-        message = f"the backend {name} is not in mlgit.yml, but the live state has runs on it"
-        raise user_error("backend-missing", message, "add the backend to backends: again")
-    return backends[name]

@@ -1,4 +1,4 @@
-"""What a ref went through: its commits, those that touched a path, and the files that differ between two of them."""
+"""The history of a ref: its commits, those that changed a path, and the files that differ between two of them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from reconciler.git.repository import Repository
 
 
 def log_commits(
-    repository: Repository, tip: str, limit: int, paths: Sequence[str] = (), said: str = ""
+    repository: Repository, tip: str, limit: int, paths: Sequence[str] = (), line: str = ""
 ) -> Iterator[Commit]:
-    """Yield the commits behind a tip, newest first: those that touched a path, whose message has a line, if given."""
-    only = [f"--grep=^{said}", "--basic-regexp"] if said else []
-    command = ["log", f"--max-count={limit}", *LOG_FORMAT, *only, "--end-of-options", tip, "--", *paths]
+    """Yield a commit and its ancestors, newest first; only those that changed a path, or whose message has a line."""
+    grep = [f"--grep=^{line}", "--basic-regexp"] if line else []
+    command = ["log", f"--max-count={limit}", *LOG_FORMAT, *grep, "--end-of-options", tip, "--", *paths]
     yield from parse_log(repository.git(*command, env={"GIT_LITERAL_PATHSPECS": "1"}))
 
 
 def changed_blobs(repository: Repository, before: str, after: str) -> Mapping[str, tuple[str, str]]:
-    """Return the blobs of every file that differs between two commits, by path; "" where there is none."""
+    """Return the old and new blob of every file that differs between two commits, by path; "" for none."""
     command = ("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--end-of-options", before, after)
-    parts = repository.git(*command, strip_newline_in_stdout=False).split("\0")
-    found = {}
+    parts = repository.git(*command).split("\0")
+    blobs = {}
     for meta, path in zip(parts[::2], parts[1::2], strict=False):
         old, new = meta.split(" ")[2:4]
-        found[path] = ("" if set(old) == {"0"} else old, "" if set(new) == {"0"} else new)
-    return found
+        blobs[path] = ("" if set(old) == {"0"} else old, "" if set(new) == {"0"} else new)
+    return blobs

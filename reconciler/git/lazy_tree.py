@@ -98,11 +98,10 @@ def load_tree(repository: Repository, tree: str, root: str = "") -> Tree:
         return trees.read_blob(repository, oid)
 
     def size(oid: str) -> int:
-        try:
-            with repository.object_reader() as git:
-                return int(git.get_object_header(oid)[2])
-        except ValueError as error:  # as in `blob`
-            raise trees.MissingObjectError(oid) from error
+        blob_size = repository.object_size(oid)
+        if blob_size is None:
+            raise trees.MissingObjectError(oid)
+        return blob_size
 
     return Tree(tree, LazyTreeEntries(repository, tree), read, root, at, size)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 
-from git.exc import GitCommandError
-
+from reconciler.git.command import GitError
 from reconciler.git.repository import Repository
 from reconciler.model import EMPTY_MAPPING
 
@@ -61,8 +59,8 @@ def update_refs(repository: Repository, *moves: RefUpdate) -> bool:
     """Move refs, all of them or none, only if each still stands where its move begins."""
     asked = "start\n" + "".join(_update_command(update) for update in moves) + "prepare\ncommit\n"
     try:
-        _run_with_input(repository, asked.encode(), "update-ref", "-m", "mlgit", "--stdin")
-    except GitCommandError as error:
+        repository.write_git("update-ref", "-m", "mlgit", "--stdin", stdin=asked.encode())
+    except GitError as error:
         moved = any(update.old is not None and resolve_ref(repository, update.ref) != update.old for update in moves)
         if moved or "File exists" in str(error):  # by another, or about to be
             return False
@@ -101,20 +99,13 @@ def create_commits(repository: Repository, drafts: Sequence[NewCommit]) -> list[
         # The scratch ref goes within the stream: it never exists outside of it, and the next commit begins anew.
         stream.write(f"\nget-mark :{mark}\nreset {_SCRATCH_REF}\nfrom {NULL_OID}\n\n".encode())
     stream.write(b"done\n")
-    return _run_with_input(repository, stream.getvalue(), "fast-import", "--quiet", "--force").split()
+    return repository.write_git("fast-import", "--quiet", "--force", stdin=stream.getvalue()).split()
 
 
 def _quote_path(path: str) -> bytes:
     """Write a path so that nothing in it can be taken for a command: names come from other people's trees, too."""
     plain = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{plain}"'.encode("utf-8", "surrogateescape")
-
-
-def _run_with_input(repository: Repository, asked: bytes, *command: str) -> str:
-    with tempfile.TemporaryFile() as file:
-        file.write(asked)
-        file.seek(0)
-        return str(repository.repo.git.execute(["git", *command], istream=file))
 
 
 def _committer_identity(repository: Repository) -> tuple[str, str, str]:

@@ -11,9 +11,8 @@ import re
 import time
 from collections.abc import Sequence
 
-from git.exc import GitCommandError
-
 from reconciler.diagnostics import UserError, user_error
+from reconciler.git.command import GitError
 from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
 
@@ -69,8 +68,8 @@ def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *mo
     for attempt in range(_MAX_ATTEMPTS):
         try:
             repository.git(*_NETWORK_CONFIG, "fetch", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
-        except GitCommandError as error:
-            if not _LOCAL_REF_LOCKED.search(str(error.stderr).lower()) or attempt == _MAX_ATTEMPTS - 1:
+        except GitError as error:
+            if not _LOCAL_REF_LOCKED.search(error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
                 raise _remote_error(remote, error, "read from") from error
             time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - spreads those who fetch, no secret
         else:
@@ -87,17 +86,17 @@ def push_refs(repository: Repository, remote: str, moves: Sequence[RefUpdate]) -
     wanted = [f"{'' if update.old is not None else '+'}{update.new}:{update.ref}" for update in moves]
     options = ("--quiet", "--atomic", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases)
     try:
-        repository.git(*_NETWORK_CONFIG, "push", *options, "--", remote, *wanted, env=_NO_PROMPT_ENV)
-    except GitCommandError as error:
-        if _LOST_RACE.search(str(error.stderr).lower()):
+        repository.write_git(*_NETWORK_CONFIG, "push", *options, "--", remote, *wanted, env=_NO_PROMPT_ENV)
+    except GitError as error:
+        if _LOST_RACE.search(error.stderr.lower()):
             return False
         raise _remote_error(remote, error, "write to") from error
     return True
 
 
-def _remote_error(remote: str, error: GitCommandError, verb: str) -> UserError:
+def _remote_error(remote: str, error: GitError, verb: str) -> UserError:
     said = _main_error_line(error)
-    lower = str(error.stderr).lower()
+    lower = error.stderr.lower()
     if _PUSH_REJECTED.search(lower):
         message = f"the remote {remote} does not take the live state: {said}"
         hint = "it must let you push refs/mlgit/*, as one atomic push; ask who runs it"
@@ -110,9 +109,9 @@ def _remote_error(remote: str, error: GitCommandError, verb: str) -> UserError:
     return user_error("remote-unreachable", message, f"check the network, and `git ls-remote {remote}`")
 
 
-def _main_error_line(error: GitCommandError) -> str:
+def _main_error_line(error: GitError) -> str:
     """Return the line of Git's complaint that says most: of the remote's own words, else the first that is fatal."""
-    text = _URL_CREDENTIALS.sub("//***@", str(error.stderr)).strip().removeprefix("stderr: ").strip("'\n ")
+    text = _URL_CREDENTIALS.sub("//***@", error.stderr)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
     for begin in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):

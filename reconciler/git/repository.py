@@ -2,186 +2,165 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pwd
 import shutil
 import tempfile
-import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from git import Git, Repo
-from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
+from typing import TYPE_CHECKING
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.git.command import GitError, decode_output, run_git
+from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
-# What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
-# by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
-_SAFE_CONFIG = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
-_DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
-_SAFE_CONFIG_OPTIONS = [part for setting in _SAFE_CONFIG for part in ("-c", setting)]
+if TYPE_CHECKING:
+    from reconciler.git.writer import GitWriter
 
 FALLBACK_NAME = "mlgit"
 FALLBACK_EMAIL = "mlgit@localhost"
 
-
-class _SafeGit(Git):
-    """Git that runs no hooks, in sessions of its own.
-
-    So Ctrl-C reaches mlgit alone, which still writes down what was done by then.
-    """
-
-    def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
-        program, *rest = command
-        try:
-            return super().execute(
-                [program, *_SAFE_CONFIG_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options}
-            )
-        except GitCommandError as error:
-            if any(each in str(error.stderr) for each in _DISK_FULL_MESSAGES):
-                message = f"Git has no room left to write to: {_disk_full_line(error)}"
-                raise user_error("disk-full", message, "free some space; what was recorded by then stands") from error
-            raise
-
-
-class _SafeRepo(Repo):
-    GitCommandWrapperType = _SafeGit
+_BATCH_THRESHOLD = 256  # objects that the process which stays open reads in less time than another one takes to start
 
 
 class Repository:
-    """One Git repository with a work tree, open."""
+    """One Git repository with a work tree, open.
 
-    def __init__(self, repo: Repo) -> None:
-        self.repo = repo
-        self.top = Path(repo.working_dir).resolve()
-        self.common = Path(repo.common_dir).resolve()
-        linked = Path(repo.git_dir).resolve() != self.common  # one of several work trees, and not the first
-        first = self.common.parent if self.common.name == ".git" else self.common
-        self.main = first if linked else self.top  # what all its work trees share lies here
-        self._reading = threading.RLock()
-        self._scratch: Path | None = None
+    What is read may also lie in a scratch folder for objects, which goes with the repository: there `write_work_tree`
+    puts files that Git does not keep.
+    """
 
-    def git(self, *arguments: str, env: Mapping[str, str] | None = None, **options: object) -> str:
-        """Run one Git command and return what it prints, the last newline aside."""
-        command = [self.repo.git.GIT_PYTHON_GIT_EXECUTABLE, *arguments]
-        return str(self.repo.git.execute(command, env=dict(env or {}), **options))  # type: ignore[call-overload]
+    def __init__(self, top: Path, git_dir: Path, common: Path, scratch: Path | None = None) -> None:
+        self.top = top
+        self.git_dir = git_dir
+        self.common = common
+        is_linked = git_dir != common  # one of several work trees, and not the first
+        first = common.parent if common.name == ".git" else common
+        self.main = first if is_linked else top  # what all its work trees share lies here
+        self._scratch = scratch or Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
+        self._env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _prepend_alternate(str(self._scratch))}
+        self._contents = ObjectReader(top, self._env)
+        self._headers = ObjectReader(top, self._env, headers_only=True)
+        self._writer: GitWriter | None = None
+        self._own_scratch = None if scratch else self._scratch
+        weakref.finalize(self, _release, self._contents, self._headers, self._own_scratch)
 
-    @contextmanager
-    def object_reader(self) -> Iterator[Git]:
-        """Give Git with the processes that stay open and answer all that read objects, one question at a time.
+    def git(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run one Git command and return its output without the last newline. Raises GitError if it fails."""
+        return decode_output(run_git(arguments, self.top, env={**self._env, **(env or {})}))
 
-        One that is left in the middle of an answer, by Ctrl-C, is ended: it would give the rest to whoever comes next.
-        A ValueError says that there is no such object.
+    def write_git(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> str:
+        """Run one Git command that writes: as `git`, but nothing counts as stored that only the scratch folder has.
+
+        It is run by GitPython, which is loaded by name here: what only reads does not load it.
         """
-        with self._reading:
-            try:
-                yield self.repo.git
-            except ValueError:
-                raise
-            except BaseException:
-                self.repo.git.clear_cache()
-                raise
+        if self._writer is None:
+            self._writer = importlib.import_module("reconciler.git.writer").GitWriter(self.top)
+        return self._writer.run(arguments, {**_persistent_objects_env(), **(env or {})}, stdin)
+
+    def read_objects(self, names: Sequence[str]) -> list[GitObject | None]:
+        """Return the object of each name, None for one that Git does not have or cannot read."""
+        if len(names) > _BATCH_THRESHOLD:
+            return read_many_objects(self.top, self._env, names)
+        return self._contents.read_all(names)
+
+    def object_size(self, oid: str) -> int | None:
+        """Return the size of an object in bytes, None if Git does not have it or cannot read it."""
+        (header,) = self._headers.read_all([oid])
+        return header.size if header else None
 
     def reopen(self) -> Repository:
-        """Open the repository once more, with Git processes of its own: for a process that parted from this one."""
-        other = Repository(_SafeRepo(self.top))
-        other.repo.git.update_environment(**self.repo.git.environment())
-        return other
+        """Open the repository once more, with Git processes of its own: for use in a forked process."""
+        return Repository(self.top, self.git_dir, self.common, self._scratch)
 
     def head(self) -> str:
         """Return the commit that is checked out, "" in a repository without commits."""
         return self.resolve("HEAD")
 
     def resolve(self, revision: str) -> str:
-        """Return the commit that a revision names, "" where it names none."""
-        try:
-            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        except GitCommandError:
-            return ""
+        """Return the commit that a revision names, "" if it names none."""
+        (commit,) = self.resolve_objects([f"{revision}^{{commit}}"])
+        return commit
+
+    def resolve_objects(self, names: Sequence[str]) -> list[str]:
+        """Return the id of the object of each name, "" for one that names none."""
+        objects = self.read_objects(names)
+        return [git_object.oid if git_object else "" for git_object in objects]
 
     def tree_of(self, commit: str) -> str:
         """Return the tree of a commit."""
-        return self.git("rev-parse", "--verify", f"{commit}^{{tree}}")
+        (tree,) = self.resolve_objects([f"{commit}^{{tree}}"])
+        if not tree:
+            raise GitError(1, f"{commit} has no tree")
+        return tree
 
     def write_work_tree(self, *without: str, keep: bool = False) -> str:
-        """Write the work tree, untracked files too, as a tree; what lies below the folders ``without`` is left out.
+        """Write the work tree, untracked files too, as a tree; the folders ``without`` are left out.
 
-        The index is one of our own, and so is the place for objects: neither the user's index nor what Git keeps
-        changes, and the tree can be read only here, while this process lives. With ``keep`` Git keeps it for real.
-        A UserError where Git cannot read a file.
+        The index is one of our own, and so is the folder for objects: neither the user's index nor what Git keeps
+        changes, and the tree can be read only here, while this repository is open. With ``keep`` Git keeps it.
+        Raises UserError ``work-tree-unreadable``.
         """
         with tempfile.TemporaryDirectory(prefix="mlgit-index-") as folder:
             index = Path(folder) / "index"
-            own = Path(self.repo.git_dir) / "index"
-            if own.exists():
-                shutil.copy2(own, index)
-            environment = {
-                "GIT_INDEX_FILE": str(index),
-                **(self._persistent_objects_env() if keep else self._scratch_objects_env()),
-            }
-            left_out = [f":(top,exclude,literal){each}" for each in without if not self._is_ignored(each)]
+            if (self.git_dir / "index").exists():
+                shutil.copy2(self.git_dir / "index", index)
+            objects_env = _persistent_objects_env() if keep else self._scratch_objects_env()
+            env = {**objects_env, "GIT_INDEX_FILE": str(index)}
+            excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]
             try:
-                self.git("add", "--all", "--", ":/", *left_out, env=environment)
-            except GitCommandError as error:
+                self.git("add", "--all", "--", ":/", *excluded, env=env)
+            except GitError as error:
                 raise _work_tree_error(error) from error
-            return self.git("write-tree", env=environment)
+            return self.git("write-tree", env=env)
 
-    def _is_ignored(self, path: str) -> bool:
-        """Tell whether Git leaves a path out by itself; it takes offence where it is told to do so once more."""
+    def _must_be_excluded(self, path: str) -> bool:
+        """Return True if Git would add a path by itself; `git add` fails if an ignored path is excluded explicitly."""
+        if not os.path.lexists(self.top / path):
+            return False
         try:
             self.git("check-ignore", "--quiet", "--", str(self.top / path))
-        except GitCommandError as error:
+        except GitError as error:
             if error.status != 1:
                 raise
-            return False
-        return True
-
-    def _persistent_objects_env(self) -> dict[str, str]:
-        """Return what makes Git keep objects itself, also those that it would find in our folder."""
-        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")}
+            return True
+        return False
 
     def _scratch_objects_env(self) -> dict[str, str]:
-        """Return what makes Git write objects to a folder that goes with us; from now on they are read from there."""
+        """Return the environment in which Git writes objects to the scratch folder."""
         objects = os.environ.get("GIT_OBJECT_DIRECTORY") or str(self.common / "objects")
-        known = os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
-            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-            self.repo.git.update_environment(
-                GIT_ALTERNATE_OBJECT_DIRECTORIES=_join_alternates(str(self._scratch), known)
-            )
-            self.repo.git.clear_cache()  # what reads objects already has not heard of the folder
-        alternates = _join_alternates(objects, known)
-        return {"GIT_OBJECT_DIRECTORY": str(self._scratch), "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates}
+        return {
+            "GIT_OBJECT_DIRECTORY": str(self._scratch),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": _prepend_alternate(objects),
+        }
 
     def commit_tree(self, tree: str, parent: str, message: str) -> str:
         """Store a tree as a commit that no branch has."""
         parents = ["-p", parent] if parent else []
-        return self.git("commit-tree", tree, *parents, "-m", message, env=self.identity_env())
+        return self.write_git("commit-tree", tree, *parents, "-m", message, env=self.identity_env())
 
     def default_remote(self) -> str:
-        """Return the name of the remote that this clone shares with others, "" where it has none."""
+        """Return the name of the remote that this clone shares with others, "" if it has none."""
         names = self.git("remote").split()
         return "origin" if "origin" in names else next(iter(names), "")
 
     def is_shallow(self) -> bool:
-        """Tell whether history was cut off when the repository was cloned."""
+        """Return True if the clone has only a part of the history."""
         return self.git("rev-parse", "--is-shallow-repository") == "true"
 
     def is_ancestor(self, commit: str, of: str) -> bool | None:
-        """Tell whether one commit is behind another.
+        """Return True if one commit is an ancestor of another, or the same.
 
-        None where this clone cannot know: it has not the other, or is shallow and has not this one.
+        None if this clone cannot know: it does not have the other, or is shallow and does not have this one.
         """
         if not of or not self.resolve(of):
             return None if of else False
         if self.resolve(commit):
             try:
                 self.git("merge-base", "--is-ancestor", commit, of)
-            except GitCommandError as error:
+            except GitError as error:
                 if error.status != 1:
                     raise
             else:
@@ -189,62 +168,78 @@ class Repository:
         return None if self.is_shallow() else False
 
     def list_ancestors(self, commit: str) -> list[str]:
-        """Return a commit and those that it follows, newest first."""
+        """Return a commit and all its ancestors, newest first."""
         return self.git("rev-list", commit).split()
 
     def identity_env(self) -> dict[str, str]:
-        """Return who writes: the user that Git knows, else mlgit itself, so that a bare machine can work."""
-        known: dict[str, str] = {}
+        """Return the environment that names the author: the user that Git knows, else mlgit, for a bare machine."""
+        identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
             try:
                 self.git("var", f"GIT_{role}_IDENT")
-            except GitCommandError:
-                known |= {f"GIT_{role}_NAME": FALLBACK_NAME, f"GIT_{role}_EMAIL": FALLBACK_EMAIL}
-        return known
+            except GitError:
+                identity |= {f"GIT_{role}_NAME": FALLBACK_NAME, f"GIT_{role}_EMAIL": FALLBACK_EMAIL}
+        return identity
 
     def close(self) -> None:
-        """End the Git processes that reading keeps open, and forget what was set aside."""
-        self.repo.close()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        """End the Git processes that reading keeps open, and remove the scratch folder."""
+        _release(self._contents, self._headers, self._own_scratch)
 
 
 def open_repository(start: Path) -> Repository:
-    """Open the repository that a folder is in; a UserError where there is none."""
+    """Open the repository that a folder is in.
+
+    Raises UserError ``not-a-git-repository``, ``bare-repository``, ``repository-not-trusted``.
+    """
+    question = ["rev-parse", "--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel"]
     try:
-        repo = _SafeRepo(start, search_parent_directories=True)
-    except (InvalidGitRepositoryError, NoSuchPathError) as error:
-        message = f"{start} is not in a Git repository"
-        hint = "mlgit keeps the workspace in Git: run `git init` here, or `mlgit init DIR` for a new workspace"
-        raise user_error("not-a-git-repository", message, hint) from error
-    if repo.bare:
-        repo.close()
-        raise user_error("bare-repository", f"{start} is a bare repository", "run mlgit in a clone with a work tree")
-    return Repository(repo)
+        answer = decode_output(run_git(question, start))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _not_a_repository_error(start) from error
+    except GitError as error:
+        raise _cannot_open_error(start, error) from error
+    _, git_dir, common, top = answer.split("\n")
+    return Repository(Path(top).resolve(), Path(git_dir).resolve(), (start / common).resolve())
+
+
+def _cannot_open_error(start: Path, error: GitError) -> UserError:
+    if error.stdout.startswith("true"):
+        return user_error("bare-repository", f"{start} is a bare repository", "run mlgit in a clone with a work tree")
+    if "dubious ownership" in error.stderr:
+        message = f"Git does not trust the repository of {start}: it belongs to another user"
+        hint = "if you do, run `git config --global --add safe.directory FOLDER` for the folder of the repository"
+        return user_error("repository-not-trusted", message, hint)
+    return _not_a_repository_error(start)
+
+
+def _not_a_repository_error(start: Path) -> UserError:
+    hint = "mlgit keeps the workspace in Git: run `git init` here, or `mlgit init DIR` for a new workspace"
+    return user_error("not-a-git-repository", f"{start} is not in a Git repository", hint)
 
 
 def create_repository(folder: Path, message: str) -> Repository:
-    """Make a repository of a folder with all its files in a first commit."""
-    repository = Repository(_SafeRepo.init(folder, initial_branch="main"))
-    repository.git("add", "--all")
-    environment = repository.identity_env()
-    repository.git("-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, env=environment)
+    """Make a folder a repository with all its files in a first commit."""
+    importlib.import_module("reconciler.git.writer").init_repository(folder)
+    repository = open_repository(folder)
+    repository.write_git("add", "--all")
+    identity = repository.identity_env()
+    repository.write_git("-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, env=identity)
     return repository
 
 
 def is_inside_repository(folder: Path) -> bool:
-    """Tell whether a folder, or the nearest one above it that exists, is in a Git repository."""
+    """Return True if a folder, or the nearest one above it that exists, is in a Git repository."""
     while not folder.is_dir():
         folder = folder.parent
     try:
-        Repo(folder, search_parent_directories=True).close()
-    except InvalidGitRepositoryError:
-        return False
+        run_git(["rev-parse", "--git-dir"], folder)
+    except GitError as error:
+        return "dubious ownership" in error.stderr
     return True
 
 
 def user_name() -> str:
-    """Name who runs this process, for messages and records."""
+    """Return the name of the user who runs this process, for messages and records."""
     return os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
 
 
@@ -255,30 +250,32 @@ def _account_name() -> str:
         return str(os.getuid())
 
 
-def _join_alternates(folder: str, others: str) -> str:
-    """Put a folder before others in the form in which Git reads them: in quotes, for it may have a colon."""
+def _persistent_objects_env() -> dict[str, str]:
+    """Return the environment in which Git stores objects itself, also those that the scratch folder has."""
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")}
+
+
+def _prepend_alternate(folder: str) -> str:
+    """Return the folders of objects that Git is to read, with one before the user's; quoted, it may have a colon."""
     quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
-    return os.pathsep.join(filter(None, [f'"{quoted}"', others]))
+    return os.pathsep.join(filter(None, [f'"{quoted}"', os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")]))
+
+
+def _release(contents: ObjectReader, headers: ObjectReader, scratch: Path | None) -> None:
+    contents.close()
+    headers.close()
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 _NO_COMMIT_MESSAGE = "does not have a commit checked out"
 
 
-def _work_tree_error(error: GitCommandError) -> UserError:
-    said = [line.partition(": ")[2] for line in _stderr_lines(error) if line.startswith(("error: ", "fatal: "))]
-    cause = next(iter(said), f"git add ended with {error.status}")
-    hint = "correct that, or put the file into .gitignore"
+def _work_tree_error(error: GitError) -> UserError:
+    lines = error.stderr.splitlines()
+    causes = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "fatal: "))]
+    cause = next(iter(causes), f"git add exited with status {error.status}")
+    hint = "fix the file, or add it to .gitignore"
     if _NO_COMMIT_MESSAGE in cause:
-        hint = "it is a Git repository of its own: make a commit in it, or put it into .gitignore"
+        hint = "it is a Git repository of its own: make a commit in it, or add it to .gitignore"
     return user_error("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)
-
-
-def _disk_full_line(error: GitCommandError) -> str:
-    return next(
-        (line for line in _stderr_lines(error) if any(each in line for each in _DISK_FULL_MESSAGES)), "the disk is full"
-    )
-
-
-def _stderr_lines(error: GitCommandError) -> list[str]:
-    """Return the lines that Git wrote before it failed; GitPython hands them on in quotes, under a title."""
-    return str(error.stderr).strip().removeprefix("stderr: ").strip("'").splitlines()

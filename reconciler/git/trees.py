@@ -1,18 +1,15 @@
-"""Trees and blobs: a Git tree as a value that reads its blobs on demand, in one process for all."""
+"""Trees and blobs of a repository, listed, read and compared."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 
-from git.exc import GitCommandError
-
 from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.git.command import GitError
 from reconciler.git.repository import Repository
 from reconciler.model import TreeEntry
 
 FOLDER_MODE = 0o40000  # the mode of a folder in a tree
-_BATCH_THRESHOLD = 32  # objects that the process which stays open reads in less time than another one takes to start
 
 
 class MissingObjectError(UserError):
@@ -24,15 +21,15 @@ class MissingObjectError(UserError):
         self.oid = oid
 
 
-def list_files(repository: Repository, tree: str, below: str = "") -> Mapping[str, TreeEntry]:
-    """List every file of a tree or a commit, or those below one folder of it, by path.
+def list_files(repository: Repository, tree: str, *below: str) -> Mapping[str, TreeEntry]:
+    """Return every file of a tree or a commit, or those below folders of it, by path.
 
-    A MissingObjectError where Git has not all of the tree.
+    Raises MissingObjectError if Git does not have all of the tree.
     """
-    only = ["--", below] if below else []
+    only = ["--", *below] if below else []
     try:
-        listed = repository.git("ls-tree", "-r", "-z", "--full-tree", tree, *only, strip_newline_in_stdout=False)
-    except GitCommandError as error:
+        listed = repository.git("ls-tree", "-r", "-z", "--full-tree", tree, *only)
+    except GitError as error:
         raise MissingObjectError(tree) from error
     found = {}
     for line in listed.split("\0"):
@@ -45,22 +42,17 @@ def list_files(repository: Repository, tree: str, below: str = "") -> Mapping[st
 
 def blob_sizes(repository: Repository, tree: str) -> Mapping[str, int]:
     """Return how large every blob of a tree is, in bytes."""
-    listed = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree, strip_newline_in_stdout=False)
+    listed = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree)
     lines = (part.partition("\t")[0].split() for part in listed.split("\0") if part)
     return {oid: int(size) for _, _, oid, size in lines if size != "-"}
 
 
 def list_folder(repository: Repository, tree: str) -> Mapping[str, TreeEntry]:
-    """Read one folder of a tree, not what lies below it, through the process that stays open.
-
-    A MissingObjectError where there is none.
-    """
-    try:
-        with repository.object_reader() as git:
-            name, _, _, raw = git.get_object_data(tree)
-    except ValueError as error:  # as in `blob`
-        raise MissingObjectError(tree) from error
-    return dict(_parse_tree(bytes(raw), len(name) // 2))
+    """Return the entries of one folder of a tree, not those below it. Raises MissingObjectError if there is none."""
+    (folder,) = repository.read_objects([tree])
+    if folder is None:
+        raise MissingObjectError(tree)
+    return dict(_parse_tree(folder.content, len(folder.oid) // 2))
 
 
 def list_folders(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, TreeEntry]]:
@@ -80,50 +72,25 @@ def _parse_tree(raw: bytes, length: int) -> Iterator[tuple[str, TreeEntry]]:
 
 
 def read_blob(repository: Repository, oid: str) -> bytes:
-    """Read one blob through the process that stays open for this; a MissingObjectError where there is none."""
-    if "\n" in oid:  # would be two questions
-        raise MissingObjectError(oid)
-    try:
-        with repository.object_reader() as git:
-            return bytes(git.get_object_data(oid)[3])
-    except ValueError as error:  # how GitPython says that Git has no such object
-        raise MissingObjectError(oid) from error
+    """Return the content of one blob. Raises MissingObjectError if Git does not have it."""
+    return read_blobs(repository, [oid])[oid]
 
 
 def read_file_at(repository: Repository, commit: str, path: str) -> bytes | None:
-    """Read the file at a path of a commit; None where there is none."""
-    try:
-        return read_blob(repository, f"{commit}:{path}")
-    except MissingObjectError:
-        return None
+    """Return the content of the file at a path of a commit; None if there is none."""
+    (blob,) = repository.read_objects([f"{commit}:{path}"])
+    return blob.content if blob else None
 
 
 def read_blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
-    """Read many objects, as Git has them, in one go; a MissingObjectError where one is not there."""
-    wanted = list(dict.fromkeys(oids))
-    if broken := next((oid for oid in wanted if "\n" in oid), ""):  # would be two questions
-        raise MissingObjectError(broken)
-    if len(wanted) <= _BATCH_THRESHOLD:
-        return {oid: read_blob(repository, oid) for oid in wanted}
-    with tempfile.TemporaryFile() as asked:
-        asked.write("".join(f"{oid}\n" for oid in wanted).encode())
-        asked.seek(0)
-        command = ["git", "cat-file", "--batch"]
-        raw = repository.repo.git.execute(command, istream=asked, stdout_as_string=False, strip_newline_in_stdout=False)
-    return dict(zip(wanted, _parse_batch(bytes(raw)), strict=True))
-
-
-def _parse_batch(raw: bytes) -> Iterable[bytes]:
-    """Cut the answer of cat-file --batch: ``<oid> blob <size>``, a newline, the content, a newline, and so on."""
-    at = 0
-    while at < len(raw):
-        header_end = raw.index(b"\n", at)
-        oid, _, said = raw[at:header_end].partition(b" ")
-        if said == b"missing":
-            raise MissingObjectError(oid.decode())
-        size = int(said.rpartition(b" ")[2])
-        yield raw[header_end + 1 : header_end + 1 + size]
-        at = header_end + size + 2
+    """Return the content of many objects, by name. Raises MissingObjectError if Git does not have one."""
+    names = list(dict.fromkeys(oids))
+    objects = repository.read_objects(names)
+    contents = {name: git_object.content for name, git_object in zip(names, objects, strict=True) if git_object}
+    for name in names:
+        if name not in contents:
+            raise MissingObjectError(name)
+    return contents
 
 
 def changed_paths(repository: Repository, before: str, after: str) -> frozenset[str]:
@@ -138,10 +105,8 @@ def changed_modes(repository: Repository, before: str, after: str) -> Mapping[st
     A MissingObjectError where Git has not all of both.
     """
     try:
-        listed = repository.git(
-            "diff-tree", "-r", "-z", "--no-renames", before, after, "--", strip_newline_in_stdout=False
-        )
-    except GitCommandError as error:
+        listed = repository.git("diff-tree", "-r", "-z", "--no-renames", before, after, "--")
+    except GitError as error:
         raise MissingObjectError(before) from error
     parts = listed.split("\0")
     pairs = (part[1:].split(" ")[:2] for part in parts[:-1:2])

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from git.exc import GitCommandError
-
 from reconciler.diagnostics import user_error
+from reconciler.git.command import GitError
 from reconciler.git.remotes import fetch_refs, remote_names
 from reconciler.git.repository import Repository
 
@@ -57,7 +56,7 @@ def fetch_tracked_commit(repository: Repository, wanted: TrackedRef) -> str:
 def _find_upstream(repository: Repository) -> TrackedRef:
     try:
         branch = repository.git("symbolic-ref", "--quiet", "HEAD")
-    except GitCommandError:  # no branch is checked out
+    except GitError:  # no branch is checked out
         return TrackedRef("HEAD")
     form = "--format=%(upstream:remotename) %(upstream:remoteref) %(upstream)"
     remote, _, rest = repository.git("for-each-ref", form, branch).partition(" ")

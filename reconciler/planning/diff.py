@@ -15,8 +15,7 @@ from reconciler.abbreviation import join_some
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import join_pointer
 from reconciler.model import Action, Json
-from reconciler.secrets.redact import SECRET_PLACEHOLDER, hide_secrets
-from reconciler.secrets.redact import REDACTED_KEY
+from reconciler.secrets.redact import REDACTED_KEY, SECRET_PLACEHOLDER, hide_secrets
 
 FieldPath = list[str | int]
 ChangedFiles = Mapping[str, tuple[str, ...]]

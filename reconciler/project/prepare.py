@@ -20,7 +20,7 @@ from reconciler.project.check import load_desired, report_diagnostics
 from reconciler.project.plan import observe_providers, plan_session
 from reconciler.project.rollback import with_newer_ancestry
 from reconciler.project.session import Session
-from reconciler.render import plan_json, text
+from reconciler.render import plan_json
 from reconciler.state.fast_forward import check_fast_forward
 from reconciler.state.history import format_trailers
 from reconciler.state.process import host_name

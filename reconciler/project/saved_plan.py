@@ -12,7 +12,7 @@ from reconciler.model import Plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
 from reconciler.project.session import Session, uncommitted_files
-from reconciler.render import plan_json, text
+from reconciler.render import plan_json
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.git.fast import FastRepository, find_fast_repository
+from reconciler.diagnostics import UserError
+from reconciler.git.command import GitError
+from reconciler.git.repository import Repository, open_repository
 from reconciler.source.cache import Cache
 
 _T = TypeVar("_T")
@@ -67,7 +68,7 @@ class PlanCacheKey:
 class RenderedPlanCache:
     """The remembered plans of one workspace."""
 
-    repository: FastRepository
+    repository: Repository
     root: str
     environment_key: str
 
@@ -76,8 +77,8 @@ class RenderedPlanCache:
         settings = _from_json(PlanCacheSettings, self._read_value(self._settings_key()))
         if settings is None:
             return None
-        with suppress(subprocess.CalledProcessError):
-            tree = self.repository.write_work_tree(settings.stores)
+        with suppress(GitError, UserError):
+            tree = self.repository.write_work_tree(*settings.stores)
             state, head = self.repository.resolve_objects([f"{settings.ref}^{{tree}}", "HEAD^{commit}"])
             key = PlanCacheKey(self.root, tree, state, head, self.environment_key)
             return _from_json(RenderedPlan, self._read_value(str(key))) if state else None
@@ -123,8 +124,8 @@ def open_rendered_plan_cache(start: Path, packages: Path) -> RenderedPlanCache |
 
     ``packages`` is the folder of installed packages: a plug-in that is added or removed may change a plan.
     """
-    with suppress(subprocess.CalledProcessError, OSError, ValueError):
-        repository = find_fast_repository(start)
+    with suppress(UserError, OSError, ValueError):
+        repository = open_repository(start)
         folder = start.resolve()
         while not (folder / _CONFIG_FILE).is_file() and folder not in {repository.top, folder.parent}:
             folder = folder.parent
@@ -136,7 +137,7 @@ def open_rendered_plan_cache(start: Path, packages: Path) -> RenderedPlanCache |
     return None
 
 
-def _shallow_digest(repository: FastRepository) -> str:
+def _shallow_digest(repository: Repository) -> str:
     """Return a digest of where the history of a shallow clone ends; fetching more history can change a plan."""
     shallow = repository.common / "shallow"
     return hashlib.sha256(shallow.read_bytes()).hexdigest() if shallow.exists() else ""

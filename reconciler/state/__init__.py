@@ -1,1 +1,1 @@
-"""The live state: what exists, kept as small records in a Git ref of its own, with Git's history as its audit."""
+"""The live state: small records of what exists in a Git ref of its own, whose history is the audit log."""

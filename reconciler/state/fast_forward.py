@@ -1,7 +1,7 @@
-"""An older commit never takes back what a newer one brought, unless somebody says that this is meant.
+"""The check that a commit to apply is newer than the one applied last, and the hold that a rollback sets.
 
-Going back is meant with ``mlgit rollback``: then what was rolled back is held, so that nobody who has not heard of it,
-CI least of all, brings it back; the first commit that is newer goes on from there.
+After ``mlgit rollback`` the commit that was rolled back is held, so that nobody applies it again unaware of the
+rollback, CI least of all. The first newer commit lifts the hold.
 """
 
 from __future__ import annotations
@@ -15,95 +15,101 @@ from reconciler.timestamps import utc_timestamp
 
 
 def check_fast_forward(
-    repository: Repository, live: State, source: SourceRevision, *, allow_rewind: bool
+    repository: Repository, state: State, source: SourceRevision, *, allow_rewind: bool
 ) -> tuple[str, ...]:
-    """Return a note where Git cannot tell whether the commit is a newer one.
+    """Return a note if Git cannot tell whether the commit is a newer one.
 
-    Raises UserError: ``apply-rewinds`` where it is not, ``rolled-back`` where it was taken back.
+    Raises UserError ``apply-rewinds`` if it is not, ``rolled-back`` if it was rolled back.
     """
     if allow_rewind:
         return ()
-    if _is_rolled_back(repository, live, source):
+    if _is_rolled_back(repository, state, source):
         raise user_error(
             "rolled-back",
-            f"{describe_rollback(live.rollback)}, and this is {abbreviate_id(source.commit)}",
+            f"{describe_rollback(state.rollback)}, and this is {abbreviate_id(source.commit)}",
             _ROLLED_BACK_HINT,
         )
-    if live.applied_commit in ("", source.commit):
+    if state.applied_commit in ("", source.commit):
         return ()
-    short = abbreviate_id(live.applied_commit)
-    behind = repository.is_ancestor(live.applied_commit, source.commit)
+    short = abbreviate_id(state.applied_commit)
+    behind = repository.is_ancestor(state.applied_commit, source.commit)
     if behind is None:
-        unknown = f"whether this commit follows {short}, which was applied last, is unknown in this clone"
-        return (f"{unknown}: if it does not, it takes back what that one brought (`git fetch --unshallow` tells)",)
+        unknown = f"this clone cannot tell whether this commit follows {short}, which was applied last"
+        return (f"{unknown}; if it does not, that commit's changes are undone (to check: `git fetch --unshallow`)",)
     if behind:
         return ()
     message = f"commit {short} was applied last, and {abbreviate_id(source.commit)} does not follow it"
-    hint = "check out one that does, or take back what it brought with `mlgit apply --allow-rewind`"
+    hint = "check out a commit that does, or undo its changes with `mlgit apply --allow-rewind`"
     raise user_error("apply-rewinds", message, hint)
 
 
-def check_no_concurrent_apply(repository: Repository, live: State, source: SourceRevision, first: str) -> None:
-    """Raise UserError ``applied-meanwhile`` if, since an apply began, another one applied what does not lead to it.
+def check_no_concurrent_apply(repository: Repository, state: State, source: SourceRevision, first: str) -> None:
+    """Raise UserError ``applied-meanwhile`` if another apply applied a commit that this one does not follow.
 
-    ``first`` is the commit that was applied last when that apply had done its first round.
+    ``first`` is the commit that was applied last after the first iteration of this apply.
     """
-    known = live.applied_commit in (first, source.commit) or repository.is_ancestor(live.applied_commit, source.commit)
-    if known and not _is_rolled_back(repository, live, source):
+    follows = state.applied_commit in (first, source.commit) or repository.is_ancestor(
+        state.applied_commit, source.commit
+    )
+    if follows and not _is_rolled_back(repository, state, source):
         return
-    message = f"commit {abbreviate_id(live.applied_commit)} was applied meanwhile; this apply of {abbreviate_id(source.commit)} ends here"
-    raise user_error("applied-meanwhile", message, "what it did is recorded; `mlgit apply` of the newer commit goes on")
+    applied, own = abbreviate_id(state.applied_commit), abbreviate_id(source.commit)
+    message = f"commit {applied} was applied while this apply of {own} was running; stopping"
+    raise user_error("applied-meanwhile", message, "what was done is recorded; run `mlgit apply` of the newer commit")
 
 
-_ROLLED_BACK_HINT = "commit a newer change on top, or bring it back as it was with `mlgit apply --allow-rewind`"
+_ROLLED_BACK_HINT = "commit a newer change on top, or apply it again with `mlgit apply --allow-rewind`"
 
 
-def describe_rollback(held: Rollback | None) -> str:
-    """Say who went back, from what to what and when; "" where nobody did."""
-    if held is None:
+def describe_rollback(rollback: Rollback | None) -> str:
+    """Return a sentence on who rolled back, from what, to what and when; "" without a rollback."""
+    if rollback is None:
         return ""
-    return f"{held.by} rolled back from {abbreviate_id(held.commit)} to {abbreviate_id(held.to)} at {held.at}"
+    commit, to = abbreviate_id(rollback.commit), abbreviate_id(rollback.to)
+    return f"{rollback.by} rolled back from {commit} to {to} at {rollback.at}"
 
 
-def write_rollback_hold(state: StateStore, live: State, source: SourceRevision, by: str, title: str) -> None:
-    """Write that what was applied last is taken back, and that the source is in force instead.
+def write_rollback_hold(store: StateStore, state: State, source: SourceRevision, by: str, title: str) -> None:
+    """Record that the commit applied last is rolled back to the source, and hold it.
 
-    To roll back to what is held already is to go forward again: then nothing is held any more.
+    A rollback to the held commit itself goes forward again: it lifts the hold.
     """
-    newest = live.rollback.commit if live.rollback and live.applied_commit == live.rollback.to else live.applied_commit
+    newest = (
+        state.rollback.commit if state.rollback and state.applied_commit == state.rollback.to else state.applied_commit
+    )
     held = {"commit": newest, "to": source.commit, "by": by, "at": utc_timestamp()}
-    message = f"rollback: {abbreviate_id(live.applied_commit)} to {abbreviate_id(source.commit)}\n\n{title}\n"
+    message = f"rollback: {abbreviate_id(state.applied_commit)} to {abbreviate_id(source.commit)}\n\n{title}\n"
     meta = {"applied": source.commit, "held": held if newest != source.commit else None}
-    state.write(WriteBatch(meta=meta), message)
+    store.write(WriteBatch(meta=meta), message)
 
 
 def lift_rollback_hold(
-    state: StateStore, live: State, source: SourceRevision, title: str, *, allow_rewind: bool
+    store: StateStore, state: State, source: SourceRevision, title: str, *, allow_rewind: bool
 ) -> None:
-    """Let everybody apply again, where this commit is newer than what was rolled back, or is wanted all the same."""
-    held = live.rollback
+    """Lift the hold of a rollback if this commit is newer than the one that was rolled back, or a rewind is allowed."""
+    held = state.rollback
     if held is None or source.commit == held.to:
         return
-    if allow_rewind or is_newer_than_rollback(state.repository, live, source):
-        message = f"apply: go on from {abbreviate_id(source.commit)} after the rollback\n\n{title}\n"
-        state.write(WriteBatch(meta={"applied": source.commit, "held": None}), message)
+    if allow_rewind or is_newer_than_rollback(store.repository, state, source):
+        message = f"apply: continue from {abbreviate_id(source.commit)} after the rollback\n\n{title}\n"
+        store.write(WriteBatch(meta={"applied": source.commit, "held": None}), message)
 
 
-def is_newer_than_rollback(repository: Repository, live: State, source: SourceRevision) -> bool:
-    """Tell whether a commit follows the one that was rolled back, so that it may go on from there."""
-    held = live.rollback
+def is_newer_than_rollback(repository: Repository, state: State, source: SourceRevision) -> bool:
+    """Return True if a commit follows the one that was rolled back, so that it may be applied."""
+    held = state.rollback
     if held is None or source.commit in ("", held.commit):
         return False
     return bool(repository.is_ancestor(held.commit, source.commit))
 
 
-def _is_rolled_back(repository: Repository, live: State, source: SourceRevision) -> bool:
-    held = live.rollback
+def _is_rolled_back(repository: Repository, state: State, source: SourceRevision) -> bool:
+    held = state.rollback
     if held is None or source.commit == held.to:
         return False
     if source.commit == held.commit:
         return True
     return (
-        not is_newer_than_rollback(repository, live, source)
+        not is_newer_than_rollback(repository, state, source)
         and repository.is_ancestor(source.commit, held.commit) is not False
     )

@@ -1,7 +1,7 @@
-"""What applies of this clone were about to do, line by line on the disk before they did it.
+"""A write-ahead journal of the applies of this clone: a line is on the disk before the effect that it announces.
 
-Only a help: it makes recovery quicker, and says who was cut off. With it deleted, or from another clone, the state
-and the claims tell all that is needed.
+It makes recovery quicker and names the applies that were interrupted. Recovery does not depend on it: the state and
+the locks have all that is needed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Journal:
             os.close(descriptor)
 
     def entries(self) -> Iterator[Mapping[str, Json]]:
-        """Yield the lines that were written whole; one that a crash has torn says nothing."""
+        """Yield the lines that are complete; a line that a crash has cut off is skipped."""
         try:
             raw = self.path.read_bytes()
         except FileNotFoundError:
@@ -50,17 +50,17 @@ class Journal:
                 yield entry
 
     def interrupted_applies(self) -> dict[str, Mapping[str, Json]]:
-        """Return, by holder, the applies that began here and did not end."""
-        found: dict[str, Mapping[str, Json]] = {}
+        """Return by holder the applies that began in this clone and did not end."""
+        interrupted: dict[str, Mapping[str, Json]] = {}
         for entry in self.entries():
             if entry.get("event") == STARTED_EVENT:
-                found[str(entry.get("holder"))] = entry
+                interrupted[str(entry.get("holder"))] = entry
             elif entry.get("event") == ENDED_EVENT:
-                found.pop(str(entry.get("holder")), None)
-        return found
+                interrupted.pop(str(entry.get("holder")), None)
+        return interrupted
 
     def trim(self) -> None:
-        """Begin anew where the file has grown and nobody's story in it is unfinished."""
+        """Delete the file if it has grown and no apply in it is unfinished."""
         if self.path.exists() and self.path.stat().st_size > _MAX_BYTES and not self.interrupted_applies():
             self.path.unlink(missing_ok=True)
 
@@ -69,5 +69,5 @@ class Journal:
             with self.path.open("rb") as file:
                 file.seek(-1, os.SEEK_END)
                 return file.read(1) != b"\n"
-        except OSError:  # not there yet, or empty
+        except OSError:  # it does not exist yet, or is empty
             return False

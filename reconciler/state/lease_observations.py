@@ -1,7 +1,7 @@
-"""When a holder's last sign of life was seen here: by that, and by no clock of the holder's, its lease runs out.
+"""When this clone last saw the heartbeat of a holder change: that, and no clock of the holder's, expires its lease.
 
-Kept in a file, so that one command sees what an earlier one saw. Time is counted since the machine was started, which
-nobody sets back; after a restart it is counted anew.
+The observations are kept in a file, so that one command continues what an earlier one saw. Time is counted since the
+machine booted, which nobody sets back; after a reboot it is counted anew.
 """
 
 from __future__ import annotations
@@ -19,32 +19,37 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 @dataclass(frozen=True, slots=True)
 class LeaseObservations:
-    """What was seen of holders: of each the newest beat, and when it was seen first. ``lease`` is in seconds."""
+    """The newest heartbeat of each holder, and when it was first seen."""
 
     path: Path
     lease_seconds: float
 
-    def observe_heartbeats(self, beats: Mapping[str, str]) -> Mapping[str, float]:
-        """Note how the beats stand now; return by holder for how many seconds its beat has not changed."""
-        now, before = time.clock_gettime(_CLOCK), self._read_observations()
-        seen = {holder: self._observation(before.get(holder), beat, now) for holder, beat in beats.items()}
-        if seen != before:
-            self._write_observations(seen)
-        return {holder: now - at for holder, (_, at) in seen.items()}
-
-    def _observation(self, before: Json, beat: str, now: float) -> tuple[str, float]:
-        known = before is not None and before[0] == beat and before[1] <= now  # else the machine was restarted
-        return (beat, before[1]) if known else (beat, now)
+    def observe_heartbeats(self, heartbeats: Mapping[str, str]) -> Mapping[str, float]:
+        """Record the current heartbeats; return by holder for how many seconds its heartbeat has not changed."""
+        seconds, before = time.clock_gettime(_CLOCK), self._read_observations()
+        observations = {
+            holder: _observation(before.get(holder), heartbeat, seconds) for holder, heartbeat in heartbeats.items()
+        }
+        if observations != before:
+            self._write_observations(observations)
+        return {holder: seconds - first_seen for holder, (_, first_seen) in observations.items()}
 
     def _read_observations(self) -> dict[str, tuple[str, float]]:
         try:
-            found = json.loads(self.path.read_bytes())
-            return {str(holder): (str(beat), float(at)) for holder, (beat, at) in found.items()}
+            content = json.loads(self.path.read_bytes())
+            return {
+                str(holder): (str(heartbeat), float(first_seen)) for holder, (heartbeat, first_seen) in content.items()
+            }
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
-            return {}  # nothing was seen yet: then a lease begins now
+            return {}  # nothing was observed yet: every lease begins at this moment
 
-    def _write_observations(self, seen: Mapping[str, tuple[str, float]]) -> None:
+    def _write_observations(self, observations: Mapping[str, tuple[str, float]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(f".{time.monotonic_ns()}.part")
-        partial.write_text(json.dumps(seen), encoding="utf-8")
+        partial.write_text(json.dumps(observations), encoding="utf-8")
         partial.replace(self.path)
+
+
+def _observation(before: Json, heartbeat: str, seconds: float) -> tuple[str, float]:
+    is_unchanged = before is not None and before[0] == heartbeat and before[1] <= seconds  # else a reboot was between
+    return (heartbeat, before[1]) if is_unchanged else (heartbeat, seconds)

@@ -1,6 +1,6 @@
-"""Claims as the ref ``claims`` keeps them: one file for each holder; no ref at all while nobody holds anything.
+"""Locks as the ref ``claims`` keeps them: one file for each holder; no ref while nobody holds a lock.
 
-How a claim is taken, kept and given back is in `state.lease`.
+How a lock is acquired, renewed and released is in `state.lease`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics import user_error
-from reconciler.git import trees
 from reconciler.git.repository import Repository
+from reconciler.git.trees import list_files, read_blobs
 from reconciler.model import Address, Json, Lock
 from reconciler.state import codec
 
@@ -22,56 +22,56 @@ _HOLDER_PATTERN = re.compile(r"[0-9a-zA-Z-]{1,64}")
 
 
 def read_locks(repository: Repository, commit: str) -> dict[str, Lock]:
-    """Return all claims, by their holder; none where there is no commit. A damaged one is an error that names it."""
-    entries = trees.list_files(repository, commit) if commit else {}
-    raws = trees.read_blobs(repository, [entry.oid for entry in entries.values()]) if entries else {}
-    found = (_parse_lock(path, raws[entry.oid]) for path, entry in entries.items())
-    return {lock.holder: lock for lock in found}
+    """Return all locks by holder; none without a commit. Raises UserError ``lock-corrupt``."""
+    entries = list_files(repository, commit) if commit else {}
+    raws = read_blobs(repository, [entry.oid for entry in entries.values()]) if entries else {}
+    locks = (_parse_lock(path, raws[entry.oid]) for path, entry in entries.items())
+    return {lock.holder: lock for lock in locks}
 
 
 def list_lock_holders(repository: Repository, commit: str) -> frozenset[str]:
-    """Name all who hold a claim, also one that cannot be read; none where there is no commit."""
-    paths = trees.list_files(repository, commit) if commit else {}
+    """Return the holders of all locks, also of one that cannot be read; none without a commit."""
+    paths = list_files(repository, commit) if commit else {}
     return frozenset(path.removesuffix(_SUFFIX) for path in paths)
 
 
-def lock_file_changes(gone: Iterable[str], new: Lock | None = None) -> dict[str, bytes | None]:
-    """Return what is to be written where holders give up their claims and a new one comes."""
-    without: dict[str, bytes | None] = {f"{each}{_SUFFIX}": None for each in gone}
-    return without | ({f"{new.holder}{_SUFFIX}": codec.encode_json(lock_to_json(new))} if new else {})
+def lock_file_changes(removed: Iterable[str], new: Lock | None = None) -> dict[str, bytes | None]:
+    """Return the files to write when locks are removed and a new one is added."""
+    removals: dict[str, bytes | None] = {f"{holder}{_SUFFIX}": None for holder in removed}
+    return removals | ({f"{new.holder}{_SUFFIX}": codec.encode_json(lock_to_json(new))} if new else {})
 
 
-def lock_to_json(claim: Lock) -> Json:
-    """Return a claim as JSON."""
+def lock_to_json(lock: Lock) -> Json:
+    """Return a lock as JSON."""
     return {
-        "holder": claim.holder,
-        "user": claim.user,
-        "host": claim.host,
-        "since": claim.since,
-        "commit": claim.commit,
-        "ci": claim.ci,
-        "process": dict(claim.process),
-        "exclusive": sorted(map(str, claim.exclusive)),
-        "shared": sorted(map(str, claim.shared)),
-        "intents": [dict(intent) for intent in claim.intents],
+        "holder": lock.holder,
+        "user": lock.user,
+        "host": lock.host,
+        "since": lock.since,
+        "commit": lock.commit,
+        "ci": lock.ci,
+        "process": dict(lock.process),
+        "exclusive": sorted(map(str, lock.exclusive)),
+        "shared": sorted(map(str, lock.shared)),
+        "intents": [dict(intent) for intent in lock.intents],
     }
 
 
 def _parse_lock(path: str, raw: bytes) -> Lock:
     try:
-        found = json.loads(raw)
-        if not _HOLDER_PATTERN.fullmatch(found["holder"]) or path != f"{found['holder']}{_SUFFIX}":
-            raise ValueError(path)  # noqa: TRY301 - what is said of it is the same
+        content = json.loads(raw)
+        if not _HOLDER_PATTERN.fullmatch(content["holder"]) or path != f"{content['holder']}{_SUFFIX}":
+            raise ValueError(path)  # noqa: TRY301 - it is reported like the others
         return Lock(
-            **{name: str(found[name]) for name in ("holder", "user", "host", "since", "commit", "ci")},
-            process=dict(found["process"]),
-            exclusive=frozenset(_parse_addresses(found["exclusive"])),
-            shared=frozenset(_parse_addresses(found["shared"])),
-            intents=tuple(dict(each) for each in found["intents"]),
+            **{name: str(content[name]) for name in ("holder", "user", "host", "since", "commit", "ci")},
+            process=dict(content["process"]),
+            exclusive=frozenset(_parse_addresses(content["exclusive"])),
+            shared=frozenset(_parse_addresses(content["shared"])),
+            intents=tuple(dict(intent) for intent in content["intents"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        hint = f"`mlgit unlock {shlex.quote(path.removesuffix(_SUFFIX))}` takes it away"
-        raise user_error("claim-corrupt", f"the claim {path} cannot be read", hint) from error
+        hint = f"`mlgit unlock {shlex.quote(path.removesuffix(_SUFFIX))}` removes it"
+        raise user_error("lock-corrupt", f"the lock {path} cannot be read", hint) from error
 
 
 def _parse_addresses(texts: Iterable[str]) -> Iterator[Address]:

@@ -1,4 +1,4 @@
-"""Where a record stands in the tree of the live state: fanned out, so that a write costs what it changes.
+"""The paths of records in the tree of the live state, fanned out so that the cost of a write is that of its changes.
 
 ``current/<2 hex>/<kind>/<name>.json`` is all that plan reads; the rest is
 ``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``.
@@ -13,6 +13,7 @@ from reconciler.model import Address
 
 META_PATH = "meta.json"
 CURRENT_PREFIX = "current/"
+_HISTORY_PREFIX = "history/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
@@ -22,14 +23,14 @@ def current_record_path(address: Address) -> str:
 
 
 def current_record_address(path: str) -> Address | None:
-    """Return the address whose current record stands at a path; None where none does."""
+    """Return the address whose current record is at a path; None for any other path."""
     kind, _, name = path.removeprefix(CURRENT_PREFIX).partition("/")[2].partition("/")
     address = Address(kind, unquote(name.removesuffix(".json")))
     return address if current_record_path(address) == path else None
 
 
 def record_address(path: str) -> Address | None:
-    """Return the address that a current record, a version or a run at a path is of; None where it is neither."""
+    """Return the address of the current record, version or run at a path; None for any other path."""
     folder, _, rest = path.partition("/")
     parts = rest.split("/")
     if folder == "history" and len(parts) > _NAME_DEPTH:
@@ -44,7 +45,17 @@ def history_record_path(address: Address, version: str) -> str:
 
 def history_folder(address: Address) -> str:
     """Return the folder of all versions or runs of an address."""
-    return f"history/{address.kind}/{_hash_prefix(address.name)}/{_quote_path_component(address.name)}/"
+    return f"{history_kind_folder(address.kind)}{_hash_prefix(address.name)}/{_quote_path_component(address.name)}/"
+
+
+def history_kind_folder(kind: str) -> str:
+    """Return the folder of all versions or runs of a kind."""
+    return f"{_HISTORY_PREFIX}{kind}/"
+
+
+def folder_of(path: str) -> str:
+    """Return the `history_folder` that a version or a run at a path is in."""
+    return path.rsplit("/", 2)[0] + "/"
 
 
 def _hash_prefix(text: str) -> str:
@@ -52,5 +63,5 @@ def _hash_prefix(text: str) -> str:
 
 
 def _quote_path_component(name: str) -> str:
-    """Write a name as one path component; ``.`` and ``..`` too."""
+    """Return a name as one path component, also if it is ``.`` or ``..``."""
     return quote(name, safe="").replace(".", "%2E")

@@ -1,7 +1,7 @@
-"""A process, described so that it can be told later, on the same machine, whether it has ended.
+"""A description of a process from which one can tell later, on the same machine, whether it has exited.
 
-A process number alone does not do: it is given out again, and in another container it is another's. Where the system
-does not say enough nothing is claimed to have ended, and a lease has to run out.
+A process number alone is not enough: it is reused, and in another container it names another process. If the system
+does not tell enough, no process counts as exited, and its lease has to expire.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _PROC = Path("/proc")
 
 
 def host_name() -> str:
-    """Name this machine, as ``host:`` in mlgit.yml and claims do; MLGIT_HOST names it otherwise."""
+    """Return the name of this machine, for ``host:`` in mlgit.yml and for locks; MLGIT_HOST overrides it."""
     return os.environ.get("MLGIT_HOST") or socket.gethostname()
 
 
 def describe_current_process() -> Mapping[str, Json]:
-    """Describe this process; empty where the system does not tell enough."""
+    """Return the description of this process; empty if the system does not tell enough."""
     try:
         return {"pid": os.getpid(), "began": _start_time(os.getpid()), **_boot_and_pid_namespace()}
     except OSError:
@@ -30,13 +30,13 @@ def describe_current_process() -> Mapping[str, Json]:
 
 
 def has_process_exited(process: Mapping[str, Json]) -> bool:
-    """Tell whether a process has surely ended: one of this machine since it was started, and not there any more."""
+    """Return True if a process has certainly exited: it ran on this machine since it booted, and is gone."""
     try:
-        here = _boot_and_pid_namespace()
+        own = _boot_and_pid_namespace()
     except OSError:
         return False
-    if any(process.get(name) != what for name, what in here.items()):
-        return False  # of another machine, another container or before a restart: nothing can be told from here
+    if any(process.get(name) != value for name, value in own.items()):
+        return False  # of another machine, another container or before a reboot: unknown
     try:
         return bool(_start_time(int(process["pid"])) != process["began"])
     except (FileNotFoundError, ProcessLookupError):
@@ -46,12 +46,12 @@ def has_process_exited(process: Mapping[str, Json]) -> bool:
 
 
 def _boot_and_pid_namespace() -> dict[str, Json]:
-    """Say where process numbers mean what they mean here: since which start of which machine, in which container."""
+    """Return what a process number is unique in: a boot of a machine and a namespace of process numbers."""
     boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return {"boot": boot, "numbers": os.readlink(_PROC / "self/ns/pid")}  # noqa: PTH115 - it names no path
 
 
 def _start_time(pid: int) -> str:
-    """Return when a process began, in ticks since the machine did; one that nobody has buried has ended."""
+    """Return when a process started, in ticks since the boot; "" for a zombie, which counts as exited."""
     state, *rest = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return "" if state in {"Z", "X"} else rest[18]

@@ -1,7 +1,7 @@
-"""Where the refs of a live state are: in this repository, or at a remote that all clones share.
+"""The refs of a live state, in this repository or at a remote that all clones share.
 
-At a remote, this repository has a copy of them, as they were when they were fetched last. A write is a commit on the
-copy, pushed by compare-and-swap: whoever comes second learns of it, fetches, and writes again.
+Of a remote's refs this repository has a copy, as of the last fetch. A write is a commit on top of the copy, pushed by
+compare-and-swap: a writer that lost the race fetches and writes again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
 
 _LIVE_REF = "live"
-_RETRY_DELAYS = (0.0, 0.2, 1.0, 3.0)  # seconds before each try where a moment later may do
+_RETRY_DELAYS = (0.0, 0.2, 1.0, 3.0)  # seconds before each attempt
 
 
 class RefStore(Protocol):
-    """The refs of one live state, by what stands after their common prefix: ``live``, ``claims``, ``beat/HOLDER``."""
+    """The refs of one live state, by name without their common prefix: ``live``, ``claims``, ``beat/HOLDER``."""
 
     @property
     def repository(self) -> Repository:
@@ -33,39 +33,39 @@ class RefStore(Protocol):
         ...
 
     def fetch(self) -> None:
-        """Learn what others wrote. Raises UserError where that cannot be."""
+        """Fetch what others wrote. Raises UserError if the remote cannot be read."""
         ...
 
     def refetch(self) -> None:
-        """Bring all objects anew, should some of them have been lost here. Raises UserError where that cannot be."""
+        """Fetch all objects again, in case some are lost here. Raises UserError if the remote cannot be read."""
         ...
 
     def seconds_since_fetch(self) -> float:
-        """Return how many seconds ago what others wrote was learnt."""
+        """Return how many seconds ago the last fetch was."""
         ...
 
-    def ref_name(self, what: str) -> str:
+    def ref_name(self, name: str) -> str:
         """Return the name of the ref in this repository."""
         ...
 
-    def read_ref(self, what: str) -> str:
-        """Return the commit that a ref points to, as far as is known here; "" for none."""
+    def read_ref(self, name: str) -> str:
+        """Return the commit that a ref pointed to at the last fetch; "" for none."""
         ...
 
     def refs_below(self, folder: str) -> Mapping[str, str]:
-        """Return the refs below a folder such as ``beat/``, by what stands after it."""
+        """Return the refs below a folder such as ``beat/``, by name without the folder."""
         ...
 
     def commit_before_sharing(self) -> str:
-        """Return the live state that this repository had before it shared one, "" for none."""
+        """Return the live state that this repository had before it was shared, "" for none."""
         ...
 
     def newest_known_commit(self) -> str:
-        """Return the newest live state that was ever seen here, whatever became of it."""
+        """Return the newest live state ever seen here, also if the remote has lost it."""
         ...
 
-    def compare_and_swap(self, *moves: RefUpdate) -> bool:
-        """Move refs, all or none; False where another was quicker."""
+    def compare_and_swap(self, *updates: RefUpdate) -> bool:
+        """Update refs, all or none; return False if another writer was first."""
         ...
 
 
@@ -77,10 +77,10 @@ class _BaseRefStore(ABC):
     name: str  # of the state and the target: my-workspace/default
 
     @abstractmethod
-    def ref_name(self, what: str) -> str: ...
+    def ref_name(self, name: str) -> str: ...
 
-    def read_ref(self, what: str) -> str:
-        return refs.resolve_ref(self.repository, self.ref_name(what))
+    def read_ref(self, name: str) -> str:
+        return refs.resolve_ref(self.repository, self.ref_name(name))
 
     def refs_below(self, folder: str) -> Mapping[str, str]:
         prefix = self.ref_name(folder)
@@ -92,16 +92,16 @@ class LocalRefStore(_BaseRefStore):
     """A live state that only this repository and its work trees have."""
 
     def fetch(self) -> None:
-        """Do nothing: what is here is all there is."""
+        """Do nothing: nobody else writes elsewhere."""
 
     def refetch(self) -> None:
-        """Do nothing: there is no other place to have them from."""
+        """Do nothing: there is no other copy."""
 
     def seconds_since_fetch(self) -> float:
         return 0
 
-    def ref_name(self, what: str) -> str:
-        return f"refs/mlgit/{self.name}/{what}"
+    def ref_name(self, name: str) -> str:
+        return f"refs/mlgit/{self.name}/{name}"
 
     def commit_before_sharing(self) -> str:
         return ""
@@ -109,9 +109,9 @@ class LocalRefStore(_BaseRefStore):
     def newest_known_commit(self) -> str:
         return self.read_ref(_LIVE_REF)
 
-    def compare_and_swap(self, *moves: RefUpdate) -> bool:
+    def compare_and_swap(self, *updates: RefUpdate) -> bool:
         return refs.update_refs(
-            self.repository, *(RefUpdate(self.ref_name(update.ref), update.new, update.old) for update in moves)
+            self.repository, *(RefUpdate(self.ref_name(update.ref), update.new, update.old) for update in updates)
         )
 
 
@@ -120,33 +120,33 @@ class RemoteRefStore(_BaseRefStore):
     """A live state that clones share through a remote."""
 
     remote: str
-    local_folder: Path  # for the note of when it was fetched
+    local_folder: Path  # has a file with the time of the last fetch
 
     def fetch(self) -> None:
-        """Fetch. A live state that was there before and is no more is an error, never an empty workspace."""
+        """Fetch. Raises UserError ``state-vanished`` if the remote has lost a live state that was seen before."""
         self._fetch_refs()
         self._fetch_time_file.parent.mkdir(parents=True, exist_ok=True)
         self._fetch_time_file.touch()
-        found, known = self.read_ref(_LIVE_REF), self.newest_known_commit()
-        if known and not found:
-            raise self._vanished_error(known)
-        if found != known:
-            refs.update_refs(self.repository, RefUpdate(self._newest_known_ref, found, None))
+        fetched, newest_known = self.read_ref(_LIVE_REF), self.newest_known_commit()
+        if newest_known and not fetched:
+            raise self._vanished_error(newest_known)
+        if fetched != newest_known:
+            refs.update_refs(self.repository, RefUpdate(self._newest_known_ref, fetched, None))
 
     def refetch(self) -> None:
         self._fetch_refs("--refetch")
 
     def _fetch_refs(self, *options: str) -> None:
         if self.remote not in remotes.remote_names(self.repository):
-            message = f"state: remote: is {self.remote}, and this clone has no remote of that name"
+            message = f"this clone has no remote {self.remote}, which state.remote in mlgit.yml names"
             raise user_error("remote-unknown", message, f"add it with `git remote add {self.remote} URL`")
-        # What keeps applied commits is for Git to keep, not for every clone to have.
-        everything = f"+refs/mlgit/{self.name}/*:refs/mlgit-remote/{self.remote}/{self.name}/*"
-        remotes.fetch_refs(self.repository, self.remote, [everything, f"^refs/mlgit/{self.name}/sources/*"], *options)
+        # The applied commits are kept at the remote; not every clone needs them.
+        all_refs = f"+refs/mlgit/{self.name}/*:refs/mlgit-remote/{self.remote}/{self.name}/*"
+        remotes.fetch_refs(self.repository, self.remote, [all_refs, f"^refs/mlgit/{self.name}/sources/*"], *options)
 
-    def _vanished_error(self, known: str) -> UserError:
-        message = f"the remote {self.remote} has no live state {self.name} any more"
-        hint = f"the newest copy known here is {abbreviate_id(known)}: `mlgit state restore` puts it back"
+    def _vanished_error(self, newest_known: str) -> UserError:
+        message = f"the remote {self.remote} no longer has the live state {self.name}"
+        hint = f"the newest copy known here is {abbreviate_id(newest_known)}; run `mlgit state restore` to push it"
         return user_error("state-vanished", message, hint)
 
     def seconds_since_fetch(self) -> float:
@@ -156,65 +156,67 @@ class RemoteRefStore(_BaseRefStore):
             else float("inf")
         )
 
-    def ref_name(self, what: str) -> str:
-        return f"refs/mlgit-remote/{self.remote}/{self.name}/{what}"
+    def ref_name(self, name: str) -> str:
+        return f"refs/mlgit-remote/{self.remote}/{self.name}/{name}"
 
     def commit_before_sharing(self) -> str:
         return refs.resolve_ref(self.repository, f"refs/mlgit/{self.name}/{_LIVE_REF}")
 
-    def compare_and_swap(self, *moves: RefUpdate) -> bool:
-        """Push; a push that broke off may have arrived, which is looked up before it counts as failed."""
-        known = self.newest_known_commit()
-        if known and any(update.ref == _LIVE_REF and not update.old and update.new != known for update in moves):
-            raise self._vanished_error(known)  # and whoever saw it first has forgotten what was there
-        pushed = [RefUpdate(f"refs/mlgit/{self.name}/{update.ref}", update.new, update.old) for update in moves]
+    def compare_and_swap(self, *updates: RefUpdate) -> bool:
+        """Push. A push that broke off may have arrived: the remote is asked before it counts as failed."""
+        newest_known = self.newest_known_commit()
+        if newest_known and any(
+            update.ref == _LIVE_REF and not update.old and update.new != newest_known for update in updates
+        ):
+            raise self._vanished_error(newest_known)  # never replace a lost state by an empty one
+        pushed = [RefUpdate(f"refs/mlgit/{self.name}/{update.ref}", update.new, update.old) for update in updates]
         try:
-            done = remotes.push_refs(self.repository, self.remote, pushed)
+            is_pushed = remotes.push_refs(self.repository, self.remote, pushed)
         except UserError:
-            if not self._has_arrived(moves):
+            if not self._has_arrived(updates):
                 raise
-            done = True
-        if done:
-            self._record_pushed_updates(moves)
-        return done
+            is_pushed = True
+        if is_pushed:
+            self._record_pushed_updates(updates)
+        return is_pushed
 
-    def _has_arrived(self, moves: tuple[RefUpdate, ...]) -> bool:
-        """Tell whether the remote has what was pushed; all of it if it has any, be it under what came after."""
-        for pause in _RETRY_DELAYS:
-            time.sleep(pause)
+    def _has_arrived(self, updates: tuple[RefUpdate, ...]) -> bool:
+        """Return True if the remote has what was pushed, be it below newer commits: a push is atomic, so any is all."""
+        for delay in _RETRY_DELAYS:
+            time.sleep(delay)
             try:
                 self._fetch_refs()
             except UserError:
                 continue
             return any(
-                self._has_commit(update.ref, update.new) for update in moves if update.new and update.old is not None
+                self._has_commit(update.ref, update.new) for update in updates if update.new and update.old is not None
             )
         return False
 
-    def _has_commit(self, what: str, commit: str) -> bool:
-        found = self.read_ref(what)
-        return found == commit or bool(found and self.repository.is_ancestor(commit, found))
+    def _has_commit(self, name: str, commit: str) -> bool:
+        tip = self.read_ref(name)
+        return tip == commit or bool(tip and self.repository.is_ancestor(commit, tip))
 
-    def _record_pushed_updates(self, moves: tuple[RefUpdate, ...]) -> None:
-        """Move what is known here as the remote's refs were moved, except where more is known already."""
-        for update in moves:
+    def _record_pushed_updates(self, updates: tuple[RefUpdate, ...]) -> None:
+        """Update the local copy of the refs as the remote's were updated, except where it is newer already."""
+        for update in updates:
             if update.old is not None:
                 self._update_local_ref(RefUpdate(self.ref_name(update.ref), update.new, update.old))
             if update.ref == _LIVE_REF:
                 self._update_local_ref(RefUpdate(self._newest_known_ref, update.new, update.old))
 
-    def _update_local_ref(self, move: RefUpdate) -> None:
-        for pause in _RETRY_DELAYS:
-            if refs.update_refs(self.repository, move) or refs.resolve_ref(self.repository, move.ref) != move.old:
+    def _update_local_ref(self, update: RefUpdate) -> None:
+        for delay in _RETRY_DELAYS:
+            if refs.update_refs(self.repository, update) or refs.resolve_ref(self.repository, update.ref) != update.old:
                 return
-            time.sleep(pause)  # another process is at the same ref
+            time.sleep(delay)  # another process updates the same ref
 
     def newest_known_commit(self) -> str:
         return refs.resolve_ref(self.repository, self._newest_known_ref)
 
     @property
     def _newest_known_ref(self) -> str:
-        """The ref that keeps the newest live state seen, whatever becomes of the remote's."""
+        """The ref that keeps the newest live state seen, also if the remote loses its own."""
         return f"refs/mlgit-known/{self.remote}/{self.name}/{_LIVE_REF}"
 
     @property

@@ -1,6 +1,6 @@
-"""A live state that was damaged, or is gone: what is wrong with it, and the newest good copy put back.
+"""The repair of a live state that is damaged or gone: find what is unreadable, restore the newest good copies.
 
-Nothing is ever taken out of the history: a repair is one more commit on top.
+Nothing is ever removed from the history: a repair is one more commit on top.
 """
 
 from __future__ import annotations
@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git import refs, trees
-from reconciler.git.refs import NewCommit, RefUpdate
+from reconciler.git.refs import NewCommit, RefUpdate, create_commits
+from reconciler.git.trees import (
+    FOLDER_MODE,
+    MissingObjectError,
+    changed_paths,
+    list_files,
+    list_folder,
+    read_blobs,
+    read_file_at,
+)
 from reconciler.state import codec, paths
 from reconciler.state.refs import RefStore
 from reconciler.state.store import LIVE_REF, STATE_FORMAT, StateStore
@@ -23,9 +31,9 @@ _OBJECT_ID_PATTERN = re.compile(r"[0-9a-f]{4,64}")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A file of the state, or a whole folder, that cannot be read; and the newest commit that has a good copy of it.
+    """A file or a folder of the state that cannot be read, and the newest commit that has a good copy of it.
 
-    A folder's path ends in a slash; ``good`` is "" where no commit has one. ``lost`` says that Git lacks its bytes.
+    A folder's path ends in a slash; ``good_commit`` is "" if no commit has one; ``is_missing`` if Git lacks its bytes.
     """
 
     path: str
@@ -39,47 +47,47 @@ class Damage:
 
 
 def find_damage(state: StateStore) -> list[Damage]:
-    """Read every file of the live state and return what is damaged; what a remote still has is brought back first."""
-    found = _scan_for_damage(state)
-    if any(damage.is_missing for damage in found):
+    """Read every file of the live state and return the damaged ones; first refetch what a remote still has."""
+    damages = _scan_for_damage(state)
+    if any(damage.is_missing for damage in damages):
         state.ref_store.refetch()
-        found = _scan_for_damage(state)
-    return found
+        damages = _scan_for_damage(state)
+    return damages
 
 
-def repair_state(state: StateStore, found: list[Damage], by: str) -> str:
-    """Put the newest good copies in place of what is damaged, leave out what never was good; return the commit."""
+def repair_state(state: StateStore, damages: list[Damage], by: str) -> str:
+    """Replace what is damaged by its newest good copy, remove what has none; return the commit."""
     files: dict[str, bytes | None] = {}
-    for each in found:
-        files |= _deletion(each) | (_read_good_copies(state, each) if each.good_commit else {})
+    for damage in damages:
+        files |= _deletion(damage) | (_read_good_copies(state, damage) if damage.good_commit else {})
     if files.get(paths.META_PATH, b"") is None:
         files[paths.META_PATH] = state.initial_meta_bytes()
     lines = "".join(
-        f"\n{damage.path} {f'as of {damage.good_commit}' if damage.good_commit else 'left out'}" for damage in found
+        f"\n{damage.path} {f'as of {damage.good_commit}' if damage.good_commit else 'left out'}" for damage in damages
     )
     return _write_commit(
-        state, NewCommit(state.head_commit(), files, f"state repair: {len(found)} files\n{lines}\n\nby: {by}\n")
+        state, NewCommit(state.head_commit(), files, f"state repair: {len(damages)} files\n{lines}\n\nby: {by}\n")
     )
 
 
 def restore_state(state: StateStore, commit: str, by: str) -> str:
     """Make the live state what it was at one of its commits; return the new commit."""
-    now, then = state.head_commit(), _resolve_state_commit(state, commit)
-    state.read(then)  # of this lineage, and readable
-    changed = trees.changed_paths(state.repository, now, then)
-    files = {path: trees.read_file_at(state.repository, then, path) for path in changed}
-    return _write_commit(state, NewCommit(now, files, f"state restore: as of {then}\n\nby: {by}\n"))
+    head, restored = state.head_commit(), _resolve_state_commit(state, commit)
+    state.read(restored)  # raises if it is of another lineage, or unreadable
+    changed = changed_paths(state.repository, head, restored)
+    files = {path: read_file_at(state.repository, restored, path) for path in changed}
+    return _write_commit(state, NewCommit(head, files, f"state restore: as of {restored}\n\nby: {by}\n"))
 
 
-def restore_remote_state(home: RefStore) -> str:
-    """Give a remote that has lost the live state the newest copy that is known here; "" where it has lost none."""
+def restore_remote_state(ref_store: RefStore) -> str:
+    """Push the newest live state known here to a remote that has lost it; return its commit, "" if none is lost."""
     try:
-        home.fetch()
+        ref_store.fetch()
     except UserError as error:
         if error.diagnostics[0].code != "state-vanished":
             raise
-        known = home.newest_known_commit()
-        return known if home.compare_and_swap(RefUpdate(LIVE_REF, known, "")) else ""
+        newest = ref_store.newest_known_commit()
+        return newest if ref_store.compare_and_swap(RefUpdate(LIVE_REF, newest, "")) else ""
     return ""
 
 
@@ -88,48 +96,48 @@ def read_state_format(state: StateStore) -> int:
     return int(state.read_meta().get("format", STATE_FORMAT))
 
 
-def _write_commit(state: StateStore, draft: NewCommit) -> str:
-    commit = refs.create_commits(state.repository, [draft])[0]
-    if not state.ref_store.compare_and_swap(RefUpdate(LIVE_REF, commit, draft.parent)):
-        raise user_error("state-busy", "another wrote to the live state meanwhile", "run the command again")
+def _write_commit(state: StateStore, new_commit: NewCommit) -> str:
+    (commit,) = create_commits(state.repository, [new_commit])
+    if not state.ref_store.compare_and_swap(RefUpdate(LIVE_REF, commit, new_commit.parent)):
+        raise user_error("state-busy", "the live state was changed by another command", "run the command again")
     return commit
 
 
 def _resolve_state_commit(state: StateStore, commit: str) -> str:
     full = state.repository.resolve(commit) if _OBJECT_ID_PATTERN.fullmatch(commit) else ""
     if not full or not state.repository.is_ancestor(full, state.head_commit()):
-        message = f"{commit} is no commit of the live state"
-        raise user_error("revision-unknown", message, "`mlgit log` lists them")
+        message = f"{commit} is not a commit of the live state"
+        raise user_error("revision-unknown", message, "run `mlgit log` to list its commits")
     return full
 
 
 def _scan_for_damage(state: StateStore) -> list[Damage]:
     commit = state.head_commit()
-    broken = _find_unreadable(state, commit) if commit else ()
-    return [Damage(path, _newest_good_commit(state, commit, path), lost) for path, lost in broken]
+    unreadable = _find_unreadable(state, commit) if commit else ()
+    return [Damage(path, _newest_good_commit(state, commit, path), is_missing) for path, is_missing in unreadable]
 
 
 def _find_unreadable(state: StateStore, commit: str, folder: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield what cannot be read below a folder, and whether that is because Git lacks it."""
+    """Yield the paths below a folder that cannot be read, and whether Git lacks their bytes."""
     try:
-        entries = trees.list_folder(state.repository, f"{commit}:{folder}")
-    except trees.MissingObjectError:
+        entries = list_folder(state.repository, f"{commit}:{folder}")
+    except MissingObjectError:
         yield folder, True
         return
     for name, entry in entries.items():
-        if entry.mode == trees.FOLDER_MODE:
+        if entry.mode == FOLDER_MODE:
             yield from _find_unreadable(state, commit, f"{folder}{name}/")
         elif not _is_file_valid(state, commit, folder + name):
-            yield folder + name, trees.read_file_at(state.repository, commit, folder + name) is None
+            yield folder + name, read_file_at(state.repository, commit, folder + name) is None
 
 
 def _newest_good_commit(state: StateStore, commit: str, path: str) -> str:
     """Return the newest commit that has all of a file or a folder, "" for none.
 
-    Git is not asked which commits changed it: to tell that it would read what is missing.
+    Git is not asked which commits changed it: it would have to read what is missing.
     """
-    steps = state.repository.git("rev-list", f"--max-count={_MAX_COMMITS}", commit).split()
-    return next((step for step in steps if _is_path_valid(state, step, path)), "")
+    ancestors = state.repository.git("rev-list", f"--max-count={_MAX_COMMITS}", commit).split()
+    return next((ancestor for ancestor in ancestors if _is_path_valid(state, ancestor, path)), "")
 
 
 def _is_path_valid(state: StateStore, commit: str, path: str) -> bool:
@@ -143,22 +151,22 @@ def _deletion(damage: Damage) -> dict[str, bytes | None]:
 
 
 def _read_good_copies(state: StateStore, damage: Damage) -> dict[str, bytes | None]:
-    """Return the files as they were in the newest good copy."""
+    """Return the files of the newest good copy."""
     if not damage.path.endswith("/"):
-        return {damage.path: trees.read_file_at(state.repository, damage.good_commit, damage.path)}
-    entries = trees.list_files(state.repository, damage.good_commit, damage.path)
-    raws = trees.read_blobs(state.repository, [entry.oid for entry in entries.values()])
+        return {damage.path: read_file_at(state.repository, damage.good_commit, damage.path)}
+    entries = list_files(state.repository, damage.good_commit, damage.path)
+    raws = read_blobs(state.repository, [entry.oid for entry in entries.values()])
     return {path: raws[entry.oid] for path, entry in entries.items()}
 
 
 def _is_file_valid(state: StateStore, commit: str, path: str) -> bool:
-    """Tell whether a file can be read, and is what belongs in its place."""
-    raw = trees.read_file_at(state.repository, commit, path)
-    return raw is not None and any(_can_decode(read, raw, path) for read in _decoders(path))
+    """Return True if a file can be read, and is the record that belongs at its path."""
+    raw = read_file_at(state.repository, commit, path)
+    return raw is not None and any(_can_decode(decode, raw, path) for decode in _decoders(path))
 
 
 def _decoders(path: str) -> Iterator[Callable[[bytes], Any]]:
-    """Yield what may read a file: the history keeps both versions and runs."""
+    """Yield the decoders for a file: the history has both versions and runs."""
     if path == paths.META_PATH:
         yield codec.decode_meta
         return
@@ -167,9 +175,9 @@ def _decoders(path: str) -> Iterator[Callable[[bytes], Any]]:
         yield codec.decode_run
 
 
-def _can_decode(read: Callable[[bytes], Any], raw: bytes, path: str) -> bool:
+def _can_decode(decode: Callable[[bytes], Any], raw: bytes, path: str) -> bool:
     try:
-        found = read(raw)
+        record = decode(raw)
     except (ValueError, LookupError, TypeError, AttributeError):
         return False
-    return not path.startswith(paths.CURRENT_PREFIX) or paths.current_record_path(found.address) == path
+    return not path.startswith(paths.CURRENT_PREFIX) or paths.current_record_path(record.address) == path

@@ -1,4 +1,4 @@
-"""Writers that contend for one ref take turns: whoever has waited longest tries most eagerly, so nobody starves."""
+"""Retries with a randomised back-off that shrinks with every attempt, so that no writer starves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from reconciler.diagnostics import user_error
 
 _TIMEOUT_SECONDS = 120.0
-_BACKOFF_WINDOW = 8  # tries' time: how many writers there may well be
+_BACKOFF_WINDOW = 8  # attempts of others in one pause: about the most writers that there may be
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAttempts:
-    """Tries, with a pause between them that shrinks with every try that was lost; ``what`` is contended for.
+    """Attempts to write a resource, with a pause after each one that was lost to another writer.
 
     Raises UserError ``state-busy`` after two minutes.
     """
@@ -23,14 +23,14 @@ class RetryAttempts:
     resource: str
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the number of each try."""
+        """Yield the number of each attempt."""
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         attempt = 0
         while time.monotonic() < deadline:
-            began = time.monotonic()
+            started_at = time.monotonic()
             yield attempt
             attempt += 1
-            window = _BACKOFF_WINDOW * (time.monotonic() - began) / attempt
+            window = _BACKOFF_WINDOW * (time.monotonic() - started_at) / attempt
             time.sleep(random.uniform(0, window))  # noqa: S311 - spreads writers, no secret
         message = f"{self.resource} of the live state kept changing for {_TIMEOUT_SECONDS:.0f} s"
         raise user_error("state-busy", message, "run the command again")

@@ -1,11 +1,11 @@
-"""The live state read: one commit of it as a value. A record is read when it is looked up, all of them in one go.
+"""One commit of the live state as a value: a record is read when it is looked up, all of them in one batch.
 
-A plan looks up what it is about; a state may hold a hundred thousand records that it is not about.
+A plan looks up only the records that it needs; a state may have a hundred thousand others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -14,18 +14,19 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git import trees
 from reconciler.git.repository import Repository
 from reconciler.model import Address, Json, Record, Run, State, TreeEntry, lookup_under_former_names, parse_address
-from reconciler.state import codec
-from reconciler.state import paths as layout
+from reconciler.state import codec, paths
 
-_T = TypeVar("_T", Record, Run)
+_S = TypeVar("_S")
+_R = TypeVar("_R", Run, codec.RunSummary)
 
 STATE_FORMAT = 1
-_NOT_A_RECORD = "it is no record of mlgit"
+_MAX_LISTED_FOLDERS = 50  # beyond that the whole history of the kind is listed
+_NOT_A_RECORD = "it is not a record of mlgit"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The live state as it stands at one commit; ``ref`` is where it was found, for messages."""
+    """The live state at one commit; ``ref`` is the ref that it was read from, for messages."""
 
     repository: Repository
     ref: str
@@ -38,7 +39,7 @@ class Snapshot:
     )  # what is in folders of histories
 
     def load_state(self, lineage: str) -> State:
-        """Return the state as a value; a UserError where it is another workspace's, or a newer mlgit's."""
+        """Return the state as a value. Raises UserError as `read_meta` does."""
         meta = self.read_meta(lineage)
         applied, store = meta.get("applied", ""), meta.get("store", "")
         rollback = codec.decode_rollback(meta.get("held"))
@@ -50,84 +51,101 @@ class Snapshot:
         return State(lineage, current, run, version, self.commit, applied, store, rollback)
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
-        """Return what the state says of itself; a UserError where it has another lineage, or cannot be read."""
-        raw = trees.read_file_at(self.repository, self.commit, layout.META_PATH)
+        """Return the meta data.
+
+        Raises UserError ``state-corrupt``, ``state-foreign`` for another lineage, ``state-newer`` for a newer format.
+        """
+        raw = trees.read_file_at(self.repository, self.commit, paths.META_PATH)
         if raw is None:
-            message = f"{self.ref} has no {layout.META_PATH}: it is not a live state of mlgit"
+            message = f"{self.ref} has no {paths.META_PATH}: it is not a live state of mlgit"
             raise user_error("state-corrupt", message, f"look at it with `git log {self.ref}`")
         try:
             meta = codec.decode_meta(raw)
         except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
-            raise self.corrupt_error(layout.META_PATH, "it is no meta data of mlgit") from error
+            raise self.corrupt_error(paths.META_PATH, "it is not meta data of mlgit") from error
         if meta["lineage"] != lineage:
             message = f"{self.ref} has the lineage {meta['lineage']}, mlgit.yml has {lineage}"
-            raise user_error("state-foreign", message, "another workspace has this state name: give this one another")
+            raise user_error("state-foreign", message, "another workspace uses this state name: choose a different one")
         if meta["format"] > STATE_FORMAT:
             message = f"{self.ref} has format {meta['format']}; this mlgit knows {STATE_FORMAT}"
             raise user_error("state-newer", message, "install a newer mlgit")
         return meta
 
     def read_run(self, address: Address, run_id: str) -> Run | None:
-        """Read one run of a job; None where the state has none of that name."""
-        path, folder = layout.history_record_path(address, run_id), layout.history_folder(address)
-        shelves = self.history_listings.get(folder)
-        if shelves is not None and path.removeprefix(folder).partition("/")[0] not in shelves:
+        """Return one run of a job; None if the state has none of that name."""
+        path, folder = paths.history_record_path(address, run_id), paths.history_folder(address)
+        listing = self.history_listings.get(folder)
+        if listing is not None and path.removeprefix(folder).partition("/")[0] not in listing:
             return None
         raw = self.prefetched_files.get(path) or trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_run) if raw else None
 
     def read_version(self, address: Address, number: str) -> Record | None:
-        """Read one version of an asset; None where the state has none of that number."""
-        path = layout.history_record_path(address, number)
+        """Return one version of an asset; None if the state has none of that number."""
+        path = paths.history_record_path(address, number)
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_record) if raw else None
 
     def runs_of(self, address: Address) -> list[Run]:
-        """Read every run of a job, oldest first."""
+        """Return every run of a job, oldest first."""
         record = CurrentRecords(self).get(address)
-        names = (*map(parse_address, reversed(record.formerly if record else ())), address)
-        made = (
-            run
-            for name in names
-            for run in self.read_files(self.list_files(layout.history_folder(name)), codec.decode_run)
-        )
-        found = {run.id: replace(run, address=address) for run in made}
-        return sorted(found.values(), key=lambda run: (run.submitted_at, run.attempt))
+        names = former_and_current_names(record) if record else (address,)
+        return [replace(run, address=address) for run in self.read_runs({address: names}, codec.decode_run)[address]]
 
-    def list_files(self, folder: str) -> Mapping[str, TreeEntry]:
-        """List the files below a folder of the state."""
+    def read_runs(
+        self, jobs: Mapping[Address, Sequence[Address]], read: Callable[[bytes], _R]
+    ) -> dict[Address, list[_R]]:
+        """Return every run of many jobs, oldest first, in two processes; each job comes with all its names."""
+        if not jobs:
+            return {}
+        job_by_folder = {paths.history_folder(name): job for job, names in jobs.items() for name in names}
+        rank_by_folder = {folder: rank for rank, folder in enumerate(job_by_folder)}
+        kinds = sorted({paths.history_kind_folder(job.kind) for job in jobs})
+        listed = self.list_files(*(kinds if len(job_by_folder) > _MAX_LISTED_FOLDERS else job_by_folder))
+        run_paths = [path for path in listed if paths.folder_of(path) in job_by_folder]
+        run_paths.sort(key=lambda path: rank_by_folder[paths.folder_of(path)])  # the newest name of a run wins
+        runs_by_id: dict[Address, dict[str, _R]] = {job: {} for job in jobs}
+        for path, run in zip(run_paths, self.read_files({path: listed[path] for path in run_paths}, read), strict=True):
+            runs_by_id[job_by_folder[paths.folder_of(path)]][run.id] = run
+        return {
+            job: sorted(runs.values(), key=lambda run: (run.submitted_at, run.attempt))
+            for job, runs in runs_by_id.items()
+        }
+
+    def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
+        """Return the files below folders of the state."""
         try:
-            return trees.list_files(self.repository, self.commit, folder)
+            return trees.list_files(self.repository, self.commit, *folders)
         except trees.MissingObjectError as error:
-            raise self.corrupt_error(folder, "Git has not all of it") from error
+            raise self.corrupt_error(", ".join(folders), "Git does not have all of it") from error
 
-    def read_files(self, entries: Mapping[str, TreeEntry], read: Callable[[bytes], _T]) -> list[_T]:
-        """Read what was listed, in one process."""
+    def read_files(self, entries: Mapping[str, TreeEntry], read: Callable[[bytes], _S]) -> list[_S]:
+        """Return the decoded content of listed files, read in one batch."""
         raws = self._read_blobs(entries) if entries else {}
         return [self.parse_file(path, raws[entry.oid], read) for path, entry in entries.items()]
 
     def prefetch_runs(self, records: Iterable[Record]) -> None:
-        """Read the current runs of many jobs, and which others there may be: somebody is about to ask for them."""
+        """Read the current runs of many jobs, and list their histories, because they are about to be looked up."""
         jobs = [record for record in records if record.run and not record.formerly]
-        paths = [layout.history_record_path(record.address, record.run) for record in jobs]
-        folders = [layout.history_folder(record.address) for record in jobs]
+        run_paths = [paths.history_record_path(record.address, record.run) for record in jobs]
+        folders = [paths.history_folder(record.address) for record in jobs]
         with suppress(trees.MissingObjectError):
-            raws = trees.read_blobs(self.repository, [f"{self.commit}:{path}" for path in paths])
-            self.prefetched_files.update(zip(paths, raws.values(), strict=True))
-            there = trees.list_folders(self.repository, self.commit, folders)
-            self.history_listings.update({folder: frozenset(each) for folder, each in there.items()})
+            raws = trees.read_blobs(self.repository, [f"{self.commit}:{path}" for path in run_paths])
+            self.prefetched_files.update(zip(run_paths, raws.values(), strict=True))
+            listings = trees.list_folders(self.repository, self.commit, folders)
+            self.history_listings.update({folder: frozenset(names) for folder, names in listings.items()})
 
-    def parse_file(self, path: str, raw: bytes, read: Callable[[bytes], _T]) -> _T:
-        """Read the bytes of a file of the state."""
+    def parse_file(self, path: str, raw: bytes, read: Callable[[bytes], _S]) -> _S:
+        """Return the decoded content of a file of the state. Raises UserError ``state-corrupt``."""
         try:
             return read(raw)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self.corrupt_error(path, _NOT_A_RECORD) from error
 
     def corrupt_error(self, path: str, why: str) -> UserError:
-        """Say that a file of the state is not as mlgit writes it, and how to find out whose it is."""
+        """Return the error for a file of the state that mlgit cannot have written."""
         message = f"{path} of the live state cannot be read: {why}"
-        hint = f"`mlgit state repair` puts its newest good copy back; `git log {self.ref} -- {path}` says who wrote it"
+        hint = f"run `mlgit state repair` to restore a good copy; `git log {self.ref} -- {path}` shows who wrote it"
         return user_error("state-corrupt", message, hint)
 
     def _read_blobs(self, entries: Mapping[str, TreeEntry]) -> Mapping[str, bytes]:
@@ -142,9 +160,9 @@ class Snapshot:
 class CurrentRecords(Mapping[Address, Record]):
     """The current records by address, in the order of their addresses; each is read once.
 
-    To look one up reads its folder and itself, to count or to go through the addresses lists the tree, and only
-    ``items()`` and ``values()`` read them all. A UserError ``state-corrupt`` where a record cannot be read: what is
-    damaged never passes for what is not there.
+    A lookup reads the folder and the record, counting and iterating list the tree, and only ``items()`` and
+    ``values()`` read all records. A record that is damaged is never treated as missing: reading it raises UserError
+    ``state-corrupt``.
     """
 
     snapshot: Snapshot
@@ -160,11 +178,11 @@ class CurrentRecords(Mapping[Address, Record]):
         return self._records[address]
 
     def __contains__(self, address: object) -> bool:
-        """Tell whether there is a record, without reading it."""
+        """Return True if there is a record, without reading it."""
         return address in self._records or (isinstance(address, Address) and self._find_entry(address) is not None)
 
     def __iter__(self) -> Iterator[Address]:
-        """Go through the addresses."""
+        """Iterate over the addresses."""
         return iter(self._list_addresses())
 
     def __len__(self) -> int:
@@ -180,9 +198,9 @@ class CurrentRecords(Mapping[Address, Record]):
         return self._read_all().values()
 
     def prefetch(self, addresses: Iterable[Address]) -> None:
-        """Read the records of addresses, as far as there are any, and their current runs, in two processes."""
+        """Read the records of addresses, where there are any, and their current runs, in batches."""
         unread = ((address, self._find_entry(address)) for address in addresses if address not in self._records)
-        entries = {layout.current_record_path(address): entry for address, entry in unread if entry is not None}
+        entries = {paths.current_record_path(address): entry for address, entry in unread if entry is not None}
         for path, record in zip(entries, self.snapshot.read_files(entries, codec.decode_record), strict=True):
             self._records[record.address] = self._check_record_path(path, record)
         self.snapshot.prefetch_runs(self._records.values())
@@ -191,7 +209,7 @@ class CurrentRecords(Mapping[Address, Record]):
         entry = self._find_entry(address)
         if entry is None:
             raise KeyError(address)
-        path = layout.current_record_path(address)
+        path = paths.current_record_path(address)
         try:
             raw = trees.read_blob(self.snapshot.repository, entry.oid)
         except trees.MissingObjectError as error:
@@ -199,59 +217,56 @@ class CurrentRecords(Mapping[Address, Record]):
         return self._check_record_path(path, self.snapshot.parse_file(path, raw, codec.decode_record))
 
     def _check_record_path(self, path: str, record: Record) -> Record:
-        """Refuse a record that stands where another belongs: looked up and listed it would be two things."""
-        if layout.current_record_path(record.address) != path:
+        """Raise UserError ``state-corrupt`` for a record at the path of another address."""
+        if paths.current_record_path(record.address) != path:
             raise self.snapshot.corrupt_error(path, _NOT_A_RECORD)
         return record
 
     def _find_entry(self, address: Address) -> TreeEntry | None:
         if self._is_complete:
-            return None  # what there is was read
+            return None  # every record was read
         try:
-            folder, _, name = layout.current_record_path(address).rpartition("/")
-        except UnicodeEncodeError:  # typed in another encoding: no record is called so
+            folder, _, name = paths.current_record_path(address).rpartition("/")
+        except UnicodeEncodeError:  # typed in another encoding: no record has this name
             return None
         return self._list_folder(folder).get(name)
 
     def _list_folder(self, path: str) -> Mapping[str, TreeEntry]:
-        """Read a folder of the state, nothing where there is none; every folder is read once."""
+        """Return the entries of a folder of the state, none without the folder; every folder is read once."""
         if path not in self._folders:
             self._folders[path] = self._read_folder(path)
         return self._folders[path]
 
     def _read_folder(self, path: str) -> Mapping[str, TreeEntry]:
-        above, _, name = path.rpartition("/")
-        tree = (
-            self._list_folder(above).get(name)
-            if path
-            else TreeEntry(trees.FOLDER_MODE, f"{self.snapshot.commit}^{{tree}}")
-        )
+        parent, _, name = path.rpartition("/")
+        root = TreeEntry(trees.FOLDER_MODE, f"{self.snapshot.commit}^{{tree}}")
+        tree = self._list_folder(parent).get(name) if path else root
         if tree is None or tree.mode != trees.FOLDER_MODE:
             return {}
         try:
             return trees.list_folder(self.snapshot.repository, tree.oid)
         except trees.MissingObjectError as error:
-            raise self.snapshot.corrupt_error(f"{path}/", "Git has not all of it") from error
+            raise self.snapshot.corrupt_error(f"{path}/", "Git does not have all of it") from error
 
     def _list_addresses(self) -> tuple[Address, ...]:
         if self._addresses is None:
-            found = (self._address_at(path) for path in self.snapshot.list_files(layout.CURRENT_PREFIX))
-            self._addresses = tuple(sorted(found, key=_sort_key))
+            addresses = (self._address_at(path) for path in self.snapshot.list_files(paths.CURRENT_PREFIX))
+            self._addresses = tuple(sorted(addresses, key=_sort_key))
         return self._addresses
 
     def _address_at(self, path: str) -> Address:
-        address = layout.current_record_address(path)
+        address = paths.current_record_address(path)
         if address is None:
             raise self.snapshot.corrupt_error(path, _NOT_A_RECORD)
         return address
 
     def _read_all(self) -> dict[Address, Record]:
         if not self._is_complete:
-            entries = self.snapshot.list_files(layout.CURRENT_PREFIX)
-            found = self.snapshot.read_files(entries, codec.decode_record)
-            fitting = [self._check_record_path(path, record) for path, record in zip(entries, found, strict=True)]
+            entries = self.snapshot.list_files(paths.CURRENT_PREFIX)
+            decoded = self.snapshot.read_files(entries, codec.decode_record)
+            records = [self._check_record_path(path, record) for path, record in zip(entries, decoded, strict=True)]
             self._records = {
-                record.address: record for record in sorted(fitting, key=lambda record: _sort_key(record.address))
+                record.address: record for record in sorted(records, key=lambda record: _sort_key(record.address))
             }
             self._is_complete = True
             self.snapshot.prefetch_runs(self._records.values())
@@ -259,14 +274,19 @@ class CurrentRecords(Mapping[Address, Record]):
 
 
 def _sort_key(address: Address) -> tuple[str, str]:
-    """Return an address as strings, which are compared ten times quicker."""
+    """Return an address as strings, which compare ten times quicker."""
     return address.kind, address.name
 
 
-def changed_addresses(repository: Repository, before: str, after: str) -> frozenset[Address]:
-    """Return the addresses of which two trees of live states do not have the same records, versions and runs.
+def former_and_current_names(record: Record) -> tuple[Address, ...]:
+    """Return the addresses that a record had, oldest first, and the one that it has."""
+    return (*map(parse_address, reversed(record.formerly)), record.address)
 
-    A MissingObjectError where Git has not all of both.
+
+def changed_addresses(repository: Repository, before: str, after: str) -> frozenset[Address]:
+    """Return the addresses whose records, versions or runs differ between two trees of live states.
+
+    Raises MissingObjectError if Git does not have all of both.
     """
-    found = (layout.record_address(path) for path in trees.changed_modes(repository, before, after))
-    return frozenset(address for address in found if address is not None)
+    addresses = (paths.record_address(path) for path in trees.changed_modes(repository, before, after))
+    return frozenset(address for address in addresses if address is not None)

@@ -1,23 +1,26 @@
-"""The live state in its Git ref: read as a value, written by compare-and-swap, its history told."""
+"""The live state in its Git ref: read as a value, written by compare-and-swap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from reconciler.diagnostics import user_error
-from reconciler.git import refs, trees
-from reconciler.git.refs import NewCommit, RefUpdate
+from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
+from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.lease import HeldLock
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
-from reconciler.state.snapshot import Snapshot
+from reconciler.state.snapshot import Snapshot, former_and_current_names
+
+_R = TypeVar("_R", Run, codec.RunSummary)
 
 LIVE_REF = "live"
 SOURCES_PREFIX = "sources/"
@@ -27,7 +30,7 @@ _INDEX_EXPORT_FILE = "findings"
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """What one write puts into the state: current records, versions and runs for the history, and the meta data."""
+    """What one commit writes: current records, versions and runs for the history, and meta data."""
 
     current: tuple[Record, ...] = ()
     removed: tuple[Address, ...] = ()
@@ -40,20 +43,20 @@ class WriteBatch:
 
 
 def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
-    """Put several writes into one; of meta data the last word counts."""
-    every = tuple(writes)
+    """Return several writes as one; of meta data the last value counts."""
+    batches = tuple(writes)
     return WriteBatch(
-        tuple(record for batch in every for record in batch.current),
-        tuple(address for batch in every for address in batch.removed),
-        tuple(version for batch in every for version in batch.versions),
-        tuple(run for batch in every for run in batch.runs),
-        {name: value for batch in every for name, value in (batch.meta or {}).items()},
+        tuple(record for batch in batches for record in batch.current),
+        tuple(address for batch in batches for address in batch.removed),
+        tuple(version for batch in batches for version in batch.versions),
+        tuple(run for batch in batches for run in batch.runs),
+        {name: value for batch in batches for name, value in (batch.meta or {}).items()},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class StateStore:
-    """The live state of one target: refs in a repository or at a ``remote`` of it, and the lineage they must have."""
+    """The live state of one target: its refs, in a repository or at a ``remote`` of it, and the expected lineage."""
 
     repository: Repository
     name: str
@@ -63,7 +66,7 @@ class StateStore:
 
     @property
     def ref_store(self) -> RefStore:
-        """Where the refs of the state are."""
+        """The refs of the state."""
         name = f"{self.name}/{self.target}"
         if not self.remote:
             return LocalRefStore(self.repository, name)
@@ -71,57 +74,58 @@ class StateStore:
 
     @property
     def local_folder(self) -> Path:
-        """The folder of this clone for what helps with the state and is no part of it."""
+        """The folder for files of this clone that are no part of the state."""
         return self.repository.common / "mlgit"
 
     @property
     def live_ref(self) -> str:
-        """The ref of this repository that holds the live state, or what is known of it here."""
+        """The ref of this repository that has the live state, or the copy of the remote's."""
         return self.ref_store.ref_name(LIVE_REF)
 
     def head_commit(self) -> str:
-        """Return the commit of the live state as far as it is known here; "" where there is none."""
-        home = self.ref_store
-        return home.read_ref(LIVE_REF) or home.commit_before_sharing()
+        """Return the newest commit of the live state known here; "" for none."""
+        return self.ref_store.read_ref(LIVE_REF) or self.ref_store.commit_before_sharing()
 
     def read(self, commit: str = "") -> State:
-        """Read the state as it is, or as it was at one of its commits; records are read when they are looked up."""
+        """Return the state, now or at one of its commits; records are read when they are looked up."""
         snapshot = self._open_snapshot(commit)
         return (
             snapshot.load_state(self.lineage) if snapshot else State(self.lineage, {}, lambda *_: None, lambda *_: None)
         )
 
     def write(self, writes: WriteBatch, message: str, *, since: str | None = None, held: HeldLock | None = None) -> str:
-        """Put records into the state and return its commit.
+        """Commit records to the state and return the commit.
 
-        On a lost race the write is made again on what the winner wrote, unless that touches the same records:
-        ``since`` is the commit at which they were read, "" where there was none. With a claim ``held``, a write
-        without it fails. Raises UserError: ``state-conflict``, ``claim-lost``, ``state-busy``, and what a remote may
-        answer.
+        After a lost race the write is made again on top of the winner's, unless that changed the same records:
+        ``since`` is the commit at which they were read, "" for none. With a lock ``held``, the write fails if the lock
+        is lost. Raises UserError ``state-conflict``, ``lock-lost``, ``state-busy``, and what a remote may raise.
         """
-        home = self.ref_store
+        ref_store = self.ref_store
         for _ in RetryAttempts("the records"):
-            there = home.read_ref(LIVE_REF)
-            base = there or home.commit_before_sharing()
-            draft = NewCommit(base, self._file_changes(base, self._drop_stale_applied(since, base, writes)), message)
+            head = ref_store.read_ref(LIVE_REF)
+            base = head or ref_store.commit_before_sharing()
+            new_commit = NewCommit(
+                base, self._file_changes(base, self._drop_stale_applied(since, base, writes)), message
+            )
             if since is not None and base != since:
                 if held:
                     held.raise_if_lost()
-                self._check_no_conflict(since, base, draft)
+                self._check_no_conflict(since, base, new_commit)
             with held.fenced() if held else nullcontext() as fence:
-                beats = [held.next_heartbeat_commit()] if held else []
-                commit, *beat = refs.create_commits(self.repository, [draft, *beats])
-                if home.compare_and_swap(RefUpdate(LIVE_REF, commit, there), *(fence(each) for each in beat if fence)):
-                    for each in beat if held else ():
-                        held.commit_token(each)  # type: ignore[union-attr]
+                heartbeats = [held.next_heartbeat_commit()] if held else []
+                commit, *written = create_commits(self.repository, [new_commit, *heartbeats])
+                fences = [fence(heartbeat) for heartbeat in written] if fence else []
+                if ref_store.compare_and_swap(RefUpdate(LIVE_REF, commit, head), *fences):
+                    if held:
+                        held.commit_token(written[0])
                     return commit
-            home.fetch()
+            ref_store.fetch()
             if held:
                 held.raise_if_lost()
         raise AssertionError
 
     def initial_meta_bytes(self) -> bytes:
-        """Return the meta data of a state that has only begun, as the state keeps it."""
+        """Return the encoded meta data of a new state."""
         return codec.encode_json(self._initial_meta)
 
     @property
@@ -129,7 +133,7 @@ class StateStore:
         return {"format": STATE_FORMAT, "lineage": self.lineage, "name": self.name}
 
     def read_meta(self) -> Mapping[str, Json]:
-        """Return what the state says of itself; nothing where there is none yet."""
+        """Return the meta data of the state; empty without a state."""
         snapshot = self._open_snapshot()
         return snapshot.read_meta(self.lineage) if snapshot else {}
 
@@ -138,57 +142,61 @@ class StateStore:
         snapshot = self._open_snapshot()
         yield from snapshot.runs_of(address) if snapshot else ()
 
-    def history(self, limit: int) -> Iterator[refs.Commit]:
-        """Yield who changed the state, when and how, newest first."""
+    def runs_by_job(self, records: Iterable[Record], read: Callable[[bytes], _R]) -> dict[Address, list[_R]]:
+        """Return every run of the jobs with these records, oldest first, decoded with ``read``."""
+        jobs = {record.address: former_and_current_names(record) for record in records}
+        snapshot = self._open_snapshot()
+        return snapshot.read_runs(jobs, read) if snapshot else {}
+
+    def history(self, limit: int) -> Iterator[Commit]:
+        """Yield the commits of the state, newest first."""
         if commit := self.head_commit():
-            yield from refs.ref_history(self.repository, commit, limit)
+            yield from ref_history(self.repository, commit, limit)
 
     def pin_source_commit(self, commit: str) -> None:
-        """Keep an applied commit reachable, whatever becomes of its branch."""
+        """Keep an applied commit reachable, also when its branch is deleted."""
         self.ref_store.compare_and_swap(RefUpdate(f"{SOURCES_PREFIX}{commit}", commit, None))
 
-    def publish_index(self, findings: bytes, source: str) -> None:
-        """Put beside the state what a plan of all files of a source tree found out, in the place of what was there.
+    def publish_index(self, index: bytes, source: str) -> None:
+        """Publish the index that a plan of all files of a source tree made, in place of an older one.
 
-        It helps who has found out nothing yet, and is no part of the state: its loss costs only time. The source goes
-        with it, for who has only a part of the history. Raises UserError where a remote does not take it.
+        It makes the first plan of a fresh clone quicker and is no part of the state: its loss costs only time. The
+        source tree goes with it, for shallow clones. Raises UserError if a remote rejects it.
         """
-        draft = NewCommit("", {_INDEX_EXPORT_FILE: findings}, "What a plan found out\n", {"source": source})
-        (commit,) = refs.create_commits(self.repository, [draft])
-        before = self.ref_store.refs_below(
-            _INDEX_PREFIX
-        )  # a name for each, because many a remote lets no ref go backwards
-        gone = (RefUpdate(f"{_INDEX_PREFIX}{name}", "", each) for name, each in before.items() if name != commit)
-        self.ref_store.compare_and_swap(RefUpdate(f"{_INDEX_PREFIX}{commit}", commit, before.get(commit, "")), *gone)
+        new_commit = NewCommit("", {_INDEX_EXPORT_FILE: index}, "What a plan found out\n", {"source": source})
+        (commit,) = create_commits(self.repository, [new_commit])
+        before = self.ref_store.refs_below(_INDEX_PREFIX)  # one name each: many remotes refuse to rewind a ref
+        removals = (RefUpdate(f"{_INDEX_PREFIX}{name}", "", older) for name, older in before.items() if name != commit)
+        self.ref_store.compare_and_swap(
+            RefUpdate(f"{_INDEX_PREFIX}{commit}", commit, before.get(commit, "")), *removals
+        )
 
     def read_published_index(self) -> bytes:
-        """Return what was published last, as far as is known here; b"" where nothing was."""
+        """Return the index that was published last, as of the last fetch; b"" for none."""
         commit = next(iter(self.ref_store.refs_below(_INDEX_PREFIX).values()), "")
-        return (trees.read_file_at(self.repository, commit, _INDEX_EXPORT_FILE) or b"") if commit else b""
+        return (read_file_at(self.repository, commit, _INDEX_EXPORT_FILE) or b"") if commit else b""
 
     def _drop_stale_applied(self, since: str | None, base: str, writes: WriteBatch) -> WriteBatch:
-        """Leave what was applied last as another has written it meanwhile, unless ours surely follows that."""
+        """Keep the applied commit that another apply has written since, unless ours certainly follows it."""
         ours = (writes.meta or {}).get("applied", "")
         if not ours or not since or base == since:
             return writes
-        before, now = (self._snapshot_at(each).read_meta(self.lineage) for each in (since, base))
-        theirs, rolled_back = now.get("applied", ""), now.get("held") != before.get("held")
-        known = theirs in {before.get("applied", ""), ours} or self.repository.is_ancestor(theirs, ours)
-        if known and not rolled_back:
+        before, after = (self._snapshot_at(commit).read_meta(self.lineage) for commit in (since, base))
+        theirs, is_rolled_back = after.get("applied", ""), after.get("held") != before.get("held")
+        follows = theirs in {before.get("applied", ""), ours} or self.repository.is_ancestor(theirs, ours)
+        if follows and not is_rolled_back:
             return writes
-        return replace(writes, meta={name: each for name, each in (writes.meta or {}).items() if name != "applied"})
+        return replace(writes, meta={name: value for name, value in (writes.meta or {}).items() if name != "applied"})
 
-    def _check_no_conflict(self, since: str, base: str, draft: NewCommit) -> None:
-        """Refuse to write over records that another has written since they were read."""
-        changed = (
-            trees.changed_paths(self.repository, since, base) if since else trees.list_files(self.repository, base)
-        )
-        touched = {path for path in changed if path in draft.files and path != paths.META_PATH}
-        other = [each for each in touched if trees.read_file_at(self.repository, base, each) != draft.files[each]]
-        if other:
-            names = ", ".join(sorted(str(paths.current_record_address(each) or each) for each in other)[:3])
-            message = f"{names}: changed by another since it was read"
-            raise user_error("state-conflict", message, "run the command again: it goes on from what is there now")
+    def _check_no_conflict(self, since: str, base: str, new_commit: NewCommit) -> None:
+        """Raise UserError ``state-conflict`` if another writer changed the same records since they were read."""
+        changed = changed_paths(self.repository, since, base) if since else list_files(self.repository, base)
+        touched = {path for path in changed if path in new_commit.files and path != paths.META_PATH}
+        conflicts = [path for path in touched if read_file_at(self.repository, base, path) != new_commit.files[path]]
+        if conflicts:
+            names = ", ".join(sorted(str(paths.current_record_address(path) or path) for path in conflicts)[:3])
+            message = f"{names}: changed by another command since it was read"
+            raise user_error("state-conflict", message, "run the command again; it continues from the newest state")
 
     def _open_snapshot(self, commit: str = "") -> Snapshot | None:
         commit = commit or self.head_commit()

@@ -1,4 +1,4 @@
-"""What an apply has to write: gathered, and put into the live state in as few commits as safety allows."""
+"""The writes of an apply, gathered and committed to the live state in as few commits as safety allows."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
 
-_FLUSH_SECONDS = 5.0  # after which what was done is written down, however much is still to come
+_FLUSH_SECONDS = 5.0  # after which what was done is written, however many actions remain
 
 
 @dataclass(slots=True)
 class StateTransaction:
-    """The state as this apply knows it, and the writes that have not reached it yet.
+    """The state as this apply has left it, and the writes that are not committed yet.
 
-    ``base`` is what the plan saw, ``title`` ends each commit's message, ``store`` is the store's id, ``held`` the
-    claim without which nothing can be written, ``since`` the commit of the live state that everything was read from,
-    ``notes`` what the first commit says besides.
+    ``base_state`` is what the plan was made from, ``trailers`` end each commit message, without ``held_lock`` nothing
+    can be written, ``expected_commit`` is the commit of the live state that everything was read from, ``notes`` are
+    lines for the message of the first commit.
     """
 
     state_store: StateStore
@@ -58,27 +58,27 @@ class StateTransaction:
         return self.live.current.get(address)
 
     def add_writes(self, writes: WriteBatch, action: Action) -> None:
-        """Take note of what an action changes; it is durable after the next flush."""
+        """Add what an action changes; it is durable after the next flush."""
         with self._lock:
             self._update_live(writes)
             self.pending_writes.append(writes)
             self.pending_actions.append(action)
 
     def flush(self) -> tuple[Action, ...]:
-        """Write everything in one commit; return the actions that are durable now."""
+        """Write everything in one commit; return the actions that this made durable."""
         with self._lock:
-            done, writes = tuple(self.pending_actions), merge_write_batches(self.pending_writes)
+            actions, writes = tuple(self.pending_actions), merge_write_batches(self.pending_writes)
             if writes:
-                self._write(writes, [_format_action(action) for action in done])
+                self._write(writes, [_format_action(action) for action in actions])
             self.pending_actions, self.pending_writes = [], []
-            return done
+            return actions
 
     def is_flush_due(self) -> bool:
-        """Tell whether something has waited long enough to be written."""
+        """Return True if an action has waited long enough to be written."""
         return bool(self.pending_actions) and time.monotonic() - self._flushed_at > _FLUSH_SECONDS
 
     def write_now(self, writes: WriteBatch, action: Action) -> None:
-        """Write what must be durable before the next external effect, on its own."""
+        """Write at once what must be durable before the next external effect."""
         with self._lock:
             self._update_live(writes)
             if self.journal and self.held_lock:

@@ -86,7 +86,9 @@ def test_apply_does_not_repair_drift_with_the_policy_warn(applied, mlgit):
     stored(applied, NUMBERS).unlink()
     ended = mlgit(*APPLY, cwd=applied)
     assert ended.code == 0
-    assert "data/numbers@1: its content is gone from the store; set drift: repair in mlgit.yml to let apply" in ended.out
+    assert (
+        "data/numbers@1: its content is gone from the store; set drift: repair in mlgit.yml to let apply" in ended.out
+    )
     assert mlgit("drift", "--detailed-exitcode", cwd=applied).code == 2
 
 

@@ -135,5 +135,5 @@ def test_a_commit_that_was_never_applied_is_no_moment(applied, mlgit):
     commit(applied)
     refused = mlgit("diff", "HEAD", cwd=applied).err
     assert "[moment-unknown]" in refused
-    assert f"the nearest commit before it that was applied is {git(applied, 'rev-parse', 'HEAD~1')[:10]}" in refused
+    assert f"the nearest ancestor that was applied is {git(applied, 'rev-parse', 'HEAD~1')[:10]}" in refused
     assert mlgit("diff", "HEAD~1", cwd=applied).code == 0

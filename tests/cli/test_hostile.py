@@ -60,7 +60,7 @@ def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
     ended = mlgit("job", "metrics", "sum", cwd=applied)
     assert ended.code == 0
     assert "loss" in ended.out
-    assert ended.err == "left out: 1 line of metrics.jsonl that cannot be read\n"
+    assert ended.err == "skipped 1 unreadable line of metrics.jsonl\n"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from design.held import ROOT, missing
-from git.db import GitCmdObjectDB
 from workspaces import APPLY, SMALL, commit, edit, git, put
 
 from reconciler.git import refs
@@ -180,7 +179,6 @@ def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
     named = {node.attr for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert "execute" in named
     assert not {"traverse", "odb", "GitDB", "iter_commits", "list_traverse"} & named
-    assert isinstance(state.repository.repo.odb, GitCmdObjectDB)
 
 
 def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_finds(state):

@@ -56,7 +56,9 @@ ELSEWHERE = {
     ),
     "A failure of the user's code ... is sticky": ("tests/planning/test_runs.py::test_a_user_failure_is_not_retried"),
     "or a cancel": "tests/planning/test_runs.py::test_a_canceled_run_is_not_retried",
-    "run again only with `job rerun`": ("tests/engine/test_failed_runs.py::test_a_canceled_job_is_not_resubmitted_until_a_rerun"),
+    "run again only with `job rerun`": (
+        "tests/engine/test_failed_runs.py::test_a_canceled_job_is_not_resubmitted_until_a_rerun"
+    ),
     "or `--replace`": "tests/engine/test_failed_runs.py::test_replace_on_a_failed_job_runs_it_again",
     "Lost, preempted, staging and engine failures are retried ..., at most `retries: 2`, shown in the plan.": (
         "tests/planning/test_runs.py::test_infrastructure_failures_are_retried_up_to_the_limit"

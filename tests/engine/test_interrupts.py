@@ -74,7 +74,7 @@ def test_a_build_interrupted_once_finishes_and_no_action_is_started(  # noqa: PL
     assert process.returncode == 130
     assert "✓ environment/plain: build with paced" in out
     assert workspace.executions() == []
-    assert mlgit("unlock", cwd=workspace.folder).out == "Nobody has claimed anything.\n"
+    assert mlgit("unlock", cwd=workspace.folder).out == "There are no locks.\n"
     assert mlgit(*APPLY, cwd=workspace.folder).code == 0
     assert len(workspace.executions()) == 1
     assert paced.builds() == ["plain"]

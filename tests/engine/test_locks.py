@@ -93,7 +93,7 @@ def test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing
     away = mlgit("unlock", lock["holder"], "--auto-approve", cwd=workspace.folder)
     golden("cli/claims/unlock.txt", away.out.replace(lock["holder"], "<holder>"))
     assert lock_refs(workspace.folder) == []
-    assert mlgit("unlock", cwd=workspace.folder).out == "Nobody has claimed anything.\n"
+    assert mlgit("unlock", cwd=workspace.folder).out == "There are no locks.\n"
     before = git(workspace.folder, "rev-parse", "refs/mlgit/small/default/live")
     paced.go_on()
     _, err = building.communicate(timeout=60)
@@ -111,7 +111,7 @@ def test_a_corrupt_lock_is_reported_and_can_be_released(workspace, paced, mlgit)
     paced.go_on()
     result = mlgit(*APPLY, cwd=workspace.folder)
     assert result.code == 1
-    assert "the claim abc.json cannot be read [claim-corrupt]" in result.err
+    assert "the lock abc.json cannot be read [lock-corrupt]" in result.err
     assert mlgit("unlock", "abc", "--auto-approve", cwd=workspace.folder).code == 0
     assert mlgit(*APPLY, cwd=workspace.folder).code == 0
 
@@ -170,7 +170,7 @@ def test_a_holder_that_was_stopped_past_its_lease_can_write_nothing(building, wo
     building.send_signal(signal.SIGCONT)
     _, err = building.communicate(timeout=60)
     assert building.returncode == 1
-    assert "[claim-lost]" in err
+    assert "[lock-lost]" in err
     assert git(workspace.folder, "rev-parse", "refs/mlgit/small/default/live") == before
     assert len(workspace.executions()) == 1
     assert mlgit("plan", cwd=workspace.folder).out.startswith("No changes. ")
@@ -243,7 +243,7 @@ def test_a_submission_finished_by_two_applies_is_executed_once(workspace, paced,
     first.send_signal(signal.SIGCONT)
     _, err = first.communicate(timeout=60)
     assert first.returncode == 1
-    assert "[claim-lost]" in err
+    assert "[lock-lost]" in err
     assert len(workspace.executions()) == 1
     plan = mlgit_process("plan", cwd=workspace.folder, env=paced.environment)
     assert wait_for_success(plan).startswith("No changes. ")

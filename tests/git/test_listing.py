@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from workspaces import commit, git, write
+from workspaces import commit, git
 
-from reconciler.git import lazy_tree, trees
+from reconciler.git import lazy_tree, objects, trees
 from reconciler.git.lazy_tree import LazyTreeEntries
 
 FILES = {"a/b/c.txt": "c\n", "a/b.txt": "b\n", "a-b/d": "d\n", "ab": "ab\n", "é/ü": "u\n"}
@@ -63,18 +63,16 @@ def test_a_tree_that_git_has_not_is_an_error_and_not_an_empty_one(tree):
         "ab" in LazyTreeEntries(tree.repository, "0" * 39 + "1")  # noqa: B015
 
 
-def ask_and_interrupt(repository, name):
-    with repository.object_reader() as asked:
-        asked.cat_file_all.stdin.write(f"{name}\n".encode())
-        asked.cat_file_all.stdin.flush()
-        raise KeyboardInterrupt
-
-
-def test_what_is_read_after_an_interrupted_question_is_what_is_asked_for_then(empty, opened):
-    write(empty, {"first.txt": "first\n", "second.txt": "second\n"})
-    commit(empty)
+def test_after_an_interrupted_question_the_next_answer_is_to_the_next_question(empty, opened, monkeypatch):
+    commit(empty, "files", {"first.txt": "first\n", "second.txt": "second\n"})
     repository = opened(empty)
     assert trees.read_blob(repository, "HEAD:second.txt") == b"second\n"
-    with pytest.raises(KeyboardInterrupt):
-        ask_and_interrupt(repository, "HEAD:first.txt")
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(objects, "_read_answer", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            trees.read_blob(repository, "HEAD:first.txt")
     assert trees.read_blob(repository, "HEAD:second.txt") == b"second\n"

@@ -4,10 +4,10 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from git.exc import GitCommandError
 from workspaces import git
 
 from reconciler.git import lazy_tree, refs, trees
+from reconciler.git.command import GitError
 from reconciler.git.repository import open_repository
 
 REF = "refs/mlgit/test/default/live"
@@ -37,7 +37,7 @@ def test_a_ref_that_cannot_be_made_is_an_error_and_no_lost_race(small, opened):
     repository = opened(small)
     one = refs.commit_files(repository, "", {"a": b"1"}, "one")
     refs.update_refs(repository, refs.RefUpdate("refs/mlgit/test", one, ""))
-    with pytest.raises(GitCommandError):
+    with pytest.raises(GitError):
         refs.update_refs(repository, refs.RefUpdate(REF, one, ""))
 
 

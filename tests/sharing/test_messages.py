@@ -198,7 +198,7 @@ def test_an_object_that_is_lost_for_good_is_replaced_by_the_newest_good_copy(wha
     assert "[state-corrupt]" in mlgit("plan", cwd=small).err
     mended = mlgit("state", "repair", "--auto-approve", cwd=small)
     assert mended.code == 0, mended.err
-    assert f"newest good copy is of {then[:10]}" in mended.out
+    assert f"newest good copy is in {then[:10]}" in mended.out
     repository = opened(small)
     assert trees.read_file_at(repository, LIVE, NUMBERS) == trees.read_file_at(repository, then, NUMBERS)
     assert mlgit(*APPLY, cwd=small).code == 0

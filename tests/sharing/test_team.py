@@ -118,7 +118,7 @@ def test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone
     first.send_signal(signal.SIGCONT)
     said, _ = first.communicate(timeout=90)
     assert first.returncode == 1
-    assert "[claim-lost]" in said
+    assert "[lock-lost]" in said
     assert team.live() == before
     assert team.executions() == 1
     assert team.held() == []

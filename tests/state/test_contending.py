@@ -234,7 +234,7 @@ def test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say(states
     assert [lock.holder for lock in taken.taken_over] == ["one"]
     with pytest.raises(UserError) as raised:
         one.write(WriteBatch(current=(record("a"),)), "a", held=held)
-    assert code(raised) == "claim-lost"
+    assert code(raised) == "lock-lost"
     held.release()
     two.ref_store.fetch()
     assert locks.read_locks(two.repository, two.ref_store.read_ref(locks.LOCKS_REF)).keys() == {"two"}

@@ -36,11 +36,11 @@ def test_a_path_with_commands_in_it_is_a_path(state):
 
 
 @pytest.mark.parametrize("holder", [EVIL, "other", "../live", ""])
-def test_a_claim_that_names_another_holder_than_its_file_is_damaged(holder, state):
+def test_a_lock_whose_holder_is_not_that_of_its_file_is_corrupt(holder, state):
     plain = locks.lock_to_json(locks.Lock("abc", "eve", "there", "now"))
     raw = json.dumps({**plain, "holder": holder}).encode()
     commit = refs.commit_files(state.repository, "", {"abc.json": raw}, "hostile")
-    with pytest.raises(UserError, match=r"the claim abc\.json cannot be read"):
+    with pytest.raises(UserError, match=r"the lock abc\.json cannot be read"):
         locks.read_locks(state.repository, commit)
 
 

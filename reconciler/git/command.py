@@ -1,0 +1,90 @@
+"""Git's own commands, run one at a time without GitPython, which takes longer to load than most answers take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reconciler.diagnostics import UserError, user_error
+
+# What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
+# by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
+_SAFE_CONFIG = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
+SAFE_CONFIG_OPTIONS = [option for setting in _SAFE_CONFIG for option in ("-c", setting)]
+
+# Error messages are matched, so Git must not translate them.
+_UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
+_DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
+
+
+class GitError(Exception):
+    """A Git command failed: its exit code, and what it wrote to standard output and standard error."""
+
+    def __init__(self, status: int, stderr: str, stdout: str = "") -> None:
+        self.status = status
+        self.stderr = stderr
+        self.stdout = stdout
+
+    def __str__(self) -> str:
+        return f"git exited with status {self.status}: {self.stderr}"
+
+
+def run_git(
+    arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None, stdin: bytes | None = None
+) -> bytes:
+    """Run one Git command in a folder and return its standard output.
+
+    Raises GitError if it fails, UserError ``git-missing`` without Git, ``disk-full`` without room to write to.
+    """
+    process = start_git(arguments, folder, env=env, has_stdin=stdin is not None)
+    with process:
+        try:
+            stdout, stderr = process.communicate(stdin)
+        except BaseException:
+            process.terminate()  # not kill: Git removes its lock files when it is terminated
+            raise
+    if process.returncode:
+        raise describe_git_error(GitError(process.returncode, decode_output(stderr), decode_output(stdout)))
+    return stdout
+
+
+def start_git(
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    has_stdin: bool = True,
+    has_stderr: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a Git command in a session of its own: Ctrl-C reaches mlgit alone, which still records what was done."""
+    try:
+        return subprocess.Popen(
+            ["git", *SAFE_CONFIG_OPTIONS, *arguments],
+            cwd=folder,
+            env={**os.environ, **_UNTRANSLATED, **(env or {})},
+            stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if has_stderr else subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if error.filename != "git":
+            raise
+        hint = "install Git and make sure that it is in PATH: https://git-scm.com/downloads"
+        raise user_error("git-missing", "the command git was not found", hint) from error
+
+
+def describe_git_error(error: GitError) -> GitError | UserError:
+    """Return the error to raise for a command that failed: of a full disk, one that the user can act on."""
+    line = next((line for line in error.stderr.splitlines() if any(text in line for text in _DISK_FULL_MESSAGES)), "")
+    if not line:
+        return error
+    hint = "free some space and run the command again; everything recorded so far is kept"
+    return user_error("disk-full", f"Git has no room left to write: {line}", hint)
+
+
+def decode_output(output: bytes) -> str:
+    """Return output of Git as text without its last newline; paths may have bytes that are not UTF-8."""
+    return output.decode("utf-8", "surrogateescape").removesuffix("\n")
