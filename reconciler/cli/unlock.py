@@ -46,7 +46,7 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     holders = list_lock_holders(ref_store.repository, commit)
     if holder not in holders:
         hint = did_you_mean(holder, sorted(holders)) or "run `mlgit unlock` to list the locks"
-        raise user_error("holder-unknown", f"{holder} holds no lock", hint)
+        raise user_error("holder-unknown", f"{holder} holds no locks", hint)
     click.echo(sanitize_text(f"{holder}: {_describe_lock(ref_store, commit, holder)}."))
     if not auto_approve:
         require_approval("Remove this lock?", "unlock")
