@@ -1,16 +1,16 @@
 """Patterns of .gitignore files, matched as Git matches them, in time that no pattern can make long.
 
 pathspec translates wildcards to regular expressions that backtrack: ``*a*a*a*b`` takes hours on a long name. A wildcard
-with another one after it needs only its shortest match, so these patterns are made atomic.
+with another one after it needs only its shortest match, so these patterns are made atomic. pathspec is loaded by name,
+with the first pattern: most commands that read the live state need none.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from pathspec import GitIgnoreSpec
 
 # What pathspec generates for ** at the beginning and between folders, for *, and for literal text between two *.
 _LEADING_GLOBSTAR = "^(?:.+/)?"
@@ -44,8 +44,9 @@ def parse_ignore_patterns(lines: Iterable[str]) -> IgnorePatterns:
 
 
 def _compile_line(line: str) -> Iterator[tuple[re.Pattern[str], bool]]:
+    spec = importlib.import_module("pathspec").GitIgnoreSpec
     try:
-        for pattern in GitIgnoreSpec.from_lines([line]).patterns:
+        for pattern in spec.from_lines([line]).patterns:
             if pattern.include is not None and pattern.regex is not None:
                 yield re.compile(_prevent_backtracking(pattern.regex.pattern)), pattern.include
     except (ValueError, re.error):
