@@ -164,7 +164,8 @@ def _field_change_to_json(change: FieldChange) -> Json:
 def _readable_fields(record: Record, lineage: str) -> Json:
     """Return the fields of a record in readable form.
 
-    Secrets are redacted, also in records that an older mlgit wrote.
+    The secret fields of a known kind are redacted, also in records that an older mlgit wrote. The spec of an unknown
+    kind is returned as it is recorded.
     """
     if record.address.kind not in kinds():
         return dict(record.spec)
