@@ -1,1 +1,1 @@
-"""Values to strings: what people and programs read. Pure; whoever calls decides where it goes."""
+"""Render plans, diagnostics, history and drift as text, JSON and Markdown. Pure functions: callers do the output."""

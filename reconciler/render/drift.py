@@ -1,4 +1,4 @@
-"""What has drifted, for people and for programs (schemas/drift.schema.json): each thing with what is done about it."""
+"""Render drift and its remedies as text and as JSON (schemas/drift.schema.json)."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from reconciler.render.text import pluralize
 DRIFT_FORMAT = 1
 
 
-def format_drift(found: Sequence[Drift], notes: Sequence[str]) -> str:
-    """Write what has drifted, then what is worth knowing beside it."""
+def format_drift(drifts: Sequence[Drift], notes: Sequence[str]) -> str:
+    """Return drift as text, then what is missing on this machine only, and the notes."""
     return "\n".join(
-        _drift_lines([each for each in found if not each.local], [each for each in found if each.local], notes)
+        _drift_lines([drift for drift in drifts if not drift.local], [drift for drift in drifts if drift.local], notes)
     )
 
 
 def _drift_lines(drifted: Sequence[Drift], local: Sequence[Drift], notes: Sequence[str]) -> Iterator[str]:
     if drifted:
         yield f"Drift: {pluralize(len(drifted), 'thing')} not as recorded."
-        for each in drifted:
+        for drift in drifted:
             yield from (
                 "",
-                f"  {sanitize_line(f'{each.subject}: {each.message}')}",
-                f"    {sanitize_line(each.remedy)}",
+                f"  {sanitize_line(f'{drift.subject}: {drift.message}')}",
+                f"    {sanitize_line(drift.remedy)}",
             )
     else:
         yield "No drift. What was looked at is as it is recorded."
-    said = [*map(str, local), *notes]
-    yield from ("", "Notes:") if said else ()
-    yield from (f"  {sanitize_line(each)}" for each in said)
+    note_lines = [*map(str, local), *notes]
+    yield from ("", "Notes:") if note_lines else ()
+    yield from (f"  {sanitize_line(line)}" for line in note_lines)
     if any(drift.record is not None and drift.policy is DriftPolicy.REPAIR for drift in drifted):
         yield from ("", "See what apply would do with `mlgit plan --refresh`.")
 
 
-def drift_to_json(found: Sequence[Drift], notes: Sequence[str]) -> Json:
-    """Return what has drifted as one document; ``local`` is what is missing on this machine alone."""
-    return {"format": DRIFT_FORMAT, "drift": [_drift_entry_to_json(drift) for drift in found], "notes": list(notes)}
+def drift_to_json(drifts: Sequence[Drift], notes: Sequence[str]) -> Json:
+    """Return drift as one document; ``local`` marks what is missing on this machine only."""
+    return {"format": DRIFT_FORMAT, "drift": [_drift_entry_to_json(drift) for drift in drifts], "notes": list(notes)}
 
 
-def _drift_entry_to_json(each: Drift) -> Json:
+def _drift_entry_to_json(drift: Drift) -> Json:
     return {
-        "subject": each.subject,
-        "sort": each.drift_type,
-        "message": each.message,
-        "remedy": each.remedy,
-        "policy": str(each.policy),
-        "local": each.local,
+        "subject": drift.subject,
+        "sort": drift.drift_type,
+        "message": drift.message,
+        "remedy": drift.remedy,
+        "policy": str(drift.policy),
+        "local": drift.local,
     }

@@ -1,4 +1,4 @@
-"""docs/diagnostics.md as values: what each code of a diagnostic means and how to cure it."""
+"""Parse docs/diagnostics.md: the meaning of each diagnostic code and how to fix it."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _SECTION_PATTERN = re.compile(r"^## ([a-z0-9-]+)\n(.*?)(?=^## |\Z)", re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class ExplainPage:
-    """What there is to say of one code, in Markdown."""
+    """The documentation of one diagnostic code, in Markdown."""
 
     code: str
     body: str
 
     @property
     def meaning(self) -> str:
-        """The first paragraph: what is wrong."""
+        """Return the first paragraph, which explains the error."""
         return self.body.partition("\n\n")[0].replace("\n", " ")
 
     @property
     def summary(self) -> str:
-        """The first sentence, without its full stop."""
+        """Return the first sentence, without its full stop."""
         return re.split(r"\.(?= |$)", self.meaning, maxsplit=1)[0]
 
 
 def parse_pages(text: str) -> Mapping[str, ExplainPage]:
-    """Cut the text of docs/diagnostics.md into its pages, by code."""
+    """Return the sections of docs/diagnostics.md by code."""
     return {code: ExplainPage(code, body.strip()) for code, body in _SECTION_PATTERN.findall(text)}
 
 
 @cache
 def load_pages() -> Mapping[str, ExplainPage]:
-    """Return the pages of every code."""
+    """Return the pages of docs/diagnostics.md by code."""
     return parse_pages((data_folder("docs") / "diagnostics.md").read_text(encoding="utf-8"))

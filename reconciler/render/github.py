@@ -1,4 +1,4 @@
-"""Diagnostics as GitHub's workflow commands: it shows each beside its line in a pull request."""
+"""Render diagnostics as GitHub workflow commands, which GitHub shows as annotations in a pull request."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from reconciler.diagnostics import Diagnostic, Severity
 _COMMAND_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def diagnostics_to_github(found: Iterable[Diagnostic], root: str = "") -> str:
-    """Write one command a line; ``root`` is where the workspace is in the repository, "" or "a/b/"."""
-    return "\n".join(_workflow_command(diagnostic, root) for diagnostic in found)
+def diagnostics_to_github(diagnostics: Iterable[Diagnostic], root: str = "") -> str:
+    """Return one command per line; ``root`` is the path of the workspace in the repository, "" or "a/b/"."""
+    return "\n".join(_workflow_command(diagnostic, root) for diagnostic in diagnostics)
 
 
-def _workflow_command(each: Diagnostic, root: str) -> str:
-    properties = {"title": each.code}
-    if each.span is not None:
-        place = {"file": f"{root}{each.span.path}", "line": str(each.span.line), "col": str(each.span.column)}
-        properties = place | properties
-    said = f"{each.message}\n{each.hint}" if each.hint else each.message
-    listed = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
-    return f"::{_COMMAND_NAMES[each.severity]} {listed}::{_escape_data(said)}"
+def _workflow_command(diagnostic: Diagnostic, root: str) -> str:
+    properties = {"title": diagnostic.code}
+    if diagnostic.span is not None:
+        position = {
+            "file": f"{root}{diagnostic.span.path}",
+            "line": str(diagnostic.span.line),
+            "col": str(diagnostic.span.column),
+        }
+        properties = position | properties
+    message = f"{diagnostic.message}\n{diagnostic.hint}" if diagnostic.hint else diagnostic.message
+    property_list = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
+    return f"::{_COMMAND_NAMES[diagnostic.severity]} {property_list}::{_escape_data(message)}"
 
 
 def _escape_data(text: str) -> str:

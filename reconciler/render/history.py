@@ -1,4 +1,4 @@
-"""The history of the live state as people and programs read it: what was done, and what differs between two moments."""
+"""Render the history of the live state and the differences between two states, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from reconciler.secrets.redact import redact_spec
 _NONE = "none"
 
 
-def format_log(deeds: Sequence[HistoryEntry]) -> str:
-    """Write what was done, newest first."""
-    return sanitize_text("\n\n".join("\n".join(_history_entry_lines(entry)) for entry in deeds))
+def format_log(entries: Sequence[HistoryEntry]) -> str:
+    """Return the log as text, newest entry first."""
+    return sanitize_text("\n\n".join("\n".join(_history_entry_lines(entry)) for entry in entries))
 
 
-def _history_entry_lines(deed: HistoryEntry) -> Iterator[str]:
-    yield f"{deed.committed_at}  {deed.author}  {abbreviate_id(deed.commit)}"
-    yield f"  {deed.title}"
-    if deed.summary_lines != (deed.title.partition(": ")[2],):
-        yield from (f"    {line}" for line in deed.summary_lines)
-    if deed.source_commit:
-        yield f"  source: {abbreviate_id(deed.source_commit)}{' with changes' if deed.dirty else ''}"
-    if deed.plan_digest:
-        yield f"  plan: {abbreviate_id(deed.plan_digest)}"
-    if deed.user:
-        yield f"  by: {deed.user}"
+def _history_entry_lines(entry: HistoryEntry) -> Iterator[str]:
+    yield f"{entry.committed_at}  {entry.author}  {abbreviate_id(entry.commit)}"
+    yield f"  {entry.title}"
+    if entry.summary_lines != (entry.title.partition(": ")[2],):
+        yield from (f"    {line}" for line in entry.summary_lines)
+    if entry.source_commit:
+        yield f"  source: {abbreviate_id(entry.source_commit)}{' with changes' if entry.dirty else ''}"
+    if entry.plan_digest:
+        yield f"  plan: {abbreviate_id(entry.plan_digest)}"
+    if entry.user:
+        yield f"  by: {entry.user}"
 
 
-def log_to_json(deeds: Sequence[HistoryEntry]) -> Json:
-    """Return what was done, as JSON."""
+def log_to_json(entries: Sequence[HistoryEntry]) -> Json:
+    """Return the log as JSON, newest entry first."""
     return [
         {
             "commit": entry.commit,
@@ -50,20 +50,20 @@ def log_to_json(deeds: Sequence[HistoryEntry]) -> Json:
             "plan": entry.plan_digest or None,
             "message": entry.message,
         }
-        for entry in deeds
+        for entry in entries
     ]
 
 
 def rollback_hold_lines(rollback: Rollback | None) -> tuple[str, ...]:
-    """Say, while it holds, that somebody went back and what that means; nothing where nobody did."""
+    """Return a line that explains the rollback in effect, or an empty tuple if there is none."""
     if rollback is None:
         return ()
-    held, to = abbreviate_id(rollback.commit), abbreviate_id(rollback.to)
-    return (f"{rollback.by} rolled back from {held} to {to} at {rollback.at}: {held} waits for a newer commit",)
+    commit, target = abbreviate_id(rollback.commit), abbreviate_id(rollback.to)
+    return (f"{rollback.by} rolled back from {commit} to {target} at {rollback.at}: {commit} waits for a newer commit",)
 
 
 def format_state_diff(before: State, after: State, differences: Sequence[ResourceDiff]) -> str:
-    """Write what differs between two moments, by address."""
+    """Return the differences between two states as text, by address."""
     return sanitize_text("\n".join(_state_diff_lines(before, after, differences)))
 
 
@@ -77,13 +77,13 @@ def _state_diff_lines(before: State, after: State, differences: Sequence[Resourc
         yield from (f"      {sanitize_line(line)}" for line in _noncurrent_change_lines(diff))
 
 
-def _format_state_commit(live: State) -> str:
-    applied = f" (source {abbreviate_id(live.applied_commit)})" if live.applied_commit else ""
-    return f"{abbreviate_id(live.commit)}{applied}"
+def _format_state_commit(state: State) -> str:
+    applied = f" (source {abbreviate_id(state.applied_commit)})" if state.applied_commit else ""
+    return f"{abbreviate_id(state.commit)}{applied}"
 
 
 def state_diff_to_json(before: State, after: State, differences: Sequence[ResourceDiff]) -> Json:
-    """Return what differs between two moments, as JSON."""
+    """Return the differences between two states as JSON."""
     return {
         "before": {"commit": before.commit, "source": before.applied_commit},
         "after": {"commit": after.commit, "source": after.applied_commit},
@@ -91,47 +91,47 @@ def state_diff_to_json(before: State, after: State, differences: Sequence[Resour
     }
 
 
-def _resource_diff_to_json(each: ResourceDiff, lineage: str) -> Json:
+def _resource_diff_to_json(diff: ResourceDiff, lineage: str) -> Json:
     return {
-        "address": str(each.address),
-        "change": _CHANGE_NAMES[_change_sign(each)],
-        "version": _before_and_after(each, "version"),
-        "archived": _before_and_after(each, "archived"),
-        "run": _before_and_after(each, "run"),
-        "changes": [_field_change_to_json(change) for change in _spec_changes(each, lineage)],
+        "address": str(diff.address),
+        "change": _CHANGE_NAMES[_change_sign(diff)],
+        "version": _before_and_after(diff, "version"),
+        "archived": _before_and_after(diff, "archived"),
+        "run": _before_and_after(diff, "run"),
+        "changes": [_field_change_to_json(change) for change in _spec_changes(diff, lineage)],
         "versions": [
             {"version": (new or old).version, "change": _version_change(old, new)}
-            for old, new in _untyped_pairs(each.versions)
+            for old, new in _untyped_pairs(diff.versions)
         ],
-        "runs": [{"run": (new or old).id, "change": _run_change(old, new)} for old, new in _untyped_pairs(each.runs)],
+        "runs": [{"run": (new or old).id, "change": _run_change(old, new)} for old, new in _untyped_pairs(diff.runs)],
     }
 
 
-def _before_and_after(each: ResourceDiff, name: str) -> Json:
-    sides = (getattr(side, name) if side else None for side in (each.before, each.after))
-    return [None if value == "" else value for value in sides]
+def _before_and_after(diff: ResourceDiff, name: str) -> Json:
+    values = (getattr(side, name) if side else None for side in (diff.before, diff.after))
+    return [None if value == "" else value for value in values]
 
 
 _CHANGE_NAMES = {"+": "added", "-": "removed", "~": "changed"}
 
 
-def _change_sign(each: ResourceDiff) -> str:
-    return "~" if each.before and each.after else "+" if each.after else "-" if each.before else "~"
+def _change_sign(diff: ResourceDiff) -> str:
+    return "~" if diff.before and diff.after else "+" if diff.after else "-" if diff.before else "~"
 
 
-def _resource_diff_sentence(each: ResourceDiff, lineage: str) -> str:
-    if each.before is None or each.after is None:
-        there = each.after or each.before
-        version = f", version {there.version}" if there and there.version else ""
-        return f"{each.address}{version}"
-    said = [*_record_change_phrases(each.before, each.after), *map(str, _spec_changes(each, lineage))]
-    if not said and not any(_noncurrent_change_lines(each)):
-        said = ["recorded anew"]
-    return f"{each.address}: {', '.join(said)}" if said else str(each.address)
+def _resource_diff_sentence(diff: ResourceDiff, lineage: str) -> str:
+    if diff.before is None or diff.after is None:
+        record = diff.after or diff.before
+        version = f", version {record.version}" if record and record.version else ""
+        return f"{diff.address}{version}"
+    changes = [*_record_change_phrases(diff.before, diff.after), *map(str, _spec_changes(diff, lineage))]
+    if not changes and not any(_noncurrent_change_lines(diff)):
+        changes = ["recorded anew"]
+    return f"{diff.address}: {', '.join(changes)}" if changes else str(diff.address)
 
 
 def _record_change_phrases(before: Record, after: Record) -> Iterator[str]:
-    """Say what changed beside the fields: what is current, and how it stands."""
+    """Yield the changes of a record outside its spec: version, run, file, archived and protected."""
     if before.version != after.version:
         yield f"version {before.version or _NONE} -> {after.version or _NONE}"
     if before.archived != after.archived:
@@ -144,40 +144,47 @@ def _record_change_phrases(before: Record, after: Record) -> Iterator[str]:
         yield "protected" if after.protected else "no longer protected"
 
 
-def _spec_changes(each: ResourceDiff, lineage: str) -> tuple[FieldChange, ...]:
-    if each.before is None or each.after is None:
+def _spec_changes(diff: ResourceDiff, lineage: str) -> tuple[FieldChange, ...]:
+    if diff.before is None or diff.after is None:
         return ()
-    before, after = _readable_fields(each.before, lineage), _readable_fields(each.after, lineage)
-    return field_changes(Action(Op.UPDATE, each.address, before=before, after=after)) if before != after else ()
+    before, after = _readable_fields(diff.before, lineage), _readable_fields(diff.after, lineage)
+    return field_changes(Action(Op.UPDATE, diff.address, before=before, after=after)) if before != after else ()
 
 
-def _field_change_to_json(each: FieldChange) -> Json:
+def _field_change_to_json(change: FieldChange) -> Json:
     return {
-        "field": each.field,
-        "change": each.change_type,
-        "before": each.before,
-        "after": each.after,
-        "sentence": str(each),
+        "field": change.field,
+        "change": change.change_type,
+        "before": change.before,
+        "after": change.after,
+        "sentence": str(change),
     }
 
 
 def _readable_fields(record: Record, lineage: str) -> Json:
-    """Return the fields of a record as a person compares them; secrets are marks, were it of an older mlgit."""
+    """Return the fields of a record in readable form.
+
+    The secret fields of a known kind are redacted, also in records that an older mlgit wrote. The spec of an unknown
+    kind is returned as it is recorded.
+    """
     if record.address.kind not in kinds():
         return dict(record.spec)
     kind = kind_by_name(record.address.kind)
     spec = redact_spec(kind.secret_fields, record.spec, lineage)
-    halves = (readable_fields(kind, spec, record.contents, record.references, affecting=each) for each in (True, False))
+    halves = (
+        readable_fields(kind, spec, record.contents, record.references, affecting=affecting)
+        for affecting in (True, False)
+    )
     return {name: value for half in halves for name, value in half.items()}
 
 
-def _noncurrent_change_lines(each: ResourceDiff) -> Iterator[str]:
-    """Say what became of versions and runs that are not current ones."""
-    current = {side.version for side in (each.before, each.after) if side}
-    for old, new in _untyped_pairs(each.versions):
+def _noncurrent_change_lines(diff: ResourceDiff) -> Iterator[str]:
+    """Yield a line for each changed version or run that is not the current one."""
+    current = {side.version for side in (diff.before, diff.after) if side}
+    for old, new in _untyped_pairs(diff.versions):
         if (new or old).version not in current or (old and new and old.archived != new.archived):
             yield f"version {(new or old).version}: {_version_change(old, new)}"
-    for old, new in _untyped_pairs(each.runs):
+    for old, new in _untyped_pairs(diff.runs):
         yield f"run {(new or old).id}: {_run_change(old, new)}"
 
 

@@ -1,4 +1,4 @@
-"""A plan in Markdown, for a pull request: the verdict, what is done, and the fields that differ, folded."""
+"""Render a plan as Markdown for a pull request: the summary line, the actions and a table of changed fields."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
 _MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
 
 
-def plan_to_markdown(planned: Plan, body: Json, *, heading: str = "", folded: bool = False) -> str:
-    """Write a plan and its body; ``folded`` hides the details behind a line, as GitHub's comments can."""
-    return "\n".join(_plan_lines(planned, body, heading, folded=folded))
+def plan_to_markdown(plan: Plan, body: Json, *, heading: str = "", folded: bool = False) -> str:
+    """Return a plan as Markdown; ``folded`` puts the table of fields in a collapsed ``<details>`` section."""
+    return "\n".join(_plan_lines(plan, body, heading, folded=folded))
 
 
-def _plan_lines(planned: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
-    yield f"### {heading}{text.format_verdict(plan_json.plan_summary(planned))}"
+def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
+    yield f"### {heading}{text.format_verdict(plan_json.plan_summary(plan))}"
     actions = body["actions"]
     if actions:
         yield ""
@@ -30,17 +30,17 @@ def _plan_lines(planned: Plan, body: Json, heading: str, *, folded: bool) -> Ite
             for action in actions[:_MAX_SHOWN]
         )
         yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
-    left = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in planned.blocked]
-    yield from _section_lines("Waiting", [line for failed, line in left if not failed])
-    yield from _section_lines("Failed, and left as it is", [line for failed, line in left if failed])
-    yield from _section_lines("Drift", planned.drift)
-    yield from _section_lines("Notes", planned.notes)
-    details = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
-    if details:
-        head = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]
+    blocked_lines = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in plan.blocked]
+    yield from _section_lines("Waiting", [line for failed, line in blocked_lines if not failed])
+    yield from _section_lines("Failed, and left as it is", [line for failed, line in blocked_lines if failed])
+    yield from _section_lines("Drift", plan.drift)
+    yield from _section_lines("Notes", plan.notes)
+    rows = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
+    if rows:
+        table_header = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]
         yield ""
         yield from ["<details><summary>Fields that differ</summary>", ""] if folded else ["#### Fields that differ", ""]
-        yield from [*head, *details]
+        yield from [*table_header, *rows]
         yield from ["", "</details>"] if folded else []
 
 
@@ -52,9 +52,9 @@ def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _field_change_rows(action: Json) -> Iterator[str]:
-    for each in action.get("changes", ()):
-        before, after = (_table_cell(each[side]) if side in each else "" for side in ("before", "after"))
-        yield f"| {_escape_markdown(action['address'])} | {_escape_markdown(each['field'])} | {before} | {after} |"
+    for change in action.get("changes", ()):
+        before, after = (_table_cell(change[side]) if side in change else "" for side in ("before", "after"))
+        yield f"| {_escape_markdown(action['address'])} | {_escape_markdown(change['field'])} | {before} | {after} |"
 
 
 def _table_cell(value: Json) -> str:
@@ -62,5 +62,5 @@ def _table_cell(value: Json) -> str:
 
 
 def _escape_markdown(line: str) -> str:
-    """Write text so that nothing in it is taken for a mark, or for the name of somebody to be told."""
+    """Escape Markdown syntax and ``@`` mentions in a line of text."""
     return _SPECIAL_CHARS.sub(r"\\\1", sanitize_line(line)).replace("\\@", "&#64;")

@@ -1,4 +1,4 @@
-"""What programs read: the same values as JSON."""
+"""Render plans, records, runs and diagnostics as JSON."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from reconciler.secrets.redact import hide_secrets, redact_spec
 
 
 def dump_json(value: Json) -> str:
-    """Write a JSON value for a program or a person."""
+    """Return a value as indented JSON text."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def diagnostics_to_json(found: Sequence[Diagnostic], files: int) -> Json:
-    """Return a validation as one document."""
-    return {"files": files, "diagnostics": [diagnostic_to_json(diagnostic) for diagnostic in found]}
+def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
+    """Return the diagnostics of a validation as one document."""
+    return {"files": files, "diagnostics": [diagnostic_to_json(diagnostic) for diagnostic in diagnostics]}
 
 
-def plan_summary(planned: Plan) -> dict[str, int]:
-    """Count what a plan comes to: the numbers of its verdict."""
-    failed = sum(blocked.failed for blocked in planned.blocked)
+def plan_summary(plan: Plan) -> dict[str, int]:
+    """Return the counts for the summary line of a plan."""
+    failed = sum(blocked.failed for blocked in plan.blocked)
     return {
-        "changes": len(planned.actions),
-        "decisions": len(planned.decisions),
-        "submissions": len(planned.submissions),
-        "cancels": len(planned.cancels),
-        "waiting": len(planned.blocked) - failed,
+        "changes": len(plan.actions),
+        "decisions": len(plan.decisions),
+        "submissions": len(plan.submissions),
+        "cancels": len(plan.cancels),
+        "waiting": len(plan.blocked) - failed,
         "failed": failed,
-        "drift": len(planned.drift),
-        "left_out": planned.deselected_count,
+        "drift": len(plan.drift),
+        "left_out": plan.deselected_count,
     }
 
 
-def plan_body(planned: Plan, policy: Policy) -> Json:
-    """Return a plan as the body of a saved plan: a pure function of what was planned, the same bytes each time."""
-    follows = compute_impact(planned.actions)
+def plan_body(plan: Plan, policy: Policy) -> Json:
+    """Return the body of a saved plan: a pure function, so that equal plans have the same digest."""
+    impact = compute_impact(plan.actions)
     return {
-        "tree": planned.source.tree,
+        "tree": plan.source.tree,
         "state": {"name": policy.config.state, "lineage": policy.config.lineage, "target": policy.config.target},
         "policy": {
             "select": list(policy.select),
@@ -55,133 +55,136 @@ def plan_body(planned: Plan, policy: Policy) -> Json:
             "allow_mass_delete": policy.allow_mass_delete,
             "allow_rewind": policy.allow_rewind,
         },
-        "summary": plan_summary(planned),
-        "actions": [action_to_json(action, follows) for action in planned.actions],
-        "pending": [blocked_to_json(blocked) for blocked in planned.blocked],
-        "drift": list(planned.drift),
-        "notes": list(planned.notes),
-        "reads": dict(planned.preconditions),
+        "summary": plan_summary(plan),
+        "actions": [action_to_json(action, impact) for action in plan.actions],
+        "pending": [blocked_to_json(blocked) for blocked in plan.blocked],
+        "drift": list(plan.drift),
+        "notes": list(plan.notes),
+        "reads": dict(plan.preconditions),
     }
 
 
-def action_to_json(each: Action, follows: Impact) -> Json:
-    """Return an action with its reason, what decides it, and what follows from it."""
-    node, run = each.resolved, each.run
+def action_to_json(action: Action, impact: Impact) -> Json:
+    """Return an action with its reason, its field changes and its impact."""
+    resolved, run = action.resolved, action.run
     return {
-        "key": str(each.key),
-        "action": str(each.op),
-        "address": str(each.address),
-        "sentence": f"{action_sentence(each)}{follows.indirect_cause_clause(each)}",
+        "key": str(action.key),
+        "action": str(action.op),
+        "address": str(action.address),
+        "sentence": f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
     } | _drop_empty(
         {
-            "version": each.version,
-            "from": str(each.moved_from) if each.moved_from else "",
-            "reason": each.reason,
-            "changes": [_field_change_to_json(change) for change in field_changes(each)]
-            if each.op is not Op.BUILD
+            "version": action.version,
+            "from": str(action.moved_from) if action.moved_from else "",
+            "reason": action.reason,
+            "changes": [_field_change_to_json(change) for change in field_changes(action)]
+            if action.op is not Op.BUILD
             else [],
             "impact": [
-                {"address": str(address), "direct": direct} for address, direct in follows.impacted_addresses(each)
+                {"address": str(address), "direct": direct} for address, direct in impact.impacted_addresses(action)
             ],
-            "fingerprint": node.fingerprint if node else "",
-            "references": {pointer: str(found) for pointer, found in node.references.items()} if node else {},
-            "known_after": str(each.known_after) if each.known_after else "",
+            "fingerprint": resolved.fingerprint if resolved else "",
+            "references": {pointer: str(reference) for pointer, reference in resolved.references.items()}
+            if resolved
+            else {},
+            "known_after": str(action.known_after) if action.known_after else "",
             "run": run.id if run else "",
             "attempt": run.attempt if run else None,
             "backend": run.backend if run else "",
-            "needs": list(map(str, each.needs)),
+            "needs": list(map(str, action.needs)),
         }
     )
 
 
-def _field_change_to_json(each: FieldChange) -> Json:
-    before = {} if each.change_type == "added" else {"before": each.before}
-    after = {} if each.change_type == "removed" else {"after": each.after}
-    files = {"files": list(each.files)} if each.files else {}
-    return {"field": each.field, "change": each.change_type, **before, **after, **files}
+def _field_change_to_json(change: FieldChange) -> Json:
+    before = {} if change.change_type == "added" else {"before": change.before}
+    after = {} if change.change_type == "removed" else {"after": change.after}
+    files = {"files": list(change.files)} if change.files else {}
+    return {"field": change.field, "change": change.change_type, **before, **after, **files}
 
 
-def record_to_json(each: Record) -> Json:
-    """Return what is live under an address."""
+def record_to_json(record: Record) -> Json:
+    """Return a record of the live state, without secrets."""
     return _drop_empty(
         {
-            "address": str(each.address),
-            "version": each.version,
-            "archived": each.archived,
-            "fingerprint": each.fingerprint,
-            "source": each.source,
-            "declared_at": each.declared_at,
-            "applied_at": each.applied_at,
-            "run": each.run,
-            "latest": each.latest,
-            "references": {pointer: str(found) for pointer, found in each.references.items()},
-            "lineage": dict(each.lineage),
-            "realised": dict(each.realised),
-            "spec": _hide_spec_secrets(each.address.kind, each.spec),
+            "address": str(record.address),
+            "version": record.version,
+            "archived": record.archived,
+            "fingerprint": record.fingerprint,
+            "source": record.source,
+            "declared_at": record.declared_at,
+            "applied_at": record.applied_at,
+            "run": record.run,
+            "latest": record.latest,
+            "references": {pointer: str(reference) for pointer, reference in record.references.items()},
+            "lineage": dict(record.lineage),
+            "realised": dict(record.realised),
+            "spec": _hide_spec_secrets(record.address.kind, record.spec),
         }
     )
 
 
-def asset_to_json(each: Asset, source: str) -> Json:
-    """Return what a file declares."""
+def asset_to_json(asset: Asset, source: str) -> Json:
+    """Return a declared asset, without secrets."""
     return _drop_empty(
         {
-            "address": str(each.address),
-            "version": each.version,
+            "address": str(asset.address),
+            "version": asset.version,
             "source": source,
-            "references": [reference.text for reference in each.references],
-            "spec": _hide_spec_secrets(each.address.kind, each.spec),
+            "references": [reference.text for reference in asset.references],
+            "spec": _hide_spec_secrets(asset.address.kind, asset.spec),
         }
     )
 
 
-def run_to_json(each: Run) -> Json:
+def run_to_json(run: Run) -> Json:
     """Return a run."""
     return _drop_empty(
         {
-            "run": each.id,
-            "job": str(each.address),
-            "status": str(each.status),
-            "attempt": each.attempt,
-            "backend": each.backend,
-            "failure": each.failure,
-            "message": each.message,
-            "commit": each.commit,
-            "submitted_at": each.submitted_at,
-            "started_at": each.started_at,
-            "ended_at": each.ended_at,
-            "metrics": dict(each.metrics),
-            "params": dict(each.params),
-            "outputs": dict(each.outputs),
+            "run": run.id,
+            "job": str(run.address),
+            "status": str(run.status),
+            "attempt": run.attempt,
+            "backend": run.backend,
+            "failure": run.failure,
+            "message": run.message,
+            "commit": run.commit,
+            "submitted_at": run.submitted_at,
+            "started_at": run.started_at,
+            "ended_at": run.ended_at,
+            "metrics": dict(run.metrics),
+            "params": dict(run.params),
+            "outputs": dict(run.outputs),
         }
     )
 
 
-def diagnostic_to_json(each: Diagnostic) -> Json:
-    place = each.span
+def diagnostic_to_json(diagnostic: Diagnostic) -> Json:
+    """Return a diagnostic with its position, or nulls if it has none."""
+    span = diagnostic.span
     return {
-        "path": place.path if place else None,
-        "line": place.line if place else None,
-        "column": place.column if place else None,
-        "severity": str(each.severity),
-        "code": each.code,
-        "message": each.message,
-        "hint": each.hint,
+        "path": span.path if span else None,
+        "line": span.line if span else None,
+        "column": span.column if span else None,
+        "severity": str(diagnostic.severity),
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
     }
 
 
-def blocked_to_json(each: Blocked) -> Json:
-    """Return what a plan leaves as it is, and why."""
-    found = {"address": str(each.address), "failed": each.failed, "message": each.message}
-    return found | ({"run": each.run.id} if each.run else {})
+def blocked_to_json(blocked: Blocked) -> Json:
+    """Return an address that a plan cannot change now, with the reason."""
+    document = {"address": str(blocked.address), "failed": blocked.failed, "message": blocked.message}
+    return document | ({"run": blocked.run.id} if blocked.run else {})
 
 
 def _drop_empty(values: dict[str, Any]) -> Json:
-    """Leave out what is empty."""
+    """Return the values without empty ones."""
     empty: Iterable[Any] = ("", [], {}, None)
     return {name: value for name, value in values.items() if value not in empty}
 
 
 def _hide_spec_secrets(kind: str, spec: Spec) -> Spec:
-    """Return what may be shown of the spec of an asset of a kind, were it one that only a newer mlgit knows."""
+    """Return a spec without secrets; the kind may be unknown, if a newer mlgit recorded it."""
     return dict(hide_secrets(redact_spec(kind_by_name(kind).secret_fields, spec, "") if kind in kinds() else spec))

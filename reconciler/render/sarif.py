@@ -1,4 +1,4 @@
-"""Diagnostics as SARIF 2.1.0, the format in which code scanning takes them."""
+"""Render diagnostics as SARIF 2.1.0, the format of GitHub code scanning."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from reconciler.model import Json
 from reconciler.render.explain_pages import load_pages
 
 _SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_ROOT_URI_BASE_ID = "%SRCROOT%"  # what paths count from: the usual name of the top of the repository
+_ROOT_URI_BASE_ID = "%SRCROOT%"  # the conventional name for the root of the repository
 
 
-def diagnostics_to_sarif(found: Sequence[Diagnostic], version: str, root: str = "") -> Json:
-    """Return one run of mlgit of that version; ``root`` is where the workspace is in the repository, "" or "a/b/"."""
-    codes = sorted({diagnostic.code for diagnostic in found})
+def diagnostics_to_sarif(diagnostics: Sequence[Diagnostic], version: str, root: str = "") -> Json:
+    """Return a SARIF log with one run; ``root`` is the path of the workspace in the repository, "" or "a/b/"."""
+    codes = sorted({diagnostic.code for diagnostic in diagnostics})
     driver = {"name": "mlgit", "version": version, "rules": [_rule_to_json(code) for code in codes]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result_to_json(diagnostic, codes.index(diagnostic.code), root) for diagnostic in found],
+        "results": [_result_to_json(diagnostic, codes.index(diagnostic.code), root) for diagnostic in diagnostics],
     }
     return {"$schema": _SCHEMA_URI, "version": "2.1.0", "runs": [run]}
 
@@ -37,15 +37,15 @@ def _rule_to_json(code: str) -> Json:
     }
 
 
-def _result_to_json(each: Diagnostic, index: int, root: str) -> Json:
-    said = f"{each.message}\n{each.hint}" if each.hint else each.message
+def _result_to_json(diagnostic: Diagnostic, index: int, root: str) -> Json:
+    message = f"{diagnostic.message}\n{diagnostic.hint}" if diagnostic.hint else diagnostic.message
     result = {
-        "ruleId": each.code,
+        "ruleId": diagnostic.code,
         "ruleIndex": index,
-        "level": str(each.severity),  # SARIF has the same three words
-        "message": {"text": said},
+        "level": str(diagnostic.severity),  # SARIF has the same three levels
+        "message": {"text": message},
     }
-    return result | ({"locations": [_location_to_json(each.span, root)]} if each.span else {})
+    return result | ({"locations": [_location_to_json(diagnostic.span, root)]} if diagnostic.span else {})
 
 
 def _location_to_json(span: Span, root: str) -> Json:

@@ -1,4 +1,4 @@
-"""An action as a sentence: what is done, to what, and because of what."""
+"""Render an action as a sentence: the address, the operation and the reason."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ OP_SIGNS: Mapping[Op, str] = {
 
 
 def action_sentence(action: Action) -> str:
-    """Say what an action does and why, in one line."""
+    """Return what an action does and why, in one line."""
     return sanitize_line(_SENTENCE_FUNCTIONS[action.op](action))
 
 
 def _reason_clause(action: Action) -> str:
-    said = action.reason or _join_field_changes(action)
-    return f" because {said}" if said else ""
+    reason = action.reason or _join_field_changes(action)
+    return f" because {reason}" if reason else ""
 
 
 def _join_field_changes(action: Action) -> str:
@@ -46,18 +46,18 @@ def _rename_sentence(action: Action) -> str:
 
 
 def _create_sentence(action: Action) -> str:
-    said = f", {action.reason}" if action.reason else ""
-    return f"{action.address}: create{said}{_recorded_only_clause(action)}"
+    reason = f", {action.reason}" if action.reason else ""
+    return f"{action.address}: create{reason}{_recorded_only_clause(action)}"
 
 
 def _recorded_only_clause(action: Action) -> str:
-    realised = action.resolved is None or kind_by_name(action.address.kind).is_supported(action.resolved.asset.spec)
-    return "" if realised else ", recorded only: nothing here realises it yet"
+    supported = action.resolved is None or kind_by_name(action.address.kind).is_supported(action.resolved.asset.spec)
+    return "" if supported else ", recorded only: nothing here realises it yet"
 
 
 def _update_sentence(action: Action) -> str:
-    said = action.reason or _join_field_changes(action)
-    return f"{action.address.format_with_version(action.version)}: update in place, {said}"
+    reason = action.reason or _join_field_changes(action)
+    return f"{action.address.format_with_version(action.version)}: update in place, {reason}"
 
 
 def _replace_sentence(action: Action) -> str:
@@ -73,20 +73,18 @@ def _new_version_sentence(action: Action) -> str:
 
 
 def _register_sentence(action: Action) -> str:
-    made = (
+    run_output = (
         next((reference for reference in action.resolved.references.values() if reference.output), None)
         if action.resolved
         else None
     )
-    if action.known_after is not None or made is None:
+    if action.known_after is not None or run_output is None:
         return _new_version_sentence(action)
     new = "new " if action.record else ""
-    others = [
-        str(change) for change in field_changes(action) if change.after != str(made)
-    ]  # that it is another run is said
-    said = action.reason or ", ".join(others)
-    because = f" because {said}" if said else ""
-    return f"{action.address}: {new}version {action.version} from run {made.version}{because}"
+    other_changes = [str(change) for change in field_changes(action) if change.after != str(run_output)]
+    reason = action.reason or ", ".join(other_changes)
+    because = f" because {reason}" if reason else ""
+    return f"{action.address}: {new}version {action.version} from run {run_output.version}{because}"
 
 
 def _build_sentence(action: Action) -> str:
@@ -124,9 +122,9 @@ _RUN_STATUS_PHRASES: Mapping[RunStatus, str] = {
 
 def _removal_or_cancel_sentence(action: Action) -> str:
     verb = {Op.CANCEL: "cancel run", Op.ARCHIVE: "archive", Op.DELETE: "delete"}[action.op]
-    what = f" {action.version}" if action.op is Op.CANCEL else ""
-    later = f", known after {action.known_after}" if action.known_after else ""
-    return f"{action.address}: {verb}{what}{_reason_clause(action)}{later}"
+    run = f" {action.version}" if action.op is Op.CANCEL else ""
+    condition = f", known after {action.known_after}" if action.known_after else ""
+    return f"{action.address}: {verb}{run}{_reason_clause(action)}{condition}"
 
 
 _SENTENCE_FUNCTIONS: Mapping[Op, Callable[[Action], str]] = {

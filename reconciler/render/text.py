@@ -1,4 +1,4 @@
-"""What people read: diagnostics with their line, plans as sentences."""
+"""Render diagnostics, plans and nested values as text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
 from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
 from reconciler.render.impact import compute_impact
-from reconciler.render.plan_json import plan_summary as summary_of
+from reconciler.render.plan_json import plan_summary
 from reconciler.render.sentences import OP_SIGNS, action_sentence
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
-_MAX_BLOCK_LINES = 8  # lines
-MAX_SHOWN_ACTIONS = 300  # actions that are shown
+_MAX_BLOCK_LINES = 8
+MAX_SHOWN_ACTIONS = 300
 
 
-def format_diagnostics(found: Iterable[Diagnostic], lines: SourceLineReader = lambda _path: ()) -> str:
-    """Write diagnostics, each with its source line and a caret where ``lines`` has the file."""
-    return "\n".join(line for diagnostic in found for line in _diagnostic_lines(diagnostic, lines))
+def format_diagnostics(diagnostics: Iterable[Diagnostic], lines: SourceLineReader = lambda _path: ()) -> str:
+    """Return diagnostics as text, with the source line and a caret if ``lines`` returns the lines of the file."""
+    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, lines))
 
 
-def _diagnostic_lines(each: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
-    where = f"{each.span}: " if each.span else ""
-    yield sanitize_text(f"{where}{each.severity}: {each.message} [{each.code}]")
-    if each.span is not None and not each.code.startswith("secret-"):  # the line would show the secret once more
-        yield from code_frame_lines(each.span, lines(each.span.path))
-    if each.hint:
-        yield sanitize_text(f"  help: {each.hint}")
+def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
+    prefix = f"{diagnostic.span}: " if diagnostic.span else ""
+    yield sanitize_text(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
+    if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
+        yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
+    if diagnostic.hint:
+        yield sanitize_text(f"  help: {diagnostic.hint}")
 
 
-def format_plan(planned: Plan) -> str:
-    """Write a plan: the verdict first, then what is done, what waits and what failed."""
-    follows = compute_impact(planned.actions)
+def format_plan(plan: Plan) -> str:
+    """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes."""
+    impact = compute_impact(plan.actions)
     lines = (
-        f"{OP_SIGNS[action.op]} {action_sentence(action)}{follows.indirect_cause_clause(action)}"
-        for action in planned.actions
+        f"{OP_SIGNS[action.op]} {action_sentence(action)}{impact.indirect_cause_clause(action)}"
+        for action in plan.actions
     )
-    pending = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in planned.blocked]
-    return "\n".join(_plan_lines(summary_of(planned), lines, pending, planned.drift, planned.notes))
+    blocked_lines = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in plan.blocked]
+    return "\n".join(_plan_lines(plan_summary(plan), lines, blocked_lines, plan.drift, plan.notes))
 
 
-def format_plan_body(saved: Json) -> str:
-    """Write the body of a saved plan just as the plan was written."""
-    lines = (f"{OP_SIGNS[Op(each['action'])]} {each['sentence']}" for each in saved["actions"])
-    pending = [(each["failed"], f"{each['address']}: {each['message']}") for each in saved["pending"]]
-    return "\n".join(_plan_lines(saved["summary"], lines, pending, saved["drift"], saved["notes"]))
+def format_plan_body(body: Json) -> str:
+    """Return the body of a saved plan as the same text that ``format_plan`` returns for the plan."""
+    lines = (f"{OP_SIGNS[Op(action['action'])]} {action['sentence']}" for action in body["actions"])
+    blocked_lines = [(entry["failed"], f"{entry['address']}: {entry['message']}") for entry in body["pending"]]
+    return "\n".join(_plan_lines(body["summary"], lines, blocked_lines, body["drift"], body["notes"]))
 
 
 def _plan_lines(
     counts: Mapping[str, int],
     lines: Iterable[str],
-    pending: Sequence[tuple[bool, str]],
+    blocked_lines: Sequence[tuple[bool, str]],
     drift: Sequence[str],
     notes: Sequence[str],
 ) -> Iterator[str]:
@@ -63,26 +63,28 @@ def _plan_lines(
         yield from (f"  {sanitize_line(line)}" for line in islice(lines, MAX_SHOWN_ACTIONS))
         if counts["changes"] > MAX_SHOWN_ACTIONS:
             yield f"  and {counts['changes'] - MAX_SHOWN_ACTIONS} more; --format json has them all"
-    yield from _section_lines("Waiting:", [line for failed, line in pending if not failed])
-    yield from _section_lines("Failed, and left as it is:", [line for failed, line in pending if failed])
+    yield from _section_lines("Waiting:", [line for failed, line in blocked_lines if not failed])
+    yield from _section_lines("Failed, and left as it is:", [line for failed, line in blocked_lines if failed])
     yield from _section_lines("Drift:", drift)
     yield from _section_lines("Notes:", notes)
 
 
 def format_verdict(counts: Mapping[str, int]) -> str:
-    """Say in a line what a plan comes to; ``counts`` is its summary."""
-    left = [(counts["waiting"], "waiting"), (counts["failed"], "failed")]
-    drift = [pluralize(counts["drift"], "thing") + " drifted"] if counts["drift"] else []
-    left_out = counts.get("left_out", 0)
-    also = ", ".join([*(f"{number} {what}" for number, what in left if number), *drift])
+    """Return the summary line of a plan; ``counts`` is the result of ``plan_summary``."""
+    blocked_counts = [(counts["waiting"], "waiting"), (counts["failed"], "failed")]
+    drift_phrases = [pluralize(counts["drift"], "thing") + " drifted"] if counts["drift"] else []
+    deselected = counts.get("left_out", 0)
+    remainder = ", ".join([*(f"{number} {label}" for number, label in blocked_counts if number), *drift_phrases])
     if counts["changes"]:
         runs = (("starts", counts["submissions"]), ("cancels", counts.get("cancels", 0)))
-        said = "".join(f", {what} {pluralize(number, 'run')}" for what, number in runs if number)
-        return f"Plan: {pluralize(counts['changes'], 'change')}{said}{f'; {also}' if also else ''}."
-    if left_out:
-        return f"No changes within the selection; {'; '.join([*filter(None, [also]), _format_left_out(left_out)])}."
-    if also:
-        return f"No changes to make now; {also}."
+        run_phrases = "".join(f", {label} {pluralize(number, 'run')}" for label, number in runs if number)
+        return f"Plan: {pluralize(counts['changes'], 'change')}{run_phrases}{f'; {remainder}' if remainder else ''}."
+    if deselected:
+        return (
+            f"No changes within the selection; {'; '.join([*filter(None, [remainder]), _format_left_out(deselected)])}."
+        )
+    if remainder:
+        return f"No changes to make now; {remainder}."
     return "No changes. The live state is what Git declares."
 
 
@@ -98,47 +100,47 @@ def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def pluralize(number: int, noun: str) -> str:
-    """Write a number with its noun: ``1 change``, ``2 changes``."""
+    """Return a number with its noun: ``1 change``, ``2 changes``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def format_duration(seconds: float) -> str:
-    """Write a span of time as people say it: ``20 seconds``, ``3 hours``."""
+    """Return a duration in its largest whole unit: ``20 seconds``, ``3 hours``."""
     for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             return pluralize(int(seconds // size), noun)
     return pluralize(int(seconds), "second")
 
 
-def format_validation_summary(found: Sequence[Diagnostic], files: int) -> str:
-    """Say in one line how a validation ended."""
-    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
-    warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in found)
-    if not found:
+def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int) -> str:
+    """Return the summary line of a validation."""
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+    warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in diagnostics)
+    if not diagnostics:
         return f"{pluralize(files, 'file')}: fine."
     return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}."
 
 
 def format_outline(value: Json, indent: str = "") -> str:
-    """Write nested values as an indented outline."""
+    """Return nested values as an indented outline."""
     return "\n".join(sanitize_text(line) for line in _outline_lines(value, indent))
 
 
 def _outline_lines(value: Json, indent: str) -> Iterator[str]:
-    pairs = value.items() if isinstance(value, Mapping) else (("-", each) for each in value)
-    for key, pair in pairs:
+    pairs = value.items() if isinstance(value, Mapping) else (("-", item) for item in value)
+    for key, item in pairs:
         name = key if key == "-" else f"{key}:"
-        if isinstance(pair, Mapping | list | tuple) and pair:
+        if isinstance(item, Mapping | list | tuple) and item:
             yield f"{indent}{name}"
-            yield from _outline_lines(pair, f"{indent}  ")
-        elif isinstance(pair, str) and "\n" in pair:
-            yield from _block_lines(name, pair.splitlines(), indent)
+            yield from _outline_lines(item, f"{indent}  ")
+        elif isinstance(item, str) and "\n" in item:
+            yield from _block_lines(name, item.splitlines(), indent)
         else:
-            yield f"{indent}{name} {str(pair).lower() if isinstance(pair, bool) else pair}"
+            yield f"{indent}{name} {str(item).lower() if isinstance(item, bool) else item}"
 
 
 def _block_lines(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:
-    """Write a short text whole; of a long one, such as a lock, say how long it is."""
+    """Yield the lines of a short text, or only the number of lines of a long one, such as a lock file."""
     if len(lines) > _MAX_BLOCK_LINES:
         yield f"{indent}{name} ({pluralize(len(lines), 'line')})"
     else:

@@ -1,4 +1,4 @@
-"""Workflow commands as GitHub reads them."""
+"""Diagnostics as GitHub workflow commands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.render.github import diagnostics_to_github
 
 
-def test_a_diagnostic_is_a_command_at_its_place():
-    found = Diagnostic("unknown-field", "unknown field comand", Span("jobs/train.yml", 3, 5), "did you mean command?")
-    assert diagnostics_to_github([found]) == (
+def test_a_diagnostic_is_a_command_with_its_file_line_and_column():
+    diagnostic = Diagnostic(
+        "unknown-field", "unknown field comand", Span("jobs/train.yml", 3, 5), "did you mean command?"
+    )
+    assert diagnostics_to_github([diagnostic]) == (
         "::error file=jobs/train.yml,line=3,col=5,title=unknown-field::unknown field comand%0Adid you mean command?"
     )
 
@@ -20,34 +22,36 @@ def test_a_diagnostic_is_a_command_at_its_place():
 @pytest.mark.parametrize(
     ("severity", "command"), [(Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.NOTE, "notice")]
 )
-def test_the_command_is_the_severity(severity, command):
+def test_the_command_name_follows_the_severity(severity, command):
     assert diagnostics_to_github([Diagnostic("a-b", "m", severity=severity)]) == f"::{command} title=a-b::m"
 
 
-def test_paths_count_from_the_top_of_the_repository():
+def test_paths_are_relative_to_the_root_of_the_repository():
     assert "file=ml/iris/a.yml," in diagnostics_to_github([Diagnostic("a-b", "m", Span("a.yml"))], root="ml/iris/")
 
 
-def decoded(line: str) -> tuple[dict[str, str], str]:
-    """Read a command as the runner does: properties at commas, then the escapes."""
-    found = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line)
-    assert found, line
-    marks = (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
+def parse_command(line: str) -> tuple[dict[str, str], str]:
+    """Parse a command as the GitHub runner does: split the properties at commas, then decode the escapes."""
+    match = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line)
+    assert match, line
+    escapes = (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 
-    def plain(text: str) -> str:
-        for escape, mark in marks:
-            text = text.replace(escape, mark)
+    def unescape(text: str) -> str:
+        for escape, character in escapes:
+            text = text.replace(escape, character)
         return text
 
-    return {name: plain(value) for name, value in (part.split("=", 1) for part in found[2].split(","))}, plain(found[3])
+    return {name: unescape(value) for name, value in (pair.split("=", 1) for pair in match[2].split(","))}, unescape(
+        match[3]
+    )
 
 
-def test_nothing_in_a_file_name_or_a_message_can_end_the_command():
+def test_a_file_name_or_a_message_cannot_end_the_command():
     path, message = "a,b:c%0A\n::error::.yml", "100 % wrong\r\n::set-env name=PATH::/tmp"
     line = diagnostics_to_github([Diagnostic("a-b", message, Span(path, 1, 2))])
     assert "\n" not in line
-    assert decoded(line) == ({"file": path, "line": "1", "col": "2", "title": "a-b"}, message)
+    assert parse_command(line) == ({"file": path, "line": "1", "col": "2", "title": "a-b"}, message)
 
 
-def test_nothing_found_is_nothing_written():
+def test_no_diagnostics_give_empty_text():
     assert diagnostics_to_github([]) == ""
