@@ -201,7 +201,7 @@ def test_a_merge_that_comes_to_other_decisions_does_not_go_on(world):
     with pytest.raises(UserError, match="submit job/sum"):
         restrict_to_saved_plan(proposed, world.plan(described), world.live())
     more = edited("workspace.yml", "name:", "description: d\nname:", both)
-    assert [action.key for action in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
+    assert [str(action.key) for action in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
         each["key"] for each in proposed.body["actions"] if Op(each["action"]).is_decision
     ]
 
