@@ -1,7 +1,7 @@
-"""The command line. Commands load by name when they are called, so that ``mlgit --help`` imports click alone.
+"""The command line. A command is imported when it is called, so that ``mlgit --help`` imports only click.
 
-Exit codes: 0 fine, 1 an error of the user's or of the world's, 2 with ``--detailed-exitcode`` changes, 3 a bug in
-mlgit, 130 interrupted.
+Exit codes: 0 success, 1 an error of the user or of the infrastructure, 2 changes, with ``--detailed-exitcode``, 3 a bug
+in mlgit, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.diagnostics import UserError
 from reconciler.format.suggest import did_you_mean
 from reconciler.render.code_frame import sanitize_text
 
-# Command -> the line that `mlgit --help` shows of it; the module of that name has the command.
+# Command -> its line in `mlgit --help`; the module of the same name defines the command.
 COMMANDS: Mapping[str, str] = {
     "init": "Start a new workspace in a folder.",
     "validate": "Check the files; offline, executes nothing.",
@@ -55,10 +55,10 @@ _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. No
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A command group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*COMMANDS]  # in this package, list is the module of that command once it was called
+        return [*COMMANDS]  # list(COMMANDS) would call the submodule `list` once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -101,33 +101,33 @@ def main(context: click.Context, folder: str | None) -> int:
             raise click.UsageError(f"cannot work in {folder}: {error.strerror}") from error
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-        return 1  # nothing was asked for, so nothing was done
+        return 1  # no command was given
     return 0
 
 
 def run() -> None:
-    """Run the command line and exit; every way in which it can end has its exit code here."""
+    """Run the command line and exit with its exit code."""
     sys.exit(_run_main())
 
 
-def _run_main() -> int:  # noqa: PLR0911 - one return for each way to end
+def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
     try:
         result = main.main(prog_name="mlgit", standalone_mode=False)
     except UserError as error:
-        return _print_error(*(f"{line}" for line in _user_error_lines(error)), code=1)
+        return _print_error(*_user_error_lines(error), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
         return _print_error(*usage, sanitize_text(f"error: {error.format_message()}"), code=1)
     except click.ClickException as error:
         return _print_error(f"error: {error.format_message()}", code=1)
-    except (click.Abort, KeyboardInterrupt) as stopped:
-        return _print_error(str(stopped) or "interrupted", code=EXIT_INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt) as interruption:
+        return _print_error(str(interruption) or "interrupted", code=EXIT_INTERRUPTED)
     except OSError as error:
         if error.errno in _DISK_FULL_ERRNOS:
-            where = error.filename or "a file"
-            return _print_error(f"error: there is no room left to write {where} [disk-full]", _DISK_FULL_HINT, code=1)
+            path = error.filename or "a file"
+            return _print_error(f"error: there is no room left to write {path} [disk-full]", _DISK_FULL_HINT, code=1)
         return _report_bug(error)
-    except Exception as error:  # noqa: BLE001 - the last place that can tell the user that the fault is ours
+    except Exception as error:  # noqa: BLE001 - report any other exception as a bug
         return _report_bug(error)
     return result if isinstance(result, int) else 0
 
@@ -139,7 +139,7 @@ def _report_bug(error: Exception) -> int:
 
 
 def _is_stdout_closed() -> bool:
-    """Tell whether standard output is what broke, as in ``mlgit log | head``; then nothing more is said to it."""
+    """Return True if the reader closed standard output, as in ``mlgit log | head``; if so, discard further output."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -151,8 +151,8 @@ def _is_stdout_closed() -> bool:
 def _user_error_lines(error: UserError) -> list[str]:
     lines = []
     for diagnostic in error.diagnostics:
-        where = f"{diagnostic.span}: " if diagnostic.span else ""
-        lines.append(f"{where}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
+        location = f"{diagnostic.span}: " if diagnostic.span else ""
+        lines.append(f"{location}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
         lines += [f"  help: {diagnostic.hint}"] if diagnostic.hint else []
     return [sanitize_text(line) for line in lines]
 

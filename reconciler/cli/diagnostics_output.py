@@ -1,4 +1,4 @@
-"""Diagnostics on standard output, in the form that was asked for."""
+"""Print diagnostics to standard output in the requested format."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from reconciler.render.github import diagnostics_to_github
 from reconciler.render.sarif import diagnostics_to_sarif
 
 
-def print_diagnostics(found: Sequence[Diagnostic], files: int, form: str, lines: text.SourceLineReader) -> None:
-    """Write what was found in ``files`` files."""
+def print_diagnostics(
+    diagnostics: Sequence[Diagnostic], file_count: int, form: str, read_lines: text.SourceLineReader
+) -> None:
+    """Print the diagnostics of ``file_count`` files in the format ``form``."""
     match form:
         case "json":
-            click.echo(plan_json.dump_json(plan_json.diagnostics_to_json(found, files)))
+            click.echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))
         case "sarif":
-            click.echo(plan_json.dump_json(diagnostics_to_sarif(found, __version__)))
+            click.echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
         case "github":
-            click.echo(diagnostics_to_github(found))
+            click.echo(diagnostics_to_github(diagnostics))
         case _:
-            if found:
-                click.echo(text.format_diagnostics(found, lines))
-            click.echo(text.format_validation_summary(found, files))
+            if diagnostics:
+                click.echo(text.format_diagnostics(diagnostics, read_lines))
+            click.echo(text.format_validation_summary(diagnostics, file_count))

@@ -1,4 +1,4 @@
-"""mlgit explain: what a diagnostic means, and how to cure it."""
+"""mlgit explain: explain what a diagnostic means, and how to fix it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def command(code: str | None, form: str) -> None:
     mlgit explain version-immutable
     mlgit explain | grep yaml
     """
-    known = load_pages()
+    pages = load_pages()
     if code is None and form == "json":
-        click.echo(plan_json.dump_json([{"code": page.code, "summary": page.summary} for page in known.values()]))
+        click.echo(plan_json.dump_json([{"code": page.code, "summary": page.summary} for page in pages.values()]))
         return
     if code is None:
-        width = max(len(each) for each in known)
-        click.echo("\n".join(f"{page.code:{width}}  {page.summary}" for page in known.values()))
+        width = max(map(len, pages))
+        click.echo("\n".join(f"{page.code:{width}}  {page.summary}" for page in pages.values()))
         return
-    page = known.get(code.strip("[]").lower())
+    page = pages.get(code.strip("[]").lower())
     if page is None:
-        hint = did_you_mean(code, known) or "`mlgit explain` lists them all"
+        hint = did_you_mean(code, pages) or "`mlgit explain` lists them all"
         raise user_error("code-unknown", f"there is no diagnostic with the code {code}", hint)
-    whole = {"code": page.code, "summary": page.summary, "text": page.body}
-    click.echo(plan_json.dump_json(whole) if form == "json" else _format_page(page))
+    document = {"code": page.code, "summary": page.summary, "text": page.body}
+    click.echo(plan_json.dump_json(document) if form == "json" else _format_page(page))
 
 
 def _format_page(page: ExplainPage) -> str:

@@ -1,6 +1,6 @@
-"""mlgit import: the files of what is live and no file declares. Commands load by name, so this name is allowed."""
+"""mlgit import: write files for live assets that no file declares."""
 
-# ruff: noqa: N999 - the module of a command has its name
+# ruff: noqa: N999 - a command is imported by name, so its module may have the name of a keyword
 
 from __future__ import annotations
 
@@ -45,98 +45,100 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     if bool(addresses) == everything:
         raise click.UsageError("name what to import, or take everything with --all")
     session = open_current_session()
-    live = session.read_recorded_state()
-    found = workspace.read_asset_set(session.tree, session.config)
+    state = session.read_recorded_state()
+    declared = workspace.read_asset_set(session.tree, session.config)
     records = (
-        _undeclared_records(live, found)
+        _undeclared_records(state, declared)
         if everything
-        else [_find_undeclared_record(live, found, address) for address in addresses]
+        else [_find_undeclared_record(state, declared, address) for address in addresses]
     )
-    drafts, failed = _generate_files(session, records)
-    drafts = [_with_archived_reference_notes(generated_file, live, found) for generated_file in drafts]
-    for draft in () if dry_run else drafts:
-        _write_generated_file(session.workspace.folder, draft)
+    generated_files, errors = _generate_files(session, records)
+    generated_files = [_with_archived_reference_notes(file, state, declared) for file in generated_files]
+    for generated_file in () if dry_run else generated_files:
+        _write_generated_file(session.workspace.folder, generated_file)
     if form == "json":
         click.echo(
             plan_json.dump_json(
-                [_generated_file_to_json(session, generated_file, wrote=not dry_run) for generated_file in drafts]
+                [_generated_file_to_json(session, file, written=not dry_run) for file in generated_files]
             )
         )
     else:
-        click.echo(sanitize_text("\n".join(_report_lines(session, drafts, dry_run=dry_run))))
-    if failed:
-        raise UserError(*(problem for user_error in failed for problem in user_error.diagnostics))
+        click.echo(sanitize_text("\n".join(_report_lines(session, generated_files, dry_run=dry_run))))
+    if errors:
+        raise UserError(*(diagnostic for error in errors for diagnostic in error.diagnostics))
     return 0
 
 
-def _undeclared_records(live: State, found: AssetSet) -> list[Record]:
-    declared = found.assets.keys() | found.invalid_addresses
-    return [record for address, record in live.current.items() if address not in declared and not record.archived]
+def _undeclared_records(state: State, declared: AssetSet) -> list[Record]:
+    addresses = declared.assets.keys() | declared.invalid_addresses
+    return [record for address, record in state.current.items() if address not in addresses and not record.archived]
 
 
-def _find_undeclared_record(live: State, found: AssetSet, given: str) -> Record:
-    address = parse_live_address(given, live)
-    if "@" in given:
-        message = f"{given} names a version, and a file declares the current one"
+def _find_undeclared_record(state: State, declared: AssetSet, argument: str) -> Record:
+    address = parse_live_address(argument, state)
+    if "@" in argument:
+        message = f"{argument} names a version, and a file declares the current one"
         raise user_error("import-impossible", message, f"`mlgit import {address}`")
-    if address in found.assets or address in found.invalid_addresses:
-        asset = found.assets.get(address)
-        where = f" by {asset.source}" if asset else ""
-        raise user_error("import-impossible", f"{address} is declared{where} already", "there is nothing to import")
-    if live.current[address].archived:
+    if address in declared.assets or address in declared.invalid_addresses:
+        asset = declared.assets.get(address)
+        by_file = f" by {asset.source}" if asset else ""
+        raise user_error("import-impossible", f"{address} is declared{by_file} already", "there is nothing to import")
+    if state.current[address].archived:
         message = f"{address} is archived"
         raise user_error("import-impossible", message, f"bring it back first: `mlgit restore {address}`")
-    return live.current[address]
+    return state.current[address]
 
 
 def _generate_files(session: Session, records: Iterable[Record]) -> tuple[list[GeneratedFile], list[UserError]]:
-    """Draft what can be written; what cannot is said when that is done."""
+    """Return the files for the records, and the errors of the records that no file can be generated for."""
     folder = session.workspace.folder
     importer = Importer(session.tree, lambda path: _is_path_taken(folder, path))
-    drafts: list[GeneratedFile] = []
-    failed: list[UserError] = []
+    generated_files: list[GeneratedFile] = []
+    errors: list[UserError] = []
     for record in records:
         try:
-            drafts.append(importer.generate_file(record))
+            generated_files.append(importer.generate_file(record))
         except UserError as error:
-            failed.append(error)
-    return importer.add_plan_notes(session.config, drafts), failed
+            errors.append(error)
+    return importer.add_plan_notes(session.config, generated_files), errors
 
 
-def _with_archived_reference_notes(draft: GeneratedFile, live: State, found: AssetSet) -> GeneratedFile:
-    """Note what a file refers to that is archived: reading the file alone cannot tell."""
-    said = archived_reference_notes(
-        live, live.current[draft.address], lambda each: each in found.assets or each in found.invalid_addresses
+def _with_archived_reference_notes(generated_file: GeneratedFile, state: State, declared: AssetSet) -> GeneratedFile:
+    """Return the file with notes about the archived assets that it refers to, which its text does not show."""
+    notes = archived_reference_notes(
+        state,
+        state.current[generated_file.address],
+        lambda address: address in declared.assets or address in declared.invalid_addresses,
     )
-    return replace(draft, notes=(*draft.notes, *said))
+    return replace(generated_file, notes=(*generated_file.notes, *notes))
 
 
 def _is_path_taken(folder: Path, path: str) -> bool:
-    """Tell whether something stands at a path, or the path would leave the workspace through a link."""
+    """Return True if a file exists at a path, or the path leaves the workspace through a link."""
     target = folder / path
     return os.path.lexists(target) or not target.resolve().is_relative_to(folder.resolve())
 
 
-def _write_generated_file(folder: Path, draft: GeneratedFile) -> None:
-    target = folder / draft.path
+def _write_generated_file(folder: Path, generated_file: GeneratedFile) -> None:
+    target = folder / generated_file.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8", newline="") as file:
-            file.write(draft.text)
+            file.write(generated_file.text)
     except OSError as error:
-        message = f"{draft.path} cannot be written: {error.strerror}"
+        message = f"{generated_file.path} cannot be written: {error.strerror}"
         raise user_error("path-not-writable", message, "what was said before is written") from error
 
 
-def _report_lines(session: Session, drafts: Sequence[GeneratedFile], *, dry_run: bool) -> Iterable[str]:
-    for generated_file in drafts:
+def _report_lines(session: Session, generated_files: Sequence[GeneratedFile], *, dry_run: bool) -> Iterable[str]:
+    for generated_file in generated_files:
         yield f"{'would write' if dry_run else 'wrote'} {generated_file.path} ({generated_file.address})"
         if dry_run:
             yield from (f"    {line}" if line else "" for line in generated_file.redacted_text.splitlines())
         yield from (f"  {line}" for line in _follow_up_lines(session, generated_file))
     yield (
-        f"{text.pluralize(len(drafts), 'file')} {'would be ' if dry_run else ''}written."
-        if drafts
+        f"{text.pluralize(len(generated_files), 'file')} {'would be ' if dry_run else ''}written."
+        if generated_files
         else _NOTHING_TO_IMPORT
     )
 
@@ -144,41 +146,41 @@ def _report_lines(session: Session, drafts: Sequence[GeneratedFile], *, dry_run:
 _NOTHING_TO_IMPORT = "Nothing to import: whatever is live is declared."
 
 
-def _follow_up_lines(session: Session, draft: GeneratedFile) -> Iterable[str]:
-    """Say what is left to do until a plan finds no change."""
-    for secret in draft.secrets:
+def _follow_up_lines(session: Session, generated_file: GeneratedFile) -> Iterable[str]:
+    """Yield what the user must still do, so that a plan finds no change."""
+    for secret in generated_file.secrets:
         yield f"{secret} is left out: it is a secret, and the live state keeps no value of it"
-    for content in draft.missing_contents:
+    for content in generated_file.missing_contents:
         path = session.tree.display_path(content.path)
-        what = "is not as it was applied" if content.path_taken else "is not here"
+        status = "is not as it was applied" if content.path_taken else "is not here"
         if content.commit:
-            yield f"{path} {what}; get it with: {_git_checkout_command(session, content)}"
+            yield f"{path} {status}; get it with: {_git_checkout_command(session, content)}"
         else:
-            yield f"{path} {what}, and Git does not have it any more: a plan will see a change"
-    yield from draft.notes
+            yield f"{path} {status}, and Git does not have it any more: a plan will see a change"
+    yield from generated_file.notes
 
 
 def _git_checkout_command(session: Session, content: MissingContent) -> str:
-    """Return the command that gets content out of Git, as typed in the current folder."""
+    """Return the command that gets content out of Git when it is run in the current folder."""
     path = os.path.relpath(session.workspace.repository.top / content.path, Path.cwd())
     return f"git checkout {abbreviate_id(content.commit)} -- {shlex.quote(path)}"
 
 
-def _generated_file_to_json(session: Session, draft: GeneratedFile, *, wrote: bool) -> Json:
+def _generated_file_to_json(session: Session, generated_file: GeneratedFile, *, written: bool) -> Json:
     contents = [
         {
-            "path": missing_content.path,
-            "commit": missing_content.commit or None,
-            "command": _git_checkout_command(session, missing_content) if missing_content.commit else None,
+            "path": content.path,
+            "commit": content.commit or None,
+            "command": _git_checkout_command(session, content) if content.commit else None,
         }
-        for missing_content in draft.missing_contents
+        for content in generated_file.missing_contents
     ]
     return {
-        "address": str(draft.address),
-        "path": draft.path,
-        "written": wrote,
-        "secrets": list(draft.secrets),
+        "address": str(generated_file.address),
+        "path": generated_file.path,
+        "written": written,
+        "secrets": list(generated_file.secrets),
         "contents": contents,
-        "notes": list(draft.notes),
-        "text": draft.redacted_text,
+        "notes": list(generated_file.notes),
+        "text": generated_file.redacted_text,
     }

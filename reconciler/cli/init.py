@@ -1,4 +1,4 @@
-"""mlgit init: a working workspace from the template, in a Git repository of its own, or of the one one is in."""
+"""mlgit init: create a workspace from the template, in a new Git repository or the surrounding one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.diagnostics import user_error
 from reconciler.git.repository import create_repository, is_inside_repository
 from reconciler.package_files import data_folder as data_folder
 
-_TEMPLATE_NAME, _TEMPLATE_LINEAGE = "my-workspace", "0" * 32  # what stands in the template
+_TEMPLATE_NAME, _TEMPLATE_LINEAGE = "my-workspace", "0" * 32  # the values that the template contains
 _IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
@@ -47,18 +47,18 @@ def _create_workspace(folder: Path, name: str | None) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "give the name of a folder that is not there yet"
         raise user_error("folder-not-empty", f"{folder} is there already, and not empty", hint)
-    chosen = _validate_name(name) if name else _name_from_folder(folder)
-    inside = is_inside_repository(folder)
+    workspace_name = _validate_name(name) if name else _name_from_folder(folder)
+    in_repository = is_inside_repository(folder)
     shutil.copytree(data_folder("workspace-template"), folder, ignore=_IGNORE_PATTERNS, dirs_exist_ok=True)
-    _fill_in_template(folder, chosen)
+    _fill_in_template(folder, workspace_name)
     write_editor_settings(folder)
-    if not inside:
-        create_repository(folder, f"Start the workspace {chosen}").close()
-    click.echo(f"Made the workspace {chosen} in {folder}.\n")
-    first = "" if not inside else "  git add . && git commit     # it lies in a repository that was there before\n"
-    click.echo(
-        f"Next:\n  cd {shlex.quote(str(folder))}\n{first}  mlgit plan                  # what would be made, and why"
-    )
+    if not in_repository:
+        create_repository(folder, f"Start the workspace {workspace_name}").close()
+    click.echo(f"Made the workspace {workspace_name} in {folder}.\n")
+    click.echo(f"Next:\n  cd {shlex.quote(str(folder))}")
+    if in_repository:
+        click.echo("  git add . && git commit     # it lies in a repository that was there before")
+    click.echo("  mlgit plan                  # what would be made, and why")
     click.echo("  mlgit apply --wait          # make it: build, train, register the model")
 
 
@@ -70,12 +70,12 @@ def _validate_name(name: str) -> str:
 
 
 def _name_from_folder(folder: Path) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:33].strip("-")
-    return plain if len(plain) > 2 else _TEMPLATE_NAME  # noqa: PLR2004 - the shortest name that Azure ML takes
+    slug = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:33].strip("-")
+    return slug if len(slug) > 2 else _TEMPLATE_NAME  # noqa: PLR2004 - Azure ML requires at least 3 characters
 
 
 def _fill_in_template(folder: Path, name: str) -> None:
-    """Put in the name and a lineage: the identity of the live state, made once, here."""
+    """Replace the name and the lineage in the template; the lineage identifies the live state, and never changes."""
     for path in (folder / CONFIG_FILE, folder / "workspace.yml"):
         text = path.read_text(encoding="utf-8")
         path.write_text(

@@ -1,6 +1,6 @@
-"""Standard output as a stream of events for programs (``--format json``): one JSON object a line, nothing else.
+"""Write standard output as a stream of events (``--format json``): one JSON object per line, and no other text.
 
-The last event has the exit code, however the command ends.
+The last event contains the exit code, also after an error or an interruption.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import json_events
 from reconciler.timestamps import utc_timestamp
 
-# In the context of a command: who is told of diagnostics, in place of people.
+# Key in the context of a command: the function that receives diagnostics instead of standard error.
 DIAGNOSTICS_HANDLER_KEY = "mlgit.diagnostics"
 _EXIT_INTERRUPTED, _EXIT_BUG = 130, 3
 
 
 class EventStream:
-    """Writes events; it is also who watches an apply."""
+    """Writes events to standard output, also as the listener of an apply."""
 
     def __init__(self) -> None:
         self._last_run_events: dict[str, Json] = {}
@@ -35,60 +35,60 @@ class EventStream:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Nothing is left to close."""
+        """Do nothing: the stream holds no resources."""
 
     def write(self, event: Json) -> None:
-        """Write one event, with the time of day."""
+        """Write one event with the current time."""
         time = utc_timestamp("milliseconds")
-        line = {"v": json_events.EVENT_VERSION, "type": event["type"], "time": time, **event}
-        click.echo(json.dumps(line, ensure_ascii=True))
+        stamped = {"v": json_events.EVENT_VERSION, "type": event["type"], "time": time, **event}
+        click.echo(json.dumps(stamped, ensure_ascii=True))
 
-    def write_diagnostic(self, found: Diagnostic) -> None:
-        """Tell what is wrong."""
-        self.write(json_events.diagnostic_event(found))
+    def write_diagnostic(self, diagnostic: Diagnostic) -> None:
+        """Write the event of a diagnostic."""
+        self.write(json_events.diagnostic_event(diagnostic))
 
     def write_plan_started(self, source: SourceRevision) -> None:
-        """Tell that planning begins."""
-        where = {"commit": source.commit, "tree": source.tree, "dirty": source.dirty}
-        self.write({"type": "plan-started", "tool": __version__, **where})
+        """Write the event that planning has started."""
+        revision = {"commit": source.commit, "tree": source.tree, "dirty": source.dirty}
+        self.write({"type": "plan-started", "tool": __version__, **revision})
 
     def write_plan(self, plan: Plan, body: Json) -> None:
-        """Tell a whole plan, and its body."""
+        """Write the events of a plan and its body."""
         for event in json_events.plan_events(plan, body):
             self.write(event)
 
     def on_event(self, event: Event) -> None:
-        """Tell what happened to an action."""
+        """Write the event of an action."""
         self.write(json_events.action_event(event))
 
     def on_note(self, text: str) -> None:
-        """Tell what is worth knowing."""
+        """Write the event of a note."""
         self.write(json_events.note_event(text))
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
-        """Tell how runs stand, each time that it changes."""
+        """Write an event for every run whose status has changed since its last event."""
         for run in runs:
-            told = json_events.run_event(run)
-            if self._last_run_events.get(run.id) != told:
-                self._last_run_events[run.id] = told
-                self.write(told)
+            event = json_events.run_event(run)
+            if self._last_run_events.get(run.id) != event:
+                self._last_run_events[run.id] = event
+                self.write(event)
 
     def write_apply_ended(self, *, done: int, failed: int, skipped: int, locked: int) -> None:
-        """Tell what came of an apply."""
+        """Write the event that an apply has ended, with the number of actions by result."""
         self.write({"type": "apply-ended", "done": done, "failed": failed, "skipped": skipped, "locked": locked})
 
 
-def run_with_event_stream(work: Callable[[EventStream], int]) -> int:
-    """Do the work of a command with a stream to tell it to; return its exit code, as the last event has it."""
-    told = EventStream()
-    click.get_current_context().meta[DIAGNOSTICS_HANDLER_KEY] = told.write_diagnostic
+def run_with_event_stream(run_command: Callable[[EventStream], int]) -> int:
+    """Run a command that writes to an event stream; return its exit code, which the last event contains, too."""
+    stream = EventStream()
+    click.get_current_context().meta[DIAGNOSTICS_HANDLER_KEY] = stream.write_diagnostic
     code = _EXIT_BUG
     try:
-        code = work(told)
+        code = run_command(stream)
     except UserError as error:
         code = 1
         for diagnostic in error.diagnostics:
-            told.write_diagnostic(diagnostic)
+            stream.write_diagnostic(diagnostic)
     except click.ClickException:
         code = 1
         raise
@@ -96,5 +96,5 @@ def run_with_event_stream(work: Callable[[EventStream], int]) -> int:
         code = _EXIT_INTERRUPTED
         raise
     finally:
-        told.write({"type": "ended", "exit_code": code})
+        stream.write({"type": "ended", "exit_code": code})
     return code

@@ -1,4 +1,4 @@
-"""mlgit list: live or declared assets, all or of one kind."""
+"""mlgit list: list live or declared assets, all or of one kind."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
 
 
 def _format_version(record: Record) -> str:
-    """Return the version, or else the run, marked if it is archived."""
+    """Return the version of a record, or its run if it has none, and a mark if it is archived."""
     return " ".join(filter(None, (record.version or record.run, "(archived)" if record.archived else "")))
 
 
 def _print_declared_assets(session: Session, kind: str | None, form: str) -> None:
-    """Print the assets that the files declare; errors in them are reported by validate."""
+    """Print the assets that the files declare; `mlgit validate` reports the errors in them."""
     declared = workspace.read_asset_set(session.tree, session.config).assets
     assets = [asset for address, asset in sorted(declared.items()) if kind is None or address.kind == kind]
     if form == "json":

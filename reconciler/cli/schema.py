@@ -1,4 +1,4 @@
-"""mlgit schema: the JSON schema of a kind on its own, and an editor that knows them all."""
+"""mlgit schema: print the JSON schema of a kind, and set up an editor to use the schemas."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def command(kind: str | None, folder: Path | None, form: str) -> None:
 
 
 def write_editor_settings(folder: Path) -> tuple[str, ...]:
-    """Write the schemas and the settings that name them below a folder; return what was written, from there.
+    """Write the schemas, and editor settings that name them, below a folder; return the paths relative to it.
 
-    A UserError where there are settings that are not plain JSON: nothing is written then.
+    Raise UserError, and write nothing, if the existing settings are not plain JSON: ``settings-not-json``.
     """
     settings = folder / EDITOR_SETTINGS_PATH
     merged = _merge_settings(settings, _schema_associations(folder))
@@ -91,9 +91,9 @@ def _bundle_schema(name: str) -> Json:
 
 
 def _schema_names() -> Sequence[str]:
-    """Return the kinds, then what else has a schema: those in the folder itself that name what they are of."""
-    own = (PurePosixPath(schema).name.removesuffix(".schema.json") for schema in load_schemas())
-    others = (each for each in own if each not in kinds() and "type" in load_schemas().get(schema_id(each), {}))
+    """Return the kinds, then the names of the other schemas: those of the folder itself that have a type."""
+    names = (PurePosixPath(schema).name.removesuffix(".schema.json") for schema in load_schemas())
+    others = (name for name in names if name not in kinds() and "type" in load_schemas().get(schema_id(name), {}))
     return (*kinds(), *others)
 
 
@@ -110,7 +110,7 @@ def _schema_list_lines() -> list[str]:
 
 
 def _any_asset_schema() -> Json:
-    """Return a schema that sends a file to that of its kind, by its ``$schema``; other files may say anything."""
+    """Return a schema that applies the schema of a kind by the ``$schema`` of a file; it accepts any other file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Azure ML asset",
@@ -129,28 +129,28 @@ def _any_asset_schema() -> Json:
 
 
 def _case_insensitive_pattern(names: str) -> str:
-    """Write a pattern of lower-case names so that it takes any case: patterns in JSON schemas have no flags."""
-    either = re.sub(r"[a-z]", lambda found: f"[{found[0]}{found[0].upper()}]", names)
-    return rf"[aA][zZ][uU][rR][eE][mM][lL].*/({either})(\.[sS][cC][hH][eE][mM][aA])?(\.[jJ][sS][oO][nN])?/*$"
+    """Return a pattern that matches names in any case, because patterns in JSON schemas have no flags."""
+    any_case = re.sub(r"[a-z]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", names)
+    return rf"[aA][zZ][uU][rR][eE][mM][lL].*/({any_case})(\.[sS][cC][hH][eE][mM][aA])?(\.[jJ][sS][oO][nN])?/*$"
 
 
 def _schema_associations(folder: Path) -> Json:
-    """Return which files have which schema: the folders that hold assets and those that usually do."""
-    found = [PurePosixPath(source_file.path) for source_file in find_asset_files(folder, ["."]) if source_file.kind]
-    tops = sorted({*_USUAL_FOLDERS, *(each.parts[0] for each in found if len(each.parts) > 1)})
-    single = sorted({"workspace.yml", *(each.name for each in found if len(each.parts) == 1)})
-    globs = [f"{top}/**/*.{suffix}" for top in tops for suffix in ("yml", "yaml")]
+    """Return the file globs of each schema: the folders that contain assets, and those that usually do."""
+    paths = [PurePosixPath(source_file.path) for source_file in find_asset_files(folder, ["."]) if source_file.kind]
+    folders = sorted({*_USUAL_FOLDERS, *(path.parts[0] for path in paths if len(path.parts) > 1)})
+    top_level_files = sorted({"workspace.yml", *(path.name for path in paths if len(path.parts) == 1)})
+    globs = [f"{name}/**/*.{suffix}" for name in folders for suffix in ("yml", "yaml")]
     return {
-        f"./{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json": [*single, *globs],
+        f"./{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json": [*top_level_files, *globs],
         f"./{_SCHEMAS_FOLDER}/{_CONFIG_SCHEMA_NAME}.schema.json": [CONFIG_FILE],
     }
 
 
 def _merge_settings(path: Path, associations: Json) -> Json:
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
-        schemas = found.get("yaml.schemas", {})
-        return found | {"yaml.schemas": schemas | associations}
+        settings = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+        schemas = settings.get("yaml.schemas", {})
+        return settings | {"yaml.schemas": schemas | associations}
     except (ValueError, AttributeError, TypeError) as error:
         message = f"{path} is not plain JSON with settings by name: it was left as it is"
         hint = f'put this into it by hand: "yaml.schemas": {json.dumps(associations)}'

@@ -1,4 +1,4 @@
-"""The files of a tree by path, as a mapping that reads the folders that are asked about, and no others."""
+"""The files of a tree by path, as a mapping that reads a folder only when it is needed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from reconciler.model import Tree, TreeEntries, TreeEntry
 
 @dataclass(slots=True)
 class LazyTreeEntries(TreeEntries):
-    """Every file of a tree, or of a commit's; links and submodules are entries, folders are not.
+    """The files of a tree or a commit by path; links and submodules are entries, folders are not.
 
-    Looking up a path reads the folders on its way, each once; going through all, or counting, lists the whole tree in
-    one process. A MissingObjectError where Git has not all that is asked for: it never passes for a file that is not
-    there.
+    Looking up a path reads every folder on the way to it once. Iterating or counting lists the whole tree in one
+    process. Raise MissingObjectError if an object is missing, so that it is never mistaken for an absent file.
     """
 
     repository: Repository
     tree: str
     _folders: dict[str, Mapping[str, TreeEntry]] = field(default_factory=dict)
     _all_entries: Mapping[str, TreeEntry] | None = None
-    _sorted_paths: list[str] = field(default_factory=list)  # of all, in order
+    _sorted_paths: list[str] = field(default_factory=list)  # set together with _all_entries
 
     def __getitem__(self, path: str) -> TreeEntry:
-        """Return the file at a path."""
+        """Return the entry of the file at a path."""
         if self._all_entries is not None:
             return self._all_entries[path]
         folder, _, name = path.rpartition("/")
@@ -37,19 +36,19 @@ class LazyTreeEntries(TreeEntries):
         return entry
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the paths."""
+        """Return an iterator over the paths of all files."""
         return iter(self._list_all())
 
     def __len__(self) -> int:
-        """Count the files."""
+        """Return the number of files."""
         return len(self._list_all())
 
     def items(self) -> ItemsView[str, TreeEntry]:
-        """Go through all files."""
+        """Return the paths and entries of all files."""
         return self._list_all().items()
 
     def entries_below(self, folder: str) -> Iterator[tuple[str, TreeEntry]]:
-        """Go through the files below a folder."""
+        """Yield the path and entry of every file below a folder."""
         if self._all_entries is not None:
             yield from self._entries_with_prefix(self._all_entries, f"{folder}/" if folder else "")
             return
@@ -60,15 +59,15 @@ class LazyTreeEntries(TreeEntries):
             else:
                 yield path, entry
 
-    def _entries_with_prefix(self, every: Mapping[str, TreeEntry], prefix: str) -> Iterator[tuple[str, TreeEntry]]:
-        for place in range(bisect_left(self._sorted_paths, prefix), len(self._sorted_paths)):
-            path = self._sorted_paths[place]
+    def _entries_with_prefix(self, entries: Mapping[str, TreeEntry], prefix: str) -> Iterator[tuple[str, TreeEntry]]:
+        for index in range(bisect_left(self._sorted_paths, prefix), len(self._sorted_paths)):
+            path = self._sorted_paths[index]
             if not path.startswith(prefix):
                 return
-            yield path, every[path]
+            yield path, entries[path]
 
     def _list_folder(self, path: str) -> Mapping[str, TreeEntry]:
-        """Read a folder, nothing where there is none."""
+        """Return the direct entries of a folder by name; empty if there is no such folder."""
         if path not in self._folders:
             self._folders[path] = self._read_folder(path)
         return self._folders[path]
@@ -76,8 +75,8 @@ class LazyTreeEntries(TreeEntries):
     def _read_folder(self, path: str) -> Mapping[str, TreeEntry]:
         if not path:
             return trees.list_folder(self.repository, f"{self.tree}^{{tree}}")
-        above, _, name = path.rpartition("/")
-        entry = self._list_folder(above).get(name) if name else None
+        parent, _, name = path.rpartition("/")
+        entry = self._list_folder(parent).get(name) if name else None
         return trees.list_folder(self.repository, entry.oid) if entry and entry.mode == trees.FOLDER_MODE else {}
 
     def _list_all(self) -> Mapping[str, TreeEntry]:
@@ -88,27 +87,27 @@ class LazyTreeEntries(TreeEntries):
 
 
 def load_tree(repository: Repository, tree: str, root: str = "") -> Tree:
-    """Return a tree with everything below it; ``root`` is the folder of the workspace, "" or ending in a slash."""
+    """Return a tree that reads from Git on demand; ``root``, the workspace folder, is "" or ends in a slash."""
 
-    def at(commit: str) -> Tree | None:
-        known = repository.resolve(commit)
-        return load_tree(repository, repository.tree_of(known), root) if known else None
+    def tree_at_commit(commit: str) -> Tree | None:
+        resolved = repository.resolve(commit)
+        return load_tree(repository, repository.tree_of(resolved), root) if resolved else None
 
-    def read(oid: str) -> bytes:
+    def read_blob(oid: str) -> bytes:
         return trees.read_blob(repository, oid)
 
-    def size(oid: str) -> int:
-        blob_size = repository.object_size(oid)
-        if blob_size is None:
+    def blob_size(oid: str) -> int:
+        size = repository.object_size(oid)
+        if size is None:
             raise trees.MissingObjectError(oid)
-        return blob_size
+        return size
 
-    return Tree(tree, LazyTreeEntries(repository, tree), read, root, at, size)
+    return Tree(tree, LazyTreeEntries(repository, tree), read_blob, root, tree_at_commit, blob_size)
 
 
 @dataclass(frozen=True, slots=True)
 class PrefetchedTree:
-    """What many will ask of a tree, asked in a few processes instead of question by question."""
+    """A tree with the contents and sizes that many processes need, read ahead by a few Git processes."""
 
     tree: Tree
     entries: LazyTreeEntries
@@ -116,26 +115,25 @@ class PrefetchedTree:
     sizes: Mapping[str, int]
 
     def open_after_fork(self) -> Tree:
-        """Return the tree for a process that parted from the one that read ahead; the rest it asks by itself."""
-        own = load_tree(self.entries.repository.reopen(), self.entries.tree, self.tree.root)
-        read, size = own.read_blob, own.blob_size
+        """Return the tree for a forked process; it reads what was not prefetched through its own Git processes."""
+        reopened = load_tree(self.entries.repository.reopen(), self.entries.tree, self.tree.root)
+        load_blob, load_size = reopened.read_blob, reopened.blob_size
 
-        def known(oid: str) -> bytes:
-            return self.blobs[oid] if oid in self.blobs else read(oid)
+        def read_blob(oid: str) -> bytes:
+            return self.blobs[oid] if oid in self.blobs else load_blob(oid)
 
-        def measured(oid: str) -> int:
-            return self.sizes[oid] if oid in self.sizes or size is None else size(oid)
+        def blob_size(oid: str) -> int:
+            return self.sizes[oid] if oid in self.sizes or load_size is None else load_size(oid)
 
-        return replace(own, entries=self.entries, read_blob=known, blob_size=measured)
+        return replace(reopened, entries=self.entries, read_blob=read_blob, blob_size=blob_size)
 
 
 def prefetch_tree(tree: Tree, paths: Iterable[str]) -> PrefetchedTree | None:
-    """Read the files at paths, and of all files how large they are; None for a tree that is not Git's."""
+    """Read the content of the files at paths and the size of all files; None if the tree is not read from Git."""
     entries = tree.entries
     if not isinstance(entries, LazyTreeEntries):
         return None
     sizes = trees.blob_sizes(entries.repository, entries.tree)
-    len(entries)  # lists them all, so that no process need ask
-    return PrefetchedTree(
-        tree, entries, trees.read_blobs(entries.repository, [entries[path].oid for path in paths]), sizes
-    )
+    len(entries)  # lists the whole tree, so that no forked process has to
+    blobs = trees.read_blobs(entries.repository, [entries[path].oid for path in paths])
+    return PrefetchedTree(tree, entries, blobs, sizes)

@@ -1,7 +1,7 @@
-"""What other clones share through a remote: refs fetched from it, and moved there by compare-and-swap.
+"""Fetch refs from a remote, and push refs to it by compare-and-swap.
 
-A remote is the name of one that the clone has configured, never an URL: what a repository's files name is never a
-place that Git would go to, or a command that it would run.
+A remote is the name of one that is configured in the clone, never a URL: Git must not connect to an address, or run a
+command, that comes from the files of a repository.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from reconciler.git.command import GitError
 from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
 
-# What a command that only reads can do without, if it knows an older state.
+# A command that only reads can go on with an older state after these errors.
 UNREACHABLE_CODES = frozenset({"remote-unreachable", "remote-denied"})
 
-# Nobody is there to be asked for a password, and a server that has stopped talking is not waited for.
+# Never prompt for a password, and give up on a server that stops sending.
 _NO_PROMPT_ENV = {"GIT_TERMINAL_PROMPT": "0"}
 _NETWORK_CONFIG = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30", "-c", "gc.auto=0")
 
@@ -28,7 +28,7 @@ _FETCH_OPTIONS = (
     *("--no-filter", "--no-recurse-submodules"),
 )
 
-# In what Git says on its standard error, what means that another was quicker.
+# Git's messages on standard error that mean that another process changed the ref first.
 _LOST_RACE = re.compile(
     r"stale info|fetch first|non-fast-forward|failed to update ref|failed to lock|cannot lock ref"
     r"|reference already exists|incorrect old value"
@@ -43,7 +43,7 @@ _ACCESS_DENIED = re.compile(
 _PUSH_REJECTED = re.compile(
     r"\[remote rejected\]|! \[remote|remote: error|does not support --atomic|shallow update not allowed"
 )
-# What is said before, and beside, that which says something.
+# Lines of Git's standard error that do not name the cause.
 _GENERIC_ERROR = re.compile(
     r"(?:fatal: |error: )?(?:could not read from remote|failed to push some refs|the remote end hung up"
     r"|please make sure|and the repository exists|atomic push fail)",
@@ -54,39 +54,39 @@ _MAX_ATTEMPTS = 10
 
 
 def remote_names(repository: Repository) -> tuple[str, ...]:
-    """Name the remotes that the clone has."""
+    """Return the names of the remotes of the clone."""
     return tuple(repository.git("remote").split())
 
 
-def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *more: str) -> None:
-    """Bring refs of a remote, and take away those that it has no more.
+def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *extra_options: str) -> None:
+    """Fetch refs from a remote, and prune those that it no longer has.
 
-    Never with a depth: that would make the user's clone shallow; and whole also where it is a partial clone. Raises
+    Fetch without a depth, which would make the user's clone shallow, and without the filter of a partial clone. Raise
     UserError: ``remote-unreachable``, ``remote-denied``.
     """
-    options = (*_FETCH_OPTIONS, *more)
+    options = (*_FETCH_OPTIONS, *extra_options)
     for attempt in range(_MAX_ATTEMPTS):
         try:
             repository.git(*_NETWORK_CONFIG, "fetch", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
         except GitError as error:
             if not _LOCAL_REF_LOCKED.search(error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
                 raise _remote_error(remote, error, "read from") from error
-            time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - spreads those who fetch, no secret
+            time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - jitter between fetches, not a secret
         else:
             return
 
 
-def push_refs(repository: Repository, remote: str, moves: Sequence[RefUpdate]) -> bool:
-    """Move refs of a remote, all of them or none; False where another was quicker.
+def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate]) -> bool:
+    """Update all refs of a remote or none; return False if another process changed one of them first.
 
-    Raises UserError: ``remote-unreachable``, ``remote-denied``, ``remote-rejects``; after the first of them what was
-    pushed may have arrived all the same.
+    Raise UserError: ``remote-unreachable``, ``remote-denied``, ``remote-rejects``. After ``remote-unreachable`` the
+    push may still have arrived.
     """
-    leases = [f"--force-with-lease={update.ref}:{update.old}" for update in moves if update.old is not None]
-    wanted = [f"{'' if update.old is not None else '+'}{update.new}:{update.ref}" for update in moves]
+    leases = [f"--force-with-lease={update.ref}:{update.old}" for update in updates if update.old is not None]
+    refspecs = [f"{'' if update.old is not None else '+'}{update.new}:{update.ref}" for update in updates]
     options = ("--quiet", "--atomic", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases)
     try:
-        repository.write_git(*_NETWORK_CONFIG, "push", *options, "--", remote, *wanted, env=_NO_PROMPT_ENV)
+        repository.write_git(*_NETWORK_CONFIG, "push", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
     except GitError as error:
         if _LOST_RACE.search(error.stderr.lower()):
             return False
@@ -95,27 +95,27 @@ def push_refs(repository: Repository, remote: str, moves: Sequence[RefUpdate]) -
 
 
 def _remote_error(remote: str, error: GitError, verb: str) -> UserError:
-    said = _main_error_line(error)
+    reason = _main_error_line(error)
     lower = error.stderr.lower()
     if _PUSH_REJECTED.search(lower):
-        message = f"the remote {remote} does not take the live state: {said}"
+        message = f"the remote {remote} does not take the live state: {reason}"
         hint = "it must let you push refs/mlgit/*, as one atomic push; ask who runs it"
         return user_error("remote-rejects", message, hint)
     if _ACCESS_DENIED.search(lower):
-        message = f"the remote {remote} does not let you {verb} it: {said}"
+        message = f"the remote {remote} does not let you {verb} it: {reason}"
         hint = f"check your credentials with `git ls-remote {remote}`; nothing was changed there"
         return user_error("remote-denied", message, hint)
-    message = f"cannot {verb} the remote {remote}: {said}"
+    message = f"cannot {verb} the remote {remote}: {reason}"
     return user_error("remote-unreachable", message, f"check the network, and `git ls-remote {remote}`")
 
 
 def _main_error_line(error: GitError) -> str:
-    """Return the line of Git's complaint that says most: of the remote's own words, else the first that is fatal."""
+    """Return the most specific line of Git's standard error: one from the remote if any, else the first fatal one."""
     text = _URL_CREDENTIALS.sub("//***@", error.stderr)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
-    for begin in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):
-        for line in telling:
-            if line.startswith(begin) and line.removeprefix("remote:").strip():
+    specific = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
+    for prefix in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):
+        for line in specific:
+            if line.startswith(prefix) and line.removeprefix("remote:").strip():
                 return line.removeprefix("remote: ").removeprefix("fatal: ").removeprefix("error: ").strip()
-    return telling[0] if telling else f"git ended with {error.status}"
+    return specific[0] if specific else f"git ended with {error.status}"

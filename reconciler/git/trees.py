@@ -1,4 +1,4 @@
-"""Trees and blobs of a repository, listed, read and compared."""
+"""List, read and compare the trees and blobs of a repository."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from reconciler.git.command import GitError
 from reconciler.git.repository import Repository
 from reconciler.model import TreeEntry
 
-FOLDER_MODE = 0o40000  # the mode of a folder in a tree
+FOLDER_MODE = 0o40000  # the mode of a folder's entry in a tree
 
 
 class MissingObjectError(UserError):
-    """An object that Git should have and has not: the clone is partial, or damaged."""
+    """An object is missing from the repository: the clone is partial, or damaged."""
 
     def __init__(self, oid: str) -> None:
         hint = "`git fsck` tells what else is missing; `git fetch` or a new clone may bring it back"
@@ -21,34 +21,34 @@ class MissingObjectError(UserError):
         self.oid = oid
 
 
-def list_files(repository: Repository, tree: str, *below: str) -> Mapping[str, TreeEntry]:
-    """Return every file of a tree or a commit, or those below folders of it, by path.
+def list_files(repository: Repository, tree: str, *folders: str) -> Mapping[str, TreeEntry]:
+    """Return the files of a tree or a commit by path; only those below the folders, if any are given.
 
-    Raises MissingObjectError if Git does not have all of the tree.
+    Raise MissingObjectError if a part of the tree is missing.
     """
-    only = ["--", *below] if below else []
+    pathspecs = ["--", *folders] if folders else []
     try:
-        listed = repository.git("ls-tree", "-r", "-z", "--full-tree", tree, *only)
+        output = repository.git("ls-tree", "-r", "-z", "--full-tree", tree, *pathspecs)
     except GitError as error:
         raise MissingObjectError(tree) from error
-    found = {}
-    for line in listed.split("\0"):
+    entries = {}
+    for line in output.split("\0"):
         if line:
-            meta, _, path = line.partition("\t")
-            mode, _, oid = meta.split(" ")
-            found[path] = TreeEntry(int(mode, 8), oid)
-    return found
+            metadata, _, path = line.partition("\t")
+            mode, _, oid = metadata.split(" ")
+            entries[path] = TreeEntry(int(mode, 8), oid)
+    return entries
 
 
 def blob_sizes(repository: Repository, tree: str) -> Mapping[str, int]:
-    """Return how large every blob of a tree is, in bytes."""
-    listed = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree)
-    lines = (part.partition("\t")[0].split() for part in listed.split("\0") if part)
-    return {oid: int(size) for _, _, oid, size in lines if size != "-"}
+    """Return the size of every blob of a tree, in bytes, by object ID."""
+    output = repository.git("ls-tree", "-r", "-l", "-z", "--full-tree", tree)
+    rows = (line.partition("\t")[0].split() for line in output.split("\0") if line)
+    return {oid: int(size) for _, _, oid, size in rows if size != "-"}
 
 
 def list_folder(repository: Repository, tree: str) -> Mapping[str, TreeEntry]:
-    """Return the entries of one folder of a tree, not those below it. Raises MissingObjectError if there is none."""
+    """Return the direct entries of a tree by name. Raise MissingObjectError if the tree is missing."""
     (folder,) = repository.read_objects([tree])
     if folder is None:
         raise MissingObjectError(tree)
@@ -56,34 +56,34 @@ def list_folder(repository: Repository, tree: str) -> Mapping[str, TreeEntry]:
 
 
 def list_folders(repository: Repository, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, TreeEntry]]:
-    """Read many folders of a commit, not what lies below them; a MissingObjectError where one is not there."""
-    raws = read_blobs(repository, [f"{commit}:{path}" for path in paths])
-    return {name.partition(":")[2]: dict(_parse_tree(raw, len(commit) // 2)) for name, raw in raws.items()}
+    """Return the direct entries of many folders of a commit. Raise MissingObjectError if a folder is missing."""
+    contents = read_blobs(repository, [f"{commit}:{path}" for path in paths])
+    return {name.partition(":")[2]: dict(_parse_tree(content, len(commit) // 2)) for name, content in contents.items()}
 
 
-def _parse_tree(raw: bytes, length: int) -> Iterator[tuple[str, TreeEntry]]:
-    """Cut a tree as Git has it: ``<mode> <name>``, a zero byte, the object in ``length`` bytes, and so on."""
-    at = 0
-    while at < len(raw):
-        end = raw.index(b"\0", at)
-        mode, _, name = raw[at:end].partition(b" ")
-        at = end + 1 + length
-        yield name.decode("utf-8", "surrogateescape"), TreeEntry(int(mode, 8), raw[end + 1 : at].hex())
+def _parse_tree(content: bytes, oid_length: int) -> Iterator[tuple[str, TreeEntry]]:
+    """Yield the entries of a raw tree object: ``<mode> <name>``, a zero byte, an object ID of ``oid_length`` bytes."""
+    start = 0
+    while start < len(content):
+        end = content.index(b"\0", start)
+        mode, _, name = content[start:end].partition(b" ")
+        start = end + 1 + oid_length
+        yield name.decode("utf-8", "surrogateescape"), TreeEntry(int(mode, 8), content[end + 1 : start].hex())
 
 
 def read_blob(repository: Repository, oid: str) -> bytes:
-    """Return the content of one blob. Raises MissingObjectError if Git does not have it."""
+    """Return the content of one blob. Raise MissingObjectError if it is missing."""
     return read_blobs(repository, [oid])[oid]
 
 
 def read_file_at(repository: Repository, commit: str, path: str) -> bytes | None:
-    """Return the content of the file at a path of a commit; None if there is none."""
+    """Return the content of the file at a path of a commit; None if the commit has no such file."""
     (blob,) = repository.read_objects([f"{commit}:{path}"])
     return blob.content if blob else None
 
 
 def read_blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
-    """Return the content of many objects, by name. Raises MissingObjectError if Git does not have one."""
+    """Return the content of many objects, by name. Raise MissingObjectError if one is missing."""
     names = list(dict.fromkeys(oids))
     objects = repository.read_objects(names)
     contents = {name: git_object.content for name, git_object in zip(names, objects, strict=True) if git_object}
@@ -94,20 +94,20 @@ def read_blobs(repository: Repository, oids: Iterable[str]) -> dict[str, bytes]:
 
 
 def changed_paths(repository: Repository, before: str, after: str) -> frozenset[str]:
-    """Name every file that two trees, or the trees of two commits, do not have alike."""
-    listed = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after, "--")
-    return frozenset(filter(None, listed.split("\0")))
+    """Return the paths of the files that differ between two trees or commits."""
+    output = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after, "--")
+    return frozenset(filter(None, output.split("\0")))
 
 
 def changed_modes(repository: Repository, before: str, after: str) -> Mapping[str, tuple[int, int]]:
-    """Return the files that two trees do not have alike, each with its modes there, 0 where it is not.
+    """Return the old and new mode of every file that differs between two trees, by path; 0 means no file.
 
-    A MissingObjectError where Git has not all of both.
+    Raise MissingObjectError if a part of either tree is missing.
     """
     try:
-        listed = repository.git("diff-tree", "-r", "-z", "--no-renames", before, after, "--")
+        output = repository.git("diff-tree", "-r", "-z", "--no-renames", before, after, "--")
     except GitError as error:
         raise MissingObjectError(before) from error
-    parts = listed.split("\0")
-    pairs = (part[1:].split(" ")[:2] for part in parts[:-1:2])
-    return {path: (int(old, 8), int(new, 8)) for path, (old, new) in zip(parts[1::2], pairs, strict=True)}
+    fields = output.split("\0")
+    modes = (metadata[1:].split(" ")[:2] for metadata in fields[:-1:2])
+    return {path: (int(old, 8), int(new, 8)) for path, (old, new) in zip(fields[1::2], modes, strict=True)}

@@ -1,6 +1,6 @@
-"""What a program goes by that follows the work of others: a branch of a remote, fetched, or a revision that is here.
+"""Find and fetch the revision that the controller tracks: a branch of a remote, or a revision of this clone.
 
-Fetching moves the remote-tracking ref alone: what is checked out, the index and the user's branches stay as they are.
+Fetching changes only the remote-tracking ref: the work tree, the index and the user's branches stay as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HEADS_PREFIX, _REMOTES_PREFIX = "refs/heads/", "refs/remotes/"
 
 @dataclass(frozen=True, slots=True)
 class TrackedRef:
-    """A revision of this clone; where that is a branch of a remote, which branch it is there."""
+    """A revision of this clone; for a remote-tracking branch, also the remote and the branch in it."""
 
     revision: str
     remote: str = ""
@@ -27,28 +27,28 @@ class TrackedRef:
         return self.revision.removeprefix(_REMOTES_PREFIX).removeprefix(_HEADS_PREFIX)
 
 
-def find_tracked_ref(repository: Repository, given: str = "") -> TrackedRef:
-    """Return what to follow: what was given, else the upstream of the branch that is checked out, else HEAD."""
-    if not given:
+def find_tracked_ref(repository: Repository, revision: str = "") -> TrackedRef:
+    """Return the ref to track: the given revision, else the upstream of the current branch, else HEAD."""
+    if not revision:
         return _find_upstream(repository)
-    bare = given.removeprefix(_REMOTES_PREFIX)
+    name = revision.removeprefix(_REMOTES_PREFIX)
     for remote in sorted(remote_names(repository), key=len, reverse=True):
-        if bare.startswith(f"{remote}/"):
-            return TrackedRef(f"{_REMOTES_PREFIX}{bare}", remote, f"{_HEADS_PREFIX}{bare.removeprefix(f'{remote}/')}")
-    return TrackedRef(given)
+        if name.startswith(f"{remote}/"):
+            return TrackedRef(f"{_REMOTES_PREFIX}{name}", remote, f"{_HEADS_PREFIX}{name.removeprefix(f'{remote}/')}")
+    return TrackedRef(revision)
 
 
-def fetch_tracked_commit(repository: Repository, wanted: TrackedRef) -> str:
-    """Fetch what is followed, where it is a remote's, and return the commit that it is at now.
+def fetch_tracked_commit(repository: Repository, tracked: TrackedRef) -> str:
+    """Fetch a tracked ref, if it is a branch of a remote, and return its current commit.
 
-    Raises UserError: ``remote-unreachable``, ``remote-denied``, ``revision-unknown``.
+    Raise UserError: ``remote-unreachable``, ``remote-denied``, ``revision-unknown``.
     """
-    if wanted.remote:
-        fetch_refs(repository, wanted.remote, [f"+{wanted.branch}:{wanted.revision}"])
-    commit = repository.resolve(wanted.revision)
+    if tracked.remote:
+        fetch_refs(repository, tracked.remote, [f"+{tracked.branch}:{tracked.revision}"])
+    commit = repository.resolve(tracked.revision)
     if not commit:
         raise user_error(
-            "revision-unknown", f"Git knows no revision {wanted}", "name another with --ref; see `git branch -a`"
+            "revision-unknown", f"Git knows no revision {tracked}", "name another with --ref; see `git branch -a`"
         )
     return commit
 
@@ -58,9 +58,9 @@ def _find_upstream(repository: Repository) -> TrackedRef:
         branch = repository.git("symbolic-ref", "--quiet", "HEAD")
     except GitError:  # no branch is checked out
         return TrackedRef("HEAD")
-    form = "--format=%(upstream:remotename) %(upstream:remoteref) %(upstream)"
-    remote, _, rest = repository.git("for-each-ref", form, branch).partition(" ")
-    theirs, _, ours = rest.partition(" ")
-    if not ours:
+    format_option = "--format=%(upstream:remotename) %(upstream:remoteref) %(upstream)"
+    remote, _, rest = repository.git("for-each-ref", format_option, branch).partition(" ")
+    remote_branch, _, upstream = rest.partition(" ")
+    if not upstream:
         return TrackedRef("HEAD")
-    return TrackedRef(ours) if remote == "." else TrackedRef(ours, remote, theirs)
+    return TrackedRef(upstream) if remote == "." else TrackedRef(upstream, remote, remote_branch)

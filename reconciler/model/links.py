@@ -8,7 +8,7 @@ _MAX_LINKS = 40  # links in one path, as in Linux
 
 
 class BrokenLinkError(Exception):
-    """A path cannot be followed. ``code`` is the code of the diagnostic, ``link`` the path of the link."""
+    """A link cannot be followed. ``code`` is the code of the diagnostic, ``link`` the path of the link."""
 
     def __init__(self, code: str, link: str, target: str) -> None:
         super().__init__(code, link, target)
@@ -22,7 +22,7 @@ def follow_links(path: str, target_of: Callable[[str], str | None]) -> str:
 
     The result need not exist. Raise BrokenLinkError if a link leads out of the tree, or in a circle.
     """
-    pending, links = path.split("/")[::-1], 0
+    pending, followed = path.split("/")[::-1], 0
     resolved: list[str] = []
     link = target = ""
     while pending:
@@ -37,8 +37,8 @@ def follow_links(path: str, target_of: Callable[[str], str | None]) -> str:
         next_target = target_of("/".join(resolved))
         if next_target is None:
             continue
-        link, target, links = "/".join(resolved), next_target, links + 1
-        if links > _MAX_LINKS:
+        link, target, followed = "/".join(resolved), next_target, followed + 1
+        if followed > _MAX_LINKS:
             raise BrokenLinkError("link-circle", link, target)
         if target.startswith("/"):
             raise BrokenLinkError("link-outside", link, target)

@@ -1,4 +1,4 @@
-"""import: the files of what is live, written so that a plan finds nothing to change."""
+"""mlgit import: write the files of live assets so that a plan finds no change."""
 
 from __future__ import annotations
 
@@ -24,63 +24,63 @@ CONNECTION = {
 
 @pytest.fixture
 def lost(applied):
-    """Lose every asset file of the workspace and what they name, in a commit that is not applied."""
+    """Delete every asset file and the files that they name, in a commit that is not applied."""
     git(applied, "rm", "-r", "--quiet", "data", "environments", "jobs", "models", "src", "workspace.yml")
     commit(applied)
     return applied
 
 
-def fetched(folder, found):
-    """Do what import said to do."""
-    for each in found:
-        for content in each["contents"]:
+def check_out_contents(folder, files):
+    """Run the commands that import prints to get the content from Git."""
+    for file in files:
+        for content in file["contents"]:
             subprocess.run(content["command"], shell=True, cwd=folder, check=True)  # noqa: S602 - as a user would
 
 
-def imported(mlgit, folder, *arguments):
-    ended = mlgit("import", *arguments, "--format", "json", cwd=folder)
-    assert ended.code == 0, ended.err
-    return json.loads(ended.out)
+def import_assets(mlgit, folder, *arguments):
+    result = mlgit("import", *arguments, "--format", "json", cwd=folder)
+    assert result.code == 0, result.err
+    return json.loads(result.out)
 
 
 def test_after_everything_is_imported_a_plan_finds_no_change(lost, mlgit):
-    found = imported(mlgit, lost, "--all")
-    assert {each["path"] for each in found} == {each for each in SMALL if each.endswith(".yml") and each != "mlgit.yml"}
-    fetched(lost, found)
+    files = import_assets(mlgit, lost, "--all")
+    assert {file["path"] for file in files} == {path for path in SMALL if path.endswith(".yml") and path != "mlgit.yml"}
+    check_out_contents(lost, files)
     commit(lost)
     assert mlgit("plan", cwd=lost).out.startswith("No changes. ")
     assert mlgit("fmt", "--check", cwd=lost).code == 0
     assert mlgit("import", "--all", cwd=lost).out == "Nothing to import: whatever is live is declared.\n"
 
 
-def test_what_stands_beside_the_code_of_a_component_is_asked_for_too(applied, mlgit):
-    beside = "code: ../src\nadditional_includes: [../lib, ../packed.zip]\n"
+def test_additional_includes_of_a_component_are_listed_as_contents(applied, mlgit):
+    code_fields = "code: ../src\nadditional_includes: [../lib, ../packed.zip]\n"
     head = (
         "$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json\nname: add\ntype: command\n"
     )
-    text = f"{head}command: python sum.py\nenvironment: azureml:plain@latest\n{beside}"
+    text = f"{head}command: python sum.py\nenvironment: azureml:plain@latest\n{code_fields}"
     commit(applied, "add", {"components/add.yml": text, "lib/x.py": "1\n", "packed/y.py": "2\n"})
     assert mlgit(*APPLY, cwd=applied).code == 0
     git(applied, "rm", "-r", "--quiet", "components", "lib", "packed")
     commit(applied)
-    (found,) = imported(mlgit, applied, "component/add")
-    assert [each["path"] for each in found["contents"]] == ["lib", "packed"]
-    fetched(applied, [found])
+    (file,) = import_assets(mlgit, applied, "component/add")
+    assert [content["path"] for content in file["contents"]] == ["lib", "packed"]
+    check_out_contents(applied, [file])
     commit(applied)
     assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
 
 
-def test_what_is_written_and_what_is_left_to_do_is_told(lost, mlgit, golden):
+def test_the_written_files_and_the_remaining_steps_are_printed(lost, mlgit, golden):
     golden("cli/history/import-dry-run.txt", mlgit("import", "--all", "--dry-run", cwd=lost).out)
     assert not (lost / "jobs").exists()
     golden("cli/history/import.txt", mlgit("import", "job/sum", "data/numbers", cwd=lost).out)
     golden("cli/history/import-job.yml", (lost / "jobs" / "sum.yml").read_text())
 
 
-def test_the_command_that_gets_contents_is_right_in_the_folder_where_it_is_said(lost, mlgit):
-    inside = lost / "notes"
-    inside.mkdir()
-    fetched(inside, imported(mlgit, inside, "data/numbers"))
+def test_the_command_that_gets_contents_works_in_the_current_folder(lost, mlgit):
+    folder = lost / "notes"
+    folder.mkdir()
+    check_out_contents(folder, import_assets(mlgit, folder, "data/numbers"))
     assert (lost / "data" / "numbers.csv").read_text() == SMALL["data/numbers.csv"]
 
 
@@ -94,7 +94,7 @@ def test_no_file_is_overwritten(lost, mlgit):
 
 @pytest.fixture
 def deep(applied, mlgit):
-    """Apply a data asset whose file lies deep, and lose that file."""
+    """Apply a data asset from a nested folder, and replace its file."""
     commit(applied, "deep", {"a/b/deep.yml": SMALL["data/numbers.yml"].replace("numbers", "deep"), "a/b/deep.csv": "1"})
     assert mlgit(*APPLY, cwd=applied).code == 0
     git(applied, "rm", "--quiet", "a/b/deep.yml")
@@ -102,29 +102,36 @@ def deep(applied, mlgit):
     return applied
 
 
-def test_where_its_place_is_taken_a_file_goes_elsewhere_and_names_the_same(deep, mlgit):
-    (only,) = imported(mlgit, deep, "data/deep")
-    assert only["path"] == "data/deep.yml"
-    assert "path: ../a/b/deep.csv" in only["text"]
+def test_if_its_path_is_taken_a_file_is_written_elsewhere_with_the_same_content(deep, mlgit):
+    (file,) = import_assets(mlgit, deep, "data/deep")
+    assert file["path"] == "data/deep.yml"
+    assert "path: ../a/b/deep.csv" in file["text"]
     commit(deep)
     assert mlgit("plan", cwd=deep).out.startswith("No changes. ")
 
 
-PLACES = (".git/hooks/post-commit", ".github/workflows/evil.yml", "a/../../x.yml", "/var/x.yml", "a.sh", "a/mlgit.yml")
+UNSAFE_PATHS = (
+    ".git/hooks/post-commit",
+    ".github/workflows/evil.yml",
+    "a/../../x.yml",
+    "/var/x.yml",
+    "a.sh",
+    "a/mlgit.yml",
+)
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_record_does_not_say_where_files_go_that_no_asset_could_have(place, lost, mlgit):
+@pytest.mark.parametrize("source", UNSAFE_PATHS)
+def test_a_recorded_path_that_no_asset_can_have_is_not_written(source, lost, mlgit):
     git(lost, "clean", "-fdq")
     ref = "refs/mlgit/small/default/live"
     path = paths.current_record_path(Address("data", "numbers"))
     record = json.loads(git(lost, "show", f"{ref}:{path}"))
-    put(lost, path, record | {"source": place})
-    (only,) = imported(mlgit, lost, "data/numbers", "--dry-run")
-    assert only["path"] == "data/numbers.yml"
+    put(lost, path, record | {"source": source})
+    (file,) = import_assets(mlgit, lost, "data/numbers", "--dry-run")
+    assert file["path"] == "data/numbers.yml"
 
 
-def test_a_secret_is_left_out_and_that_is_said(small, mlgit, golden):
+def test_a_secret_is_left_out_with_a_note(small, mlgit, golden):
     commit(small, "connect", CONNECTION)
     assert mlgit(*APPLY, cwd=small).code == 0
     git(small, "rm", "--quiet", "connections/hub.yml")
@@ -139,46 +146,46 @@ REFUSED = {"declared": ("data/numbers",), "version": ("data/numbers@1",), "unkno
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_imported_is_refused(name, applied, mlgit):
+def test_an_asset_that_cannot_be_imported_is_refused(name, applied, mlgit):
     refused = mlgit("import", *REFUSED[name], cwd=applied)
     assert (refused.code, refused.out) == (1, "")
     assert "help: " in refused.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("data/numbers", "--all")])
-def test_it_has_to_be_said_what_to_import(arguments, applied, mlgit):
-    ended = mlgit("import", *arguments, cwd=applied)
-    assert (ended.code, ended.err.count("error: ")) == (1, 1)
+def test_either_addresses_or_all_is_required(arguments, applied, mlgit):
+    result = mlgit("import", *arguments, cwd=applied)
+    assert (result.code, result.err.count("error: ")) == (1, 1)
 
 
-def test_what_is_archived_is_restored_first(applied, mlgit):
+def test_an_archived_asset_must_be_restored_before_import(applied, mlgit):
     git(applied, "rm", "--quiet", "models/total.yml")
     commit(applied)
     assert mlgit(*APPLY, cwd=applied).code == 0
     assert "mlgit restore model/total" in mlgit("import", "model/total", cwd=applied).err
     assert mlgit("restore", "model/total", "--auto-approve", cwd=applied).code == 0
-    fetched(applied, imported(mlgit, applied, "model/total"))
+    check_out_contents(applied, import_assets(mlgit, applied, "model/total"))
     commit(applied)
     assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
 
 
-def test_what_is_imported_or_restored_says_what_it_needs_that_is_archived_too(applied, mlgit):
+def test_import_and_restore_note_the_archived_assets_that_are_needed(applied, mlgit):
     git(applied, "rm", "--quiet", "models/total.yml", "jobs/sum.yml")
     commit(applied)
     assert mlgit(*APPLY, cwd=applied).code == 0
-    said = "it needs job/sum, which is archived: run `mlgit restore job/sum` and `mlgit import job/sum`"
-    assert said in mlgit("restore", "model/total", "--auto-approve", cwd=applied).out
-    (only,) = imported(mlgit, applied, "model/total")
-    assert only["notes"] == [said]
+    note = "it needs job/sum, which is archived: run `mlgit restore job/sum` and `mlgit import job/sum`"
+    assert note in mlgit("restore", "model/total", "--auto-approve", cwd=applied).out
+    (file,) = import_assets(mlgit, applied, "model/total")
+    assert file["notes"] == [note]
     assert "[reference-dangling]" in mlgit("plan", cwd=applied).err
     assert mlgit("restore", "job/sum", "--auto-approve", cwd=applied).code == 0
-    fetched(applied, imported(mlgit, applied, "job/sum"))
+    check_out_contents(applied, import_assets(mlgit, applied, "job/sum"))
     commit(applied)
     assert mlgit("plan", cwd=applied).out.startswith("No changes. ")
 
 
-def test_a_file_that_no_plan_would_see_is_named(lost, mlgit):
+def test_a_file_that_a_plan_ignores_has_a_note(lost, mlgit):
     text = (lost / "mlgit.yml").read_text()
     (lost / "mlgit.yml").write_text(f'{text}assets: {{include: [{{glob: "jobs/**"}}]}}\n')
-    (only,) = imported(mlgit, lost, "model/total", "--dry-run")
-    assert only["notes"] == ["assets: in mlgit.yml does not include models/total.yml, so a plan ignores it"]
+    (file,) = import_assets(mlgit, lost, "model/total", "--dry-run")
+    assert file["notes"] == ["assets: in mlgit.yml does not include models/total.yml, so a plan ignores it"]

@@ -1,4 +1,4 @@
-"""mlgit schema: schemas that work on their own, and settings that keep what an editor had."""
+"""mlgit schema: self-contained schemas, and editor settings that keep the existing values."""
 
 from __future__ import annotations
 
@@ -23,48 +23,49 @@ def test_without_a_kind_the_kinds_are_listed(tmp_path, mlgit):
     assert "values" not in names
 
 
-def test_the_schema_of_a_kind_works_on_its_own(tmp_path, mlgit):
-    ended = mlgit("schema", "job", cwd=tmp_path)
+def test_the_schema_of_a_kind_is_self_contained(tmp_path, mlgit):
+    result = mlgit("schema", "job", cwd=tmp_path)
     job = parse_yaml("train.yml", (TEMPLATE / "jobs/train.yml").read_bytes())[0].data
-    validator = Draft202012Validator(json.loads(ended.out))
+    validator = Draft202012Validator(json.loads(result.out))
     assert validator.is_valid(job)
     assert not validator.is_valid({**job, "comand": "x"})
 
 
-def test_a_kind_that_is_mistyped_is_recognised(tmp_path, mlgit):
-    ended = mlgit("schema", "jobs", cwd=tmp_path)
-    assert ended.code == 1
-    assert "[schema-unknown]" in ended.err
-    assert "did you mean job?" in ended.err
+def test_a_mistyped_kind_is_answered_with_a_suggestion(tmp_path, mlgit):
+    result = mlgit("schema", "jobs", cwd=tmp_path)
+    assert result.code == 1
+    assert "[schema-unknown]" in result.err
+    assert "did you mean job?" in result.err
 
 
-def test_parts_of_schemas_are_no_schemas(tmp_path, mlgit):
+def test_schemas_of_parts_cannot_be_printed(tmp_path, mlgit):
     assert "[schema-unknown]" in mlgit("schema", "defs/values", cwd=tmp_path).err
 
 
 def asset_schema(folder: Path) -> Draft202012Validator:
-    """Open what the settings name, as an editor does: references count from the file they stand in."""
+    """Return a validator for the written asset schema that resolves references relative to its file, as editors do."""
     schemas = folder / ".mlgit/schemas"
-    found = ((path.name, json.loads(path.read_text("utf-8"))) for path in schemas.iterdir())
-    registry = Registry().with_resources((f"file:///{name}", Resource.from_contents(each)) for name, each in found)
+    documents = ((path.name, json.loads(path.read_text("utf-8"))) for path in schemas.iterdir())
+    resources = ((f"file:///{name}", Resource.from_contents(document)) for name, document in documents)
+    registry = Registry().with_resources(resources)
     return Draft202012Validator({"$ref": "file:///asset.schema.json"}, registry=registry)
 
 
 @pytest.fixture
-def edited(tmp_path: Path, mlgit) -> Path:
+def workspace_with_settings(tmp_path: Path, mlgit) -> Path:
     write(tmp_path, SMALL)
     assert mlgit("schema", "--write-editor-settings", cwd=tmp_path).code == 0
     return tmp_path
 
 
-def test_an_editor_finds_the_schema_of_each_asset(edited):
-    settings = json.loads((edited / ".vscode/settings.json").read_text("utf-8"))
+def test_the_settings_associate_assets_with_their_schema(workspace_with_settings):
+    settings = json.loads((workspace_with_settings / ".vscode/settings.json").read_text("utf-8"))
     globs = settings["yaml.schemas"]["./.mlgit/schemas/asset.schema.json"]
     assert {"workspace.yml", "data/**/*.yml", "jobs/**/*.yml"} <= set(globs)
     assert settings["yaml.schemas"]["./.mlgit/schemas/mlgit.schema.json"] == ["mlgit.yml"]
 
 
-def test_assets_are_looked_for_in_the_folder_that_is_named(tmp_path, mlgit):
+def test_only_the_given_folder_is_searched_for_assets(tmp_path, mlgit):
     write(tmp_path, {f"there/own/{name}": text for name, text in SMALL.items()})
     write(tmp_path, {"elsewhere/data.yml": SMALL["data/numbers.yml"]})
     assert mlgit("schema", "--write-editor-settings", "there", cwd=tmp_path).code == 0
@@ -73,29 +74,29 @@ def test_assets_are_looked_for_in_the_folder_that_is_named(tmp_path, mlgit):
     assert "elsewhere" not in settings
 
 
-def test_the_editor_says_of_an_asset_what_validate_says(edited):
-    validator = asset_schema(edited)
-    for path in sorted(edited.rglob("*.yml")):
+def test_the_asset_schema_accepts_valid_assets_and_rejects_unknown_fields(workspace_with_settings):
+    validator = asset_schema(workspace_with_settings)
+    for path in sorted(workspace_with_settings.rglob("*.yml")):
         data = parse_yaml(path.name, path.read_bytes())[0].data
         assert validator.is_valid(data)
         if "azureml" in str(data.get("$schema")):
             assert not validator.is_valid({**data, "nmae": "x"})
 
 
-def test_the_editor_says_nothing_of_what_is_no_asset(edited):
-    assert asset_schema(edited).is_valid({"dependencies": ["pip"], "name": "conda"})
+def test_the_asset_schema_accepts_files_that_are_not_assets(workspace_with_settings):
+    assert asset_schema(workspace_with_settings).is_valid({"dependencies": ["pip"], "name": "conda"})
 
 
-def test_settings_that_are_there_stay(tmp_path, mlgit):
+def test_existing_settings_are_kept(tmp_path, mlgit):
     write(tmp_path, {".vscode/settings.json": '{"editor.tabSize": 2, "yaml.schemas": {"./own.json": "own.yml"}}'})
     mlgit("schema", "--write-editor-settings", cwd=tmp_path)
-    first = (tmp_path / ".vscode/settings.json").read_text("utf-8")
-    settings = json.loads(first)
+    written = (tmp_path / ".vscode/settings.json").read_text("utf-8")
+    settings = json.loads(written)
     assert settings["editor.tabSize"] == 2
     assert settings["yaml.schemas"]["./own.json"] == "own.yml"
     assert len(settings["yaml.schemas"]) == 3
     mlgit("schema", "--write-editor-settings", ".", cwd=tmp_path)
-    assert (tmp_path / ".vscode/settings.json").read_text("utf-8") == first
+    assert (tmp_path / ".vscode/settings.json").read_text("utf-8") == written
 
 
 @pytest.mark.parametrize("text", ["{\n  // mine\n}\n", "[]", '{"yaml.schemas": []}', "{,}", ""])
@@ -103,17 +104,17 @@ def test_settings_that_cannot_be_merged_are_left_alone(tmp_path, mlgit, text):
     path = tmp_path / ".vscode/settings.json"
     path.parent.mkdir()
     path.write_text(text, "utf-8")
-    ended = mlgit("schema", "--write-editor-settings", cwd=tmp_path)
-    assert ended.code == 1
-    assert "[settings-not-json]" in ended.err
-    assert '"./.mlgit/schemas/asset.schema.json"' in ended.err
+    result = mlgit("schema", "--write-editor-settings", cwd=tmp_path)
+    assert result.code == 1
+    assert "[settings-not-json]" in result.err
+    assert '"./.mlgit/schemas/asset.schema.json"' in result.err
     assert path.read_text("utf-8") == text
     assert not (tmp_path / ".mlgit").exists()
 
 
-def test_programs_get_the_list_of_schemas_as_json(tmp_path, mlgit):
-    listed = json.loads(mlgit("schema", "--format", "json", cwd=tmp_path).out)
-    assert "job" in {each["name"] for each in listed}
-    assert all(each["description"] for each in listed)
-    wrote = json.loads(mlgit("schema", "--write-editor-settings", "--format", "json", cwd=tmp_path).out)
-    assert ".vscode/settings.json" in wrote["wrote"]
+def test_the_list_of_schemas_is_printed_as_json(tmp_path, mlgit):
+    schemas = json.loads(mlgit("schema", "--format", "json", cwd=tmp_path).out)
+    assert "job" in {schema["name"] for schema in schemas}
+    assert all(schema["description"] for schema in schemas)
+    output = json.loads(mlgit("schema", "--write-editor-settings", "--format", "json", cwd=tmp_path).out)
+    assert ".vscode/settings.json" in output["wrote"]

@@ -1,4 +1,4 @@
-"""A tree read folder by folder is the tree that Git lists."""
+"""A tree that is read folder by folder has the same entries as the one that Git lists."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ def tree(empty, opened) -> LazyTreeEntries:
     return LazyTreeEntries(repository, repository.write_work_tree())
 
 
-def test_looking_up_and_listing_agree(tree):
-    every = trees.list_files(tree.repository, tree.tree)
-    assert {path: tree[path] for path in every} == every
-    assert dict(LazyTreeEntries(tree.repository, tree.tree).items()) == every
-    assert [each for each in ("a", "a/b", "x", "a/x", "", "ab/c", "/") if each in tree] == []
+def test_lookup_and_listing_return_the_same_entries(tree):
+    entries = trees.list_files(tree.repository, tree.tree)
+    assert {path: tree[path] for path in entries} == entries
+    assert dict(LazyTreeEntries(tree.repository, tree.tree).items()) == entries
+    assert [path for path in ("a", "a/b", "x", "a/x", "", "ab/c", "/") if path in tree] == []
 
 
 @pytest.mark.parametrize("folder", ["", "a", "a/b", "a-b", "ab", "é", "link", "x"])
-def test_a_folder_is_what_lies_below_it_read_or_listed(tree, folder):
+def test_the_entries_below_a_folder_are_the_same_before_and_after_listing(tree, folder):
     prefix = f"{folder}/" if folder else ""
-    every = trees.list_files(tree.repository, tree.tree)
-    expected = {path: entry for path, entry in every.items() if path.startswith(prefix)}
+    entries = trees.list_files(tree.repository, tree.tree)
+    expected = {path: entry for path, entry in entries.items() if path.startswith(prefix)}
     assert dict(tree.entries_below(folder)) == expected
-    assert len(tree) == len(every)
+    assert len(tree) == len(entries)
     assert dict(tree.entries_below(folder)) == expected
 
 
-def test_what_was_read_ahead_is_what_is_read_later(tree):
+def test_a_prefetched_tree_has_the_same_content_as_the_tree(tree):
     loaded = lazy_tree.load_tree(tree.repository, tree.tree)
-    known = lazy_tree.prefetch_tree(loaded, ["ab", "a/b.txt"])
-    other = known.open_after_fork()
-    assert [other.read_file(path) for path in FILES] == [loaded.read_file(path) for path in FILES]
-    assert [other.blob_size(entry.oid) for entry in loaded.entries.values()] == [
+    prefetched = lazy_tree.prefetch_tree(loaded, ["ab", "a/b.txt"])
+    reopened = prefetched.open_after_fork()
+    assert [reopened.read_file(path) for path in FILES] == [loaded.read_file(path) for path in FILES]
+    assert [reopened.blob_size(entry.oid) for entry in loaded.entries.values()] == [
         loaded.blob_size(entry.oid) for entry in loaded.entries.values()
     ]
 
 
-def test_files_that_differ_are_named_with_their_modes(tree, empty):
+def test_changed_modes_returns_the_old_and_new_mode_of_changed_files(tree, empty):
     before = tree.tree
     (empty / "ab").unlink()
     (empty / "ab").symlink_to("a")
@@ -56,14 +56,14 @@ def test_files_that_differ_are_named_with_their_modes(tree, empty):
     assert trees.changed_modes(tree.repository, before, after) == {"ab": (0o100644, 0o120000), "a-b/d": (0o100644, 0)}
 
 
-def test_a_tree_that_git_has_not_is_an_error_and_not_an_empty_one(tree):
+def test_a_missing_tree_is_an_error_and_not_an_empty_tree(tree):
     with pytest.raises(trees.MissingObjectError):
         trees.changed_modes(tree.repository, "0" * 39 + "1", tree.tree)
     with pytest.raises(trees.MissingObjectError):
         "ab" in LazyTreeEntries(tree.repository, "0" * 39 + "1")  # noqa: B015
 
 
-def test_after_an_interrupted_question_the_next_answer_is_to_the_next_question(empty, opened, monkeypatch):
+def test_after_an_interrupted_read_the_next_read_returns_its_own_object(empty, opened, monkeypatch):
     commit(empty, "files", {"first.txt": "first\n", "second.txt": "second\n"})
     repository = opened(empty)
     assert trees.read_blob(repository, "HEAD:second.txt") == b"second\n"

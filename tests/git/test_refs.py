@@ -1,3 +1,5 @@
+"""Updating refs by compare-and-swap, creating commits, and reading their content."""
+
 from __future__ import annotations
 
 import subprocess
@@ -13,7 +15,7 @@ from reconciler.git.repository import open_repository
 REF = "refs/mlgit/test/default/live"
 
 
-def test_a_ref_moves_only_from_where_it_is_believed_to_stand(small, opened):
+def test_a_ref_is_updated_only_from_its_expected_commit(small, opened):
     repository = opened(small)
     one, two, three = (refs.commit_files(repository, "", {"a": name.encode()}, name) for name in "123")
     assert refs.resolve_ref(repository, REF) == ""
@@ -25,7 +27,7 @@ def test_a_ref_moves_only_from_where_it_is_believed_to_stand(small, opened):
     assert refs.resolve_ref(repository, REF) == two
 
 
-def test_a_ref_that_another_is_just_moving_counts_as_lost(small, opened):
+def test_an_update_fails_while_another_process_holds_the_lock_of_the_ref(small, opened):
     repository = opened(small)
     one, two = (refs.commit_files(repository, "", {"a": name.encode()}, name) for name in "12")
     refs.update_refs(repository, refs.RefUpdate(REF, one, ""))
@@ -33,7 +35,7 @@ def test_a_ref_that_another_is_just_moving_counts_as_lost(small, opened):
     assert not refs.update_refs(repository, refs.RefUpdate(REF, two, one))
 
 
-def test_a_ref_that_cannot_be_made_is_an_error_and_no_lost_race(small, opened):
+def test_a_ref_that_cannot_be_created_is_an_error_and_not_a_lost_race(small, opened):
     repository = opened(small)
     one = refs.commit_files(repository, "", {"a": b"1"}, "one")
     refs.update_refs(repository, refs.RefUpdate("refs/mlgit/test", one, ""))
@@ -41,7 +43,7 @@ def test_a_ref_that_cannot_be_made_is_an_error_and_no_lost_race(small, opened):
         refs.update_refs(repository, refs.RefUpdate(REF, one, ""))
 
 
-def test_files_are_written_replaced_and_removed_in_a_commit_that_no_ref_has(small, opened):
+def test_a_commit_creates_replaces_and_deletes_files_without_a_ref(small, opened):
     repository = opened(small)
     before = git(small, "for-each-ref")
     content = {"x/a.json": b"1\n", "x/b.json": b"", "y": bytes(range(256))}
@@ -54,75 +56,75 @@ def test_files_are_written_replaced_and_removed_in_a_commit_that_no_ref_has(smal
     assert git(small, "for-each-ref") == before
 
 
-def test_history_is_told_newest_first_with_the_whole_message(small, opened):
+def test_history_is_listed_newest_first_with_complete_messages(small, opened):
     repository = opened(small)
     commit = ""
     for number in range(5):
-        following = refs.commit_files(repository, commit, {"a": b"%d" % number}, f"change {number}\n\nbody {number}\n")
-        refs.update_refs(repository, refs.RefUpdate(REF, following, commit))
-        commit = following
-    moments = list(refs.ref_history(repository, REF, 3))
-    assert [commit.message for commit in moments] == [f"change {number}\n\nbody {number}" for number in (4, 3, 2)]
-    assert moments[0].oid == commit
-    assert moments[0].author == "Ada <ada@example.org>"
+        child = refs.commit_files(repository, commit, {"a": b"%d" % number}, f"change {number}\n\nbody {number}\n")
+        refs.update_refs(repository, refs.RefUpdate(REF, child, commit))
+        commit = child
+    history = list(refs.ref_history(repository, REF, 3))
+    assert [commit.message for commit in history] == [f"change {number}\n\nbody {number}" for number in (4, 3, 2)]
+    assert history[0].oid == commit
+    assert history[0].author == "Ada <ada@example.org>"
 
 
-def test_one_of_many_swaps_at_the_same_time_wins(small):
+def test_exactly_one_of_many_concurrent_updates_succeeds(small):
     repository = open_repository(small)
     commits = [refs.commit_files(repository, "", {"a": b"%d" % number}, "x") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda commit: refs.update_refs(repository, refs.RefUpdate(REF, commit, "")), commits))
-    assert won.count(True) == 1
-    assert refs.resolve_ref(repository, REF) == commits[won.index(True)]
+        results = list(pool.map(lambda commit: refs.update_refs(repository, refs.RefUpdate(REF, commit, "")), commits))
+    assert results.count(True) == 1
+    assert refs.resolve_ref(repository, REF) == commits[results.index(True)]
     repository.close()
 
 
-def test_many_commits_at_the_same_time_are_all_made(small):
+def test_concurrent_commits_are_all_created(small):
     repository = open_repository(small)
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda n: refs.commit_files(repository, "", {"a": b"%d" % n}, "x"), range(24)))
-    assert [trees.read_file_at(repository, commit, "a") for commit in made] == [b"%d" % n for n in range(24)]
+        commits = list(pool.map(lambda n: refs.commit_files(repository, "", {"a": b"%d" % n}, "x"), range(24)))
+    assert [trees.read_file_at(repository, commit, "a") for commit in commits] == [b"%d" % n for n in range(24)]
     assert "scratch" not in git(small, "for-each-ref")
     repository.close()
 
 
-def test_blobs_are_read_in_one_go_whatever_they_hold(small, opened):
+def test_many_blobs_with_any_content_are_read_at_once(small, opened):
     repository = opened(small)
-    wanted = [b"", b"\n", b"a blob 3\n", bytes(range(256)) * 300, b"no newline"]
+    contents = [b"", b"\n", b"a blob 3\n", bytes(range(256)) * 300, b"no newline"]
     oids = []
-    for content in wanted:
+    for content in contents:
         command = ["git", "hash-object", "-w", "--stdin"]
         oids.append(subprocess.run(command, cwd=small, input=content, check=True, capture_output=True).stdout.decode())
     oids = [oid.strip() for oid in oids]
-    assert trees.read_blobs(repository, [*oids, *oids]) == dict(zip(oids, wanted, strict=True))
-    assert [trees.read_blob(repository, oid) for oid in oids] == wanted
+    assert trees.read_blobs(repository, [*oids, *oids]) == dict(zip(oids, contents, strict=True))
+    assert [trees.read_blob(repository, oid) for oid in oids] == contents
 
 
-def test_a_file_that_is_not_there_is_none_and_reading_goes_on(small, opened):
+def test_a_missing_file_is_none_and_the_next_read_succeeds(small, opened):
     repository = opened(small)
     head = repository.head()
     assert trees.read_file_at(repository, head, "no/such file.txt") is None
     assert trees.read_file_at(repository, head, "data/numbers.csv") == b"n\n1\n2\n3\n"
 
 
-def test_entries_tell_modes_and_names_of_every_sort(small, opened):
+def test_entries_have_the_modes_and_names_of_all_files(small, opened):
     (small / "a b").mkdir()
     (small / "a b" / 'é\n\t".txt').write_text("x", "utf-8")
     (small / "run.sh").write_text("", "utf-8")
     (small / "run.sh").chmod(0o755)
     (small / "link").symlink_to("run.sh")
     repository = opened(small)
-    found = trees.list_files(repository, repository.write_work_tree())
-    assert found["run.sh"].mode == 0o100755
-    assert found["link"].mode == 0o120000
-    assert found['a b/é\n\t".txt'].mode == 0o100644
+    entries = trees.list_files(repository, repository.write_work_tree())
+    assert entries["run.sh"].mode == 0o100755
+    assert entries["link"].mode == 0o120000
+    assert entries['a b/é\n\t".txt'].mode == 0o100644
 
 
-def test_a_tree_finds_itself_at_another_commit_while_git_has_it(small, opened):
+def test_a_tree_can_be_opened_at_another_commit_that_exists(small, opened):
     repository = opened(small)
     head = repository.head()
     tree = lazy_tree.load_tree(repository, repository.write_work_tree(), "data/")
-    then = tree.tree_at_commit(head)
-    assert then is not None
-    assert (then.root, then.exists("src"), then.exists("sr")) == ("data/", True, False)
+    tree_at_head = tree.tree_at_commit(head)
+    assert tree_at_head is not None
+    assert (tree_at_head.root, tree_at_head.exists("src"), tree_at_head.exists("sr")) == ("data/", True, False)
     assert tree.tree_at_commit("0" * 40) is None
