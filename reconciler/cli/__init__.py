@@ -25,30 +25,30 @@ from reconciler.render.code_frame import sanitize_text
 COMMANDS: Mapping[str, str] = {
     "init": "Start a new workspace in a folder.",
     "validate": "Check the files; offline, executes nothing.",
-    "plan": "Say what apply would do, and why.",
+    "plan": "Show what apply would do, and why.",
     "apply": "Make the live state what Git declares.",
-    "reconcile": "Go on fetching, planning and applying: the controller.",
+    "reconcile": "Run the controller: fetch, plan and apply repeatedly.",
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
     "show": "Show one asset, with its lineage.",
-    "drift": "Compare the world with what is recorded.",
+    "drift": "Show where the world differs from the live state.",
     "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
     "log": "Show the history of the live state: who, when, from which commit.",
-    "diff": "Show what differs in the live state between two moments.",
-    "rollback": "Go back to what was applied before, and stay there.",
-    "archive": "Take an asset, or a version of it, out of use.",
-    "restore": "Bring back what was archived.",
-    "import": "Write the files of what is live and not declared.",
-    "state": "Look after the live state itself: show, repair, restore, migrate.",
-    "unlock": "Take a claim away from an apply that does not give it back.",
+    "diff": "Show what differs between two revisions of the live state.",
+    "rollback": "Apply an earlier commit again, and hold the newer one.",
+    "archive": "Archive an asset, or one version of it.",
+    "restore": "Restore an archived asset or version.",
+    "import": "Write files for live assets that are not declared.",
+    "state": "Manage the live state: show, repair, restore, migrate.",
+    "unlock": "Release another apply's lock, or list current locks.",
     "fmt": "Put the fields of asset files in canonical order.",
     "schema": "Print the JSON schema of a kind; set up an editor.",
-    "explain": "Say what a diagnostic means, and how to cure it.",
+    "explain": "Explain a diagnostic, and how to fix it.",
 }
 
 EXIT_INTERRUPTED = 130
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
-_DISK_FULL_HINT = "  help: free some space, and run the command again: what was recorded by then stands"
+_DISK_FULL_HINT = "  help: free some space, and run the command again: what was recorded is kept"
 
 _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""

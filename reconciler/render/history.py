@@ -126,7 +126,7 @@ def _resource_diff_sentence(diff: ResourceDiff, lineage: str) -> str:
         return f"{diff.address}{version}"
     changes = [*_record_change_phrases(diff.before, diff.after), *map(str, _spec_changes(diff, lineage))]
     if not changes and not any(_noncurrent_change_lines(diff)):
-        changes = ["recorded anew"]
+        changes = ["recorded again"]
     return f"{diff.address}: {', '.join(changes)}" if changes else str(diff.address)
 
 
@@ -199,7 +199,7 @@ def _version_change(before: Record | None, after: Record | None) -> str:
         return "removed"
     if before.archived != after.archived:
         return "archived" if after.archived else "restored"
-    return "described anew"
+    return "metadata updated"
 
 
 def _run_change(before: Run | None, after: Run | None) -> str:

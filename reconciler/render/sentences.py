@@ -52,7 +52,7 @@ def _create_sentence(action: Action) -> str:
 
 def _recorded_only_clause(action: Action) -> str:
     supported = action.resolved is None or kind_by_name(action.address.kind).is_supported(action.resolved.asset.spec)
-    return "" if supported else ", recorded only: nothing here realises it yet"
+    return "" if supported else ", recorded only: no provider for this kind"
 
 
 def _update_sentence(action: Action) -> str:

@@ -69,7 +69,7 @@ def test_latest_ignores_archived_versions(versions, mlgit):
     remove(versions, "data/numbers.yml")
     ended = mlgit("archive", "data/numbers@2", APPROVE, cwd=versions)
     assert ended.code == 0, ended.err
-    assert "data/numbers@latest is version 1 then" in ended.out
+    assert "data/numbers@latest will be version 1" in ended.out
     assert version_and_archived(mlgit, versions, "data/numbers") == ("1", False)
     assert version_and_archived(mlgit, versions, "data/numbers@2") == ("2", True)
     assert mlgit("restore", "data/numbers@2", APPROVE, cwd=versions).code == 0
@@ -146,7 +146,7 @@ def test_references_to_an_archived_asset_are_noted(applied, mlgit):
     remove(applied, "data/numbers.yml")
     ended = mlgit("archive", "data/numbers", APPROVE, "--format", "json", cwd=applied)
     assert ended.code == 0, ended.err
-    assert json.loads(ended.out)["notes"] == ["job/sum refers to it, and would find nothing live"]
+    assert json.loads(ended.out)["notes"] == ["job/sum refers to it; the reference will not resolve"]
 
 
 def test_archive_requires_approval(applied, mlgit):

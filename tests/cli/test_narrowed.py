@@ -173,7 +173,7 @@ def test_a_plan_after_one_edit_parses_only_what_depends_on_it(applied, mlgit, re
 
 def test_no_file_is_parsed_if_nothing_changed(applied, mlgit, read, monkeypatch):
     first = mlgit("plan", cwd=applied)
-    monkeypatch.setattr(incremental, "plan_incrementally", lambda *_: pytest.fail("a plan was made"))
+    monkeypatch.setattr("reconciler.project.plan.plan_incrementally", lambda *_: pytest.fail("a plan was made"))
     read.clear()
     assert mlgit("plan", cwd=applied) == first
     assert read == []

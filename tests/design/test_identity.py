@@ -170,7 +170,7 @@ def test_a_kind_that_nothing_realises_yet_is_planned_as_recorded_only(schema, wo
     """A kind that nothing realises yet is planned and listed as *recorded only*: never a pretence."""
     (action,) = world.apply({**small(), "x.yml": SCHEMA.format(schema) + RECORDED_ONLY[schema]}).actions
     assert (action.op, action.version) == (Op.CREATE, "")
-    assert action_sentence(action).endswith("create, recorded only: nothing here realises it yet")
+    assert action_sentence(action).endswith("create, recorded only: no provider for this kind")
     assert done(world.plan(small())) == [f"delete {action.address}"]
 
 
@@ -178,7 +178,7 @@ def test_a_job_that_nothing_runs_yet_is_recorded_only(world):
     """A kind that nothing realises yet ... never a pretence: a job of such a type starts no run."""
     plan = world.plan(with_pipeline("parts/train.yaml", "a.py", PART))
     assert [action_sentence(action) for action in plan.actions] == [
-        "job/p: create, recorded only: nothing here realises it yet"
+        "job/p: create, recorded only: no provider for this kind"
     ]
 
 

@@ -46,7 +46,7 @@ def test_an_apply_reports_a_full_disk_and_the_next_one_resumes(applied, small_di
     filler = fill(small_disk)
     refused = mlgit(*APPLY, cwd=folder)
     assert refused.code == 1, refused.err[-3000:]
-    assert "no space left" in refused.err + refused.out
+    assert "-full]" in refused.err + refused.out
     assert "Traceback" not in refused.err
     filler.unlink()
     resumed = mlgit(*APPLY, cwd=folder)

@@ -8,7 +8,7 @@ import pytest
 from workspaces import commit, edit, git
 
 from reconciler.diagnostics import UserError
-from reconciler.model import Address
+from reconciler.model import ActionId, Address, Op
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan
 from reconciler.project.prepare import AllowedDecisions, ApplyOptions, prepare_apply
@@ -39,7 +39,7 @@ def stale_plan():
 
 def test_prepare_apply_changes_nothing(small, prepared_from):
     prepared = prepared_from(small)
-    assert [action.key for action in prepared.plan.submissions] == ["submit job/sum"]
+    assert [str(action.key) for action in prepared.plan.submissions] == ["submit job/sum"]
     assert prepared.request.desired.source == prepared.plan.source
     assert git(small, "for-each-ref", "refs/mlgit") == ""
     assert git(small, "status", "--porcelain") == ""
@@ -60,7 +60,7 @@ def test_the_checks_have_an_order(applied, prepared_from):
 
 def test_only_the_decisions_about_one_address_are_prepared(small, prepared_from):
     prepared = prepared_from(small, only_address=Address("data", "numbers"))
-    assert [action.key for action in prepared.plan.decisions] == ["new-version data/numbers"]
+    assert [str(action.key) for action in prepared.plan.decisions] == ["new-version data/numbers"]
 
 
 def test_decisions_beyond_the_limits_are_left_out_with_their_reasons(small, prepared_from):
@@ -68,10 +68,10 @@ def test_decisions_beyond_the_limits_are_left_out_with_their_reasons(small, prep
 
     def limit_decisions(plan, state, policy):
         limited.append((len(plan.decisions), state.commit, policy.exclude))
-        return AllowedDecisions(frozenset({"new-version data/numbers"}))
+        return AllowedDecisions(frozenset({ActionId(Op.NEW_VERSION, Address("data", "numbers"))}))
 
     prepared = prepared_from(small, limit_decisions=limit_decisions)
-    assert [action.key for action in prepared.plan.decisions] == ["new-version data/numbers"]
+    assert [str(action.key) for action in prepared.plan.decisions] == ["new-version data/numbers"]
     assert limited == [(5, "", ())]
     assert prepared.stop_reasons == ()
 

@@ -21,7 +21,7 @@ def planned(monkeypatch) -> list[str]:
         calls.append("planned")
         return original(*arguments)
 
-    monkeypatch.setattr(incremental, "plan_incrementally", plan)
+    monkeypatch.setattr("reconciler.project.plan.plan_incrementally", plan)
     return calls
 
 
