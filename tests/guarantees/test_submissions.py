@@ -1,7 +1,4 @@
-"""The design's section 5 on submissions, the journal, the store and hosts, sentence by sentence.
-
-Not there yet, and held by no test: "Each state writes its roots into the store; gc keeps the union of all roots ..."
-"""
+"""Tests of docs/guarantees.md on submissions, the journal, the store and hosts."""
 
 from __future__ import annotations
 
@@ -9,52 +6,10 @@ import json
 import os
 
 import pytest
-from design.held import missing
 from workspaces import commit, edit, git, write
 
 from reconciler.state.journal import Journal
 from reconciler.storage.object_store import ObjectStore
-
-ELSEWHERE = {
-    "Submitted at least once": (
-        "tests/engine/test_crashes.py::test_a_run_whose_submission_was_killed_is_executed_once"
-    ),
-    "executed at most once": ("tests/engine/test_locks.py::test_a_submission_finished_by_two_applies_is_executed_once"),
-    "`token = H(lineage, address, fingerprint, attempt)`": (
-        "tests/planning/test_fingerprint.py::test_a_token_is_for_one_attempt_on_one_thing_in_one_lineage"
-    ),
-    "it goes into the run's name": ("tests/planning/test_runs.py::test_a_run_is_named_after_its_job_and_its_token"),
-    "`backend.find(token)` (every backend)": "tests/backends/test_contract.py::test_a_run_is_found_by_its_token",
-    "`backend.find(token)` adopts": (
-        "tests/planning/test_runs.py::test_an_interrupted_submission_that_the_backend_has_is_not_repeated"
-    ),
-    "`backend.find(token)` adopts, from another clone": (
-        "tests/sharing/test_team.py::test_what_a_killed_apply_had_submitted_another_clone_adopts"
-    ),
-    "the runner's first act is an exclusive create of the token in the shared store": (
-        "tests/backends/test_local.py::test_two_supervisors_with_one_token_execute_once"
-    ),
-    "the loser exits as duplicate": (
-        "tests/runner/test_process.py::test_a_second_runner_of_the_same_token_does_nothing"
-    ),
-    "The local journal (append)": "tests/state/test_contending.py::test_a_torn_line_of_a_journal_is_passed_over",
-    "recovery works with it deleted": ("tests/engine/test_locks.py::test_a_damaged_journal_changes_nothing"),
-    "recovery works ... from another clone": (
-        "tests/faults/test_kill_points.py::test_the_next_apply_finishes_the_work_of_a_killed_one"
-    ),
-    "The store has an id": "tests/storage/test_store.py::test_the_store_keeps_one_id_whoever_asks_first",
-    "on one host only is an error unless that binding says `host: NAME`": (
-        "tests/engine/test_hosts.py::test_a_shared_state_without_hosts_is_refused_and_validate_warns"
-    ),
-    "then only that host acts on it": (
-        "tests/engine/test_hosts.py::test_a_machine_without_the_store_executes_the_rest_and_names_the_host_of_the_store"
-    ),
-}
-
-
-def test_what_is_held_elsewhere_is_there():
-    assert missing(ELSEWHERE) == []
-
 
 # A backend that takes no run, and keeps what there was at the remote and in the journal when one was submitted.
 _REFUSING = """
@@ -98,10 +53,7 @@ def seen(shared, mlgit, tmp_path, monkeypatch):
 
 
 def test_the_token_is_in_the_pushed_intent_before_the_submission(seen, shared):
-    """It goes into the run's name and the pushed intent before the submission.
-
-    Also: the *intent* of every external effect {token, backend, attempt}.
-    """
+    """The intent to submit, with its token, is pushed before the submission."""
     refs = {ref.rpartition("/")[2]: oid for oid, ref in map(str.split, seen["refs"].splitlines())}
     (claim,) = git(shared.origin, "ls-tree", "--name-only", refs["claims"]).split()
     (intent,) = json.loads(git(shared.origin, "show", f"{refs['claims']}:{claim}"))["intents"]
@@ -114,7 +66,7 @@ def test_the_token_is_in_the_pushed_intent_before_the_submission(seen, shared):
 
 
 def test_the_journal_says_what_is_not_idempotent_before_it_is_done(seen):
-    """The local journal (append, fsync before what is not idempotent)."""
+    """The journal has an entry for each action that is not idempotent before the action is done."""
     begun, last = seen["journal"][-2:]
     assert (begun["event"], last["event"]) == ("begun", "about to")
     assert last["what"].startswith("submit job/sum@sum-")
@@ -122,7 +74,7 @@ def test_the_journal_says_what_is_not_idempotent_before_it_is_done(seen):
 
 
 def test_a_line_of_the_journal_is_on_the_disk_when_it_was_appended(tmp_path, monkeypatch):
-    """The local journal (append, fsync before what is not idempotent)."""
+    """An entry of the journal is synced to the disk before the call that appends it returns."""
     journal, synced, really = Journal(tmp_path / "journal.jsonl"), [], os.fsync
 
     def sync(descriptor):
@@ -136,7 +88,7 @@ def test_a_line_of_the_journal_is_on_the_disk_when_it_was_appended(tmp_path, mon
 
 
 def test_records_name_the_store_that_has_their_content(applied):
-    """The store has an id and records name it."""
+    """Records name the store that has their content."""
     live = "refs/mlgit/small/default/live"
     store = ObjectStore(applied / ".mlgit/store").id
     paths = git(applied, "ls-tree", "-r", "--name-only", live, "current/").splitlines()

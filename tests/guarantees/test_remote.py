@@ -1,36 +1,9 @@
-"""The design's section 5 on sharing the live state through a remote, sentence by sentence."""
+"""Tests of docs/guarantees.md on a live state that is shared through a remote."""
 
 from __future__ import annotations
 
 import pytest
-from design.held import missing
 from workspaces import APPLY, commit, edit, git
-
-ELSEWHERE = {
-    "the *name* of a configured remote, never a URL": (
-        "tests/sharing/test_messages.py::test_an_url_in_place_of_a_remotes_name_is_refused_at_its_line"
-    ),
-    "of a *configured* remote": ("tests/sharing/test_messages.py::test_a_remote_that_the_clone_does_not_have_is_named"),
-    "with jittered backoff": (
-        "tests/state/test_contending.py::test_nobody_starves_and_no_record_is_lost_over_a_remote"
-    ),
-    "a lost race re-reads and, where the records touched are disjoint, writes again": (
-        "tests/state/test_contending.py::test_writes_of_different_records_both_end_in_the_state"
-    ),
-    "where the records touched are (not) disjoint": (
-        "tests/state/test_contending.py::test_a_write_over_what_another_wrote_meanwhile_is_refused"
-    ),
-    "that turns the user's clone shallow": (
-        "tests/sharing/test_clones.py::test_a_clone_of_any_sort_plans_applies_and_stays_what_it_is"
-    ),
-    "A remote ref that has vanished is an error naming the newest known copy, never an empty workspace.": (
-        "tests/sharing/test_messages.py::test_a_live_state_that_vanished_is_no_empty_workspace_and_can_be_put_back"
-    ),
-}
-
-
-def test_what_is_held_elsewhere_is_there():
-    assert missing(ELSEWHERE) == []
 
 
 @pytest.fixture
@@ -46,7 +19,7 @@ def verbs(commands, verb):
 
 
 def test_the_name_of_the_remote_is_always_passed_after_two_dashes(published, mlgit, commands):
-    """`state: {remote: origin}`, ... always passed after `--`."""
+    """The name of the remote is passed to Git after `--`, so it cannot be read as an option."""
     edit(published.folder, "jobs/sum.yml", "adds up", "adds numbers up")
     commit(published.folder)
     assert mlgit(*APPLY, cwd=published.folder).code == 0
@@ -58,7 +31,7 @@ def test_the_name_of_the_remote_is_always_passed_after_two_dashes(published, mlg
 
 
 def test_reads_fetch_into_refs_of_their_own(published, mlgit):
-    """Reads fetch into `refs/mlgit-remote/...`."""
+    """Commands that read fetch into `refs/mlgit-remote/` and change no other ref."""
     other = published.clone("other")
     before = git(other, "for-each-ref").splitlines()
     assert mlgit("plan", cwd=other).code == 0
@@ -70,7 +43,7 @@ def test_reads_fetch_into_refs_of_their_own(published, mlgit):
 
 
 def test_reads_never_fetch_with_a_depth(published, mlgit, commands):
-    """Never fetched with `--depth`."""
+    """No command fetches with `--depth`, which would make the clone shallow."""
     other = published.clone("other")
     for command in ("plan", "status", "log"):
         assert mlgit(command, cwd=other).code == 0
@@ -82,7 +55,7 @@ def test_reads_never_fetch_with_a_depth(published, mlgit, commands):
 
 
 def test_writes_push_by_compare_and_swap(published, mlgit, commands):
-    """Writes push by compare-and-swap (`--force-with-lease=<ref>:<old>`, `--atomic`)."""
+    """Every write of the live state is an atomic compare-and-swap push, never a forced one."""
     before = len(published.pushes())
     edit(published.folder, "jobs/sum.yml", "adds up", "adds numbers up")
     commit(published.folder)

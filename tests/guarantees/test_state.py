@@ -1,8 +1,4 @@
-"""The design's section 5 on where the live state is and how it is kept, sentence by sentence.
-
-What it says was measured is measured, not tested. "`state migrate` raises it" is held by no test while there is one
-format only. And "all that plan reads" has exceptions: the current runs, and the versions that references stand for.
-"""
+"""Tests of docs/guarantees.md on the live state: where it is and how it is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-from design.held import ROOT, missing
 from workspaces import APPLY, SMALL, commit, edit, git, put
 
 from reconciler.git import refs
@@ -20,55 +15,11 @@ from reconciler.model import Address, Record
 from reconciler.state import paths as layout
 from reconciler.state.store import STATE_FORMAT, StateStore, WriteBatch
 
+ROOT = Path(__file__).parents[2]
+
 LIVE = "refs/mlgit/small/default/live"
 LINEAGE = "1" * 32
 NUMBERS, SUM = Address("data", "numbers"), Address("job", "sum")
-
-ELSEWHERE = {
-    "The workspace root is the nearest folder upwards with `mlgit.yml`": (
-        "tests/git/test_repository.py::test_a_workspace_is_the_nearest_folder_upwards_with_its_file"
-    ),
-    "nested roots are cut out of outer ones": (
-        "tests/git/test_repository.py::test_a_workspace_inside_another_is_cut_out_of_it"
-    ),
-    "paths may leave it": (
-        "tests/git/test_repository.py::test_a_workspace_in_a_subfolder_is_the_same_and_may_reach_out_of_it"
-    ),
-    "but not the Git repository": "tests/format/rules/test_paths.py::test_a_path_outside_the_repository_is_an_error",
-    "`refs/mlgit/<state.name>/<target>/...` (of several targets)": (
-        "tests/cli/test_target.py::test_each_target_has_its_own_live_state_store_and_runs"
-    ),
-    "a ref whose lineage id differs from `mlgit.yml`'s is refused": (
-        "tests/state/test_state.py::test_a_state_of_another_lineage_is_refused_for_reading_and_writing"
-    ),
-    "one small record per address": (
-        "tests/state/test_state.py::test_a_current_record_is_replaced_and_removed_and_its_versions_stay"
-    ),
-    "history, audit ... of the live state are Git's own": (
-        "tests/cli/test_history.py::test_the_log_says_who_from_which_source_and_what"
-    ),
-    "diff ... of the live state": "tests/cli/test_history.py::test_a_difference_is_told_by_address_and_field",
-    "restore of the live state": (
-        "tests/sharing/test_messages.py::test_the_live_state_can_be_put_back_to_a_commit_of_its_history"
-    ),
-    "Reading never migrates the state (nor writes anything)": (
-        "tests/cli/test_reading_never_writes.py::test_a_command_that_only_looks_changes_nothing"
-    ),
-    "unknown keys (of what the state says of itself)": (
-        "tests/state/test_state.py::test_writing_keeps_what_a_newer_mlgit_put_beside_it"
-    ),
-    "unknown keys (of a claim)": (
-        "tests/state/test_contending.py::test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept"
-    ),
-    '`mlgit.yml` has `requires: ">=1.0"`': (
-        "tests/config/test_version.py::test_another_version_is_refused_before_the_fields_are_checked"
-    ),
-    "Writes ... cost what changed.": "tests/state/test_state.py::test_a_write_costs_what_it_changes",
-}
-
-
-def test_what_is_held_elsewhere_is_there():
-    assert missing(ELSEWHERE) == []
 
 
 @pytest.fixture
@@ -81,7 +32,7 @@ def record(name, fingerprint="f"):
 
 
 def test_every_ref_is_below_the_name_of_the_state_and_its_target(applied):
-    """Refs are `refs/mlgit/<state.name>/<target>/...`."""
+    """Every ref is below `refs/mlgit/<name>/<target>/`."""
     found = git(applied, "for-each-ref", "--format=%(refname)").splitlines()
     ours = [each for each in found if not each.startswith("refs/heads/")]
     assert {our.split("/")[4] for our in ours} == {"live", "sources"}
@@ -89,7 +40,7 @@ def test_every_ref_is_below_the_name_of_the_state_and_its_target(applied):
 
 
 def test_the_name_of_the_state_is_written_once_by_init(tmp_path, mlgit):
-    """`state.name` is written once by `init`."""
+    """`mlgit init` writes the name of the live state once; renaming the folder does not change it."""
     assert mlgit("init", "iris-demo", cwd=tmp_path).code == 0
     moved = (tmp_path / "iris-demo").rename(tmp_path / "elsewhere")
     shown = mlgit("state", "show", "--format", "json", cwd=moved)
@@ -101,7 +52,7 @@ def test_the_name_of_the_state_is_written_once_by_init(tmp_path, mlgit):
 
 
 def test_local_files_live_in_the_common_git_folder_which_work_trees_share(applied, mlgit):
-    """Local files live under `$(git rev-parse --git-common-dir)/mlgit/`, shared by worktrees."""
+    """Local files are in the common Git folder, which all work trees share."""
     git(applied, "worktree", "add", "--quiet", "-b", "side", "../side")
     side = applied.parent / "side"
     edit(side, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
@@ -115,7 +66,7 @@ def test_local_files_live_in_the_common_git_folder_which_work_trees_share(applie
 
 
 def test_the_live_state_is_a_chain_of_commits(state, small, opened):
-    """`.../live`: a chain of commits."""
+    """The live state is a chain of commits without merges."""
     other = StateStore(opened(small), "small", LINEAGE)
     since = state.write(WriteBatch(current=(record("a"),)), "a")
     state.write(WriteBatch(current=(record("b"),)), "b", since=since)
@@ -133,7 +84,7 @@ _SHAPES = {
 
 
 def test_its_tree_is_meta_current_and_history_with_their_fan_out(applied):
-    """Whose tree is `meta.json`, `current/<2 hex>/<kind>/<name>.json` and `history/.../<id>.json`."""
+    """The tree of the live state has `meta.json`, `current/` and `history/`."""
     paths = git(applied, "ls-tree", "-r", "--name-only", LIVE).splitlines()
     shapes = [[name for name, shape in _SHAPES.items() if re.fullmatch(shape, path)] for path in paths]
     assert [path for path, shape in zip(paths, shapes, strict=True) if len(shape) != 1] == []
@@ -144,13 +95,13 @@ def test_its_tree_is_meta_current_and_history_with_their_fan_out(applied):
     ("path", "read"), [(layout.history_record_path(NUMBERS, "7"), False), (layout.current_record_path(NUMBERS), True)]
 )
 def test_a_plan_reads_what_is_current_and_the_history_on_demand(path, read, applied, mlgit):
-    """One small record per address: all that plan reads ... (the rest, on demand)."""
+    """A plan reads the current records, and the history only on demand."""
     put(applied, path, "no record")
     assert ("[state-corrupt]" in mlgit("plan", cwd=applied).err) is read
 
 
 def test_a_clone_elsewhere_has_the_history_after_a_fetch(applied, mlgit):
-    """So history, audit, diff and restore are Git's own; a clone elsewhere has it after a fetch."""
+    """A clone has the whole history after a fetch of the refs."""
     git(applied.parent, "clone", "--quiet", str(applied), "other")
     other = applied.parent / "other"
     git(other, "fetch", "--quiet", "origin", "refs/mlgit/*:refs/mlgit/*")
@@ -162,7 +113,7 @@ def test_a_clone_elsewhere_has_the_history_after_a_fetch(applied, mlgit):
 
 
 def test_no_git_process_is_begun_for_each_record(small, opened, commands):
-    """Never one Git process per record."""
+    """The number of Git processes does not depend on the number of records."""
     counts = []
     for many in (50, 200):
         state = StateStore(opened(small), "small", LINEAGE, f"t{many}")
@@ -174,7 +125,7 @@ def test_no_git_process_is_begun_for_each_record(small, opened, commands):
 
 
 def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
-    """Never `tree.traverse()`, never GitPython's pure `GitDB`."""
+    """Trees and objects are read by Git, never by the slow pure Python code of GitPython."""
     sources = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "reconciler").rglob("*.py")]
     named = {node.attr for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert "execute" in named
@@ -182,7 +133,7 @@ def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
 
 
 def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_finds(state):
-    """Reading never migrates the state; writing keeps the format found and unknown keys."""
+    """Reading never migrates the live state, and writing keeps its format."""
     older = {"format": STATE_FORMAT - 1, "lineage": LINEAGE, "name": "small", "owner": "team"}
     made = refs.commit_files(state.repository, "", {layout.META_PATH: json.dumps(older).encode()}, "an older mlgit")
     assert refs.update_refs(state.repository, refs.RefUpdate(LIVE, made, ""))
@@ -193,7 +144,7 @@ def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_f
 
 
 def test_an_apply_keeps_the_keys_of_a_record_that_it_does_not_know(applied, mlgit):
-    """Writing keeps ... unknown keys."""
+    """An apply keeps unknown keys of a record."""
     path = layout.current_record_path(SUM)
     put(applied, path, {**json.loads(git(applied, "show", f"{LIVE}:{path}")), "owner": {"team": 1}})
     edit(applied, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
@@ -204,7 +155,7 @@ def test_an_apply_keeps_the_keys_of_a_record_that_it_does_not_know(applied, mlgi
 
 
 def test_writes_are_batched(small, mlgit):
-    """Writes are batched."""
+    """Writes are combined into few commits."""
     names = [f"n{number}" for number in range(12)]
     one = SMALL["data/numbers.yml"]
     commit(small, "many", {f"data/{name}.yml": one.replace("name: numbers", f"name: {name}") for name in names})

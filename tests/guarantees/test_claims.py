@@ -1,4 +1,4 @@
-"""The design's section 5 on claims, sentence by sentence: who may change what, and how that is fenced."""
+"""Tests of docs/guarantees.md on locks: which assets an apply may change, and how other writers are kept out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import time
 
 import pytest
-from design.held import missing
 from workspaces import APPLY, commit, edit, git, until
 
 from reconciler.config.config import Config
@@ -17,46 +16,9 @@ from reconciler.state.lease import acquire_lock
 from reconciler.state.lease_observations import LeaseObservations
 from reconciler.state.store import StateStore
 
-ELSEWHERE = {
-    "instead of one global lock": (
-        "tests/engine/test_locks.py::test_actions_locked_by_another_apply_are_left_out_and_all_others_are_executed"
-    ),
-    "Another apply goes on with everything else.": (
-        "tests/sharing/test_team.py::test_clones_that_apply_sets_that_overlap_lose_no_record"
-    ),
-    "exclusive ... shared (what bars what)": (
-        "tests/state/test_contending.py::test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared"
-    ),
-    "with holder, host, CI run": (
-        "tests/engine/test_locks.py::test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing"
-    ),
-    "fencing": (
-        "tests/state/test_contending.py::test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say"
-    ),
-    "fencing (a whole apply)": (
-        "tests/sharing/test_team.py::test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone_did"
-    ),
-    "after the beat's last change was *seen*": (
-        "tests/state/test_contending.py::test_a_lease_counts_from_the_last_beat_that_was_seen"
-    ),
-    "clocks decide when to take over, never what is true": (
-        "tests/state/test_contending.py::test_a_clock_of_another_day_makes_nobody_over"
-    ),
-    "clocks ... (a whole apply)": (
-        "tests/engine/test_locks.py::test_a_clock_that_is_set_back_by_a_day_changes_nothing"
-    ),
-    "A takeover is never silent.": (
-        "tests/engine/test_locks.py::test_the_lock_of_a_killed_apply_is_taken_over_at_once_and_reported"
-    ),
-}
-
-
-def test_what_is_held_elsewhere_is_there():
-    assert missing(ELSEWHERE) == []
-
 
 def test_before_acting_apply_pushes_its_claims(updated):
-    """Before acting, apply pushes its claims."""
+    """`mlgit apply` pushes its lock and its heartbeat before it acts, and removes both when it ends."""
     pushes = [push.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for push in updated.pushes()]
     first, *_, last = filter(None, pushes)
     beat = f"beat/{updated.claims()[0]['holder']}"
@@ -68,17 +30,14 @@ def test_before_acting_apply_pushes_its_claims(updated):
 
 
 def test_a_claim_is_exclusive_on_what_apply_changes_and_shared_on_what_that_references(updated):
-    """... exclusive on what it changes, shared on what that references."""
+    """A lock is exclusive for the assets that the apply changes, and shared for the assets that these reference."""
     (claim,) = updated.claims()
     assert claim["exclusive"] == ["job/sum"]
     assert claim["shared"] == ["data/numbers", "environment/plain"]
 
 
 def test_a_record_write_and_its_claim_check_are_one_atomic_push_with_leases_on_both_refs(updated, mlgit, commands):
-    """A record write and its claim check are one atomic push with leases on both refs: fencing.
-
-    The second ref is the holder's beat, which goes with its claim: see where the architecture departs from the design.
-    """
+    """A write of records and the check of the lock are one atomic push with a lease on both refs."""
     edit(updated.folder, "jobs/sum.yml", "adds up", "adds numbers up")
     commit(updated.folder)
     before = len(updated.pushes())
@@ -107,7 +66,7 @@ def lease_of(folder):
 
 @pytest.mark.parametrize(("minutes", "over"), [(4, False), (6, True)])
 def test_a_lease_ends_five_minutes_after_the_last_change_of_the_beat_was_seen(minutes, over, small, opened):
-    """A lease ends 5 minutes after the beat's last change was *seen*."""
+    """A lease expires five minutes after the last change of the heartbeat was observed."""
     home = StateStore(opened(small), "small", "1" * 32).ref_store
     claim = Lock("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
     held = acquire_lock(home, LeaseObservations(small / "seen.json", 0), lambda _others: claim).held_lock
@@ -132,7 +91,7 @@ pathlib.Path(sys.argv[3], "total.txt").write_text("6")
 
 @pytest.mark.slow
 def test_an_apply_that_waits_holds_no_claim(shared, mlgit_process):
-    """`--wait` holds no claim."""
+    """An apply that only waits for runs holds no lock."""
     here = shared.folder.parent
     commit(shared.folder, "wait", {"src/sum.py": _WAITING.format(here=str(here))})
     process = mlgit_process(*APPLY, cwd=shared.folder)
