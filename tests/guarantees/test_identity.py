@@ -40,14 +40,14 @@ DESCRIBED = {
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(small())
-    return made
+    world = World()
+    world.settle(small())
+    return world
 
 
-def with_pipeline(part: str, python: str, form: str) -> dict[str, str]:
-    """Return files with a pipeline of one component; whether a glob lists the component, its suffix tells."""
-    return {**small(), "jobs/p.yml": PIPELINE.format(f"../{part}"), part: form.format(python)}
+def with_pipeline(path: str, python: str, form: str) -> dict[str, str]:
+    """Return files with a pipeline of one component, which a glob includes if its suffix is ``.yml``."""
+    return {**small(), "jobs/p.yml": PIPELINE.format(f"../{path}"), path: form.format(python)}
 
 
 def test_globs_include_and_exclude_files_and_say_whether_their_jobs_run():
@@ -57,8 +57,8 @@ def test_globs_include_and_exclude_files_and_say_whether_their_jobs_run():
     globs = 'assets: {include: [{glob: "**/*.yml"}, {glob: by-hand/, run: manual}], exclude: [drafts/]}\n'
     config = policy_of({"mlgit.yml": small()["mlgit.yml"] + globs}).config
     tree = tree_of(dict.fromkeys(("a.yml", "by-hand/b.yml", "drafts/c.yml", "d.yaml", "mlgit.yml"), ""))
-    found = {path: glob.runs_on_change for path, glob in find_candidates(tree, config)}
-    assert found == {"a.yml": True, "by-hand/b.yml": False}
+    candidates = {path: glob.runs_on_change for path, glob in find_candidates(tree, config)}
+    assert candidates == {"a.yml": True, "by-hand/b.yml": False}
 
 
 def test_a_file_reached_by_a_path_is_part_of_its_user_and_identified_by_content():
@@ -67,23 +67,23 @@ def test_a_file_reached_by_a_path_is_part_of_its_user_and_identified_by_content(
     world.settle(with_pipeline("parts/train.yaml", "a.py", PART))
     again = with_pipeline("parts/other.yaml", "a.py", PART)
     assert world.plan(again).actions == (), "another name of the same content is the same"
-    found = action_on(world.plan(with_pipeline("parts/train.yaml", "b.py", PART)), Address("job", "p"))
-    assert found.changed_files == {"/jobs/one/component": ("train.yaml",)}
+    action = action_on(world.plan(with_pipeline("parts/train.yaml", "b.py", PART)), Address("job", "p"))
+    assert action.changed_files == {"/jobs/one/component": ("train.yaml",)}
 
 
-def test_a_file_reached_by_a_path_is_registered_and_held_to_immutability_only_where_a_glob_lists_it():
+def test_a_file_reached_by_a_path_is_registered_and_immutable_only_if_a_glob_includes_it():
     """A file that is reached by a path is registered, and its versions are immutable, only if a glob includes it."""
     train = Address("component", "train")
-    for part, form, listed in (("parts/train.yaml", PART, False), ("parts/train.yml", COMPONENT, True)):
+    for path, form, listed in (("parts/train.yaml", PART, False), ("parts/train.yml", COMPONENT, True)):
         world = World()
-        world.settle(with_pipeline(part, "a.py", form))
-        _, problems = world.look(with_pipeline(part, "b.py", form))
+        world.settle(with_pipeline(path, "a.py", form))
+        _, diagnostics = world.look(with_pipeline(path, "b.py", form))
         assert (train in world.records) is listed
-        assert [problem.code for problem in problems] == (["version-immutable"] if listed else [])
+        assert [diagnostic.code for diagnostic in diagnostics] == (["version-immutable"] if listed else [])
 
 
 @pytest.mark.parametrize("file", DESCRIBED)
-def test_what_only_describes_an_asset_is_updated_in_place(file):
+def test_metadata_is_updated_in_place(file):
     """A change of a description, of tags or of other metadata alone is an update in place."""
     files = {**small(), "components/train.yml": COMPONENT.format("a.py")}
     world = World()
@@ -92,7 +92,7 @@ def test_what_only_describes_an_asset_is_updated_in_place(file):
     assert [action.op for action in plan.actions] == [Op.UPDATE]
 
 
-def test_a_workspace_is_replaced_where_it_is_not_described_anew(world):
+def test_a_workspace_with_another_location_is_replaced(world):
     """A change of the location of a workspace replaces the workspace."""
     files = small()
     moved = {**files, "workspace.yml": f"{files['workspace.yml']}location: elsewhere\n"}
@@ -100,7 +100,7 @@ def test_a_workspace_is_replaced_where_it_is_not_described_anew(world):
 
 
 @pytest.mark.parametrize("schema", RECORDED_ONLY)
-def test_a_kind_that_nothing_realises_yet_is_planned_as_recorded_only(schema, world):
+def test_a_kind_without_a_backend_is_planned_as_recorded_only(schema, world):
     """An asset of a kind that no backend supports yet is planned and listed as "recorded only"."""
     (action,) = world.apply({**small(), "x.yml": SCHEMA.format(schema) + RECORDED_ONLY[schema]}).actions
     assert (action.op, action.version) == (Op.CREATE, "")
@@ -108,7 +108,7 @@ def test_a_kind_that_nothing_realises_yet_is_planned_as_recorded_only(schema, wo
     assert done(world.plan(small())) == [f"delete {action.address}"]
 
 
-def test_a_job_that_nothing_runs_yet_is_recorded_only(world):
+def test_a_job_type_without_a_backend_is_recorded_only(world):
     """A job of a type that no backend supports yet is recorded only and starts no run."""
     plan = world.plan(with_pipeline("parts/train.yaml", "a.py", PART))
     assert [action_sentence(action) for action in plan.actions] == [
@@ -126,7 +126,7 @@ def test_a_job_that_nothing_runs_yet_is_recorded_only(world):
         ("mlgit.yml", "store:", "builder: conda\nstore:"),
     ],
 )
-def test_where_how_long_and_how_often_a_job_runs_is_not_what_it_is(file, before, after, world):
+def test_compute_limits_and_retries_are_not_part_of_the_fingerprint(file, before, after, world):
     """The compute, the display name, time limits, retries and the builder are not part of a job's fingerprint."""
     clusters = "name: local-two\ntype: amlcompute\nsize: s\n"
     files = {**edited(file, before, after), "compute/two.yml": SCHEMA.format("amlCompute") + clusters}
@@ -137,19 +137,19 @@ def test_where_how_long_and_how_often_a_job_runs_is_not_what_it_is(file, before,
 
 def test_another_backend_behind_its_compute_runs_no_job_again(world):
     """Binding a compute to another backend runs no job again."""
-    there = edited("mlgit.yml", "{local: {type: local}}", "{local: {type: local}, other: {type: local}}")
-    assert world.plan(edited("mlgit.yml", '"*": local', '"*": other', there)).actions == ()
+    with_backend = edited("mlgit.yml", "{local: {type: local}}", "{local: {type: local}, other: {type: local}}")
+    assert world.plan(edited("mlgit.yml", '"*": local', '"*": other', with_backend)).actions == ()
 
 
 def test_records_keep_the_spec_as_declared_contents_references_and_fp_version(applied):
     """A record keeps the spec as declared, the content digests, the resolved references and the fingerprint version."""
-    found = records(applied)["sum"]
+    record = records(applied)["sum"]
     declared = parse_yaml("sum.yml", (applied / "jobs/sum.yml").read_bytes())[0].data
-    assert found["spec"] == declared
-    assert found["contents"].keys() == {"/code"}
-    assert found["references"].keys() == {"/environment", "/inputs/numbers/path"}
-    assert all(each["fingerprint"] for each in found["references"].values())
-    assert found["fp_version"] == FP_VERSION
+    assert record["spec"] == declared
+    assert record["contents"].keys() == {"/code"}
+    assert record["references"].keys() == {"/environment", "/inputs/numbers/path"}
+    assert all(reference["fingerprint"] for reference in record["references"].values())
+    assert record["fp_version"] == FP_VERSION
 
 
 def records(folder) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def records(folder) -> dict[str, Any]:
     return {path.rpartition("/")[2][:-5]: json.loads(git(folder, "show", f"{ref}:{path}")) for path in paths}
 
 
-def test_what_leaves_git_leaves_as_the_table_says():
+def test_each_kind_has_one_deletion_policy():
     """Each kind has one policy for a removed file: keep, delete or archive."""
     deleted = ("compute", "datastore", "endpoint", "deployment", "schedule", "connection")
     archived = ("environment", "data", "model", "component", "job")

@@ -22,7 +22,7 @@ from reconciler.render import plan_json
 ROOT = Path(__file__).parents[2]
 
 
-# Notes each program that is started and each piece of code below the folder that is executed, then runs mlgit.
+# Runs mlgit, and prints each program that was started and each file below the folder that was executed.
 WATCHED = """
 import json, os, sys
 top, noted = os.getcwd() + os.sep, []
@@ -43,9 +43,9 @@ TRAP = "import pathlib\npathlib.Path(__file__).with_name('sprung').touch()\n"
 
 @pytest.fixture
 def world() -> World:
-    made = World()
-    made.settle(small())
-    return made
+    world = World()
+    world.settle(small())
+    return world
 
 
 def saved(plan: Plan) -> SavedPlan:
@@ -61,7 +61,7 @@ def planned(folder: Path, mlgit: Any, *options: str) -> dict[str, Any]:
     return whole
 
 
-def test_an_envelope_says_where_a_plan_is_from(applied, mlgit):
+def test_the_envelope_names_the_commit_the_live_state_and_the_version_of_mlgit(applied, mlgit):
     """The envelope of a saved plan names the commit, the commit of the live state, and the version of mlgit."""
     envelope = planned(applied, mlgit)["envelope"]
     live = git(applied, "rev-parse", "refs/mlgit/small/default/live")
@@ -77,7 +77,7 @@ def test_a_body_has_the_tree_the_actions_with_their_reasons_what_they_reference_
     commit(applied)
     body = planned(applied, mlgit)["body"]
     assert body["tree"] == git(applied, "rev-parse", "HEAD^{tree}")
-    actions = {each["key"]: each for each in body["actions"]}
+    actions = {action["key"]: action for action in body["actions"]}
     assert actions["new-version data/numbers"]["changes"][0]["files"] == ["numbers.csv"]
     assert actions["submit job/sum"]["references"]["/inputs/numbers/path"] == "data/numbers@2"
     assert body["reads"].keys() == {"data/numbers", "environment/plain", "job/sum", "model/total"}
@@ -97,7 +97,7 @@ def test_a_merge_with_the_same_decisions_has_the_same_plan(small, mlgit):
     assert merged["envelope"]["digest"] == proposed["envelope"]["digest"]
 
 
-def test_a_merge_that_comes_to_other_decisions_does_not_go_on(world):
+def test_a_saved_plan_is_refused_for_a_merge_without_one_of_its_decisions(world):
     """A saved plan is refused for a merge commit without one of its decisions; additional decisions of the merge
     commit are left out.
     """
@@ -108,8 +108,9 @@ def test_a_merge_that_comes_to_other_decisions_does_not_go_on(world):
     with pytest.raises(UserError, match="submit job/sum"):
         restrict_to_saved_plan(proposed, world.plan(described), world.live())
     more = edited("workspace.yml", "name:", "description: d\nname:", both)
-    assert [str(action.key) for action in restrict_to_saved_plan(proposed, world.plan(more), world.live()).decisions] == [
-        each["key"] for each in proposed.body["actions"] if Op(each["action"]).is_decision
+    restricted = restrict_to_saved_plan(proposed, world.plan(more), world.live())
+    assert [str(action.key) for action in restricted.decisions] == [
+        action["key"] for action in proposed.body["actions"] if Op(action["action"]).is_decision
     ]
 
 
@@ -127,13 +128,13 @@ def test_sources_keep_each_applied_commit_though_its_branch_is_deleted(small, ml
     git(small, "switch", "--quiet", "--create", "feature")
     applied = commit(small, "feature", {"data/numbers.csv": "n\n9\n"})
     assert mlgit("apply", "--auto-approve", "--select", "data", cwd=small).code == 0
-    never = commit(small, "never applied", {"data/numbers.csv": "n\n10\n"})
+    unapplied = commit(small, "never applied", {"data/numbers.csv": "n\n10\n"})
     git(small, "switch", "--quiet", "main")
     git(small, "branch", "--quiet", "-D", "feature")
     git(small, "reflog", "expire", "--expire=now", "--all")
     git(small, "gc", "--quiet", "--prune=now")
-    there = subprocess.run(["git", "cat-file", "-e", never], cwd=small, check=False, capture_output=True)
-    assert there.returncode != 0, "so what nothing keeps is gone"
+    lookup = subprocess.run(["git", "cat-file", "-e", unapplied], cwd=small, check=False, capture_output=True)
+    assert lookup.returncode != 0, "a commit without a ref is removed"
     assert git(small, "show", f"{applied}:data/numbers.csv") == "n\n9"
 
 
@@ -143,9 +144,9 @@ def test_plan_and_validate_execute_nothing_from_the_repository(command, small):
     places = ("sitecustomize.py", "yaml.py", "click.py", "setup.py", "conftest.py", "src/sum.py", "src/__init__.py")
     commit(small, "traps", dict.fromkeys(places, TRAP))
     write(small, {"jobs/__init__.py": TRAP, "environments/build.sh": "touch sprung\n"})
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-P", "-c", WATCHED, *command], cwd=small, capture_output=True, text=True, check=False
     )
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stderr.splitlines()[-1]) == ["git"]
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stderr.splitlines()[-1]) == ["git"]
     assert list(small.rglob("sprung")) == []

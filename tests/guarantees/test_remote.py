@@ -8,13 +8,13 @@ from workspaces import APPLY, commit, edit, git
 
 @pytest.fixture
 def published(updated):
-    """Give a shared workspace of which the remote has the live state and the branch."""
+    """Return a shared workspace whose remote has the live state and the branch."""
     git(updated.folder, "push", "--quiet", "origin", "HEAD:main")
     return updated
 
 
 def verbs(commands, verb):
-    """Return the command lines of one verb that mlgit began, not those of the other end."""
+    """Return the Git command lines with a verb, without those that the remote side started."""
     return [command for command in commands if verb in command]
 
 
@@ -23,11 +23,11 @@ def test_the_name_of_the_remote_is_always_passed_after_two_dashes(published, mlg
     edit(published.folder, "jobs/sum.yml", "adds up", "adds numbers up")
     commit(published.folder)
     assert mlgit(*APPLY, cwd=published.folder).code == 0
-    told = commands()
-    assert verbs(told, "fetch") != []
-    assert verbs(told, "push") != []
-    for verb in verbs(told, "fetch") + verbs(told, "push"):
-        assert verb[verb.index("origin") - 1] == "--"
+    command_lines = commands()
+    assert verbs(command_lines, "fetch") != []
+    assert verbs(command_lines, "push") != []
+    for command_line in verbs(command_lines, "fetch") + verbs(command_lines, "push"):
+        assert command_line[command_line.index("origin") - 1] == "--"
 
 
 def test_reads_fetch_into_refs_of_their_own(published, mlgit):
@@ -38,7 +38,7 @@ def test_reads_fetch_into_refs_of_their_own(published, mlgit):
     after = git(other, "for-each-ref", "--format=%(refname)").splitlines()
     assert {*before} <= {*git(other, "for-each-ref").splitlines()}
     assert "refs/mlgit-remote/origin/small/default/live" in after
-    assert [each for each in after if each.startswith("refs/mlgit/")] == []
+    assert [ref for ref in after if ref.startswith("refs/mlgit/")] == []
     assert not (other / ".git/FETCH_HEAD").exists()
 
 
@@ -48,7 +48,7 @@ def test_reads_never_fetch_with_a_depth(published, mlgit, commands):
     for command in ("plan", "status", "log"):
         assert mlgit(command, cwd=other).code == 0
     assert verbs(commands(), "fetch") != []
-    options = [part for verb in verbs(commands(), "fetch") for part in verb]
+    options = [argument for command_line in verbs(commands(), "fetch") for argument in command_line]
     assert [
         option for option in options if option.startswith(("--depth", "--shallow", "--deepen", "--unshallow"))
     ] == []

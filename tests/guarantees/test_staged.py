@@ -15,7 +15,7 @@ from reconciler.planning import content
 
 
 def unreadable(tree: Tree, *readable: str) -> Tree:
-    """Return a tree of which only a few blobs may be read."""
+    """Return a tree that fails if other blobs than the given ones are read."""
     allowed = {tree.entries[path].oid for path in readable}
 
     def read(oid: str) -> bytes:
@@ -25,7 +25,7 @@ def unreadable(tree: Tree, *readable: str) -> Tree:
     return replace(tree, read_blob=read)
 
 
-def test_the_digest_of_a_code_folder_takes_no_reading_of_a_file():
+def test_the_digest_of_a_code_folder_is_computed_without_reading_files():
     """The digest of a code folder in Git is computed from tree entries, without reading its files."""
     tree = tree_of({"src/a.py": "a", "src/b/c.py": "c", "src/notes.txt": "n", "src/.amlignore": "*.txt\n"})
     plain = tree_of({"src/a.py": "a", "src/b/c.py": "c"})
@@ -39,11 +39,11 @@ def test_tracked_content_is_staged_from_git_blobs_and_never_from_the_work_tree(s
     """Files that are in Git are registered from Git objects, never from the work tree."""
     assert mlgit("plan", "--ref", "HEAD", "--select", "data", "-o", "../plan.json", cwd=small).code == 0
     edit(small, "data/numbers.csv", "3\n", "3\n4\n")
-    ended = mlgit("apply", "../plan.json", cwd=small)
-    assert ended.code == 0, ended.err
+    result = mlgit("apply", "../plan.json", cwd=small)
+    assert result.code == 0, result.err
     stored = [path.read_text() for path in (small / ".mlgit/store/files").rglob("*") if path.is_file()]
     assert "n\n1\n2\n3\n" in stored
-    assert not any("4" in each for each in stored)
+    assert not any("4" in text for text in stored)
 
 
 def test_plan_in_a_shallow_clone_omits_prunes_and_says_so():
@@ -65,7 +65,7 @@ def test_every_record_says_at_which_commit_it_was_declared(applied, mlgit):
     edit(applied, "models/total.yml", "name:", "description: d\nname:")
     second = commit(applied)
     assert mlgit(*APPLY, cwd=applied).code == 0
-    found = {
+    commits = {
         load["address"]: load["declared_at"] for load in json.loads(mlgit("list", "--format", "json", cwd=applied).out)
     }
-    assert found == {**dict.fromkeys(found, first), "model/total": second}
+    assert commits == {**dict.fromkeys(commits, first), "model/total": second}

@@ -33,10 +33,10 @@ def record(name, fingerprint="f"):
 
 def test_every_ref_is_below_the_name_of_the_state_and_its_target(applied):
     """Every ref is below `refs/mlgit/<name>/<target>/`."""
-    found = git(applied, "for-each-ref", "--format=%(refname)").splitlines()
-    ours = [each for each in found if not each.startswith("refs/heads/")]
-    assert {our.split("/")[4] for our in ours} == {"live", "sources"}
-    assert {our.rpartition("/default/")[0] for our in ours} == {"refs/mlgit/small"}
+    all_refs = git(applied, "for-each-ref", "--format=%(refname)").splitlines()
+    state_refs = [ref for ref in all_refs if not ref.startswith("refs/heads/")]
+    assert {ref.split("/")[4] for ref in state_refs} == {"live", "sources"}
+    assert {ref.rpartition("/default/")[0] for ref in state_refs} == {"refs/mlgit/small"}
 
 
 def test_the_name_of_the_state_is_written_once_by_init(tmp_path, mlgit):
@@ -56,11 +56,11 @@ def test_local_files_live_in_the_common_git_folder_which_work_trees_share(applie
     git(applied, "worktree", "add", "--quiet", "-b", "side", "../side")
     side = applied.parent / "side"
     edit(side, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
-    made = commit(side)
+    applied_commit = commit(side)
     assert mlgit(*APPLY, cwd=side).code == 0
     common = Path(git(side, "rev-parse", "--path-format=absolute", "--git-common-dir"))
     journal = (common / "mlgit/journal-small-default.jsonl").read_text().splitlines()
-    assert made in [json.loads(each).get("commit") for each in journal]
+    assert applied_commit in [json.loads(line).get("commit") for line in journal]
     assert [path for path in (common / "worktrees").rglob("*") if "mlgit" in path.name] == []
     assert not (side / ".mlgit").exists()
 
@@ -70,7 +70,7 @@ def test_the_live_state_is_a_chain_of_commits(state, small, opened):
     other = StateStore(opened(small), "small", LINEAGE)
     since = state.write(WriteBatch(current=(record("a"),)), "a")
     state.write(WriteBatch(current=(record("b"),)), "b", since=since)
-    other.write(WriteBatch(current=(record("c"),)), "c", since=since)  # which has lost a race
+    other.write(WriteBatch(current=(record("c"),)), "c", since=since)  # loses the race
     parents = [line.split()[1:] for line in git(small, "rev-list", "--parents", LIVE).splitlines()]
     assert [len(parent) for parent in parents] == [1, 1, 0]
 
@@ -83,18 +83,18 @@ _SHAPES = {
 }
 
 
-def test_its_tree_is_meta_current_and_history_with_their_fan_out(applied):
+def test_the_tree_of_the_live_state_has_meta_current_and_history(applied):
     """The tree of the live state has `meta.json`, `current/` and `history/`."""
     paths = git(applied, "ls-tree", "-r", "--name-only", LIVE).splitlines()
     shapes = [[name for name, shape in _SHAPES.items() if re.fullmatch(shape, path)] for path in paths]
     assert [path for path, shape in zip(paths, shapes, strict=True) if len(shape) != 1] == []
-    assert {each for shape in shapes for each in shape} == {*_SHAPES}
+    assert {name for shape in shapes for name in shape} == {*_SHAPES}
 
 
 @pytest.mark.parametrize(
     ("path", "read"), [(layout.history_record_path(NUMBERS, "7"), False), (layout.current_record_path(NUMBERS), True)]
 )
-def test_a_plan_reads_what_is_current_and_the_history_on_demand(path, read, applied, mlgit):
+def test_a_plan_reads_current_records_and_history_on_demand(path, read, applied, mlgit):
     """A plan reads the current records, and the history only on demand."""
     put(applied, path, "no record")
     assert ("[state-corrupt]" in mlgit("plan", cwd=applied).err) is read
@@ -107,19 +107,19 @@ def test_a_clone_elsewhere_has_the_history_after_a_fetch(applied, mlgit):
     git(other, "fetch", "--quiet", "origin", "refs/mlgit/*:refs/mlgit/*")
     newest, *_, oldest = git(applied, "rev-list", LIVE).split()
     for command in (["log"], ["log", "data/numbers"], ["list"], ["show", "model/total"], ["diff", oldest, newest]):
-        here, there = mlgit(*command, cwd=applied), mlgit(*command, cwd=other)
-        assert (here.code, there.out) == (0, here.out), here.err
+        original, cloned = mlgit(*command, cwd=applied), mlgit(*command, cwd=other)
+        assert (original.code, cloned.out) == (0, original.out), original.err
     assert mlgit("plan", cwd=other).out.startswith("No changes. ")
 
 
-def test_no_git_process_is_begun_for_each_record(small, opened, commands):
+def test_the_number_of_git_processes_is_independent_of_the_number_of_records(small, opened, commands):
     """The number of Git processes does not depend on the number of records."""
     counts = []
-    for many in (50, 200):
-        state = StateStore(opened(small), "small", LINEAGE, f"t{many}")
+    for size in (50, 200):
+        state = StateStore(opened(small), "small", LINEAGE, f"t{size}")
         before = len(commands())
-        state.write(WriteBatch(current=tuple(record(f"d{number}") for number in range(many))), "many")
-        assert len([*state.read().current.values()]) == many
+        state.write(WriteBatch(current=tuple(record(f"d{number}") for number in range(size))), "many")
+        assert len([*state.read().current.values()]) == size
         counts.append(len(commands()) - before)
     assert counts[0] == counts[1] > 0
 
@@ -135,10 +135,12 @@ def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
 def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_finds(state):
     """Reading never migrates the live state, and writing keeps its format."""
     older = {"format": STATE_FORMAT - 1, "lineage": LINEAGE, "name": "small", "owner": "team"}
-    made = refs.commit_files(state.repository, "", {layout.META_PATH: json.dumps(older).encode()}, "an older mlgit")
-    assert refs.update_refs(state.repository, refs.RefUpdate(LIVE, made, ""))
+    older_commit = refs.commit_files(
+        state.repository, "", {layout.META_PATH: json.dumps(older).encode()}, "an older mlgit"
+    )
+    assert refs.update_refs(state.repository, refs.RefUpdate(LIVE, older_commit, ""))
     assert dict(state.read().current) == {}
-    assert state.head_commit() == made
+    assert state.head_commit() == older_commit
     state.write(WriteBatch(current=(record("d"),), meta={"applied": "c"}), "x")
     assert json.loads(git(state.repository.top, "show", f"{LIVE}:meta.json")) == {**older, "applied": "c"}
 
@@ -157,8 +159,8 @@ def test_an_apply_keeps_the_keys_of_a_record_that_it_does_not_know(applied, mlgi
 def test_writes_are_batched(small, mlgit):
     """Writes are combined into few commits."""
     names = [f"n{number}" for number in range(12)]
-    one = SMALL["data/numbers.yml"]
-    commit(small, "many", {f"data/{name}.yml": one.replace("name: numbers", f"name: {name}") for name in names})
-    ended = mlgit("apply", "--auto-approve", "--select", "data", cwd=small)
-    assert "Applied 13 changes" in ended.out, ended.out + ended.err
-    assert int(git(small, "rev-list", "--count", LIVE)) < 4  # one, but for a machine that is very slow
+    declaration = SMALL["data/numbers.yml"]
+    commit(small, "many", {f"data/{name}.yml": declaration.replace("name: numbers", f"name: {name}") for name in names})
+    result = mlgit("apply", "--auto-approve", "--select", "data", cwd=small)
+    assert "Applied 13 changes" in result.out, result.out + result.err
+    assert int(git(small, "rev-list", "--count", LIVE)) < 4  # one, unless the machine is very slow

@@ -11,7 +11,7 @@ from workspaces import commit, edit, git, write
 from reconciler.state.journal import Journal
 from reconciler.storage.object_store import ObjectStore
 
-# A backend that takes no run, and keeps what there was at the remote and in the journal when one was submitted.
+# A backend that refuses every run, and saves the refs of the remote and the journal at the submission.
 _REFUSING = """
 import json, pathlib, subprocess
 from reconciler.backends import local
@@ -34,8 +34,8 @@ def make(settings, store):
 
 
 @pytest.fixture
-def seen(shared, mlgit, tmp_path, monkeypatch):
-    """Tell what there was when a run was submitted."""
+def at_submission(shared, mlgit, tmp_path, monkeypatch):
+    """Return the refs of the remote and the journal at the submission of a run."""
     plugin = tmp_path / "plugin"
     files = {
         "refusing.py": _REFUSING,
@@ -47,16 +47,16 @@ def seen(shared, mlgit, tmp_path, monkeypatch):
     edit(shared.folder, "mlgit.yml", "type: local", "type: refusing")
     edit(shared.folder, "jobs/sum.yml", "factor: 2", "factor: 3")
     commit(shared.folder, "another factor")
-    ended = mlgit("apply", "--auto-approve", cwd=shared.folder)
-    assert (ended.code, "[refused]" in ended.out + ended.err) == (1, True), ended.out + ended.err
+    result = mlgit("apply", "--auto-approve", cwd=shared.folder)
+    assert (result.code, "[refused]" in result.out + result.err) == (1, True), result.out + result.err
     return json.loads((shared.folder / ".git/seen.json").read_text())
 
 
-def test_the_token_is_in_the_pushed_intent_before_the_submission(seen, shared):
+def test_the_token_is_in_the_pushed_intent_before_the_submission(at_submission, shared):
     """The intent to submit, with its token, is pushed before the submission."""
-    refs = {ref.rpartition("/")[2]: oid for oid, ref in map(str.split, seen["refs"].splitlines())}
-    (claim,) = git(shared.origin, "ls-tree", "--name-only", refs["claims"]).split()
-    (intent,) = json.loads(git(shared.origin, "show", f"{refs['claims']}:{claim}"))["intents"]
+    refs = {ref.rpartition("/")[2]: oid for oid, ref in map(str.split, at_submission["refs"].splitlines())}
+    (lock_file,) = git(shared.origin, "ls-tree", "--name-only", refs["claims"]).split()
+    (intent,) = json.loads(git(shared.origin, "show", f"{refs['claims']}:{lock_file}"))["intents"]
     assert intent.keys() == {"run", "token", "backend", "attempt"}
     assert (intent["backend"], intent["attempt"], intent["run"]) == ("local", 1, f"sum-{intent['token'][:8]}")
     paths = git(shared.origin, "ls-tree", "-r", "--name-only", refs["live"], "history/job/").splitlines()
@@ -65,15 +65,15 @@ def test_the_token_is_in_the_pushed_intent_before_the_submission(seen, shared):
     assert (run["status"], run["token"]) == ("intended", intent["token"])
 
 
-def test_the_journal_says_what_is_not_idempotent_before_it_is_done(seen):
+def test_the_journal_has_an_entry_before_an_action_that_is_not_idempotent(at_submission):
     """The journal has an entry for each action that is not idempotent before the action is done."""
-    begun, last = seen["journal"][-2:]
+    begun, last = at_submission["journal"][-2:]
     assert (begun["event"], last["event"]) == ("begun", "about to")
     assert last["what"].startswith("submit job/sum@sum-")
     assert begun["holder"] == last["holder"]
 
 
-def test_a_line_of_the_journal_is_on_the_disk_when_it_was_appended(tmp_path, monkeypatch):
+def test_an_entry_of_the_journal_is_synced_to_the_disk(tmp_path, monkeypatch):
     """An entry of the journal is synced to the disk before the call that appends it returns."""
     journal, synced, really = Journal(tmp_path / "journal.jsonl"), [], os.fsync
 
@@ -95,5 +95,5 @@ def test_records_name_the_store_that_has_their_content(applied):
     records = [json.loads(git(applied, "show", f"{live}:{path}")) for path in paths]
     stored = {record["address"]: record["realised"] for record in records if "contents" in record.get("realised", {})}
     assert stored.keys() == {"data/numbers", "model/total"}
-    assert {each["store"] for each in stored.values()} == {store}
+    assert {content["store"] for content in stored.values()} == {store}
     assert json.loads(git(applied, "show", f"{live}:meta.json"))["store"] == store

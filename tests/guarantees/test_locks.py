@@ -17,32 +17,32 @@ from reconciler.state.lease_observations import LeaseObservations
 from reconciler.state.store import StateStore
 
 
-def test_before_acting_apply_pushes_its_claims(updated):
+def test_an_apply_pushes_its_lock_before_it_acts_and_removes_it(updated):
     """`mlgit apply` pushes its lock and its heartbeat before it acts, and removes both when it ends."""
     pushes = [push.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for push in updated.pushes()]
     first, *_, last = filter(None, pushes)
-    beat = f"beat/{updated.claims()[0]['holder']}"
-    assert first == {"claims", beat}
+    heartbeat = f"beat/{updated.locks()[0]['holder']}"
+    assert first == {"claims", heartbeat}
     assert any("live" in push for push in pushes)
-    assert last == {"claims", beat}  # given back
+    assert last == {"claims", heartbeat}  # removed again
     assert updated.refs().keys() >= {"live"}
-    assert not {"claims", beat} & updated.refs().keys()
+    assert not {"claims", heartbeat} & updated.refs().keys()
 
 
-def test_a_claim_is_exclusive_on_what_apply_changes_and_shared_on_what_that_references(updated):
+def test_a_lock_is_exclusive_for_changed_assets_and_shared_for_referenced_ones(updated):
     """A lock is exclusive for the assets that the apply changes, and shared for the assets that these reference."""
-    (claim,) = updated.claims()
-    assert claim["exclusive"] == ["job/sum"]
-    assert claim["shared"] == ["data/numbers", "environment/plain"]
+    (lock,) = updated.locks()
+    assert lock["exclusive"] == ["job/sum"]
+    assert lock["shared"] == ["data/numbers", "environment/plain"]
 
 
-def test_a_record_write_and_its_claim_check_are_one_atomic_push_with_leases_on_both_refs(updated, mlgit, commands):
+def test_a_write_of_records_and_the_check_of_the_lock_are_one_atomic_push(updated, mlgit, commands):
     """A write of records and the check of the lock are one atomic push with a lease on both refs."""
     edit(updated.folder, "jobs/sum.yml", "adds up", "adds numbers up")
     commit(updated.folder)
     before = len(updated.pushes())
     assert mlgit(*APPLY, cwd=updated.folder).code == 0
-    holder = updated.claims()[-1]["holder"]
+    holder = updated.locks()[-1]["holder"]
     writes = [push for push in updated.pushes()[before:] if "live" in push]
     assert writes != []
     assert all(write.keys() == {"live", f"beat/{holder}"} and write[f"beat/{holder}"][0] for write in writes)
@@ -64,46 +64,46 @@ def lease_of(folder):
     return config.lease
 
 
-@pytest.mark.parametrize(("minutes", "over"), [(4, False), (6, True)])
-def test_a_lease_ends_five_minutes_after_the_last_change_of_the_beat_was_seen(minutes, over, small, opened):
+@pytest.mark.parametrize(("minutes", "expires"), [(4, False), (6, True)])
+def test_a_lease_expires_five_minutes_after_the_last_observed_heartbeat(minutes, expires, small, opened):
     """A lease expires five minutes after the last change of the heartbeat was observed."""
-    home = StateStore(opened(small), "small", "1" * 32).ref_store
-    claim = Lock("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
-    held = acquire_lock(home, LeaseObservations(small / "seen.json", 0), lambda _others: claim).held_lock
-    assert held
-    seen = time.clock_gettime(lease_observations._CLOCK) - 60 * minutes
-    (small / "seen.json").write_text(json.dumps({"one": [held.heartbeat, seen]}))
-    taken = acquire_lock(home, LeaseObservations(small / "seen.json", lease_of(small)), lambda _others: None)
-    assert [lock.holder for lock in taken.taken_over] == (["one"] if over else [])
+    ref_store = StateStore(opened(small), "small", "1" * 32).ref_store
+    own_lock = Lock("one", "ada", "there", "2026-01-01T00:00:00Z", exclusive=frozenset({Address("data", "a")}))
+    held_lock = acquire_lock(ref_store, LeaseObservations(small / "seen.json", 0), lambda _others: own_lock).held_lock
+    assert held_lock
+    observed = time.clock_gettime(lease_observations._CLOCK) - 60 * minutes
+    (small / "seen.json").write_text(json.dumps({"one": [held_lock.heartbeat, observed]}))
+    acquisition = acquire_lock(ref_store, LeaseObservations(small / "seen.json", lease_of(small)), lambda _others: None)
+    assert [lock.holder for lock in acquisition.taken_over] == (["one"] if expires else [])
 
 
-# Says that it has begun, and adds up when the test says so.
+# Creates the file `begun`, and adds up once the test has created the file `go`.
 _WAITING = """
 import pathlib, sys, time
-here = pathlib.Path({here!r})
-(here / "begun").touch()
+folder = pathlib.Path({folder!r})
+(folder / "begun").touch()
 deadline = time.monotonic() + 60
-while not (here / "go").exists() and time.monotonic() < deadline:
+while not (folder / "go").exists() and time.monotonic() < deadline:
     time.sleep(0.02)
 pathlib.Path(sys.argv[3], "total.txt").write_text("6")
 """
 
 
 @pytest.mark.slow
-def test_an_apply_that_waits_holds_no_claim(shared, mlgit_process):
+def test_an_apply_that_waits_for_runs_holds_no_lock(shared, mlgit_process):
     """An apply that only waits for runs holds no lock."""
-    here = shared.folder.parent
-    commit(shared.folder, "wait", {"src/sum.py": _WAITING.format(here=str(here))})
+    folder = shared.folder.parent
+    commit(shared.folder, "wait", {"src/sum.py": _WAITING.format(folder=str(folder))})
     process = mlgit_process(*APPLY, cwd=shared.folder)
     try:
-        until((here / "begun").exists, 60)
+        until((folder / "begun").exists, 60)
         until(lambda: "claims" not in shared.refs())
         assert [ref for ref in shared.refs() if ref.startswith("beat/")] == []
-        assert shared.claims() != []
+        assert shared.locks() != []
         assert process.poll() is None
-        (here / "go").touch()
-        out, said = process.communicate(timeout=60)
-        assert process.returncode == 0, out + said
+        (folder / "go").touch()
+        out, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, out + errors
     finally:
         process.kill()
         process.communicate()
