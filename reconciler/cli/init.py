@@ -23,7 +23,9 @@ _IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 @click.command("init")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--here", is_flag=True, help="Initialise mlgit in the current repository; existing files are not changed.")
+@click.option(
+    "--here", is_flag=True, help="Initialise mlgit in the current repository; existing files are not changed."
+)
 @click.option("--name", metavar="NAME", help="The name of the workspace; by default that of the folder.")
 def command(folder: Path | None, name: str | None, *, here: bool) -> None:
     """Start a new workspace in DIR, which must be new or empty.

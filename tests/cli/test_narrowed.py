@@ -17,7 +17,6 @@ from workspaces import SMALL, edit, git
 
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
-from reconciler.project import incremental
 from reconciler.source.cache import CACHE_FILE, Cache
 from reconciler.state.store import StateStore, WriteBatch
 

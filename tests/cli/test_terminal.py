@@ -16,7 +16,15 @@ ROW = (ADDRESS, "train-0a1b2c3d", "completed", "2024-01-01T00:00:00Z")
 
 def table(width: int, *rows: tuple[str, ...]) -> str:
     terminal = Terminal()
-    terminal.console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None, highlight=False, soft_wrap=True, emoji=False)
+    terminal.console = Console(
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system=None,
+        highlight=False,
+        soft_wrap=True,
+        emoji=False,
+    )
     terminal.print_table(HEADS, rows)
     return terminal.console.file.getvalue()
 

@@ -82,7 +82,9 @@ def test_status_lists_ended_runs_that_are_not_recorded_and_what_follows(running,
         lambda: {entry["address"]: entry for entry in run_json(running.folder, "status")}["job/sum"].get("unrecorded")
     )
     output = mlgit("status", cwd=running.folder).out.partition("Ended, not recorded yet:\n")[2]
-    assert re.match(r"  job/sum: run sum-\w+ completed; `mlgit apply` records it, then continues with model/total\n", output)
+    assert re.match(
+        r"  job/sum: run sum-\w+ completed; `mlgit apply` records it, then continues with model/total\n", output
+    )
     assert mlgit(*APPLY, cwd=running.folder).code == 0
     assert "not recorded" not in mlgit("status", cwd=running.folder).out
 

@@ -1,4 +1,4 @@
-"""A live state that a remote shares, with what was pushed to it; and Git's own account of what it was asked to do."""
+"""A live state that is shared through a remote, the pushes to it, and the Git command lines of mlgit."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _NOTING = "#!/bin/sh\ncat >> pushes\necho >> pushes\n"  # a blank line after eac
 
 @dataclass(frozen=True)
 class Shared:
-    """A workspace that is applied, and the bare repository that shares its live state and notes what is pushed."""
+    """An applied workspace, and the bare repository that shares its live state and logs the pushes."""
 
     folder: Path
     origin: Path
 
     def refs(self) -> dict[str, str]:
-        """Return the refs of the live state at the remote, by what stands after their prefix."""
+        """Return the refs of the live state at the remote, without their common prefix."""
         listed = git(self.origin, "for-each-ref", "--format=%(refname) %(objectname)", PREFIX).splitlines()
         return {ref.removeprefix(PREFIX): oid for ref, oid in map(str.split, listed)}
 
     def pushes(self) -> list[dict[str, tuple[str, str]]]:
-        """Return each push so far: the refs that it moved, from where to where, "" for nowhere."""
-        noted = self.origin / "pushes"
-        found = noted.read_text(encoding="utf-8").split("\n\n") if noted.exists() else []
-        return [{ref: (old, new) for old, new, ref in map(_moved, each.splitlines())} for each in found if each]
+        """Return the old and the new commit of each ref, for each push; "" if there is none."""
+        notes = self.origin / "pushes"
+        pushes = notes.read_text(encoding="utf-8").split("\n\n") if notes.exists() else []
+        return [{ref: (old, new) for old, new, ref in map(_moved, push.splitlines())} for push in pushes if push]
 
-    def claims(self) -> list[dict[str, Any]]:
-        """Return the claims that were ever pushed, in order."""
+    def locks(self) -> list[dict[str, Any]]:
+        """Return all locks that were pushed, in order."""
         commits = [new for push in self.pushes() for ref, (_, new) in push.items() if ref == "claims" and new]
         paths = [
             f"{commit}:{name}"
@@ -46,7 +46,7 @@ class Shared:
         return [json.loads(git(self.origin, "show", path)) for path in paths]
 
     def clone(self, name: str) -> Path:
-        """Make a clone that has never seen the live state."""
+        """Make a clone that has not fetched the live state."""
         git(self.folder.parent, "clone", "--quiet", f"file://{self.origin}", name)
         return self.folder.parent / name
 
@@ -59,7 +59,7 @@ def _moved(line: str) -> tuple[str, str, str]:
 
 @pytest.fixture
 def shared(applied: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
-    """Share the live state of the small workspace: the first write publishes it."""
+    """Return the applied workspace with a shared live state, which the first write publishes."""
     monkeypatch.setenv("MLGIT_HOST", HOST)
     monkeypatch.setenv("USER", "ada")
     origin = applied.parent / "origin.git"
@@ -79,23 +79,23 @@ def shared(applied: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
-    """Return the command line of each Git process that was begun so far, as Git itself tells it."""
+    """Return a function that returns the command lines of all Git processes so far, from the trace of Git."""
     trace = tmp_path / "trace.jsonl"
     trace.touch()
     monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
 
-    def begun() -> list[list[str]]:
-        told = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
-        return [each["argv"] for each in told if each["event"] == "start"]
+    def started() -> list[list[str]]:
+        events = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
+        return [event["argv"] for event in events if event["event"] == "start"]
 
-    return begun
+    return started
 
 
 @pytest.fixture
 def updated(shared: Shared, mlgit: Callable[..., Any]) -> Shared:
-    """Give a shared workspace after an apply that changed a job's description and nothing else."""
+    """Return a shared workspace after an apply that changed only the description of a job."""
     edit(shared.folder, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
     commit(shared.folder)
-    ended = mlgit(*APPLY, cwd=shared.folder)
-    assert ended.code == 0, ended.err
+    result = mlgit(*APPLY, cwd=shared.folder)
+    assert result.code == 0, result.err
     return shared
