@@ -4,6 +4,8 @@ import pytest
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, UserError, has_errors, user_error
 
+pytestmark = pytest.mark.fast
+
 
 def test_a_diagnostic_is_printed_in_the_form_that_editors_parse():
     diagnostic = Diagnostic("c", "this is wrong", Span("a/b.yml", 3, 7), "do that")

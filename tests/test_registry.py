@@ -15,6 +15,8 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.diagnostics import UserError
 from reconciler.registry import Registry
 
+pytestmark = pytest.mark.fast
+
 REGISTRIES = {"builder": BUILDERS, "backend": BACKENDS}
 PLUG_IN = """
 class Pixie:

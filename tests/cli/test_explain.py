@@ -8,6 +8,8 @@ import pytest
 
 from reconciler.render.explain_pages import load_pages
 
+pytestmark = pytest.mark.fast
+
 
 def test_a_code_is_explained(tmp_path, mlgit):
     result = mlgit("explain", "version-immutable", cwd=tmp_path)

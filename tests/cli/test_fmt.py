@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from workspaces import SMALL, write
 
+pytestmark = pytest.mark.fast
+
 UNFORMATTED = (
     "path: numbers.csv\nname: numbers\n$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n"
 )

@@ -9,6 +9,8 @@ import pytest
 
 from reconciler import cli
 
+pytestmark = pytest.mark.fast
+
 JOB = importlib.import_module("reconciler.cli.job").command
 EVERY = [(name,) for name in cli.COMMANDS] + [("job", name) for name in JOB.commands]
 

@@ -13,6 +13,8 @@ from workspaces import SMALL, write
 from reconciler.format.kinds import kinds
 from reconciler.format.yaml import parse_yaml
 
+pytestmark = pytest.mark.fast
+
 TEMPLATE = Path(__file__).parent.parent.parent / "workspace-template"
 
 

@@ -8,6 +8,8 @@ from reconciler.config.targets import document_for_target
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.yaml import parse_yaml
 
+pytestmark = pytest.mark.fast
+
 STATE = 'state:\n  {name: small, lineage: "11111111111111111111111111111111",\n   remote: origin}\n'
 SINGLE_HOST_BACKENDS = {"local"}
 

@@ -7,6 +7,8 @@ from reconciler.config.config import parse_config
 from reconciler.diagnostics import Span
 from reconciler.format.yaml import parse_yaml
 
+pytestmark = pytest.mark.fast
+
 STATE = 'state: {name: small, lineage: "11111111111111111111111111111111"}\n'
 
 

@@ -11,6 +11,8 @@ from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.yaml import parse_yaml
 
+pytestmark = pytest.mark.fast
+
 
 def fields(kind: Kind) -> set[str]:
     """Return the top-level fields of the schema of a kind, and those that the kind names."""

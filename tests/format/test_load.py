@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import has_errors
 from reconciler.format.load import load_asset_file
 from reconciler.format.yaml import parse_yaml
+
+pytestmark = pytest.mark.fast
 
 TEMPLATE = Path(__file__).parents[2] / "workspace-template"
 SOURCES = {path.relative_to(TEMPLATE).as_posix(): path.read_bytes() for path in TEMPLATE.rglob("*") if path.is_file()}

@@ -12,6 +12,8 @@ from reconciler.format.include import ANY_FILE
 from reconciler.format.path_content import resolve_path_content
 from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Tree, TreeEntry
 
+pytestmark = pytest.mark.fast
+
 DATA = "data/numbers.yml"
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 

@@ -11,6 +11,8 @@ from reconciler.format.kinds import kinds
 from reconciler.format.references import find_references_and_paths, parse_reference, resolve_zip_path
 from reconciler.model import Address, LocalPath, Reference
 
+pytestmark = pytest.mark.fast
+
 
 def parse(text: str, kind: str = "data") -> Any:
     return parse_reference("/p", text, kind, "jobs")

@@ -8,6 +8,8 @@ from workspaces import commit, git
 from reconciler.diagnostics import UserError
 from reconciler.git.upstream import TrackedRef, fetch_tracked_commit, find_tracked_ref
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def clone(tmp_path, opened):

@@ -12,6 +12,8 @@ from reconciler.git import lazy_tree, refs, trees
 from reconciler.git.command import GitError
 from reconciler.git.repository import open_repository
 
+pytestmark = pytest.mark.fast
+
 REF = "refs/mlgit/test/default/live"
 
 

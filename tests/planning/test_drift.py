@@ -18,6 +18,8 @@ from reconciler.planning.drift import (
 )
 from reconciler.planning.pipeline import run_plan_pipeline
 
+pytestmark = pytest.mark.fast
+
 KEY, MADE = "a" * 32, "b" * 32
 CPU = Address("compute", "cpu")
 COMPUTE = "$schema: https://azuremlschemas.azureedge.net/latest/amlcompute.schema.json\nname: cpu\ntype: amlcompute\n"

@@ -12,6 +12,8 @@ from reconciler.model import Address, Asset, Reference
 from reconciler.planning.graph import find_cycles, graph_levels, topological_order
 from reconciler.planning.resolve import existence_check
 
+pytestmark = pytest.mark.fast
+
 NUMBERS = "{type: uri_file, path: azureml:numbers@latest}"
 EXACT = edited("jobs/sum.yml", NUMBERS, '{type: custom_model, path: "azureml:total:1"}')
 

@@ -10,6 +10,8 @@ from reconciler.diagnostics import Severity
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import ActionId, Address, Op, RunStatus
 
+pytestmark = pytest.mark.fast
+
 FIGURES, ADD = Address("data", "figures"), Address("job", "add")
 MOVED = "moved: [{{from: {}, to: {}}}]\n"
 

@@ -7,6 +7,8 @@ from planning.world import SCHEMA, TOTAL, World, action_on, done, edited, small,
 
 from reconciler.model import Address, Op
 
+pytestmark = pytest.mark.fast
+
 CLUSTER = Address("compute", "cluster")
 RENDERED = SCHEMA.format("amlCompute") + "name: cluster\ntype: amlcompute\nsize: one\n"
 WITH_CLUSTER = {**small(), "compute/cluster.yml": RENDERED}

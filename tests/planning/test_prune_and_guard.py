@@ -8,6 +8,8 @@ from planning.world import SCHEMA, SUM, World, action_on, done, policy_of, small
 from reconciler.model import Address, Op
 from reconciler.planning.guard import guard_plan
 
+pytestmark = pytest.mark.fast
+
 STORE = {
     **small(),
     "store.yml": SCHEMA.format("azureBlob") + "name: store\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n",

@@ -8,6 +8,8 @@ from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, 
 from reconciler.model import ActionId, Address, Op, Run, RunReport, RunStatus
 from reconciler.planning.plan import make_plan
 
+pytestmark = pytest.mark.fast
+
 TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
 RERUN = frozenset({SUM})
 CHAINED = {

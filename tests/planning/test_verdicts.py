@@ -7,6 +7,8 @@ import pytest
 from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, Address, Record, Run, RunStatus
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 
+pytestmark = pytest.mark.fast
+
 _JOB = Address("job", "sum")
 _FAILURES = ("", "user", "timeout", "staging", "engine", "lost", REMOVED_FROM_GIT, SUPERSEDED)
 

@@ -9,6 +9,8 @@ import pytest
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.render.github import diagnostics_to_github
 
+pytestmark = pytest.mark.fast
+
 
 def test_a_diagnostic_is_a_command_with_its_file_line_and_column():
     diagnostic = Diagnostic(

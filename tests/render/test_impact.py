@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from planning.test_plan import EDITS
 from planning.world import NUMBERS, SUM, TOTAL, World, action_on, edited, small
 
 from reconciler.model import Plan
 from reconciler.render import text
 from reconciler.render.impact import compute_impact
+
+pytestmark = pytest.mark.fast
 
 
 def applied_world() -> World:

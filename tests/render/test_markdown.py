@@ -9,6 +9,8 @@ from planning.world import World, edited, policy_of, small, without
 from reconciler.model import Plan
 from reconciler.render import markdown, plan_json
 
+pytestmark = pytest.mark.fast
+
 
 def render_markdown(plan: Plan, *, folded: bool = False) -> str:
     return markdown.plan_to_markdown(plan, plan_json.plan_body(plan, policy_of(small())), folded=folded)

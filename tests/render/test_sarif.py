@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.render.explain_pages import load_pages
 from reconciler.render.sarif import diagnostics_to_sarif
+
+pytestmark = pytest.mark.fast
 
 DIAGNOSTICS = [
     Diagnostic("unknown-field", "unknown field comand", Span("jobs/train.yml", 3, 5), "did you mean command?"),

@@ -26,6 +26,8 @@ from reconciler.model import (
 from reconciler.render import plan_json, text
 from reconciler.render.sentences import OP_SIGNS, action_sentence
 
+pytestmark = pytest.mark.fast
+
 JOB, MODEL, DATA = Address("job", "train"), Address("model", "iris"), Address("data", "iris")
 RUN = Run("train-0000abcd", JOB, "0000abcd" * 5, "f", 1, "local", RunStatus.COMPLETED)
 RECORD = Record(DATA, {}, "f", "m", 1, version="1")

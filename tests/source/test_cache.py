@@ -11,6 +11,8 @@ import pytest
 
 from reconciler.source.cache import Cache, select_in
 
+pytestmark = pytest.mark.fast
+
 INSERT = "INSERT INTO parsed_files VALUES (?, ?)"
 SELECT = "SELECT path, value FROM parsed_files"
 

@@ -16,6 +16,8 @@ from reconciler.source.index import CacheKey, IndexContents, IndexEntry, IndexUp
 from reconciler.source.index_export import dump_index, load_index, load_index_key
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
 
+pytestmark = pytest.mark.fast
+
 DATA, JOB, MODEL = Address("data", "numbers"), Address("job", "sum"), Address("model", "Total")
 WARNING = Diagnostic("code", "message", Span("models/total.yml", 2, 3), "hint", Severity.WARNING)
 KEY = CacheKey("settings", "1" * 40, "2" * 40, ("inner/",))

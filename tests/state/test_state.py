@@ -17,6 +17,8 @@ from reconciler.model import Address, Record, Run, RunStatus
 from reconciler.state import paths
 from reconciler.state.store import STATE_FORMAT, StateStore, WriteBatch
 
+pytestmark = pytest.mark.fast
+
 HERE = Path(__file__).parent
 LINEAGE = "1" * 32
 NAMES = ["plain", "a/b/c", "..", "a.b", "é", "日本 語", ".", "x" * 200, "a%2Fb", "%"]

@@ -4,6 +4,8 @@ import pytest
 
 from reconciler.format.rules import endpoints
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.mark.parametrize(
     ("shares", "expected"),

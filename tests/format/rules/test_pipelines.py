@@ -8,6 +8,8 @@ from reconciler.format.rules.components import find_included_files
 from reconciler.format.rules.graph import pipeline_rule
 from reconciler.format.yaml import parse_yaml
 
+pytestmark = pytest.mark.fast
+
 STRUCTURE = [pipeline_rule(*pipelines.STRUCTURE_CHECKS)]
 COMPUTE = [pipeline_rule(*pipelines.COMPUTE_CHECKS)]
 BINDINGS = [pipeline_rule(*bindings.CHECKS)]
