@@ -51,7 +51,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 test-fast: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 -m fast -q
+	$(BIN)/python -m pytest -n 2 -m "fast and not slow" -q
 
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not services and not soak" --cov --cov-report=term --durations=20

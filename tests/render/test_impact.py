@@ -76,6 +76,7 @@ def test_a_plan_of_new_assets_names_no_reasons():
     assert "because" not in text.format_plan(World().plan(small()))
 
 
+@pytest.mark.slow
 def test_the_root_causes_of_a_long_chain_are_found():
     job = small()["jobs/sum.yml"]
     chain = {
