@@ -7,7 +7,7 @@ import json
 import pytest
 from workspaces import APPLY, edit, git
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 @pytest.fixture(params=["file", "ssh", "http"])
