@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.config.config import Config
-from reconciler.model import Address
+from reconciler.model import parse_address
 from reconciler.planning.policy import Policy
 
 
@@ -20,7 +20,7 @@ def policy_from_options(  # noqa: PLR0913 - one parameter for each option
     allow_rewind: bool = False,
 ) -> Policy:
     """Return what mlgit.yml and the options allow; raise a usage error if --replace has no address."""
-    addresses = frozenset(Address(*argument.split("/", 1)) for argument in replaced if "/" in argument)
+    addresses = frozenset(parse_address(argument) for argument in replaced if "/" in argument)
     if len(addresses) != len(replaced):
         raise click.UsageError("--replace takes an address, KIND/NAME")
     return Policy(config, addresses, allow_submit, allow_mass_delete, allow_rewind, selected, excluded)

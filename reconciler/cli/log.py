@@ -6,7 +6,7 @@ import click
 
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session, parse_live_address
-from reconciler.model import Address
+from reconciler.model import parse_address
 from reconciler.render import history, plan_json
 from reconciler.state.history import history_entries
 
@@ -25,7 +25,7 @@ def command(address: str | None, limit: int, form: str) -> None:
     """
     session = open_current_session()
     state = session.read_recorded_state()
-    selected = Address(*address.partition("@")[0].split("/", 1)) if address and "/" in address else None
+    selected = parse_address(address.partition("@")[0]) if address and "/" in address else None
     entries = history_entries(session.state_store, state, limit, selected) if selected or address is None else []
     if address and not entries:
         parse_live_address(address, state)  # raises, with a suggestion, if the address is not live

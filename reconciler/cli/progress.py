@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from reconciler.model import Action, Run
 from reconciler.render.code_frame import sanitize_line
+from reconciler.timestamps import parse_timestamp
 
 _MAX_LINES = 10
 _RESERVED_COLUMNS = 3  # a terminal echoes ^C behind the last line, and a line that wraps is not erased
@@ -96,7 +96,7 @@ def _format_run_status(run: Run) -> str:
 def _run_start_time(run: Run) -> float:
     """Return when a run started or was submitted, in seconds since the epoch; the current time if unknown."""
     timestamp = run.started_at or run.submitted_at
-    return datetime.fromisoformat(timestamp).timestamp() if timestamp else time.time()
+    return parse_timestamp(timestamp).timestamp() if timestamp else time.time()
 
 
 def _format_elapsed(seconds: float) -> str:

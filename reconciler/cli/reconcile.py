@@ -7,7 +7,6 @@ import re
 import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -27,6 +26,7 @@ from reconciler.model import Event, Progress, Run
 from reconciler.render.code_frame import sanitize_line
 from reconciler.render.sentences import action_sentence
 from reconciler.source.workspace import find_workspace
+from reconciler.timestamps import utc_timestamp
 
 _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SHUTDOWN_MESSAGE = b"mlgit: finishing running actions; send the signal again to stop at once\n"
@@ -129,8 +129,7 @@ class _LogListener:
 
 
 def _print_log_line(label: str, text: str) -> None:
-    time = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    click.echo(f"{time} {label:<7} {sanitize_line(text)}")
+    click.echo(f"{utc_timestamp()} {label:<7} {sanitize_line(text)}")
 
 
 @dataclass(frozen=True, slots=True)

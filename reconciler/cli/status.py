@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import abbreviate_id, join_some
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
@@ -95,7 +95,7 @@ def _status_rows(status: WorkspaceStatus) -> list[tuple[str, str, str, str]]:
 def _status_lines(status: WorkspaceStatus) -> list[str]:
     """Return the lines below the table: the number of assets, a rollback, and what waits or failed."""
     state = status.state
-    applied = f"from commit {state.applied_commit[:10]}" if state.applied_commit else ""
+    applied = f"from commit {abbreviate_id(state.applied_commit)}" if state.applied_commit else ""
     count = sum(not record.archived for record in state.current.values())
     summary = f"{text.pluralize(count, 'asset')} live {applied}".rstrip() + "."
     lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]

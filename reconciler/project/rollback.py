@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.model import State
@@ -12,8 +13,6 @@ from reconciler.project.session import Session
 from reconciler.render.history import rollback_hold_lines
 from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
 from reconciler.state.history import applied_source_commit, read_state_at, source_group_key
-
-_ABBREV_LENGTH = 10
 
 
 def open_rollback_session(session: Session, revision: str) -> tuple[Session, State]:
@@ -25,7 +24,7 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     past = read_state_at(session.state_store, state, revision, source_group_key)
     commit = applied_source_commit(session.state_store, past)
     if commit == state.applied_commit:
-        message = f"commit {commit[:_ABBREV_LENGTH]}, which was applied at {revision}, is applied now"
+        message = f"commit {abbreviate_id(commit)}, which was applied at {revision}, is applied now"
         raise user_error("rollback-nowhere", message, "choose a revision with another source commit from `mlgit log`")
     past_session = session.at_revision(commit)
     # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
@@ -56,7 +55,7 @@ def record_rollback(session: Session, state: State, trailers: str) -> None:
 
 def rollback_warning(session: Session, state: State) -> str:
     """Return what a rollback to the source of a session means for the commit that is applied now."""
-    newer, older = state.applied_commit[:_ABBREV_LENGTH], session.source.commit[:_ABBREV_LENGTH]
+    newer, older = abbreviate_id(state.applied_commit), abbreviate_id(session.source.commit)
     return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."
 
 

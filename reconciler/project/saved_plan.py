@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler import __version__
@@ -14,6 +13,7 @@ from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file
 from reconciler.project.session import Session, uncommitted_files
 from reconciler.render import plan_json
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
+from reconciler.timestamps import utc_timestamp
 
 
 def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
@@ -24,7 +24,7 @@ def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
         "dirty": plan.source.dirty,
         "state": plan.state_commit,
         "tool": __version__,
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "made_at": utc_timestamp(),
         "digest": plan_body_digest(body),
     }
     try:

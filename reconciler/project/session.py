@@ -21,7 +21,6 @@ from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, 
 from reconciler.engine.refresh import is_recorded_store, refresh_all, refresh_runs
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
-from reconciler.format.suggest import did_you_mean
 from reconciler.git.remotes import UNREACHABLE_CODES
 from reconciler.git.trees import changed_paths
 from reconciler.model import Observation, SourceRevision, State, Tree
@@ -225,15 +224,8 @@ def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> tupl
 def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
     """Yield the builder and the backends that are not installed; installed ones are listed only for a hint."""
     if not builders.BUILDERS.has(config.builder):
-        hint = _available_names_hint(config.builder, builders.BUILDERS.names())
-        yield Diagnostic("builder-unknown", f"unknown builder {config.builder}", document.value_span("/builder"), hint)
+        yield builders.BUILDERS.unknown_diagnostic(config.builder, document.value_span("/builder"))
     for name, settings in config.backends.items():
-        backend_type = settings["type"]
-        if not backends.BACKENDS.has(backend_type):
+        if not backends.BACKENDS.has(settings["type"]):
             span = document.value_span(join_pointer("backends", name, "type"))
-            hint = _available_names_hint(backend_type, backends.BACKENDS.names())
-            yield Diagnostic("backend-unknown", f"unknown backend type {backend_type}", span, hint)
-
-
-def _available_names_hint(name: str, available: Sequence[str]) -> str:
-    return did_you_mean(name, available) or f"available: {', '.join(available)}"
+            yield backends.BACKENDS.unknown_diagnostic(settings["type"], span)

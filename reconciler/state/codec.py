@@ -7,19 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple, TypeVar
 
-from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus
+from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus, parse_address
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
 _FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
 _T = TypeVar("_T", Record, Run)
-
-
-def decode_address(text: str) -> Address:
-    """Read ``kind/name``; the name may hold further slashes."""
-    kind, _, name = text.partition("/")
-    return Address(kind, name)
 
 
 def encode_record(value: Record | Run) -> bytes:
@@ -119,11 +113,11 @@ def _to_json(value: Any) -> Json:
 def _decode_fields(record_type: type[Record | Run], content: dict[str, Json]) -> dict[str, Any]:
     names = _FIELD_NAMES[record_type]
     decoded: dict[str, Any] = {name: value for name, value in content.items() if name in names}
-    decoded["address"] = decode_address(decoded["address"])
+    decoded["address"] = parse_address(decoded["address"])
     decoded["references"] = {
         pointer: ResolvedReference(
             **{name: reference[name] for name in _REFERENCE_FIELDS & reference.keys()}
-            | {"address": decode_address(reference["address"])}
+            | {"address": parse_address(reference["address"])}
         )
         for pointer, reference in decoded.get("references", {}).items()
     }

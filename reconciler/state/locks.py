@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import Repository
 from reconciler.git.trees import list_files, read_blobs
-from reconciler.model import Address, Json, Lock
+from reconciler.model import Json, Lock, parse_address
 from reconciler.state import codec
 
 LOCKS_REF = "claims"
@@ -65,14 +65,10 @@ def _parse_lock(path: str, raw: bytes) -> Lock:
         return Lock(
             **{name: str(content[name]) for name in ("holder", "user", "host", "since", "commit", "ci")},
             process=dict(content["process"]),
-            exclusive=frozenset(_parse_addresses(content["exclusive"])),
-            shared=frozenset(_parse_addresses(content["shared"])),
+            exclusive=frozenset(map(parse_address, content["exclusive"])),
+            shared=frozenset(map(parse_address, content["shared"])),
             intents=tuple(dict(intent) for intent in content["intents"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         hint = f"`mlgit unlock {shlex.quote(path.removesuffix(_SUFFIX))}` removes it"
         raise user_error("lock-corrupt", f"the lock {path} cannot be read", hint) from error
-
-
-def _parse_addresses(texts: Iterable[str]) -> Iterator[Address]:
-    return (codec.decode_address(text) for text in texts)
