@@ -37,6 +37,9 @@ WITH_CONTROLLING_TERMINAL = (
 )
 
 
+_LOST_INTERRUPT_SECONDS = 10
+
+
 def apply_at_terminal(folder, answer):
     """Run apply at a pseudo-terminal and answer its prompt; return the exit code and the output."""
     primary, tty = pty.openpty()
@@ -45,12 +48,16 @@ def apply_at_terminal(folder, answer):
     process = subprocess.Popen(command, cwd=folder, stdin=tty, stdout=tty, stderr=tty, env=environment)
     os.close(tty)
     output = b""
-    deadline = time.monotonic() + 30
+    idle_seconds = 0
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if not select.select([primary], [], [], 1)[0]:
-            # the process may not have read yet; but a second Ctrl-C would kill it
-            os.write(primary, answer if b"Apply this plan?" in output and answer != b"\x03" else b"")
+            # Python misses a Ctrl-C that comes just before it reads; a second one while the first is handled kills it
+            idle_seconds += 1
+            repeats = answer != b"\x03" or idle_seconds == _LOST_INTERRUPT_SECONDS
+            os.write(primary, answer if b"Apply this plan?" in output and repeats else b"")
             continue
+        idle_seconds = 0
         try:
             chunk = os.read(primary, 4096)
         except OSError:  # Linux reports EIO when the other end is closed
