@@ -21,13 +21,13 @@ $(UV):
 
 $(VENV)/installed: $(UV) pyproject.toml requirements.lock
 	@echo "installing mlgit"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements.lock
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirements requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 	@echo "installing what the tests need"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements-dev.lock
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirements requirements-dev.lock
 	@touch $@
 
 # The newest versions that pyproject.toml allows, with hashes; LOCK names no package index.

@@ -53,9 +53,11 @@ class Figures:
 
     def shown(self) -> dict[str, float]:
         """Return medians, and the memory where it was measured."""
-        found = {f"{step}_s": round(statistics.median(second), 3) for step, second in self.seconds.items()}
-        found |= {f"{step}_cpu_s": round(statistics.median(each), 3) for step, each in self.busy.items() if any(each)}
-        return found | {f"{step}_mib": round(each, 1) for step, each in self.memory.items() if each}
+        measured = {f"{step}_s": round(statistics.median(second), 3) for step, second in self.seconds.items()}
+        measured |= {
+            f"{step}_cpu_s": round(statistics.median(figure), 3) for step, figure in self.busy.items() if any(figure)
+        }
+        return measured | {f"{step}_mib": round(figure, 1) for step, figure in self.memory.items() if figure}
 
 
 def main() -> None:
@@ -74,13 +76,13 @@ def main() -> None:
                 measure_terraform(figures, peer, arguments.limit)
         if arguments.register:
             measure_register(figures, folder / "register", arguments.assets)
-    found = figures.shown()
+    measured = figures.shown()
     for step in ("cold", "fresh_clone"):
         ratios = [a / b for a, b in zip(figures.seconds[step], figures.seconds["pyyaml_parse"], strict=True)]
-        found[f"{step}_to_parse"] = round(statistics.median(ratios), 2)
-    for each, value in found.items():
-        print(f"{each:28} {value:10.3f}")
-    print(json.dumps({"assets": arguments.assets, "history": arguments.history, **found}))
+        measured[f"{step}_to_parse"] = round(statistics.median(ratios), 2)
+    for figure, value in measured.items():
+        print(f"{figure:28} {value:10.3f}")
+    print(json.dumps({"assets": arguments.assets, "history": arguments.history, **measured}))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -120,7 +122,7 @@ def made(
 
 
 def measure_plans(figures: Figures, folder: Path) -> None:
-    paths = [each for each in tracked(folder) if each.endswith(".yml")]
+    paths = [figure for figure in tracked(folder) if figure.endswith(".yml")]
     command = [sys.executable, "-c", PARSE]
     ended = subprocess.run(command, cwd=folder, input="\n".join(paths), text=True, capture_output=True, check=True)
     figures.add("pyyaml_parse", float(ended.stdout))
@@ -182,10 +184,10 @@ def process(
         figures.add(step, time.perf_counter() - began, busy, usage.ru_maxrss / 1024)
         started.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        said = out.read().decode()
+        output = out.read().decode()
     if started.returncode not in allowed:
-        raise SystemExit(f"{step} ended with {started.returncode}: {said[-2000:]}")
-    return said
+        raise SystemExit(f"{step} ended with {started.returncode}: {output[-2000:]}")
+    return output
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def _instance(number: int, ids: list[str], above: list[int]) -> dict[str, object
     attributes = {"id": ids[number], "input": typed, "output": typed, "triggers_replace": None}
     instance = {"schema_version": 0, "attributes": attributes, "sensitive_attributes": []}
     if above:
-        instance["dependencies"] = [f"terraform_data.r{each}" for each in above]
+        instance["dependencies"] = [f"terraform_data.r{index}" for index in above]
     provider = 'provider["terraform.io/builtin/terraform"]'
     return {
         "mode": "managed",

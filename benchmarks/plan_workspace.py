@@ -169,9 +169,9 @@ def settle(folder: Path, history: int = 0) -> int:
     source, tree = workspaces.tree_at_revision(workspace, "HEAD")
     _, config, problems = workspaces.read_config(tree)
     assert config is not None, problems
-    found = workspaces.read_asset_set(tree, config)
-    assert not found.diagnostics, found.diagnostics[:3]
-    desired = make_desired(workspace, source, tree, found)
+    asset_set = workspaces.read_asset_set(tree, config)
+    assert not asset_set.diagnostics, asset_set.diagnostics[:3]
+    desired = make_desired(workspace, source, tree, asset_set)
     state = StateStore(repository, config.state, config.lineage)
     records: dict[object, Record] = {}
     while writes := _round(desired, state.read(), Policy(config), records):

@@ -104,8 +104,8 @@ def pushes_for(top: Path, assets: int) -> dict[str, float]:
     command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve"]
     environment = {**os.environ, "GIT_TRACE": str(trace), "PYTHONPATH": str(Path(__file__).parent.parent)}
     began = time.perf_counter()
-    with (top / "said").open("w", encoding="utf-8") as said:
-        subprocess.run(command, cwd=clone, check=True, stdout=said, env=environment)
+    with (top / "said").open("w", encoding="utf-8") as output:
+        subprocess.run(command, cwd=clone, check=True, stdout=output, env=environment)
     took = time.perf_counter() - began
     lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
     pushes = sum("built-in: git push " in line for line in lines)
@@ -119,10 +119,10 @@ def main() -> None:
     parser.add_argument("--assets", type=int, default=10000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = size_after(Path(folder), asked.applies) | pushes_for(Path(folder), asked.assets)
-    for name, value in found.items():
+        measured = size_after(Path(folder), asked.applies) | pushes_for(Path(folder), asked.assets)
+    for name, value in measured.items():
         print(f"{name:12} {value:.2f}")
-    print(json.dumps(found))
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ def main() -> None:
         figures = measured(folder, paths, arguments.rounds)
         if arguments.azure:
             figures |= azure(folder, paths, arguments.azure, arguments.azure_jobs)
-    for each, value in figures.items():
-        print(f"{each:24} {value:10.3f}")
+    for item, value in figures.items():
+        print(f"{item:24} {value:10.3f}")
     print(json.dumps({"files": len(paths), **figures}))
 
 
@@ -83,12 +83,12 @@ def written(folder: Path, files: int, corpus: Path | None, kind: str | None) -> 
     assets, others = samples(corpus, kind)
     source = corpus or TEMPLATE
     for index in range(files):
-        copy, each = divmod(index, len(assets))
-        if each == 0:
+        copy, item = divmod(index, len(assets))
+        if item == 0:
             for other in others:
                 place(source / other, folder / str(copy) / other)
-        place(source / assets[each], folder / str(copy) / assets[each])
-        yield f"{copy}/{assets[each]}"
+        place(source / assets[item], folder / str(copy) / assets[item])
+        yield f"{copy}/{assets[item]}"
 
 
 def samples(corpus: Path | None, kind: str | None) -> tuple[list[str], list[str]]:
@@ -99,9 +99,9 @@ def samples(corpus: Path | None, kind: str | None) -> tuple[list[str], list[str]
         beside = [path.relative_to(corpus).as_posix() for path in corpus.glob("*/**/*") if path.is_file()]
         others = (corpus / "other-paths.txt").read_text("utf-8").splitlines()
         return accepted, [*others, *({*beside} - {*accepted})]
-    found = sorted(path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*") if path.is_file())
-    assets = [each for each in found if each.endswith(".yml") and "$schema" in (TEMPLATE / each).read_text("utf-8")]
-    return assets, [each for each in found if each not in assets and each != "mlgit.yml"]
+    results = sorted(path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*") if path.is_file())
+    assets = [item for item in results if item.endswith(".yml") and "$schema" in (TEMPLATE / item).read_text("utf-8")]
+    return assets, [item for item in results if item not in assets and item != "mlgit.yml"]
 
 
 def place(source: Path, target: Path) -> None:
@@ -117,7 +117,7 @@ def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
     stdin = "\n".join(paths)
     memo = folder / ".git" / "mlgit"
     validate(folder, paths[:1])  # writes the bytecode
-    found: dict[str, list[float]] = {}
+    results: dict[str, list[float]] = {}
     for _ in range(rounds):
         out = run(folder, ["-c", PARSE], stdin)
         shutil.rmtree(memo, ignore_errors=True)
@@ -128,16 +128,16 @@ def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
         figures |= dict(zip(("validate_warm_s", "validate_warm_cpu_s"), warm, strict=True))
         figures["cold_to_parse"] = cold[0] / figures["pyyaml_parse_s"]
         for name, value in figures.items():
-            found.setdefault(name, []).append(value)
+            results.setdefault(name, []).append(value)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return {name: round(statistics.median(each), 3) for name, each in found.items()} | {"peak_mib": round(peak, 1)}
+    return {name: round(statistics.median(item), 3) for name, item in results.items()} | {"peak_mib": round(peak, 1)}
 
 
 def validate(folder: Path, paths: list[str]) -> None:
     command = [sys.executable, "-m", "reconciler", "validate", "--format", "json", *paths]
     ended = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=environment(folder))
-    found = json.loads(ended.stdout)
-    errors = [each for each in found["diagnostics"] if each["severity"] == "error"]
+    results = json.loads(ended.stdout)
+    errors = [item for item in results["diagnostics"] if item["severity"] == "error"]
     if ended.returncode or errors:
         raise SystemExit(f"validate ended with {ended.returncode}: {errors[:3]} {ended.stderr[-500:]!r}")
 

@@ -160,14 +160,14 @@ def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str
     """Compare text with a file of tests/cases, what always differs masked; ``--rewrite-golden`` writes the file."""
 
     def compare(name: str, text: str) -> None:
-        seen = text.replace(str(tmp_path), "<folder>")
+        masked = text.replace(str(tmp_path), "<folder>")
         for pattern, mask in _MASKS:
-            seen = pattern.sub(mask, seen)
+            masked = pattern.sub(mask, masked)
         path = CASES / name
         if request.config.getoption("--rewrite-golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(seen, encoding="utf-8")
-        assert seen == path.read_text(encoding="utf-8"), f"{name} differs; see with --rewrite-golden and git diff"
+            path.write_text(masked, encoding="utf-8")
+        assert masked == path.read_text(encoding="utf-8"), f"{name} differs; see with --rewrite-golden and git diff"
 
     return compare
 
@@ -178,14 +178,14 @@ Open = Callable[[Path], Repository]
 @pytest.fixture
 def opened() -> Iterator[Open]:
     """Open a repository; closed when the test is over."""
-    found: list[Repository] = []
+    opened_here: list[Repository] = []
 
     def open_one(folder: Path) -> Repository:
-        found.append(open_repository(folder))
-        return found[-1]
+        opened_here.append(open_repository(folder))
+        return opened_here[-1]
 
     yield open_one
-    for repository in found:
+    for repository in opened_here:
         repository.close()
 
 
@@ -201,12 +201,12 @@ def empty(tmp_path: Path) -> Path:
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note the files that are read."""
-    found: list[str] = []
+    opened_here: list[str] = []
     real = parse.parse_file
 
     def find(files: SourceFiles, path: str, glob: IncludeGlob, rules: Mapping[str, str]) -> ParsedFile:
-        found.append(path)
+        opened_here.append(path)
         return real(files, path, glob, rules)
 
     monkeypatch.setattr(parse, "parse_file", find)
-    return found
+    return opened_here

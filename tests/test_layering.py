@@ -92,7 +92,9 @@ HOMES = {
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
+    "cli/console.py",
     "cli/plan.py",
+    "cli/status.py",
     "registry.py",
     "cli/job.py",
     "format/kinds/__init__.py",

@@ -97,8 +97,8 @@ def test_a_second_workspace_reuses_the_environment(applied, tmp_path):
 
 def test_the_model_knows_where_it_came_from(applied):
     shown = mlgit_out(applied, "show", "model/iris")
-    for each in ("run: train-", "data/iris@1", "environment/sklearn@1", "commit: "):
-        assert each in shown
+    for phrase in ("run: train-", "data/iris@1", "environment/sklearn@1", "commit: "):
+        assert phrase in shown
 
 
 def test_metrics_logged_with_plain_mlflow_are_caught(applied):

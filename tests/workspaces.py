@@ -61,10 +61,10 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
 def until(look: Callable[[], _T], seconds: float = 30) -> _T:
     """Look again and again until there is something to see, and return it."""
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while not (result := look()):
         assert time.monotonic() < deadline, "what the test waits for did not happen"
         time.sleep(0.02)
-    return seen
+    return result
 
 
 def gone(pid: int) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, Run, RunReport
 from reconciler.registry import Registry
-from reconciler.runner.spec import JobInput, JobOutput, RunSpec, StagedFile
+
+if TYPE_CHECKING:
+    from reconciler.runner.spec import JobInput, JobOutput, RunSpec, StagedFile  # reads of the state need no runner
 
 
 @dataclass(frozen=True, slots=True)

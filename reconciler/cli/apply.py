@@ -10,10 +10,11 @@ import click
 
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
+from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import Terminal, TerminalApplyListener
+from reconciler.cli.terminal import TerminalApplyListener
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
@@ -138,7 +139,7 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
         stream.write_plan(plan, plan_json.plan_body(prepared.plan, prepared.request.policy))
     else:
         below = f"\n\n{warning}" if warning else ""
-        Terminal().print_text(session.plan_heading + text.format_plan(plan) + below)
+        print_coloured_lines(session.plan_heading + text.format_plan(plan) + below)
 
 
 def execute_and_report(
@@ -148,7 +149,7 @@ def execute_and_report(
     if stream is None:
         click.echo()
     providers, shutdown = open_providers(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(Terminal(), lambda run: read_last_log_line(providers, run))
+    listener = stream or TerminalApplyListener(lambda run: read_last_log_line(providers, run))
     try:
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, providers, prepared, listener, wait=wait, stopping=shutdown)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from reconciler.cli.terminal import is_interactive
 from reconciler.diagnostics import user_error
 
 
 def require_approval(question: str, command: str, *, possible: bool = True) -> None:
     """Ask on the terminal; raise UserError if the answer is not "yes" or nobody can be asked."""
-    if not possible or not is_interactive():
+    if not possible or not (sys.stdin.isatty() and sys.stdout.isatty()):
         reason = "stdin is not a terminal" if possible else "--format json has no prompt"
         raise user_error("approval-needed", f"approval required for {command}, but {reason}", "use --auto-approve")
     try:

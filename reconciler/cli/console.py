@@ -1,18 +1,44 @@
-"""Coloured lines on standard output, without rich, whose import takes longer than a short command.
+"""Coloured lines and tables on standard output, without rich, whose import takes longer than a short command.
 
-There are no colours if standard output is not a terminal.
+There are no colours if standard output is not a terminal or NO_COLOR is set. Loads ``cli.terminal`` by name, for a
+table on a terminal, and ``rich.cells`` for the width of text that is not ASCII.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
 import click
+
+from reconciler.render.code_frame import sanitize_line, sanitize_text
 
 APPLY_HINT = "\nApply this with `mlgit apply`."
 _SIGN_COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
 
 
 def print_coloured_lines(lines: str) -> None:
-    """Print sanitized lines in the colour of their sign; a line that ends in a colon is a bold title."""
-    for line in lines.split("\n"):
+    """Print lines in the colour of their sign; a line that ends in a colon is a bold title."""
+    color = False if os.environ.get("NO_COLOR") else None
+    for line in sanitize_text(lines).split("\n"):
         sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
-        click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"))
+        click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=color)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in columns. On a terminal that is too narrow, the last columns are left out."""
+    cells = [[sanitize_line(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, cells)
+        return
+    lines = [headings, *cells]
+    widths = [max(map(_text_width, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _text_width(text: str) -> int:
+    return len(text) if text.isascii() else int(importlib.import_module("rich.cells").cell_len(text))

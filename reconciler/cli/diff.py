@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import Terminal
 from reconciler.render import history, plan_json
 from reconciler.state.history import compare_states, read_state_at
 
@@ -36,4 +36,4 @@ def command(before: str, after: str | None, form: str) -> None:
     if form == "json":
         click.echo(plan_json.dump_json(history.state_diff_to_json(first, second, differences)))
     else:
-        Terminal().print_text(history.format_state_diff(first, second, differences))
+        print_coloured_lines(history.format_state_diff(first, second, differences))

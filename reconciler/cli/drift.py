@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import Terminal
 from reconciler.planning.drift import count_drift, find_drift
 from reconciler.render.drift import drift_to_json, format_drift
 from reconciler.render.plan_json import dump_json
@@ -34,5 +34,5 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     if form == "json":
         click.echo(dump_json(drift_to_json(drifts, observation.skipped_checks)))
     else:
-        Terminal().print_text(format_drift(drifts, observation.skipped_checks))
+        print_coloured_lines(format_drift(drifts, observation.skipped_checks))
     return EXIT_CHANGES if detailed_exitcode and count_drift(drifts) else 0

@@ -14,9 +14,9 @@ import click
 
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
 from reconciler.model import Address, Json, Run, RunStatus, State
 from reconciler.planning.affinity import backend_host
@@ -83,7 +83,7 @@ def list_runs(job: str | None, form: str) -> None:
     ]
     if not summaries:
         return click.echo("There are no runs yet.")
-    return Terminal().print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), map(_summary_row, summaries))
+    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), map(_summary_row, summaries))
 
 
 def _refreshed_summary(state: State, address: Address, summary: RunSummary) -> RunSummary:
@@ -172,7 +172,7 @@ def metrics(job: str, form: str) -> None:
         last = {metric["key"]: metric for metric in own}
         counts = {key: sum(metric["key"] == key for metric in own) for key in last}
         rows = [(key, str(metric["value"]), str(metric["step"]), str(counts[key])) for key, metric in last.items()]
-        Terminal().print_table(("METRIC", "LAST", "STEP", "VALUES"), rows)
+        print_table(("METRIC", "LAST", "STEP", "VALUES"), rows)
 
 
 @command.command("cancel")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import Terminal
 from reconciler.format.kinds import kinds
 from reconciler.model import Record
 from reconciler.project.session import Session
@@ -45,7 +45,7 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
         click.echo(f"No {kind or 'asset'} is live.")
     else:
         rows = [(str(record.address), _format_version(record), record.source, record.applied_at) for record in records]
-        Terminal().print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
+        print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
 
 
 def _format_version(record: Record) -> str:
@@ -67,4 +67,4 @@ def _print_declared_assets(session: Session, kind: str | None, form: str) -> Non
         click.echo(f"No {kind or 'asset'} is declared.")
     else:
         rows = [(str(asset.address), asset.version, session.tree.display_path(asset.source)) for asset in assets]
-        Terminal().print_table(("ADDRESS", "VERSION", "FILE"), rows)
+        print_table(("ADDRESS", "VERSION", "FILE"), rows)

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import abbreviate_id
+from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session, parse_live_address
-from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, dump_plan_file
 from reconciler.project.saved_plan import read_saved_plan
@@ -50,7 +50,7 @@ def _print_saved_plan(saved: SavedPlan, form: str) -> None:
     if form == "json":
         click.echo(dump_plan_file(saved), nl=False)
         return
-    Terminal().print_text(text.format_plan_body(saved.body))
+    print_coloured_lines(text.format_plan_body(saved.body))
     envelope = saved.envelope
     changes = " with uncommitted changes" if envelope["dirty"] else ""
     commit = f"{abbreviate_id(envelope['commit'])}{changes}"

@@ -1,7 +1,11 @@
-"""mlgit status: what is live, what runs, what waits or failed; from the live state and the backends."""
+"""mlgit status: what is live, what runs, what waits or failed; from the live state and the backends.
+
+Loads ``cli.terminal`` by name, for --watch.
+"""
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterator, Sequence
 
@@ -9,9 +13,9 @@ import click
 
 from reconciler.abbreviation import abbreviate_id, join_some
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.console import print_coloured_lines, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import StatusDisplay, Terminal
 from reconciler.model import Action, Blocked, Record, Run, State
 from reconciler.project.session import Session
 from reconciler.project.status import WorkspaceStatus, read_status
@@ -67,16 +71,14 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
         if fetch_hint := session.fetch_state_hint(status.state):
             click.echo(fetch_hint)
     else:
-        terminal = Terminal()
-        terminal.print_table(_COLUMN_HEADINGS, _status_rows(status))
-        for line in _status_lines(status):
-            terminal.print_text(line)
+        print_table(_COLUMN_HEADINGS, _status_rows(status))
+        print_coloured_lines("\n".join(_status_lines(status)))
     return 0
 
 
 def _watch_status(session: Session, interval: float, *, until_idle: bool) -> int:
     try:
-        with StatusDisplay(_COLUMN_HEADINGS) as display:
+        with importlib.import_module("reconciler.cli.terminal").StatusDisplay(_COLUMN_HEADINGS) as display:
             while True:
                 status = read_status(session)
                 display.update(_status_rows(status), _status_lines(status))

@@ -1,10 +1,10 @@
-"""The terminal: coloured lines, tables, and the progress of an apply. The only module but progress that uses rich."""
+"""What needs rich: tables that fit the terminal, the display of status --watch, and the progress of an apply."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import click
@@ -14,13 +14,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.cli.console import print_coloured_lines, print_table
 from reconciler.cli.progress import ProgressDisplay
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
 from reconciler.render.code_frame import sanitize_line, sanitize_text
 from reconciler.render.sentences import action_sentence
 
-_SIGN_STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
 _PROGRESS_MARKS = {
     Progress.DONE: ("✓", "green"),
     Progress.FAILED: ("✗", "red"),
@@ -32,48 +32,20 @@ _COLUMN_GAP = 1  # columns
 _UNLIMITED_WIDTH = 10_000  # columns; output to a file or a pipe is never cut off
 
 
-class Terminal:
-    """Standard output with colours and tables; plain lines if it is not a terminal."""
-
-    def __init__(self) -> None:
-        width = None if sys.stdout.isatty() else _UNLIMITED_WIDTH
-        self.console = Console(width=width, highlight=False, soft_wrap=True, emoji=False)
-
-    def print_text(self, lines: str) -> None:
-        """Print text, each line in the colour of the sign it begins with."""
-        for line in sanitize_text(lines).split("\n"):
-            sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
-            self.console.print(Text(line, _SIGN_STYLES.get(sign, "bold" if line.endswith(":") else "")))
-
-    def print_table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print rows in columns. If they are too wide the last columns are left out; the first is never cut off."""
-        cells = _sanitize_rows(rows)
-        if not self.console.is_terminal:
-            _print_plain_table([list(heads), *cells])
-            return
-        table, visible = _build_table(heads, cells, self.console.width)
-        self.console.print(table, soft_wrap=False, no_wrap=True, crop=False)
-        if heads[visible:]:
-            omitted = ", ".join(heads[visible:])
-            self.console.print(Text(f"(too narrow for {omitted}: use --format json)", "dim"))
+def make_console() -> Console:
+    """Return a console on standard output; output to a file or a pipe is never cut off."""
+    width = None if sys.stdout.isatty() else _UNLIMITED_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=True, emoji=False)
 
 
-def _sanitize_rows(rows: Iterable[Sequence[str]]) -> list[list[str]]:
-    return [[sanitize_line(cell) for cell in row] for row in rows]
-
-
-def _print_plain_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns without rich, which takes seconds for ten thousand of them."""
-    widths = [max(map(_text_width, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell + " " * (width - _text_width(cell)) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    click.echo("\n".join(line.rstrip() for line in lines))
-
-
-def _text_width(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
+def print_fitted_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
+    """Print sanitized rows in columns. If they are too wide the last ones are left out; the first is never cut off."""
+    console = console or make_console()
+    table, visible = _build_table(headings, rows, console.width)
+    console.print(table, soft_wrap=False, no_wrap=True, crop=False)
+    if headings[visible:]:
+        omitted = ", ".join(headings[visible:])
+        console.print(Text(f"(too narrow for {omitted}: use --format json)", "dim"))
 
 
 def _build_table(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[Table, int]:
@@ -102,12 +74,12 @@ class StatusDisplay:
 
     def __init__(self, heads: Sequence[str]) -> None:
         self._headings = heads
-        self._terminal = Terminal()
-        self._display = Live(console=self._terminal.console, auto_refresh=False)
+        self._console = make_console()
+        self._display = Live(console=self._console, auto_refresh=False)
         self._printed_lines: set[str] | None = None
 
     def __enter__(self) -> Self:
-        if self._terminal.console.is_terminal:
+        if self._console.is_terminal:
             self._display.start()
         return self
 
@@ -116,20 +88,20 @@ class StatusDisplay:
 
     def update(self, rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
         """Show the current table and lines."""
-        cells = _sanitize_rows(rows)
-        if self._terminal.console.is_terminal:
-            table, _ = _build_table(self._headings, cells, self._terminal.console.width)
+        cells = [[sanitize_line(cell) for cell in row] for row in rows]
+        if self._console.is_terminal:
+            table, _ = _build_table(self._headings, cells, self._console.width)
             below = Text(sanitize_text("\n".join(lines)))
             self._display.update(Group(table, below), refresh=True)
             return
         current_lines = ["  ".join(filter(None, row)) for row in cells] + [line for line in lines if line]
         if self._printed_lines is None:
-            self._terminal.print_table(self._headings, rows)
-            self._terminal.print_text("\n".join(lines))
+            print_table(self._headings, rows)
+            print_coloured_lines("\n".join(lines))
         else:
             for line in current_lines:
                 if line not in self._printed_lines:
-                    self._terminal.print_text(line)
+                    print_coloured_lines(line)
         sys.stdout.flush()
         self._printed_lines = {*current_lines}
 
@@ -140,8 +112,8 @@ class TerminalApplyListener:
     ``read_last_log_line`` returns the last line of a run's log.
     """
 
-    def __init__(self, terminal: Terminal, read_last_log_line: Callable[[Run], str]) -> None:
-        self._console = terminal.console
+    def __init__(self, read_last_log_line: Callable[[Run], str], console: Console | None = None) -> None:
+        self._console = console or make_console()
         self._read_last_log_line = read_last_log_line
         self._started_at: dict[str, float] = {}
         self._printed: dict[str, str] = {}
@@ -228,8 +200,3 @@ def _failed_run(action: Action) -> Run | None:
     """Return the run that an action records if it did not complete, else None."""
     run = action.run if action.op is Op.RECORD else None
     return run if run and run.status is not RunStatus.COMPLETED else None
-
-
-def is_interactive() -> bool:
-    """Return True if stdin and stdout are a terminal, so that a question can be answered."""
-    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -6,9 +6,9 @@ import click
 
 from reconciler.abbreviation import join_some
 from reconciler.cli.confirm import require_approval
+from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
-from reconciler.cli.terminal import Terminal
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Lock
@@ -70,7 +70,7 @@ def _print_locks(locks: list[Lock], form: str) -> None:
         click.echo("There are no locks.")
     else:
         rows = [(lock.holder, f"{lock.user} on {lock.host}", lock.since, _format_locked_assets(lock)) for lock in locks]
-        Terminal().print_table(("HOLDER", "WHO", "SINCE", "LOCKED"), rows)
+        print_table(("HOLDER", "WHO", "SINCE", "LOCKED"), rows)
 
 
 def _format_locked_assets(lock: Lock) -> str:

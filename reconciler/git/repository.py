@@ -17,7 +17,7 @@ from reconciler.git.command import GitError, decode_output, run_git
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 if TYPE_CHECKING:
-    from reconciler.git.writer import GitWriter
+    from reconciler.git.writer import GitWriter  # loaded by name at the first write, because GitPython takes long
 
 FALLBACK_NAME = "mlgit"
 FALLBACK_EMAIL = "mlgit@localhost"

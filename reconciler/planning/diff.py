@@ -224,4 +224,4 @@ def _differing_words(before: str, after: str) -> tuple[str, str]:
 def _common_prefix_length(one: Sequence[str], other: Sequence[str]) -> int:
     """Return the number of words with which both begin."""
     pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
+    return next((index for index, (first, second) in pairs if first != second), min(len(one), len(other)))

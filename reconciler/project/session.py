@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import platformdirs
-
 from reconciler import backends, builders
 from reconciler.backends import Backend
 from reconciler.builders import Builder
@@ -25,7 +23,7 @@ from reconciler.git.remotes import UNREACHABLE_CODES
 from reconciler.git.trees import changed_paths
 from reconciler.model import Observation, SourceRevision, State, Tree
 from reconciler.planning.affinity import reachable_backends
-from reconciler.planning.refresh import merge_observation
+from reconciler.planning.refresh import merge_observation, unfinished_runs
 from reconciler.render import text
 from reconciler.source.workspace import Workspace, find_workspace, read_config, tree_at_revision, tree_of_work_tree
 from reconciler.state.process import host_name
@@ -97,8 +95,8 @@ class Session:
 
     def open_builder(self) -> Builder:
         """Open the builder of environments."""
-        cache = Path(os.environ.get("MLGIT_CACHE_DIR") or platformdirs.user_cache_path("mlgit"))
-        return builders.load_builder(self.config.builder, cache / "environments")
+        cache = os.environ.get("MLGIT_CACHE_DIR")
+        return builders.load_builder(self.config.builder, Path(cache) / "environments" if cache else None)
 
     def refresh_all(self, state: State, *, deep: bool = False) -> Observation:
         """Ask all providers that are reachable from this machine how things are."""
@@ -143,7 +141,7 @@ class Session:
         Runs stay as recorded if their artifacts are in another store than this session's.
         """
         state = self.read_recorded_state()
-        if not is_recorded_store(state, self.store_path):
+        if not is_recorded_store(state, self.store_path) or next(unfinished_runs(state), None) is None:
             return state
         return merge_observation(state, refresh_runs(state, self.open_backends()))[0]
 

@@ -95,9 +95,9 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place_and_nothing_is_registere
 def test_everything_that_is_wrong_is_said_in_one_run(small, mlgit):
     for name in ("unknown-key", "missing-file"):
         edit(small, *WRONG[name])
-    said = mlgit("plan", cwd=small).err
-    assert "jobs/sum.yml:" in said
-    assert "data/numbers.yml:" in said
+    output = mlgit("plan", cwd=small).err
+    assert "jobs/sum.yml:" in output
+    assert "data/numbers.yml:" in output
 
 
 def test_after_the_correction_apply_goes_on(small, mlgit):

@@ -27,8 +27,8 @@ def test_the_log_of_an_address_has_only_what_touched_it(applied, mlgit, golden):
     ended = mlgit("log", "data/numbers", cwd=applied)
     assert (ended.code, ended.err) == (0, "")
     golden("cli/history/log-of-data.txt", ended.out)
-    assert [each["done"] for each in log(mlgit, applied, "data/numbers")] == [["new-version data/numbers@1"]]
-    of_the_job = [line for each in log(mlgit, applied, "job/sum") for line in each["done"]]
+    assert [entry["done"] for entry in log(mlgit, applied, "data/numbers")] == [["new-version data/numbers@1"]]
+    of_the_job = [line for entry in log(mlgit, applied, "job/sum") for line in entry["done"]]
     assert of_the_job
     assert all("job/sum" in line for line in of_the_job)
 
@@ -49,7 +49,7 @@ def test_times_are_said_in_utc_wherever_the_commit_was_made(applied, mlgit, monk
     assert mlgit("archive", "model/total", "--auto-approve", cwd=applied).code == 1  # HEAD declares it still
     commit(applied)
     assert mlgit("archive", "model/total", "--auto-approve", cwd=applied).code == 0
-    assert {each["when"][-1] for each in log(mlgit, applied)} == {"Z"}
+    assert {entry["when"][-1] for entry in log(mlgit, applied)} == {"Z"}
 
 
 def test_what_has_left_the_live_state_has_its_history_still(applied, mlgit):
@@ -75,17 +75,17 @@ def test_a_difference_is_told_by_address_and_field(edited, mlgit, golden):
 
 @pytest.mark.slow
 def test_a_difference_backwards_takes_back_what_forwards_brings(edited, mlgit):
-    found = json.loads(mlgit("diff", "HEAD", "HEAD~1", "--format", "json", cwd=edited).out)
-    changed = {each["address"]: each for each in found["addresses"]}
+    diff = json.loads(mlgit("diff", "HEAD", "HEAD~1", "--format", "json", cwd=edited).out)
+    changed = {entry["address"]: entry for entry in diff["addresses"]}
     assert changed["data/numbers"]["version"] == ["2", "1"]
     assert changed["model/total"]["versions"] == [{"version": "2", "change": "removed"}]
-    assert [each["change"] for each in changed["job/sum"]["runs"]] == ["removed"]
+    assert [entry["change"] for entry in changed["job/sum"]["runs"]] == ["removed"]
 
 
 def test_the_first_moment_differs_from_now_by_what_came_since(applied, mlgit):
     first = log(mlgit, applied)[-1]["commit"]
-    found = json.loads(mlgit("diff", first[:12], "--format", "json", cwd=applied).out)
-    assert {each["address"]: each["change"] for each in found["addresses"]} == {
+    diff = json.loads(mlgit("diff", first[:12], "--format", "json", cwd=applied).out)
+    assert {entry["address"]: entry["change"] for entry in diff["addresses"]} == {
         "environment/plain": "added",
         "job/sum": "added",
         "model/total": "added",
@@ -101,10 +101,10 @@ def test_what_names_no_moment_is_refused(revision, applied, mlgit):
 
 @pytest.mark.slow
 def test_one_step_back_is_before_the_last_apply_however_many_commits_it_made(edited, mlgit):
-    made = [each for each in log(mlgit, edited, "-n", "99") if each["source"] == git(edited, "rev-parse", "HEAD")]
+    made = [entry for entry in log(mlgit, edited, "-n", "99") if entry["source"] == git(edited, "rev-parse", "HEAD")]
     assert len(made) > 1
     by_step, by_name = (
-        json.loads(mlgit("diff", each, "--format", "json", cwd=edited).out) for each in ("~1", "HEAD~1")
+        json.loads(mlgit("diff", entry, "--format", "json", cwd=edited).out) for entry in ("~1", "HEAD~1")
     )
     assert by_step == by_name
     assert "[moment-unknown]" in mlgit("diff", "~2", cwd=edited).err
@@ -113,8 +113,8 @@ def test_one_step_back_is_before_the_last_apply_however_many_commits_it_made(edi
 @pytest.mark.slow
 def test_what_was_done_by_hand_is_a_step_of_its_own(edited, mlgit):
     assert mlgit("archive", "data/numbers@1", "--auto-approve", cwd=edited).code == 0
-    found = json.loads(mlgit("diff", "~1", "--format", "json", cwd=edited).out)
-    assert [each["address"] for each in found["addresses"]] == ["data/numbers"]
+    diff = json.loads(mlgit("diff", "~1", "--format", "json", cwd=edited).out)
+    assert [entry["address"] for entry in diff["addresses"]] == ["data/numbers"]
     back = json.loads(mlgit("diff", "~2", "--format", "json", cwd=edited).out)
     assert back["before"] == json.loads(mlgit("diff", "HEAD~1", "--format", "json", cwd=edited).out)["before"]
 

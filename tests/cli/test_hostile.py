@@ -36,10 +36,10 @@ def test_a_file_name_that_is_not_utf8_is_refused_where_it_counts(small, mlgit):
     for command in (("plan",), ("validate",), ("validate", "--format", "json"), ("validate", ".", "--format", "json")):
         ended = mlgit(*command, cwd=small)
         assert ended.code in {0, 1}, ended.err
-    said = mlgit("plan", cwd=small).err
-    assert "the name of src/caf\ufffd.txt is not UTF-8 [path-not-utf8]" in said
-    assert "the name of data/caf\ufffd.yml is not UTF-8 [path-not-utf8]" in said
-    assert "error: 2 errors" in said
+    output = mlgit("plan", cwd=small).err
+    assert "the name of src/caf\ufffd.txt is not UTF-8 [path-not-utf8]" in output
+    assert "the name of data/caf\ufffd.yml is not UTF-8 [path-not-utf8]" in output
+    assert "error: 2 errors" in output
 
 
 def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):

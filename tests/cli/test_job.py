@@ -76,7 +76,10 @@ def test_metrics_show_the_last_value_of_each(small, mlgit, golden):
     assert mlgit("apply", "--auto-approve", "--wait", cwd=small).code == 0
     golden("cli/reading/job-metrics-logged.txt", mlgit("job", "metrics", "sum", cwd=small).out)
     logged = json.loads(mlgit("job", "metrics", "sum", "--format", "json", cwd=small).out)
-    assert [(each["key"], each["value"], each["step"]) for each in logged] == [("loss", 0.9, 0), ("loss", 0.5, 1)]
+    assert [(metric["key"], metric["value"], metric["step"]) for metric in logged] == [
+        ("loss", 0.9, 0),
+        ("loss", 0.5, 1),
+    ]
     assert "loss: 0.5" in mlgit("job", "show", "sum", cwd=small).out
 
 

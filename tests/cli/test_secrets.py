@@ -21,21 +21,21 @@ def secretive(small):
 
 
 def test_a_variable_that_looks_like_a_secret_is_a_warning(secretive, mlgit):
-    found = mlgit("validate", cwd=secretive)
-    assert (found.code, "DB_PASSWORD is a secret" in found.out + found.err) == (0, True)
-    assert SECRET not in found.out + found.err
+    validated = mlgit("validate", cwd=secretive)
+    assert (validated.code, "DB_PASSWORD is a secret" in validated.out + validated.err) == (0, True)
+    assert SECRET not in validated.out + validated.err
 
 
 def test_nothing_that_is_shown_has_the_secret_in_it(secretive, mlgit):
     assert mlgit(*APPLY, cwd=secretive).code == 0
     edit(secretive, "jobs/sum.yml", SECRET, OTHER)
-    shown = [mlgit(*each, cwd=secretive) for each in PLANS]
+    shown = [mlgit(*result, cwd=secretive) for result in PLANS]
     assert "environment_variables.DB_PASSWORD changed" in shown[0].out
     assert mlgit("plan", "-o", "saved.json", cwd=secretive).code == 0
     looks = [("show", "job/sum"), ("list", "--format", "json"), ("status", "--format", "json"), ("show", "saved.json")]
     shown += [mlgit(*look, cwd=secretive) for look in looks]
-    texts = [each.out + each.err for each in shown] + [(secretive / "saved.json").read_text()]
-    assert all(each.code == 0 for each in shown)
+    texts = [result.out + result.err for result in shown] + [(secretive / "saved.json").read_text()]
+    assert all(result.code == 0 for result in shown)
     assert not [text for text in texts if SECRET in text or OTHER in text]
 
 

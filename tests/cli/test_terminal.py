@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from reconciler.cli.terminal import Terminal
+from reconciler.cli.console import print_coloured_lines, print_table
+from reconciler.cli.terminal import print_fitted_table
 
 HEADS = ("ADDRESS", "VERSION", "STATE", "SINCE")
 ADDRESS = "environment/a-rather-long-name-of-an-environment"
@@ -15,18 +16,9 @@ ROW = (ADDRESS, "train-0a1b2c3d", "completed", "2024-01-01T00:00:00Z")
 
 
 def table(width: int, *rows: tuple[str, ...]) -> str:
-    terminal = Terminal()
-    terminal.console = Console(
-        width=width,
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system=None,
-        highlight=False,
-        soft_wrap=True,
-        emoji=False,
-    )
-    terminal.print_table(HEADS, rows)
-    return terminal.console.file.getvalue()
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None, soft_wrap=True)
+    print_fitted_table(HEADS, rows, console)
+    return console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [50, 60, 66, 80, 200])
@@ -47,7 +39,18 @@ def test_a_wide_terminal_shows_every_column():
     assert ROW[-1] in table(200, ROW)
 
 
-def test_a_cell_cannot_contain_control_characters_or_line_breaks():
-    output = table(200, ("data/a\x1b[2J\nb", "1", "live", "now"))
+def test_a_cell_cannot_contain_control_characters_or_line_breaks(capsys):
+    print_table(HEADS, [("data/a\x1b[2J\nb", "1", "live", "now")])
+    output = capsys.readouterr().out
     assert "\x1b" not in output
     assert len(output.splitlines()) == 2
+
+
+def test_columns_are_aligned_by_the_width_that_characters_have(capsys):
+    print_table(("A", "B"), [("名前", "1"), ("name", "2")])
+    assert capsys.readouterr().out == "A     B\n名前  1\nname  2\n"
+
+
+def test_a_line_cannot_contain_control_characters(capsys):
+    print_coloured_lines("  + data/a\x1b[2J: create")
+    assert "\x1b" not in capsys.readouterr().out

@@ -29,12 +29,12 @@ def test_a_mistyped_command_is_answered_with_the_one_that_may_be_meant(small, ml
 
 def read_until(terminal, wanted, seconds=30):
     """Read what is shown until it holds the text; the end of the terminal counts as its end."""
-    seen, deadline = b"", time.monotonic() + seconds
-    while wanted not in seen:
+    output, deadline = b"", time.monotonic() + seconds
+    while wanted not in output:
         ready = select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0]
-        assert ready, f"{wanted!r} was not shown: {seen.decode()}"
-        seen += os.read(terminal, 4096)
-    return seen
+        assert ready, f"{wanted!r} was not shown: {output.decode()}"
+        output += os.read(terminal, 4096)
+    return output
 
 
 def test_an_interrupt_at_the_question_changes_nothing_and_says_so(small):
@@ -46,15 +46,15 @@ def test_an_interrupt_at_the_question_changes_nothing_and_says_so(small):
         process.send_signal(signal.SIGINT)
         while not select.select([ours], [], [], 2)[0]:  # one that comes just before the reading begins is not noticed
             process.send_signal(signal.SIGINT)
-        said = read_until(ours, b"changed\r\n")
+        answer = read_until(ours, b"changed\r\n")
         assert process.wait(30) == 130
     finally:
         process.kill()
         process.wait()
         os.close(theirs)
         os.close(ours)
-    assert said.endswith(b"\r\ninterrupted; nothing was changed\r\n")
-    assert b"\r\n\r\n" not in said
+    assert answer.endswith(b"\r\ninterrupted; nothing was changed\r\n")
+    assert b"\r\n\r\n" not in answer
     assert git(small, "for-each-ref", "refs/mlgit") == ""
 
 

@@ -62,11 +62,11 @@ def test_reading_the_work_tree_leaves_index_status_and_refs_as_they_were(small, 
     write(small, {"src/sum.py": "staged\n"})
     git(small, "add", "src/sum.py")
     write(small, {"src/sum.py": "changed again\n", "new.txt": "new\n"})
-    seen = (git(small, "status", "--porcelain"), git(small, "ls-files", "--stage"), refs_of(small))
+    status_before = (git(small, "status", "--porcelain"), git(small, "ls-files", "--stage"), refs_of(small))
     index = (small / ".git/index").read_bytes()
     opened(small).write_work_tree()
     assert (small / ".git/index").read_bytes() == index
-    assert (git(small, "status", "--porcelain"), git(small, "ls-files", "--stage"), refs_of(small)) == seen
+    assert (git(small, "status", "--porcelain"), git(small, "ls-files", "--stage"), refs_of(small)) == status_before
 
 
 def test_the_work_tree_of_a_clean_clone_is_the_tree_of_its_head(small, opened):
@@ -135,10 +135,12 @@ def test_a_revision_that_names_no_commit_is_no_error_and_no_option(small, opened
 
 def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
     write(small, {"team/inner/mlgit.yml": "state: {}\n", "team/inner/deep/x.txt": "x\n", "team/y.txt": "y\n"})
-    found = {name: workspaces.find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")}
-    roots = {name: workspace.root for name, workspace in found.items()}
+    workspaces_by_folder = {
+        name: workspaces.find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")
+    }
+    roots = {name: workspace.root for name, workspace in workspaces_by_folder.items()}
     assert roots == {"": "", "src": "", "team": "", "team/inner/deep": "team/inner/"}
-    for workspace in found.values():
+    for workspace in workspaces_by_folder.values():
         workspace.repository.close()
 
 
@@ -152,9 +154,9 @@ def test_a_repository_without_a_workspace_is_refused(empty):
 def declared(folder):
     workspace = workspaces.find_workspace(folder)
     _, tree = workspaces.tree_of_work_tree(workspace)
-    found = workspaces.read_asset_set(tree, workspaces.read_config(tree)[1])
+    workspaces_by_folder = workspaces.read_asset_set(tree, workspaces.read_config(tree)[1])
     workspace.repository.close()
-    return found
+    return workspaces_by_folder
 
 
 def test_a_workspace_inside_another_is_cut_out_of_it(small):

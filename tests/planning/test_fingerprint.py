@@ -113,10 +113,10 @@ def test_a_reference_counts_by_what_it_resolves_to_and_not_by_how_it_is_written(
     kind = kinds()["job"]
     data = Address("data", "d")
     spelled = [{"inputs": {"x": {"path": text}}} for text in ("azureml:d@latest", "azureml:d:1")]
-    found = [{"/inputs/x/path": ResolvedReference(data, version, "same")} for version in ("1", "2")]
-    assert asset_fingerprint(kind, spelled[0], {}, found[0]) == asset_fingerprint(kind, spelled[1], {}, found[1])
+    resolved = [{"/inputs/x/path": ResolvedReference(data, version, "same")} for version in ("1", "2")]
+    assert asset_fingerprint(kind, spelled[0], {}, resolved[0]) == asset_fingerprint(kind, spelled[1], {}, resolved[1])
     other = {"/inputs/x/path": ResolvedReference(data, "1", "other")}
-    assert asset_fingerprint(kind, spelled[0], {}, other) != asset_fingerprint(kind, spelled[0], {}, found[0])
+    assert asset_fingerprint(kind, spelled[0], {}, other) != asset_fingerprint(kind, spelled[0], {}, resolved[0])
 
 
 def test_a_path_counts_by_the_content_behind_it():
@@ -175,14 +175,14 @@ def test_a_token_is_for_one_attempt_on_one_thing_in_one_lineage(two):
 
 def test_a_code_folder_is_its_files_modes_and_names():
     tree = tree_of({"src/a.py": "a", "src/b/c.py": "c", "srcs/d.py": "d", "e": "e"})
-    found = content.tracked_content(tree, "src")
-    assert [name for name, _ in found.files] == ["a.py", "b/c.py"]
+    resolved = content.tracked_content(tree, "src")
+    assert [name for name, _ in resolved.files] == ["a.py", "b/c.py"]
     executable = replace(tree, entries={**tree.entries, "src/a.py": TreeEntry(0o100755, tree.entries["src/a.py"].oid)})
     renamed = tree_of({"src/z.py": "a", "src/b/c.py": "c"})
     assert (
         len({content.tracked_content(tree_variant, "src").digest for tree_variant in (tree, executable, renamed)}) == 3
     )
-    assert content.changed_files(found, content.tracked_content(renamed, "src")) == ("a.py", "z.py")
+    assert content.changed_files(resolved, content.tracked_content(renamed, "src")) == ("a.py", "z.py")
 
 
 @pytest.mark.parametrize("ignore", [".amlignore", ".gitignore"])

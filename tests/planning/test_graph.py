@@ -104,9 +104,9 @@ def test_only_references_that_close_a_cycle_are_ignored_for_the_order(edges):
             address(n),
             {},
             "",
-            references=tuple(Reference("", "", address(above), "1" * exact) for above, exact in found),
+            references=tuple(Reference("", "", address(above), "1" * exact) for above, exact in references),
         )
-        for n, found in mentions.items()
+        for n, references in mentions.items()
     }
 
     def reaches(start: int, goal: int) -> bool:
@@ -140,7 +140,7 @@ def test_the_order_is_total_and_puts_every_asset_after_its_references(pairs, cha
         for n in range(10)
     ]
     order = topological_order({asset.address: asset for asset in assets})
-    assert sorted(order, key=lambda each: each.source) == assets
+    assert sorted(order, key=lambda ordered_asset: ordered_asset.source) == assets
     places = {asset.address: index for index, asset in enumerate(order)}
     assert all(places[address(low)] < places[address(n)] for n in edges for low in edges[n])
     chance.shuffle(assets)

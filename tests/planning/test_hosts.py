@@ -99,11 +99,11 @@ def test_backends_are_reachable_from_their_host_only():
     assert {*reachable_backends(both, "big")} == {"local", "far"}
     assert {*reachable_backends(both, "laptop")} == {"far"}
     assert reachable_backends(config(ON_BIG["store"]), "laptop") == {}
-    assert [backend_host(both, each) for each in ("local", "far", "gone")] == ["big", "", ""]
+    assert [backend_host(both, host) for host in ("local", "far", "gone")] == ["big", "", ""]
 
 
 def test_only_the_store_host_has_the_store():
-    assert [has_store(config(ON_BIG["store"]), each) for each in ("big", "laptop")] == [True, False]
+    assert [has_store(config(ON_BIG["store"]), host) for host in ("big", "laptop")] == [True, False]
     assert has_store(config(), "laptop")
 
 

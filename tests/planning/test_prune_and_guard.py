@@ -120,8 +120,8 @@ def test_as_many_runs_as_the_limit_are_allowed():
     assert list(guard_plan(world.plan(jobs(10)), world.live(), policy_of(small()))) == []
 
 
-@pytest.mark.parametrize(("there", "left", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
-def test_a_plan_that_removes_many_assets_is_refused(there, left, refused):
+@pytest.mark.parametrize(("there", "kept_count", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
+def test_a_plan_that_removes_many_assets_is_refused(there, kept_count, refused):
     extra = there - 5  # SMALL itself has five assets
     files, world = many(extra), World()
     world.settle(files)
@@ -129,7 +129,7 @@ def test_a_plan_that_removes_many_assets_is_refused(there, left, refused):
     remaining = dict(files)
     dropped = [f"data/d{n}.yml" for n in range(extra)]
     dropped += ["models/total.yml", "jobs/sum.yml", "data/numbers.yml", "environments/plain.yml"]
-    for name in dropped[: there - left]:
+    for name in dropped[: there - kept_count]:
         remaining.pop(name)
     plan = world.plan(remaining)
     diagnostics = list(guard_plan(plan, world.live(), policy_of(files)))

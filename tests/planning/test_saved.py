@@ -80,8 +80,8 @@ def test_the_digest_leaves_out_the_tree_and_nothing_else(world):
 
 
 def test_a_file_that_is_no_plan_is_refused_with_its_position():
-    found = refused('{"format": 1,\n "body" {}}')
-    assert (found.code, str(found.span)) == ("plan-file", "plan.json:2:9")
+    result = refused('{"format": 1,\n "body" {}}')
+    assert (result.code, str(result.span)) == ("plan-file", "plan.json:2:9")
     assert refused("[]").code == "plan-file"
     assert refused('{"format": "1"}').code == "plan-file"
     assert refused("[" * 100_000).code == "plan-file"
@@ -89,9 +89,9 @@ def test_a_file_that_is_no_plan_is_refused_with_its_position():
 
 def test_a_file_that_violates_the_schema_is_refused_with_its_position(world):
     text = dump_plan_file(saved(world.plan(PARAMETER))).replace('"submissions": 1', '"submissions": "one"')
-    found = refused(text)
+    result = refused(text)
     line = next(number for number, line in enumerate(text.splitlines(), 1) if '"submissions"' in line)
-    assert found.span.line == line
+    assert result.span.line == line
 
 
 def test_a_plan_of_a_newer_mlgit_is_refused(world):
@@ -109,9 +109,9 @@ def test_a_plan_that_was_edited_is_refused(field, text):
 
 def test_the_policy_is_read_back_from_the_file(world):
     plan = world.plan(small(), requested=frozenset({SUM}), select=("job",))
-    found = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
+    result = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
     config = policy_of(small()).config
-    assert policy_in(found, config) == replace(
+    assert policy_in(result, config) == replace(
         policy_of(small()), replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
     )
 
@@ -173,9 +173,9 @@ def test_new_decisions_are_left_for_another_plan_with_what_needs_them(world):
     both = edited("models/total.yml", "name: total", "name: total\ndescription: new", DATA)
     narrow = World(dict(world.records), dict(world.versions), dict(world.runs))
     saved_plan = replace(saved_plan, body={**saved_plan.body, "actions": []})
-    found = restrict_to_saved_plan(saved_plan, narrow.plan(both), narrow.live())
-    assert done(found) == []
-    assert any("not in the saved plan, left for another: new-version data/numbers" in note for note in found.notes)
+    result = restrict_to_saved_plan(saved_plan, narrow.plan(both), narrow.live())
+    assert done(result) == []
+    assert any("not in the saved plan, left for another: new-version data/numbers" in note for note in result.notes)
 
 
 def test_an_advance_is_allowed_without_a_saved_plan_that_has_it():
@@ -184,13 +184,13 @@ def test_an_advance_is_allowed_without_a_saved_plan_that_has_it():
     saved_plan = saved(world.plan(edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")))
     world.end(RunStatus.COMPLETED)
     described = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
-    found = restrict_to_saved_plan(saved_plan, world.plan(described), world.live())
-    assert done(found) == ["update data/numbers", "register model/total"]
-    assert found.actions[1].op is Op.REGISTER
-    assert found.actions[1].address == TOTAL
+    result = restrict_to_saved_plan(saved_plan, world.plan(described), world.live())
+    assert done(result) == ["update data/numbers", "register model/total"]
+    assert result.actions[1].op is Op.REGISTER
+    assert result.actions[1].address == TOTAL
 
 
 def test_the_schemas_have_every_op():
     for name in ("plan", "event"):
-        found = json.dumps(load_schemas()[schema_id(name)])
-        assert json.dumps([str(op) for op in Op]) in found.replace("\n", "")
+        result = json.dumps(load_schemas()[schema_id(name)])
+        assert json.dumps([str(op) for op in Op]) in result.replace("\n", "")

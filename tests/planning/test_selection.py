@@ -44,7 +44,7 @@ def test_selecting_everything_equals_selecting_nothing(path, last):
 def test_a_selection_is_an_ordered_closed_part_of_the_plan(select, exclude):
     plan = World().plan(TAGGED, select=tuple(select), exclude=tuple(exclude))
     keys = done(plan)
-    assert keys == [each for each in WHOLE if each in keys]
+    assert keys == [key for key in WHOLE if key in keys]
     for action in plan.actions:
         assert set(map(str, action.needs)) <= set(keys)
 
@@ -107,7 +107,7 @@ def test_a_selection_limits_removals_too():
 def test_deselected_changes_are_planned_next_time():
     world = World()
     assert done(world.apply(TAGGED, select=("data",))) == ["new-version data/numbers"]
-    assert done(world.plan(TAGGED)) == [each for each in WHOLE if each != "new-version data/numbers"]
+    assert done(world.plan(TAGGED)) == [key for key in WHOLE if key != "new-version data/numbers"]
     assert NUMBERS in world.records
     assert SUM not in world.records
 
@@ -124,8 +124,8 @@ def test_a_selector_that_matches_nothing_is_an_error():
 def test_only_selected_assets_are_listed_as_blocked():
     world = World()
     world.apply(small())
-    assert {str(each.address) for each in world.plan(small()).blocked} == {"job/sum", "model/total"}
-    assert {str(each.address) for each in world.plan(small(), select=("job",)).blocked} == {"job/sum"}
+    assert {str(key.address) for key in world.plan(small()).blocked} == {"job/sum", "model/total"}
+    assert {str(key.address) for key in world.plan(small(), select=("job",)).blocked} == {"job/sum"}
 
 
 def test_an_empty_selection_counts_the_deselected_changes():

@@ -136,13 +136,13 @@ def test_the_findings_of_one_folder_are_not_those_of_another_that_is_like_it(wit
     team = without_job
     there = [path for path in team.first.iterdir() if path.name != ".git"]
     for folder in ("a", "b"):
-        for each in there:
-            if each.is_dir():
-                shutil.copytree(each, team.first / folder / each.name)
+        for file in there:
+            if file.is_dir():
+                shutil.copytree(file, team.first / folder / file.name)
             else:
                 (team.first / folder).mkdir(exist_ok=True)
-                shutil.copy(each, team.first / folder)
-    git(team.first, "rm", "-r", "--quiet", *(each.name for each in there))
+                shutil.copy(file, team.first / folder)
+    git(team.first, "rm", "-r", "--quiet", *(file.name for file in there))
     commit(team.first)
     assert mlgit(*APPLY, cwd=team.first / "a").code == 0
     edit(team.first, "b/data/numbers.csv", "1\n", "7\n")

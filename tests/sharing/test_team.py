@@ -53,9 +53,9 @@ def test_clones_that_apply_sets_that_overlap_lose_no_record(clones, without_job,
     chosen = [(f"data/n{number}", f"data/n{number + 1}") for number in range(clones)]
     folders = [team.clone(f"clone-{number}") for number in range(clones)]
     pairs = zip(folders, chosen, strict=True)
-    all_well([start(folder, *(f"--select={each}" for each in wanted)) for folder, wanted in pairs])
+    all_well([start(folder, *(f"--select={entry}" for entry in wanted)) for folder, wanted in pairs])
     live = json.loads(mlgit("list", "data", "--format", "json", cwd=team.first).out)
-    assert {each["address"]: each["version"] for each in live} == {
+    assert {entry["address"]: entry["version"] for entry in live} == {
         f"data/n{number}": "1" for number in range(clones + 1)
     }
     assert team.held() == []
@@ -116,9 +116,9 @@ def test_an_apply_that_slept_past_its_lease_cannot_write_over_what_another_clone
     assert "took over from " in out
     before = team.live()
     first.send_signal(signal.SIGCONT)
-    said, _ = first.communicate(timeout=90)
+    output, _ = first.communicate(timeout=90)
     assert first.returncode == 1
-    assert "[lock-lost]" in said
+    assert "[lock-lost]" in output
     assert team.live() == before
     assert team.executions() == 1
     assert team.held() == []

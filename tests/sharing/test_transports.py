@@ -31,7 +31,7 @@ def test_what_one_clone_applied_every_other_one_knows(reached, team, mlgit):
     assert plan.out.startswith("No changes. "), plan.err
     for command in (["status"], ["log"], ["show", "model/total"], ["list"], ["job", "list"]):
         asked = [mlgit(*command, "--format", "json", cwd=folder) for folder in (team.first, other)]
-        assert [each.code for each in asked] == [0, 0], asked[1].err
+        assert [result.code for result in asked] == [0, 0], asked[1].err
         assert json.loads(asked[0].out) == json.loads(asked[1].out)
     assert team.executions() == 1
     assert team.held() == []

@@ -162,7 +162,7 @@ def test_a_name_is_one_component_of_a_path_whatever_it_is(name):
 
 @given(st.lists(st.tuples(NAMES, TEXT.filter(bool)), unique=True, min_size=2, max_size=2))
 def test_two_addresses_never_share_a_path(two):
-    one, other = (Address(*each) for each in two)
+    one, other = (Address(*address_parts) for address_parts in two)
     assert paths.current_record_path(one) != paths.current_record_path(other)
     assert paths.history_record_path(one, "1") != paths.history_record_path(other, "1")
     assert paths.history_record_path(one, one.name) != paths.history_record_path(one, one.name + "x")

@@ -65,8 +65,8 @@ def test_writes_of_different_records_both_end_in_the_state(states):
     one.write(WriteBatch(current=(record("b"),)), "b", since=since)
     two.write(WriteBatch(current=(record("c"),)), "c", since=since)
     one.ref_store.fetch()
-    assert {each.name for each in one.read().current} == {"a", "b", "c"}
-    assert [each.message for each in one.history(9)] == ["c", "b", "a"]
+    assert {item.name for item in one.read().current} == {"a", "b", "c"}
+    assert [item.message for item in one.history(9)] == ["c", "b", "a"]
 
 
 def test_a_write_over_what_another_wrote_meanwhile_is_refused(states):
@@ -89,7 +89,7 @@ def test_of_two_who_begin_a_state_with_one_record_the_second_is_refused(states):
         two.write(WriteBatch(current=(record("a", "twos"), record("b"))), "two", since="")
     assert code(raised) == "state-conflict"
     two.write(WriteBatch(current=(record("b"),)), "two", since="")
-    assert {each.name for each in two.read().current} == {"a", "b"}
+    assert {item.name for item in two.read().current} == {"a", "b"}
 
 
 def test_what_was_written_already_may_be_written_again(states):
@@ -128,7 +128,7 @@ def test_nobody_starves_and_no_record_is_lost_over_a_remote(writers, clone):
     with ThreadPoolExecutor(writers) as pool:
         list(pool.map(lambda pair: hammer(pair[1], f"w{pair[0]}", 4), enumerate(states)))
     states[0].ref_store.fetch()
-    names = {each.name for each in states[0].read().current}
+    names = {item.name for item in states[0].read().current}
     assert names == {f"w{writer}-{number}" for writer in range(writers) for number in range(4)}
 
 
@@ -171,7 +171,7 @@ def test_a_push_that_broke_off_counts_as_done_where_it_arrived_and_loses_nothing
         lock.unlink()  # what the kill has left behind is for who runs the remote to take away
     state.write(WriteBatch(current=(record("c"),)), "c", since=state.head_commit())
     state.ref_store.fetch()
-    assert {each.name for each in state.read().current} == {"a", "c"} | ({"b"} if arrived else set())
+    assert {item.name for item in state.read().current} == {"a", "c"} | ({"b"} if arrived else set())
 
 
 def test_a_post_receive_hook_that_fails_changes_nothing(bare, clone):
@@ -182,7 +182,7 @@ def test_a_post_receive_hook_that_fails_changes_nothing(bare, clone):
     since = None
     for name in ("a", "b"):
         since = state.write(WriteBatch(current=(record(name),)), name, since=since)
-    assert {each.name for each in state.read().current} == {"a", "b"}
+    assert {item.name for item in state.read().current} == {"a", "b"}
 
 
 def claim(holder, *exclusive, shared=(), process=None, since="2026-01-01T00:00:00Z"):
@@ -210,27 +210,27 @@ def test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared(theirs, our
 
 
 @pytest.fixture
-def seen(tmp_path):
+def observations(tmp_path):
     return LeaseObservations(tmp_path / "seen.json", 1000)
 
 
-def test_a_claim_is_taken_kept_with_each_write_and_given_back(states, seen):
+def test_a_claim_is_taken_kept_with_each_write_and_given_back(states, observations):
     one, two = states
-    held = acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a")).held_lock
+    held = acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a")).held_lock
     assert held
     one.write(WriteBatch(current=(record("a"),)), "a", held=held)
     met = []
-    assert acquire_lock(two.ref_store, seen, met.append).held_lock is None
-    assert [[*each] for each in met] == [["one"]]
+    assert acquire_lock(two.ref_store, observations, met.append).held_lock is None
+    assert [[*item] for item in met] == [["one"]]
     held.release()
     two.ref_store.fetch()
     assert two.ref_store.refs_below("").keys() == {"live"}
 
 
-def test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say(states, seen):
+def test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say(states, observations):
     one, two = states
-    held = acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a")).held_lock
-    taken = acquire_lock(two.ref_store, seen, lambda others: claim("two", "data/a"), ["one"])
+    held = acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a")).held_lock
+    taken = acquire_lock(two.ref_store, observations, lambda others: claim("two", "data/a"), ["one"])
     assert [lock.holder for lock in taken.taken_over] == ["one"]
     with pytest.raises(UserError) as raised:
         one.write(WriteBatch(current=(record("a"),)), "a", held=held)
@@ -242,12 +242,12 @@ def test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say(states
     two.write(WriteBatch(current=(record("a"),)), "a", held=taken.held_lock)
 
 
-def test_a_clock_of_another_day_makes_nobody_over(states, seen):
+def test_a_clock_of_another_day_makes_nobody_over(states, observations):
     one, two = states
-    acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a", since="1970-01-01T00:00:00Z"))
-    assert acquire_lock(two.ref_store, seen, lambda _others: None).taken_over == ()
-    acquire_lock(two.ref_store, seen, lambda _others: claim("two", "data/b", since="2999-01-01T00:00:00Z"))
-    short = LeaseObservations(seen.path, 0)  # the lease is over by what was seen here
+    acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a", since="1970-01-01T00:00:00Z"))
+    assert acquire_lock(two.ref_store, observations, lambda _others: None).taken_over == ()
+    acquire_lock(two.ref_store, observations, lambda _others: claim("two", "data/b", since="2999-01-01T00:00:00Z"))
+    short = LeaseObservations(observations.path, 0)  # the lease is over by what was seen here
     assert {lock.holder for lock in acquire_lock(two.ref_store, short, lambda _others: None).taken_over} == {
         "one",
         "two",
@@ -255,26 +255,26 @@ def test_a_clock_of_another_day_makes_nobody_over(states, seen):
 
 
 def test_a_lease_counts_from_the_last_beat_that_was_seen(tmp_path):
-    found = LeaseObservations(tmp_path / "seen.json", 1)
-    first = found.observe_heartbeats({"a": "1"})["a"]
+    observed = LeaseObservations(tmp_path / "seen.json", 1)
+    first = observed.observe_heartbeats({"a": "1"})["a"]
     threading.Event().wait(0.05)
-    assert found.observe_heartbeats({"a": "1"})["a"] >= first + 0.05
-    assert found.observe_heartbeats({"a": "2"})["a"] == 0
+    assert observed.observe_heartbeats({"a": "1"})["a"] >= first + 0.05
+    assert observed.observe_heartbeats({"a": "2"})["a"] == 0
     (tmp_path / "seen.json").write_text("torn")
-    assert found.observe_heartbeats({"a": "2"})["a"] == 0
+    assert observed.observe_heartbeats({"a": "2"})["a"] == 0
 
 
-def test_a_claim_whose_beat_was_not_fetched_with_it_is_not_taken_over_before_its_lease(states, seen):
+def test_a_claim_whose_beat_was_not_fetched_with_it_is_not_taken_over_before_its_lease(states, observations):
     one, two = states
-    acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a"))
+    acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a"))
     beat = one.ref_store.read_ref("beat/one")
     assert one.ref_store.compare_and_swap(RefUpdate("beat/one", "", beat))
-    assert acquire_lock(two.ref_store, seen, lambda _others: None).taken_over == ()
+    assert acquire_lock(two.ref_store, observations, lambda _others: None).taken_over == ()
 
 
-def test_a_beat_that_arrived_though_its_push_seemed_to_fail_is_no_lost_claim(states, seen):
+def test_a_beat_that_arrived_though_its_push_seemed_to_fail_is_no_lost_claim(states, observations):
     one, _ = states
-    held = acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a")).held_lock
+    held = acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a")).held_lock
     with held.fenced() as fence:
         (beat,) = refs.create_commits(one.repository, [held.next_heartbeat_commit()])
         assert one.ref_store.compare_and_swap(fence(beat))  # and mlgit does not learn of it
@@ -283,14 +283,14 @@ def test_a_beat_that_arrived_though_its_push_seemed_to_fail_is_no_lost_claim(sta
     assert one.ref_store.refs_below(lease.HEARTBEAT_PREFIX) == {}
 
 
-def test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept(states, seen):
+def test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept(states, observations):
     one, two = states
-    acquire_lock(one.ref_store, seen, lambda _others: claim("one", "data/a"))
+    acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a"))
     known = one.ref_store.read_ref(locks.LOCKS_REF)
     raw = locks.lock_file_changes((), claim("one", "data/a"))["one.json"].replace(b"{", b'{"newer": 1, ', 1)
     made = refs.create_commits(one.repository, [NewCommit(known, {"one.json": raw}, "newer")])[0]
     assert one.ref_store.compare_and_swap(RefUpdate(locks.LOCKS_REF, made, known))
-    acquire_lock(two.ref_store, seen, lambda _others: claim("two", "data/b")).held_lock.release()
+    acquire_lock(two.ref_store, observations, lambda _others: claim("two", "data/b")).held_lock.release()
     two.ref_store.fetch()
     shown = two.repository.git("show", f"{two.ref_store.ref_name(locks.LOCKS_REF)}:one.json")
     assert '"newer": 1' in shown

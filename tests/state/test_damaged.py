@@ -16,9 +16,9 @@ PATH = paths.current_record_path(DATA)
 
 @pytest.fixture
 def state(small, opened) -> StateStore:
-    found = StateStore(opened(small), "small", "1" * 32)
-    found.write(WriteBatch(current=(Record(DATA, {}, "f", "m", 1, version="1"),)), "one")
-    return found
+    store = StateStore(opened(small), "small", "1" * 32)
+    store.write(WriteBatch(current=(Record(DATA, {}, "f", "m", 1, version="1"),)), "one")
+    return store
 
 
 def put(state, path, content):

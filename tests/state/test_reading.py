@@ -18,9 +18,9 @@ def record(name: str) -> Record:
 
 @pytest.fixture
 def state(small, opened) -> StateStore:
-    found = StateStore(opened(small), "small", "1" * 32)
-    found.write(WriteBatch(current=tuple(record(name) for name in NAMES)), "all")
-    return found
+    store = StateStore(opened(small), "small", "1" * 32)
+    store.write(WriteBatch(current=tuple(record(name) for name in NAMES)), "all")
+    return store
 
 
 def test_a_record_is_found_under_its_address_alone(state):

@@ -94,15 +94,15 @@ def test_a_value_that_was_read_stays_what_it_was_while_others_write(state):
     state.write(WriteBatch(current=(record("d", "old"),), versions=(record("d", "old"),)), "old")
     live = state.read()
     state.write(WriteBatch(versions=(record("d", "new"),)), "new")
-    found = live.find_version(Address("data", "d"), "1")
-    assert found is not None
-    assert found.fingerprint == "old"
+    found_version = live.find_version(Address("data", "d"), "1")
+    assert found_version is not None
+    assert found_version.fingerprint == "old"
 
 
 def test_runs_are_told_oldest_first_and_only_those_of_the_job(state):
     state.write(WriteBatch(runs=tuple(run(number) for number in (3, 1, 2))), "runs")
     state.write(WriteBatch(runs=(run(1, "train-2"), run(1, "trai"))), "others")
-    assert [each.id for each in state.runs_of(Address("job", "train"))] == ["train-1", "train-2", "train-3"]
+    assert [item.id for item in state.runs_of(Address("job", "train"))] == ["train-1", "train-2", "train-3"]
 
 
 def test_history_says_who_changed_what_newest_first(state):
@@ -177,17 +177,17 @@ def test_an_applied_commit_is_kept_reachable(state):
 
 def test_reading_writes_nothing(small, mlgit, state):
     assert mlgit("apply", "--auto-approve", "--wait", cwd=small).code == 0
-    seen = git(small, "for-each-ref")
+    refs_before = git(small, "for-each-ref")
     for command in (["plan"], ["status"], ["list"], ["log"], ["show", "model/total"], ["job", "list"], ["validate"]):
         assert mlgit(*command, cwd=small).code == 0
-    assert git(small, "for-each-ref") == seen
+    assert git(small, "for-each-ref") == refs_before
     assert git(small, "status", "--porcelain") == ""
 
 
 def test_many_threads_that_write_different_records_all_end_in_the_state(small, state):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda writer: hammer(small, f"w{writer}", 5), range(4)))
-    names = {each.name for each in state.read().current}
+    names = {item.name for item in state.read().current}
     assert names == {f"w{writer}-{number}" for writer in range(4) for number in range(5)}
     assert len(list(state.history(100))) == 20
 
@@ -199,6 +199,6 @@ def test_many_processes_that_write_different_records_all_end_in_the_state(small,
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-c", script, str(HERE), str(small)]
     started = [subprocess.Popen([*command, f"p{n}"], env=environment) for n in range(4)]
-    assert [each.wait(120) for each in started] == [0] * 4
-    names = {each.name for each in state.read().current}
+    assert [item.wait(120) for item in started] == [0] * 4
+    names = {item.name for item in state.read().current}
     assert names == {f"p{writer}-{number}" for writer in range(4) for number in range(5)}
