@@ -70,3 +70,21 @@ def test_a_clone_that_has_not_the_state_is_told_how_to_fetch_it(applied, mlgit, 
 @pytest.mark.parametrize("command", ["plan", "status"])
 def test_a_repository_of_its_own_is_told_nothing_of_fetching(small, mlgit, command):
     assert "git fetch" not in mlgit(command, cwd=small).out
+
+
+def test_without_git_on_the_path_the_command_says_what_to_install(small, mlgit, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ended = mlgit("status", cwd=small)
+    assert ended.code == 1
+    assert "the command git was not found [git-missing]" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_repository_of_another_user_is_refused_with_the_command_that_trusts_it(small, mlgit, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # of Git itself: it takes every folder for another's
+    for command in ("status", "plan", "apply"):
+        ended = mlgit(command, cwd=small)
+        assert ended.code == 1, ended.out
+        assert "[repository-not-trusted]" in ended.err
+        assert "git config --global --add safe.directory" in ended.err
+        assert "Traceback" not in ended.err
