@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.config.moved import Rename, check_renames, parse_renames
 from reconciler.config.targets import (
     DEFAULT_TARGET,
+    TARGETS_KEY,
     document_for_target,
     map_all_targets,
     target_lineage,
@@ -90,6 +91,16 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     config = _build_config(by_target[target].data)
     lineage = target_lineage(config.lineage, target)
     return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+
+
+def lenient_config(document: Document) -> Config:
+    """Return the settings of an mlgit.yml with errors, as far as each is valid by itself, to check the files with."""
+    data = {"state": {"name": "state", "lineage": "0" * 32}}
+    for key, value in document.data.items() if isinstance(document.data, dict) else ():
+        candidate = replace(document, data={**data, key: value})
+        if key != TARGETS_KEY and not has_errors(check_against_schema(candidate, "mlgit")):
+            data = candidate.data
+    return _build_config(_restore_off_levels(data))
 
 
 def _check_documents(

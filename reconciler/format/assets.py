@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.load import LoadedFile, load_asset_file
-from reconciler.format.rules.workspace import check_address_case, check_reference, duplicate_asset_diagnostic
+from reconciler.format.load import LoadedFile, load_asset_file, possible_names
+from reconciler.format.rules.workspace import (
+    MAX_SUGGESTIONS,
+    bound_reference_diagnostic,
+    check_address_case,
+    dangling_reference_diagnostic,
+    duplicate_asset_diagnostic,
+    removed_reference_diagnostic,
+)
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader
 
 # Always errors when planning: a rule in mlgit.yml can lower them for validate only.
@@ -23,12 +30,22 @@ class AssetSet:
     """The assets of a tree by address, their documents by path, and the diagnostics.
 
     ``invalid_addresses`` are those of files with errors, which give no asset; a reference to one is not dangling.
+    ``faulty`` are the assets of such files as far as they can be read, for the checks across files. A file that is not
+    even YAML may declare any of ``unreadable_names``. ``known`` are declared by files that were not loaded.
     """
 
     assets: Mapping[Address, Asset]
     documents: Mapping[str, Document]
     diagnostics: tuple[Diagnostic, ...]
     invalid_addresses: frozenset[Address] = frozenset()
+    faulty: Mapping[Address, Asset] = field(default_factory=dict)
+    unreadable_names: frozenset[str] = frozenset()
+    known: frozenset[Address] = frozenset()
+
+    @property
+    def readable_assets(self) -> Mapping[Address, Asset]:
+        """The assets by address, with those of files with errors."""
+        return {**self.faulty, **self.assets} if self.faulty else self.assets
 
 
 def load_assets(
@@ -45,43 +62,67 @@ def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
     documents: dict[str, Document] = {}
     diagnostics: list[Diagnostic] = []
     invalid: set[Address] = set()
+    unreadable: set[str] = set()
+    sources: dict[Address, str] = {}
+    faulty: dict[Address, Asset] = {}
     for file in loaded_files:
         documents[file.path] = file.document
         diagnostics += file.diagnostics
-        if file.asset is None:
-            invalid |= {file.address} if file.address else set()
+        if file.address is None:
+            unreadable |= possible_names(file.document) if has_errors(file.diagnostics) else frozenset()
             continue
-        first = assets.setdefault(file.asset.address, file.asset)
-        if first is not file.asset:
-            diagnostics.append(duplicate_asset_diagnostic(file.document, file.asset, documents[first.source].path))
-    diagnostics += check_address_case((asset.address, documents[asset.source]) for asset in assets.values())
-    return AssetSet(assets, documents, tuple(diagnostics), frozenset(invalid))
+        first = sources.setdefault(file.address, file.path)
+        if first != file.path:
+            diagnostics.append(duplicate_asset_diagnostic(file.document, file.address, documents[first].path))
+        if file.asset is None:
+            invalid.add(file.address)
+            faulty |= {file.address: file.faulty} if file.faulty else {}
+        else:
+            assets.setdefault(file.address, file.asset)
+    diagnostics += check_address_case((address, documents[source]) for address, source in sources.items())
+    return AssetSet(assets, documents, tuple(diagnostics), frozenset(invalid), faulty, frozenset(unreadable))
 
 
 def check_references(
     declared: AssetSet,
     referencable: Container[Address] | None = None,
     removal_hints: Mapping[Address, str] | None = None,
+    backend_of: Callable[[Address], str] = lambda _address: "",
 ) -> tuple[Diagnostic, ...]:
     """Return a diagnostic for each dangling reference: its asset is neither declared nor in the live state.
 
     ``referencable`` are the live assets that can be referenced; without them a dangling reference is a warning,
     because its asset may be live. ``removal_hints`` has a hint for each live asset that the plan removes.
+    ``backend_of`` returns the backend that mlgit.yml binds an asset to, which then needs no file: a warning. All
+    references to one missing asset are one diagnostic.
     """
-    hints = removal_hints or {}
-    diagnostics = (
-        check_reference(
-            declared.documents[asset.source],
-            reference,
-            declared.assets,
-            referencable,
-            hints.get(reference.address, ""),
-        )
-        for asset in declared.assets.values()
-        for reference in asset.references
-        if reference.address not in declared.invalid_addresses
+    dangling: dict[Address, list[tuple[str, Span]]] = {}
+    for asset in declared.readable_assets.values():
+        for reference in asset.references:
+            address = reference.address
+            if not _is_declared(declared, address) and (referencable is None or address not in referencable):
+                span = declared.documents[asset.source].value_span(reference.pointer)
+                dangling.setdefault(address, []).append((reference.text, span))
+    severity = Severity.WARNING if referencable is None else Severity.ERROR
+    hints, names = removal_hints or {}, (*declared.assets, *declared.known)
+    return tuple(
+        bound_reference_diagnostic(address, uses, backend)
+        if (backend := backend_of(address))
+        else removed_reference_diagnostic(address, uses, hints[address])
+        if address in hints
+        else dangling_reference_diagnostic(address, uses, names if index < MAX_SUGGESTIONS else (), severity)
+        for index, (address, uses) in enumerate(dangling.items())
     )
-    return tuple(diagnostic for diagnostic in diagnostics if diagnostic is not None)
+
+
+def _is_declared(declared: AssetSet, address: Address) -> bool:
+    """Return True if a file declares an address, or may declare it if its errors are corrected."""
+    return (
+        address in declared.assets
+        or address in declared.known
+        or address in declared.invalid_addresses
+        or address.name in declared.unreadable_names
+    )
 
 
 def escalate_severities(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

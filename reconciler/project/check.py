@@ -7,11 +7,11 @@ from functools import cache
 
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.assets import AssetSet, check_references, escalate_severities
+from reconciler.format.assets import AssetSet, escalate_severities
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Record, SourceRevision, State, Tree
-from reconciler.planning.graph import find_cycles
+from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
@@ -25,7 +25,7 @@ def load_desired(session: Session, state: State) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
     declared = read_asset_set(session.tree, session.config)
     desired = make_desired(session.workspace, session.source, session.tree, declared)
-    report_diagnostics(session, desired_diagnostics(desired, state))
+    report_diagnostics(session, desired_diagnostics(session, desired, state))
     return desired
 
 
@@ -39,17 +39,18 @@ def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, decla
     return DesiredState(source, tree, declared, is_ancestor)
 
 
-def desired_diagnostics(desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
+def desired_diagnostics(session: Session, desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of what the source declares, compared with the live state."""
     declared = desired.declared
     removals = find_removals(declared, state, desired.is_ancestor)
     hints = {address: removal_hint(record) for address, record in removals.items()}
-    return (
-        *escalate_severities(declared.diagnostics),
+    live = LiveAssets(referencable(state, removals), existence_check(state), hints)
+    diagnostics = [
+        *escalate_severities(check_files_together(declared, session.config, desired.tree, live)),
         *_emptied_file_diagnostics(desired.tree, removals.values()),
-        *check_references(declared, referencable(state, removals), hints),
-        *find_cycles(declared, existence_check(state)),
-    )
+        *session.affinity_diagnostics(),
+    ]
+    return sort_diagnostics(diagnostics)
 
 
 def _emptied_file_diagnostics(tree: Tree, removals: Iterable[Record]) -> Iterator[Diagnostic]:
@@ -70,13 +71,11 @@ def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]
 
 def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnostic, ...]:
     """Return all diagnostics that need no live state, with the severities of mlgit.yml."""
-    diagnostics = (
-        *declared.diagnostics,
-        *check_references(declared),
-        *find_cycles(declared),
+    diagnostics = [
+        *check_files_together(declared, session.config, session.tree),
         *session.affinity_diagnostics(Severity.WARNING),
-    )
-    return apply_severity_overrides(diagnostics, session.config.rules)
+    ]
+    return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
 
 
 def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:

@@ -40,7 +40,6 @@ def plan_session(session: Session, desired: DesiredState, state: State, policy: 
     for address in sorted(policy.replace - desired.declared.assets.keys()):
         hint = did_you_mean(str(address), list(map(str, desired.declared.assets)))
         raise user_error("address-unknown", f"cannot replace {address}: it is not declared", hint)
-    report_diagnostics(session, session.affinity_diagnostics())
     observation = observe_providers(session, state) if refresh else None
     plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
     report_diagnostics(session, (*diagnostics, *guard_plan(plan, state, policy)))

@@ -130,7 +130,6 @@ def _plan_without_protected(
     session: Session, desired: DesiredState, state: State, policy: Policy
 ) -> tuple[Plan, Policy, tuple[Diagnostic, ...]]:
     """Plan with all assets excluded whose protection the plan would violate; return those violations."""
-    report_diagnostics(session, session.affinity_diagnostics())
     observation = observe_providers(session, state)
     plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
     violations = tuple(_violations_by_address(plan, policy))

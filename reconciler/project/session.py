@@ -13,7 +13,7 @@ from reconciler import backends, builders
 from reconciler.backends import Backend
 from reconciler.builders import Builder
 from reconciler.config.affinity import check_host_affinity
-from reconciler.config.config import Config
+from reconciler.config.config import Config, lenient_config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
 from reconciler.engine.refresh import is_recorded_store, refresh_all, refresh_runs
@@ -173,13 +173,15 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     target: str = DEFAULT_TARGET,
     keep: bool = False,
     aside: Path | None = None,
+    lenient: bool = False,
     on_diagnostics: OnDiagnostics = raise_on_error,
     on_note: OnNote = _ignore_note,
 ) -> Session:
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
-    Raises UserError if there is no workspace, or its mlgit.yml is invalid.
+    With ``lenient``, an invalid mlgit.yml counts as far as it is valid. Raises UserError if there is no workspace, or
+    its mlgit.yml is invalid.
     """
     workspace = find_workspace(folder)
     try:
@@ -188,7 +190,7 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
             if revision is None
             else tree_at_revision(workspace, revision)
         )
-        config, document = _load_config(tree, target, on_diagnostics)
+        config, document = _load_config(tree, target, on_diagnostics, lenient=lenient)
         return Session(workspace, source, tree, config, document, on_diagnostics, on_note)
     except BaseException:
         workspace.repository.close()
@@ -208,12 +210,16 @@ def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
     return tree.read_blob(entry.oid).decode("utf-8", "replace").splitlines() if entry else ()
 
 
-def _load_config(tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> tuple[Config, Document]:
+def _load_config(
+    tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
+) -> tuple[Config, Document]:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
     document, config, diagnostics = read_config(tree, target)
     if config is not None:
         diagnostics = (*diagnostics, *_unknown_provider_diagnostics(document, config))
     on_diagnostics(tree, diagnostics)
+    if config is None and lenient:
+        config = lenient_config(document)
     if config is None:
         raise user_error("files-wrong", "mlgit.yml is invalid; nothing was planned or changed")
     return config, document

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
 from reconciler.planning.diff import FieldChange, field_changes
@@ -170,7 +170,11 @@ def diagnostic_to_json(diagnostic: Diagnostic) -> Json:
         "code": diagnostic.code,
         "message": diagnostic.message,
         "hint": diagnostic.hint,
-    }
+    } | _drop_empty({"places": [_span_to_json(place) for place in diagnostic.places]})
+
+
+def _span_to_json(span: Span) -> Json:
+    return {"path": span.path, "line": span.line, "column": span.column}
 
 
 def blocked_to_json(blocked: Blocked) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
 from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
@@ -15,6 +16,7 @@ from reconciler.render.sentences import OP_SIGNS, action_sentence
 SourceLineReader = Callable[[str], Sequence[str]]
 
 _MAX_BLOCK_LINES = 8
+_MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
 
@@ -30,6 +32,8 @@ def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterat
         yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
     if diagnostic.hint:
         yield sanitize_text(f"  help: {diagnostic.hint}")
+    if diagnostic.places:
+        yield sanitize_text(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
 def format_plan(plan: Plan) -> str:

@@ -5,7 +5,8 @@ that the value depends on. So no entry is ever invalidated: it is looked up by a
 file costs only time. A file that is missing, damaged, locked for long, or of another version holds nothing; a file
 that cannot be written remembers nothing. Neither is an error.
 
-Used by ``source.validation`` (parsed files), ``source.rendered_plan`` and ``source.index`` (dependency indexes).
+Used by ``source.validation`` (parsed files), ``source.disk_workspace`` (declared addresses), ``source.rendered_plan``
+and ``source.index`` (dependency indexes).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _MAX_SQL_VALUES = 500  # values in one query
 _TABLES = (
     "CREATE TABLE version (code TEXT)",
     "CREATE TABLE parsed_files (path TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    "CREATE TABLE declared_addresses (key TEXT PRIMARY KEY, stamp TEXT, address TEXT) WITHOUT ROWID",
     "CREATE TABLE rendered_plans (key TEXT UNIQUE, value TEXT)",
     """CREATE TABLE indexes (id INTEGER PRIMARY KEY, slot TEXT UNIQUE, settings TEXT, tree TEXT, state TEXT,
         nested TEXT)""",

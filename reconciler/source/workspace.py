@@ -12,14 +12,13 @@ from reconciler.config.targets import DEFAULT_TARGET, document_for_target
 from reconciler.diagnostics import Diagnostic, Span, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.format.document import Document
-from reconciler.format.ignore import parse_ignore_patterns
 from reconciler.format.include import IncludeGlob
 from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.yaml import parse_yaml
 from reconciler.git.lazy_tree import load_tree, prefetch_tree
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import SourceRevision, Tree
-from reconciler.source.disk import YAML_SUFFIXES
+from reconciler.source.candidates import select_candidates
 from reconciler.source.parse import assemble_asset_set, parse_files
 from reconciler.source.parsed_file import ParsedFile
 
@@ -165,18 +164,10 @@ def find_candidates(
 
     ``among`` are the paths to consider, all by default; they must not lie in a workspace inside this one.
     """
-    include = [(parse_ignore_patterns([glob.pattern]), glob) for glob in config.include]
-    exclude = parse_ignore_patterns(config.exclude)
     nested = tuple(find_nested_roots(tree)) if among is None else ()
-    for path in sorted(tree.entries if among is None else among):
-        if not path.startswith(tree.root) or path.startswith(nested) or not path.lower().endswith(YAML_SUFFIXES):
-            continue
-        relative = path.removeprefix(tree.root)
-        if relative == CONFIG_FILE or exclude.match_file(relative):
-            continue
-        matches = [glob for patterns, glob in include if patterns.match_file(relative)]
-        if matches:
-            yield path, matches[-1]
+    paths = tree.entries if among is None else among
+    own = (path.removeprefix(tree.root) for path in paths if path.startswith(tree.root) and not path.startswith(nested))
+    yield from ((tree.root + path, glob) for path, glob in select_candidates(config, own))
 
 
 def find_nested_roots(tree: Tree) -> list[str]:

@@ -47,10 +47,3 @@ def test_preflight_checks_only_submitted_jobs():
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
     assert "create job/p" in done(world.plan({**small(), "p.yml": pipeline}))
     assert World().plan(REMOTE, runs=False).submissions == ()
-
-
-def test_a_path_that_git_does_not_have_is_a_warning_in_the_file_and_an_error_in_the_plan():
-    _, diagnostics = World().look(edited("data/numbers.yml", "numbers.csv", "number.csv"))
-    assert [(diagnostic.code, diagnostic.span) for diagnostic in diagnostics] == [
-        ("path-missing", Span("data/numbers.yml", 4, 7))
-    ]
