@@ -31,7 +31,9 @@ class AssetSet:
 
     ``invalid_addresses`` are those of files with errors, which give no asset; a reference to one is not dangling.
     ``faulty`` are the assets of such files as far as they can be read, for the checks across files. A file that is not
-    even YAML may declare any of ``unreadable_names``. ``known`` are declared by files that were not loaded.
+    even YAML may declare any of ``unreadable_names``; ``unreadable_files`` has those of each such file, by the path
+    that the user sees. ``known`` are declared by files that were not loaded. ``sources``
+    are all files that declare an address, with errors or not.
     """
 
     assets: Mapping[Address, Asset]
@@ -40,7 +42,9 @@ class AssetSet:
     invalid_addresses: frozenset[Address] = frozenset()
     faulty: Mapping[Address, Asset] = field(default_factory=dict)
     unreadable_names: frozenset[str] = frozenset()
+    unreadable_files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     known: frozenset[Address] = frozenset()
+    sources: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def readable_assets(self) -> Mapping[Address, Asset]:
@@ -62,25 +66,31 @@ def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
     documents: dict[str, Document] = {}
     diagnostics: list[Diagnostic] = []
     invalid: set[Address] = set()
-    unreadable: set[str] = set()
-    sources: dict[Address, str] = {}
+    unreadable: dict[str, frozenset[str]] = {}
+    sources: dict[Address, tuple[str, ...]] = {}
     faulty: dict[Address, Asset] = {}
     for file in loaded_files:
         documents[file.path] = file.document
         diagnostics += file.diagnostics
         if file.address is None:
-            unreadable |= possible_names(file.document) if has_errors(file.diagnostics) else frozenset()
+            if has_errors(file.diagnostics):
+                unreadable[file.document.path] = possible_names(file.document)
             continue
-        first = sources.setdefault(file.address, file.path)
-        if first != file.path:
-            diagnostics.append(duplicate_asset_diagnostic(file.document, file.address, documents[first].path))
+        sources[file.address] = (*sources.get(file.address, ()), file.path)
+        if len(sources[file.address]) > 1:
+            first = documents[sources[file.address][0]].path
+            diagnostics.append(duplicate_asset_diagnostic(file.document, file.address, first))
         if file.asset is None:
             invalid.add(file.address)
             faulty |= {file.address: file.faulty} if file.faulty else {}
         else:
             assets.setdefault(file.address, file.asset)
-    diagnostics += check_address_case((address, documents[source]) for address, source in sources.items())
-    return AssetSet(assets, documents, tuple(diagnostics), frozenset(invalid), faulty, frozenset(unreadable))
+    diagnostics += check_address_case((address, documents[paths[0]]) for address, paths in sources.items())
+    names = frozenset(name for group in unreadable.values() for name in group)
+    invalid_addresses = frozenset(invalid)
+    return AssetSet(
+        assets, documents, tuple(diagnostics), invalid_addresses, faulty, names, unreadable, sources=sources
+    )
 
 
 def check_references(

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 from reconciler.config.config import CONFIG_FILE
-from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, escalate_severities
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Record, SourceRevision, State, Tree
+from reconciler.model import Address, Record, SourceRevision, State, Tree
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
+from reconciler.planning.narrow import (
+    diagnostics_of,
+    is_narrow,
+    narrow_to,
+    needed_addresses,
+    needed_paths,
+    other_errors_note,
+)
 from reconciler.planning.plan import DesiredState
+from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
 from reconciler.project.session import Session
@@ -21,12 +31,37 @@ from reconciler.source.workspace import Workspace, read_asset_set, read_config, 
 
 
 @pause_gc()
-def load_desired(session: Session, state: State) -> DesiredState:
-    """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
+def load_desired(session: Session, state: State, policy: Policy, only: Address | None = None) -> DesiredState:
+    """Return what the source declares; report its diagnostics, and raise UserError if one is an error.
+
+    If a policy selects a part of the files, or ``only`` one asset is meant, only what that needs must be right.
+    """
     declared = read_asset_set(session.tree, session.config)
     desired = make_desired(session.workspace, session.source, session.tree, declared)
-    report_diagnostics(session, desired_diagnostics(session, desired, state))
+    diagnostics = desired_diagnostics(session, desired, state)
+    desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy, only)
+    report_diagnostics(session, diagnostics)
     return desired
+
+
+def narrow_desired(  # noqa: PLR0913, PLR0917 - what is declared, what is wrong in it, and what is asked for
+    session: Session,
+    desired: DesiredState,
+    state: State,
+    diagnostics: tuple[Diagnostic, ...],
+    policy: Policy,
+    only: Address | None = None,
+) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
+    """Return the part of a desired state that is asked for, with its diagnostics, if there is an error anywhere."""
+    effective = apply_severity_overrides(diagnostics, session.config.rules)
+    if not is_narrow(policy, only) or not has_errors(effective):
+        return desired, diagnostics
+    needed = needed_addresses(desired.declared, policy, only)
+    paths = needed_paths(desired.declared, needed, policy.select)
+    kept = tuple(diagnostics_of(paths, diagnostics, CONFIG_FILE))
+    note = other_errors_note(effective, apply_severity_overrides(kept, session.config.rules))
+    narrowed = narrow_to(desired.declared, state, needed, paths)
+    return replace(desired, declared=narrowed, notes=(note,) if note else ()), kept
 
 
 def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet) -> DesiredState:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.refresh import check_store_id
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Observation, Plan, State
+from reconciler.model import Address, Observation, Plan, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
-from reconciler.project.check import load_desired, report_diagnostics
+from reconciler.project.check import load_desired, narrow_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
@@ -25,7 +25,7 @@ _NOT_REFRESHED_NOTE = "run status is as last recorded; a run that has ended is r
 def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) -> tuple[Plan, str]:
     """Return the plan, and why apply would refuse it ("" if it would not); read only what changed if possible."""
     if refresh or not is_incremental_possible(state, policy):
-        plan = plan_session(session, load_desired(session, state), state, policy, refresh=refresh)
+        plan, _ = plan_session(session, load_desired(session, state, policy), state, policy, refresh=refresh)
     else:
         plan = plan_incrementally(session, state, policy)
     refusal, notes = _check_fast_forward(session, policy, state)
@@ -35,15 +35,30 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
 
 
 @pause_gc()
-def plan_session(session: Session, desired: DesiredState, state: State, policy: Policy, *, refresh: bool) -> Plan:
-    """Plan all assets; raise UserError if the files, or the limits of mlgit.yml, do not allow the plan."""
+def plan_session(  # noqa: PLR0913 - what is planned, and how
+    session: Session,
+    desired: DesiredState,
+    state: State,
+    policy: Policy,
+    *,
+    refresh: bool,
+    only: Address | None = None,
+) -> tuple[Plan, DesiredState]:
+    """Plan all assets; raise UserError if the files, or the limits of mlgit.yml, do not allow the plan.
+
+    Return also what was planned: if a part is asked for and something else is wrong, that part.
+    """
     for address in sorted(policy.replace - desired.declared.assets.keys()):
         hint = did_you_mean(str(address), list(map(str, desired.declared.assets)))
         raise user_error("address-unknown", f"cannot replace {address}: it is not declared", hint)
     observation = observe_providers(session, state) if refresh else None
     plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
+    narrowed, kept = narrow_desired(session, desired, state, diagnostics, policy, only)
+    if narrowed is not desired and kept != diagnostics:
+        desired = replace(narrowed, notes=(*desired.notes, *narrowed.notes))
+        plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
     report_diagnostics(session, (*diagnostics, *guard_plan(plan, state, policy)))
-    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state)))
+    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state))), desired
 
 
 def observe_providers(session: Session, state: State) -> Observation:

@@ -89,10 +89,10 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
         raise_if_stale(saved_plan, state)
     rewind = options.policy.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
-    desired = load_desired(session, state)
+    desired = load_desired(session, state, options.policy, options.only_address)
     if options.is_rollback:
         desired = with_newer_ancestry(session, desired, state)
-    plan, policy, allowed = _make_plan(session, desired, state, options)
+    plan, desired, policy, allowed = _make_plan(session, desired, state, options)
     request = ApplyRequest(desired, policy, "", options.only_address, allowed.keys, options.parallelism)
     plan = replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
     digest = saved_plan.digest if saved_plan else plan_body_digest(plan_json.plan_body(plan, policy))
@@ -113,17 +113,17 @@ def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
 
 def _make_plan(
     session: Session, desired: DesiredState, state: State, options: ApplyOptions
-) -> tuple[Plan, Policy, AllowedDecisions]:
-    """Return the plan, the policy it was made under, and the decisions of it that may be made."""
+) -> tuple[Plan, DesiredState, Policy, AllowedDecisions]:
+    """Return the plan, what was planned, the policy it was made under, and the decisions of it that may be made."""
     if options.limit_decisions:
         plan, policy, violations = _plan_without_protected(session, desired, state, options.policy)
         allowed = options.limit_decisions(plan, state, policy)
-        return plan, policy, replace(allowed, stop_reasons=(*violations, *allowed.stop_reasons))
-    plan = plan_session(session, desired, state, options.policy, refresh=True)
+        return plan, desired, policy, replace(allowed, stop_reasons=(*violations, *allowed.stop_reasons))
+    plan, desired = plan_session(session, desired, state, options.policy, refresh=True, only=options.only_address)
     if options.saved_plan is None:
-        return plan, options.policy, AllowedDecisions(None)
+        return plan, desired, options.policy, AllowedDecisions(None)
     plan = restrict_to_saved_plan(options.saved_plan, plan, state)
-    return plan, options.policy, AllowedDecisions(frozenset(action.key for action in plan.decisions))
+    return plan, desired, options.policy, AllowedDecisions(frozenset(action.key for action in plan.decisions))
 
 
 def _plan_without_protected(
