@@ -206,7 +206,8 @@ def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
     others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
     click.echo(f"\n{_format_applied_counts(result)}{others}.")
     for blocked in result.pending:
-        click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
+        if not blocked.manual:  # the plan has them
+            click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
     if result.failed:
         click.echo("\nFix the errors above and run `mlgit apply` again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):

@@ -30,11 +30,9 @@ def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterat
             for action in actions[:_MAX_SHOWN]
         )
         yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
-    blocked_lines = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in plan.blocked]
-    yield from _section_lines("Waiting", [line for failed, line in blocked_lines if not failed])
-    yield from _section_lines("Failed, and left as it is", [line for failed, line in blocked_lines if failed])
-    yield from _section_lines("Drift", plan.drift)
-    yield from _section_lines("Notes", plan.notes)
+    for title, entries in (*text.pending_sections(body["pending"]), ("Drift", plan.drift), ("Notes", plan.notes)):
+        yield from _section_lines(title, entries)
+    yield from (["", _escape_markdown(manual)] if (manual := text.format_manual_jobs(body["pending"])) else [])
     rows = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
     if rows:
         table_header = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]

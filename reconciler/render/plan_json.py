@@ -29,13 +29,15 @@ def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
 def plan_summary(plan: Plan) -> dict[str, int]:
     """Return the counts for the summary line of a plan."""
     failed = sum(blocked.failed for blocked in plan.blocked)
+    manual = sum(blocked.manual for blocked in plan.blocked)
     return {
         "changes": len(plan.actions),
         "decisions": len(plan.decisions),
         "submissions": len(plan.submissions),
         "cancels": len(plan.cancels),
-        "waiting": len(plan.blocked) - failed,
+        "waiting": len(plan.blocked) - failed - manual,
         "failed": failed,
+        "manual": manual,
         "drift": len(plan.drift),
         "left_out": plan.deselected_count,
     }
@@ -180,7 +182,7 @@ def _span_to_json(span: Span) -> Json:
 def blocked_to_json(blocked: Blocked) -> Json:
     """Return an address that a plan cannot change now, with the reason."""
     document = {"address": str(blocked.address), "failed": blocked.failed, "message": blocked.message}
-    return document | ({"run": blocked.run.id} if blocked.run else {})
+    return document | ({"run": blocked.run.id} if blocked.run else {}) | ({"manual": True} if blocked.manual else {})
 
 
 def _drop_empty(values: dict[str, Any]) -> Json:

@@ -59,7 +59,7 @@ def test_jobs_of_an_existing_repository_run_only_on_request(empty, mlgit):
     ended = mlgit("plan", cwd=empty)
     assert ended.code == 0
     assert "starts" not in ended.out
-    assert "job/sum: is run by hand: mlgit job rerun sum" in ended.out
+    assert "1 job is run by hand: `mlgit job rerun sum`\n" in ended.out
     assert all(not glob.runs_on_change for glob in config(empty).include)
 
 

@@ -162,7 +162,7 @@ def _decide_blocked(resolved: ResolvedAsset, run: Run, message: str, *, failed: 
 
 def _decide_manual_run(resolved: ResolvedAsset) -> Decision:
     address = resolved.asset.address
-    blocked = Blocked(address, f"is run by hand: mlgit job rerun {address.name}")
+    blocked = Blocked(address, f"is run by hand: mlgit job rerun {address.name}", manual=True)
     return Decision(PlannedState(known_after=address, blocked=True), (), (blocked,))
 
 
