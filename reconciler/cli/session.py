@@ -16,7 +16,8 @@ from reconciler.model import Address, State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
 from reconciler.render.text import format_diagnostics, pluralize
 
-_SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
+# In the context of a command: the diagnostics that were printed, as text and as values.
+_SHOWN_DIAGNOSTICS_KEY, _REPORTED_DIAGNOSTICS_KEY = "mlgit.said", "mlgit.reported"
 
 
 def open_current_session(
@@ -43,6 +44,12 @@ def open_current_session(
 def shown_diagnostics() -> str:
     """Return the diagnostics that were printed for people."""
     return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
+
+
+def reported_diagnostics() -> Sequence[Diagnostic]:
+    """Return the diagnostics that were printed."""
+    reported: list[Diagnostic] = click.get_current_context().meta.get(_REPORTED_DIAGNOSTICS_KEY, [])
+    return reported
 
 
 def parse_live_address(argument: str, state: State) -> Address:
@@ -82,4 +89,5 @@ def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     elif diagnostics:
         lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
         meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
+        meta.setdefault(_REPORTED_DIAGNOSTICS_KEY, []).extend(diagnostics)
         click.echo(lines, err=True)

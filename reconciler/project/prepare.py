@@ -10,7 +10,7 @@ from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
 from reconciler.model import ActionId, Address, Plan, State
-from reconciler.planning.affinity import deferred_notes
+from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
@@ -71,6 +71,12 @@ class PreparedApply:
     def annotated_plan(self) -> Plan:
         """The plan with all notes, as people see it."""
         return replace(self.plan, notes=(*self.plan.notes, *self.notes))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return True if this machine can do nothing of what is planned."""
+        config = self.request.policy.config
+        return bool(self.plan.actions) and not restrict_plan_to_host(self.plan, config, host_name()).actions
 
     @property
     def has_running_runs(self) -> bool:
