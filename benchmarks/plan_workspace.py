@@ -22,6 +22,7 @@ from reconciler.project.check import make_desired
 from reconciler.project.incremental import share_index
 from reconciler.project.session import open_session
 from reconciler.source import workspace as workspaces
+from reconciler.source.assets import read_asset_set
 from reconciler.state.store import StateStore, WriteBatch
 
 LINEAGE = "5" * 32
@@ -167,9 +168,9 @@ def settle(folder: Path, history: int = 0) -> int:
     repository = open_repository(folder)
     workspace = workspaces.find_workspace(folder)
     source, tree = workspaces.tree_at_revision(workspace, "HEAD")
-    _, config, problems = workspaces.read_config(tree)
+    config, problems = workspaces.read_config(tree)
     assert config is not None, problems
-    asset_set = workspaces.read_asset_set(tree, config)
+    asset_set = read_asset_set(tree, config)
     assert not asset_set.diagnostics, asset_set.diagnostics[:3]
     desired = make_desired(workspace, source, tree, asset_set)
     state = StateStore(repository, config.state, config.lineage)

@@ -6,6 +6,7 @@ from workspaces import commit, git, write
 from reconciler.diagnostics import UserError
 from reconciler.git import repository as repositories
 from reconciler.source import workspace as workspaces
+from reconciler.source.assets import read_asset_set
 
 
 def code(raised: pytest.ExceptionInfo[UserError]) -> str:
@@ -154,7 +155,7 @@ def test_a_repository_without_a_workspace_is_refused(empty):
 def declared(folder):
     workspace = workspaces.find_workspace(folder)
     _, tree = workspaces.tree_of_work_tree(workspace)
-    workspaces_by_folder = workspaces.read_asset_set(tree, workspaces.read_config(tree)[1])
+    workspaces_by_folder = read_asset_set(tree, workspaces.read_config(tree)[0])
     workspace.repository.close()
     return workspaces_by_folder
 

@@ -14,7 +14,7 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Op
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.render.sentences import action_sentence
-from reconciler.source.workspace import find_candidates
+from reconciler.source.assets import find_candidates
 
 PART = "name: train\ntype: command\nversion: '1'\ncommand: python {}\nenvironment: azureml:plain@latest\n"
 PIPELINE = SCHEMA.format("pipelineJob") + (

@@ -59,7 +59,7 @@ def test_a_write_of_records_and_the_check_of_the_lock_are_one_atomic_push(update
 def lease_of(folder):
     workspace = workspaces.find_workspace(folder)
     _, tree = workspaces.tree_of_work_tree(workspace)
-    config: Config = workspaces.read_config(tree)[1]
+    config: Config = workspaces.read_config(tree)[0]
     workspace.repository.close()
     return config.lease
 

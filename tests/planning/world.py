@@ -14,7 +14,8 @@ from workspaces import SMALL
 
 from reconciler.config import config
 from reconciler.diagnostics import Diagnostic, has_errors
-from reconciler.format.assets import AssetSet, kind_of, load_assets
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.load import load_assets
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import (
     Action,
