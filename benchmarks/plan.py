@@ -25,8 +25,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import plan_terraform as terraform
-import plan_workspace as workspaces
+import plan_terraform
+import plan_workspace
 
 PARSE = """
 import sys, time, yaml
@@ -65,9 +65,9 @@ def main() -> None:
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="mlgit-bench-") as name:
         folder = Path(name)
-        mixed = made(folder / "mixed", arguments, workspaces.mixed, arguments.history)
-        fan = made(folder / "fan", arguments, workspaces.fan) if not arguments.no_fan else None
-        peer = terraform.overrides(folder / "terraform", arguments.assets) if arguments.terraform else None
+        mixed = made(folder / "mixed", arguments, plan_workspace.mixed, arguments.history)
+        fan = made(folder / "fan", arguments, plan_workspace.fan) if not arguments.no_fan else None
+        peer = plan_terraform.overrides(folder / "terraform", arguments.assets) if arguments.terraform else None
         for _ in range(arguments.rounds):
             measure_plans(figures, mixed)
             if fan is not None:
@@ -112,12 +112,12 @@ def made(
         kept.parent.mkdir(parents=True, exist_ok=True)
         # In a process of its own: what this one has needed counts as the peak of all that it starts.
         shape = [files.__name__, kept, str(arguments.assets), str(history)]
-        subprocess.run([sys.executable, workspaces.__file__, *shape], check=True)
+        subprocess.run([sys.executable, plan_workspace.__file__, *shape], check=True)
     if kept != folder:
         shutil.copytree(kept, folder, symlinks=True)
-        workspaces.git(folder, "status")  # what Git knows of the copied files is theirs again
+        plan_workspace.git(folder, "status")  # what Git knows of the copied files is theirs again
     time.sleep(1.1)  # Git trusts no file that is as young as its index
-    workspaces.git(folder, "update-index", "--refresh")
+    plan_workspace.git(folder, "update-index", "--refresh")
     return folder
 
 
@@ -151,14 +151,14 @@ def measure_fan(figures: Figures, folder: Path) -> None:
 
 
 def measure_register(figures: Figures, folder: Path, assets: int) -> None:
-    workspaces.write(folder, workspaces.data_only(assets))
+    plan_workspace.write(folder, plan_workspace.data_only(assets))
     time.sleep(1.1)
     process(figures, "register", folder, [sys.executable, "-m", "reconciler", "apply", "--auto-approve"])
     plan(figures, "registered", folder, actions=0)
 
 
 def measure_terraform(figures: Figures, folder: Path, limit: int) -> None:
-    for step, arguments in terraform.STEPS.items():
+    for step, arguments in plan_terraform.STEPS.items():
         process(figures, f"terraform_{step}", folder, ["timeout", str(limit), "terraform", *arguments], {0, 2, 124})
 
 
@@ -195,9 +195,9 @@ def unshared(folder: Path) -> Iterator[None]:
     """Take away for a while what an apply has put beside the live state for other clones."""
     listed = ["git", "for-each-ref", "--format=%(refname)", "refs/mlgit/bench/default/index/"]
     (ref,) = subprocess.run(listed, cwd=folder, check=True, capture_output=True, text=True).stdout.split()
-    workspaces.git(folder, "update-ref", "-d", ref)
+    plan_workspace.git(folder, "update-ref", "-d", ref)
     yield
-    workspaces.git(folder, "update-ref", ref, ref.rpartition("/")[2])
+    plan_workspace.git(folder, "update-ref", ref, ref.rpartition("/")[2])
 
 
 def forget(folder: Path) -> None:

@@ -21,7 +21,7 @@ from reconciler.planning.policy import Policy
 from reconciler.project.check import make_desired
 from reconciler.project.incremental import share_index
 from reconciler.project.session import open_session
-from reconciler.source import workspace as workspaces
+from reconciler.source.workspace import find_workspace, read_asset_set, read_config, tree_at_revision
 from reconciler.state.store import StateStore, WriteBatch
 
 LINEAGE = "5" * 32
@@ -165,11 +165,11 @@ def git(folder: Path, *arguments: str) -> None:
 def settle(folder: Path, history: int = 0) -> int:
     """Write the state in which nothing is left to do, and ``history`` older runs; return the number of records."""
     repository = open_repository(folder)
-    workspace = workspaces.find_workspace(folder)
-    source, tree = workspaces.tree_at_revision(workspace, "HEAD")
-    _, config, problems = workspaces.read_config(tree)
+    workspace = find_workspace(folder)
+    source, tree = tree_at_revision(workspace, "HEAD")
+    _, config, problems = read_config(tree)
     assert config is not None, problems
-    asset_set = workspaces.read_asset_set(tree, config)
+    asset_set = read_asset_set(tree, config)
     assert not asset_set.diagnostics, asset_set.diagnostics[:3]
     desired = make_desired(workspace, source, tree, asset_set)
     state = StateStore(repository, config.state, config.lineage)

@@ -4,8 +4,8 @@ import pytest
 from workspaces import commit, git, write
 
 from reconciler.diagnostics import UserError
-from reconciler.git import repository as repositories
-from reconciler.source import workspace as workspaces
+from reconciler.git.repository import open_repository
+from reconciler.source.workspace import find_workspace, read_asset_set, read_config, tree_of_work_tree
 
 
 def code(raised: pytest.ExceptionInfo[UserError]) -> str:
@@ -18,21 +18,21 @@ def refs_of(folder):
 
 def test_a_folder_outside_git_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(UserError) as raised:
-        repositories.open_repository(tmp_path)
+        open_repository(tmp_path)
     assert code(raised) == "not-a-git-repository"
     assert "mlgit init" in raised.value.diagnostics[0].hint
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UserError) as raised:
-        repositories.open_repository(tmp_path / "nowhere")
+        open_repository(tmp_path / "nowhere")
     assert code(raised) == "not-a-git-repository"
 
 
 def test_a_bare_repository_is_refused(tmp_path):
     git(tmp_path, "init", "--quiet", "--bare")
     with pytest.raises(UserError) as raised:
-        repositories.open_repository(tmp_path)
+        open_repository(tmp_path)
     assert code(raised) == "bare-repository"
 
 
@@ -135,9 +135,7 @@ def test_a_revision_that_names_no_commit_is_no_error_and_no_option(small, opened
 
 def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
     write(small, {"team/inner/mlgit.yml": "state: {}\n", "team/inner/deep/x.txt": "x\n", "team/y.txt": "y\n"})
-    workspaces_by_folder = {
-        name: workspaces.find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")
-    }
+    workspaces_by_folder = {name: find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")}
     roots = {name: workspace.root for name, workspace in workspaces_by_folder.items()}
     assert roots == {"": "", "src": "", "team": "", "team/inner/deep": "team/inner/"}
     for workspace in workspaces_by_folder.values():
@@ -147,16 +145,16 @@ def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
 def test_a_repository_without_a_workspace_is_refused(empty):
     (empty / "a").mkdir()
     with pytest.raises(UserError) as raised:
-        workspaces.find_workspace(empty / "a")
+        find_workspace(empty / "a")
     assert code(raised) == "not-a-workspace"
 
 
 def declared(folder):
-    workspace = workspaces.find_workspace(folder)
-    _, tree = workspaces.tree_of_work_tree(workspace)
-    workspaces_by_folder = workspaces.read_asset_set(tree, workspaces.read_config(tree)[1])
+    workspace = find_workspace(folder)
+    _, tree = tree_of_work_tree(workspace)
+    asset_set = read_asset_set(tree, read_config(tree)[1])
     workspace.repository.close()
-    return workspaces_by_folder
+    return asset_set
 
 
 def test_a_workspace_inside_another_is_cut_out_of_it(small):

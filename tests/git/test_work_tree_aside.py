@@ -9,7 +9,7 @@ from workspaces import git, write
 
 from reconciler.diagnostics import UserError
 from reconciler.git import lazy_tree, refs, trees
-from reconciler.git import repository as repositories
+from reconciler.git.repository import user_name
 
 
 def objects(folder):
@@ -84,8 +84,8 @@ def test_an_object_that_git_lacks_is_named(small, opened):
 def test_who_runs_mlgit_has_a_name_without_the_variables_too(monkeypatch):
     for name in ("USER", "LOGNAME"):
         monkeypatch.delenv(name, raising=False)
-    assert repositories.user_name()
-    assert repositories.user_name() != str(os.getuid())
+    assert user_name()
+    assert user_name() != str(os.getuid())
 
 
 def test_the_remote_is_origin_where_there_are_several(small, opened):

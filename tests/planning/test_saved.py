@@ -22,11 +22,11 @@ from reconciler.planning.saved import (
     dump_plan_file,
     parse_plan_file,
     plan_body_digest,
+    policy_from_plan,
     raise_if_stale,
     restrict_to_saved_plan,
     stale_preconditions,
 )
-from reconciler.planning.saved import policy_from_plan as policy_in
 from reconciler.render import plan_json
 
 DATA, PARAMETER = EDITS["data"], EDITS["parameter"]
@@ -111,7 +111,7 @@ def test_the_policy_is_read_back_from_the_file(world):
     plan = world.plan(small(), requested=frozenset({SUM}), select=("job",))
     result = saved(plan, replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True)
     config = policy_of(small()).config
-    assert policy_in(result, config) == replace(
+    assert policy_from_plan(result, config) == replace(
         policy_of(small()), replace=frozenset({SUM}), select=("job",), allow_submit=3, allow_mass_delete=True
     )
 
