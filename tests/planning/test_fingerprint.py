@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.world import SCHEMA, SUM, World, action_on, declared_by, done, edited, small, tree_of
+from planning.project import SCHEMA, SUM, InMemoryProject, action_on, declared_by, done, edited, small, tree_of
 
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
@@ -33,10 +33,10 @@ JSON = st.recursive(
 )
 
 
-def settled() -> World:
-    world = World()
-    world.settle(FILES)
-    return world
+def settled() -> InMemoryProject:
+    project = InMemoryProject()
+    project.converge(FILES)
+    return project
 
 
 SETTLED = settled()
@@ -133,14 +133,14 @@ def test_a_record_of_an_older_fingerprint_is_fingerprinted_again():
 
 @pytest.fixture
 def older(monkeypatch):
-    """Make a world that was settled by a mlgit that fingerprinted otherwise."""
+    """Return a project that was settled by a mlgit that fingerprinted otherwise."""
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.planning.fingerprint.FP_VERSION", FP_VERSION - 1)
-        world = settled()
-    assert not {record.fingerprint for record in world.records.values()} & {
+        project = settled()
+    assert not {record.fingerprint for record in project.records.values()} & {
         record.fingerprint for record in SETTLED.records.values()
     }
-    return world
+    return project
 
 
 def test_an_upgrade_with_other_fingerprints_plans_no_changes(older):
@@ -158,13 +158,13 @@ def test_after_an_upgrade_an_edit_has_the_consequences_that_it_always_had(older)
 
 
 def test_a_reference_to_a_version_with_an_older_fingerprint_is_unchanged():
-    world = settled()
+    project = settled()
     data = Address("data", "numbers")
-    for records in (world.records, world.versions):
-        key = data if records is world.records else (data, "1")
+    for records in (project.records, project.versions):
+        key = data if records is project.records else (data, "1")
         records[key] = replace(records[key], fp_version=0, fingerprint="old")
-    world.records[SUM] = replace(world.records[SUM], fp_version=0)
-    assert world.plan(FILES).actions == ()
+    project.records[SUM] = replace(project.records[SUM], fp_version=0)
+    assert project.plan(FILES).actions == ()
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.text(), st.integers()), unique=True, min_size=2, max_size=2))
@@ -205,10 +205,10 @@ def test_the_top_of_the_repository_can_be_the_code_of_a_job():
     files = edited("jobs/sum.yml", "code: ../src", "code: ..")
     assert declared_by(files).diagnostics == ()
     changed = {**files, "README.md": "new"}
-    world = World()
-    world.settle(files)
-    assert "submit job/sum" in done(world.plan(changed))
-    assert SUM in world.records
+    project = InMemoryProject()
+    project.converge(files)
+    assert "submit job/sum" in done(project.plan(changed))
+    assert SUM in project.records
 
 
 BESIDE = "code: ../src\nadditional_includes: [../lib, ../one.py, ../packed.zip]\n"
@@ -239,26 +239,26 @@ PIPELINE = SCHEMA.format("pipelineJob") + (
     ],
 )
 def test_additional_includes_count_by_their_content(path, text, address, pointer, changed, position, files):  # noqa: PLR0913, PLR0917
-    world = World()
-    world.settle({**small(), **INCLUDED, path: text})
-    plan = world.plan({**small(), **INCLUDED, path: text, **changed})
+    project = InMemoryProject()
+    project.converge({**small(), **INCLUDED, path: text})
+    plan = project.plan({**small(), **INCLUDED, path: text, **changed})
     assert action_on(plan, address).changed_files == {f"{pointer}/additional_includes/{position}": files}
 
 
 def test_additional_includes_count_by_their_name_and_not_by_their_folder():
-    world = World()
-    world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
+    project = InMemoryProject()
+    project.converge({**small(), **INCLUDED, "components/train.yml": WRITTEN})
     moved = WRITTEN.replace("../lib,", "../deep/lib,"), {"deep/lib/x.py": "x", "deep/lib/y.txt": "y"}
-    assert world.plan({**small(), **INCLUDED, **moved[1], "components/train.yml": moved[0]}).actions == ()
+    assert project.plan({**small(), **INCLUDED, **moved[1], "components/train.yml": moved[0]}).actions == ()
     renamed = WRITTEN.replace("../lib,", "../bib,"), {"bib/x.py": "x", "bib/y.txt": "y"}
-    plan = world.plan({**small(), **INCLUDED, **renamed[1], "components/train.yml": renamed[0]})
+    plan = project.plan({**small(), **INCLUDED, **renamed[1], "components/train.yml": renamed[0]})
     assert done(plan) == ["new-version component/train"]
 
 
 def test_a_zip_that_exists_counts_by_its_own_content():
-    world = World()
-    world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
+    project = InMemoryProject()
+    project.converge({**small(), **INCLUDED, "components/train.yml": WRITTEN})
     files = {**small(), **INCLUDED, "components/train.yml": WRITTEN, "packed.zip": "z"}
-    assert done(world.plan(files)) == ["new-version component/train"]
-    world.settle(files)
-    assert world.plan({**files, "packed/p.py": "new"}).actions == ()
+    assert done(project.plan(files)) == ["new-version component/train"]
+    project.converge(files)
+    assert project.plan({**files, "packed/p.py": "new"}).actions == ()
