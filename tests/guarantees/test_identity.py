@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from planning.project import SCHEMA, InMemoryProject, action_on, done, edited, policy_of, small, tree_of
+from planning.project import SCHEMA, InMemoryProject, action_keys, action_on, edited, policy_of, small, tree_of
 from workspaces import git
 
 from reconciler.format.kinds import kinds
@@ -96,7 +96,7 @@ def test_a_workspace_with_another_location_is_replaced(project):
     """A change of the location of a workspace replaces the workspace."""
     files = small()
     moved = {**files, "workspace.yml": f"{files['workspace.yml']}location: elsewhere\n"}
-    assert done(project.plan(moved)) == ["replace workspace/small"]
+    assert action_keys(project.plan(moved)) == ["replace workspace/small"]
 
 
 @pytest.mark.parametrize("schema", RECORDED_ONLY)
@@ -105,7 +105,7 @@ def test_a_kind_without_a_backend_is_planned_as_recorded_only(schema, project):
     (action,) = project.apply({**small(), "x.yml": SCHEMA.format(schema) + RECORDED_ONLY[schema]}).actions
     assert (action.op, action.version) == (Op.CREATE, "")
     assert action_sentence(action).endswith("create, recorded only: no provider for this kind")
-    assert done(project.plan(small())) == [f"delete {action.address}"]
+    assert action_keys(project.plan(small())) == [f"delete {action.address}"]
 
 
 def test_a_job_type_without_a_backend_is_recorded_only(project):

@@ -12,9 +12,9 @@ from planning.project import (
     SUM,
     TOTAL,
     InMemoryProject,
+    action_keys,
     action_on,
     declared_by,
-    done,
     edited,
     policy_of,
     small,
@@ -163,12 +163,12 @@ def test_a_path_that_names_neither_a_job_nor_a_run_is_dangling(name, project):
 def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(project):
     """The fingerprint of a model that is the output of a job consists of the run and the path of the output."""
     below = edited("models/total.yml", "outputs/total", "outputs/total/paths/total.txt")
-    assert done(project.plan(below)) == ["register model/total"]
+    assert action_keys(project.plan(below)) == ["register model/total"]
     project.apply(small(), requested=frozenset({SUM}))
     project.end(RunStatus.COMPLETED)
     runs = [run for (address, _), run in project.runs.items() if address == SUM]
     assert [run.outputs for run in runs] == [runs[0].outputs] * 2
-    assert done(project.plan(small())) == ["register model/total"], "another run, though it made the same"
+    assert action_keys(project.plan(small())) == ["register model/total"], "another run, though it made the same"
 
 
 def test_the_plan_says_that_a_model_is_known_after_its_job():

@@ -250,7 +250,7 @@ class InMemoryProject:
             self.versions[action.address, record.version] = record
 
 
-def done(plan: Plan) -> list[str]:
+def action_keys(plan: Plan) -> list[str]:
     """Return the keys of the actions of a plan, in its order."""
     return [str(action.key) for action in plan.actions]
 

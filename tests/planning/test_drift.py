@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, done, edited, policy_of, small
+from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, action_keys, edited, policy_of, small
 
 from reconciler.config.config import Config
 from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
@@ -52,7 +52,7 @@ def project() -> InMemoryProject:
     return applied
 
 
-def look(project: InMemoryProject, observation: Observation, settings: Config | None = None) -> dict[str, Drift]:
+def drift_of(project: InMemoryProject, observation: Observation, settings: Config | None = None) -> dict[str, Drift]:
     all_drift = find_drift(project.state(), observation, settings or config(), project.trees.get)
     return {drift.subject: drift for drift in all_drift}
 
@@ -65,12 +65,12 @@ def planned(project: InMemoryProject, observation: Observation, drift: str = "{}
 
 
 def test_a_state_that_matches_the_providers_has_no_drift(project):
-    assert look(project, Observation()) == {}
+    assert drift_of(project, Observation()) == {}
     assert planned(project, Observation()).drift == ()
 
 
 def test_missing_content_is_restored_from_git(project):
-    all_drift = look(project, Observation(missing_contents=frozenset({KEY})))
+    all_drift = drift_of(project, Observation(missing_contents=frozenset({KEY})))
     assert [str(drift) for drift in all_drift.values()] == [
         "data/numbers@1: its content is gone from the store; apply restores it from Git"
     ]
@@ -82,20 +82,20 @@ def test_missing_content_is_restored_from_git(project):
 
 def test_missing_content_that_git_no_longer_has_is_reported_but_not_repaired(project):
     project.trees.clear()
-    all_drift = look(project, Observation(missing_contents=frozenset({KEY})))
+    all_drift = drift_of(project, Observation(missing_contents=frozenset({KEY})))
     assert all_drift["data/numbers@1"].remedy == "restore the store"
     assert planned(project, Observation(missing_contents=frozenset({KEY}))).actions == ()
 
 
 def test_missing_outputs_of_a_run_are_made_again_by_rerunning_the_job(project):
-    all_drift = look(project, Observation(missing_contents=frozenset({MADE})))
+    all_drift = drift_of(project, Observation(missing_contents=frozenset({MADE})))
     assert {drift.remedy for drift in all_drift.values()} == {"`mlgit job rerun sum` makes it again"}
     assert [*all_drift] == [str(SUM), "model/total@1"]
     assert planned(project, Observation(missing_contents=frozenset({MADE}))).actions == ()
 
 
 def test_damaged_content_is_reported_with_its_files(project):
-    all_drift = look(project, Observation(damaged_files={KEY: ("/store/aa",)}))
+    all_drift = drift_of(project, Observation(damaged_files={KEY: ("/store/aa",)}))
     message = "its content in the store is damaged: /store/aa; remove that; then apply restores it from Git"
     assert message in str(all_drift["data/numbers@1"])
     assert planned(project, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
@@ -105,15 +105,15 @@ def test_a_lost_run_is_retried_as_often_as_mlgit_yml_allows(project):
     project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     run = project.latest()
     observation = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
-    assert look(project, observation)[str(SUM)].message == f"run {run.id} was lost: nobody there"
-    assert look(project, observation)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
+    assert drift_of(project, observation)[str(SUM)].message == f"run {run.id} was lost: nobody there"
+    assert drift_of(project, observation)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
     no_more = config(more="retries: 0\n")
-    assert look(project, observation, no_more)[str(SUM)].remedy.endswith("`mlgit job rerun sum` runs it again")
+    assert drift_of(project, observation, no_more)[str(SUM)].remedy.endswith("`mlgit job rerun sum` runs it again")
 
 
 def test_a_run_that_ended_by_itself_is_no_drift(project):
     project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    assert look(project, Observation({project.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
+    assert drift_of(project, Observation({project.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
 
 
 def test_a_lost_run_is_not_retried_if_drift_is_only_shown(project):
@@ -130,22 +130,22 @@ def test_a_lost_run_is_not_retried_if_drift_is_only_shown(project):
 def test_a_compute_whose_backend_was_removed_is_bound_to_another(project):
     other = config().backends | {"big": {"type": "local"}}
     settings = replace(config(), backends={"big": other["big"]}, compute={"*": "big"})
-    drift = look(project, Observation(), settings)[str(CPU)]
+    drift = drift_of(project, Observation(), settings)[str(CPU)]
     assert drift.message == "it is bound to the backend local, which is no longer in mlgit.yml"
     assert drift.remedy == "apply binds it to big"
     unbound = replace(settings, compute={})
-    assert "under compute:" in look(project, Observation(), unbound)[str(CPU)].remedy
+    assert "under compute:" in drift_of(project, Observation(), unbound)[str(CPU)].remedy
 
 
 def test_a_run_on_a_removed_backend_is_drift(project):
     project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     settings = replace(config(), backends={"big": {"type": "local"}}, compute={"*": "big"})
-    assert "which is no longer in mlgit.yml" in look(project, Observation(), settings)[str(SUM)].message
+    assert "which is no longer in mlgit.yml" in drift_of(project, Observation(), settings)[str(SUM)].message
 
 
 def test_an_environment_that_is_not_built_on_this_machine_is_only_local_drift(project):
     observation = Observation(unbuilt_environments=frozenset({project.records[PLAIN].fingerprint}))
-    all_drift = look(project, observation)
+    all_drift = drift_of(project, observation)
     assert (all_drift["environment/plain@1"].local, count_drift(all_drift.values())) == (True, 0)
     plan = planned(project, observation)
     assert (plan.actions, plan.drift) == ((), ())
@@ -164,7 +164,7 @@ def test_an_unexpected_store_is_one_drift_and_nothing_is_repaired(project):
 
 def test_ignored_assets_are_not_checked_for_drift(project):
     observation = Observation(missing_contents=frozenset({KEY, MADE}))
-    assert [*look(project, observation, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
+    assert [*drift_of(project, observation, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
 
 
 def test_drift_with_policy_warn_is_not_repaired(project):
@@ -199,7 +199,7 @@ def test_an_asset_that_gets_a_new_version_is_not_repaired_first(project):
 def test_approved_repairs_are_kept_in_a_plan_made_without_refresh(project):
     approved = planned(project, Observation(missing_contents=frozenset({KEY})))
     later = planned(project, Observation())
-    assert done(with_repairs(later, approved)) == ["repair data/numbers"]
+    assert action_keys(with_repairs(later, approved)) == ["repair data/numbers"]
     assert with_repairs(approved, approved) == approved
 
 

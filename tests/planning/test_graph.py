@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning.project import SUM, TOTAL, InMemoryProject, declared_by, done, edited, small
+from planning.project import SUM, TOTAL, InMemoryProject, action_keys, declared_by, edited, small
 
 from reconciler.diagnostics import Span
 from reconciler.model import Address, Asset, Reference
@@ -18,7 +18,7 @@ NUMBERS = "{type: uri_file, path: azureml:numbers@latest}"
 EXACT = edited("jobs/sum.yml", NUMBERS, '{type: custom_model, path: "azureml:total:1"}')
 
 
-def test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_its_path():
+def test_a_job_that_reads_a_version_made_from_its_output_by_label_is_a_cycle():
     files = edited(
         "jobs/sum.yml",
         NUMBERS,
@@ -47,7 +47,7 @@ def test_an_exact_version_that_is_live_closes_no_cycle():
     declared = declared_by(EXACT)
     assert find_cycles(declared, existence_check(project.state())) == ()
     assert [str(asset.address) for asset in topological_order(declared.assets)][-2:] == ["job/sum", "model/total"]
-    assert done(project.plan(EXACT)) == ["submit job/sum", "register model/total"]
+    assert action_keys(project.plan(EXACT)) == ["submit job/sum", "register model/total"]
     project.converge(EXACT)
     assert project.records[TOTAL].version == "2"
     assert project.plan(EXACT).actions == ()

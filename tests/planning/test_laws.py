@@ -13,13 +13,13 @@ _PATHS = st.lists(st.sampled_from(sorted(EDITS)), max_size=4)
 _LAST = st.sampled_from(sorted(EDITS))
 
 
-def standing(project: InMemoryProject) -> dict[Address, tuple[object, ...]]:
-    """Return what stands under each address, without how often it took to get there: versions, runs, archived ones."""
+def live_content(project: InMemoryProject) -> dict[Address, tuple[object, ...]]:
+    """Return the content of each record that is not archived, without the numbers of its versions and runs."""
     records = ((address, record) for address, record in project.records.items() if not record.archived)
-    return {address: _what(record) for address, record in records}
+    return {address: _comparable(record) for address, record in records}
 
 
-def _what(record: Record) -> tuple[object, ...]:
+def _comparable(record: Record) -> tuple[object, ...]:
     return (record.fingerprint, record.metadata, dict(record.spec), dict(record.contents), bool(record.run))
 
 
@@ -30,9 +30,11 @@ def test_a_sequence_of_edits_ends_where_its_last_edit_alone_ends(path, last):
     for name in (*path, last):
         step_by_step.converge(EDITS[name])
     at_once.converge(EDITS[last])
-    actual, expected = standing(step_by_step), standing(at_once)
-    kept = {address for address in actual if address.kind == "workspace"}  # it never leaves by itself
-    assert {address: our for address, our in actual.items() if address in expected or address not in kept} == expected
+    actual, expected = live_content(step_by_step), live_content(at_once)
+    remaining = {address for address in actual if address.kind == "workspace"}  # no plan deletes it
+    assert {
+        address: content for address, content in actual.items() if address in expected or address not in remaining
+    } == expected
 
 
 @settings(max_examples=40, deadline=None)
@@ -42,11 +44,11 @@ def test_an_edit_and_its_revert_change_nothing_and_run_nothing(path, last):
     for name in path:
         project.converge(EDITS[name])
     project.converge(small())
-    before, runs = standing(project), set(project.runs)
+    before, runs = live_content(project), set(project.runs)
     project.converge(EDITS[last])
     runs_before = set(project.runs)
     project.converge(small())
-    assert standing(project) == before
+    assert live_content(project) == before
     assert set(project.runs) == runs_before, "what ran before is adopted, not run again"
     assert runs <= runs_before
 

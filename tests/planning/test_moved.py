@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import NUMBERS, SUM, TOTAL, InMemoryProject, action_on, done, edited, policy_of, small, without
+from planning.project import (
+    NUMBERS,
+    SUM,
+    TOTAL,
+    InMemoryProject,
+    action_keys,
+    action_on,
+    edited,
+    policy_of,
+    small,
+    without,
+)
 
 from reconciler.config import config
 from reconciler.diagnostics import Severity
@@ -17,7 +28,7 @@ MOVED = "moved: [{{from: {}, to: {}}}]\n"
 
 
 def renamed(files: dict[str, str] | None = None) -> dict[str, str]:
-    """Return files in which data/numbers is called data/figures; mlgit.yml does not say so yet."""
+    """Return files in which data/numbers is called data/figures, without a `moved:` entry."""
     files = edited("data/numbers.yml", "name: numbers", "name: figures", files)
     return edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:figures@latest", files)
 
@@ -45,10 +56,10 @@ def project() -> InMemoryProject:
 
 def test_a_renamed_asset_keeps_its_version_and_nothing_runs(project):
     plan = project.apply(DATA)
-    assert done(plan) == ["move data/figures"]
+    assert action_keys(plan) == ["move data/figures"]
     assert plan.actions[0].moved_from == NUMBERS
     assert project.records[FIGURES].version == "1"
-    assert done(project.plan(DATA)) == []
+    assert action_keys(project.plan(DATA)) == []
 
 
 def test_identical_content_under_another_name_suggests_a_rename(project):
@@ -62,8 +73,8 @@ def test_identical_content_under_another_name_suggests_a_rename(project):
 def test_a_renamed_job_keeps_its_runs_and_adopts_older_ones(project):
     project.converge(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     changed = edited("jobs/sum.yml", "factor: 2", "factor: 3", JOB)
-    assert done(project.apply(changed)) == ["move job/add"]
-    assert done(project.plan(changed)) == []
+    assert action_keys(project.apply(changed)) == ["move job/add"]
+    assert action_keys(project.plan(changed)) == []
     back = project.plan(JOB)
     assert (action_on(back, ADD).op, back.submissions) == (Op.ADOPT, ())
 
@@ -81,7 +92,7 @@ def test_a_renamed_job_continues_counting_attempts(project):
 
 def test_an_asset_can_change_and_be_renamed_at_once(project):
     plan = project.plan({**DATA, "data/numbers.csv": "n\n4\n"})
-    assert done(plan)[:2] == ["move data/figures", "new-version data/figures"]
+    assert action_keys(plan)[:2] == ["move data/figures", "new-version data/figures"]
     assert action_on(plan, FIGURES, Op.NEW_VERSION).version == "2"
     assert action_on(plan, FIGURES, Op.NEW_VERSION).needs[0] == ActionId(Op.RENAME, FIGURES)
     assert ActionId(Op.RENAME, FIGURES) in action_on(plan, SUM).needs
@@ -90,7 +101,7 @@ def test_an_asset_can_change_and_be_renamed_at_once(project):
 def test_a_chain_of_renames_leads_to_the_last_name(project):
     last = edited("data/numbers.yml", "figures", "values", edited("jobs/sum.yml", "figures", "values", renamed()))
     plan = project.apply(saying(last, ("data/numbers", "data/figures"), ("data/figures", "data/values")))
-    assert done(plan) == ["move data/values"]
+    assert action_keys(plan) == ["move data/values"]
 
 
 def test_a_former_name_that_is_used_again_continues_its_versions(project):
@@ -149,6 +160,6 @@ def test_invalid_renames_are_errors_of_mlgit_yml(pairs, message):
 def test_a_rename_that_was_done_before_is_ignored(project):
     project.converge(DATA)
     removed = without("models/total.yml", DATA)
-    assert done(project.plan(removed)) == ["archive model/total"]
+    assert action_keys(project.plan(removed)) == ["archive model/total"]
     assert policy_of(removed).config.moved[0].old == NUMBERS
     assert TOTAL in project.records

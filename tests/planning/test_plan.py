@@ -14,9 +14,9 @@ from planning.project import (
     SUM,
     TOTAL,
     InMemoryProject,
+    action_keys,
     action_on,
     declared_by,
-    done,
     edited,
     policy_of,
     small,
@@ -91,7 +91,7 @@ def test_an_action_comes_after_everything_that_it_needs(path, last):
     project = InMemoryProject()
     for name in path:
         project.apply(EDITS[name])
-    keys = done(project.plan(EDITS[last]))
+    keys = action_keys(project.plan(EDITS[last]))
     assert len(keys) == len(set(keys))
     for action in project.plan(EDITS[last]).actions:
         assert set(map(str, action.needs)) <= set(keys[: keys.index(str(action.key))])
@@ -99,7 +99,7 @@ def test_an_action_comes_after_everything_that_it_needs(path, last):
 
 def test_the_first_plan_creates_everything_in_dependency_order():
     plan = InMemoryProject().plan(small())
-    assert done(plan) == [
+    assert action_keys(plan) == [
         "create workspace/small",
         "new-version data/numbers",
         "build environment/plain",
@@ -108,7 +108,7 @@ def test_the_first_plan_creates_everything_in_dependency_order():
         "register model/total",
     ]
     assert action_on(plan, TOTAL).known_after == SUM
-    assert [str(action.key) for action in plan.decisions] == done(plan)[:-1]
+    assert [str(action.key) for action in plan.decisions] == action_keys(plan)[:-1]
     assert plan.submissions == (action_on(plan, SUM),)
 
 
@@ -130,7 +130,7 @@ def test_the_first_plan_creates_everything_in_dependency_order():
     ],
 )
 def test_a_plan_after_one_edit_names_exactly_what_follows_from_it(project, name, expected):
-    assert done(project.plan(EDITS[name])) == expected
+    assert action_keys(project.plan(EDITS[name])) == expected
 
 
 def test_a_plan_names_the_state_commit_it_was_made_against(project):
@@ -229,7 +229,7 @@ def test_a_higher_declared_version_of_the_same_content_runs_nothing():
     project = InMemoryProject()
     project.converge(numbers("7"))
     plan = project.plan(numbers("8"))
-    assert done(plan) == ["new-version data/numbers"]
+    assert action_keys(plan) == ["new-version data/numbers"]
 
 
 def test_an_automatic_version_steps_over_one_that_was_declared():
@@ -388,12 +388,12 @@ def test_a_plan_without_an_action_is_without_what_needs_it():
     causes = {str(item.action.key): str(item.cause.key) for item in excluded if item.cause}
     assert causes["new-version environment/plain"] == "build environment/plain"
     assert causes["submit job/sum"] == "build environment/plain"
-    assert {*done(remaining), *(str(item.action.key) for item in excluded)} == set(done(plan))
-    assert "submit job/sum" not in done(remaining)
+    assert {*action_keys(remaining), *(str(item.action.key) for item in excluded)} == set(action_keys(plan))
+    assert "submit job/sum" not in action_keys(remaining)
 
 
 def test_an_action_that_is_kept_stays_without_what_it_needs():
     plan = InMemoryProject().plan(small())
     remaining, excluded = plan.without(lambda action: action.op is Op.BUILD, lambda action: action.op is Op.NEW_VERSION)
-    assert "new-version environment/plain" in done(remaining)
+    assert "new-version environment/plain" in action_keys(remaining)
     assert "submit job/sum" in [str(item.action.key) for item in excluded]

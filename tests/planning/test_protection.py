@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import SCHEMA, TOTAL, InMemoryProject, action_on, done, edited, small, without
+from planning.project import SCHEMA, TOTAL, InMemoryProject, action_keys, action_on, edited, small, without
 
 from reconciler.model import Address, Op
 
@@ -41,7 +41,7 @@ def test_removing_a_protected_asset_is_an_error(project):
     assert diagnostic.hint.startswith("declare it again; to remove it, first apply")
 
 
-def test_protection_holds_if_its_line_is_removed_with_the_asset(project):
+def test_protection_applies_if_its_entry_is_removed_with_the_asset(project):
     _, (diagnostic,) = project.plan_with_diagnostics(without("models/total.yml"))
     assert "protected since it was applied last" in diagnostic.message
     assert "first apply with it declared and without its line in protect: of mlgit.yml" in diagnostic.hint
@@ -50,8 +50,8 @@ def test_protection_holds_if_its_line_is_removed_with_the_asset(project):
 def test_a_change_of_protection_alone_is_an_update_with_a_reason(project):
     plan = project.apply(small())
     action = action_on(plan, TOTAL)
-    assert (done(plan), action.reason) == (["update model/total"], "no longer protected")
-    assert done(project.apply(without("models/total.yml"))) == ["archive model/total"]
+    assert (action_keys(plan), action.reason) == (["update model/total"], "no longer protected")
+    assert action_keys(project.apply(without("models/total.yml"))) == ["archive model/total"]
 
 
 def test_a_live_asset_becomes_protected():
@@ -61,7 +61,7 @@ def test_a_live_asset_becomes_protected():
     assert [(str(action.key), action.reason) for action in plan.actions] == [
         ("update job/sum", "becomes protected (protect: job/sum)")
     ]
-    assert done(project.plan(protecting("job/sum"))) == []
+    assert action_keys(project.plan(protecting("job/sum"))) == []
 
 
 def test_a_protected_asset_is_not_replaced_but_can_be_updated():

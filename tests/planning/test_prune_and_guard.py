@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.project import SCHEMA, SUM, InMemoryProject, action_on, done, policy_of, small, without
+from planning.project import SCHEMA, SUM, InMemoryProject, action_keys, action_on, policy_of, small, without
 
 from reconciler.model import Address, Op
 from reconciler.planning.guard import guard_plan
@@ -36,7 +36,7 @@ def project() -> InMemoryProject:
 
 def test_an_asset_of_this_branch_is_archived_with_its_file(project):
     plan = project.plan(NO_MODEL, ancestry=lambda _: True)
-    assert done(plan) == ["archive model/total"]
+    assert action_keys(plan) == ["archive model/total"]
     assert plan.notes == ()
 
 
@@ -74,7 +74,7 @@ def test_a_workspace_is_never_removed_automatically(project):
 def test_an_asset_without_versions_is_deleted():
     project = InMemoryProject()
     project.converge(STORE)
-    assert done(project.apply(small())) == ["delete datastore/store"]
+    assert action_keys(project.apply(small())) == ["delete datastore/store"]
     assert project.plan(small()).actions == ()
 
 
@@ -89,13 +89,13 @@ def test_a_removed_job_is_canceled_and_archived():
     project.apply(small())
     removed = without("jobs/sum.yml", NO_MODEL)
     plan = project.apply(removed)
-    assert done(plan) == [f"cancel job/sum@{project.latest().id}", "archive job/sum"]
+    assert action_keys(plan) == [f"cancel job/sum@{project.latest().id}", "archive job/sum"]
     assert action_on(plan, SUM, Op.CANCEL).version == project.latest().id
     assert project.plan(removed).actions == ()
 
 
 def test_an_asset_is_archived_after_its_users(project):
-    keys = done(project.plan({name: text for name, text in small().items() if "/" not in name}))
+    keys = action_keys(project.plan({name: text for name, text in small().items() if "/" not in name}))
     assert keys.index("archive job/sum") < keys.index("archive data/numbers")
 
 

@@ -3,7 +3,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.project import NUMBERS, SUM, TOTAL, InMemoryProject, action_on, done, edited, policy_of, small, without
+from planning.project import (
+    NUMBERS,
+    SUM,
+    TOTAL,
+    InMemoryProject,
+    action_keys,
+    action_on,
+    edited,
+    policy_of,
+    small,
+    without,
+)
 
 from reconciler.model import ActionId, Address, Op, Run, RunReport, RunStatus
 from reconciler.planning.plan import make_plan
@@ -44,7 +55,7 @@ def test_a_run_is_named_after_its_job_and_its_token(project):
     assert (run.id, run.attempt) == (f"sum-{run.token[:8]}", 1)
 
 
-def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(project):
+def test_a_running_job_continues_and_its_dependents_wait(project):
     plan = project.plan(small())
     assert plan.actions == ()
     assert [(blocked.address, blocked.failed) for blocked in plan.blocked] == [(SUM, False), (TOTAL, False)]
@@ -61,16 +72,16 @@ def test_without_refresh_a_run_has_its_recorded_status(project):
     assert plan.blocked[0].message.startswith(message)
 
 
-def test_a_run_that_is_seen_running_gives_no_action(project):
+def test_a_run_observed_as_running_needs_no_action(project):
     plan = project.plan(small(), reports=observed(project, RunStatus.RUNNING))
     assert plan.actions == ()
     assert plan.blocked[0].message.endswith("is running")
 
 
-def test_a_run_that_is_seen_completed_is_recorded_and_then_its_output_registered(project):
+def test_a_run_observed_as_completed_is_recorded_before_its_output_is_registered(project):
     reports = observed(project, RunStatus.COMPLETED, outputs={"total": {}}, metrics={"total": 12})
     plan = project.plan(small(), reports=reports)
-    assert done(plan) == ["record job/sum", "register model/total"]
+    assert action_keys(plan) == ["record job/sum", "register model/total"]
     assert action_on(plan, TOTAL).needs == (ActionId(Op.RECORD, SUM),)
     assert plan.decisions == ()
     run = action_on(plan, SUM).run
@@ -102,7 +113,7 @@ def test_an_equal_output_runs_nothing_that_reads_it():
     ] == [SUM]
 
 
-def test_returning_to_what_ran_before_adopts_that_run_and_submits_nothing():
+def test_returning_to_an_earlier_definition_adopts_its_run_and_submits_nothing():
     project = InMemoryProject()
     project.converge(small())
     first = project.latest().id
@@ -182,7 +193,7 @@ def test_an_interrupted_submission_that_the_backend_has_is_not_repeated(project)
 
 def test_a_lost_run_is_recorded_before_it_is_tried_again(project):
     plan = project.plan(small(), reports=observed(project, RunStatus.LOST))
-    assert done(plan)[:2] == ["record job/sum", "submit job/sum"]
+    assert action_keys(plan)[:2] == ["record job/sum", "submit job/sum"]
     assert action_on(plan, SUM, Op.SUBMIT).needs[0] == ActionId(Op.RECORD, SUM)
 
 
@@ -192,7 +203,7 @@ def test_a_superseded_run_never_becomes_current(project):
     second = project.latest()
     assert first.id != second.id
     reports = {first.id: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {}}})}
-    assert done(project.apply(TRIPLED, reports=reports)) == [f"record job/sum@{first.id}"]
+    assert action_keys(project.apply(TRIPLED, reports=reports)) == [f"record job/sum@{first.id}"]
     assert (project.records[SUM].run, project.records[SUM].unfinished) == ("", (second.id,))
     assert project.runs[SUM, first.id].status is RunStatus.COMPLETED
     project.end(RunStatus.COMPLETED)
@@ -205,12 +216,12 @@ def test_a_completed_run_whose_outputs_were_never_stored_is_recorded_again_befor
     project.runs[SUM, run.id] = replace(run, status=RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
     assert action_on(project.plan(small()), TOTAL).known_after == SUM
     reports = observed(project, RunStatus.COMPLETED, outputs={"total": {"files": 1, "size": 2}})
-    assert done(project.plan(small(), reports=reports)) == ["record job/sum", "register model/total"]
+    assert action_keys(project.plan(small(), reports=reports)) == ["record job/sum", "register model/total"]
 
 
 def test_a_job_that_returns_to_git_runs_again_after_its_cancel(project):
     removed = without("jobs/sum.yml", without("models/total.yml"))
-    assert done(project.apply(removed)) == [f"cancel job/sum@{project.latest().id}", "archive job/sum"]
+    assert action_keys(project.apply(removed)) == [f"cancel job/sum@{project.latest().id}", "archive job/sum"]
     assert project.plan(removed).actions == ()
     retry = action_on(project.apply(small()), SUM)
     assert (retry.op, retry.run and retry.run.attempt) == (Op.SUBMIT, 2)
@@ -244,7 +255,7 @@ def test_a_rerun_that_completes_becomes_current_and_one_that_fails_does_not():
         run = project.latest().id
         project.end(status, "user")
         assert project.records[SUM].run == (run if current else first)
-    assert done(project.plan(small())) == ["register model/total"]
+    assert action_keys(project.plan(small())) == ["register model/total"]
 
 
 def test_a_manual_job_is_not_run_by_a_plan():
@@ -274,7 +285,7 @@ def test_changing_compute_or_limits_of_a_job_is_an_update():
     project = InMemoryProject()
     project.converge(small())
     limited = edited("jobs/sum.yml", "factor: 2", "factor: 2\nlimits: {timeout: 60}\nresources: {instance_count: 1}")
-    assert done(project.plan(limited)) == ["update job/sum"]
+    assert action_keys(project.plan(limited)) == ["update job/sum"]
 
 
 def test_a_job_without_a_name_is_named_by_its_path():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.project import NUMBERS, SUM, InMemoryProject, done, edited, small, without
+from planning.project import NUMBERS, SUM, InMemoryProject, action_keys, edited, small, without
 from planning.test_plan import EDITS
 
 from reconciler.model import RunReport, RunStatus
@@ -19,10 +19,10 @@ ALL = ("*",)
 
 
 def selected(*selector: str, files: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> list[str]:
-    return done(InMemoryProject().plan(files or TAGGED, select=selector, exclude=without))
+    return action_keys(InMemoryProject().plan(files or TAGGED, select=selector, exclude=without))
 
 
-WHOLE = done(InMemoryProject().plan(TAGGED))
+WHOLE = action_keys(InMemoryProject().plan(TAGGED))
 
 
 def test_no_selection_and_selecting_everything_give_the_whole_plan():
@@ -43,7 +43,7 @@ def test_selecting_everything_equals_selecting_nothing(path, last):
 @given(st.lists(SELECTORS, max_size=3), st.lists(SELECTORS, max_size=2))
 def test_a_selection_is_an_ordered_closed_part_of_the_plan(select, exclude):
     plan = InMemoryProject().plan(TAGGED, select=tuple(select), exclude=tuple(exclude))
-    keys = done(plan)
+    keys = action_keys(plan)
     assert keys == [key for key in WHOLE if key in keys]
     for action in plan.actions:
         assert set(map(str, action.needs)) <= set(keys)
@@ -84,14 +84,14 @@ def test_a_selector_names_a_kind_a_name_a_file_or_a_tag(selector, expected):
 
 def test_dependencies_are_selected_too_with_a_note():
     plan = InMemoryProject().plan(TAGGED, select=("job/sum",))
-    assert done(plan) == WHOLE[1:-1]
+    assert action_keys(plan) == WHOLE[1:-1]
     assert "also selected: data/numbers (required by job/sum)" in plan.notes
     assert "2 more changes are not selected" in plan.notes
 
 
 def test_users_of_something_excluded_are_not_selected_with_a_note():
     plan = InMemoryProject().plan(TAGGED, exclude=("data",))
-    assert done(plan) == ["create workspace/small", "build environment/plain", "new-version environment/plain"]
+    assert action_keys(plan) == ["create workspace/small", "build environment/plain", "new-version environment/plain"]
     assert "not selected: job/sum (requires data/numbers, which is excluded)" in plan.notes
     assert "not selected: model/total (requires job/sum, which is excluded)" in plan.notes
 
@@ -100,14 +100,14 @@ def test_a_selection_limits_removals_too():
     project = InMemoryProject()
     project.converge(small())
     files = without("models/total.yml", edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    assert done(project.plan(files, select=("job",))) == ["submit job/sum"]
-    assert done(project.plan(files, select=("model",))) == ["archive model/total"]
+    assert action_keys(project.plan(files, select=("job",))) == ["submit job/sum"]
+    assert action_keys(project.plan(files, select=("model",))) == ["archive model/total"]
 
 
 def test_deselected_changes_are_planned_next_time():
     project = InMemoryProject()
-    assert done(project.apply(TAGGED, select=("data",))) == ["new-version data/numbers"]
-    assert done(project.plan(TAGGED)) == [key for key in WHOLE if key != "new-version data/numbers"]
+    assert action_keys(project.apply(TAGGED, select=("data",))) == ["new-version data/numbers"]
+    assert action_keys(project.plan(TAGGED)) == [key for key in WHOLE if key != "new-version data/numbers"]
     assert NUMBERS in project.records
     assert SUM not in project.records
 
@@ -152,4 +152,4 @@ def test_ended_runs_are_recorded_whatever_is_selected():
     project.apply(small())
     reports = {project.latest().id: RunReport(RunStatus.COMPLETED)}
     for options in ({"select": ("data",)}, {"exclude": ("job",)}):
-        assert done(project.plan(small(), reports=reports, **options))[0] == "record job/sum"
+        assert action_keys(project.plan(small(), reports=reports, **options))[0] == "record job/sum"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.project import SUM, TOTAL, InMemoryProject, action_on, done, edited, policy_of, small, without
+from planning.project import SUM, TOTAL, InMemoryProject, action_keys, action_on, edited, policy_of, small, without
 from planning.test_plan import EDITS
 
 from reconciler.controller.policy import allowed_decisions
@@ -46,7 +46,7 @@ def cancels(plan):
     return [cancel.version for cancel in plan.cancels]
 
 
-def ended(project: InMemoryProject, run_id: str) -> tuple[RunStatus, str]:
+def status_of(project: InMemoryProject, run_id: str) -> tuple[RunStatus, str]:
     run = project.runs[SUM, run_id]
     return run.status, run.failure
 
@@ -54,7 +54,7 @@ def ended(project: InMemoryProject, run_id: str) -> tuple[RunStatus, str]:
 def test_a_superseded_run_is_canceled_after_the_newer_one_was_submitted(project):
     old = project.latest().id
     plan = project.plan(TWO)
-    assert done(plan)[:2] == ["submit job/sum", f"cancel job/sum@{old}"]
+    assert action_keys(plan)[:2] == ["submit job/sum", f"cancel job/sum@{old}"]
     cancel = action_on(plan, SUM, Op.CANCEL)
     assert ActionId(Op.SUBMIT, SUM) in cancel.needs
     new = action_on(plan, SUM, Op.SUBMIT).version
@@ -65,7 +65,7 @@ def test_a_superseded_run_is_canceled_after_the_newer_one_was_submitted(project)
 def test_a_canceled_run_is_recorded_as_superseded(project):
     old = project.latest().id
     project.apply(TWO)
-    assert ended(project, old) == (RunStatus.CANCELED, SUPERSEDED)
+    assert status_of(project, old) == (RunStatus.CANCELED, SUPERSEDED)
     assert project.records[SUM].unfinished == (project.latest().id,)
     assert project.plan(TWO).actions == ()
 
@@ -99,7 +99,7 @@ def test_older_active_runs_are_canceled_by_the_next_plan(project):
         project.apply(factor(number, files))
     *old, newest = project.records[SUM].unfinished
     plan = project.apply(factor(5))
-    assert (done(plan), len(old)) == ([f"cancel job/sum@{action}" for action in old], 2)
+    assert (action_keys(plan), len(old)) == ([f"cancel job/sum@{action}" for action in old], 2)
     assert {cancel.reason for cancel in plan.cancels} == {f"run {newest} supersedes it"}
     assert project.plan(factor(5)).actions == ()
 
@@ -132,7 +132,7 @@ def test_a_superseded_run_that_ended_is_recorded_and_not_canceled(project):
     old = project.latest().id
     plan = project.apply(TWO, reports={old: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
     assert cancels(plan) == []
-    assert ended(project, old) == (RunStatus.COMPLETED, "")
+    assert status_of(project, old) == (RunStatus.COMPLETED, "")
     assert TOTAL not in project.records
 
 
@@ -140,15 +140,15 @@ def test_an_unrecorded_cancel_counts_as_a_cancel(project):
     old = project.latest().id
     project.apply(without_cancel(TWO))
     plan = project.apply(TWO, reports={old: RunReport(RunStatus.CANCELED, {})})
-    assert done(plan) == [f"record job/sum@{old}"]
-    assert ended(project, old) == (RunStatus.CANCELED, SUPERSEDED)
+    assert action_keys(plan) == [f"record job/sum@{old}"]
+    assert status_of(project, old) == (RunStatus.CANCELED, SUPERSEDED)
 
 
 def test_a_superseded_run_that_a_user_canceled_stays_canceled(project):
     old = project.latest().id
     project.end(RunStatus.CANCELED, "user")
     project.apply(TWO)
-    assert ended(project, old) == (RunStatus.CANCELED, "user")
+    assert status_of(project, old) == (RunStatus.CANCELED, "user")
     assert project.plan(ONE).submissions == ()
 
 
@@ -168,8 +168,8 @@ def test_nothing_is_canceled_before_the_newer_run_is_known():
     waiting = project.latest(NEXT)
     assert waiting.status.is_active
     changed = factor(3, chained)
-    foretold = action_on(project.plan(changed), NEXT, Op.CANCEL)
-    assert action_sentence(foretold) == (
+    cancel = action_on(project.plan(changed), NEXT, Op.CANCEL)
+    assert action_sentence(cancel) == (
         f"job/next: cancel run {waiting.id} because a newer run supersedes it, known after job/sum"
     )
     project.apply(changed)
@@ -187,7 +187,7 @@ def test_a_run_on_a_removed_backend_is_not_canceled(project):
 def test_a_run_of_a_removed_job_is_canceled_for_that_reason(project):
     run = project.latest().id
     assert cancels(project.apply(without("jobs/sum.yml", without("models/total.yml", ONE)))) == [run]
-    assert ended(project, run) == (RunStatus.CANCELED, REMOVED_FROM_GIT)
+    assert status_of(project, run) == (RunStatus.CANCELED, REMOVED_FROM_GIT)
 
 
 def test_a_submission_that_is_not_allowed_cancels_no_run(project):
@@ -204,7 +204,7 @@ def test_a_saved_plan_is_valid_if_the_run_to_cancel_has_ended(project):
     old = project.latest().id
     replanned = project.plan(TWO, reports={old: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
     restricted = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), replanned, project.state())
-    assert done(restricted)[:2] == ["record job/sum", "submit job/sum"]
+    assert action_keys(restricted)[:2] == ["record job/sum", "submit job/sum"]
     assert restricted.cancels == ()
 
 

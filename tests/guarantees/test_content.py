@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import planning.project
 import pytest
-from planning.project import InMemoryProject, done, tree_of, without
+from planning.project import InMemoryProject, action_keys, tree_of, without
 from workspaces import APPLY, commit, edit, git, write
 
 from reconciler.model import Tree, TreeEntry
@@ -51,7 +51,7 @@ def test_plan_in_a_shallow_clone_omits_prunes_and_says_so():
     project = InMemoryProject()
     project.converge(planning.project.small())
     plan = project.plan(without("models/total.yml"), ancestry=lambda _: None)
-    assert done(plan) == []
+    assert action_keys(plan) == []
     (note,) = plan.notes
     assert note.startswith("model/total is not in Git; a shallow clone cannot tell if it was")
     assert note.endswith("not removed (`git fetch --unshallow`, in CI fetch-depth: 0)")

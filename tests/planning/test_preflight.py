@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.project import SCHEMA, InMemoryProject, done, edited, small
+from planning.project import SCHEMA, InMemoryProject, action_keys, edited, small
 
 from reconciler.diagnostics import Span
 from reconciler.model import RunStatus
@@ -47,7 +47,7 @@ def test_preflight_checks_only_submitted_jobs():
     project.end(RunStatus.FAILED, "user")
     assert project.plan(small()).submissions == ()
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
-    assert "create job/p" in done(project.plan({**small(), "p.yml": pipeline}))
+    assert "create job/p" in action_keys(project.plan({**small(), "p.yml": pipeline}))
     assert InMemoryProject().plan(REMOTE, runs=False).submissions == ()
 
 
