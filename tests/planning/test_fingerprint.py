@@ -119,10 +119,12 @@ def test_a_fingerprint_depends_on_the_target_of_a_reference_and_not_on_its_form(
     assert asset_fingerprint(kind, spelled[0], {}, other) != asset_fingerprint(kind, spelled[0], {}, resolved[0])
 
 
-def test_a_path_counts_by_the_content_behind_it():
+def test_a_fingerprint_covers_the_content_at_a_path_and_not_the_path():
     moved = edited("data/numbers.yml", "numbers.csv", "other.csv")
     moved["data/other.csv"] = moved.pop("data/numbers.csv")
     assert PROJECT.plan(moved).actions == ()
+    moved["data/other.csv"] = "n\n4\n"
+    assert action_keys(PROJECT.plan(moved))[0] == "new-version data/numbers"
 
 
 def test_a_record_of_an_older_fingerprint_is_fingerprinted_again():
@@ -179,9 +181,9 @@ def test_a_code_folder_is_its_files_modes_and_names():
     assert [name for name, _ in resolved.files] == ["a.py", "b/c.py"]
     executable = replace(tree, entries={**tree.entries, "src/a.py": TreeEntry(0o100755, tree.entries["src/a.py"].oid)})
     renamed = tree_of({"src/z.py": "a", "src/b/c.py": "c"})
-    assert (
-        len({content.tracked_content(tree_variant, "src").digest for tree_variant in (tree, executable, renamed)}) == 3
-    )
+    changed = tree_of({"src/a.py": "b", "src/b/c.py": "c"})
+    variants = (tree, executable, renamed, changed)
+    assert len({content.tracked_content(variant, "src").digest for variant in variants}) == len(variants)
     assert content.changed_files(resolved, content.tracked_content(renamed, "src")) == ("a.py", "z.py")
 
 

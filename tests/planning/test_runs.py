@@ -100,7 +100,12 @@ def test_a_job_on_the_output_of_another_runs_after_it():
     project = InMemoryProject()
     first, second = project.converge(CHAINED)
     assert action_on(first, NEXT).known_after == SUM
-    assert action_on(second, NEXT).known_after is None
+    submission = action_on(second, NEXT)
+    assert submission.known_after is None
+    assert submission.resolved is not None
+    assert [ref.version for ref in submission.resolved.references.values() if ref.address == SUM] == [
+        project.records[SUM].run
+    ]
     assert project.latest(NEXT).status is RunStatus.COMPLETED
 
 
