@@ -193,7 +193,6 @@ def test_many_threads_that_write_different_records_all_end_in_the_state(small, s
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_many_processes_that_write_different_records_all_end_in_the_state(small, state):
     script = "import sys; sys.path[:0] = [sys.argv[1]]; import test_state; test_state.write_many(*sys.argv[2:4], 5)"
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
