@@ -172,7 +172,7 @@ def test_an_edge_never_imports_the_planner_or_the_renderer():
     assert all({"planning", "render"}.isdisjoint(EDGE_IMPORTS[package]) for package in EDGE_IMPORTS)
 
 
-def test_the_pure_part_knows_no_world():
+def test_pure_packages_import_no_input_or_output():
     assert [f"{where} imports {imported}" for where, _, imported in imported_by(*PURE) if top(imported) in IMPURE] == []
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.world import SCHEMA, SUM, asset, declared_by, edited, small, tree_of, without
+from planning.project import SCHEMA, SUM, asset, declared_by, edited, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import check_references, escalate_severities

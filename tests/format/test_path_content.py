@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from planning.world import small, tree_of
+from planning.project import small, tree_of
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.include import ANY_FILE

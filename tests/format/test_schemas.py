@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from planning.world import SCHEMA
+from planning.project import SCHEMA
 from referencing import Registry, Resource
 from workspaces import SMALL
 
