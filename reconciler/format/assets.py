@@ -1,17 +1,17 @@
-"""The assets of a workspace, loaded from its files, and the checks across files."""
+"""The assets of a workspace as values, and the checks across its files; ``format.load`` loads them from files."""
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.document import Document
-from reconciler.format.include import IncludeGlob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.load import LoadedFile, load_asset_file, possible_names
-from reconciler.format.rules.workspace import (
+from reconciler.format.workspace_rules import (
     MAX_SUGGESTIONS,
     bound_reference_diagnostic,
     check_address_case,
@@ -19,10 +19,11 @@ from reconciler.format.rules.workspace import (
     duplicate_asset_diagnostic,
     removed_reference_diagnostic,
 )
-from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader
+from reconciler.model import Address, Asset
 
 # Always errors when planning: a rule in mlgit.yml can lower them for validate only.
 _STRICT_CODES = frozenset({"secret-literal"})
+_NAME_LINE = re.compile(r"""^name:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,21 @@ class AssetSet:
         return {**self.faulty, **self.assets} if self.faulty else self.assets
 
 
-def load_assets(
-    files: FileReader, paths: Iterable[tuple[str, IncludeGlob]], rules: Mapping[str, str] = EMPTY_MAPPING
-) -> AssetSet:
-    """Return the assets of files, each given by its path from the top of the repository and its glob."""
-    loaded = (load_asset_file(files, path, glob, rules) for path, glob in paths)
-    return build_asset_set(file for file in loaded if file is not None)
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A file that is, or is meant to be, an asset; ``asset`` is None if there are errors.
+
+    ``address`` is that of the asset, also if there are errors; ``faulty`` is then the asset as far as it can be read,
+    so that what is wrong between files is reported together with what is wrong in this one.
+    """
+
+    path: str
+    document: Document
+    kind: Kind | None
+    asset: Asset | None
+    diagnostics: tuple[Diagnostic, ...]
+    address: Address | None = None
+    faulty: Asset | None = None
 
 
 def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
@@ -91,6 +101,12 @@ def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
     return AssetSet(
         assets, documents, tuple(diagnostics), invalid_addresses, faulty, names, unreadable, sources=sources
     )
+
+
+def possible_names(document: Document) -> frozenset[str]:
+    """Return the names that a file may declare which cannot be read: those that it seems to write, and its own."""
+    own = posixpath.splitext(posixpath.basename(document.path))[0]
+    return frozenset({own, *(match[1] for match in _NAME_LINE.finditer(document.unparsed))})
 
 
 def check_references(

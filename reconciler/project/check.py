@@ -26,8 +26,9 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
 from reconciler.project.session import Session
+from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.workspace import Workspace, read_asset_set, read_config, tree_at_revision
+from reconciler.source.workspace import Workspace, read_config, tree_at_revision
 
 
 @pause_gc()
@@ -36,7 +37,7 @@ def load_desired(session: Session, state: State, policy: Policy, only: Address |
 
     If a policy selects a part of the files, or ``only`` one asset is meant, only what that needs must be right.
     """
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     desired = make_desired(session.workspace, session.source, session.tree, declared)
     diagnostics = desired_diagnostics(session, desired, state)
     desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy, only)
@@ -100,7 +101,7 @@ def _emptied_file_diagnostics(tree: Tree, removals: Iterable[Record]) -> Iterato
 
 def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]]:
     """Return what the source declares and all diagnostics that need no live state."""
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     return declared, offline_diagnostics(session, declared)
 
 
@@ -115,14 +116,14 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
 
 def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:
     """Return what the work tree declares and, if it is dirty, also what HEAD declares."""
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     if not session.source.dirty or not session.source.commit:
         return (declared,)
     _, head = tree_at_revision(session.workspace, session.source.commit)
     if head.root + CONFIG_FILE not in head.entries:
         return (declared,)
-    _, config, _ = read_config(head, session.config.target)
-    return (declared, read_asset_set(head, config)) if config else (declared,)
+    config, _ = read_config(head, session.config.target, session.workspace.cache)
+    return (declared, read_asset_set(head, config, session.workspace.cache)) if config else (declared,)
 
 
 def report_diagnostics(session: Session, diagnostics: Sequence[Diagnostic]) -> None:

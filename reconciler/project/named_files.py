@@ -10,17 +10,18 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config
+from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config, store_paths
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, has_errors, within_paths
-from reconciler.format.assets import AssetSet, build_asset_set
+from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
 from reconciler.format.include import ANY_FILE, IncludeGlob
-from reconciler.format.load import LoadedFile, load_declaration
+from reconciler.format.load import load_declaration
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
 from reconciler.planning.file_checks import check_files_together, sort_diagnostics
 from reconciler.source.cache import Cache
+from reconciler.source.config_cache import CachedConfig, find_config, remember_config
 from reconciler.source.discovery import find_workspace_of_file
 from reconciler.source.disk import DiskFiles
 from reconciler.source.disk_workspace import DiskWorkspace, open_disk_workspace
@@ -52,7 +53,7 @@ def _check_in_workspace(
     files: DiskFiles, paths: Sequence[str], find_cache: Callable[[Path], Cache | None], folder: Path, target: str
 ) -> CheckResult:
     """Check files of one workspace; the diagnostics have the paths as they were given."""
-    config, config_diagnostics = _read_config(folder, target)
+    config, config_diagnostics = _read_config(folder, find_cache(folder), target)
     workspace = open_disk_workspace(folder, config)
     own_paths = {_absolute_path(files.top, path).relative_to(folder).as_posix(): path for path in paths}
     globs = {given: workspace.globs.get(own, ANY_FILE) for own, given in own_paths.items()}
@@ -70,10 +71,15 @@ def _check_in_workspace(
     return CheckResult(count, sort_diagnostics([*diagnostics, *overridden]))
 
 
-def _read_config(folder: Path, target: str) -> tuple[Config, tuple[Diagnostic, ...]]:
+def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config, tuple[Diagnostic, ...]]:
     """Return the settings of a workspace, as far as they are valid, and what is wrong in mlgit.yml."""
-    document, unreadable = parse_yaml(CONFIG_FILE, (folder / CONFIG_FILE).read_bytes())
+    raw = (folder / CONFIG_FILE).read_bytes()
+    if cache and (cached := find_config(cache, raw, target)):
+        return cached.config, ()
+    document, unreadable = parse_yaml(CONFIG_FILE, raw)
     config, diagnostics = parse_config(document, target)
+    if cache and config and not (unreadable or diagnostics):
+        remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
     return config or lenient_config(document), (*unreadable, *diagnostics)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json, Op, Plan
 from reconciler.planning.diff import format_value
@@ -24,7 +24,7 @@ def plan_to_markdown(plan: Plan, body: Json, *, heading: str = "", folded: bool 
 
 def errors_to_markdown(errors: Sequence[Diagnostic]) -> str:
     """Return as Markdown that nothing was planned, and why."""
-    lines = [f"### Nothing was planned: {text.pluralize(len(errors), 'error')}", ""]
+    lines = [f"### Nothing was planned: {pluralize(len(errors), 'error')}", ""]
     lines += (f"- {_escape_markdown(_error_line(error))}" for error in errors[:_MAX_SHOWN])
     lines += [f"- and {len(errors) - _MAX_SHOWN} more"] if len(errors) > _MAX_SHOWN else []
     return "\n".join(lines)

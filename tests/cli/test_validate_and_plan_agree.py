@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from cli.test_faults import WRONG
+from cli.test_errors import ERRORS
 from cli.test_validate_named_files import FAULTS
 from workspaces import edit, write
 
 Edits = Iterable[tuple[str, str | tuple[str, str]]]
 
 # Every fault of other tests: the file, and either its text or a replacement in it.
-WORKSPACES: dict[str, Edits] = {name: [(file, (old, new))] for name, (file, old, new) in WRONG.items()}
+WORKSPACES: dict[str, Edits] = {name: [(file, (old, new))] for name, (file, old, new) in ERRORS.items()}
 WORKSPACES |= {name: list(faults.items()) for name, faults in FAULTS.items()}
 WORKSPACES |= {
     "a compute that nothing binds": [("mlgit.yml", ('compute: {"*": local}', "compute: {other: local}"))],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.world import Files, World, declared_by, edited, policy_of, small, tree_of, without
+from planning.project import Files, InMemoryProject, declared_by, edited, policy_of, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.planning.file_checks import LiveAssets, check_files_together
@@ -17,7 +17,7 @@ UNBOUND = edited("mlgit.yml", 'compute: {"*": local}', "compute: {other: local}"
 
 def check(files: Files, *, planned: bool = False, runs: bool = True) -> tuple[Diagnostic, ...]:
     """Check files as validate does or, if planned, as a plan with an empty live state."""
-    live = World().live()
+    live = InMemoryProject().state()
     assets = LiveAssets(referencable(live), existence_check(live), {}) if planned else None
     return check_files_together(declared_by(files, runs=runs), policy_of(files).config, tree_of(files), assets)
 
@@ -61,7 +61,7 @@ def test_a_compute_that_mlgit_yml_binds_needs_no_file_and_a_warning_says_what_to
     text = "".join(f"{line.strip()}\n" for line in lines)
     assert len(lines) == 4
     assert check({**CLUSTER, "compute/gpu.yml": text}, planned=True) == ()
-    submission = next(action for action in World().plan(CLUSTER).submissions)
+    submission = next(action for action in InMemoryProject().plan(CLUSTER).submissions)
     assert submission.run is not None
     assert submission.run.backend == "local"
 
