@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config, store_paths
+from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, has_errors, within_paths
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
@@ -21,7 +21,7 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
 from reconciler.planning.file_checks import check_files_together, sort_diagnostics
 from reconciler.source.cache import Cache
-from reconciler.source.config_cache import CachedConfig, find_config, remember_config
+from reconciler.source.config_cache import find_config
 from reconciler.source.discovery import find_workspace_of_file
 from reconciler.source.disk import DiskFiles
 from reconciler.source.disk_workspace import DiskWorkspace, open_disk_workspace
@@ -54,7 +54,7 @@ def _check_in_workspace(
 ) -> CheckResult:
     """Check files of one workspace; the diagnostics have the paths as they were given."""
     config, config_diagnostics = _read_config(folder, find_cache(folder), target)
-    workspace = open_disk_workspace(folder, config)
+    workspace = open_disk_workspace(folder, config, find_cache(folder))
     own_paths = {_absolute_path(files.top, path).relative_to(folder).as_posix(): path for path in paths}
     globs = {given: workspace.globs.get(own, ANY_FILE) for own, given in own_paths.items()}
     result = check_files(files, paths, find_cache(files.top), globs=globs, across_files=False)
@@ -78,8 +78,6 @@ def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config
         return cached.config, ()
     document, unreadable = parse_yaml(CONFIG_FILE, raw)
     config, diagnostics = parse_config(document, target)
-    if cache and config and not (unreadable or diagnostics):
-        remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
     return config or lenient_config(document), (*unreadable, *diagnostics)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.engine.refresh import check_store_id
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, Observation, Plan, State
+from reconciler.model import Address, Plan, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, narrow_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
-from reconciler.project.refresh import observe_all, open_backends
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
@@ -52,7 +50,7 @@ def plan_session(  # noqa: PLR0913 - what is planned, and how
     for address in sorted(policy.replace - desired.declared.assets.keys()):
         hint = did_you_mean(str(address), list(map(str, desired.declared.assets)))
         raise user_error("address-unknown", f"cannot replace {address}: it is not declared", hint)
-    observation = observe_providers(session, state) if refresh else None
+    observation = session.observe_providers(state) if refresh else None
     plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
     narrowed, kept = narrow_desired(session, desired, state, diagnostics, policy, only)
     if narrowed is not desired and kept != diagnostics:
@@ -60,12 +58,6 @@ def plan_session(  # noqa: PLR0913 - what is planned, and how
         plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
     report_diagnostics(session, (*diagnostics, *guard_plan(plan, state, policy)))
     return replace(plan, notes=(*plan.notes, *rollback_notes(session, state))), desired
-
-
-def observe_providers(session: Session, state: State) -> Observation:
-    """Refresh from all providers; raise UserError if the store is not the one that the state belongs to."""
-    check_store_id(state, open_backends(session), session.store_path)
-    return observe_all(session, state)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

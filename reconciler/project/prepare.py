@@ -17,7 +17,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.project.check import load_desired, report_diagnostics
-from reconciler.project.plan import observe_providers, plan_session
+from reconciler.project.plan import plan_session
 from reconciler.project.rollback import with_newer_ancestry
 from reconciler.project.session import Session
 from reconciler.render import plan_json
@@ -136,7 +136,7 @@ def _plan_without_protected(
     session: Session, desired: DesiredState, state: State, policy: Policy
 ) -> tuple[Plan, Policy, tuple[Diagnostic, ...]]:
     """Plan with all assets excluded whose protection the plan would violate; return those violations."""
-    observation = observe_providers(session, state)
+    observation = session.observe_providers(state)
     plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
     violations = tuple(_violations_by_address(plan, policy))
     if violations:

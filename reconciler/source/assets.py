@@ -14,7 +14,8 @@ from reconciler.model import Tree
 from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.cache import Cache
 from reconciler.source.cached_parse import parse_tree_files
-from reconciler.source.candidates import select_candidates
+from reconciler.source.disk import YAML_SUFFIXES
+from reconciler.source.globs import load_file_globs
 from reconciler.source.parsed_file import ParsedFile
 
 
@@ -25,7 +26,7 @@ def read_asset_set(tree: Tree, config: Config, cache: Cache | None = None) -> As
 
 def parse_asset_files(tree: Tree, config: Config, cache: Cache | None = None) -> tuple[AssetSet, Sequence[ParsedFile]]:
     """Return the assets that a tree declares, and the parsed files one by one."""
-    candidates = list(find_candidates(tree, config))
+    candidates = list(find_candidates(tree, config, cache))
     readable = [(path, glob) for path, glob in candidates if replace_invalid_utf8(path) == path]
     parsed_files = parse_candidates(tree, config, readable, cache)
     asset_set = assemble_asset_set(tree, parsed_files)
@@ -38,16 +39,10 @@ def parse_asset_files(tree: Tree, config: Config, cache: Cache | None = None) ->
 
 
 def parse_candidates(
-    tree: Tree,
-    config: Config,
-    candidates: Sequence[tuple[str, IncludeGlob]],
-    cache: Cache | None = None,
-    *,
-    remember: bool = True,
+    tree: Tree, config: Config, candidates: Sequence[tuple[str, IncludeGlob]], cache: Cache | None
 ) -> list[ParsedFile]:
-    """Return those of the files of a tree that are, or are meant to be, assets; see `parse_tree_files`."""
-    parsed_files = parse_tree_files(tree, candidates, config.rules, cache, remember=remember)
-    return [parsed for parsed in parsed_files if parsed.is_asset]
+    """Return those of the files of a tree that are, or are meant to be, assets."""
+    return [parsed for parsed in parse_tree_files(tree, candidates, config.rules, cache) if parsed.is_asset]
 
 
 def _not_utf8_diagnostic(path: str) -> Diagnostic:
@@ -55,16 +50,20 @@ def _not_utf8_diagnostic(path: str) -> Diagnostic:
 
 
 def find_candidates(
-    tree: Tree, config: Config, among: Iterable[str] | None = None
+    tree: Tree, config: Config, cache: Cache | None = None, among: Iterable[str] | None = None
 ) -> Iterator[tuple[str, IncludeGlob]]:
     """Yield the files that may be assets, by path, each with the last of the globs that match it.
 
     ``among`` are the paths to consider, all by default; they must not lie in a workspace inside this one.
     """
+    globs = load_file_globs(config, cache)
     nested = tuple(find_nested_roots(tree)) if among is None else ()
-    paths = tree.entries if among is None else among
-    own = (path.removeprefix(tree.root) for path in paths if path.startswith(tree.root) and not path.startswith(nested))
-    yield from ((tree.root + path, glob) for path, glob in select_candidates(config, own))
+    for path in sorted(tree.entries if among is None else among):
+        if not path.startswith(tree.root) or path.startswith(nested) or not path.lower().endswith(YAML_SUFFIXES):
+            continue
+        relative = path.removeprefix(tree.root)
+        if relative != CONFIG_FILE and (glob := globs.find_include(relative)):
+            yield path, glob
 
 
 def find_nested_roots(tree: Tree) -> list[str]:

@@ -21,8 +21,8 @@ from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.git.command import GitError, run_git
 from reconciler.model import Address, parse_address
 from reconciler.source.cache import Cache, select_in
-from reconciler.source.candidates import select_candidates
 from reconciler.source.disk import YAML_SUFFIXES, DiskFiles, expand_paths
+from reconciler.source.globs import load_file_globs
 
 _LIST_FILES = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
 _INSERT = "INSERT OR REPLACE INTO declared_addresses VALUES (?, ?, ?)"
@@ -74,12 +74,14 @@ class DiskWorkspace:
         return str(address) if address else " ".join([_UNREADABLE, *sorted(names)]) if names else ""
 
 
-def open_disk_workspace(folder: Path, config: Config) -> DiskWorkspace:
+def open_disk_workspace(folder: Path, config: Config, cache: Cache | None) -> DiskWorkspace:
     """Return the workspace in a folder, without the files that Git ignores and those of workspaces inside it."""
     paths = list(_list_yaml_files(folder))
     nested = tuple(path.removesuffix(CONFIG_FILE) for path in paths if path.endswith(f"/{CONFIG_FILE}"))
-    own = (path for path in paths if not path.startswith(nested) and replace_invalid_utf8(path) == path)
-    return DiskWorkspace(DiskFiles(folder, {}), dict(select_candidates(config, own)))
+    own = (path for path in sorted(paths) if not path.startswith(nested) and replace_invalid_utf8(path) == path)
+    globs = load_file_globs(config, cache)
+    included = {path: glob for path in own if path != CONFIG_FILE and (glob := globs.find_include(path))}
+    return DiskWorkspace(DiskFiles(folder, {}), included)
 
 
 def _list_yaml_files(folder: Path) -> Iterable[str]:
