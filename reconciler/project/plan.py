@@ -30,7 +30,7 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
     refusal, notes = _check_fast_forward(session, policy, state)
     if plan.cancels and not refresh:
         notes = (*notes, _NOT_REFRESHED_NOTE)
-    return replace(plan, notes=(*plan.notes, *notes)), refusal
+    return replace(plan, notes=(*plan.notes, *session.build_notes(plan), *notes)), refusal
 
 
 @pause_gc()

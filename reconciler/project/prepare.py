@@ -101,6 +101,7 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     plan, desired, policy, allowed = _make_plan(session, desired, state, options)
     request = ApplyRequest(desired, policy, "", options.only_address, allowed.keys, options.parallelism)
     plan = replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
+    plan = replace(plan, notes=(*plan.notes, *session.build_notes(plan)))
     digest = saved_plan.digest if saved_plan else plan_body_digest(plan_json.plan_body(plan, policy))
     trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
