@@ -34,8 +34,8 @@ _DUPLICATE_NAMES_HINT = (
 )
 _MISSING_NAMES_HINT = "add a file for each; `mlgit schema KIND` shows its fields."
 _BOUND_COMPUTES_HINT = (
-    "without a file. None is needed, because mlgit.yml binds every compute to a backend; `mlgit validate` shows the four "
-    "lines that declare one."
+    "without a file. None is needed, because mlgit.yml binds every compute to a backend; `mlgit validate` shows the "
+    "four lines that declare one."
 )
 
 _CONFIG_TEMPLATE = """\
