@@ -67,7 +67,7 @@ def _check_in_workspace(
         if (given := _with_given_paths(diagnostic, own_paths))
     )
     overridden = apply_severity_overrides(together, config.rules)
-    count = result.file_count + (CONFIG_FILE in own_paths)
+    count = result.file_count or int(CONFIG_FILE in own_paths)  # mlgit.yml counts as a file if it alone is named
     return CheckResult(count, sort_diagnostics([*diagnostics, *overridden]))
 
 

@@ -74,6 +74,10 @@ def test_standard_input_is_checked_in_the_workspace_of_the_current_folder(small,
     assert mlgit("validate", "-", cwd=small / "jobs").out == "1 file: fine.\n"
 
 
+def test_the_folder_of_the_workspace_means_the_workspace(small, mlgit):
+    assert mlgit("validate", ".", cwd=small).out == mlgit("validate", cwd=small).out == "5 files: fine.\n"
+
+
 def test_mlgit_yml_can_be_named(small, mlgit):
     assert mlgit("validate", "mlgit.yml", cwd=small).out == "1 file: fine.\n"
     edit(small, "mlgit.yml", "store:", "storage:")
