@@ -55,9 +55,9 @@ def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: I
 
 def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     """Wait until a run has ended that this apply can record; return False if no such run is active."""
-    backends = context.providers.backends
+    backends, store = context.providers.backends, context.providers.store.root
     while not context.is_stopping():
-        state_now, ended = refresh_state(state, backends)
+        state_now, ended = refresh_state(state, backends, store)
         if any(action.versioned_key not in totals.failed for action in ended):
             return True
         running = tuple(run for run in active_runs(state_now) if run.backend in backends)

@@ -11,7 +11,7 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.apply import execute_plan
 from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
-from reconciler.engine.refresh import check_store_id, refresh_runs
+from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest
 from reconciler.model import Action, ActionId, Event, Op, Plan, Progress, Run, State
 from reconciler.planning.affinity import restrict_plan_to_host
@@ -111,8 +111,8 @@ def refresh_and_plan(providers: Providers, request: ApplyRequest, known_plan: Pl
     """
     providers.state_store.ref_store.fetch()
     state = providers.state_store.read()
-    check_store_id(state, providers.backends, providers.store.root)
-    observation = refresh_runs(state, providers.backends)
+    observation = refresh_runs(state, providers.backends, providers.store.root)
+    check_store(observation, state, providers.backends)
     if known_plan is not None and known_plan.state_commit == state.commit and not observation.runs:
         plan = known_plan
     else:

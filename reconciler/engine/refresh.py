@@ -21,8 +21,13 @@ from reconciler.state.process import host_name
 from reconciler.storage import fsck, store_id
 
 
-def refresh_runs(state: State, backends: Mapping[str, Backend]) -> Observation:
-    """Ask each backend, in one call, for its unfinished runs; runs of a backend that is not given stay as recorded."""
+def refresh_runs(state: State, backends: Mapping[str, Backend], store: Path) -> Observation:
+    """Ask each backend, in one call, for its unfinished runs; runs of a backend that is not given stay as recorded.
+
+    So do all runs if the store is not the one that the state was written with: each would seem lost.
+    """
+    if state.store_id not in ("", store_id.read_store_id(store)):
+        return Observation(unexpected_store=str(store))
     reports: dict[str, RunReport] = {}
     by_backend = attrgetter("backend")
     for name, runs in groupby(sorted(unfinished_runs(state), key=by_backend), key=by_backend):
@@ -36,9 +41,9 @@ def refresh_runs(state: State, backends: Mapping[str, Backend]) -> Observation:
     return Observation(reports)
 
 
-def refresh_state(state: State, backends: Mapping[str, Backend]) -> tuple[State, tuple[Action, ...]]:
+def refresh_state(state: State, backends: Mapping[str, Backend], store: Path) -> tuple[State, tuple[Action, ...]]:
     """Return the state with its runs as the backends report them, and the actions that record the ended ones."""
-    return merge_observation(state, refresh_runs(state, backends))
+    return merge_observation(state, refresh_runs(state, backends, store))
 
 
 def refresh_all(  # noqa: PLR0913 - every provider
@@ -48,16 +53,15 @@ def refresh_all(  # noqa: PLR0913 - every provider
     records = tuple(monitored_records(state, config))
     fingerprints = {record.fingerprint for record in records if kind_by_name(record.address.kind).uses_builder}
     unbuilt = frozenset(fingerprint for fingerprint in fingerprints if builder.find(fingerprint) is None)
-    observation = Observation(unbuilt_environments=unbuilt)
     if not has_store(config, host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
-        return replace(observation, skipped_checks=(skipped,))
-    if not is_recorded_store(state, store):
-        return replace(observation, unexpected_store=str(store))
+        return Observation(unbuilt_environments=unbuilt, skipped_checks=(skipped,))
+    observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
+    if observation.unexpected_store:
+        return observation
     keys = tuple(key for record in records for key in content_keys_of(state, record))
     return replace(
         observation,
-        runs=refresh_runs(state, backends).runs,
         missing_contents=fsck.find_missing_contents(store, keys),
         damaged_files=fsck.find_corrupt_files(store, keys) if deep else {},
         skipped_checks=tuple(
@@ -75,21 +79,12 @@ def active_runs(state: State) -> Iterator[Run]:
     )
 
 
-def is_recorded_store(state: State, store: Path) -> bool:
-    """Return True if the store in a folder is the one that the state was written with."""
-    return state.store_id in ("", store_id.read_store_id(store))
-
-
-def check_store_id(state: State, backends: Mapping[str, Backend], store: Path) -> None:
-    """Raise UserError ``store-other`` if runs are unfinished in another store than the one in this folder.
-
-    Without that store, each of these runs would seem lost.
-    """
-    if is_recorded_store(state, store):
-        return
-    run = next((run for run in unfinished_runs(state) if run.backend in backends), None)
+def check_store(observation: Observation, state: State, backends: Mapping[str, Backend]) -> None:
+    """Raise UserError ``store-other`` if runs are unfinished in another store than the one that was observed."""
+    runs = unfinished_runs(state) if observation.unexpected_store else ()
+    run = next((run for run in runs if run.backend in backends), None)
     if run is not None:
-        message = f"run {run.id} is {run.status} in another store than the one at {store}"
+        message = f"run {run.id} is {run.status} in another store than the one at {observation.unexpected_store}"
         hint = (
             "make that store available again, or correct store: in mlgit.yml; if it is lost, "
             f"`mlgit job cancel {run.address.name}` gives up its run"

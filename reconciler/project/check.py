@@ -25,7 +25,7 @@ def load_desired(session: Session, state: State) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
     declared = read_asset_set(session.tree, session.config)
     desired = make_desired(session.workspace, session.source, session.tree, declared)
-    report_diagnostics(session, desired_diagnostics(desired, state))
+    report_diagnostics(session, (*session.affinity_diagnostics(), *desired_diagnostics(desired, state)))
     return desired
 
 

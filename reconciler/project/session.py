@@ -16,14 +16,14 @@ from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import Config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
-from reconciler.engine.refresh import is_recorded_store, refresh_all, refresh_runs
+from reconciler.engine.refresh import refresh_all, refresh_state
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
 from reconciler.git.remotes import UNREACHABLE_CODES
 from reconciler.git.trees import changed_paths
 from reconciler.model import Observation, SourceRevision, State, Tree
 from reconciler.planning.affinity import reachable_backends
-from reconciler.planning.refresh import merge_observation, unfinished_runs
+from reconciler.planning.refresh import unfinished_runs
 from reconciler.render import text
 from reconciler.source.workspace import Workspace, find_workspace, read_config, tree_at_revision, tree_of_work_tree
 from reconciler.state.process import host_name
@@ -141,9 +141,9 @@ class Session:
         Runs stay as recorded if their artifacts are in another store than this session's.
         """
         state = self.read_recorded_state()
-        if not is_recorded_store(state, self.store_path) or next(unfinished_runs(state), None) is None:
+        if next(unfinished_runs(state), None) is None:
             return state
-        return merge_observation(state, refresh_runs(state, self.open_backends()))[0]
+        return refresh_state(state, self.open_backends(), self.store_path)[0]
 
     def uncommitted_files(self) -> tuple[str, ...]:
         """Return the files of the work tree that differ from HEAD, relative to the top of the repository."""

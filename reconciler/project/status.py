@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.diagnostics import has_errors
-from reconciler.engine.refresh import active_runs, is_recorded_store, refresh_runs
+from reconciler.engine.refresh import active_runs, refresh_runs
 from reconciler.model import Action, Blocked, Observation, Plan, State
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
@@ -36,11 +36,9 @@ class WorkspaceStatus:
 def read_status(session: Session) -> WorkspaceStatus:
     """Read the live state and ask the backends; runs stay as recorded if the state belongs to another store."""
     state = session.read_recorded_state()
-    observation = None
-    if is_recorded_store(state, session.store_path):
-        observation = refresh_runs(state, session.open_backends())
-    plan = _plan_if_valid(session, state, observation)
-    refreshed, unrecorded = merge_observation(state, observation or Observation())
+    observation = refresh_runs(state, session.open_backends(), session.store_path)
+    plan = _plan_if_valid(session, state, None if observation.unexpected_store else observation)
+    refreshed, unrecorded = merge_observation(state, observation)
     if plan is None:
         return WorkspaceStatus(refreshed, (), unrecorded, ())
     return WorkspaceStatus(refreshed, plan.blocked, unrecorded, plan.actions)
