@@ -17,6 +17,7 @@ from reconciler.model import Action, ActionId, Event, Op, Plan, Progress, Run, S
 from reconciler.planning.affinity import restrict_plan_to_host
 from reconciler.planning.drift import with_repairs
 from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 from reconciler.state.fast_forward import check_fast_forward, check_no_concurrent_apply, lift_rollback_hold
 from reconciler.state.process import host_name
 from reconciler.state.transaction import StateTransaction
@@ -112,11 +113,11 @@ def refresh_and_plan(providers: Providers, request: ApplyRequest, known_plan: Pl
     providers.state_store.ref_store.fetch()
     state = providers.state_store.read()
     observation = refresh_runs(state, providers.backends, providers.store.root)
-    check_store(observation, state, providers.backends)
+    check_store(observation)
     if known_plan is not None and known_plan.state_commit == state.commit and not observation.runs:
         plan = known_plan
     else:
-        plan, diagnostics = run_plan_pipeline(request.desired, state, request.policy, observation)
+        plan, diagnostics = run_plan_pipeline(PlanInputs(request.desired, state, request.policy, observation))
         if has_errors(diagnostics):
             raise UserError(*diagnostics)
     return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action))), state

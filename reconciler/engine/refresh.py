@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 from reconciler.backends import Backend
@@ -26,18 +24,16 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: Path) -> 
 
     So do all runs if the store is not the one that the state was written with: each would seem lost.
     """
+    runs = [run for run in unfinished_runs(state) if run.backend in backends]  # other machines may have other backends
     if state.store_id not in ("", store_id.read_store_id(store)):
-        return Observation(unexpected_store=str(store))
+        return Observation(unexpected_store=str(store), unknown_runs=tuple(runs))
     reports: dict[str, RunReport] = {}
-    by_backend = attrgetter("backend")
-    for name, runs in groupby(sorted(unfinished_runs(state), key=by_backend), key=by_backend):
-        backend = backends.get(name)
-        if backend is None:
-            continue  # another machine, with its own mlgit.yml, may have it
-        intended, submitted = _split_intended_runs(runs)
-        reports |= backend.poll(submitted)
-        intended_reports = ((run.id, backend.find(run.id, run.token)) for run in intended)
-        reports |= {run_id: report for run_id, report in intended_reports if report is not None}
+    for name in dict.fromkeys(run.backend for run in runs):
+        backend, own = backends[name], [run for run in runs if run.backend == name]
+        reports |= backend.poll([run.id for run in own if run.status is not RunStatus.INTENDED])
+        intended = [run for run in own if run.status is RunStatus.INTENDED]  # perhaps never submitted
+        reported = {run.id: backend.find(run.id, run.token) for run in intended}
+        reports |= {run_id: report for run_id, report in reported.items() if report is not None}
     return Observation(reports)
 
 
@@ -79,26 +75,12 @@ def active_runs(state: State) -> Iterator[Run]:
     )
 
 
-def check_store(observation: Observation, state: State, backends: Mapping[str, Backend]) -> None:
+def check_store(observation: Observation) -> None:
     """Raise UserError ``store-other`` if runs are unfinished in another store than the one that was observed."""
-    runs = unfinished_runs(state) if observation.unexpected_store else ()
-    run = next((run for run in runs if run.backend in backends), None)
-    if run is not None:
+    for run in observation.unknown_runs:
         message = f"run {run.id} is {run.status} in another store than the one at {observation.unexpected_store}"
         hint = (
             "make that store available again, or correct store: in mlgit.yml; if it is lost, "
             f"`mlgit job cancel {run.address.name}` gives up its run"
         )
         raise user_error("store-other", message, hint)
-
-
-def _split_intended_runs(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
-    """Return the runs that may never have been submitted, and the ids of the submitted ones."""
-    intended: list[Run] = []
-    submitted: list[str] = []
-    for run in runs:
-        if run.status is RunStatus.INTENDED:
-            intended.append(run)
-        else:
-            submitted.append(run.id)
-    return intended, submitted

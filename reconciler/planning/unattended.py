@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Action, ActionId, Address, Observation, Op, Plan, Run, State
+from reconciler.model import Action, ActionId, Address, Op, Plan, Run, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import AllowedPlan, run_plan_pipeline
-from reconciler.planning.plan import DesiredState
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protection_diagnostics
 
@@ -26,16 +26,15 @@ _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
 }
 
 
-def plan_unattended(
-    desired: DesiredState, state: State, policy: Policy, observation: Observation, recent_runs_of: RecentRuns
-) -> AllowedPlan:
+def plan_unattended(inputs: PlanInputs, recent_runs_of: RecentRuns) -> AllowedPlan:
     """Return a plan that changes nothing protected, and of its decisions those that the limits allow."""
-    plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
+    policy = inputs.policy
+    plan, diagnostics = run_plan_pipeline(inputs)
     violations = tuple(_violations_by_address(plan, policy))
     if violations:
         policy = replace(policy, exclude=tuple(dict.fromkeys(str(address) for address, _ in violations)))
-        plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
-    allowed_keys, reasons = allowed_decisions(plan, state, policy, recent_runs_of)
+        plan, diagnostics = run_plan_pipeline(replace(inputs, policy=policy))
+    allowed_keys, reasons = allowed_decisions(plan, inputs.state, policy, recent_runs_of)
     protected = (diagnostic for _, diagnostic in violations)
     return AllowedPlan(policy, plan, diagnostics, allowed_keys, (*protected, *reasons))
 

@@ -16,6 +16,7 @@ from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import plan_within_limits, run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
@@ -95,7 +96,7 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     file_diagnostics = desired_diagnostics(desired, subset)
     if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None
-    plan, plan_diagnostics = run_plan_pipeline(desired, subset, policy)
+    plan, plan_diagnostics = run_plan_pipeline(PlanInputs(desired, subset, policy))
     if has_errors(apply_severity_overrides(plan_diagnostics, rules)):
         return None
     plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
@@ -124,7 +125,7 @@ def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, Ind
     desired = make_desired(session.workspace, session.source, session.tree, asset_set)
     file_diagnostics = desired_diagnostics(desired, state)
     report_diagnostics(session, file_diagnostics)
-    plan, plan_diagnostics = plan_within_limits(desired, state, policy)
+    plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
     report_diagnostics(session, plan_diagnostics)
     if not _is_indexable(session, file_diagnostics):
         return plan, None

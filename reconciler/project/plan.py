@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from reconciler.diagnostics import UserError
 from reconciler.engine.refresh import check_store
-from reconciler.model import Observation, Plan, State
+from reconciler.model import Plan, State
 from reconciler.planning.pipeline import plan_within_limits
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
@@ -23,9 +24,7 @@ _NOT_REFRESHED_NOTE = "run status is as last recorded; a run that has ended is r
 def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) -> tuple[Plan, str]:
     """Return the plan, and why apply would refuse it ("" if it would not); read only what changed if possible."""
     if refresh or not is_incremental_possible(state, policy):
-        desired = load_desired(session, state)
-        observation = observe_providers(session, state) if refresh else None
-        plan, diagnostics = plan_within_limits(desired, state, policy, observation)
+        plan, diagnostics = plan_within_limits(read_plan_inputs(session, state, policy, refresh=refresh))
         report_diagnostics(session, diagnostics)
     else:
         plan = plan_incrementally(session, state, policy)
@@ -35,11 +34,15 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
     return replace(plan, notes=(*plan.notes, *rollback_notes(session, state), *notes)), refusal
 
 
-def observe_providers(session: Session, state: State) -> Observation:
-    """Refresh from all providers; raise UserError if the store is not the one that the state belongs to."""
+@pause_gc()
+def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
+    """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
+    desired = load_desired(session, state)
+    if not refresh:
+        return PlanInputs(desired, state, policy)
     observation = session.refresh_all(state)
-    check_store(observation, state, session.open_backends())
-    return observation
+    check_store(observation)
+    return PlanInputs(desired, state, policy, observation)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

@@ -14,12 +14,12 @@ from reconciler.git.repository import user_name
 from reconciler.model import Address, Plan, Run, State
 from reconciler.planning.affinity import deferred_notes
 from reconciler.planning.pipeline import AllowedPlan, plan_within_limits
-from reconciler.planning.plan import DesiredState
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.planning.unattended import RecentRuns, plan_unattended
-from reconciler.project.check import load_desired, report_diagnostics
-from reconciler.project.plan import observe_providers
+from reconciler.project.check import report_diagnostics
+from reconciler.project.plan import read_plan_inputs
 from reconciler.project.rollback import rollback_notes, with_newer_ancestry
 from reconciler.project.session import Session
 from reconciler.render import plan_json
@@ -96,11 +96,13 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
         raise_if_stale(saved_plan, state)
     rewind = options.policy.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
-    desired = load_desired(session, state)
+    inputs = read_plan_inputs(session, state, options.policy, refresh=True)
     if options.is_rollback:
-        desired = with_newer_ancestry(session, desired, state)
-    allowed = _make_plan(session, desired, state, options)
-    request = ApplyRequest(desired, allowed.policy, "", options.only_address, allowed.allowed_keys, options.parallelism)
+        inputs = replace(inputs, desired=with_newer_ancestry(session, inputs.desired, state))
+    allowed = _make_plan(session, inputs, options)
+    request = ApplyRequest(
+        inputs.desired, allowed.policy, "", options.only_address, allowed.allowed_keys, options.parallelism
+    )
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
     digest = saved_plan.digest if saved_plan else plan_body_digest(plan_json.plan_body(plan, allowed.policy))
     trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
@@ -119,21 +121,20 @@ def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
 
 
 @pause_gc()
-def _make_plan(session: Session, desired: DesiredState, state: State, options: ApplyOptions) -> AllowedPlan:
+def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> AllowedPlan:
     """Return the plan and what of it may be decided; report its diagnostics, and raise UserError if one is an error."""
-    observation, policy = observe_providers(session, state), options.policy
     if options.approval is Approval.PERSON:
-        plan, diagnostics = plan_within_limits(desired, state, policy, observation)
-        plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, state)))
-        allowed = AllowedPlan(policy, plan, diagnostics)
+        plan, diagnostics = plan_within_limits(inputs)
+        plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
+        allowed = AllowedPlan(inputs.policy, plan, diagnostics)
     else:
-        allowed = plan_unattended(desired, state, policy, observation, _recent_runs_of(session.state_store))
+        allowed = plan_unattended(inputs, _recent_runs_of(session.state_store))
     report_diagnostics(session, allowed.diagnostics)
     if options.approval is Approval.NOBODY:
         return replace(allowed, allowed_keys=frozenset(), stop_reasons=())
     if options.saved_plan is None:
         return allowed
-    plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, state)
+    plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
     return replace(allowed, plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
 
 

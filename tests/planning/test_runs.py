@@ -6,7 +6,7 @@ import pytest
 from planning.world import NUMBERS, SUM, TOTAL, World, action_on, done, edited, policy_of, small, without
 
 from reconciler.model import ActionId, Address, Op, Run, RunReport, RunStatus
-from reconciler.planning.plan import make_plan
+from reconciler.planning.plan import PlanInputs, make_plan
 
 pytestmark = pytest.mark.fast
 
@@ -53,7 +53,7 @@ def test_a_job_that_runs_is_left_to_run_and_what_follows_from_it_waits(world):
 
 def test_without_refresh_a_run_has_its_recorded_status(world):
     desired, state = world.desired(small()), world.live()
-    plan, _ = make_plan(desired, state, policy_of(small()))
+    plan, _ = make_plan(PlanInputs(desired, state, policy_of(small())))
     message = f"run {world.latest().id} was queued when last recorded; --refresh asks"
     assert plan.blocked[0].message.startswith(message)
 
