@@ -20,7 +20,7 @@ from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
-from reconciler.project.apply import apply_plan, finish_without_actions, open_providers, read_last_log_line
+from reconciler.project.apply import apply_plan, finish_without_actions, read_last_log_line
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
@@ -148,11 +148,11 @@ def execute_and_report(
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
         click.echo()
-    providers, shutdown = open_providers(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(lambda run: read_last_log_line(providers, run))
+    backends, shutdown = session.open_backends(), GracefulShutdown()
+    listener = stream or TerminalApplyListener(lambda run: read_last_log_line(backends, run))
     try:
         with shutdown.handle_signals(), listener:
-            result = apply_plan(session, providers, prepared, listener, wait=wait, stopping=shutdown)
+            result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
     except KeyboardInterrupt as interrupt:
         raise _interrupt_error(session) from interrupt
     if shutdown():

@@ -20,7 +20,7 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.git.upstream import TrackedRef, fetch_tracked_commit
 from reconciler.model import Blocked, RunStatus, State
 from reconciler.planning.policy import Policy
-from reconciler.project.apply import apply_plan, finish_without_actions, open_providers
+from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
 from reconciler.project.session import Session, open_session
@@ -171,7 +171,7 @@ def _plan_and_apply(
         for lock in finish_without_actions(session, prepared):
             listener.on_note(f"released the lock of {lock}: that apply has ended")
         return result
-    apply_result = apply_plan(session, open_providers(session), prepared, listener, stopping=is_stopping)
+    apply_result = apply_plan(session, prepared, listener, stopping=is_stopping)
     if not is_stopping():
         share_index(session)
     return replace(result, apply_result=apply_result, pending=apply_result.pending)

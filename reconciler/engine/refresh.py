@@ -12,7 +12,6 @@ from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Observation, Run, RunReport, RunStatus, State
-from reconciler.planning.affinity import backend_host, has_store
 from reconciler.planning.drift import content_keys_of, monitored_records
 from reconciler.planning.refresh import merge_observation, unfinished_runs
 from reconciler.state.process import host_name
@@ -49,19 +48,19 @@ def refresh_all(  # noqa: PLR0913 - every provider
     records = tuple(monitored_records(state, config))
     fingerprints = {record.fingerprint for record in records if kind_by_name(record.address.kind).uses_builder}
     unbuilt = frozenset(fingerprint for fingerprint in fingerprints if builder.find(fingerprint) is None)
-    if not has_store(config, host_name()):
+    if not config.has_store(host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
         return Observation(unbuilt_environments=unbuilt, skipped_checks=(skipped,))
+    keys = tuple(key for record in records for key in content_keys_of(state, record))
     observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
     if observation.unexpected_store:
         return observation
-    keys = tuple(key for record in records for key in content_keys_of(state, record))
     return replace(
         observation,
         missing_contents=fsck.find_missing_contents(store, keys),
         damaged_files=fsck.find_corrupt_files(store, keys) if deep else {},
         skipped_checks=tuple(
-            f"the backend {name} is on {backend_host(config, name)}: its runs were not checked"
+            f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends
             if name not in backends
         ),

@@ -17,8 +17,7 @@ from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protection_diagnostics
 
-RecentRuns = Callable[[Address], Iterable[Run]]
-"""Returns the runs of a job that were submitted within the last day."""
+RunLookup = Callable[[Address], Iterable[Run]]
 
 _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
     "too-many-runs": frozenset({Op.SUBMIT}),
@@ -26,27 +25,30 @@ _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
 }
 
 
-def plan_unattended(inputs: PlanInputs, recent_runs_of: RecentRuns) -> AllowedPlan:
-    """Return a plan that changes nothing protected, and of its decisions those that the limits allow."""
+def plan_unattended(inputs: PlanInputs, runs_of: RunLookup, a_day_ago: str) -> AllowedPlan:
+    """Return a plan that changes nothing protected, and of its decisions those that the limits allow.
+
+    ``runs_of`` returns the runs of a job so far; those submitted after ``a_day_ago``, a time stamp, are counted.
+    """
     policy = inputs.policy
     plan, diagnostics = run_plan_pipeline(inputs)
     violations = tuple(_violations_by_address(plan, policy))
     if violations:
         policy = replace(policy, exclude=tuple(dict.fromkeys(str(address) for address, _ in violations)))
         plan, diagnostics = run_plan_pipeline(replace(inputs, policy=policy))
-    allowed_keys, reasons = allowed_decisions(plan, inputs.state, policy, recent_runs_of)
+    allowed_keys, reasons = allowed_decisions(plan, inputs.state, policy, runs_of, a_day_ago)
     protected = (diagnostic for _, diagnostic in violations)
     return AllowedPlan(policy, plan, diagnostics, allowed_keys, (*protected, *reasons))
 
 
 def allowed_decisions(
-    plan: Plan, state: State, policy: Policy, recent_runs_of: RecentRuns
+    plan: Plan, state: State, policy: Policy, runs_of: RunLookup, a_day_ago: str
 ) -> tuple[frozenset[ActionId], tuple[Diagnostic, ...]]:
     """Return the keys of the decisions that the limits allow, and why they do not allow the others."""
     repeated = {
         action.key: diagnostic
         for action in plan.submissions
-        if (diagnostic := _runs_per_day_diagnostic(action, plan, policy, recent_runs_of))
+        if (diagnostic := _runs_per_day_diagnostic(action, plan, policy, runs_of, a_day_ago))
     }
     allowed, _ = plan.without(lambda action: action.key in repeated)
     guards = tuple(guard_plan(allowed, state, policy))
@@ -62,11 +64,11 @@ def _violations_by_address(plan: Plan, policy: Policy) -> Iterator[tuple[Address
 
 
 def _runs_per_day_diagnostic(
-    action: Action, plan: Plan, policy: Policy, recent_runs_of: RecentRuns
+    action: Action, plan: Plan, policy: Policy, runs_of: RunLookup, a_day_ago: str
 ) -> Diagnostic | None:
     """Return a diagnostic if a job was started too often within a day from the same commit; else None."""
     commit, limit = plan.source.effective_commit, policy.config.runs_per_day
-    count = sum(run.commit == commit for run in recent_runs_of(action.address))
+    count = sum(run.commit == commit and run.submitted_at > a_day_ago for run in runs_of(action.address))
     if count < limit:
         return None
     times = "once" if count == 1 else f"{count} times"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,13 +10,13 @@ from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
-from reconciler.model import Address, Plan, Run, State
+from reconciler.model import Address, Plan, State
 from reconciler.planning.affinity import deferred_notes
 from reconciler.planning.pipeline import AllowedPlan, plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
-from reconciler.planning.unattended import RecentRuns, plan_unattended
+from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics
 from reconciler.project.plan import read_plan_inputs
 from reconciler.project.rollback import rollback_notes, with_newer_ancestry
@@ -27,10 +26,7 @@ from reconciler.source.gc_pause import pause_gc
 from reconciler.state.fast_forward import check_fast_forward
 from reconciler.state.history import format_trailers
 from reconciler.state.process import host_name
-from reconciler.state.store import StateStore
-from reconciler.timestamps import parse_timestamp
-
-_DAY = timedelta(days=1)
+from reconciler.timestamps import format_timestamp
 
 
 class Approval(StrEnum):
@@ -128,7 +124,8 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> A
         plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
         allowed = AllowedPlan(inputs.policy, plan, diagnostics)
     else:
-        allowed = plan_unattended(inputs, _recent_runs_of(session.state_store))
+        a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1))
+        allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)
     report_diagnostics(session, allowed.diagnostics)
     if options.approval is Approval.NOBODY:
         return replace(allowed, allowed_keys=frozenset(), stop_reasons=())
@@ -136,14 +133,3 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> A
         return allowed
     plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
     return replace(allowed, plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
-
-
-def _recent_runs_of(state_store: StateStore) -> RecentRuns:
-    start = datetime.now(UTC) - _DAY
-
-    def recent_runs_of(address: Address) -> Iterator[Run]:
-        for run in state_store.runs_of(address):
-            if run.submitted_at and parse_timestamp(run.submitted_at) > start:
-                yield run
-
-    return recent_runs_of

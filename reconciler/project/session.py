@@ -22,7 +22,6 @@ from reconciler.format.pointers import join_pointer
 from reconciler.git.remotes import UNREACHABLE_CODES
 from reconciler.git.trees import changed_paths
 from reconciler.model import Observation, SourceRevision, State, Tree
-from reconciler.planning.affinity import reachable_backends
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.render import text
 from reconciler.source.workspace import Workspace, find_workspace, read_config, tree_at_revision, tree_of_work_tree
@@ -91,7 +90,7 @@ class Session:
 
     def open_backends(self) -> dict[str, Backend]:
         """Open the backends that are reachable from this machine."""
-        return backends.open_backends(reachable_backends(self.config, host_name()), self.store_path)
+        return backends.open_backends(self.config.reachable_backends(host_name()), self.store_path)
 
     def open_builder(self) -> Builder:
         """Open the builder of environments."""

@@ -192,7 +192,7 @@ def test_a_run_of_a_removed_job_is_canceled_for_that_reason(world):
 def test_a_submission_that_is_not_allowed_cancels_no_run(world):
     bound = {**TWO, "mlgit.yml": TWO["mlgit.yml"] + "limits: {submit: 0}\n"}
     for files, keys in ((TWO, {"submit job/sum", f"cancel job/sum@{world.latest().id}"}), (bound, set())):
-        allowed, _ = allowed_decisions(world.plan(files), world.live(), policy_of(files), lambda _: ())
+        allowed, _ = allowed_decisions(world.plan(files), world.live(), policy_of(files), lambda _: (), "")
         assert {key for key in map(str, allowed) if key.endswith("/sum") or "@" in key} == keys
 
 
