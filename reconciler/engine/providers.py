@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from reconciler.backends import Backend, get_backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
-from reconciler.git.repository import Repository
 from reconciler.model import State
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
@@ -19,7 +18,6 @@ from reconciler.storage.object_store import ObjectStore
 class Providers:
     """The open providers of a workspace."""
 
-    repository: Repository
     config: Config
     state_store: StateStore
     store: ObjectStore

@@ -132,7 +132,7 @@ def _plan_iteration(
     if baseline is None:
         _check_first_plan(context, plan, state)
     else:
-        check_no_concurrent_apply(providers.repository, state, context.request.desired.source, baseline)
+        check_no_concurrent_apply(providers.state_store.repository, state, context.request.desired.source, baseline)
     remaining = totals.remaining_plan(with_repairs(_without_unapproved(approved, plan), approved))
     return restrict_plan_to_host(remaining, providers.config, host_name()), state
 
@@ -141,7 +141,7 @@ def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
     """Raise UserError if the source commit may not be applied or the plan is stale; else end a rollback hold."""
     providers, request = context.providers, context.request
     source, allow_rewind = request.desired.source, request.policy.allow_rewind
-    check_fast_forward(providers.repository, state, source, allow_rewind=allow_rewind)
+    check_fast_forward(providers.state_store.repository, state, source, allow_rewind=allow_rewind)
     _check_not_stale(context.approved, plan)
     lift_rollback_hold(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
 

@@ -35,7 +35,6 @@ def apply_plan(
     request = prepared.request
     request = replace(request, desired=replace(request.desired, source=_pin_source(session)))
     providers = Providers(
-        repository=session.workspace.repository,
         config=session.config,
         state_store=session.state_store,
         store=ObjectStore(session.store_path),

@@ -19,7 +19,7 @@ from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stal
 from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics
 from reconciler.project.plan import read_plan_inputs
-from reconciler.project.rollback import rollback_notes, with_newer_ancestry
+from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.gc_pause import pause_gc
@@ -51,7 +51,6 @@ class ApplyOptions:
     saved_plan: SavedPlan | None = None
     only_address: Address | None = None
     allow_dirty: bool = False
-    is_rollback: bool = False
     parallelism: int = DEFAULT_PARALLELISM
     approval: Approval = Approval.PERSON
 
@@ -93,8 +92,6 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     rewind = options.policy.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
     inputs = read_plan_inputs(session, state, options.policy, refresh=True)
-    if options.is_rollback:
-        inputs = replace(inputs, desired=with_newer_ancestry(session, inputs.desired, state))
     allowed = _make_plan(session, inputs, options)
     request = ApplyRequest(
         inputs.desired, allowed.policy, "", options.only_address, allowed.allowed_keys, options.parallelism
