@@ -110,7 +110,7 @@ def _open_saved_plan(path: Path, parallelism: int) -> tuple[Session, ApplyOption
     saved_plan = read_saved_plan(path)
     commit = find_plan_commit(Path.cwd(), saved_plan, path)
     session = open_current_session(commit, target=plan_target(saved_plan))
-    check_plan_state(session, saved_plan)
+    check_plan_state(saved_plan, session.config)
     policy = policy_from_plan(saved_plan, session.config)
     return session, ApplyOptions(policy, saved_plan=saved_plan, parallelism=parallelism)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
-from reconciler.model import State
+from reconciler.model import SourceRevision, State
 from reconciler.project.session import Session
 from reconciler.render.history import rollback_hold_lines
 from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
@@ -44,9 +44,9 @@ def record_rollback(session: Session, state: State, trailers: str) -> None:
     write_rollback_hold(session.state_store, state, session.source, user_name(), trailers)
 
 
-def rollback_warning(session: Session, state: State) -> str:
-    """Return what a rollback to the source of a session means for the commit that is applied now."""
-    newer, older = abbreviate_id(state.applied_commit), abbreviate_id(session.source.commit)
+def rollback_warning(source: SourceRevision) -> str:
+    """Return what a rollback to a source means for the commit that is applied now."""
+    newer, older = abbreviate_id(source.newer_commit), abbreviate_id(source.commit)
     return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."
 
 
