@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import print_coloured_lines
@@ -23,6 +24,7 @@ from reconciler.planning.saved import policy_from_plan
 from reconciler.project.apply import apply_plan, finish_without_actions, read_last_log_line
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.refresh import open_backends
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
@@ -148,7 +150,7 @@ def execute_and_report(
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
         click.echo()
-    backends, shutdown = session.open_backends(), GracefulShutdown()
+    backends, shutdown = open_backends(session), GracefulShutdown()
     listener = stream or TerminalApplyListener(lambda run: read_last_log_line(backends, run))
     try:
         with shutdown.handle_signals(), listener:
@@ -182,10 +184,10 @@ def _interrupt_error(session: Session) -> click.Abort:
 def _format_applied_counts(result: ApplyResult) -> str:
     """Return how many changes were applied and how many runs were recorded."""
     recorded = len(result.recorded_run_ids)
-    changes = f"Applied {text.pluralize(result.done_count - recorded, 'change')}"
+    changes = f"Applied {pluralize(result.done_count - recorded, 'change')}"
     if not recorded:
         return changes
-    runs = text.pluralize(recorded, "run")
+    runs = pluralize(recorded, "run")
     return f"{changes} and recorded {runs}" if result.done_count > recorded else f"Recorded {runs}"
 
 

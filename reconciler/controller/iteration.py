@@ -23,6 +23,7 @@ from reconciler.planning.policy import Policy
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session, open_session
 from reconciler.source.workspace import find_workspace
 
@@ -179,7 +180,7 @@ def _plan_and_apply(
 
 def _count_runs(session: Session) -> Counter[RunStatus]:
     """Count the newest run of each job by its status, as the backends report it now."""
-    state, _ = refresh_state(session.state_store.read(), session.open_backends(), session.store_path)
+    state, _ = refresh_state(session.state_store.read(), open_backends(session), session.store_path)
     counts: Counter[RunStatus] = Counter()
     for address, record in state.current.items():
         if record.latest and address.kind in kinds() and kind_by_name(address.kind).is_runnable:

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
-from reconciler.engine.refresh import active_runs, check_store, refresh_runs
+from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
 from reconciler.model import Op, Plan, State
-from reconciler.planning.refresh import merge_observation
+from reconciler.planning.refresh import active_runs, merge_observation
 
 _RUN_POLL_SECONDS = 0.2
 _LOCK_POLL_SECONDS = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from reconciler.builders import Builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Action, Observation, Run, RunReport, RunStatus, State
+from reconciler.model import Action, Observation, RunReport, RunStatus, State
 from reconciler.planning.drift import content_keys_of, monitored_records
 from reconciler.planning.refresh import merge_observation, unfinished_runs
 from reconciler.state.process import host_name
@@ -64,13 +64,6 @@ def refresh_all(  # noqa: PLR0913 - every provider
             for name in config.backends
             if name not in backends
         ),
-    )
-
-
-def active_runs(state: State) -> Iterator[Run]:
-    """Yield the newest run of each job if it is active; superseded runs are left out."""
-    yield from (
-        run for run in unfinished_runs(state) if run.status.is_active and state.current[run.address].latest == run.id
     )
 
 

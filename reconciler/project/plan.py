@@ -12,6 +12,7 @@ from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
+from reconciler.project.refresh import observe_all
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
@@ -40,7 +41,7 @@ def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh:
     desired = load_desired(session, state)
     if not refresh:
         return PlanInputs(desired, state, policy)
-    observation = session.refresh_all(state)
+    observation = observe_all(session, state)
     check_store(observation)
     return PlanInputs(desired, state, policy, observation)
 
