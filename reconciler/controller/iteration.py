@@ -14,16 +14,15 @@ from typing import Protocol
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import Diagnostic, Severity, UserError
-from reconciler.engine.refresh import refresh_state
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.git.upstream import TrackedRef, fetch_tracked_commit
-from reconciler.model import Blocked, RunStatus, State
+from reconciler.model import Blocked, Observation, RunStatus, State
 from reconciler.planning.policy import Policy
+from reconciler.planning.refresh import merge_observation
 from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
-from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session, open_session
 from reconciler.source.workspace import find_workspace
 
@@ -180,7 +179,8 @@ def _plan_and_apply(
 
 def _count_runs(session: Session) -> Counter[RunStatus]:
     """Count the newest run of each job by its status, as the backends report it now."""
-    state, _ = refresh_state(session.state_store.read(), open_backends(session), session.store_path)
+    state = session.state_store.read()
+    state, _ = merge_observation(state, session.observe_runs(state) or Observation())
     counts: Counter[RunStatus] = Counter()
     for address, record in state.current.items():
         if record.latest and address.kind in kinds() and kind_by_name(address.kind).is_runnable:

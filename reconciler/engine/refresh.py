@@ -11,9 +11,9 @@ from reconciler.builders import Builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Action, Observation, RunReport, RunStatus, State
+from reconciler.model import Observation, RunReport, RunStatus, State
 from reconciler.planning.drift import content_keys_of, monitored_records
-from reconciler.planning.refresh import merge_observation, unfinished_runs
+from reconciler.planning.refresh import unfinished_runs
 from reconciler.state.process import host_name
 from reconciler.storage import fsck, store_id
 
@@ -34,11 +34,6 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: Path) -> 
         reported = {run.id: backend.find(run.id, run.token) for run in intended}
         reports |= {run_id: report for run_id, report in reported.items() if report is not None}
     return Observation(reports)
-
-
-def refresh_state(state: State, backends: Mapping[str, Backend], store: Path) -> tuple[State, tuple[Action, ...]]:
-    """Return the state with its runs as the backends report them, and the actions that record the ended ones."""
-    return merge_observation(state, refresh_runs(state, backends, store))
 
 
 def refresh_all(  # noqa: PLR0913 - every provider
