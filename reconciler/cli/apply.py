@@ -27,7 +27,7 @@ from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_appl
 from reconciler.project.refresh import open_backends
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
-from reconciler.render import plan_json, text
+from reconciler.render import text
 from reconciler.render.code_frame import sanitize_line
 
 
@@ -138,7 +138,7 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
     """Print the plan that is about to be applied, and a warning below it."""
     plan = prepared.annotated_plan
     if stream:
-        stream.write_plan(plan, plan_json.plan_body(prepared.plan, prepared.request.policy))
+        stream.write_plan(plan, prepared.body)
     else:
         below = f"\n\n{warning}" if warning else ""
         print_coloured_lines(session.plan_heading + text.format_plan(plan) + below)

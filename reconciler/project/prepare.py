@@ -10,7 +10,7 @@ from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
-from reconciler.model import Address, Plan, State
+from reconciler.model import Address, Json, Plan, State
 from reconciler.planning.affinity import deferred_notes
 from reconciler.planning.pipeline import AllowedPlan, plan_within_limits
 from reconciler.planning.plan import PlanInputs
@@ -57,13 +57,14 @@ class ApplyOptions:
 
 @dataclass(frozen=True, slots=True)
 class PreparedApply:
-    """A plan that may be applied, the request that carries it out, and the live state it was made from.
+    """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
     ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
     limits leave to a person.
     """
 
     plan: Plan
+    body: Json
     request: ApplyRequest
     notes: tuple[str, ...]
     state: State
@@ -97,10 +98,11 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
         inputs.desired, allowed.policy, "", options.only_address, allowed.allowed_keys, options.parallelism
     )
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
-    digest = saved_plan.digest if saved_plan else plan_body_digest(plan_json.plan_body(plan, allowed.policy))
+    body = plan_json.plan_body(plan, allowed.policy)
+    digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
-    return PreparedApply(plan, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
+    return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
 
 
 def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
