@@ -38,7 +38,7 @@ def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> i
 
 
 def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
-    session = open_current_session(options["revision"], aside=options["out"])
+    session = open_current_session(options["revision"], aside=options["out"], reuse=cache)
     policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
     if stream:
         stream.write_plan_started(session.source)

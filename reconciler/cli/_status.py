@@ -22,7 +22,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 
 def run_status(form: str, cache: RenderedOutputCache | None) -> int:
     """Print the status, and remember what was printed if no run has to be asked for."""
-    session = open_current_session()
+    session = open_current_session(reuse=cache)
     status = read_status(session)
     if form == "json":
         click.echo(plan_json.dump_json([*_status_to_json(status)]))

@@ -22,7 +22,12 @@ _SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagno
 
 
 def open_current_session(
-    revision: str | None = None, *, keep: bool = False, aside: Path | None = None, target: str = DEFAULT_TARGET
+    revision: str | None = None,
+    *,
+    keep: bool = False,
+    aside: Path | None = None,
+    target: str = DEFAULT_TARGET,
+    reuse: RenderedOutputCache | None = None,
 ) -> Session:
     """Open the workspace of the current folder, at its work tree or at a revision; it is closed with the command.
 
@@ -35,6 +40,7 @@ def open_current_session(
         target=context.meta.get(TARGET_KEY, target),
         keep=keep,
         aside=aside,
+        reuse=reuse,
         on_diagnostics=_print_diagnostics,
         on_note=print_note,
     )

@@ -27,12 +27,12 @@ from reconciler.project.shared_index import (
     cache_key_of,
     is_index_worth_sharing,
     open_local_index,
+    publish_index,
     save_local_index,
 )
 from reconciler.source.assets import find_nested_roots, parse_asset_files
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.index import CacheKey, DependencyIndex, IndexContents, IndexUpdate
-from reconciler.source.index_export import dump_index
 from reconciler.state.snapshot import CurrentRecords, changed_addresses
 
 _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
@@ -63,14 +63,14 @@ def share_index(session: Session) -> None:
         _, contents = _plan_all(replace(session, on_diagnostics=raise_on_error), state, unlimited)
         if contents is not None:
             save_local_index(session, contents)
-            session.state_store.publish_index(dump_index(contents), session.source.tree)
+            publish_index(session, contents)
     except UserError as error:
         session.on_note(f"the plan index was not shared: {error.diagnostics[0].message}")
 
 
 def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Plan | None:
     key = cache_key_of(session, state)
-    index = open_local_index(session, key)
+    index = open_local_index(session, state, key)
     if index is None:
         return None
     repository = session.workspace.repository

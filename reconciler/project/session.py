@@ -17,6 +17,7 @@ from reconciler.git.trees import changed_paths
 from reconciler.model import SourceRevision, Tree
 from reconciler.project.state_session import OnNote, StateSession, ignore_note
 from reconciler.source.assets import read_asset_set
+from reconciler.source.rendered_output import RenderedOutputCache
 from reconciler.source.workspace import (
     Workspace,
     config_document,
@@ -84,18 +85,20 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     target: str = DEFAULT_TARGET,
     keep: bool = False,
     aside: Path | None = None,
+    reuse: RenderedOutputCache | None = None,
     on_diagnostics: OnDiagnostics = raise_on_error,
     on_note: OnNote = ignore_note,
 ) -> Session:
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
+    ``reuse`` is a cache that has opened the repository, and written the work tree if it has looked for an output.
     Raises UserError if there is no workspace, or its mlgit.yml is invalid.
     """
-    workspace = find_workspace(folder)
+    workspace = find_workspace(folder, reuse.repository if reuse else None)
     try:
         source, tree = (
-            tree_of_work_tree(workspace, keep=keep, aside=aside)
+            tree_of_work_tree(workspace, keep=keep, aside=aside, written=reuse.work_tree if reuse else "")
             if revision is None
             else tree_at_revision(workspace, revision)
         )

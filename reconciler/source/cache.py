@@ -47,10 +47,18 @@ _TABLES = (
 
 
 class Cache:
-    """The cache file in a folder for local files, such as ``.git/mlgit``."""
+    """The cache file in a folder for local files, such as ``.git/mlgit``.
 
-    def __init__(self, folder: Path) -> None:
+    A process that has it open for reading would wait for itself if it wrote over a second connection: see `read_only`.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.path = folder / CACHE_FILE
+        self.is_read_only = read_only
+
+    def read_only(self) -> Cache:
+        """Return the same cache for reading; it remembers nothing."""
+        return Cache(self.path.parent, read_only=True)
 
     def open(self) -> sqlite3.Connection | None:
         """Open the cache for reading, in a transaction: all queries see the same entries. None if it holds nothing."""
@@ -89,6 +97,8 @@ class Cache:
 
     def write(self, fill: Callable[[sqlite3.Connection], object]) -> None:
         """Write in one transaction. A damaged file is deleted, so that the next process begins a new one."""
+        if self.is_read_only:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(_connect(self.path)) as database:
