@@ -54,7 +54,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     plan, refusal = make_plan(session, state, policy, refresh=options["refresh"])
     out = options["out"]
     if out is not None:
-        save_plan(session, plan, policy, out)
+        save_plan(session.workspace.repository, plan, policy, out)
     _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
     next_step = _format_apply_hint(session, policy, refusal) if plan.actions else ""
     if options["form"] == "text" and next_step and out is None:

@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, within_paths
-from reconciler.format.assets import AssetSet
-from reconciler.model import Address, State
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.model import Address, Asset, State
 from reconciler.planning.policy import Policy
 from reconciler.planning.selection import reachable_from, selectables_of, selected_addresses
 
@@ -22,10 +22,21 @@ def is_narrow(policy: Policy, only: Address | None) -> bool:
 
 
 def needed_addresses(declared: AssetSet, policy: Policy, only: Address | None = None) -> AbstractSet[Address]:
-    """Return what a selection, or one asset, needs: itself and everything that it refers to."""
+    """Return what a selection, or one asset, needs: itself and everything that it refers to.
+
+    What is registered from the outputs of the one asset belongs to it.
+    """
     selectables = selectables_of(declared, declared.readable_assets)
     start = {only} if only is not None else selected_addresses(selectables, policy)
-    return reachable_from(start, {address: item.upstream for address, item in selectables.items()})
+    needed = reachable_from(start, {address: item.upstream for address, item in selectables.items()})
+    return needed | {address for address, asset in declared.assets.items() if _is_made_from(asset, only)}
+
+
+def _is_made_from(asset: Asset, job: Address | None) -> bool:
+    """Return True if an asset is registered from the outputs of a job."""
+    return not kind_of(asset).is_runnable and any(
+        reference.output and reference.address == job for reference in asset.references
+    )
 
 
 def needed_paths(declared: AssetSet, needed: AbstractSet[Address], selectors: Iterable[str]) -> AbstractSet[str]:

@@ -70,7 +70,10 @@ def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, decla
 
     @cache
     def is_ancestor(commit: str) -> bool | None:
-        return workspace.repository.is_ancestor(commit, source.commit)
+        is_older = workspace.repository.is_ancestor(commit, source.commit)
+        if is_older or not source.newer_commit:
+            return is_older
+        return workspace.repository.is_ancestor(commit, source.newer_commit)
 
     return DesiredState(source, tree, declared, is_ancestor)
 

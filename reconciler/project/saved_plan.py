@@ -6,18 +6,20 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.abbreviation import join_some
+from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
 from reconciler.git.local_exclude import ignore_in_clone
+from reconciler.git.repository import Repository
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
-from reconciler.project.session import Session, uncommitted_files
+from reconciler.project.session import uncommitted_files
 from reconciler.render import plan_json
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
 from reconciler.timestamps import utc_timestamp
 
 
-def save_plan(session: Session, plan: Plan, policy: Policy, path: Path) -> None:
+def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) -> None:
     """Write a plan to a file: its body, and an envelope that says what it was made from.
 
     Git ignores the file in this clone, so that it is no uncommitted change and is not committed with the others.
@@ -32,7 +34,7 @@ def save_plan(session: Session, plan: Plan, policy: Policy, path: Path) -> None:
         "digest": plan_body_digest(body),
     }
     try:
-        ignore_in_clone(session.workspace.repository, path)
+        ignore_in_clone(repository, path)
         path.write_text(dump_plan_file(SavedPlan(envelope, body)), encoding="utf-8")
     except OSError as error:
         message = f"cannot write the plan to {path}: {error.strerror}"
@@ -66,9 +68,9 @@ def find_plan_commit(folder: Path, saved_plan: SavedPlan, file: Path) -> str:
         workspace.repository.close()
 
 
-def check_plan_state(session: Session, saved_plan: SavedPlan) -> None:
-    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of the session."""
-    planned, config = saved_plan.body["state"], session.config
+def check_plan_state(saved_plan: SavedPlan, config: Config) -> None:
+    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of mlgit.yml."""
+    planned = saved_plan.body["state"]
     if (planned["name"], planned["lineage"], planned["target"]) != (config.state, config.lineage, config.target):
         message = (
             f"the plan is for the live state {planned['name']}/{planned['target']}, "

@@ -111,6 +111,7 @@ def test_a_job_is_run_again_beside_errors_in_other_files(applied, mlgit):
     ended = mlgit("job", "rerun", "sum", "--wait", "--auto-approve", cwd=applied)
     assert (ended.code, ended.err) == (0, "")
     assert "errors in 2 other files; run `mlgit validate`" in ended.out
+    assert "✓ model/total: new version 2 from run" in ended.out
     edit(applied, "data/numbers.yml", "type: uri_file", "tpye: uri_file")
     commit(applied)
     ended = mlgit("job", "rerun", "sum", "--wait", "--auto-approve", cwd=applied)
