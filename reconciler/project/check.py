@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
-from reconciler.config.config import CONFIG_FILE
+from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, escalate_severities
 from reconciler.format.severity import apply_severity_overrides
@@ -115,6 +115,14 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *session.affinity_diagnostics(Severity.WARNING),
     ]
     return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
+
+
+def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]:
+    """Return the errors in the files of a workspace whose mlgit.yml is wrong, as far as it can be used."""
+    usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
+    diagnostics = check_files_together(read_asset_set(tree, usable), usable, tree)
+    effective = apply_severity_overrides(diagnostics, usable.rules)
+    return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 
 
 def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:

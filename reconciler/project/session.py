@@ -134,9 +134,12 @@ def _load_config(
 ) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
     config, diagnostics = read_config(tree, target, workspace.cache, _unknown_provider_diagnostics)
-    on_diagnostics(tree, diagnostics)
-    if config is None and lenient:
+    if lenient and config is None:
         config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
+    elif not lenient and has_errors(diagnostics):  # what is wrong in the other files is reported in the same run
+        other_errors = importlib.import_module("reconciler.project.check").errors_in_files(tree, config)
+        diagnostics = (*diagnostics, *other_errors)
+    on_diagnostics(tree, diagnostics)
     if config is None:
         raise user_error("files-wrong", "mlgit.yml is invalid; nothing was planned or changed")
     return config
