@@ -212,8 +212,8 @@ def _allowed_values(error: ValidationError) -> list[Json]:
 
 
 def _enum_examples(schema: Json) -> list[str]:
-    """Return the values of a case-insensitive enumeration: a pattern, with the values as examples."""
-    if not isinstance(schema, dict) or not str(schema.get("pattern", "")).startswith("^(?i:"):
+    """Return the values of an enumeration that is a pattern, in any case or beside expressions, with examples."""
+    if not isinstance(schema, dict) or not str(schema.get("pattern", "")).startswith(("^(?i:", "^(?:")):
         return []
     return [str(example) for example in schema.get("examples", [])]
 
