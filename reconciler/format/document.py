@@ -49,6 +49,14 @@ class Document:
         source_range = build_source_map(self.text).get(pointer)
         return source_range.text if source_range else None
 
+    def plain_text(self, pointer: str) -> str | None:
+        """Return the source text of a scalar that is neither quoted nor tagged; None for any other value."""
+        source_range = build_source_map(self.text).get(pointer)
+        if source_range is None or source_range.text is None:
+            return None
+        start = offset_of(self.text, source_range.value_position)
+        return source_range.text if self.text.startswith(source_range.text, start) else None
+
     def _nearest_span(self, pointer: str, position: Callable[[SourceRange], tuple[int, int]]) -> Span:
         source_map = build_source_map(self.text)
         while pointer and pointer not in source_map:

@@ -19,6 +19,7 @@ from referencing import Registry, Resource
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
 from reconciler.format.pointers import escape_key, join_pointer
+from reconciler.format.scalars import is_date
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.suggest import closest_name, did_you_mean
 from reconciler.model import Json
@@ -115,6 +116,9 @@ def _explain_wrong_value(document: Document, error: ValidationError) -> Diagnost
     if error.validator == "pattern" and (examples := _enum_examples(error.schema)):
         return _explain_wrong_choice(document, error, examples)
     hint = _schema_description(error.schema)
+    if error.validator == "pattern" and (text := document.plain_text(pointer)) and is_date(text):
+        message = f"{text} is a date in YAML 1.1; quote it"
+        return Diagnostic("value-ambiguous", message, document.value_span(pointer), hint)
     if error.validator == "type":
         return Diagnostic("wrong-type", _wrong_type_message(error), document.value_span(pointer), hint)
     if error.validator == "not" or isinstance(error.schema, bool):

@@ -21,6 +21,7 @@ from reconciler.format.rules import (
     paths,
     pipeline_hooks,
     pipelines,
+    plain_scalars,
     reference_syntax,
     schedules,
     secrets,
@@ -34,6 +35,7 @@ _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *distributions.RULES,
+    *plain_scalars.EXECUTABLE_RULES,
     *secrets.RULES,
 )
 _PIPELINE_CHECKS: tuple[PipelineCheck, ...] = (
@@ -59,7 +61,12 @@ JOB_RULES: tuple[Rule, ...] = (
     *pipeline_hooks.RULES,
     *spark.JOB_RULES,
 )
-SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_EXECUTABLE_RULES, *commands.JOB_RULES)
+SCHEDULE_RULES: tuple[Rule, ...] = (
+    *schedules.RULES,
+    *plain_scalars.SCHEDULE_RULES,
+    *_EXECUTABLE_RULES,
+    *commands.JOB_RULES,
+)
 DEPLOYMENT_RULES: tuple[Rule, ...] = (
     *names.ENDPOINT_RULES,
     *reference_syntax.RULES,
@@ -78,7 +85,13 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
 )
 DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *secrets.RULES)
 MODEL_RULES: tuple[Rule, ...] = DATA_RULES
-COMPUTE_RULES: tuple[Rule, ...] = (*names.COMPUTE_RULES, *instance_counts.RULES, *schedules.RULES, *secrets.RULES)
+COMPUTE_RULES: tuple[Rule, ...] = (
+    *names.COMPUTE_RULES,
+    *instance_counts.RULES,
+    *schedules.RULES,
+    *plain_scalars.SCHEDULE_RULES,
+    *secrets.RULES,
+)
 DATASTORE_RULES: tuple[Rule, ...] = (*names.CONTAINER_RULES, *datastores.RULES, *secrets.RULES)
 WORKSPACE_RULES: tuple[Rule, ...] = (*names.WORKSPACE_RULES, *secrets.RULES)
 FEATURESTORE_RULES: tuple[Rule, ...] = WORKSPACE_RULES
