@@ -17,6 +17,7 @@ from reconciler.format.rules import (
     inputs,
     instance_counts,
     io_names,
+    mltables,
     names,
     paths,
     pipeline_hooks,
@@ -33,6 +34,7 @@ from reconciler.format.rules.graph import PipelineCheck, pipeline_rule
 _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
+    *mltables.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *distributions.RULES,
     *plain_scalars.EXECUTABLE_RULES,
@@ -83,7 +85,7 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
     *environments.ASSET_RULES,
     *secrets.RULES,
 )
-DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *secrets.RULES)
+DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *mltables.DATA_RULES, *secrets.RULES)
 MODEL_RULES: tuple[Rule, ...] = DATA_RULES
 COMPUTE_RULES: tuple[Rule, ...] = (
     *names.COMPUTE_RULES,
