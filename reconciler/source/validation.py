@@ -14,7 +14,7 @@ from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.detect import resembling_kind
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE
-from reconciler.format.rules.workspace import duplicate_address_diagnostic, unknown_reference_diagnostic
+from reconciler.format.workspace_rules import duplicate_address_diagnostic, unknown_reference_diagnostic
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address
 from reconciler.source.cache import Cache, select_in

@@ -1,7 +1,6 @@
 """featurestore: a workspace for features. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import FEATURESTORE_RULES
 
 KIND = Kind(
     name="featurestore",
@@ -12,6 +11,6 @@ KIND = Kind(
     common_key_sets=(word_set("name offline_store"),),
     in_place_fields=word_set("description tags display_name"),
     is_supported=lambda _spec: False,
-    rules=FEATURESTORE_RULES,
+    rule_set="featurestore",
     order=1,
 )
