@@ -132,7 +132,6 @@ def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[A
     diagnostics = [
         *_run_rules(context, kind),
         *_check_included_files(context),
-        *_check_inlined_files(context, kind),
     ]
     diagnostics += _check_reference_syntax(context, diagnostics)
     diagnostics += _check_path_content(context, paths)
@@ -181,16 +180,6 @@ def _check_included_files(context: RuleContext) -> Iterator[Diagnostic]:
 def _with_placeholder_name(document: Document) -> Document:
     """Return a document with a valid name: to explain an invalid one, which does not matter, is slow."""
     return replace(document, data={**document.data, "name": _PLACEHOLDER_NAME}) if "name" in document.data else document
-
-
-def _check_inlined_files(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
-    """Yield the diagnostics of inlined files that cannot be parsed; an empty file is valid."""
-    for name in sorted(kind.inlined_fields & context.spec.keys()):
-        value = context.spec[name]
-        path = context.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
-        if path and context.files.exists(path):
-            _, diagnostics = parse_yaml(context.files.display_path(path), context.files.read_file(path))
-            yield from (diagnostic for diagnostic in diagnostics if diagnostic.code != "yaml-empty")
 
 
 def _check_reference_syntax(context: RuleContext, rule_diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ from reconciler.format.rule_context import Rule
 from reconciler.format.rules import (
     bindings,
     commands,
+    conda_files,
     datastores,
     distributions,
     endpoints,
@@ -38,6 +39,7 @@ _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *paths.EXECUTABLE_RULES,
     *mltables.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
+    *conda_files.INLINE_RULES,
     *distributions.RULES,
     *plain_scalars.EXECUTABLE_RULES,
     *secrets.RULES,
@@ -76,6 +78,7 @@ DEPLOYMENT_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
+    *conda_files.INLINE_RULES,
     *endpoints.DEPLOYMENT_RULES,
     *instance_counts.RULES,
     *secrets.RULES,
@@ -85,6 +88,7 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
     *names.ENVIRONMENT_RULES,
     *paths.ENVIRONMENT_RULES,
     *environments.ASSET_RULES,
+    *conda_files.ASSET_RULES,
     *secrets.RULES,
 )
 DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *mltables.DATA_RULES, *secrets.RULES)
@@ -108,6 +112,7 @@ MODEL_PACKAGE_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
+    *conda_files.INLINE_RULES,
     *secrets.RULES,
 )
 
