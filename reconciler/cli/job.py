@@ -20,7 +20,6 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import user_error
 from reconciler.model import Address, Json, Run, RunStatus, State
-from reconciler.planning.affinity import backend_host
 from reconciler.planning.refresh import merge_report
 from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
@@ -244,7 +243,7 @@ def _log_and_output_paths(session: Session, run: Run) -> Json:
 def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
     """Return a run as `_find_run` does, with its backend."""
     session, run = _find_run(job)
-    host = backend_host(session.config, run.backend)
+    host = session.config.backend_host(run.backend)
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
         raise user_error("backend-elsewhere", message, f"run this command on {host}")

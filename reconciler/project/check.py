@@ -27,7 +27,8 @@ def load_desired(session: Session, state: State) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
     declared = session.read_assets()
     desired = make_desired(session.workspace, session.source, session.tree, declared)
-    report_diagnostics(session, desired_diagnostics(session, desired, state))
+    file_diagnostics = desired_diagnostics(session, desired, state)
+    report_diagnostics(session, (*session.affinity_diagnostics(), *file_diagnostics))
     return desired
 
 
@@ -36,7 +37,10 @@ def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, decla
 
     @cache
     def is_ancestor(commit: str) -> bool | None:
-        return workspace.repository.is_ancestor(commit, source.commit)
+        is_older = workspace.repository.is_ancestor(commit, source.commit)
+        if is_older or not source.newer_commit:
+            return is_older
+        return workspace.repository.is_ancestor(commit, source.newer_commit)
 
     return DesiredState(source, tree, declared, is_ancestor)
 

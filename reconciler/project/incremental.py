@@ -15,13 +15,13 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
 from reconciler.planning.guard import guard_plan
-from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.planning.pipeline import plan_within_limits, run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
 from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics
-from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (
     cache_key_of,
@@ -38,12 +38,10 @@ from reconciler.state.snapshot import CurrentRecords, changed_addresses
 _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
 
 
-@pause_gc()
 def plan_incrementally(session: Session, state: State, policy: Policy) -> Plan:
     """Plan what the files declare. Diagnostics are reported; errors in the files or broken limits raise UserError."""
     report_diagnostics(session, session.affinity_diagnostics())
-    plan = _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
-    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state)))
+    return _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
 
 
 def is_incremental_possible(state: State, policy: Policy) -> bool:
@@ -98,7 +96,7 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     file_diagnostics = desired_diagnostics(session, desired, subset)
     if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None
-    plan, plan_diagnostics = run_plan_pipeline(desired, subset, policy)
+    plan, plan_diagnostics = run_plan_pipeline(PlanInputs(desired, subset, policy))
     if has_errors(apply_severity_overrides(plan_diagnostics, rules)):
         return None
     plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
@@ -127,8 +125,7 @@ def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, Ind
     desired = make_desired(session.workspace, session.source, session.tree, asset_set)
     file_diagnostics = desired_diagnostics(session, desired, state)
     report_diagnostics(session, file_diagnostics)
-    plan, plan_diagnostics = run_plan_pipeline(desired, state, policy)
-    plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
+    plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
     report_diagnostics(session, plan_diagnostics)
     if not _is_indexable(session, file_diagnostics):
         return plan, None
