@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diagnostics import UserError
-from reconciler.engine.refresh import check_store
 from reconciler.model import Plan, State
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
-from reconciler.project.refresh import observe_all
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
@@ -39,11 +37,7 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
 def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
     desired = load_desired(session, state)
-    if not refresh:
-        return PlanInputs(desired, state, policy)
-    observation = observe_all(session, state)
-    check_store(observation)
-    return PlanInputs(desired, state, policy, observation)
+    return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

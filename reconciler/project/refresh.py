@@ -35,3 +35,10 @@ def observe_all(session: StateSession, state: State, *, deep: bool = False) -> O
     """Ask all providers; ``deep`` reads every byte of the store in use."""
     opened, builder = open_backends(session), open_builder(session)
     return refresh.refresh_all(state, session.config, opened, session.store_path, builder, deep=deep)
+
+
+def observe_providers(session: StateSession, state: State) -> Observation:
+    """Ask all providers; raise UserError if the store is not the one that the state belongs to."""
+    observation = observe_all(session, state)
+    refresh.check_store(observation)
+    return observation

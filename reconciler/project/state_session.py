@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from reconciler.abbreviation import format_duration
 from reconciler.config.config import Config
@@ -103,8 +103,12 @@ class StateSession:
         """Ask the backends for the runs that have not ended; None if there are none, or their store is another one."""
         if next(unfinished_runs(state), None) is None:
             return None
-        observation: Observation | None
-        observation = importlib.import_module("reconciler.project.refresh").observe_runs(self, state)
+        observation: Observation | None = _refresh_module().observe_runs(self, state)
+        return observation
+
+    def observe_providers(self, state: State) -> Observation:
+        """Ask all providers; raise UserError if the store is not the one that the state belongs to."""
+        observation: Observation = _refresh_module().observe_providers(self, state)
         return observation
 
     def fetch_state_hint(self, state: State) -> str:
@@ -112,6 +116,10 @@ class StateSession:
         remote = "" if state.commit or self.config.remote else self.workspace.repository.default_remote()
         fetch = f"git fetch {remote} 'refs/mlgit/*:refs/mlgit/*'"
         return f"If this was applied elsewhere, fetch the live state: {fetch}" if remote else ""
+
+
+def _refresh_module() -> Any:
+    return importlib.import_module("reconciler.project.refresh")
 
 
 def find_state_session(folder: Path, target: str, on_note: OnNote) -> StateSession | None:

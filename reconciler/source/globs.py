@@ -42,12 +42,12 @@ def load_file_globs(config: Config, cache: Cache | None) -> FileGlobs:
 def _load_patterns(lines: Sequence[Sequence[str]], cache: Cache | None) -> list[IgnorePatterns]:
     """Return the patterns of groups of lines, from the cache if it has them."""
     key = hashlib.sha256(json.dumps(["globs", lines]).encode()).hexdigest()
-    with suppress(*DECODE_ERRORS, re.error):
+    with suppress(*DECODE_ERRORS, KeyError, re.error):
         if cache and (value := cache.find_entry(key)):
-            groups = json.loads(value)
+            groups = json.loads(value)["patterns"]
             return [IgnorePatterns(tuple((re.compile(text), bool(flag)) for text, flag in group)) for group in groups]
     patterns = [parse_ignore_patterns(group) for group in lines]
     if cache:
         groups = [[(pattern.pattern, ignores) for pattern, ignores in group.patterns] for group in patterns]
-        cache.store_entries({key: json.dumps(groups)})
+        cache.store_entries({key: json.dumps({"patterns": groups})})
     return patterns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,11 +105,15 @@ def _path_from_top(root: str, path: str) -> str:
 
 
 def read_config(
-    tree: Tree, target: str = DEFAULT_TARGET, cache: Cache | None = None
+    tree: Tree,
+    target: str = DEFAULT_TARGET,
+    cache: Cache | None = None,
+    check_providers: Callable[[Document, Config], Iterable[Diagnostic]] | None = None,
 ) -> tuple[Config | None, tuple[Diagnostic, ...]]:
     """Return the configuration of a tree for a target, None if it cannot be used, and what is wrong.
 
-    Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
+    The cache remembers a configuration that ``check_providers`` has found right, for the plug-ins that are installed
+    now. Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
     """
     path = tree.root + CONFIG_FILE
     if path not in tree.entries:
@@ -122,7 +126,9 @@ def read_config(
     document, syntax_errors = parse_yaml(CONFIG_FILE, raw)
     config, config_diagnostics = parse_config(document, target)
     diagnostics = (*syntax_errors, *config_diagnostics)
-    if cache and config and not diagnostics:
+    if config and check_providers:
+        diagnostics = (*diagnostics, *check_providers(document_for_target(document, target), config))
+    if cache and config and check_providers and not diagnostics:
         remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
     return config, (*diagnostics, *(_check_store_location(tree, config) if config else ()))
 
