@@ -113,9 +113,11 @@ BY_NAME = {
     "format/yaml.py",
     "git/repository.py",
     "planning/diff.py",
+    "project/session.py",
     "project/state_session.py",
     "registry.py",
     "source/cached_parse.py",
+    "source/parse.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}
