@@ -8,6 +8,7 @@ hints.
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -22,6 +23,7 @@ from reconciler.format.schemas import is_valid_for_schema
 from reconciler.model import Json, Spec
 
 _PROMPTFLOW = "promptflow"  # flows have a schema of Azure ML, but are not assets
+_FLOW_FILES = frozenset({"flow.dag.yaml", "flow.flex.yaml", "flow.dag.yml", "flow.flex.yml"})
 _AZUREML = "azureml"
 _SCHEMA_OWNERS = (_AZUREML, "mlgit")
 # The comment that editors read; it names a schema as the field ``$schema`` does.
@@ -79,6 +81,14 @@ def is_azureml_schema(url: str) -> bool:
 def is_promptflow_schema(url: str) -> bool:
     """Return True if a schema of Azure ML is one of a flow, which is not an asset."""
     return _PROMPTFLOW in url.lower()
+
+
+def is_flow(document: Document) -> bool:
+    """Return True if a document is a flow or a run of one: pipelines use it as a component, but it is none."""
+    if is_promptflow_schema(azureml_schema_url(document)) or posixpath.basename(document.path) in _FLOW_FILES:
+        return True
+    data = document.data if isinstance(document.data, dict) else {}
+    return "command" not in data and (isinstance(data.get("nodes"), list) or isinstance(data.get("flow"), str))
 
 
 @cache

@@ -296,3 +296,36 @@ def test_assets_inside_another_file_are_noted_with_their_place(text):
     assert diagnostic.span is not None
     assert "$schema" in text.splitlines()[diagnostic.span.line - 1]
     assert "mlgit.yml" not in diagnostic.message + diagnostic.hint
+
+
+FLOWS = {
+    "flow.dag.yaml": "inputs: {q: {type: string}}\nnodes: []\nenvironment: {python_requirements_txt: r.txt}\n",
+    "flow.flex.yaml": "entry: flow:Main\nenvironment: {python_requirements_txt: r.txt}\ninputs: {q: {type: object}}\n",
+    "chat.yaml": "inputs: {q: {type: string}}\noutputs: {}\nnodes: [{name: a, type: llm}]\n",
+    "run.yml": "flow: ./basic\nenvironment_variables: {A: b}\n",
+    "other.yml": "$schema: https://azuremlschemas.azureedge.net/promptflow/latest/Run.schema.json\nconnections: {}\n",
+}
+
+
+class TwoFiles(OneFile):
+    """A pipeline and a flow."""
+
+    def __init__(self, pipeline: str, name: str, flow: str) -> None:
+        self._texts = {"f.yml": pipeline, name: flow}
+
+    def read_file(self, path: str) -> bytes:
+        return self._texts[path].encode()
+
+    def exists(self, path: str) -> bool:
+        return path in self._texts
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_is_used_as_a_component_and_is_not_checked_as_one(name):
+    pipeline = (
+        "$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json\ntype: pipeline\n"
+        f"compute: azureml:c\njobs:\n  a:\n    type: parallel\n    component: ./{name}\n    inputs: {{data: x}}\n"
+    )
+    loaded = load_asset_file(TwoFiles(pipeline, name, FLOWS[name]), "f.yml")
+    assert loaded is not None
+    assert [str(diagnostic) for diagnostic in loaded.diagnostics if diagnostic.severity is Severity.ERROR] == []
