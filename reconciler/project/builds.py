@@ -1,10 +1,13 @@
 """What the builder of mlgit.yml cannot do with the declared environments, at the line that says it.
 
-Builders are imported only if there is an environment to check: one that is live as it is declared was built already.
+Builders are imported only if there is an environment to check: one that is live as it is declared was built already,
+and one without problems is remembered.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 
 from reconciler.builders import BuildProblem, load_builder
@@ -13,21 +16,31 @@ from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.rule_context import resolve_relative_path
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Asset, State, Tree
+from reconciler.project.session import Session
+from reconciler.source.cache import Cache
 
 _CONDA_FILE = "conda_file"
 
 
-def check_builds(builder_name: str, tree: Tree, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
+def check_builds(session: Session, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
     """Yield what the builder cannot do with an environment; a warning if another machine may be able to do it."""
-    assets = [asset for asset in declared.assets.values() if kind_of(asset).uses_builder and not _is_live(asset, state)]
-    if not assets:
-        return
-    builder = load_builder(builder_name)
-    for asset in assets:
-        for problem in builder.check(asset.spec):
-            severity = Severity.ERROR if problem.is_certain else Severity.WARNING
-            message = f"{asset.address}: {problem.message}"
-            yield Diagnostic(problem.code, message, _locate(tree, declared, asset, problem), problem.hint, severity)
+    for asset in declared.assets.values():
+        if kind_of(asset).uses_builder and not _is_live(asset, state):
+            for problem in _find_problems(session.workspace.cache, session.config.builder, asset):
+                severity = Severity.ERROR if problem.is_certain else Severity.WARNING
+                span = _locate(session.tree, declared, asset, problem)
+                yield Diagnostic(problem.code, f"{asset.address}: {problem.message}", span, problem.hint, severity)
+
+
+def _find_problems(cache: Cache, builder_name: str, asset: Asset) -> tuple[BuildProblem, ...]:
+    """Return what the builder cannot do; the cache remembers an environment without problems."""
+    key = hashlib.sha256(json.dumps(["build", builder_name, asset.spec]).encode()).hexdigest()
+    if cache.find_entry(key) is not None:
+        return ()
+    problems = tuple(load_builder(builder_name).check(asset.spec))
+    if not problems:
+        cache.store_entries({key: ""})
+    return problems
 
 
 def _is_live(asset: Asset, state: State | None) -> bool:

@@ -27,8 +27,7 @@ def load_desired(session: Session, state: State) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
     declared = session.read_assets()
     desired = make_desired(session.workspace, session.source, session.tree, declared)
-    file_diagnostics = desired_diagnostics(session, desired, state)
-    report_diagnostics(session, (*session.affinity_diagnostics(), *file_diagnostics))
+    report_diagnostics(session, (*session.affinity_diagnostics(), *desired_diagnostics(session, desired, state)))
     return desired
 
 
@@ -55,7 +54,7 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
         *_emptied_file_diagnostics(desired.tree, removals.values()),
         *check_references(declared, referencable(state, removals), hints),
         *find_cycles(declared, existence_check(state)),
-        *check_builds(session.config.builder, desired.tree, declared, state),
+        *check_builds(session, declared, state),
     )
 
 
@@ -81,7 +80,7 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *declared.diagnostics,
         *check_references(declared),
         *find_cycles(declared),
-        *check_builds(session.config.builder, session.tree, declared),
+        *check_builds(session, declared),
         *session.affinity_diagnostics(Severity.WARNING),
     )
     return apply_severity_overrides(diagnostics, session.config.rules)

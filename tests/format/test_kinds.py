@@ -98,7 +98,8 @@ def test_common_keys_make_a_document_an_asset_only_together_with_a_sign_of_azure
 
 
 @pytest.mark.parametrize(
-    ("kind", "type_name"), [(kind, type_name) for kind in kinds().values() for type_name in kind.distinctive_types]
+    ("kind", "type_name"),
+    [(kind, type_name) for kind in kinds().values() for type_name in sorted(kind.distinctive_types)],
 )
 def test_a_name_with_a_type_of_azure_ml_makes_a_document_an_asset(kind, type_name):
     assert detected({"name": "x", "type": type_name, "anything": 1}) == kind.name
