@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import click
 
 from reconciler.cli.options import TARGET_KEY
+from reconciler.config.config import CONFIG_FILE
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, user_error, within_paths
 from reconciler.planning.file_checks import sort_diagnostics
 from reconciler.project.check import validate_offline
 from reconciler.project.session import Session, open_session
 from reconciler.render.text import SourceLineReader
-from reconciler.source.validation import CheckResult
+from reconciler.source.validation import CheckResult, unknown_file_note
 
 
 def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckResult, SourceLineReader]:
@@ -35,8 +36,18 @@ def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckRe
     checked = [document for document in asset_set.documents.values() if _is_within(document.path, folders)]
     every = sort_diagnostics([*config_diagnostics, *diagnostics])
     restricted = (within_paths(diagnostic, lambda path: _is_within(path, folders)) for diagnostic in every)
-    selected = tuple(diagnostic for diagnostic in restricted if diagnostic is not None)
-    return CheckResult(len(checked), selected), session.read_source_lines
+    selected = [diagnostic for diagnostic in restricted if diagnostic is not None]
+    notes = _unknown_file_notes(
+        session, folders, {CONFIG_FILE, *(document.path for document in asset_set.documents.values())}
+    )
+    return CheckResult(len(checked), (*selected, *notes), len(notes)), session.read_source_lines
+
+
+def _unknown_file_notes(session: Session, display_paths: Sequence[str], known: Container[str]) -> list[Diagnostic]:
+    """Return the notes on files that were named and that are no assets."""
+    paths = {session.tree.display_path(path): path for path in session.tree.entries}
+    named = [paths[path] for path in display_paths if path in paths and path not in known]
+    return [unknown_file_note(session.tree, path) for path in named]
 
 
 def _workspace_paths(session: Session, paths: Sequence[str]) -> tuple[str, ...]:

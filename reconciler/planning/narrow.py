@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, within_paths
 from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.rule_context import resolve_relative_path
 from reconciler.model import Address, Asset, State
 from reconciler.planning.policy import Policy
 from reconciler.planning.selection import reachable_from, selectables_of, selected_addresses
@@ -42,8 +43,21 @@ def _is_made_from(asset: Asset, job: Address | None) -> bool:
 def needed_paths(declared: AssetSet, needed: AbstractSet[Address], selectors: Iterable[str]) -> AbstractSet[str]:
     """Return the files, as the user sees them, that declare what is needed, or may declare it once they can be read."""
     paths = {declared.documents[source].path for address in needed for source in declared.sources.get(address, ())}
+    assets = declared.readable_assets
+    paths |= {path for address in needed & assets.keys() for path in _paths_in(declared, assets[address])}
     names = {address.name for address in needed} | {selector.strip("+").rpartition("/")[2] for selector in selectors}
     return paths | {path for path, possible in declared.unreadable_files.items() if not names.isdisjoint(possible)}
+
+
+def _paths_in(declared: AssetSet, asset: Asset) -> Iterator[str]:
+    """Yield the files that an asset refers to or that are inlined in it, such as its conda file."""
+    document = declared.documents[asset.source]
+    root = asset.source.removesuffix(document.path)
+    yield from (path.path.removeprefix(root) for path in asset.paths)
+    inlined = kind_of(asset).inlined_fields
+    for name in inlined & document.data.keys() if inlined else ():
+        if isinstance(document.data[name], str):
+            yield resolve_relative_path(asset.source, document.data[name].removeprefix("file:")).removeprefix(root)
 
 
 def diagnostics_of(paths: AbstractSet[str], diagnostics: Iterable[Diagnostic], config_file: str) -> list[Diagnostic]:

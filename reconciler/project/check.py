@@ -25,6 +25,7 @@ from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
+from reconciler.project.builds import check_builds
 from reconciler.project.session import Session
 from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
@@ -87,9 +88,14 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
     diagnostics = [
         *escalate_severities(check_files_together(declared, session.config, desired.tree, live)),
         *_emptied_file_diagnostics(desired.tree, removals.values()),
+        *_check_builds(session, declared, state),
         *session.affinity_diagnostics(),
     ]
     return sort_diagnostics(diagnostics)
+
+
+def _check_builds(session: Session, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
+    yield from check_builds(session.tree, declared, session.config.builder, session.workspace.cache, state)
 
 
 def _emptied_file_diagnostics(tree: Tree, removals: Iterable[Record]) -> Iterator[Diagnostic]:
@@ -112,6 +118,7 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
     """Return all diagnostics that need no live state, with the severities of mlgit.yml."""
     diagnostics = [
         *check_files_together(declared, session.config, session.tree),
+        *_check_builds(session, declared),
         *session.affinity_diagnostics(Severity.WARNING),
     ]
     return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
@@ -120,7 +127,8 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
 def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]:
     """Return the errors in the files of a workspace whose mlgit.yml is wrong, as far as it can be used."""
     usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
-    diagnostics = check_files_together(read_asset_set(tree, usable), usable, tree)
+    declared = read_asset_set(tree, usable)
+    diagnostics = (*check_files_together(declared, usable, tree), *check_builds(tree, declared, usable.builder, None))
     effective = apply_severity_overrides(diagnostics, usable.rules)
     return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 

@@ -20,6 +20,7 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
 from reconciler.planning.file_checks import check_files_together, sort_diagnostics
+from reconciler.project.builds import check_builds
 from reconciler.source.cache import Cache
 from reconciler.source.config_cache import find_config
 from reconciler.source.discovery import find_workspace_of_file
@@ -29,46 +30,77 @@ from reconciler.source.validation import CheckResult, check_files
 
 
 def check_named_files(
-    files: DiskFiles, paths: Sequence[str], find_cache: Callable[[Path], Cache | None], target: str = DEFAULT_TARGET
+    files: DiskFiles,
+    paths: Sequence[str],
+    named: Container[str],
+    find_cache: Callable[[Path], Cache | None],
+    target: str = DEFAULT_TARGET,
 ) -> CheckResult:
-    """Check files that are given by their path from the folder of ``files``, each against its own workspace."""
+    """Check files that are given by their path from the folder of ``files``, each against its own workspace.
+
+    Of the ``named`` ones those are reported whose kind is not known.
+    """
     by_folder: dict[Path | None, list[str]] = {}
     for path in paths:
         by_folder.setdefault(find_workspace_of_file(files.top / path), []).append(path)
     results = [
-        _check_in_workspace(files, own, find_cache, folder, target)
+        _check_in_workspace(files, own, named, find_cache, folder, target)
         if folder
-        else check_files(files, own, find_cache(files.top))
+        else check_files(files, own, find_cache(files.top), named=named)
         for folder, own in by_folder.items()
     ]
-    diagnostics = (diagnostic for result in results for diagnostic in result.diagnostics)
-    return CheckResult(sum(result.file_count for result in results), tuple(dict.fromkeys(diagnostics)))
+    diagnostics = dict.fromkeys(diagnostic for result in results for diagnostic in result.diagnostics)
+    file_count, unknown_count = (sum(counts) for counts in zip(*map(_counts_of, results), strict=True))
+    return CheckResult(file_count, tuple(diagnostics), unknown_count)
+
+
+def _counts_of(result: CheckResult) -> tuple[int, int]:
+    return result.file_count, result.unknown_count
 
 
 def _absolute_path(top: Path, path: str) -> Path:
     return Path(os.path.normpath(top / path))
 
 
-def _check_in_workspace(
-    files: DiskFiles, paths: Sequence[str], find_cache: Callable[[Path], Cache | None], folder: Path, target: str
+def _check_in_workspace(  # noqa: PLR0913, PLR0917 - the files, and the workspace that they are in
+    files: DiskFiles,
+    paths: Sequence[str],
+    named: Container[str],
+    find_cache: Callable[[Path], Cache | None],
+    folder: Path,
+    target: str,
 ) -> CheckResult:
     """Check files of one workspace; the diagnostics have the paths as they were given."""
-    config, config_diagnostics = _read_config(folder, find_cache(folder), target)
-    workspace = open_disk_workspace(folder, config, find_cache(folder))
+    cache = find_cache(folder)
+    config, config_diagnostics = _read_config(folder, cache, target)
+    workspace = open_disk_workspace(folder, config, cache)
     own_paths = {_absolute_path(files.top, path).relative_to(folder).as_posix(): path for path in paths}
     globs = {given: workspace.globs.get(own, ANY_FILE) for own, given in own_paths.items()}
-    result = check_files(files, paths, find_cache(files.top), globs=globs, across_files=False)
+    result = check_files(files, paths, find_cache(files.top), named=named, globs=globs, across_files=False)
     diagnostics = apply_severity_overrides(result.diagnostics, config.rules)
     faulty = {diagnostic.span.path for diagnostic in diagnostics if diagnostic.span and has_errors([diagnostic])}
-    declared = _load_declared(workspace, own_paths, files.in_memory_files, faulty, find_cache(folder))
+    declared = _load_declared(workspace, own_paths, files.in_memory_files, faulty, cache)
     together = (
         given
         for diagnostic in (*config_diagnostics, *check_files_together(declared, config, None))
         if (given := _with_given_paths(diagnostic, own_paths))
     )
-    overridden = apply_severity_overrides(together, config.rules)
-    count = result.file_count or int(CONFIG_FILE in own_paths)  # mlgit.yml counts as a file if it alone is named
-    return CheckResult(count, sort_diagnostics([*diagnostics, *overridden]))
+    own_assets = {address: asset for address, asset in declared.assets.items() if asset.source in own_paths}
+    builds = (
+        _with_path_from(files.top, folder, diagnostic, own_paths)
+        for diagnostic in check_builds(workspace.files, replace(declared, assets=own_assets), config.builder, cache)
+    )
+    overridden = apply_severity_overrides((*together, *builds), config.rules)
+    return replace(result, diagnostics=sort_diagnostics([*diagnostics, *overridden]))
+
+
+def _with_path_from(top: Path, folder: Path, diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> Diagnostic:
+    """Return a diagnostic whose position may be in a file that a named one refers to."""
+    if diagnostic.span is None:
+        return diagnostic
+    path = diagnostic.span.path
+    given = own_paths.get(path) or os.path.relpath(folder / path, top)
+    return replace(diagnostic, span=replace(diagnostic.span, path=given))
 
 
 def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config, tuple[Diagnostic, ...]]:

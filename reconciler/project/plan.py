@@ -41,9 +41,7 @@ def read_plan_inputs(
 ) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
     desired = load_desired(session, state, policy, only)
-    if not refresh:
-        return PlanInputs(desired, state, policy)
-    return PlanInputs(desired, state, policy, session.observe_providers(state))
+    return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
 
 
 def plan_needed_part(

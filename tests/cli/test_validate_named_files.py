@@ -95,6 +95,9 @@ def test_errors_in_other_files_are_not_reported(small, mlgit):
 
 
 FAULTS = {
+    "an environment that the builder cannot make": {
+        "environments/plain.yml": ('conda_file: {dependencies: ["python>=3.11"]}', "build: {path: ../src}")
+    },
     "a reference to nothing": {JOB: ("azureml:numbers@latest", "azureml:nubmers@latest")},
     "an output that is not there": {"models/total.yml": ("outputs/total", "outputs/totals")},
     "a label that is not there": {JOB: ("azureml:plain@latest", "azureml:plain@best")},
