@@ -126,3 +126,13 @@ def test_a_selector_that_matches_nothing_is_an_error_beside_others(small: Path, 
     ended = mlgit("plan", "--select", "data/numbrs", cwd=small)
     assert ended.code == 1
     assert "data/numbrs selects nothing" in ended.err
+
+
+def test_a_conda_file_belongs_to_the_environments_that_name_it(small, mlgit):
+    edit(small, "environments/plain.yml", 'conda_file: {dependencies: ["python>=3.11"]}', "conda_file: conda.yml")
+    write(small, {"environments/conda.yml": "dependencies: [{pip: [-r requirements.txt]}]\n"})
+    needed = mlgit("plan", "--select", "job/sum", cwd=small)
+    assert (needed.code, "environments/conda.yml:1:" in needed.err) == (1, True)
+    other = mlgit("plan", "--select", "data/numbers", cwd=small)
+    assert (other.code, other.err) == (0, "")
+    assert "1 error in 1 other file; run `mlgit validate`" in other.out
