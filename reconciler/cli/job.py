@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import click
 
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._job_argument import JOB_KIND, find_live_job
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
@@ -28,7 +29,6 @@ from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
 
-_JOB_KIND = "job"
 _POLL_SECONDS = 0.2
 
 
@@ -47,7 +47,10 @@ class _JobGroup(click.Group):
 
 @click.group("job", cls=_JobGroup)
 def command() -> None:
-    """List and manage runs. JOB is the name of a job or of one of its runs.
+    """List and manage runs.
+
+    JOB is the name of a job, the last part of it if no other job has that, the path of its file, or the name of one of
+    its runs; except by a run, it stands for the newest run of the job.
 
     \b
     mlgit job logs train --follow
@@ -66,8 +69,8 @@ def list_runs(job: str | None, form: str) -> None:
     """
     session = open_current_session()
     state = session.read_refreshed_state()
-    jobs = [address for address in state.current if address.kind == _JOB_KIND]
-    addresses = [parse_job_address(jobs, job)] if job else jobs
+    jobs = (address for address in state.current if address.kind == JOB_KIND)
+    addresses = [find_live_job(session, state, job)[0]] if job else jobs
     records = [state.current[address] for address in addresses]
     if form == "json":
         runs = [
@@ -252,30 +255,15 @@ def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
 
 
 def _find_run(job: str) -> tuple[Session, Run]:
-    """Return a run by its name, or the newest run of a job by the job's name."""
+    """Return the run that an argument names, or the newest run of the job that it names."""
     session = open_current_session()
     state = session.read_refreshed_state()
-    address = parse_job_address(state.current, job)
+    address, run = find_live_job(session, state, job)
     latest = state.current[address].latest
-    run_id = latest if job.removeprefix(f"{_JOB_KIND}/") == address.name else job
-    run = state.find_run(address, run_id) if run_id else None
-    if run is None and not latest:
-        raise user_error("run-unknown", f"{address} has no run yet", f"start one with `mlgit job rerun {address.name}`")
+    run = run or (state.find_run(address, latest) if latest else None)
     if run is None:
-        message = f"{address} has no run {run_id}"
-        raise user_error("run-unknown", message, f"run `mlgit job list {address.name}` to list its runs")
+        raise user_error("run-unknown", f"{address} has no run yet", f"start one with `mlgit job rerun {address.name}`")
     return session, run
-
-
-def parse_job_address(addresses: Collection[Address], job: str) -> Address:
-    """Return the address of a job, given its name or the name of one of its runs."""
-    name = job.removeprefix(f"{_JOB_KIND}/")
-    for candidate in (name, name.rpartition("-")[0]):
-        address = Address(_JOB_KIND, candidate)
-        if address in addresses:
-            return address
-    jobs = ", ".join(address.name for address in addresses if address.kind == _JOB_KIND)
-    raise user_error("job-unknown", f"there is no job or run {job}", f"known jobs: {jobs or 'none'}")
 
 
 def _parse_metric_line(line: str) -> dict[str, Json] | None:

@@ -39,14 +39,13 @@ class ApplyOptions:
     """What an apply is asked to do.
 
     ``state`` is the live state if the caller has read it already. With ``saved_plan`` only the decisions of that plan
-    are made, with ``only_address`` only those about one address. With ``limit_decisions`` nobody approves the plan: it
-    returns the decisions that may be made, and where a person would be refused the whole plan, the rest of it is done.
+    are made. With ``limit_decisions`` nobody approves the plan: it returns the decisions that may be made, and where a
+    person would be refused the whole plan, the rest of it is done.
     """
 
     policy: Policy
     state: State | None = None
     saved_plan: SavedPlan | None = None
-    only_address: Address | None = None
     allow_dirty: bool = False
     is_rollback: bool = False
     parallelism: int = DEFAULT_PARALLELISM
@@ -93,7 +92,7 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     if options.is_rollback:
         desired = with_newer_ancestry(session, desired, state)
     plan, policy, allowed = _make_plan(session, desired, state, options)
-    request = ApplyRequest(desired, policy, "", options.only_address, allowed.keys, options.parallelism)
+    request = ApplyRequest(desired, policy, "", allowed.keys, options.parallelism)
     plan = replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
     digest = saved_plan.digest if saved_plan else plan_body_digest(plan_json.plan_body(plan, policy))
     trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
