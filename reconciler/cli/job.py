@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
+from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
@@ -130,23 +128,12 @@ def logs(job: str, *, follow: bool) -> int:
     """
     _, run, backend = _find_run_and_backend(job)
     try:
-        end = _follow_log(backend, run) if follow else _copy_log(backend.log_path(run.id), 0)
+        size = print_log(run, backend, follow=follow)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
-    if end == 0:
+    if size == 0:
         click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
     return 0
-
-
-def _follow_log(backend: Backend, run: Run) -> int:
-    """Print the log of a run until the run has ended; return its size."""
-    is_active, position = True, 0
-    while is_active:
-        is_active = backend.poll([run.id])[run.id].status.is_active
-        position = _copy_log(backend.log_path(run.id), position)
-        if is_active:
-            time.sleep(_POLL_SECONDS)
-    return position
 
 
 @command.command("metrics")
@@ -154,28 +141,22 @@ def _follow_log(backend: Backend, run: Run) -> int:
 @format_option
 @target_option
 def metrics(job: str, form: str) -> None:
-    """Show the metrics that a run has logged: the last value of each, and how many values.
+    """Show the metrics that a run has logged: the last value of each, by step and time, and how many values.
 
     \b
     mlgit job metrics train
     """
     _, run, backend = _find_run_and_backend(job)
-    path = backend.metrics_path(run.id)
-    lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
-    logged = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
-    if len(logged) < len(lines):
-        skipped = text.pluralize(len(lines) - len(logged), "unreadable line")
-        click.echo(f"skipped {skipped} of {path.name}", err=True)
-    own = [metric for metric in logged if "run" not in metric]
+    logged, skipped = read_metrics(run, backend)
+    if skipped:
+        lines = text.pluralize(skipped, "unreadable line")
+        click.echo(f"skipped {lines} of {backend.metrics_path(run.id).name}", err=True)
     if form == "json":
-        click.echo(plan_json.dump_json(own))
-    elif not own:
+        click.echo(plan_json.dump_json(logged))
+    elif not logged:
         click.echo(f"run {run.id} has logged no metrics")
     else:
-        last = {metric["key"]: metric for metric in own}
-        counts = {key: sum(metric["key"] == key for metric in own) for key in last}
-        rows = [(key, str(metric["value"]), str(metric["step"]), str(counts[key])) for key, metric in last.items()]
-        print_table(("METRIC", "LAST", "STEP", "VALUES"), rows)
+        print_table(("METRIC", "LAST", "STEP", "VALUES"), summarize_metrics(logged))
 
 
 @command.command("cancel")
@@ -237,10 +218,13 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 
 def _log_and_output_paths(session: Session, run: Run) -> Json:
-    """Return where the log and the outputs of a run are; nothing if its backend cannot be asked."""
+    """Return where the log and the outputs of a run are, or that they are gone; nothing without its backend."""
     backend = session.open_backends().get(run.backend)
-    if backend is None:
+    if backend is None or run.status is RunStatus.INTENDED:
         return {}
+    folder = backend.run_folder(run.id)
+    if not folder.is_dir():
+        return {"files_gone": f"{folder} does not exist: it was removed, or is on another machine"}
     return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
 
 
@@ -264,24 +248,3 @@ def _find_run(job: str) -> tuple[Session, Run]:
     if run is None:
         raise user_error("run-unknown", f"{address} has no run yet", f"start one with `mlgit job rerun {address.name}`")
     return session, run
-
-
-def _parse_metric_line(line: str) -> dict[str, Json] | None:
-    """Return the metric of a line; None if the line was cut off by the end of the run."""
-    try:
-        metric: Json = json.loads(line)
-    except ValueError:
-        return None
-    return metric if isinstance(metric, dict) and {"key", "value", "step"} <= metric.keys() else None
-
-
-def _copy_log(log: Path, position: int) -> int:
-    """Copy a log from a position on to standard output; return where it ends."""
-    if not log.exists():
-        return position
-    with log.open("rb") as file:
-        file.seek(position)
-        content = file.read()
-    sys.stdout.buffer.write(content)
-    sys.stdout.flush()
-    return position + len(content)
