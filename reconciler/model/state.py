@@ -146,7 +146,7 @@ class Observation:
 
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
     have other content than was stored, ``unexpected_store`` the path of a store that is not that of the live state.
-    ``unbuilt_environments`` are the fingerprints of environments that are not on this machine. ``missing_run_files`` are
+    ``unbuilt_environments`` are the fingerprints of environments that are not on this machine; ``missing_run_files``
     the folders of ended runs that do not exist here, or a file missing in one, by run. ``skipped_checks`` are sentences
     on what could not be checked.
     """

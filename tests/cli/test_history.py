@@ -107,7 +107,7 @@ def test_one_step_back_is_before_the_last_apply_however_many_commits_it_made(edi
         json.loads(mlgit("diff", entry, "--format", "json", cwd=edited).out) for entry in ("~1", "HEAD~1")
     )
     assert by_step == by_name
-    assert "[moment-unknown]" in mlgit("diff", "~2", cwd=edited).err
+    assert "[moment-unknown]" in mlgit("diff", "~3", cwd=edited).err
 
 
 @pytest.mark.slow
