@@ -1,7 +1,11 @@
-"""The argument JOB of `mlgit job`: a job by its name, by the last part of it or by its file, or one of its runs."""
+"""The argument JOB of `mlgit job`: a job by its name, by the last part of it or by its file, or one of its runs.
+
+``cli.session``, which reads the files, is imported by name, for what is not live.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,9 +16,8 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, Run, State
-from reconciler.project.session import Session
+from reconciler.project.state_session import StateSession
 from reconciler.source.disk import YAML_SUFFIXES
-from reconciler.source.workspace import read_asset_set
 
 JOB_KIND = "job"
 _RUN_ID = re.compile(r"(?P<job>.+)-[0-9a-f]{8}")
@@ -42,7 +45,7 @@ class _Jobs:
         return next((tuple(jobs_by_file[file]) for file in files if file in jobs_by_file), ())
 
 
-def find_live_job(session: Session, state: State, argument: str) -> tuple[Address, Run | None]:
+def find_live_job(session: StateSession, state: State, argument: str) -> tuple[Address, Run | None]:
     """Return the live job that an argument names, and the run if it names one.
 
     Raises UserError ``job-unknown``, ``job-ambiguous``, or ``run-unknown`` if it has no run of that name or none yet.
@@ -50,7 +53,8 @@ def find_live_job(session: Session, state: State, argument: str) -> tuple[Addres
     jobs = _live_jobs(state)
     if match := _match(session, state, jobs, argument):
         return match
-    declared = _declared_jobs(read_asset_set(session.tree, session.config))
+    opened = importlib.import_module("reconciler.cli.session").open_current_session()
+    declared = _declared_jobs(opened.read_assets())
     address = _match_job(session, declared, argument)
     if address is None:
         raise _unknown_error(session, argument, (jobs, declared))
@@ -60,7 +64,7 @@ def find_live_job(session: Session, state: State, argument: str) -> tuple[Addres
     raise user_error("run-unknown", f"{address} has no run yet: it was not applied", hint)
 
 
-def find_declared_job(session: Session, state: State, declared: AssetSet, argument: str) -> Address:
+def find_declared_job(session: StateSession, state: State, declared: AssetSet, argument: str) -> Address:
     """Return the declared job that an argument names, itself or by a run.
 
     Raises UserError as `find_live_job`, and ``job-undeclared`` for a job that is only live.
@@ -77,7 +81,7 @@ def find_declared_job(session: Session, state: State, declared: AssetSet, argume
     return match[0]
 
 
-def _match(session: Session, state: State, jobs: _Jobs, argument: str) -> tuple[Address, Run | None] | None:
+def _match(session: StateSession, state: State, jobs: _Jobs, argument: str) -> tuple[Address, Run | None] | None:
     exact = jobs.named(name := argument.removeprefix(f"{JOB_KIND}/"))
     if not exact and (run_match := _match_run(state, jobs, name)):
         return run_match
@@ -85,7 +89,7 @@ def _match(session: Session, state: State, jobs: _Jobs, argument: str) -> tuple[
     return None if address is None else (address, None)
 
 
-def _match_job(session: Session, jobs: _Jobs, argument: str) -> Address | None:
+def _match_job(session: StateSession, jobs: _Jobs, argument: str) -> Address | None:
     """Return the job that an argument names; None if there is none. Raises UserError ``job-ambiguous``."""
     matches = jobs.named(argument.removeprefix(f"{JOB_KIND}/"))
     if not matches and _is_path(argument):
@@ -124,7 +128,7 @@ def _is_path(argument: str) -> bool:
     return argument.lower().endswith(YAML_SUFFIXES)
 
 
-def _workspace_paths(session: Session, argument: str) -> Iterator[str]:
+def _workspace_paths(session: StateSession, argument: str) -> Iterator[str]:
     """Yield what a path may name in the workspace: from the current folder, then from that of the workspace."""
     folder = session.workspace.folder
     for start in (Path.cwd(), folder):
@@ -146,7 +150,7 @@ def _declared_jobs(declared: AssetSet) -> _Jobs:
     return _Jobs(tuple(sorted(files)), files.__getitem__)
 
 
-def _unknown_error(session: Session, argument: str, all_jobs: tuple[_Jobs, ...]) -> UserError:
+def _unknown_error(session: StateSession, argument: str, all_jobs: tuple[_Jobs, ...]) -> UserError:
     """Return the error for an argument that names neither a job nor a run."""
     if _is_path(argument):
         message = f"{argument} is not the file of a job"

@@ -14,7 +14,6 @@ from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, refuse_dirty_work_tree
 from reconciler.project.session import Session
-from reconciler.source.workspace import read_asset_set
 
 
 @click.command("rerun")
@@ -47,7 +46,7 @@ def command(job: str, *, waits: bool, auto_approve: bool) -> int:
 def _find_job(session: Session, state: State, job: str) -> Address:
     """Return the declared job that is named; if there is none, report the errors of the files first."""
     try:
-        return find_declared_job(session, state, read_asset_set(session.tree, session.config), job)
+        return find_declared_job(session, state, session.read_assets(), job)
     except UserError:
         load_desired(session, state)
         raise

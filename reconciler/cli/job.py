@@ -9,18 +9,19 @@ from dataclasses import replace
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
 from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
 from reconciler.model import Address, Json, Run, RunStatus, State
-from reconciler.planning.affinity import backend_host
 from reconciler.planning.refresh import merge_report
-from reconciler.project.session import Session
+from reconciler.project.refresh import open_backends
+from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, decode_run_summary, summarize_run
 from reconciler.state.process import host_name
@@ -65,7 +66,7 @@ def list_runs(job: str | None, form: str) -> None:
     \b
     mlgit job list train
     """
-    session = open_current_session()
+    session = open_current_state_session()
     state = session.read_refreshed_state()
     jobs = (address for address in state.current if address.kind == JOB_KIND)
     addresses = [find_live_job(session, state, job)[0]] if job else jobs
@@ -149,7 +150,7 @@ def metrics(job: str, form: str) -> None:
     _, run, backend = _find_run_and_backend(job)
     logged, skipped = read_metrics(run, backend)
     if skipped:
-        lines = text.pluralize(skipped, "unreadable line")
+        lines = pluralize(skipped, "unreadable line")
         click.echo(f"skipped {lines} of {backend.metrics_path(run.id).name}", err=True)
     if form == "json":
         click.echo(plan_json.dump_json(logged))
@@ -217,9 +218,9 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
     return value.get("path", value.get("value")) if isinstance(value, Mapping) else value
 
 
-def _log_and_output_paths(session: Session, run: Run) -> Json:
+def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     """Return where the log and the outputs of a run are, or that they are gone; nothing without its backend."""
-    backend = session.open_backends().get(run.backend)
+    backend = open_backends(session).get(run.backend)
     if backend is None or run.status is RunStatus.INTENDED:
         return {}
     folder = backend.run_folder(run.id)
@@ -228,19 +229,19 @@ def _log_and_output_paths(session: Session, run: Run) -> Json:
     return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
 
 
-def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
+def _find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:
     """Return a run as `_find_run` does, with its backend."""
     session, run = _find_run(job)
-    host = backend_host(session.config, run.backend)
+    host = session.config.backend_host(run.backend)
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
         raise user_error("backend-elsewhere", message, f"run this command on {host}")
-    return session, run, get_backend(session.open_backends(), run.backend)
+    return session, run, get_backend(open_backends(session), run.backend)
 
 
-def _find_run(job: str) -> tuple[Session, Run]:
+def _find_run(job: str) -> tuple[StateSession, Run]:
     """Return the run that an argument names, or the newest run of the job that it names."""
-    session = open_current_session()
+    session = open_current_state_session()
     state = session.read_refreshed_state()
     address, run = find_live_job(session, state, job)
     latest = state.current[address].latest

@@ -1,22 +1,25 @@
-"""mlgit list: list live or declared assets, all or of one kind."""
+"""mlgit list: list live or declared assets, all or of one kind, or the versions of one.
+
+``cli._declared_assets``, which reads the files, is imported by name, for --declared.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session, parse_live_address
+from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, Json, Record, parse_address
-from reconciler.project.session import Session
+from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json
-from reconciler.render.text import pluralize
-from reconciler.source import workspace
 
 
 class _Row(NamedTuple):
@@ -45,10 +48,10 @@ def command(selection: str | None, form: str, *, archived: bool, everything: boo
     if declared and (archived or everything):
         raise click.UsageError("--declared lists what files declare, which has no archived or older versions")
     kind, address = _parse_selection(selection)
-    session = open_current_session()
     if declared:
-        _print_declared_assets(session, kind, address, form)
+        importlib.import_module("reconciler.cli._declared_assets").print_declared_assets(kind, address, form)
         return
+    session = open_current_state_session()
     state = session.read_refreshed_state()
     if address is not None:
         records = [state.current[parse_live_address(str(address), state)]]
@@ -79,7 +82,7 @@ def _parse_selection(selection: str | None) -> tuple[str | None, Address | None]
     raise click.UsageError(f"there is no kind {unknown}; {hint}")
 
 
-def _list_versions(session: Session, records: Sequence[Record]) -> list[_Row]:
+def _list_versions(session: StateSession, records: Sequence[Record]) -> list[_Row]:
     """Return every version of the assets with some records, newest first; of other assets the record."""
     versioned = [record for record in records if record.version]
     versions = session.state_store.versions_by_asset(versioned)
@@ -115,22 +118,3 @@ def _print_hints(address: Address, hidden: int) -> None:
         click.echo(f"{pluralize(hidden, 'archived version')} not listed; use --include-archived", err=True)
     if kind_by_name(address.kind).is_runnable:
         click.echo(f"`mlgit job list {address.name}` lists its runs.", err=True)
-
-
-def _print_declared_assets(session: Session, kind: str | None, address: Address | None, form: str) -> None:
-    """Print the assets that the files declare; `mlgit validate` reports the errors in them."""
-    declared = workspace.read_asset_set(session.tree, session.config).assets
-    assets = [
-        asset for item, asset in sorted(declared.items()) if kind in (None, item.kind) and address in (None, item)
-    ]
-    if form == "json":
-        click.echo(
-            plan_json.dump_json(
-                [plan_json.asset_to_json(asset, session.tree.display_path(asset.source)) for asset in assets]
-            )
-        )
-    elif not assets:
-        click.echo(f"No {address or kind or 'asset'} is declared.")
-    else:
-        rows = [(str(asset.address), asset.version, session.tree.display_path(asset.source)) for asset in assets]
-        print_table(("ADDRESS", "VERSION", "FILE"), rows)

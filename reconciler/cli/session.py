@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from reconciler.cli.json_events import DIAGNOSTICS_HANDLER_KEY
-from reconciler.cli.options import TARGET_KEY
+from reconciler.abbreviation import pluralize
+from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
+from reconciler.cli.state_session import print_note
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
-from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, State, Tree, parse_address
+from reconciler.model import State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
-from reconciler.render.text import format_diagnostics, pluralize
+from reconciler.render.text import format_diagnostics
+from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
 
 _SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
 
 
 def open_current_session(
-    revision: str | None = None, *, keep: bool = False, aside: Path | None = None, target: str = DEFAULT_TARGET
+    revision: str | None = None,
+    *,
+    keep: bool = False,
+    aside: Path | None = None,
+    target: str = DEFAULT_TARGET,
+    reuse: RenderedOutputCache | None = None,
 ) -> Session:
     """Open the workspace of the current folder, at its work tree or at a revision; it is closed with the command.
 
@@ -33,45 +40,29 @@ def open_current_session(
         target=context.meta.get(TARGET_KEY, target),
         keep=keep,
         aside=aside,
+        reuse=reuse,
         on_diagnostics=_print_diagnostics,
-        on_note=_print_note,
+        on_note=print_note,
     )
     context.call_on_close(session.close)
     return session
 
 
+def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:
+    """Remember the output of a command, unless it depends on something outside of this repository."""
+    repository = session.workspace.repository
+    if session.config.remote or session.fetch_state_hint(state):
+        return
+    state_tree = repository.tree_of(state.commit) if state.commit else ""
+    source = session.source
+    key = OutputKey(session.workspace.root, source.tree, state_tree, source.commit, cache.environment_key)
+    settings = OutputSettings(session.state_store.live_ref, tuple(session.workspace.store_folders()))
+    cache.store(command, key, settings, output)
+
+
 def shown_diagnostics() -> str:
     """Return the diagnostics that were printed for people."""
     return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
-
-
-def parse_live_address(argument: str, state: State) -> Address:
-    """Parse the address of a live asset as typed.
-
-    Raises UserError ``address-unknown`` with a suggestion if there is no such asset, or ``address-ambiguous`` with all
-    assets that are called so.
-    """
-    typed = argument.partition("@")[0]
-    address = parse_address(typed)
-    if address.name and address in state.current:
-        return address
-    candidates = [str(item) for item in state.current if _is_called(item, typed)]
-    if len(candidates) > 1:
-        message = f"{argument} can be {', '.join(candidates)}"
-        raise user_error("address-ambiguous", message, "use one of these addresses")
-    count = sum(not record.archived for record in state.current.values())
-    list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
-    hint = did_you_mean(argument, candidates or list(map(str, state.current)))
-    raise user_error("address-unknown", f"{argument} is not live", hint or list_hint)
-
-
-def _is_called(address: Address, typed: str) -> bool:
-    """Return True if what is typed, with or without the kind, is the name of an asset or the end of it."""
-    return f"/{address.name}".endswith(f"/{typed.removeprefix(f'{address.kind}/')}")
-
-
-def _print_note(note: str) -> None:
-    click.echo(note, err=True)
 
 
 def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:

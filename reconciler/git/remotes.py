@@ -28,26 +28,21 @@ _FETCH_OPTIONS = (
     *("--no-filter", "--no-recurse-submodules"),
 )
 
-# Git's messages on standard error that mean that another process changed the ref first.
-_LOST_RACE = re.compile(
+# Expressions, compiled with the first error. Git's messages that mean that another process changed the ref first:
+_LOST_RACE = (
     r"stale info|fetch first|non-fast-forward|failed to update ref|failed to lock|cannot lock ref"
     r"|reference already exists|incorrect old value"
 )
-_LOCAL_REF_LOCKED = re.compile(
-    r"cannot lock ref|unable to update local ref|\.lock': file exists|some local refs could not"
-)
-_ACCESS_DENIED = re.compile(
+_LOCAL_REF_LOCKED = r"cannot lock ref|unable to update local ref|\.lock': file exists|some local refs could not"
+_ACCESS_DENIED = (
     r"authentication failed|permission denied|access denied|could not read (?:username|password)"
     r"|returned error: 40[13]|read[- ]only|not allowed to|authorization failed|unauthorized"
 )
-_PUSH_REJECTED = re.compile(
-    r"\[remote rejected\]|! \[remote|remote: error|does not support --atomic|shallow update not allowed"
-)
+_PUSH_REJECTED = r"\[remote rejected\]|! \[remote|remote: error|does not support --atomic|shallow update not allowed"
 # Lines of Git's standard error that do not name the cause.
-_GENERIC_ERROR = re.compile(
-    r"(?:fatal: |error: )?(?:could not read from remote|failed to push some refs|the remote end hung up"
-    r"|please make sure|and the repository exists|atomic push fail)",
-    re.IGNORECASE,
+_GENERIC_ERROR = (
+    r"(?i:(?:fatal: |error: )?(?:could not read from remote|failed to push some refs|the remote end hung up"
+    r"|please make sure|and the repository exists|atomic push fail))"
 )
 _URL_CREDENTIALS = re.compile(r"//[^/\s@]*@")
 _MAX_ATTEMPTS = 10
@@ -69,7 +64,7 @@ def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *ex
         try:
             repository.git(*_NETWORK_CONFIG, "fetch", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
         except GitError as error:
-            if not _LOCAL_REF_LOCKED.search(error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
+            if not re.search(_LOCAL_REF_LOCKED, error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
                 raise _remote_error(remote, error, "read from") from error
             time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - jitter between fetches, not a secret
         else:
@@ -88,7 +83,7 @@ def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate])
     try:
         repository.write_git(*_NETWORK_CONFIG, "push", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
     except GitError as error:
-        if _LOST_RACE.search(error.stderr.lower()):
+        if re.search(_LOST_RACE, error.stderr.lower()):
             return False
         raise _remote_error(remote, error, "write to") from error
     return True
@@ -97,11 +92,11 @@ def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate])
 def _remote_error(remote: str, error: GitError, verb: str) -> UserError:
     reason = _main_error_line(error)
     lower = error.stderr.lower()
-    if _PUSH_REJECTED.search(lower):
+    if re.search(_PUSH_REJECTED, lower):
         message = f"the remote {remote} does not take the live state: {reason}"
         hint = "it must let you push refs/mlgit/*, as one atomic push; ask who runs it"
         return user_error("remote-rejects", message, hint)
-    if _ACCESS_DENIED.search(lower):
+    if re.search(_ACCESS_DENIED, lower):
         message = f"the remote {remote} does not let you {verb} it: {reason}"
         hint = f"check your credentials with `git ls-remote {remote}`; nothing was changed there"
         return user_error("remote-denied", message, hint)
@@ -113,7 +108,7 @@ def _main_error_line(error: GitError) -> str:
     """Return the most specific line of Git's standard error: one from the remote if any, else the first fatal one."""
     text = _URL_CREDENTIALS.sub("//***@", error.stderr)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    specific = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
+    specific = [line for line in lines if not re.match(_GENERIC_ERROR, line)] or lines
     for prefix in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):
         for line in specific:
             if line.startswith(prefix) and line.removeprefix("remote:").strip():

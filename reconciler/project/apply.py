@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
+from reconciler.backends import Backend, get_backend
 from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, Run, SourceRevision
 from reconciler.project.prepare import PreparedApply
+from reconciler.project.refresh import open_backends, open_builder
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold
 from reconciler.storage.object_store import ObjectStore
@@ -19,21 +20,8 @@ from reconciler.storage.object_store import ObjectStore
 _LOG_TAIL_BYTES = 4096
 
 
-def open_providers(session: Session) -> Providers:
-    """Open everything that an apply acts on."""
-    return Providers(
-        repository=session.workspace.repository,
-        config=session.config,
-        state_store=session.state_store,
-        store=ObjectStore(session.store_path),
-        builder=session.open_builder(),
-        backends=session.open_backends(),
-    )
-
-
-def apply_plan(  # noqa: PLR0913 - what is applied, where, and who listens
+def apply_plan(
     session: Session,
-    providers: Providers,
     prepared: PreparedApply,
     listener: ApplyListener,
     *,
@@ -46,8 +34,14 @@ def apply_plan(  # noqa: PLR0913 - what is applied, where, and who listens
     the result, and skips only the actions that need it. Raises UserError if nothing can be applied.
     """
     request = prepared.request
-    desired = replace(request.desired, source=_pin_source(session))
-    request = replace(request, desired=desired)
+    request = replace(request, desired=replace(request.desired, source=_pin_source(session)))
+    providers = Providers(
+        config=session.config,
+        state_store=session.state_store,
+        store=ObjectStore(session.store_path),
+        builder=open_builder(session),
+        backends=open_backends(session),
+    )
     return apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
 
 
@@ -59,9 +53,9 @@ def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[L
     return tuple(release_stale_locks(session.state_store, session.config.lease))
 
 
-def read_last_log_line(providers: Providers, run: Run) -> str:
+def read_last_log_line(backends: Mapping[str, Backend], run: Run) -> str:
     """Return the last line of a run's log, "" if there is none yet."""
-    log: Path = providers.backend(run.backend).log_path(run.id)
+    log = get_backend(backends, run.backend).log_path(run.id)
     if not log.exists():
         return ""
     with log.open("rb") as file:

@@ -1,0 +1,60 @@
+"""The live state of the current folder's workspace as the command line opens it, with its target.
+
+``cli.session``, which reads the work tree, is imported by name, and only if mlgit.yml has not been read before.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from reconciler.abbreviation import pluralize
+from reconciler.cli.options import TARGET_KEY
+from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.diagnostics import user_error
+from reconciler.format.suggest import did_you_mean
+from reconciler.model import Address, State, parse_address
+from reconciler.project.state_session import StateSession, find_state_session
+
+
+def open_current_state_session() -> StateSession:
+    """Open the workspace of the current folder to read its live state; it is closed with the command."""
+    context = click.get_current_context()
+    session = find_state_session(Path.cwd(), context.meta.get(TARGET_KEY, DEFAULT_TARGET), print_note)
+    if session is None:
+        opened: StateSession = importlib.import_module("reconciler.cli.session").open_current_session()
+        return opened
+    context.call_on_close(session.close)
+    return session
+
+
+def parse_live_address(argument: str, state: State) -> Address:
+    """Parse the address of a live asset as typed.
+
+    Raises UserError ``address-unknown`` with a suggestion if there is no such asset, or ``address-ambiguous`` with all
+    assets that are called so.
+    """
+    typed = argument.partition("@")[0]
+    address = parse_address(typed)
+    if address.name and address in state.current:
+        return address
+    candidates = [str(item) for item in state.current if _is_called(item, typed)]
+    if len(candidates) > 1:
+        message = f"{argument} can be {', '.join(candidates)}"
+        raise user_error("address-ambiguous", message, "use one of these addresses")
+    count = sum(not record.archived for record in state.current.values())
+    list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
+    hint = did_you_mean(argument, candidates or list(map(str, state.current)))
+    raise user_error("address-unknown", f"{argument} is not live", hint or list_hint)
+
+
+def _is_called(address: Address, typed: str) -> bool:
+    """Return True if what is typed, with or without the kind, is the name of an asset or the end of it."""
+    return f"/{address.name}".endswith(f"/{typed.removeprefix(f'{address.kind}/')}")
+
+
+def print_note(note: str) -> None:
+    """Print a note to standard error."""
+    click.echo(note, err=True)
