@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import click
@@ -18,12 +18,13 @@ from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
-from reconciler.model import Address, Json, Run, RunStatus, State
+from reconciler.model import Json, Run, RunStatus
 from reconciler.planning.refresh import merge_report
 from reconciler.project.refresh import open_backends
+from reconciler.project.run_list import list_all_runs
 from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json, text
-from reconciler.state.codec import RunSummary, decode_run, decode_run_summary, summarize_run
+from reconciler.state.codec import RunSummary, decode_run, summarize_run
 from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
@@ -67,39 +68,30 @@ def list_runs(job: str | None, form: str) -> None:
     mlgit job list train
     """
     session = open_current_state_session()
+    if form == "text" and job is None:
+        return _print_runs(list_all_runs(session))
     state = session.read_refreshed_state()
     jobs = (address for address in state.current if address.kind == JOB_KIND)
     addresses = [find_live_job(session, state, job)[0]] if job else jobs
-    records = [state.current[address] for address in addresses]
-    if form == "json":
-        runs = [
-            state.find_run(address, run.id) or run if run.is_unfinished else run
-            for address, recorded in session.state_store.runs_by_job(records, decode_run).items()
-            for run in recorded
-        ]
-        return click.echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
-    summaries = [
-        _refreshed_summary(state, address, summary)
-        for address, recorded in session.state_store.runs_by_job(records, decode_run_summary).items()
-        for summary in recorded
+    recorded = session.state_store.runs_by_job([state.current[address] for address in addresses], decode_run)
+    runs = [
+        state.find_run(address, run.id) or run if run.is_unfinished else run
+        for address, runs_of_job in recorded.items()
+        for run in runs_of_job
     ]
-    if not summaries:
+    if form == "json":
+        return click.echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
+    return _print_runs(map(summarize_run, runs))
+
+
+def _print_runs(summaries: Iterable[RunSummary]) -> None:
+    rows = [
+        (run.id, run.status, str(run.attempt), run.submitted_at, run.message.removesuffix("; its last lines:"))
+        for run in summaries
+    ]
+    if not rows:
         return click.echo("There are no runs yet.")
-    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), map(_summary_row, summaries))
-
-
-def _refreshed_summary(state: State, address: Address, summary: RunSummary) -> RunSummary:
-    """Return what a list shows of a run as its backend has it, where that may differ from what is recorded."""
-    if not summary.status.is_active and summary.id not in state.current[address].unfinished:
-        return summary
-    run = state.find_run(address, summary.id)
-    return summarize_run(run) if run else summary
-
-
-def _summary_row(summary: RunSummary) -> tuple[str, ...]:
-    """Return a row of the table of runs; of a message the first line, the rest is for `job show`."""
-    message = summary.message.partition("\n")[0].removesuffix("; its last lines:")
-    return (summary.id, str(summary.status), str(summary.attempt), summary.submitted_at, message)
+    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
 
 
 @command.command("show")

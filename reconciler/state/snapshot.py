@@ -91,6 +91,19 @@ class Snapshot:
         except trees.MissingObjectError as error:
             raise self.corrupt_error(", ".join(folders), "Git does not have all of it") from error
 
+    def list_folder(self, path: str) -> Mapping[str, TreeEntry]:
+        """Return the entries of a folder of the state; none if there is no such folder."""
+        try:
+            entries = trees.list_folder(self.repository, f"{self.commit}^{{tree}}")
+            for name in path.split("/"):
+                entry = entries.get(name)
+                if entry is None or entry.mode != trees.FOLDER_MODE:
+                    return {}
+                entries = trees.list_folder(self.repository, entry.oid)
+        except trees.MissingObjectError as error:
+            raise self.corrupt_error(f"{path}/", "Git does not have all of it") from error
+        return entries
+
     def read_files(self, entries: Mapping[str, TreeEntry], read: Callable[[bytes], _S]) -> list[_S]:
         """Return the decoded content of listed files, read in one batch."""
         raws = self._read_blobs(entries) if entries else {}

@@ -18,6 +18,7 @@ from reconciler.state.lease import HeldLock
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
+from reconciler.state.run_list import FolderMemory, ListedJob, list_jobs
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
 
@@ -148,6 +149,11 @@ class StateStore:
         jobs = {record.address: former_and_current_names(record) for record in records}
         snapshot = self._open_snapshot()
         return read_runs(snapshot, jobs, read) if snapshot else {}
+
+    def list_jobs(self, kind: str, memory: FolderMemory) -> list[ListedJob]:
+        """Return all jobs with what a list shows of their runs; ``memory`` remembers what was read before."""
+        snapshot = self._open_snapshot()
+        return list_jobs(snapshot, kind, memory) if snapshot else []
 
     def versions_by_asset(self, records: Iterable[Record]) -> dict[Address, list[Record]]:
         """Return every version of the assets with these records, newest first; empty lists for kinds without any."""
