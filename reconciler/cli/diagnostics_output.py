@@ -14,12 +14,18 @@ from reconciler.render.sarif import diagnostics_to_sarif
 
 
 def print_diagnostics(
-    diagnostics: Sequence[Diagnostic], file_count: int, form: str, read_lines: text.SourceLineReader
+    diagnostics: Sequence[Diagnostic],
+    file_count: int,
+    form: str,
+    read_lines: text.SourceLineReader,
+    *,
+    unknown_count: int = 0,
 ) -> None:
-    """Print the diagnostics of ``file_count`` files in the format ``form``."""
+    """Print the diagnostics of ``file_count`` files in the format ``form``; more files are of an unknown kind."""
     match form:
         case "json":
-            click.echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))
+            document = plan_json.diagnostics_to_json(diagnostics, file_count)
+            click.echo(plan_json.dump_json(document | {"unknown_files": unknown_count}))
         case "sarif":
             click.echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
         case "github":
@@ -27,4 +33,4 @@ def print_diagnostics(
         case _:
             if diagnostics:
                 click.echo(text.format_diagnostics(diagnostics, read_lines))
-            click.echo(text.format_validation_summary(diagnostics, file_count))
+            click.echo(text.format_validation_summary(diagnostics, file_count, unknown_count))

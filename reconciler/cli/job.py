@@ -20,7 +20,6 @@ from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, Run, RunStatus
 from reconciler.planning.refresh import merge_report
-from reconciler.project.refresh import open_backends
 from reconciler.project.run_list import list_all_runs
 from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json, text
@@ -212,7 +211,7 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     """Return where the log and the outputs of a run are, or that they are gone; nothing without its backend."""
-    backend = open_backends(session).get(run.backend)
+    backend = session.open_backends().get(run.backend)
     if backend is None or run.status is RunStatus.INTENDED:
         return {}
     folder = backend.run_folder(run.id)
@@ -228,7 +227,7 @@ def _find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
         raise user_error("backend-elsewhere", message, f"run this command on {host}")
-    return session, run, get_backend(open_backends(session), run.backend)
+    return session, run, get_backend(session.open_backends(), run.backend)
 
 
 def _find_run(job: str) -> tuple[StateSession, Run]:
