@@ -114,7 +114,10 @@ def find_lookalikes(text: str, pointer: Pointer, *, with_any_name: bool) -> Iter
 
     Other programs have placeholders of the same form, such as templates of prompts.
     """
-    for match in _LOOKALIKE.finditer(text) if "{" in text else ():
+    without_expressions = text.replace(_OPEN, "")
+    if "{{" not in without_expressions and "${" not in without_expressions:
+        return  # nearly every text
+    for match in _LOOKALIKE.finditer(text):
         inside = (match[1] or match[2] or match[3] or "").strip().lstrip("$").strip()
         if with_any_name or inside.partition(".")[0] in _ROOTS:
             reason = f"it is text; write {_OPEN}{inside}{_CLOSE}" if inside else "it is text"
