@@ -15,7 +15,7 @@ from functools import cache
 from urllib.parse import urljoin
 
 from reconciler.format.document import Document
-from reconciler.format.kind import Kind
+from reconciler.format.kind import Kind, identifying_keys
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import find_value, split_pointer
 from reconciler.format.schema_files import load_schemas, schema_id
@@ -115,16 +115,22 @@ def has_asset_keys(raw: bytes) -> bool:
 
 
 def _kind_by_keys(data: Spec) -> Kind | None:
-    kind = max(kinds().values(), key=lambda kind: kind.match_score(data))
-    if kind.match_score(data) and not _has_foreign_keys(data, kind):
+    keys = identifying_keys(data)
+    kind = max(kinds().values(), key=lambda kind: kind.match_score(keys))
+    if kind.match_score(keys) and not _has_foreign_keys(data, kind):
         return kind
-    scores = {kind.name: kind.common_match_score(data) for kind in kinds().values()}
+    scores = {kind.name: kind.common_match_score(keys) for kind in kinds().values()}
     candidates = sorted((name for name in scores if scores[name]), key=lambda name: -scores[name])
     return next((kinds()[name] for name in candidates if _satisfies_schema(data, name)), None)
 
 
 def _satisfies_schema(data: Spec, name: str) -> bool:
     return data.keys() <= _fields_by_kind()[name] and is_valid_for_schema(data, name)
+
+
+def is_certain(document: Document, kind: Kind) -> bool:
+    """Return True if a document cannot be a file of another tool that has the keys of this kind by chance."""
+    return azureml_schema_url(document) != "" or kind.match_score(identifying_keys(document.data)) > 0
 
 
 def _has_foreign_keys(data: Spec, kind: Kind) -> bool:

@@ -14,6 +14,7 @@ from reconciler.format.detect import (
     azureml_schema_url,
     detect_kind,
     has_asset_keys,
+    is_certain,
     is_promptflow_schema,
     names_azureml_schema,
     nested_schema_offset,
@@ -78,6 +79,8 @@ def load_asset_file(
         return LoadedFile(path, document, kind, None, tuple(diagnostics), address, _build_asset(context, kind, glob))
     asset = _build_asset(context, kind, glob)
     diagnostics += apply_severity_overrides(_check_asset(context, kind, asset), rules)
+    if has_errors(diagnostics) and not glob.kind and not is_certain(document, kind):
+        return LoadedFile(path, document, None, None, (_ignored_file_diagnostic(document, kind, diagnostics),))
     valid, faulty = (None, asset) if has_errors(diagnostics) else (asset, None)
     return LoadedFile(path, document, kind, valid, tuple(diagnostics), address, faulty)
 
@@ -147,6 +150,14 @@ def _unknown_kind_diagnostic(document: Document) -> Diagnostic:
     message = "mlgit.yml includes this file, but its kind of asset cannot be detected"
     hint = "add $schema: to the file, or kind: to its glob in mlgit.yml"
     return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
+
+
+def _ignored_file_diagnostic(document: Document, kind: Kind, diagnostics: Sequence[Diagnostic]) -> Diagnostic:
+    """Return the note on a file that has the keys of a kind and errors: it may be a file of another tool."""
+    error = next(diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR)
+    message = f"this file has the keys of a kind of asset, {kind.name}, but is ignored: {error.message}"
+    hint = "add $schema: at its top if it is an asset"
+    return Diagnostic("kind-unknown", message, error.span or document.key_span(""), hint, Severity.NOTE)
 
 
 def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:

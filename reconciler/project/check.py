@@ -9,6 +9,7 @@ from functools import cache
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, escalate_severities
+from reconciler.format.detect import detect_kind
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Record, SourceRevision, State, Tree
@@ -86,7 +87,7 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
     live = LiveAssets(referencable(state, removals), existence_check(state), hints)
     diagnostics = [
         *escalate_severities(check_files_together(declared, session.config, desired.tree, live)),
-        *_emptied_file_diagnostics(desired.tree, removals.values()),
+        *_emptied_file_diagnostics(desired.tree, declared, removals.values()),
         *_check_builds(session, declared, state),
         *session.affinity_diagnostics(),
     ]
@@ -97,14 +98,23 @@ def _check_builds(session: Session, declared: AssetSet, state: State | None = No
     yield from check_builds(session.tree, declared, session.config.builder, session.workspace.cache, state)
 
 
-def _emptied_file_diagnostics(tree: Tree, removals: Iterable[Record]) -> Iterator[Diagnostic]:
-    """Yield the files that declared an asset and are empty now: an asset is removed by deleting its file."""
+def _emptied_file_diagnostics(tree: Tree, declared: AssetSet, removals: Iterable[Record]) -> Iterator[Diagnostic]:
+    """Yield the files that declared an asset and declare none now: an asset is removed by deleting its file."""
+    sources = {asset.source for asset in declared.assets.values()}
     for record in removals:
         path = f"{tree.root}{record.source}"
-        if path in tree.entries and parse_yaml(record.source, tree.read_file(path))[0].data is None:
-            message = f"this file declared {record.address} when it was applied, and is now empty or not YAML"
-            hint = f"restore its content (`git log -- {record.source}`), or delete the file to remove {record.address}"
-            yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
+        if path not in tree.entries or path in sources:
+            continue
+        document, _ = parse_yaml(record.source, tree.read_file(path))
+        if document.data is None:
+            problem = "is now empty or not YAML"
+        elif path in declared.documents or detect_kind(document) is None:
+            problem = "is now no asset: its kind cannot be detected by its keys"
+        else:
+            continue
+        message = f"this file declared {record.address} when it was applied, and {problem}"
+        hint = f"restore its content (`git log -- {record.source}`), or delete the file to remove {record.address}"
+        yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
 
 
 def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]]:

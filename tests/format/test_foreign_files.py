@@ -261,6 +261,29 @@ def test_a_file_of_another_tool_is_no_asset(name):
     assert load_asset_file(OneFile(text), "f.yml") is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: CI\ndefaults: {deployment_name: x}\n",
+        "name: web server\nimage: nginx\n",
+        "name: web\nimage: nginx\nbuild: {path: .}\n",
+        "name: lb\ntraffic: {a: 100}\n",
+        "name: x\nresource_group: rg\n",
+    ],
+)
+def test_a_file_that_is_an_asset_by_common_keys_only_gets_a_note_and_no_error(text):
+    loaded = load_asset_file(OneFile(text), "f.yml")
+    assert loaded is not None
+    assert [(diagnostic.code, diagnostic.severity) for diagnostic in loaded.diagnostics] == [("kind-unknown", "note")]
+    assert (loaded.asset, loaded.address) == (None, None)
+    schema = "# yaml-language-server: $schema=../.mlgit/schemas/{}.schema.json\n"
+    kind = detect_kind(parse_yaml("f.yml", text.encode())[0])
+    assert kind is not None
+    certain = load_asset_file(OneFile(schema.format(kind.name) + text), "f.yml")
+    assert certain is not None
+    assert Severity.ERROR in {diagnostic.severity for diagnostic in certain.diagnostics}
+
+
 @pytest.mark.parametrize("name", BROKEN_FOREIGN_FILES)
 def test_a_file_of_another_tool_that_is_not_yaml_is_no_asset(name):
     assert load_asset_file(OneFile(BROKEN_FOREIGN_FILES[name]), "f.yml") is None

@@ -146,7 +146,8 @@ def _executable_paths(node: SpecNode) -> Iterator[PathMention]:
 def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnostic]:
     """Yield a path that does not exist or is outside the repository."""
     text = mention.text
-    if mention.severity is Severity.WARNING and ("*" in text or has_placeholder(text) or "${{" in text):
+    is_expression = "${{" in text and (mention.base_folder != "" or mention.severity is Severity.WARNING)
+    if is_expression or (mention.severity is Severity.WARNING and ("*" in text or has_placeholder(text))):
         return
     if mention.base_folder and not _path_exists(context, context.resolve_relative_path(mention.base_folder)):
         return  # reported for the folder
