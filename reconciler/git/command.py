@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.secrets.urls import mask_url_secrets
 
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
 # by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
@@ -24,7 +25,7 @@ class GitError(Exception):
 
     def __init__(self, status: int, stderr: str, stdout: str = "") -> None:
         self.status = status
-        self.stderr = stderr
+        self.stderr = mask_url_secrets(stderr)
         self.stdout = stdout
 
     def __str__(self) -> str:

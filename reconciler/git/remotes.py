@@ -10,11 +10,13 @@ import random
 import re
 import time
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.command import GitError
 from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
+from reconciler.secrets.urls import URL_SECRET_MASK, mask_url_secrets
 
 # A command that only reads can go on with an older state after these errors.
 UNREACHABLE_CODES = frozenset({"remote-unreachable", "remote-denied"})
@@ -70,7 +72,7 @@ def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *ex
             repository.git(*_NETWORK_CONFIG, "fetch", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
         except GitError as error:
             if not _LOCAL_REF_LOCKED.search(error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
-                raise _remote_error(remote, error, "read from") from error
+                raise _remote_error(repository, remote, error, "read from") from None
             time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - jitter between fetches, not a secret
         else:
             return
@@ -90,12 +92,12 @@ def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate])
     except GitError as error:
         if _LOST_RACE.search(error.stderr.lower()):
             return False
-        raise _remote_error(remote, error, "write to") from error
+        raise _remote_error(repository, remote, error, "write to") from None
     return True
 
 
-def _remote_error(remote: str, error: GitError, verb: str) -> UserError:
-    reason = _main_error_line(error)
+def _remote_error(repository: Repository, remote: str, error: GitError, verb: str) -> UserError:
+    reason = _mask_secrets(_main_error_line(error), _remote_urls(repository, remote))
     lower = error.stderr.lower()
     if _PUSH_REJECTED.search(lower):
         message = f"the remote {remote} does not take the live state: {reason}"
@@ -109,10 +111,38 @@ def _remote_error(remote: str, error: GitError, verb: str) -> UserError:
     return user_error("remote-unreachable", message, f"check the network, and `git ls-remote {remote}`")
 
 
+def _remote_urls(repository: Repository, remote: str) -> list[str]:
+    """Return the addresses of a remote as Git uses them; empty if Git cannot say."""
+    try:
+        addresses = [repository.git("remote", "get-url", "--all", *push, "--", remote) for push in ((), ("--push",))]
+    except GitError:
+        return []
+    return [url for address in addresses for url in address.split("\n")]
+
+
+def _mask_secrets(text: str, urls: Sequence[str]) -> str:
+    """Return a message of Git without the passwords of the addresses, and without any other user of an address.
+
+    Git takes an address apart where a password has a character that is not encoded, so parts of one are masked, too.
+    """
+    for password in {password for url in urls if (password := _password(url))}:
+        forms = (password, unquote(password))
+        parts = (part for form in forms for part in re.split(r"[/@#?:&]", form) if len(part) > 1)
+        for secret in sorted({*forms, *parts}, key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", URL_SECRET_MASK, text)
+    return _URL_CREDENTIALS.sub(f"//{URL_SECRET_MASK}@", mask_url_secrets(text))
+
+
+def _password(url: str) -> str:
+    """Return the password in an address, or the user if there is none: it may be a token."""
+    user_info, at, _ = url.partition("://")[2].rpartition("@")
+    user, colon, password = user_info.partition(":")
+    return password if colon else user if at and url.startswith("http") else ""
+
+
 def _main_error_line(error: GitError) -> str:
     """Return the most specific line of Git's standard error: one from the remote if any, else the first fatal one."""
-    text = _URL_CREDENTIALS.sub("//***@", error.stderr)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
     specific = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
     for prefix in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):
         for line in specific:
