@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from reconciler import __version__
+from reconciler.cli.console import echo, echo_workflow_commands
 from reconciler.diagnostics import Diagnostic
 from reconciler.render import plan_json, text
 from reconciler.render.github import diagnostics_to_github
@@ -19,12 +18,12 @@ def print_diagnostics(
     """Print the diagnostics of ``file_count`` files in the format ``form``."""
     match form:
         case "json":
-            click.echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))
+            echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))
         case "sarif":
-            click.echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
+            echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
         case "github":
-            click.echo(diagnostics_to_github(diagnostics))
+            echo_workflow_commands(diagnostics_to_github(diagnostics))
         case _:
             if diagnostics:
-                click.echo(text.format_diagnostics(diagnostics, read_lines))
-            click.echo(text.format_validation_summary(diagnostics, file_count))
+                echo(text.format_diagnostics(diagnostics, read_lines))
+            echo(text.format_validation_summary(diagnostics, file_count))

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
-import click
-
 from reconciler.abbreviation import join_some
+from reconciler.cli.console import echo
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
@@ -19,7 +18,7 @@ from reconciler.diagnostics import Severity, user_error
 from reconciler.git.repository import open_repository
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.text import pluralize
 
 _WORKFLOW_PATH = Path(".github/workflows/mlgit.yml")
@@ -80,12 +79,12 @@ def init_existing_folder(folder: Path, name: str) -> None:
         hint = f"run `mlgit plan`; to start over with a new live state, delete {CONFIG_FILE} first"
         raise user_error("workspace-there", f"{CONFIG_FILE} already exists: this folder is a workspace", hint)
     outcomes = _write_workspace_files(folder, top, name)
-    click.echo(f"Initialised workspace {name} in this folder. Existing files are unchanged, and nothing was started.\n")
+    echo(f"Initialised workspace {name} in this folder. Existing files are unchanged, and nothing was started.\n")
     for outcome in outcomes:
-        click.echo(f"  {outcome}")
+        echo(f"  {outcome}")
     session = open_current_session()
-    click.echo("\n" + "\n".join(_inventory_lines(take_inventory(session))))
-    click.echo(_NEXT_STEPS)
+    echo("\n" + "\n".join(_inventory_lines(take_inventory(session))))
+    echo(_NEXT_STEPS)
 
 
 def _write_workspace_files(folder: Path, top: Path, name: str) -> Sequence[str]:

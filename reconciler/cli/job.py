@@ -14,7 +14,7 @@ import click
 
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
-from reconciler.cli.console import print_table
+from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import user_error
@@ -75,14 +75,14 @@ def list_runs(job: str | None, form: str) -> None:
             for address, recorded in session.state_store.runs_by_job(records, decode_run).items()
             for run in recorded
         ]
-        return click.echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
+        return echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
     summaries = [
         _refreshed_summary(state, address, summary)
         for address, recorded in session.state_store.runs_by_job(records, decode_run_summary).items()
         for summary in recorded
     ]
     if not summaries:
-        return click.echo("There are no runs yet.")
+        return echo("There are no runs yet.")
     return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), map(_summary_row, summaries))
 
 
@@ -112,7 +112,7 @@ def show(job: str, form: str) -> None:
     """
     session, run = _find_run(job)
     fields = {**plan_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
-    click.echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
+    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
 
 @command.command("logs")
@@ -131,7 +131,7 @@ def logs(job: str, *, follow: bool) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
     if end == 0:
-        click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
+        echo_line(f"run {run.id} is {run.status} and has written nothing", err=True)
     return 0
 
 
@@ -162,12 +162,12 @@ def metrics(job: str, form: str) -> None:
     logged = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
     if len(logged) < len(lines):
         skipped = text.pluralize(len(lines) - len(logged), "unreadable line")
-        click.echo(f"skipped {skipped} of {path.name}", err=True)
+        echo_line(f"skipped {skipped} of {path.name}", err=True)
     own = [metric for metric in logged if "run" not in metric]
     if form == "json":
-        click.echo(plan_json.dump_json(own))
+        echo(plan_json.dump_json(own))
     elif not own:
-        click.echo(f"run {run.id} has logged no metrics")
+        echo_line(f"run {run.id} has logged no metrics")
     else:
         last = {metric["key"]: metric for metric in own}
         counts = {key: sum(metric["key"] == key for metric in own) for key in last}
@@ -191,13 +191,13 @@ def cancel(job: str) -> None:
     ended = merge_report(run, backend.poll([run.id])[run.id])
     # lost: it had not started, or could not end by itself
     if ended.status not in (RunStatus.CANCELED, RunStatus.LOST):
-        click.echo(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
+        echo_line(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
         return
     canceled = replace(
         ended, status=RunStatus.CANCELED, failure="user", message="", ended_at=ended.ended_at or utc_timestamp()
     )
     session.state_store.write(WriteBatch(runs=(canceled,)), f"job cancel: {run.id}")
-    click.echo(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
+    echo_line(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
 
 
 @command.command("wait")
@@ -212,11 +212,11 @@ def wait(job: str) -> int:
     _, run, backend = _find_run_and_backend(job)
     status = run.status
     if status.is_active:
-        click.echo(f"waiting for run {run.id}, which is {status}", err=True)
+        echo_line(f"waiting for run {run.id}, which is {status}", err=True)
     while status.is_active:
         time.sleep(_POLL_SECONDS)
         status = backend.poll([run.id])[run.id].status
-    click.echo(f"run {run.id} is {status}")
+    echo_line(f"run {run.id} is {status}")
     return int(status is not RunStatus.COMPLETED)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.console import print_table
+from reconciler.cli.console import echo, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.format.kinds import kinds
@@ -40,9 +40,9 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
         if (archived or not record.archived) and kind in (None, record.address.kind)
     ]
     if form == "json":
-        click.echo(plan_json.dump_json([plan_json.record_to_json(record) for record in records]))
+        echo(plan_json.dump_json([plan_json.record_to_json(record) for record in records]))
     elif not records:
-        click.echo(f"No {kind or 'asset'} is live.")
+        echo(f"No {kind or 'asset'} is live.")
     else:
         rows = [(str(record.address), _format_version(record), record.source, record.applied_at) for record in records]
         print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), rows)
@@ -58,13 +58,13 @@ def _print_declared_assets(session: Session, kind: str | None, form: str) -> Non
     declared = workspace.read_asset_set(session.tree, session.config).assets
     assets = [asset for address, asset in sorted(declared.items()) if kind is None or address.kind == kind]
     if form == "json":
-        click.echo(
+        echo(
             plan_json.dump_json(
                 [plan_json.asset_to_json(asset, session.tree.display_path(asset.source)) for asset in assets]
             )
         )
     elif not assets:
-        click.echo(f"No {kind or 'asset'} is declared.")
+        echo(f"No {kind or 'asset'} is declared.")
     else:
         rows = [(str(asset.address), asset.version, session.tree.display_path(asset.source)) for asset in assets]
         print_table(("ADDRESS", "VERSION", "FILE"), rows)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
     TARGET_KEY,
@@ -69,7 +69,7 @@ def _open_plan_cache() -> RenderedPlanCache | None:
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:
     if rendered.diagnostics:
-        click.echo(rendered.diagnostics, err=True)
+        echo(rendered.diagnostics, err=True)
     print_coloured_lines(rendered.text)
     if rendered.hint:
-        click.echo(rendered.hint)
+        echo(rendered.hint)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.json_events import DIAGNOSTICS_HANDLER_KEY
 from reconciler.cli.options import TARGET_KEY
 from reconciler.config.targets import DEFAULT_TARGET
@@ -58,7 +59,7 @@ def parse_live_address(argument: str, state: State) -> Address:
 
 
 def _print_note(note: str) -> None:
-    click.echo(note, err=True)
+    echo_line(note, err=True)
 
 
 def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
@@ -82,4 +83,4 @@ def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     elif diagnostics:
         lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
         meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
-        click.echo(lines, err=True)
+        echo(lines, err=True)

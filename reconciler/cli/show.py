@@ -7,14 +7,13 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import abbreviate_id
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, echo_line, print_coloured_lines
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session, parse_live_address
 from reconciler.diagnostics import user_error
 from reconciler.planning.saved import SavedPlan, dump_plan_file
 from reconciler.project.saved_plan import read_saved_plan
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
 
 
 @click.command("show")
@@ -42,17 +41,18 @@ def command(address: str, form: str) -> None:
     run = state.find_run(asset, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)
-    click.echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
+    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
 
 def _print_saved_plan(saved: SavedPlan, form: str) -> None:
     """Print a saved plan as it was shown when it was made."""
     if form == "json":
-        click.echo(dump_plan_file(saved), nl=False)
+        echo(dump_plan_file(saved), nl=False)
         return
     print_coloured_lines(text.format_plan_body(saved.body))
     envelope = saved.envelope
     changes = " with uncommitted changes" if envelope["dirty"] else ""
     commit = f"{abbreviate_id(envelope['commit'])}{changes}"
     origin = f"Made from commit {commit} at {envelope['made_at']} by mlgit {envelope['tool']}."
-    click.echo(f"\n{sanitize_line(origin)}")
+    echo()
+    echo_line(origin)

@@ -6,12 +6,12 @@ import click
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.cli.confirm import require_approval
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_text
 from reconciler.state.history import resolve_state_commit
 from reconciler.state.repair import (
     Damage,
@@ -58,7 +58,7 @@ def show(form: str) -> None:
         "note": note or None,
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    click.echo(plan_json.dump_json(present) if form == "json" else text.format_outline(present))
+    echo(plan_json.dump_json(present) if form == "json" else text.format_outline(present))
 
 
 @command.command("repair")
@@ -74,14 +74,15 @@ def repair(*, auto_approve: bool) -> None:
     session.state_store.ref_store.fetch()
     damages = find_damage(session.state_store)
     if not damages:
-        click.echo("Every record of the live state can be read.")
+        echo("Every record of the live state can be read.")
         return
-    click.echo(sanitize_text("\n".join(f"  {damage.display_name}: {_describe_repair(damage)}" for damage in damages)))
+    for damage in damages:
+        echo_line(f"  {damage.display_name}: {_describe_repair(damage)}")
     if not auto_approve:
         require_approval("Repair the live state?", "state repair")
     commit = repair_state(session.state_store, damages, user_name())
     count = text.pluralize(len(damages), "record")
-    click.echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
+    echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
 
 
 def _describe_repair(damage: Damage) -> str:
@@ -114,7 +115,7 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     if not auto_approve:
         require_approval(f"Restore the records of the live state as of {commit}?", "state restore")
     new = restore_state(state, commit, user_name())
-    click.echo(
+    echo_line(
         f"Restored the live state as of {commit} in commit {abbreviate_id(new)}. Run `mlgit plan` to see the effect."
     )
 
@@ -132,7 +133,7 @@ def _restore_remote_state(state: StateStore, *, auto_approve: bool) -> None:
         )
     if not restore_remote_state(state.ref_store):
         raise user_error("state-there", f"the remote {remote} has a live state", "there is nothing to restore")
-    click.echo(f"Restored the live state as of {abbreviate_id(newest)} to the remote {remote}.")
+    echo_line(f"Restored the live state as of {abbreviate_id(newest)} to the remote {remote}.")
 
 
 @command.command("migrate")
@@ -146,4 +147,4 @@ def migrate() -> None:
     session = open_current_session()
     session.state_store.ref_store.fetch()
     state_format = read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
-    click.echo(f"The live state has format {state_format}, the newest that this mlgit knows: nothing to do.")
+    echo(f"The live state has format {state_format}, the newest that this mlgit knows: nothing to do.")

@@ -13,15 +13,15 @@ import click
 
 from reconciler.abbreviation import abbreviate_id, join_some
 from reconciler.cli import EXIT_INTERRUPTED
-from reconciler.cli.console import print_coloured_lines, print_table
+from reconciler.cli.console import echo, echo_line, print_coloured_lines, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.model import Action, Blocked, Record, Run, State
 from reconciler.project.session import Session
 from reconciler.project.status import WorkspaceStatus, read_status
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
 from reconciler.render.history import rollback_hold_lines
+from reconciler.render.sanitize import sanitize_line
 
 _COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
 
@@ -65,11 +65,11 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
         return _watch_status(session, interval, until_idle=until_idle)
     status = read_status(session)
     if form == "json":
-        click.echo(plan_json.dump_json([*_status_to_json(status)]))
+        echo(plan_json.dump_json([*_status_to_json(status)]))
     elif not status.state.current:
-        click.echo("Nothing is live yet. `mlgit plan` shows what apply would create.")
+        echo("Nothing is live yet. `mlgit plan` shows what apply would create.")
         if fetch_hint := session.fetch_state_hint(status.state):
-            click.echo(fetch_hint)
+            echo_line(fetch_hint)
     else:
         print_table(_COLUMN_HEADINGS, _status_rows(status))
         print_coloured_lines("\n".join(_status_lines(status)))
@@ -109,8 +109,8 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
         "Failed:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if blocked.failed],
     }
     for title, entries in sections.items():
-        lines += ["", title, *(sanitize_line(f"  {entry}") for entry in entries)] if entries else []
-    return lines
+        lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
+    return [*map(sanitize_line, lines)]
 
 
 def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:

@@ -191,14 +191,16 @@ def open_repository(start: Path) -> Repository:
 
     Raises UserError ``not-a-git-repository``, ``bare-repository``, ``repository-not-trusted``.
     """
-    question = ["rev-parse", "--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel"]
+    questions = ["--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel"]
     try:
-        answer = decode_output(run_git(question, start))
+        answers = decode_output(run_git(["rev-parse", *questions], start)).split("\n")
+        if len(answers) != len(questions):  # a folder has a line break in its name
+            answers = [decode_output(run_git(["rev-parse", question], start)) for question in questions]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_a_repository_error(start) from error
     except GitError as error:
         raise _cannot_open_error(start, error) from error
-    _, git_dir, common, top = answer.split("\n")
+    _, git_dir, common, top = answers
     return Repository(Path(top).resolve(), Path(git_dir).resolve(), (start / common).resolve())
 
 
@@ -239,8 +241,9 @@ def is_inside_repository(folder: Path) -> bool:
 
 
 def user_name() -> str:
-    """Return the name of the user who runs this process, for messages and records."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
+    """Return the name of the user who runs this process, for messages and records: one line."""
+    name = os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
+    return " ".join(name.split())
 
 
 def _account_name() -> str:

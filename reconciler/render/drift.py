@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.model import Json
 from reconciler.planning.drift import Drift, DriftPolicy
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.text import pluralize
 
 DRIFT_FORMAT = 1

@@ -17,8 +17,8 @@ from reconciler.secrets.redact import hide_secrets, redact_spec
 
 
 def dump_json(value: Json) -> str:
-    """Return a value as indented JSON text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Return a value as indented JSON text in ASCII, so that nothing in it is obeyed by a terminal."""
+    return json.dumps(value, indent=2, ensure_ascii=True, default=str)
 
 
 def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:

@@ -7,9 +7,10 @@ from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
-from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
+from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import plan_summary
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
 
 SourceLineReader = Callable[[str], Sequence[str]]
@@ -25,11 +26,11 @@ def format_diagnostics(diagnostics: Iterable[Diagnostic], lines: SourceLineReade
 
 def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
     prefix = f"{diagnostic.span}: " if diagnostic.span else ""
-    yield sanitize_text(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
+    yield sanitize_line(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
     if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
         yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
     if diagnostic.hint:
-        yield sanitize_text(f"  help: {diagnostic.hint}")
+        yield f"  help: {sanitize_line(diagnostic.hint)}"
 
 
 def format_plan(plan: Plan) -> str:
@@ -122,8 +123,8 @@ def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int) -> 
 
 
 def format_outline(value: Json, indent: str = "") -> str:
-    """Return nested values as an indented outline."""
-    return "\n".join(sanitize_text(line) for line in _outline_lines(value, indent))
+    """Return nested values as an indented outline; the lines of a text stand behind bars."""
+    return "\n".join(map(sanitize_line, _outline_lines(value, indent)))
 
 
 def _outline_lines(value: Json, indent: str) -> Iterator[str]:
@@ -134,7 +135,7 @@ def _outline_lines(value: Json, indent: str) -> Iterator[str]:
             yield f"{indent}{name}"
             yield from _outline_lines(item, f"{indent}  ")
         elif isinstance(item, str) and "\n" in item:
-            yield from _block_lines(name, item.splitlines(), indent)
+            yield from _block_lines(name, item.removesuffix("\n").split("\n"), indent)
         else:
             yield f"{indent}{name} {str(item).lower() if isinstance(item, bool) else item}"
 
@@ -145,4 +146,4 @@ def _block_lines(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:
         yield f"{indent}{name} ({pluralize(len(lines), 'line')})"
     else:
         yield f"{indent}{name}"
-        yield from (f"{indent}  {line}" for line in lines)
+        yield from (f"{indent}  | {line}".rstrip() for line in lines)
