@@ -41,7 +41,7 @@ EDGE_IMPORTS = {
 JOINING_IMPORTS = {
     "engine": {*EDGE_IMPORTS, "planning", "format", "config", "secrets"},
     "operations": {"engine", "state", "source", "planning", "config", "format", "secrets"},
-    "project": {*EDGE_IMPORTS, "engine", "planning", "render", "format", "config", "package_files"},
+    "project": {*EDGE_IMPORTS, "engine", "planning", "render", "format", "config", "secrets", "package_files"},
     "controller": {"project", "engine", "state", "source", "git", "planning", "format", "config"},
 }
 ALLOWED = {

@@ -20,9 +20,10 @@ from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
-from reconciler.project.apply import apply_plan, finish_without_actions, open_providers, read_last_log_line
+from reconciler.project.apply import apply_plan, finish_without_actions, open_providers
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.run_log import read_log_tail
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
@@ -148,7 +149,7 @@ def execute_and_report(
     if stream is None:
         echo()
     providers, shutdown = open_providers(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(lambda run: read_last_log_line(providers, run))
+    listener = stream or TerminalApplyListener(lambda run: read_log_tail(providers.backends, run))
     try:
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, providers, prepared, listener, wait=wait, stopping=shutdown)

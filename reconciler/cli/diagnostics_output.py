@@ -9,6 +9,7 @@ from reconciler.cli.console import echo, echo_workflow_commands
 from reconciler.diagnostics import Diagnostic
 from reconciler.render import plan_json, text
 from reconciler.render.github import diagnostics_to_github
+from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.sarif import diagnostics_to_sarif
 
 
@@ -16,6 +17,7 @@ def print_diagnostics(
     diagnostics: Sequence[Diagnostic], file_count: int, form: str, read_lines: text.SourceLineReader
 ) -> None:
     """Print the diagnostics of ``file_count`` files in the format ``form``."""
+    diagnostics = mask_diagnostics(diagnostics, read_lines)
     match form:
         case "json":
             echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))

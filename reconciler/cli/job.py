@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import click
 
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._job_show import run_details_to_json
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
@@ -95,9 +96,7 @@ def _refreshed_summary(state: State, address: Address, summary: RunSummary) -> R
 
 
 def _summary_row(summary: RunSummary) -> tuple[str, ...]:
-    """Return a row of the table of runs; of a message the first line, the rest is for `job show`."""
-    message = summary.message.partition("\n")[0].removesuffix("; its last lines:")
-    return (summary.id, str(summary.status), str(summary.attempt), summary.submitted_at, message)
+    return (summary.id, str(summary.status), str(summary.attempt), summary.submitted_at, summary.message)
 
 
 @command.command("show")
@@ -111,7 +110,7 @@ def show(job: str, form: str) -> None:
     mlgit job show train --format json
     """
     session, run = _find_run(job)
-    fields = {**plan_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
+    fields = run_details_to_json(session, run)
     echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
 
@@ -218,27 +217,6 @@ def wait(job: str) -> int:
         status = backend.poll([run.id])[run.id].status
     echo_line(f"run {run.id} is {status}")
     return int(status is not RunStatus.COMPLETED)
-
-
-def _resolved_inputs_to_json(run: Run) -> Json:
-    """Return the environment and inputs of a run: literal values as they are, everything else by its version."""
-    inputs = {name: _resolved_input(run, name, value) for name, value in (run.spec.get("inputs") or {}).items()}
-    environment = run.references.get("/environment")
-    return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
-
-
-def _resolved_input(run: Run, name: str, value: Json) -> Json:
-    if reference := run.references.get(f"/inputs/{name}/path"):
-        return str(reference)
-    return value.get("path", value.get("value")) if isinstance(value, Mapping) else value
-
-
-def _log_and_output_paths(session: Session, run: Run) -> Json:
-    """Return where the log and the outputs of a run are; nothing if its backend cannot be asked."""
-    backend = session.open_backends().get(run.backend)
-    if backend is None:
-        return {}
-    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
 
 
 def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:

@@ -15,6 +15,7 @@ from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
+from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.text import format_diagnostics, pluralize
 
 _SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
@@ -77,6 +78,7 @@ def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
     meta = click.get_current_context().meta
+    diagnostics = mask_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
     if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
         for diagnostic in diagnostics:
             send(diagnostic)

@@ -108,12 +108,12 @@ class StatusDisplay:
 class TerminalApplyListener:
     """Shows the progress of an apply: one line for each finished action, and below it one for each running action.
 
-    ``read_last_log_line`` returns the last line of a run's log.
+    ``read_log_tail`` returns the last lines of a run's log.
     """
 
-    def __init__(self, read_last_log_line: Callable[[Run], str], console: Console | None = None) -> None:
+    def __init__(self, read_log_tail: Callable[[Run], Sequence[str]], console: Console | None = None) -> None:
         self._console = console or make_console()
-        self._read_last_log_line = read_last_log_line
+        self._read_log_tail = read_log_tail
         self._started_at: dict[str, float] = {}
         self._printed: dict[str, str] = {}
         self._progress_display = ProgressDisplay(self._console)
@@ -156,6 +156,9 @@ class TerminalApplyListener:
             suffix = f": {log_line}" if log_line else ""
             self._print_once(f"{run.address}: run {run.id} is {run.status}{suffix}")
 
+    def _read_last_log_line(self, run: Run) -> str:
+        return "".join(self._read_log_tail(run)[-1:])
+
     def _print_once(self, line: str) -> None:
         """Print a progress line once, if it cannot be drawn in place."""
         line = sanitize_line(line)
@@ -176,12 +179,18 @@ class TerminalApplyListener:
         if event.progress is Progress.LOCKED:
             line.append(f": {sanitize_line(event.message)}", "yellow")
         self._print_line(line)
-        for message_line in failed_run.message.splitlines() if failed_run else ():
-            self._print_line(Text(f"      | {sanitize_line(message_line)}", "dim"))
+        if failed_run:
+            self._print_failed_run(failed_run)
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
             self._print_line(Text(sanitize_line(f"      {diagnostic.message} [{diagnostic.code}]"), style))
             if diagnostic.hint:
                 self._print_line(Text(sanitize_line(f"      help: {diagnostic.hint}")))
+
+    def _print_failed_run(self, run: Run) -> None:
+        tail = self._read_log_tail(run)
+        message = f"{run.message}{'; the last lines of its log:' if tail else ''}" if run.message else ""
+        for line in (message, *(f"| {log_line}" for log_line in tail)) if message else ():
+            self._print_line(Text(f"      {sanitize_line(line)}", "dim"))
 
     def _print_line(self, line: Text) -> None:
         """Print a line; without rich if there is no terminal, because an apply may print ten thousand."""

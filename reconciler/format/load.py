@@ -24,6 +24,7 @@ from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader, Json, LocalPath, Reference, Spec, Tree
+from reconciler.secrets.redact import mask_secrets, secret_values
 
 # A file with a $schema of Azure ML is meant to be an asset, even if it cannot be parsed.
 _AZUREML_SCHEMA_KEY = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
@@ -84,10 +85,24 @@ def load_asset_file(
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(diagnostics):
         diagnostics += apply_severity_overrides(_independent_rule_diagnostics(context, kind, diagnostics), rules)
-        return LoadedFile(path, document, kind, None, tuple(diagnostics), address)
+        return LoadedFile(path, document, kind, None, _mask_secrets(diagnostics, document), address)
     asset, asset_diagnostics = _build_asset(context, kind, glob)
     diagnostics += apply_severity_overrides(asset_diagnostics, rules)
-    return LoadedFile(path, document, kind, None if has_errors(diagnostics) else asset, tuple(diagnostics), address)
+    masked = _mask_secrets(diagnostics, document)
+    return LoadedFile(path, document, kind, None if has_errors(diagnostics) else asset, masked, address)
+
+
+def _mask_secrets(diagnostics: Sequence[Diagnostic], document: Document) -> tuple[Diagnostic, ...]:
+    """Return diagnostics whose messages quote none of the secrets of a file."""
+    values = secret_values(document.data) if diagnostics else ()
+    if not values:
+        return tuple(diagnostics)
+    return tuple(
+        replace(
+            diagnostic, message=mask_secrets(diagnostic.message, values), hint=mask_secrets(diagnostic.hint, values)
+        )
+        for diagnostic in diagnostics
+    )
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:

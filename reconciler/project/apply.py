@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
-from reconciler.model import Lock, Run, SourceRevision
+from reconciler.model import Lock, SourceRevision
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold
 from reconciler.storage.object_store import ObjectStore
-
-_LOG_TAIL_BYTES = 4096
 
 
 def open_providers(session: Session) -> Providers:
@@ -57,17 +54,6 @@ def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[L
     allow_rewind = request.policy.allow_rewind
     lift_rollback_hold(session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind)
     return tuple(release_stale_locks(session.state_store, session.config.lease))
-
-
-def read_last_log_line(providers: Providers, run: Run) -> str:
-    """Return the last line of a run's log, "" if there is none yet."""
-    log: Path = providers.backend(run.backend).log_path(run.id)
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _pin_source(session: Session) -> SourceRevision:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from reconciler.diagnostics import Span
 from reconciler.render.sanitize import sanitize_line
+from reconciler.secrets.source_lines import mask_source_line
 
 _MAX_WIDTH = 100
 _MAX_WIDTH_BEFORE_CARET = 60  # the part of _MAX_WIDTH before the caret
@@ -18,11 +20,14 @@ _TAB_WIDTH = 4
 _ELLIPSIS = "…"
 
 
-def code_frame_lines(span: Span, lines: Sequence[str]) -> Iterator[str]:
-    """Yield the line of a span and the line with the caret; yield nothing if the file has no such line."""
+def code_frame_lines(span: Span, lines: Sequence[str], secrets: AbstractSet[str] = frozenset()) -> Iterator[str]:
+    """Yield the line of a span and the line with the caret; yield nothing if the file has no such line.
+
+    The line is shown without ``secrets``, and without the values behind names of secrets.
+    """
     if not 0 < span.line <= len(lines):
         return
-    cells = _display_cells(lines[span.line - 1].rstrip("\r\n"))
+    cells = _display_cells(mask_source_line(lines[span.line - 1].rstrip("\r\n"), secrets))
     caret_index = min(span.column - 1, len(cells))
     first, last = _visible_range(cells, caret_index)
     prefix = _ELLIPSIS if first else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity
@@ -12,6 +14,7 @@ from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import plan_summary
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
+from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
@@ -21,14 +24,29 @@ MAX_SHOWN_ACTIONS = 300
 
 def format_diagnostics(diagnostics: Iterable[Diagnostic], lines: SourceLineReader = lambda _path: ()) -> str:
     """Return diagnostics as text, with the source line and a caret if ``lines`` returns the lines of the file."""
-    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, lines))
+    read_lines = cache(lambda path: _SourceLines.read(path, lines))
+    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, read_lines))
 
 
-def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _SourceLines:
+    """The lines of a file, and the secrets in them, which are not shown."""
+
+    lines: Sequence[str]
+    secrets: frozenset[str]
+
+    @classmethod
+    def read(cls, path: str, read_lines: SourceLineReader) -> _SourceLines:
+        lines = read_lines(path)
+        return cls(lines, find_line_secrets(lines))
+
+
+def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _SourceLines]) -> Iterator[str]:
     prefix = f"{diagnostic.span}: " if diagnostic.span else ""
     yield sanitize_line(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
     if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
-        yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
+        source = read_lines(diagnostic.span.path)
+        yield from code_frame_lines(diagnostic.span, source.lines, source.secrets)
     if diagnostic.hint:
         yield f"  help: {sanitize_line(diagnostic.hint)}"
 

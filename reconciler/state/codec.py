@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
-from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus, parse_address
+from reconciler.model import (
+    Address,
+    Json,
+    Record,
+    ResolvedReference,
+    Rollback,
+    Run,
+    RunStatus,
+    failure_reason,
+    parse_address,
+)
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
@@ -31,7 +41,8 @@ def decode_record(raw: bytes) -> Record:
 def decode_run(raw: bytes) -> Run:
     """Read a run."""
     fields_by_name = _decode_fields(Run, json.loads(raw))
-    return _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    run = _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
 class RunSummary(NamedTuple):
@@ -56,7 +67,7 @@ def decode_run_summary(raw: bytes) -> RunSummary:
     if not isinstance(attempt, int) or not all(isinstance(text, str) for text in texts):
         raise TypeError(raw)
     run_id, submitted_at, message = texts
-    return RunSummary(run_id, RunStatus(content["status"]), attempt, submitted_at, message)
+    return RunSummary(run_id, RunStatus(content["status"]), attempt, submitted_at, failure_reason(message))
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:
