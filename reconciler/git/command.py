@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.git.process import read_all, read_all_from_network
 from reconciler.secrets.urls import mask_url_secrets
 
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
@@ -37,15 +38,21 @@ def run_git(
 ) -> bytes:
     """Run one Git command in a folder and return its standard output.
 
-    Raises GitError if it fails, UserError ``git-missing`` without Git, ``disk-full`` without room to write to.
+    Raises GitError if it fails, UserError ``git-missing`` without Git, ``disk-full`` without room to write to,
+    ``git-timeout`` if it does not end.
     """
-    process = start_git(arguments, folder, env=env, has_stdin=stdin is not None)
-    with process:
-        try:
-            stdout, stderr = process.communicate(stdin)
-        except BaseException:
-            process.terminate()  # not kill: Git removes its lock files when it is terminated
-            raise
+    with start_git(arguments, folder, env=env, has_stdin=stdin is not None) as process:
+        return output_of(process, *read_all(process, stdin))
+
+
+def run_network_git(arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None) -> bytes:
+    """Run one Git command that talks to a remote. Raises what `run_git` does, and GitTimeoutError if it is silent."""
+    with start_git(arguments, folder, env=env, has_stdin=False) as process:
+        return output_of(process, *read_all_from_network(process))
+
+
+def output_of(process: subprocess.Popen[bytes], stdout: bytes, stderr: bytes) -> bytes:
+    """Return the standard output of a process that has ended; raise what `run_git` does if it failed."""
     if process.returncode:
         raise describe_git_error(GitError(process.returncode, decode_output(stderr), decode_output(stdout)))
     return stdout

@@ -14,19 +14,20 @@ from urllib.parse import unquote
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.command import GitError
+from reconciler.git.process import NETWORK_TIMEOUT_VARIABLE, GitTimeoutError
 from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
 from reconciler.secrets.urls import URL_SECRET_MASK, mask_url_secrets
 
 # A command that only reads can go on with an older state after these errors.
-UNREACHABLE_CODES = frozenset({"remote-unreachable", "remote-denied"})
+UNREACHABLE_CODES = frozenset({"remote-unreachable", "remote-timeout", "remote-denied"})
 
 # Never prompt for a password, and give up on a server that stops sending.
 _NO_PROMPT_ENV = {"GIT_TERMINAL_PROMPT": "0"}
 _NETWORK_CONFIG = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30", "-c", "gc.auto=0")
 
 _FETCH_OPTIONS = (
-    *("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap="),
+    *("--progress", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap="),
     *("--no-filter", "--no-recurse-submodules"),
 )
 
@@ -51,6 +52,11 @@ _GENERIC_ERROR = re.compile(
     r"|please make sure|and the repository exists|atomic push fail)",
     re.IGNORECASE,
 )
+# Git reports progress as a sign of life (see git.process).
+_PROGRESS = re.compile(
+    r"(?:remote: )?(?:(?:Enumerating|Counting|Compressing|Receiving|Resolving|Writing|Unpacking|Updating|Checking"
+    r"|Finding|Delta compression)\b.*\d|Total \d|From |To )"
+)
 _URL_CREDENTIALS = re.compile(r"//[^/\s@]*@")
 _MAX_ATTEMPTS = 10
 
@@ -64,12 +70,14 @@ def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *ex
     """Fetch refs from a remote, and prune those that it no longer has.
 
     Fetch without a depth, which would make the user's clone shallow, and without the filter of a partial clone. Raise
-    UserError: ``remote-unreachable``, ``remote-denied``.
+    UserError: ``remote-unreachable``, ``remote-timeout``, ``remote-denied``.
     """
     options = (*_FETCH_OPTIONS, *extra_options)
     for attempt in range(_MAX_ATTEMPTS):
         try:
-            repository.git(*_NETWORK_CONFIG, "fetch", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
+            repository.network_git(*_NETWORK_CONFIG, "fetch", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
+        except GitTimeoutError as error:
+            raise _timeout_error(remote, error, "read from") from None
         except GitError as error:
             if not _LOCAL_REF_LOCKED.search(error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
                 raise _remote_error(repository, remote, error, "read from") from None
@@ -81,14 +89,17 @@ def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *ex
 def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate]) -> bool:
     """Update all refs of a remote or none; return False if another process changed one of them first.
 
-    Raise UserError: ``remote-unreachable``, ``remote-denied``, ``remote-rejects``. After ``remote-unreachable`` the
-    push may still have arrived.
+    Raise UserError: ``remote-unreachable``, ``remote-timeout``, ``remote-denied``, ``remote-rejects``. After the first
+    two the push may still have arrived.
     """
     leases = [f"--force-with-lease={update.ref}:{update.old}" for update in updates if update.old is not None]
     refspecs = [f"{'' if update.old is not None else '+'}{update.new}:{update.ref}" for update in updates]
-    options = ("--quiet", "--atomic", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases)
+    options = ("--progress", "--atomic", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases)
     try:
-        repository.write_git(*_NETWORK_CONFIG, "push", *options, "--", remote, *refspecs, env=_NO_PROMPT_ENV)
+        arguments = (*_NETWORK_CONFIG, "push", *options, "--", remote, *refspecs)
+        repository.network_git(*arguments, env=_NO_PROMPT_ENV, writes=True)
+    except GitTimeoutError as error:
+        raise _timeout_error(remote, error, "write to") from None
     except GitError as error:
         if _LOST_RACE.search(error.stderr.lower()):
             return False
@@ -109,6 +120,15 @@ def _remote_error(repository: Repository, remote: str, error: GitError, verb: st
         return user_error("remote-denied", message, hint)
     message = f"cannot {verb} the remote {remote}: {reason}"
     return user_error("remote-unreachable", message, f"check the network, and `git ls-remote {remote}`")
+
+
+def _timeout_error(remote: str, error: GitTimeoutError, verb: str) -> UserError:
+    message = f"cannot {verb} the remote {remote}: it did not answer for {error.seconds:g} seconds"
+    hint = (
+        f"check the network, and `git ls-remote {remote}`; if the remote is that slow, "
+        f"set the variable {NETWORK_TIMEOUT_VARIABLE} to more seconds"
+    )
+    return user_error("remote-timeout", message, hint)
 
 
 def _remote_urls(repository: Repository, remote: str) -> list[str]:
@@ -142,7 +162,7 @@ def _password(url: str) -> str:
 
 def _main_error_line(error: GitError) -> str:
     """Return the most specific line of Git's standard error: one from the remote if any, else the first fatal one."""
-    lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip() and not _PROGRESS.match(line)]
     specific = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
     for prefix in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):
         for line in specific:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import GitError, decode_output, run_git
+from reconciler.git.command import GitError, decode_output, run_git, run_network_git
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ class Repository:
     def git(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Run one Git command and return its output without the last newline. Raises GitError if it fails."""
         return decode_output(run_git(arguments, self.top, env={**self._env, **(env or {})}))
+
+    def network_git(self, *arguments: str, env: Mapping[str, str] | None = None, writes: bool = False) -> str:
+        """Run one Git command that talks to a remote, with a deadline for its silence.
+
+        With ``writes`` nothing counts as stored that only the scratch folder has. Raises GitError, GitTimeoutError.
+        """
+        objects_env = _persistent_objects_env() if writes else self._env
+        return decode_output(run_network_git(arguments, self.top, env={**objects_env, **(env or {})}))
 
     def write_git(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> str:
         """Run one Git command that writes: as `git`, but nothing counts as stored that only the scratch folder has.
