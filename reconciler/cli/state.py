@@ -93,19 +93,28 @@ def _describe_repair(damage: Damage) -> str:
 
 @command.command("restore")
 @click.argument("commit", required=False)
+@click.option(
+    "--accept-remote", is_flag=True, help="Go on from a remote's state that is older than what is known here."
+)
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 @target_option
-def restore(commit: str | None, *, auto_approve: bool) -> None:
+def restore(commit: str | None, *, accept_remote: bool, auto_approve: bool) -> None:
     """Restore the live state to COMMIT of its history; without COMMIT, restore it to a remote that has lost it.
 
-    Only the records change; to undo what was applied, use `mlgit rollback`. COMMIT may be ~1, as for `mlgit diff`: the
-    records as they were before the last apply.
+    A remote that was set back to an older commit has lost it, too; --accept-remote goes on from that commit. Only the
+    records change; to undo what was applied, use `mlgit rollback`. COMMIT may be ~1, as for `mlgit diff`: the records
+    as they were before the last apply.
 
     \b
     mlgit state restore
     mlgit state restore 3f2a91c
     """
     state = open_current_session().state_store
+    if accept_remote:
+        if commit is not None:
+            raise click.UsageError("--accept-remote takes no COMMIT: it goes on from what the remote has")
+        _accept_remote_state(state, auto_approve=auto_approve)
+        return
     if commit is None:
         _restore_remote_state(state, auto_approve=auto_approve)
         return
@@ -134,6 +143,18 @@ def _restore_remote_state(state: StateStore, *, auto_approve: bool) -> None:
     if not restore_remote_state(state.ref_store):
         raise user_error("state-there", f"the remote {remote} has a live state", "there is nothing to restore")
     echo_line(f"Restored the live state as of {abbreviate_id(newest)} to the remote {remote}.")
+
+
+def _accept_remote_state(state: StateStore, *, auto_approve: bool) -> None:
+    remote = state.remote
+    if not remote:
+        raise user_error("state-not-known", "this live state has no remote", "nothing is to be accepted")
+    if not auto_approve:
+        require_approval(f"Go on from the live state of the remote {remote}?", "state restore")
+    known, present = state.ref_store.accept_remote()
+    echo_line(f"Going on from {abbreviate_id(present)}, which the remote {remote} has.")
+    if known != present:
+        echo_line(f"The live state as of {abbreviate_id(known)} is kept in this clone.")
 
 
 @command.command("migrate")
