@@ -46,9 +46,11 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedPlanCache | None, strea
     if out is not None:
         save_plan(plan, policy, out)
     _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
-    next_step = _format_apply_hint(session, policy, refusal) if plan.actions else ""
+    next_step = _format_apply_hint(session, policy, refusal) if plan.actions or refusal else ""
     if options["form"] == "text" and next_step and out is None:
         echo(next_step)
+    elif refusal:
+        _print_refusal(next_step.strip(), stream)
     if out is not None and stream is None:
         echo_line("", err=options["form"] != "text")
         echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
@@ -57,6 +59,15 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedPlanCache | None, strea
         printed = session.plan_heading + text.format_plan(plan)
         _cache_rendered_plan(session, cache, state, RenderedPlan(printed, shown_diagnostics(), next_step, is_ready))
     return EXIT_CHANGES if options["detailed_exitcode"] and is_ready else 0
+
+
+def _print_refusal(refusal: str, stream: EventStream | None) -> None:
+    """Print that apply will refuse a plan, in another format than text; it is no part of the plan."""
+    if stream:
+        stream.on_note(refusal)
+    else:
+        echo()
+        echo_line(f"> {refusal}")
 
 
 def _cache_rendered_plan(session: Session, cache: RenderedPlanCache, state: State, rendered: RenderedPlan) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ SAFE_CONFIG_OPTIONS = [option for setting in _SAFE_CONFIG for option in ("-c", s
 
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
+_UNTRUSTED_REPOSITORY = re.compile(r"dubious ownership in repository at '(.*)'")
 _DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -82,6 +85,12 @@ def start_git(
             raise
         hint = "install Git and make sure that it is in PATH: https://git-scm.com/downloads"
         raise user_error("git-missing", "the command git was not found", hint) from error
+
+
+def trust_command(error: GitError) -> str:
+    """Return the command that makes Git trust a repository of another user, "" if that is not the error."""
+    match = _UNTRUSTED_REPOSITORY.search(error.stderr)
+    return f"git config --global --add safe.directory {shlex.quote(match[1])}" if match else ""
 
 
 def describe_git_error(error: GitError) -> GitError | UserError:

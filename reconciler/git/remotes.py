@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import GitError
+from reconciler.git.command import GitError, trust_command
 from reconciler.git.process import NETWORK_TIMEOUT_VARIABLE, GitTimeoutError
 from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
@@ -110,6 +110,10 @@ def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate])
 def _remote_error(repository: Repository, remote: str, error: GitError, verb: str) -> UserError:
     reason = _mask_secrets(_main_error_line(error), _remote_urls(repository, remote))
     lower = error.stderr.lower()
+    if command := trust_command(error):
+        message = f"cannot {verb} the remote {remote}: Git does not trust it, because it belongs to another user"
+        hint = f"if you do, run `{command}` on the machine that has it"
+        return user_error("repository-not-trusted", message, hint)
     if _PUSH_REJECTED.search(lower):
         message = f"the remote {remote} does not take the live state: {reason}"
         hint = "it must let you push refs/mlgit/*, as one atomic push; ask who runs it"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import GitError, decode_output, run_git, run_network_git
+from reconciler.git.command import GitError, decode_output, run_git, run_network_git, trust_command
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 if TYPE_CHECKING:
@@ -175,6 +175,20 @@ class Repository:
                 return True
         return None if self.is_shallow() else False
 
+    def holds_changes_of(self, commit: str, other: str) -> bool:
+        """Return True if a commit has all changes of another one: a merge of the other into it would change nothing.
+
+        False if this clone cannot know. What the merge writes goes to the scratch folder.
+        """
+        if not self.resolve(commit) or not self.resolve(other):
+            return False
+        command = ("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", commit, other)
+        try:
+            tree = self.git(*command, env=self._scratch_objects_env())
+        except GitError:  # they conflict
+            return False
+        return tree == self.tree_of(commit)
+
     def list_ancestors(self, commit: str) -> list[str]:
         """Return a commit and all its ancestors, newest first."""
         return self.git("rev-list", commit).split()
@@ -215,10 +229,9 @@ def open_repository(start: Path) -> Repository:
 def _cannot_open_error(start: Path, error: GitError) -> UserError:
     if error.stdout.startswith("true"):
         return user_error("bare-repository", f"{start} is a bare repository", "run mlgit in a clone with a work tree")
-    if "dubious ownership" in error.stderr:
+    if command := trust_command(error):
         message = f"Git does not trust the repository of {start}: it belongs to another user"
-        hint = "if you do, run `git config --global --add safe.directory FOLDER` for the folder of the repository"
-        return user_error("repository-not-trusted", message, hint)
+        return user_error("repository-not-trusted", message, f"if you do, run `{command}`")
     return _not_a_repository_error(start)
 
 

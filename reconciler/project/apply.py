@@ -12,7 +12,7 @@ from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.session import Session
-from reconciler.state.fast_forward import lift_rollback_hold
+from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
 from reconciler.storage.object_store import ObjectStore
 
 
@@ -49,10 +49,17 @@ def apply_plan(  # noqa: PLR0913 - what is applied, where, and who listens
 
 
 def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[Lock, ...]:
-    """Do what an apply without actions still does: end a rollback hold and release stale locks; return these."""
+    """Do what an apply without actions still does: record its commit, end a rollback hold, release stale locks.
+
+    Return these locks.
+    """
     request = prepared.request
     allow_rewind = request.policy.allow_rewind
     lift_rollback_hold(session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind)
+    if not prepared.plan.deselected_count and record_applied_commit(
+        session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind
+    ):
+        _pin_source(session)
     return tuple(release_stale_locks(session.state_store, session.config.lease))
 
 

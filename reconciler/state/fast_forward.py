@@ -17,7 +17,7 @@ from reconciler.timestamps import utc_timestamp
 def check_fast_forward(
     repository: Repository, state: State, source: SourceRevision, *, allow_rewind: bool
 ) -> tuple[str, ...]:
-    """Return a note if Git cannot tell whether the commit is a newer one.
+    """Return a note if Git cannot tell whether the commit is a newer one, or if it only holds all that was applied.
 
     Raises UserError ``apply-rewinds`` if it is not, ``rolled-back`` if it was rolled back.
     """
@@ -38,9 +38,31 @@ def check_fast_forward(
         return (f"{unknown}; if it does not, that commit's changes are undone (to check: `git fetch --unshallow`)",)
     if behind:
         return ()
+    if repository.holds_changes_of(source.commit, state.applied_commit):
+        return (f"this commit does not follow {short}, which was applied last, but holds all of it: apply records it",)
     message = f"commit {short} was applied last, and {abbreviate_id(source.commit)} does not follow it"
     hint = "check out a commit that does, or undo its changes with `mlgit apply --allow-rewind`"
     raise user_error("apply-rewinds", message, hint)
+
+
+def record_applied_commit(
+    store: StateStore, state: State, source: SourceRevision, title: str, *, allow_rewind: bool
+) -> bool:
+    """Record the commit of an apply that has nothing to do, if it does not follow the one applied last.
+
+    Return False if there is nothing to record: of two commits that follow one another the newer one stays recorded,
+    unless a rewind is allowed.
+    """
+    applied, repository = state.applied_commit, store.repository
+    if applied in ("", source.commit) or repository.is_ancestor(applied, source.commit):
+        return False
+    if not allow_rewind and repository.is_ancestor(source.commit, applied) is not False:
+        return False
+    message = (
+        f"apply: {abbreviate_id(source.commit)} in place of {abbreviate_id(applied)}, without changes\n\n{title}\n"
+    )
+    store.write(WriteBatch(meta={"applied": source.commit}), message)
+    return True
 
 
 def check_no_concurrent_apply(repository: Repository, state: State, source: SourceRevision, first: str) -> None:
