@@ -30,7 +30,7 @@ class GitTimeoutError(Exception):
     """A Git process was ended because it took longer than ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"git took longer than {seconds:g} seconds")
+        super().__init__(seconds)
         self.seconds = seconds
 
 

@@ -115,7 +115,7 @@ class Repository:
             index = Path(folder) / "index"
             if (self.git_dir / "index").exists():
                 shutil.copy2(self.git_dir / "index", index)
-            objects_env = _persistent_objects_env() if keep else self._scratch_objects_env()
+            objects_env = _persistent_objects_env() if keep else self.scratch_objects_env()
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
             excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]
             try:
@@ -136,7 +136,7 @@ class Repository:
             return True
         return False
 
-    def _scratch_objects_env(self) -> dict[str, str]:
+    def scratch_objects_env(self) -> dict[str, str]:
         """Return the environment in which Git writes objects to the scratch folder."""
         objects = os.environ.get("GIT_OBJECT_DIRECTORY") or str(self.common / "objects")
         return {
@@ -174,20 +174,6 @@ class Repository:
             else:
                 return True
         return None if self.is_shallow() else False
-
-    def holds_changes_of(self, commit: str, other: str) -> bool:
-        """Return True if a commit has all changes of another one: a merge of the other into it would change nothing.
-
-        False if this clone cannot know. What the merge writes goes to the scratch folder.
-        """
-        if not self.resolve(commit) or not self.resolve(other):
-            return False
-        command = ("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", commit, other)
-        try:
-            tree = self.git(*command, env=self._scratch_objects_env())
-        except GitError:  # they conflict
-            return False
-        return tree == self.tree_of(commit)
 
     def list_ancestors(self, commit: str) -> list[str]:
         """Return a commit and all its ancestors, newest first."""

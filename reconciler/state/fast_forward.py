@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
+from reconciler.git.history import holds_changes_of
 from reconciler.git.repository import Repository
 from reconciler.model import Rollback, SourceRevision, State
 from reconciler.state.store import StateStore, WriteBatch
@@ -38,7 +39,7 @@ def check_fast_forward(
         return (f"{unknown}; if it does not, that commit's changes are undone (to check: `git fetch --unshallow`)",)
     if behind:
         return ()
-    if repository.holds_changes_of(source.commit, state.applied_commit):
+    if holds_changes_of(repository, source.commit, state.applied_commit):
         return (f"this commit does not follow {short}, which was applied last, but holds all of it: apply records it",)
     message = f"commit {short} was applied last, and {abbreviate_id(source.commit)} does not follow it"
     hint = "check out a commit that does, or undo its changes with `mlgit apply --allow-rewind`"
