@@ -157,6 +157,7 @@ def test_meta_data_that_never_was_good_are_written_anew(applied, mlgit):
     root = git(applied.first, "commit-tree", "-m", "x", git(applied.first, "mktree", "--missing"))
     git(applied.first, "push", "--quiet", "origin", f"{root}:{LIVE}")
     put(applied, paths.META_PATH, b"no")
+    assert mlgit("state", "restore", "--accept-remote", "--auto-approve", cwd=applied.first).code == 0
     assert "[state-corrupt]" in mlgit("plan", cwd=applied.first).err
     assert mlgit("state", "repair", "--auto-approve", cwd=applied.first).code == 0
     assert mlgit("plan", cwd=applied.first).out.startswith("Plan: 2 changes")
