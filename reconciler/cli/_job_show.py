@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.model import Json, Run, RunStatus
-from reconciler.planning.affinity import backend_host
+from reconciler.project.refresh import open_backends
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.session import Session
 from reconciler.render.plan_json import run_to_json
@@ -33,10 +33,10 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: Session, run: Run) -> Json:
     """Return where the log and the outputs of a run are, and the end of the log of one that failed."""
-    backends = session.open_backends()
+    backends = open_backends(session)
     backend = backends.get(run.backend)
     if backend is None:
-        host = backend_host(session.config, run.backend)
+        host = session.config.backend_host(run.backend)
         return {"log": f"on {host}, which has the backend {run.backend}"} if host else {}
     tail = read_log_tail(backends, run) if run.status is RunStatus.FAILED else ()
     paths = {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line, print_coloured_lines
@@ -20,13 +21,14 @@ from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
-from reconciler.project.apply import apply_plan, finish_without_actions, open_providers
+from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.refresh import open_backends
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
-from reconciler.render import plan_json, text
+from reconciler.render import text
 
 
 @click.command("apply")
@@ -110,7 +112,7 @@ def _open_saved_plan(path: Path, parallelism: int) -> tuple[Session, ApplyOption
     saved_plan = read_saved_plan(path)
     commit = find_plan_commit(Path.cwd(), saved_plan, path)
     session = open_current_session(commit, target=plan_target(saved_plan))
-    check_plan_state(session, saved_plan)
+    check_plan_state(saved_plan, session.config)
     policy = policy_from_plan(saved_plan, session.config)
     return session, ApplyOptions(policy, saved_plan=saved_plan, parallelism=parallelism)
 
@@ -136,7 +138,7 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
     """Print the plan that is about to be applied, and a warning below it."""
     plan = prepared.annotated_plan
     if stream:
-        stream.write_plan(plan, plan_json.plan_body(prepared.plan, prepared.request.policy))
+        stream.write_plan(plan, prepared.body)
     else:
         below = f"\n\n{warning}" if warning else ""
         print_coloured_lines(session.plan_heading + text.format_plan(plan) + below)
@@ -148,11 +150,11 @@ def execute_and_report(
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
         echo()
-    providers, shutdown = open_providers(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(lambda run: read_log_tail(providers.backends, run))
+    backends, shutdown = open_backends(session), GracefulShutdown()
+    listener = stream or TerminalApplyListener(lambda run: read_log_tail(backends, run))
     try:
         with shutdown.handle_signals(), listener:
-            result = apply_plan(session, providers, prepared, listener, wait=wait, stopping=shutdown)
+            result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
     except KeyboardInterrupt as interrupt:
         raise _interrupt_error(session) from interrupt
     if shutdown():
@@ -182,10 +184,10 @@ def _interrupt_error(session: Session) -> click.Abort:
 def _format_applied_counts(result: ApplyResult) -> str:
     """Return how many changes were applied and how many runs were recorded."""
     recorded = len(result.recorded_run_ids)
-    changes = f"Applied {text.pluralize(result.done_count - recorded, 'change')}"
+    changes = f"Applied {pluralize(result.done_count - recorded, 'change')}"
     if not recorded:
         return changes
-    runs = text.pluralize(recorded, "run")
+    runs = pluralize(recorded, "run")
     return f"{changes} and recorded {runs}" if result.done_count > recorded else f"Recorded {runs}"
 
 

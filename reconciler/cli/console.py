@@ -6,13 +6,14 @@ exception is `job logs`, which copies the log of a run as it is. Text of one val
 is made (`sanitize_line`).
 
 There are no colours if standard output is not a terminal or NO_COLOR is set. Loads ``cli.terminal`` by name, for a
-table on a terminal, and ``rich.cells`` for the width of text that is not ASCII.
+table that is too wide for the terminal, and ``rich.cells`` for the width of text that is not ASCII.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -22,6 +23,7 @@ from reconciler.render.sanitize import disarm_commands, disarm_inline_commands, 
 from reconciler.secrets.urls import mask_url_secrets
 
 APPLY_HINT = "\nApply this with `mlgit apply`."
+_COLUMN_GAP = "  "
 _SIGN_COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
 
 
@@ -46,23 +48,27 @@ def _safe(text: str) -> str:
 
 def print_coloured_lines(lines: str) -> None:
     """Print lines in the colour of their sign; a line that ends in a colon is a bold title."""
-    color = False if os.environ.get("NO_COLOR") else None
     for line in _safe(lines).split("\n"):
         sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
-        click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=color)
+        click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=_colour_choice())
+
+
+def _colour_choice() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows in columns. On a terminal that is too narrow, the last columns are left out."""
-    cells = [[sanitize_line(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, cells)
-        return
-    lines = [headings, *cells]
+    lines = [headings, *([sanitize_line(cell) for cell in row] for row in rows)]
     widths = [max(map(_text_width, column)) for column in zip(*lines, strict=True)]
+    needed = sum(widths) + len(_COLUMN_GAP) * (len(widths) - 1)
+    if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
+        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, lines[1:])
+        return
     for line in lines:
         padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(line, widths, strict=True))
-        echo("  ".join(padded).rstrip())
+        text = _safe(_COLUMN_GAP.join(padded).rstrip())
+        click.secho(text, bold=line is headings or None, color=_colour_choice())
 
 
 def _text_width(text: str) -> int:

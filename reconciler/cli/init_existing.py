@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.cli.console import echo
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
@@ -19,7 +19,6 @@ from reconciler.git.repository import open_repository
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.sanitize import sanitize_line
-from reconciler.render.text import pluralize
 
 _WORKFLOW_PATH = Path(".github/workflows/mlgit.yml")
 _GITIGNORE_ENTRY = "/.mlgit/"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli._job_show import run_details_to_json
@@ -20,8 +21,8 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import user_error
 from reconciler.model import Address, Json, Run, RunStatus, State
-from reconciler.planning.affinity import backend_host
 from reconciler.planning.refresh import merge_report
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, decode_run_summary, summarize_run
@@ -160,7 +161,7 @@ def metrics(job: str, form: str) -> None:
     lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
     logged = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
     if len(logged) < len(lines):
-        skipped = text.pluralize(len(lines) - len(logged), "unreadable line")
+        skipped = pluralize(len(lines) - len(logged), "unreadable line")
         echo_line(f"skipped {skipped} of {path.name}", err=True)
     own = [metric for metric in logged if "run" not in metric]
     if form == "json":
@@ -222,11 +223,11 @@ def wait(job: str) -> int:
 def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
     """Return a run as `_find_run` does, with its backend."""
     session, run = _find_run(job)
-    host = backend_host(session.config, run.backend)
+    host = session.config.backend_host(run.backend)
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
         raise user_error("backend-elsewhere", message, f"run this command on {host}")
-    return session, run, get_backend(session.open_backends(), run.backend)
+    return session, run, get_backend(open_backends(session), run.backend)
 
 
 def _find_run(job: str) -> tuple[Session, Run]:

@@ -42,8 +42,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
         )
         if stream:
             stream.write_plan_started(session.source)
-        prepared = prepare_apply(session, ApplyOptions(policy, state, is_rollback=True))
-        print_prepared(session, prepared, stream, rollback_warning(session, state))
+        prepared = prepare_apply(session, ApplyOptions(policy, state))
+        print_prepared(session, prepared, stream, rollback_warning(session.source))
         if not auto_approve:
             require_approval("Roll back?", "rollback", possible=stream is None)
         record_rollback(session, state, prepared.request.trailers)

@@ -65,6 +65,18 @@ class Config:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
         return self.compute.get(compute) or self.compute.get("*", "")
 
+    def has_store(self, host: str) -> bool:
+        """Return True if a machine has the store."""
+        return self.store_host in ("", host)
+
+    def backend_host(self, backend: str) -> str:
+        """Return the only machine that can ask a backend, "" if any can."""
+        return self.store_host or str(self.backends.get(backend, {}).get("host", ""))
+
+    def reachable_backends(self, host: str) -> Mapping[str, Mapping[str, Json]]:
+        """Return the backends that a machine can ask; without the store it cannot read how a run ended."""
+        return {name: backend for name, backend in self.backends.items() if self.backend_host(name) in ("", host)}
+
 
 def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Config | None, tuple[Diagnostic, ...]]:
     """Return the settings of a target and the diagnostics of mlgit.yml; no settings if a schema is not satisfied.

@@ -12,8 +12,8 @@ from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.providers import Providers
-from reconciler.format.assets import load_assets
 from reconciler.format.include import ANY_FILE
+from reconciler.format.load import load_assets
 from reconciler.git.trees import read_blobs
 from reconciler.model import Record, ResolvedAsset, ResolvedReference, Run, Tree, parse_address
 from reconciler.planning.content import TrackedContent, tracked_content
@@ -42,7 +42,7 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
 
 def _store_git_content(providers: Providers, content: TrackedContent) -> StoredContent:
     """Store files from their Git blobs, never from the work tree."""
-    blobs = read_blobs(providers.repository, [entry.oid for _, entry in content.files])
+    blobs = read_blobs(providers.state_store.repository, [entry.oid for _, entry in content.files])
     files = [(name, entry.mode, blobs[entry.oid]) for name, entry in content.files]
     if content.is_file:
         name, _, data = files[0]

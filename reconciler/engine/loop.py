@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
-from reconciler.engine.refresh import active_runs, refresh_state
+from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
 from reconciler.model import Op, Plan, State
+from reconciler.planning.refresh import active_runs, merge_observation
 
 _RUN_POLL_SECONDS = 0.2
 _LOCK_POLL_SECONDS = 1.0
@@ -55,9 +56,11 @@ def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: I
 
 def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     """Wait until a run has ended that this apply can record; return False if no such run is active."""
-    backends = context.providers.backends
+    backends, store = context.providers.backends, context.providers.store.root
     while not context.is_stopping():
-        state_now, ended = refresh_state(state, backends)
+        observation = refresh_runs(state, backends, store)
+        check_store(observation)
+        state_now, ended = merge_observation(state, observation)
         if any(action.versioned_key not in totals.failed for action in ended):
             return True
         running = tuple(run for run in active_runs(state_now) if run.backend in backends)

@@ -20,7 +20,7 @@ SAFE_CONFIG_OPTIONS = [option for setting in _SAFE_CONFIG for option in ("-c", s
 
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
-_UNTRUSTED_REPOSITORY = re.compile(r"dubious ownership in repository at '(.*)'")
+_UNTRUSTED_REPOSITORY = r"dubious ownership in repository at '(.*)'"
 _DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -89,7 +89,7 @@ def start_git(
 
 def trust_command(error: GitError) -> str:
     """Return the command that makes Git trust a repository of another user, "" if that is not the error."""
-    match = _UNTRUSTED_REPOSITORY.search(error.stderr)
+    match = re.search(_UNTRUSTED_REPOSITORY, error.stderr)
     return f"git config --global --add safe.directory {shlex.quote(match[1])}" if match else ""
 
 

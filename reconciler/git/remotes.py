@@ -31,33 +31,28 @@ _FETCH_OPTIONS = (
     *("--no-filter", "--no-recurse-submodules"),
 )
 
-# Git's messages on standard error that mean that another process changed the ref first.
-_LOST_RACE = re.compile(
+# Expressions, compiled with the first error. Git's messages that mean that another process changed the ref first:
+_LOST_RACE = (
     r"stale info|fetch first|non-fast-forward|failed to update ref|failed to lock|cannot lock ref"
     r"|reference already exists|incorrect old value"
 )
-_LOCAL_REF_LOCKED = re.compile(
-    r"cannot lock ref|unable to update local ref|\.lock': file exists|some local refs could not"
-)
-_ACCESS_DENIED = re.compile(
+_LOCAL_REF_LOCKED = r"cannot lock ref|unable to update local ref|\.lock': file exists|some local refs could not"
+_ACCESS_DENIED = (
     r"authentication failed|permission denied|access denied|could not read (?:username|password)"
     r"|returned error: 40[13]|read[- ]only|not allowed to|authorization failed|unauthorized"
 )
-_PUSH_REJECTED = re.compile(
-    r"\[remote rejected\]|! \[remote|remote: error|does not support --atomic|shallow update not allowed"
-)
+_PUSH_REJECTED = r"\[remote rejected\]|! \[remote|remote: error|does not support --atomic|shallow update not allowed"
 # Lines of Git's standard error that do not name the cause.
-_GENERIC_ERROR = re.compile(
-    r"(?:fatal: |error: )?(?:could not read from remote|failed to push some refs|the remote end hung up"
-    r"|please make sure|and the repository exists|atomic push fail)",
-    re.IGNORECASE,
+_GENERIC_ERROR = (
+    r"(?i:(?:fatal: |error: )?(?:could not read from remote|failed to push some refs|the remote end hung up"
+    r"|please make sure|and the repository exists|atomic push fail))"
 )
 # Git reports progress as a sign of life (see git.process).
-_PROGRESS = re.compile(
+_PROGRESS = (
     r"(?:remote: )?(?:(?:Enumerating|Counting|Compressing|Receiving|Resolving|Writing|Unpacking|Updating|Checking"
     r"|Finding|Delta compression)\b.*\d|Total \d|From |To )"
 )
-_URL_CREDENTIALS = re.compile(r"//[^/\s@]*@")
+_URL_CREDENTIALS = r"//[^/\s@]*@"
 _MAX_ATTEMPTS = 10
 
 
@@ -79,7 +74,7 @@ def fetch_refs(repository: Repository, remote: str, refspecs: Sequence[str], *ex
         except GitTimeoutError as error:
             raise _timeout_error(remote, error, "read from") from None
         except GitError as error:
-            if not _LOCAL_REF_LOCKED.search(error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
+            if not re.search(_LOCAL_REF_LOCKED, error.stderr.lower()) or attempt == _MAX_ATTEMPTS - 1:
                 raise _remote_error(repository, remote, error, "read from") from None
             time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - jitter between fetches, not a secret
         else:
@@ -101,7 +96,7 @@ def push_refs(repository: Repository, remote: str, updates: Sequence[RefUpdate])
     except GitTimeoutError as error:
         raise _timeout_error(remote, error, "write to") from None
     except GitError as error:
-        if _LOST_RACE.search(error.stderr.lower()):
+        if re.search(_LOST_RACE, error.stderr.lower()):
             return False
         raise _remote_error(repository, remote, error, "write to") from None
     return True
@@ -114,11 +109,11 @@ def _remote_error(repository: Repository, remote: str, error: GitError, verb: st
         message = f"cannot {verb} the remote {remote}: Git does not trust it, because it belongs to another user"
         hint = f"if you do, run `{command}` on the machine that has it"
         return user_error("repository-not-trusted", message, hint)
-    if _PUSH_REJECTED.search(lower):
+    if re.search(_PUSH_REJECTED, lower):
         message = f"the remote {remote} does not take the live state: {reason}"
         hint = "it must let you push refs/mlgit/*, as one atomic push; ask who runs it"
         return user_error("remote-rejects", message, hint)
-    if _ACCESS_DENIED.search(lower):
+    if re.search(_ACCESS_DENIED, lower):
         message = f"the remote {remote} does not let you {verb} it: {reason}"
         hint = f"check your credentials with `git ls-remote {remote}`; nothing was changed there"
         return user_error("remote-denied", message, hint)
@@ -154,7 +149,7 @@ def _mask_secrets(text: str, urls: Sequence[str]) -> str:
         parts = (part for form in forms for part in re.split(r"[/@#?:&]", form) if len(part) > 1)
         for secret in sorted({*forms, *parts}, key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", URL_SECRET_MASK, text)
-    return _URL_CREDENTIALS.sub(f"//{URL_SECRET_MASK}@", mask_url_secrets(text))
+    return re.sub(_URL_CREDENTIALS, f"//{URL_SECRET_MASK}@", mask_url_secrets(text))
 
 
 def _password(url: str) -> str:
@@ -166,8 +161,8 @@ def _password(url: str) -> str:
 
 def _main_error_line(error: GitError) -> str:
     """Return the most specific line of Git's standard error: one from the remote if any, else the first fatal one."""
-    lines = [line.strip() for line in error.stderr.splitlines() if line.strip() and not _PROGRESS.match(line)]
-    specific = [line for line in lines if not _GENERIC_ERROR.match(line)] or lines
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip() and not re.match(_PROGRESS, line)]
+    specific = [line for line in lines if not re.match(_GENERIC_ERROR, line)] or lines
     for prefix in ("remote: ", "! [remote rejected]", "! [", "fatal: ", "error: "):
         for line in specific:
             if line.startswith(prefix) and line.removeprefix("remote:").strip():

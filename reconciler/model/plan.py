@@ -131,13 +131,15 @@ class Blocked:
 class SourceRevision:
     """Where a desired state came from: a commit, its tree, and whether the work tree differed from it.
 
-    ``snapshot_commit`` holds the tree of a dirty work tree; no branch has it.
+    ``snapshot_commit`` holds the tree of a dirty work tree; no branch has it. ``newer_commit`` is what a rollback goes
+    back from: its history counts too, so that what it added is removed and not taken for another branch's.
     """
 
     commit: str
     tree: str
     dirty: bool = False
     snapshot_commit: str = ""
+    newer_commit: str = ""
 
     @property
     def effective_commit(self) -> str:

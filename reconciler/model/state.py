@@ -154,9 +154,9 @@ class Observation:
     """What the providers report at one moment: active runs, and what is missing.
 
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
-    have other content than was stored, ``unexpected_store`` the path of a store that is not that of the live state.
-    ``unbuilt_environments`` are the fingerprints of environments that are not on this machine. ``skipped_checks`` are
-    sentences on what could not be checked.
+    have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
+    nothing is known of the ``unknown_runs`` then. ``unbuilt_environments`` are the fingerprints of environments that
+    are not on this machine. ``skipped_checks`` are sentences on what could not be checked.
     """
 
     runs: Mapping[str, RunReport] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -164,6 +164,7 @@ class Observation:
     damaged_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
     unbuilt_environments: frozenset[str] = frozenset()
     unexpected_store: str = ""
+    unknown_runs: tuple[Run, ...] = ()
     skipped_checks: tuple[str, ...] = ()
 
 

@@ -58,22 +58,31 @@ class DesiredState:
     clean: Mapping[Address, int] = field(default_factory=dict)
 
 
-def make_plan(
-    desired: DesiredState, state: State, policy: Policy, observation: Observation | None = None
-) -> tuple[Plan, tuple[Diagnostic, ...]]:
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """All that a plan follows from: the desired and the live state, the policy, and what the providers report."""
+
+    desired: DesiredState
+    state: State
+    policy: Policy
+    observation: Observation | None = None
+
+
+def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return what apply would do and why, and the diagnostics of the files compared with the live state."""
-    state, advances = merge_observation(state, observation or Observation())
+    desired = inputs.desired
+    state, advances = merge_observation(inputs.state, inputs.observation or Observation())
     record_keys = {action.version: action.key for action in advances}
     ancestry = cache(desired.is_ancestor)
     context = PlanContext(
         desired.tree,
         desired.declared,
         state,
-        policy,
+        inputs.policy,
         frozenset(record_keys),
         frozenset(find_removals(desired.declared, state, ancestry)),
         desired.clean,
-        refreshed=observation is not None,
+        refreshed=inputs.observation is not None,
     )
     actions: list[Action] = list(advances)
     blocked: list[Blocked] = []

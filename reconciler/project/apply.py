@@ -11,26 +11,14 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
 from reconciler.project.prepare import PreparedApply
+from reconciler.project.refresh import open_backends, open_builder
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
 from reconciler.storage.object_store import ObjectStore
 
 
-def open_providers(session: Session) -> Providers:
-    """Open everything that an apply acts on."""
-    return Providers(
-        repository=session.workspace.repository,
-        config=session.config,
-        state_store=session.state_store,
-        store=ObjectStore(session.store_path),
-        builder=session.open_builder(),
-        backends=session.open_backends(),
-    )
-
-
-def apply_plan(  # noqa: PLR0913 - what is applied, where, and who listens
+def apply_plan(
     session: Session,
-    providers: Providers,
     prepared: PreparedApply,
     listener: ApplyListener,
     *,
@@ -43,8 +31,14 @@ def apply_plan(  # noqa: PLR0913 - what is applied, where, and who listens
     the result, and skips only the actions that need it. Raises UserError if nothing can be applied.
     """
     request = prepared.request
-    desired = replace(request.desired, source=_pin_source(session))
-    request = replace(request, desired=desired)
+    request = replace(request, desired=replace(request.desired, source=_pin_source(session)))
+    providers = Providers(
+        config=session.config,
+        state_store=session.state_store,
+        store=ObjectStore(session.store_path),
+        builder=open_builder(session),
+        backends=open_backends(session),
+    )
     return apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
 
 

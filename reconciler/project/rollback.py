@@ -7,8 +7,7 @@ from dataclasses import replace
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
-from reconciler.model import State
-from reconciler.planning.plan import DesiredState
+from reconciler.model import SourceRevision, State
 from reconciler.project.session import Session
 from reconciler.render.history import rollback_hold_lines
 from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
@@ -29,17 +28,9 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     past_session = session.at_revision(commit)
     # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
     location = {name: getattr(session.config, name) for name in ("state", "lineage", "target", "remote")}
-    return replace(past_session, config=replace(past_session.config, **location)), state
-
-
-def with_newer_ancestry(session: Session, desired: DesiredState, state: State) -> DesiredState:
-    """Count what the newer commit applied as history, so that it is removed and not taken for another branch's."""
-    repository = session.workspace.repository
-
-    def is_ancestor(commit: str) -> bool | None:
-        return desired.is_ancestor(commit) or repository.is_ancestor(commit, state.applied_commit)
-
-    return replace(desired, is_ancestor=is_ancestor)
+    config = replace(past_session.config, **location)
+    source = replace(past_session.source, newer_commit=state.applied_commit)
+    return replace(past_session, config=config, source=source), state
 
 
 def record_rollback(session: Session, state: State, trailers: str) -> None:
@@ -53,9 +44,9 @@ def record_rollback(session: Session, state: State, trailers: str) -> None:
     write_rollback_hold(session.state_store, state, session.source, user_name(), trailers)
 
 
-def rollback_warning(session: Session, state: State) -> str:
-    """Return what a rollback to the source of a session means for the commit that is applied now."""
-    newer, older = abbreviate_id(state.applied_commit), abbreviate_id(session.source.commit)
+def rollback_warning(source: SourceRevision) -> str:
+    """Return what a rollback to a source means for the commit that is applied now."""
+    newer, older = abbreviate_id(source.newer_commit), abbreviate_id(source.commit)
     return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."
 
 

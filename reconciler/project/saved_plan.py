@@ -6,11 +6,12 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.abbreviation import join_some
+from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
-from reconciler.project.session import Session, uncommitted_files
+from reconciler.project.session import uncommitted_files
 from reconciler.render import plan_json
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
 from reconciler.timestamps import utc_timestamp
@@ -61,9 +62,9 @@ def find_plan_commit(folder: Path, saved_plan: SavedPlan, file: Path) -> str:
         workspace.repository.close()
 
 
-def check_plan_state(session: Session, saved_plan: SavedPlan) -> None:
-    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of the session."""
-    planned, config = saved_plan.body["state"], session.config
+def check_plan_state(saved_plan: SavedPlan, config: Config) -> None:
+    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of mlgit.yml."""
+    planned = saved_plan.body["state"]
     if (planned["name"], planned["lineage"], planned["target"]) != (config.state, config.lineage, config.target):
         message = (
             f"the plan is for the live state {planned['name']}/{planned['target']}, "

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 
 URL_SECRET_MASK = "***"  # noqa: S105 - shown in place of a secret
 
-_WORD = re.compile(r"[^\s'\"<>`]+")  # what has no character that ends a URL in prose, in YAML and in messages
-_USER = re.compile(r"://[^/:@?#]*:(?!\d+[/?#;,)\]])")
+_WORD = r"[^\s'\"<>`]+"  # what has no character that ends a URL in prose, in YAML and in messages
+_USER = r"://[^/:@?#]*:(?!\d+[/?#;,)\]])"
 _DIGEST_PREFIX = "@sha256:"  # of an image, behind its tag
 _QUERY_NAME = (
     r"(?:sig|signature|x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|awsaccesskeyid"
     r"|(?:access|auth|sas|private|id|refresh)_?-?token|token|api_?-?key|(?:client_?-?)?secret|password|passwd|pwd)"
 )
-_QUERY_VALUE = re.compile(rf"[?&;]{_QUERY_NAME}=(?P<secret>[^\s&'\"<>`#;,)\]}}\\]+)", re.IGNORECASE)
+_QUERY_VALUE = rf"(?i)[?&;]{_QUERY_NAME}=(?P<secret>[^\s&'\"<>`#;,)\]}}\\]+)"
 
 
 def find_url_secrets(text: str) -> Iterator[tuple[int, int, str]]:
@@ -27,18 +27,18 @@ def find_url_secrets(text: str) -> Iterator[tuple[int, int, str]]:
     if "://" in text and "@" in text:
         yield from ((start, end, "the password of a URL") for start, end in _find_passwords(text))
     if "=" in text:
-        for match in _QUERY_VALUE.finditer(text):
+        for match in re.finditer(_QUERY_VALUE, text):
             yield *match.span("secret"), "the signature or token of a URL"
 
 
 def _find_passwords(text: str) -> Iterator[tuple[int, int]]:
-    for word in _WORD.finditer(text):
+    for word in re.finditer(_WORD, text):
         end = text.rfind("@", *word.span())
         if end < 0 or text.startswith(_DIGEST_PREFIX, end):
             continue
-        user = _USER.search(text, word.start(), word.end())
-        if user is not None and user.end() < end:
-            yield user.end(), end
+        user = re.search(_USER, text[word.start() : end])
+        if user is not None and word.start() + user.end() < end:
+            yield word.start() + user.end(), end
 
 
 def mask_url_secrets(text: str) -> str:

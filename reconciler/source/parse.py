@@ -1,4 +1,4 @@
-"""Parse asset files of a Git tree or of a folder, in several processes if there are many files.
+"""Parse asset files of a Git tree or of a folder; ``source.parallel_parse`` is imported by name if there are many.
 
 The result for a file follows from its content and from what else was read for it, such as the code that it names;
 ``ParsedFile.deps`` lists that, so a file is parsed again only if one of its dependencies has changed.
@@ -6,27 +6,18 @@ The result for a file follows from its content and from what else was read for i
 
 from __future__ import annotations
 
-import copyreg
-import gc
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, Protocol
+from typing import Protocol
 
-from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.assets import AssetSet, build_asset_set
-from reconciler.format.document import Document
+from reconciler.format.assets import LoadedFile
 from reconciler.format.include import IncludeGlob
-from reconciler.format.kinds import kinds
-from reconciler.format.load import LoadedFile, load_asset_file
-from reconciler.format.schemas import compile_schemas
-from reconciler.format.yaml import parse_yaml
-from reconciler.model import Address, Asset, LocalPath, Reference, Tree
+from reconciler.format.load import load_asset_file
+from reconciler.model import Address, Tree
 from reconciler.source.dependencies import SourceFiles, trace_files
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
-from reconciler.source.workers import fork_pool, worker_count
 
 _SERIAL_LIMIT = 64  # files that one process parses in less time than a second one takes to start
-_CHUNK_SIZE = 100  # neighbours often read the same files, which one process reads once
 
 Candidates = Sequence[tuple[str, IncludeGlob]]
 
@@ -75,66 +66,9 @@ def parse_files(files: SourceFiles, candidates: Candidates, rules: Mapping[str, 
 
     If there are many, ``share`` is called with their paths; what it returns is read by several processes.
     """
-    is_parallel = len(candidates) > _SERIAL_LIMIT and worker_count() > 1
-    shared = share(path for path, _ in candidates) if is_parallel else None
-    if shared is None:
-        return [parse_file(files, path, glob, rules) for path, glob in candidates]
-    compile_schemas(kinds())  # once, before the processes are forked
-    gc.freeze()
-    chunks = [candidates[start : start + _CHUNK_SIZE] for start in range(0, len(candidates), _CHUNK_SIZE)]
-    with fork_pool(_init_worker, shared, rules) as pool:
-        return [parsed for chunk in pool.imap(_parse_chunk, chunks) for parsed in chunk]
-
-
-_WORKER_INPUTS: list[tuple[SourceFiles, Mapping[str, str]]] = []  # of a forked process; set once, when it starts
-
-
-def _init_worker(shared: ForkableFiles, rules: Mapping[str, str]) -> None:
-    gc.disable()  # the process is short-lived, and what it makes has no reference cycles
-    _WORKER_INPUTS.append((shared.open_after_fork(), rules))
-
-
-def _parse_chunk(candidates: Candidates) -> list[ParsedFile]:
-    files, rules = _WORKER_INPUTS[0]
+    if len(candidates) > _SERIAL_LIMIT:
+        parallel = importlib.import_module("reconciler.source.parallel_parse")
+        parsed_files: list[ParsedFile] | None = parallel.parse_in_parallel(candidates, rules, share)
+        if parsed_files is not None:
+            return parsed_files
     return [parse_file(files, path, glob, rules) for path, glob in candidates]
-
-
-def _pickle_by_fields(cls: type[Any]) -> None:
-    """Pickle the instances of a class by their fields, which takes a third of the time."""
-    names = [field.name for field in fields(cls)]
-    copyreg.pickle(cls, lambda value: (cls, tuple(getattr(value, name) for name in names)))
-
-
-for _cls in (ParsedFile, ParsedReference, Asset, Address, Reference, LocalPath, Diagnostic, Span):
-    _pickle_by_fields(_cls)
-
-
-def assemble_asset_set(tree: Tree, parsed_files: Iterable[ParsedFile]) -> AssetSet:
-    """Return what the files of a tree declare together."""
-    return build_asset_set(_to_loaded_file(tree, parsed) for parsed in parsed_files)
-
-
-def _to_loaded_file(tree: Tree, parsed: ParsedFile) -> LoadedFile:
-    def load() -> Document:
-        return parse_yaml(parsed.display_path, tree.read_file(parsed.path))[0]
-
-    document = _LazyDocument(parsed.display_path, load)
-    return LoadedFile(parsed.path, document, None, parsed.asset, parsed.diagnostics, parsed.address)
-
-
-class _LazyDocument(Document):
-    """A document that is parsed when its data or text is asked for, which for most documents never happens."""
-
-    __slots__ = ("_load",)
-
-    def __init__(self, path: str, load: Callable[[], Document]) -> None:
-        object.__setattr__(self, "path", path)
-        object.__setattr__(self, "_load", load)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in {"data", "text"}:
-            raise AttributeError(name)
-        document = self._load()
-        object.__setattr__(self, "data", document.data)
-        object.__setattr__(self, "text", document.text)
-        return getattr(document, name)
