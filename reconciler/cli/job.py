@@ -120,7 +120,7 @@ def show(job: str, form: str) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Keep printing until the run has ended.")
 @target_option
 def logs(job: str, *, follow: bool) -> int:
-    """Print the log of a run.
+    """Print the log of a run as it is, control characters and all that the job wrote included.
 
     \b
     mlgit job logs train --follow

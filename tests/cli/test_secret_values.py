@@ -172,3 +172,17 @@ def test_the_end_of_a_log_in_a_record_of_an_older_mlgit_is_not_shown(secretive, 
         printed = mlgit(*command, cwd=secretive).out
         assert f"old {LOGGED}" not in printed
     assert "the command ended with exit code 3" in mlgit("job", "list", cwd=secretive).out
+
+
+@pytest.mark.slow
+def test_a_machine_without_the_store_says_which_one_has_the_log(secretive, mlgit, monkeypatch):
+    edit(secretive, "mlgit.yml", "store: {path: .mlgit/store}", "store: {path: .mlgit/store, host: here}")
+    edit(secretive, "mlgit.yml", "{type: local}", "{type: local, host: here}")
+    commit(secretive)
+    monkeypatch.setenv("MLGIT_HOST", "here")
+    assert mlgit(*APPLY, cwd=secretive).code == 1
+    monkeypatch.setenv("MLGIT_HOST", "there")
+    shown = mlgit("job", "show", "sum", cwd=secretive)
+    assert "log: on here, which has the backend local" in shown.out, shown.err
+    assert LOGGED not in shown.out
+    assert "run this command on here" in mlgit("job", "logs", "sum", cwd=secretive).err
