@@ -138,6 +138,7 @@ class State:
     applied_commit: str = ""  # the source commit that was applied last
     store_id: str = ""  # the id of the store that was written to last
     rollback: Rollback | None = None  # a rollback that holds back newer commits
+    rewritten: tuple[tuple[str, str], ...] = ()  # source commits, each with the one that was applied in its place
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,12 @@ def decode_rollback(raw: Json) -> Rollback | None:
     return Rollback(**{field.name: str(raw.get(field.name, "")) for field in fields(Rollback)}) if raw else None
 
 
+def decode_rewritten(raw: Json) -> tuple[tuple[str, str], ...]:
+    """Read the pairs of rewritten source commits; what is no pair of texts is left out."""
+    pairs = raw if isinstance(raw, list) else []
+    return tuple((pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [str, str])
+
+
 def encode_json(value: Json) -> bytes:
     """Write JSON as the state keeps it: the same value gives the same bytes."""
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -10,7 +10,7 @@ from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.git.history import holds_changes_of
 from reconciler.git.repository import Repository
-from reconciler.model import Rollback, SourceRevision, State
+from reconciler.model import Json, Rollback, SourceRevision, State
 from reconciler.state.store import StateStore, WriteBatch
 from reconciler.timestamps import utc_timestamp
 
@@ -49,21 +49,32 @@ def check_fast_forward(
 def record_applied_commit(
     store: StateStore, state: State, source: SourceRevision, title: str, *, allow_rewind: bool
 ) -> bool:
-    """Record the commit of an apply that has nothing to do, if it does not follow the one applied last.
+    """Record the commit of an apply, before its actions, if it does not follow the one applied last.
 
     Return False if there is nothing to record: of two commits that follow one another the newer one stays recorded,
-    unless a rewind is allowed.
+    unless a rewind is allowed. A commit that holds all of the other one counts as its successor from then on.
     """
     applied, repository = state.applied_commit, store.repository
-    if applied in ("", source.commit) or repository.is_ancestor(applied, source.commit):
+    if applied in ("", source.commit) or repository.is_ancestor(applied, source.commit) is not False:
         return False
-    if not allow_rewind and repository.is_ancestor(source.commit, applied) is not False:
+    is_older = repository.is_ancestor(source.commit, applied) is not False
+    if is_older and not allow_rewind:
         return False
-    message = (
-        f"apply: {abbreviate_id(source.commit)} in place of {abbreviate_id(applied)}, without changes\n\n{title}\n"
-    )
-    store.write(WriteBatch(meta={"applied": source.commit}), message)
+    meta: dict[str, Json] = {"applied": source.commit}
+    if not is_older and holds_changes_of(repository, source.commit, applied):
+        pairs = [*state.rewritten, (applied, source.commit)][-_MAX_REWRITTEN:]
+        meta["rewritten"] = [list(pair) for pair in pairs]
+    message = f"apply: {abbreviate_id(source.commit)} in place of {abbreviate_id(applied)}\n\n{title}\n"
+    store.write(WriteBatch(meta=meta), message)
     return True
+
+
+def is_in_rewritten_history(repository: Repository, state: State, commit: str, source: str) -> bool:
+    """Return True if a commit is in the history of one that was rewritten to a commit that the source follows."""
+    return any(
+        repository.is_ancestor(successor, source) and repository.is_ancestor(commit, rewritten)
+        for rewritten, successor in state.rewritten
+    )
 
 
 def check_no_concurrent_apply(repository: Repository, state: State, source: SourceRevision, first: str) -> None:
@@ -81,6 +92,7 @@ def check_no_concurrent_apply(repository: Repository, state: State, source: Sour
     raise user_error("applied-meanwhile", message, "what was done is recorded; run `mlgit apply` of the newer commit")
 
 
+_MAX_REWRITTEN = 20  # pairs that are kept
 _ROLLED_BACK_HINT = "commit a newer change on top, or apply it again with `mlgit apply --allow-rewind`"
 
 

@@ -87,6 +87,19 @@ def test_a_rewritten_commit_that_holds_all_that_was_applied_is_taken_and_recorde
     assert applied_commit(started) == git(started, "rev-parse", "HEAD")
 
 
+@pytest.mark.parametrize("changes_first", [False, True])
+def test_what_a_rewritten_commit_declared_is_removed_with_its_file_later(started, mlgit, changes_first):
+    if changes_first:
+        write(started, {"data/numbers.csv": "n\n1\n"})
+        git(started, "add", "--all")
+    amend(started)
+    assert mlgit(*APPLY, cwd=started).code == 0
+    git(started, "rm", "--quiet", "data/numbers.yml")
+    commit(started, "no data")
+    assert "- data/numbers: archive" in mlgit("plan", cwd=started).out
+    assert mlgit(*APPLY, cwd=started).code == 0
+
+
 def test_a_rewritten_commit_with_changes_on_top_is_applied(started, mlgit):
     write(started, {"data/numbers.csv": "n\n1\n"})
     git(started, "add", "--all")
