@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import click
 
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.cli.session import open_current_session
+from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.project.check import validate_offline
 from reconciler.project.session import Session
 from reconciler.render.text import SourceLineReader
-from reconciler.source.validation import CheckResult
+from reconciler.source.validation import CheckResult, unknown_file_note
 
 
 def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckResult, SourceLineReader]:
@@ -35,7 +36,17 @@ def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckRe
         for diagnostic in (*config_diagnostics, *diagnostics)
         if diagnostic.span is None or _is_within(diagnostic.span.path, folders)
     ]
-    return CheckResult(len(checked), tuple(selected)), session.read_source_lines
+    notes = _unknown_file_notes(
+        session, folders, {CONFIG_FILE, *(document.path for document in asset_set.documents.values())}
+    )
+    return CheckResult(len(checked), (*selected, *notes), len(notes)), session.read_source_lines
+
+
+def _unknown_file_notes(session: Session, display_paths: Sequence[str], known: Container[str]) -> list[Diagnostic]:
+    """Return the notes on files that were named and that are no assets."""
+    paths = {session.tree.display_path(path): path for path in session.tree.entries}
+    named = [paths[path] for path in display_paths if path in paths and path not in known]
+    return [unknown_file_note(session.tree, path) for path in named]
 
 
 def _workspace_paths(session: Session, paths: Sequence[str]) -> tuple[str, ...]:

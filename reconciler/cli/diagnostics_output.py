@@ -14,13 +14,19 @@ from reconciler.render.sarif import diagnostics_to_sarif
 
 
 def print_diagnostics(
-    diagnostics: Sequence[Diagnostic], file_count: int, form: str, read_lines: text.SourceLineReader
+    diagnostics: Sequence[Diagnostic],
+    file_count: int,
+    form: str,
+    read_lines: text.SourceLineReader,
+    *,
+    unknown_count: int = 0,
 ) -> None:
-    """Print the diagnostics of ``file_count`` files in the format ``form``."""
+    """Print the diagnostics of ``file_count`` files in the format ``form``; more files are of an unknown kind."""
     diagnostics = mask_diagnostics(diagnostics, read_lines)
     match form:
         case "json":
-            echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))
+            document = plan_json.diagnostics_to_json(diagnostics, file_count)
+            echo(plan_json.dump_json(document | {"unknown_files": unknown_count}))
         case "sarif":
             echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
         case "github":
@@ -28,4 +34,4 @@ def print_diagnostics(
         case _:
             if diagnostics:
                 echo(text.format_diagnostics(diagnostics, read_lines))
-            echo(text.format_validation_summary(diagnostics, file_count))
+            echo(text.format_validation_summary(diagnostics, file_count, unknown_count))

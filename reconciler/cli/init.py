@@ -80,7 +80,7 @@ def _name_from_folder(folder: Path) -> str:
 
 def _fill_in_template(folder: Path, name: str) -> None:
     """Replace the name and the lineage in the template; the lineage identifies the live state, and never changes."""
-    for path in (folder / CONFIG_FILE, folder / "workspace.yml"):
+    for path in (folder / CONFIG_FILE, folder / "workspace.yml", folder / "README.md"):
         text = path.read_text(encoding="utf-8")
         path.write_text(
             text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_LINEAGE, uuid.uuid4().hex), encoding="utf-8"

@@ -54,6 +54,14 @@ class Document:
         source_range = self._source_map().get(pointer)
         return source_range.text if source_range else None
 
+    def plain_text(self, pointer: str) -> str | None:
+        """Return the source text of a scalar that is neither quoted nor tagged; None for any other value."""
+        source_range = self._source_map().get(pointer)
+        if source_range is None or source_range.text is None:
+            return None
+        start = _source_map_module().offset_of(self.text, source_range.value_position)
+        return source_range.text if self.text.startswith(source_range.text, start) else None
+
     def has_pointer(self, pointer: str) -> bool:
         """Return True if there is a value at a JSON pointer in the source text."""
         return pointer in self._source_map()

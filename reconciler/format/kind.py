@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model import Spec
+from reconciler.model import Json, Spec
 
 
 class Lifecycle(StrEnum):
@@ -29,6 +29,12 @@ def word_set(text: str) -> frozenset[str]:
     """Return the words of a text, to write sets of field names without quotes and commas."""
     return frozenset(text.split())
 
+
+def _is_azureml_reference(value: Json) -> bool:
+    return isinstance(value, str) and value.lower().startswith("azureml:")
+
+
+_NAME_AND_TYPE = word_set("name type")
 
 KindResolver = Callable[[Spec], str]
 
@@ -58,8 +64,10 @@ class Kind:
     """A kind of asset and its traits.
 
     A file is of this kind if the name in its ``$schema`` URL, in lower case, matches ``schema_pattern``. A file without
-    ``$schema`` is of this kind if it has all of one of ``key_sets``, none of ``excluded_keys``, and no ``type`` other
-    than ``types``; or exactly the keys of one of ``exact_key_sets``.
+    ``$schema`` is of this kind if it has all of one of ``key_sets``, or a name and one of ``distinctive_types``, but
+    none of ``excluded_keys``, and no ``type`` other than ``types``. ``common_key_sets`` are keys that other YAML files
+    have as well: they count only beside a value that refers to Azure ML, or in a file that satisfies the schema of the
+    kind.
 
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
@@ -76,9 +84,10 @@ class Kind:
     deletion_policy: DeletionPolicy
     schema_pattern: str
     key_sets: tuple[frozenset[str], ...] = ()
+    common_key_sets: tuple[frozenset[str], ...] = ()
     types: frozenset[str] = frozenset()
+    distinctive_types: frozenset[str] = frozenset()
     excluded_keys: frozenset[str] = frozenset()
-    exact_key_sets: tuple[frozenset[str], ...] = ()
     parent_field: str = ""
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
@@ -103,15 +112,23 @@ class Kind:
         return self.lifecycle is Lifecycle.RUNNABLE
 
     def match_score(self, data: Spec) -> int:
-        """Return how many keys identify a file without ``$schema`` as this kind, 0 if it is not."""
-        if self.exact_key_sets and frozenset(data) in self.exact_key_sets:
-            return 1
-        if self.excluded_keys & data.keys():
-            return 0
+        """Return how many distinctive keys identify a file without ``$schema`` as this kind, 0 if it is not."""
+        key_sets = self.key_sets
+        if str(data.get("type", "")).lower() in self.distinctive_types:
+            key_sets = (*key_sets, _NAME_AND_TYPE)
+        if any(map(_is_azureml_reference, data.values())):
+            key_sets = (*key_sets, *self.common_key_sets)
+        return self._longest_match(data, key_sets)
+
+    def common_match_score(self, data: Spec) -> int:
+        """Return how many keys that are not distinctive a file without ``$schema`` has, 0 if it is of another kind."""
+        return self._longest_match(data, self.common_key_sets)
+
+    def _longest_match(self, data: Spec, key_sets: tuple[frozenset[str], ...]) -> int:
         type_name = str(data.get("type", "")).lower()
-        if self.types and type_name and type_name not in self.types:
+        if self.excluded_keys & data.keys() or (self.types and type_name and type_name not in self.types):
             return 0
-        return max((len(keys) for keys in self.key_sets if keys <= data.keys()), default=0)
+        return max((len(keys) for keys in key_sets if keys <= data.keys()), default=0)
 
     def is_fingerprint_field(self, name: str) -> bool:
         """Return True if a field counts in the fingerprint."""

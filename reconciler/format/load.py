@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity, has_errors
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
-from reconciler.format.detect import PROMPTFLOW, detect_kind
+from reconciler.format.detect import (
+    azureml_schema_url,
+    detect_kind,
+    has_asset_keys,
+    is_promptflow_schema,
+    names_azureml_schema,
+    nested_schema_offset,
+)
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kind import Kind
@@ -28,9 +34,6 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader, Json, LocalPath, Reference, Spec, Tree
 from reconciler.secrets.redact import mask_secrets, secret_values
 
-# A file with a $schema of Azure ML is meant to be an asset, even if it cannot be parsed.
-_AZUREML_SCHEMA_KEY = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
-
 # Codes that are likely consequences of a mistyped field.
 _SECONDARY_CODES = frozenset(
     {
@@ -44,11 +47,6 @@ _SECONDARY_CODES = frozenset(
         "spark-compute",
     }
 )
-# An unparsable file with several of these fields is meant to be an asset.
-_ASSET_FIELDS = re.compile(
-    rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:", re.MULTILINE
-)
-_HEAD_BYTES = 100_000  # searched for asset fields
 _PLACEHOLDER_NAME = "part"
 _MAX_DIAGNOSTICS_PER_RULE = 50  # in one file
 
@@ -70,7 +68,7 @@ def load_asset_file(
     """
     raw = files.read_file(path)
     document, unreadable = parse_yaml(files.display_path(path), raw)
-    kind = detect_kind(document.data)
+    kind = detect_kind(document)
     if kind is None and glob.kind and isinstance(document.data, dict):
         kind = kind_by_name(glob.kind)
     if kind is None:
@@ -101,16 +99,13 @@ def _mask_secrets(diagnostics: Sequence[Diagnostic], document: Document) -> tupl
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:
-    """Return True if a file of unknown kind is meant to be an asset."""
-    if isinstance(document.data, dict) and PROMPTFLOW in str(document.data.get("$schema", "")).lower():
-        return False
-    has_asset_fields = document.data is None and len(set(_ASSET_FIELDS.findall(raw[:_HEAD_BYTES]))) > 1
-    return (
-        bool(glob.kind)
-        or has_asset_fields
-        or glob.is_literal_match(document.path)
-        or _AZUREML_SCHEMA_KEY.search(raw) is not None
-    )
+    """Return True if a file of unknown kind is meant to be an asset, even if it cannot be parsed."""
+    if glob.kind or glob.is_literal_match(document.path):
+        return True
+    if document.data is None:
+        return names_azureml_schema(raw) or has_asset_keys(raw)
+    url = azureml_schema_url(document)
+    return not is_promptflow_schema(url) if url else nested_schema_offset(document) >= 0
 
 
 def _independent_rule_diagnostics(
@@ -124,17 +119,21 @@ def _independent_rule_diagnostics(
 
 
 def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> LoadedFile:
-    if document.data is None or not isinstance(document.data, dict):
+    if document.data is None:
         return LoadedFile(path, document, None, None, unreadable)
     return LoadedFile(path, document, None, None, (*unreadable, _unknown_kind_diagnostic(document)))
 
 
 def _unknown_kind_diagnostic(document: Document) -> Diagnostic:
     """Return the diagnostic for a file of unknown kind: a note if a newer mlgit may know its ``$schema``."""
-    if "$schema" in document.data:
-        message = f"unknown kind of asset: {document.data['$schema']}"
-        hint = "exclude the file with assets: exclude: in mlgit.yml"
+    if url := azureml_schema_url(document):
+        message = f"unknown kind of asset: {url}"
+        hint = "correct the name after the last slash, or use a newer mlgit, which may know the kind"
         return Diagnostic("kind-unknown", message, document.value_span("/$schema"), hint, Severity.NOTE)
+    if (offset := nested_schema_offset(document)) >= 0:
+        message = "a $schema of Azure ML stands inside this file, which is not an asset: its parts are not checked"
+        hint = "write each asset to a file of its own"
+        return Diagnostic("kind-unknown", message, document.span_at(offset), hint, Severity.NOTE)
     message = "mlgit.yml includes this file, but its kind of asset cannot be detected"
     hint = "add $schema: to the file, or kind: to its glob in mlgit.yml"
     return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
@@ -148,7 +147,6 @@ def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[A
     diagnostics = [
         *_run_rules(context, kind),
         *_check_included_files(context),
-        *_check_inlined_files(context, kind),
     ]
     diagnostics += _check_reference_syntax(context, diagnostics)
     diagnostics += _check_path_content(context, paths)
@@ -197,16 +195,6 @@ def _check_included_files(context: RuleContext) -> Iterator[Diagnostic]:
 def _with_placeholder_name(document: Document) -> Document:
     """Return a document with a valid name: to explain an invalid one, which does not matter, is slow."""
     return replace(document, data={**document.data, "name": _PLACEHOLDER_NAME}) if "name" in document.data else document
-
-
-def _check_inlined_files(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
-    """Yield the diagnostics of inlined files that cannot be parsed; an empty file is valid."""
-    for name in sorted(kind.inlined_fields & context.spec.keys()):
-        value = context.spec[name]
-        path = context.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
-        if path and context.files.exists(path):
-            _, diagnostics = parse_yaml(context.files.display_path(path), context.files.read_file(path))
-            yield from (diagnostic for diagnostic in diagnostics if diagnostic.code != "yaml-empty")
 
 
 def _check_reference_syntax(context: RuleContext, rule_diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:

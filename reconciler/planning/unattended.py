@@ -28,7 +28,8 @@ _OPS_STOPPED_BY_GUARD: Mapping[str, frozenset[Op]] = {
 def plan_unattended(inputs: PlanInputs, runs_of: RunLookup, a_day_ago: str) -> AllowedPlan:
     """Return a plan that changes nothing protected, and of its decisions those that the limits allow.
 
-    ``runs_of`` returns the runs of a job so far; those submitted after ``a_day_ago``, a time stamp, are counted.
+    ``runs_of`` returns the runs of a job so far. Those submitted after ``a_day_ago`` are counted, a time stamp with
+    milliseconds, as runs have.
     """
     policy = inputs.policy
     plan, diagnostics = run_plan_pipeline(inputs)

@@ -15,6 +15,7 @@ from reconciler.planning.graph import find_cycles
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
+from reconciler.project.builds import check_builds
 from reconciler.project.session import Session
 from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
@@ -27,7 +28,7 @@ def load_desired(session: Session, state: State) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
     declared = session.read_assets()
     desired = make_desired(session.workspace, session.source, session.tree, declared, state)
-    report_diagnostics(session, (*session.affinity_diagnostics(), *desired_diagnostics(desired, state)))
+    report_diagnostics(session, (*session.affinity_diagnostics(), *desired_diagnostics(session, desired, state)))
     return desired
 
 
@@ -52,7 +53,7 @@ def make_desired(
     return DesiredState(source, tree, declared, is_ancestor)
 
 
-def desired_diagnostics(desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
+def desired_diagnostics(session: Session, desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of what the source declares, compared with the live state."""
     declared = desired.declared
     removals = find_removals(declared, state, desired.is_ancestor)
@@ -62,6 +63,7 @@ def desired_diagnostics(desired: DesiredState, state: State) -> tuple[Diagnostic
         *_emptied_file_diagnostics(desired.tree, removals.values()),
         *check_references(declared, referencable(state, removals), hints),
         *find_cycles(declared, existence_check(state)),
+        *check_builds(session, declared, state),
     )
 
 
@@ -87,6 +89,7 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *declared.diagnostics,
         *check_references(declared),
         *find_cycles(declared),
+        *check_builds(session, declared),
         *session.affinity_diagnostics(Severity.WARNING),
     )
     return apply_severity_overrides(diagnostics, session.config.rules)

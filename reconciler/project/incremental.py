@@ -93,7 +93,7 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     if isinstance(state.current, CurrentRecords):
         state.current.prefetch(affected.addresses)
     subset = replace(state, current=make_subset_view(state.current, affected.addresses))
-    file_diagnostics = desired_diagnostics(desired, subset)
+    file_diagnostics = desired_diagnostics(session, desired, subset)
     if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None
     plan, plan_diagnostics = run_plan_pipeline(PlanInputs(desired, subset, policy))
@@ -123,7 +123,7 @@ def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, Ind
     """Plan everything; return the index too, if one can be made."""
     asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
     desired = make_desired(session.workspace, session.source, session.tree, asset_set, state)
-    file_diagnostics = desired_diagnostics(desired, state)
+    file_diagnostics = desired_diagnostics(session, desired, state)
     report_diagnostics(session, file_diagnostics)
     plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
     report_diagnostics(session, plan_diagnostics)

@@ -37,9 +37,7 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
 def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
     desired = load_desired(session, state)
-    if not refresh:
-        return PlanInputs(desired, state, policy)
-    return PlanInputs(desired, state, policy, session.observe_providers(state))
+    return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

@@ -42,8 +42,8 @@ class ApplyOptions:
     """What an apply is asked to do.
 
     ``state`` is the live state if the caller has read it already. With ``saved_plan`` only the decisions of that plan
-    are made, with ``only_address`` only those about one address. Where a person would be refused the whole plan, the
-    part of it that the limits allow is done without one.
+    are made, with ``only_address`` only those about one address. A person is refused a plan that exceeds the limits;
+    without a person's approval, the part that the limits allow is done.
     """
 
     policy: Policy
@@ -123,7 +123,7 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> A
         plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
         allowed = AllowedPlan(inputs.policy, plan, diagnostics)
     else:
-        a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1))
+        a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1), "milliseconds")
         allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)
     report_diagnostics(session, allowed.diagnostics)
     if options.approval is Approval.NOBODY:

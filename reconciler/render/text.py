@@ -119,13 +119,16 @@ def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
         yield from (f"  {sanitize_line(line)}" for line in lines)
 
 
-def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int) -> str:
-    """Return the summary line of a validation."""
+def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int, unknown: int = 0) -> str:
+    """Return the summary line of a validation; ``unknown`` files were named, but their kind is not known."""
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in diagnostics)
-    if not diagnostics:
-        return f"{pluralize(files, 'file')}: fine."
-    return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}."
+    unchecked = f"; {pluralize(unknown, 'file')} of unknown kind not checked" if unknown else ""
+    if files == 0 and not errors + warnings:
+        return f"No asset file found{unchecked}."
+    if len(diagnostics) == unknown:
+        return f"{pluralize(files, 'file')}: fine{unchecked}."
+    return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}{unchecked}."
 
 
 def format_outline(value: Json, indent: str = "") -> str:

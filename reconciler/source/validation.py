@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from reconciler.diagnostics import Diagnostic, Span
+from reconciler.config.config import CONFIG_FILE, parse_config
+from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.detect import resembling_kind
+from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE
 from reconciler.format.workspace_rules import duplicate_address_diagnostic, unknown_reference_diagnostic
+from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address
 from reconciler.source.cache import Cache, select_in
-from reconciler.source.dependencies import DependencyChecker
+from reconciler.source.dependencies import DependencyChecker, SourceFiles
 from reconciler.source.disk import DiskFiles
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.parse import parse_files
@@ -27,23 +32,52 @@ _encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of checking files: how many are assets, and everything that is wrong in them."""
+    """The result of checking files: how many are assets, and everything that is wrong in them.
+
+    ``unknown_count`` is the number of files that were named and whose kind is not known.
+    """
 
     file_count: int
     diagnostics: tuple[Diagnostic, ...]
+    unknown_count: int = 0
 
 
-def check_files(files: DiskFiles, paths: Sequence[str], cache: Cache | None, *, one_workspace: bool) -> CheckResult:
+def check_files(
+    files: DiskFiles,
+    paths: Sequence[str],
+    cache: Cache | None,
+    *,
+    one_workspace: bool,
+    named: Container[str] = frozenset(),
+) -> CheckResult:
     """Check files, each by itself and then together.
 
-    With ``one_workspace`` an address that two of them declare is an error.
+    With ``one_workspace`` an address that two of them declare is an error. Of the ``named`` files those are reported
+    whose kind is not known; others, which were found in folders, are passed over.
     """
     with pause_gc():
         parsed_files = _parse_with_cache(files, paths, cache)
     assets = [parsed_files[path] for path in paths if parsed_files[path].is_asset]
     diagnostics = [diagnostic for parsed in assets for diagnostic in parsed.diagnostics]
     diagnostics += _check_across_files(assets, one_workspace=one_workspace)
-    return CheckResult(len(assets), tuple(dict.fromkeys(diagnostics)))  # two files may include the same third one
+    others = [path for path in paths if path in named and not parsed_files[path].is_asset]
+    configs = [path for path in others if posixpath.basename(path) == CONFIG_FILE]
+    diagnostics += [diagnostic for path in configs for diagnostic in parse_config(_parse_yaml(files, path))[1]]
+    unknown = [unknown_file_note(files, path) for path in others if path not in configs]
+    unique = dict.fromkeys((*diagnostics, *unknown))  # two files may include the same third one
+    return CheckResult(len(assets) + len(configs), tuple(unique), len(unknown))
+
+
+def unknown_file_note(files: SourceFiles, path: str) -> Diagnostic:
+    """Return the note on a file that was named and that is not an asset."""
+    kind = resembling_kind(_parse_yaml(files, path).data)
+    hint = "add $schema: at its top if it is an asset" + (f"; its keys resemble those of a {kind.name}" if kind else "")
+    message = "the kind of this file is not known, so it is not checked"
+    return Diagnostic("kind-unknown", message, Span(files.display_path(path)), hint, Severity.NOTE)
+
+
+def _parse_yaml(files: SourceFiles, path: str) -> Document:
+    return parse_yaml(files.display_path(path), files.read_file(path))[0]
 
 
 def _parse_with_cache(files: DiskFiles, paths: Sequence[str], cache: Cache | None) -> Mapping[str, ParsedFile]:
