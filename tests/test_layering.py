@@ -30,9 +30,9 @@ PURE_IMPORTS = {
     "render": {"planning", "format", "secrets", "package_files"},
 }
 EDGE_IMPORTS = {
-    "git": set(),
+    "git": {"secrets"},
     "storage": set(),
-    "builders": {"registry"},
+    "builders": {"registry", "secrets"},
     "runner": set(),
     "backends": {"runner", "registry"},
     "state": {"git", "format"},
@@ -43,7 +43,7 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "state", "source", "engine"),
-        *("planning", "render", "format", "config", "package_files"),
+        *("planning", "render", "format", "config", "secrets", "package_files"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
 }
@@ -240,6 +240,16 @@ def test_nothing_compares_a_kind_with_a_literal():
 def test_nothing_below_the_command_line_prints():
     calls = [(name, node) for name, node in nodes(ast.Call) if part(name) != "cli"]
     assert [name for name, call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"] == []
+
+
+def test_only_the_console_prints_so_that_no_text_reaches_the_output_unchecked():
+    printing = {
+        f"{name}: {ast.unparse(call.func)}"
+        for name, call in nodes(ast.Call)
+        if part(name) == "cli"
+        and ast.unparse(call.func) in {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}
+    }
+    assert printing == {"cli/console.py: click.echo", "cli/console.py: click.secho"}
 
 
 def test_a_module_says_why_it_exists():

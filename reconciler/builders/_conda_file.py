@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from reconciler.builders import BuildProblem
 from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.secrets.urls import mask_url_secrets
 
 _PYTHON = "python"
 _SAME_NAME_ON_PYPI = frozenset({"pip", "setuptools", "wheel"})  # the same project in conda and on PyPI
@@ -179,7 +180,8 @@ def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
         message = f"the pip option '{option[1]}' is not allowed in a conda file"
         result.add_diagnostic(message, hint, "requirement-refused")
         return
-    redacted = _URL_CREDENTIALS.sub(lambda match: "//***@" if match[0].startswith("//") else "?***", text)
+    masked = mask_url_secrets(text)
+    redacted = _URL_CREDENTIALS.sub(lambda match: "//***@" if match[0].startswith("//") else "?***", masked)
     try:
         requirement = Requirement(text)
     except InvalidRequirement:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
-from reconciler.cli.console import print_table
+from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.session import open_current_session
 from reconciler.model import Address
 from reconciler.render import plan_json
@@ -18,13 +16,13 @@ def print_declared_assets(kind: str | None, address: Address | None, form: str) 
         asset for item, asset in sorted(declared.items()) if kind in (None, item.kind) and address in (None, item)
     ]
     if form == "json":
-        click.echo(
+        echo(
             plan_json.dump_json(
                 [plan_json.asset_to_json(asset, session.tree.display_path(asset.source)) for asset in assets]
             )
         )
     elif not assets:
-        click.echo(f"No {address or kind or 'asset'} is declared.")
+        echo_line(f"No {address or kind or 'asset'} is declared.")
     else:
         rows = [(str(asset.address), asset.version, session.tree.display_path(asset.source)) for asset in assets]
         print_table(("ADDRESS", "VERSION", "FILE"), rows)

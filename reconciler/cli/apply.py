@@ -11,7 +11,7 @@ import click
 from reconciler.abbreviation import pluralize
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, echo_line, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
 from reconciler.cli.session import open_current_session
@@ -22,14 +22,14 @@ from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
-from reconciler.project.apply import apply_plan, finish_without_actions, read_last_log_line
+from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
 from reconciler.project.refresh import open_backends
+from reconciler.project.run_log import read_log_tail
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
 from reconciler.render import text
-from reconciler.render.code_frame import sanitize_line
 from reconciler.state.process import host_name
 
 
@@ -135,7 +135,7 @@ def run_prepared(
     print_prepared(session, prepared, stream)
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):
-            (stream.on_note if stream else click.echo)(f"Released the locks of {lock}: that apply has ended.")
+            (stream.on_note if stream else echo_line)(f"Released the locks of {lock}: that apply has ended.")
         return int(wait and _has_failed(prepared.plan.blocked))
     if prepared.is_elsewhere and not (wait and prepared.has_running_runs):
         message = f"nothing was applied: {host_name()} can do nothing of this plan"
@@ -160,9 +160,9 @@ def execute_and_report(
 ) -> int:
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
-        click.echo()
+        echo()
     backends, shutdown = open_backends(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(lambda run: read_last_log_line(backends, run))
+    listener = stream or TerminalApplyListener(lambda run: read_log_tail(backends, run))
     try:
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
@@ -217,11 +217,11 @@ def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
 def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
     counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "locked by another apply"))
     others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
-    click.echo(f"\n{_format_applied_counts(result)}{others}.")
+    echo(f"\n{_format_applied_counts(result)}{others}.")
     for blocked in result.pending:
         if not blocked.manual:  # the plan has them
-            click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
+            echo_line(f"  {blocked.address}: {blocked.message}")
     if result.failed:
-        click.echo("\nFix the errors above and run `mlgit apply` again to resume.")
+        echo("\nFix the errors above and run `mlgit apply` again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):
-        click.echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")
+        echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")

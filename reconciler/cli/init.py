@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
 from reconciler.config.config import CONFIG_FILE
@@ -60,12 +61,13 @@ def _create_workspace(folder: Path, name: str | None) -> None:
     write_editor_settings(folder)
     if not in_repository:
         create_repository(folder, f"Start the workspace {workspace_name}").close()
-    click.echo(f"Made the workspace {workspace_name} in {folder}.\n")
-    click.echo(f"Next:\n  cd {shlex.quote(str(folder))}")
+    echo_line(f"Made the workspace {workspace_name} in {folder}.")
+    echo("\nNext:")
+    echo_line(f"  cd {shlex.quote(str(folder))}")
     if in_repository:
-        click.echo("  git add . && git commit     # it lies in a repository that was there before")
-    click.echo("  mlgit plan                  # what would be made, and why")
-    click.echo("  mlgit apply --wait          # make it: build, train, register the model")
+        echo("  git add . && git commit     # it lies in a repository that was there before")
+    echo("  mlgit plan                  # what would be made, and why")
+    echo("  mlgit apply --wait          # make it: build, train, register the model")
 
 
 def _validate_name(name: str) -> str:

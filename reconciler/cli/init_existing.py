@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import join_some, pluralize
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
@@ -22,7 +23,7 @@ from reconciler.git.repository import open_repository
 from reconciler.model import Address
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 
 _WORKFLOW_PATH = Path(".github/workflows/mlgit.yml")
 _GITIGNORE_ENTRY = "/.mlgit/"
@@ -89,16 +90,16 @@ def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> No
     if write_computes and inventory.bound_computes:
         outcomes = [*outcomes, *_write_computes(folder, inventory)]
         inventory = take_inventory(open_current_session())
-    click.echo(f"Initialised workspace {name} in this folder. Existing files are unchanged, and nothing was started.\n")
+    echo(f"Initialised workspace {name} in this folder. Existing files are unchanged, and nothing was started.\n")
     for outcome in outcomes:
-        click.echo(f"  {outcome}")
-    click.echo("\n" + "\n".join(_inventory_lines(inventory)))
+        echo_line(f"  {outcome}")
+    echo("\n" + "\n".join(_inventory_lines(inventory)))
     if inventory.bound_computes and sys.stdin.isatty() and sys.stdout.isatty():
         files = pluralize(len(inventory.bound_computes), "file")
         if click.confirm(f"\nWrite {files} for compute?", default=False):
             for outcome in _write_computes(folder, inventory):
-                click.echo(f"  {outcome}")
-    click.echo(_NEXT_STEPS)
+                echo_line(f"  {outcome}")
+    echo(_NEXT_STEPS)
 
 
 def _write_computes(folder: Path, inventory: Inventory) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import click
@@ -13,12 +13,13 @@ from reconciler.abbreviation import pluralize
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
+from reconciler.cli._job_show import run_details_to_json
 from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
-from reconciler.cli.console import print_table
+from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
-from reconciler.model import Json, Run, RunStatus
+from reconciler.model import Run, RunStatus
 from reconciler.planning.refresh import merge_report
 from reconciler.project.run_list import list_all_runs
 from reconciler.project.state_session import StateSession
@@ -79,17 +80,14 @@ def list_runs(job: str | None, form: str) -> None:
         for run in runs_of_job
     ]
     if form == "json":
-        return click.echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
+        return echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
     return _print_runs(map(summarize_run, runs))
 
 
 def _print_runs(summaries: Iterable[RunSummary]) -> None:
-    rows = [
-        (run.id, run.status, str(run.attempt), run.submitted_at, run.message.removesuffix("; its last lines:"))
-        for run in summaries
-    ]
+    rows = [(run.id, run.status, str(run.attempt), run.submitted_at, run.message) for run in summaries]
     if not rows:
-        return click.echo("There are no runs yet.")
+        return echo("There are no runs yet.")
     return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
 
 
@@ -104,8 +102,8 @@ def show(job: str, form: str) -> None:
     mlgit job show train --format json
     """
     session, run = _find_run(job)
-    fields = {**plan_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
-    click.echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
+    fields = run_details_to_json(session, run)
+    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
 
 @command.command("logs")
@@ -113,7 +111,7 @@ def show(job: str, form: str) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Keep printing until the run has ended.")
 @target_option
 def logs(job: str, *, follow: bool) -> int:
-    """Print the log of a run.
+    """Print the log of a run as it is, control characters and all that the job wrote included.
 
     \b
     mlgit job logs train --follow
@@ -124,7 +122,7 @@ def logs(job: str, *, follow: bool) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
     if size == 0:
-        click.echo(f"run {run.id} is {run.status} and has written nothing", err=True)
+        echo_line(f"run {run.id} is {run.status} and has written nothing", err=True)
     return 0
 
 
@@ -142,11 +140,11 @@ def metrics(job: str, form: str) -> None:
     logged, skipped = read_metrics(run, backend)
     if skipped:
         lines = pluralize(skipped, "unreadable line")
-        click.echo(f"skipped {lines} of {backend.metrics_path(run.id).name}", err=True)
+        echo_line(f"skipped {lines} of {backend.metrics_path(run.id).name}", err=True)
     if form == "json":
-        click.echo(plan_json.dump_json(logged))
+        echo(plan_json.dump_json(logged))
     elif not logged:
-        click.echo(f"run {run.id} has logged no metrics")
+        echo_line(f"run {run.id} has logged no metrics")
     else:
         print_table(("METRIC", "LAST", "STEP", "VALUES"), summarize_metrics(logged))
 
@@ -167,13 +165,13 @@ def cancel(job: str) -> None:
     ended = merge_report(run, backend.poll([run.id])[run.id])
     # lost: it had not started, or could not end by itself
     if ended.status not in (RunStatus.CANCELED, RunStatus.LOST):
-        click.echo(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
+        echo_line(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
         return
     canceled = replace(
         ended, status=RunStatus.CANCELED, failure="user", message="", ended_at=ended.ended_at or utc_timestamp()
     )
     session.state_store.write(WriteBatch(runs=(canceled,)), f"job cancel: {run.id}")
-    click.echo(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
+    echo_line(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
 
 
 @command.command("wait")
@@ -188,36 +186,12 @@ def wait(job: str) -> int:
     _, run, backend = _find_run_and_backend(job)
     status = run.status
     if status.is_active:
-        click.echo(f"waiting for run {run.id}, which is {status}", err=True)
+        echo_line(f"waiting for run {run.id}, which is {status}", err=True)
     while status.is_active:
         time.sleep(_POLL_SECONDS)
         status = backend.poll([run.id])[run.id].status
-    click.echo(f"run {run.id} is {status}")
+    echo_line(f"run {run.id} is {status}")
     return int(status is not RunStatus.COMPLETED)
-
-
-def _resolved_inputs_to_json(run: Run) -> Json:
-    """Return the environment and inputs of a run: literal values as they are, everything else by its version."""
-    inputs = {name: _resolved_input(run, name, value) for name, value in (run.spec.get("inputs") or {}).items()}
-    environment = run.references.get("/environment")
-    return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
-
-
-def _resolved_input(run: Run, name: str, value: Json) -> Json:
-    if reference := run.references.get(f"/inputs/{name}/path"):
-        return str(reference)
-    return value.get("path", value.get("value")) if isinstance(value, Mapping) else value
-
-
-def _log_and_output_paths(session: StateSession, run: Run) -> Json:
-    """Return where the log and the outputs of a run are, or that they are gone; nothing without its backend."""
-    backend = session.open_backends().get(run.backend)
-    if backend is None or run.status is RunStatus.INTENDED:
-        return {}
-    folder = backend.run_folder(run.id)
-    if not folder.is_dir():
-        return {"files_gone": f"{folder} does not exist: it was removed, or is on another machine"}
-    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
 
 
 def _find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:

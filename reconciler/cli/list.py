@@ -12,7 +12,7 @@ from typing import NamedTuple
 import click
 
 from reconciler.abbreviation import pluralize
-from reconciler.cli.console import print_table
+from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.format.kinds import kind_by_name, kinds
@@ -61,7 +61,7 @@ def command(selection: str | None, form: str, *, archived: bool, everything: boo
     rows = _list_versions(session, records) if lists_versions else [_Row(record) for record in records]
     shown = [row for row in rows if archived or everything or not row.record.archived]
     if form == "json":
-        click.echo(plan_json.dump_json([_row_to_json(row) for row in shown]))
+        echo(plan_json.dump_json([_row_to_json(row) for row in shown]))
     else:
         _print_rows(shown, selection or "asset")
         if address is not None:
@@ -100,7 +100,7 @@ def _row_to_json(row: _Row) -> Json:
 
 def _print_rows(rows: Sequence[_Row], name: str) -> None:
     if not rows:
-        return click.echo(f"No {name} is live.")
+        return echo_line(f"No {name} is live.")
     cells = [(str(row.record.address), _format_version(row), row.record.source, row.record.applied_at) for row in rows]
     return print_table(("ADDRESS", "VERSION", "FILE", "APPLIED"), cells)
 
@@ -115,6 +115,6 @@ def _format_version(row: _Row) -> str:
 def _print_hints(address: Address, hidden: int) -> None:
     """Print to stderr what a list of the versions of an asset does not have."""
     if hidden:
-        click.echo(f"{pluralize(hidden, 'archived version')} not listed; use --include-archived", err=True)
+        echo_line(f"{pluralize(hidden, 'archived version')} not listed; use --include-archived", err=True)
     if kind_by_name(address.kind).is_runnable:
-        click.echo(f"`mlgit job list {address.name}` lists its runs.", err=True)
+        echo_line(f"`mlgit job list {address.name}` lists its runs.", err=True)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from reconciler.cli.cached_output import open_default_output_cache
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
     guard_options,
@@ -76,7 +76,7 @@ def command(**options: Any) -> int:
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:
     if rendered.diagnostics:
-        click.echo(rendered.diagnostics, err=True)
+        echo(rendered.diagnostics, err=True)
     print_coloured_lines(rendered.text)
     if rendered.hint:
-        click.echo(rendered.hint)
+        echo(rendered.hint)

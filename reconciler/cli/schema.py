@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from reconciler.cli.console import echo
 from reconciler.cli.options import format_option
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import user_error
@@ -57,15 +58,15 @@ def command(kind: str | None, folder: Path | None, form: str) -> None:
     """
     if folder is not None:
         written = write_editor_settings(folder)
-        click.echo(
+        echo(
             plan_json.dump_json({"wrote": written})
             if form == "json"
             else "\n".join(f"wrote {path}" for path in written)
         )
     elif kind is not None:
-        click.echo(plan_json.dump_json(_bundle_schema(kind)))
+        echo(plan_json.dump_json(_bundle_schema(kind)))
     else:
-        click.echo(plan_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
+        echo(plan_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
 
 
 def write_editor_settings(folder: Path) -> tuple[str, ...]:

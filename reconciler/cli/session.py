@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from reconciler.abbreviation import pluralize
+from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
 from reconciler.cli.state_session import print_note
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.model import State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
+from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.text import format_diagnostics
 from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
 
@@ -87,6 +89,7 @@ def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
     meta = click.get_current_context().meta
+    diagnostics = mask_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
     if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
         for diagnostic in diagnostics:
             send(diagnostic)
@@ -94,4 +97,4 @@ def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
         lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
         meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
         meta.setdefault(_REPORTED_DIAGNOSTICS_KEY, []).extend(diagnostics)
-        click.echo(lines, err=True)
+        echo(lines, err=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import pluralize
+from reconciler.cli.console import echo_line
 from reconciler.cli.options import TARGET_KEY
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import user_error
@@ -57,4 +58,4 @@ def _is_called(address: Address, typed: str) -> bool:
 
 def print_note(note: str) -> None:
     """Print a note to standard error."""
-    click.echo(note, err=True)
+    echo_line(note, err=True)

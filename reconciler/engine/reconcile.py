@@ -18,7 +18,12 @@ from reconciler.planning.affinity import restrict_plan_to_host
 from reconciler.planning.drift import with_repairs
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
-from reconciler.state.fast_forward import check_fast_forward, check_no_concurrent_apply, lift_rollback_hold
+from reconciler.state.fast_forward import (
+    check_fast_forward,
+    check_no_concurrent_apply,
+    lift_rollback_hold,
+    record_applied_commit,
+)
 from reconciler.state.process import host_name
 from reconciler.state.transaction import StateTransaction
 
@@ -143,6 +148,8 @@ def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
     check_fast_forward(providers.state_store.repository, state, source, allow_rewind=allow_rewind)
     _check_not_stale(context.approved, plan)
     lift_rollback_hold(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
+    if state.rollback is None:
+        record_applied_commit(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
 
 
 def _check_not_stale(approved: Plan, plan: Plan) -> None:

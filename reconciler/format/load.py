@@ -33,6 +33,7 @@ from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader, Json, LocalPath, Reference, Spec, Tree
+from reconciler.secrets.redact import mask_secrets, secret_values
 
 # Codes that are likely consequences of a mistyped field.
 _SECONDARY_CODES = frozenset(
@@ -76,13 +77,15 @@ def load_asset_file(
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(diagnostics):
         diagnostics += apply_severity_overrides(_independent_rule_diagnostics(context, kind, diagnostics), rules)
-        return LoadedFile(path, document, kind, None, tuple(diagnostics), address, _build_asset(context, kind, glob))
+        masked = _mask_secrets(diagnostics, document)
+        return LoadedFile(path, document, kind, None, masked, address, _build_asset(context, kind, glob))
     asset = _build_asset(context, kind, glob)
     diagnostics += apply_severity_overrides(_check_asset(context, kind, asset), rules)
     if has_errors(diagnostics) and not glob.kind and not is_certain(document, kind):
-        return LoadedFile(path, document, None, None, (_ignored_file_diagnostic(document, kind, diagnostics),))
+        ignored = _ignored_file_diagnostic(document, kind, diagnostics)
+        return LoadedFile(path, document, None, None, _mask_secrets([ignored], document))
     valid, faulty = (None, asset) if has_errors(diagnostics) else (asset, None)
-    return LoadedFile(path, document, kind, valid, tuple(diagnostics), address, faulty)
+    return LoadedFile(path, document, kind, valid, _mask_secrets(diagnostics, document), address, faulty)
 
 
 def load_declaration(files: FileReader, path: str, glob: IncludeGlob = ANY_FILE) -> LoadedFile | None:
@@ -109,6 +112,19 @@ def read_declared_address(
 def _kind_of_document(document: Document, glob: IncludeGlob) -> Kind | None:
     kind = detect_kind(document)
     return kind_by_name(glob.kind) if kind is None and glob.kind and isinstance(document.data, dict) else kind
+
+
+def _mask_secrets(diagnostics: Sequence[Diagnostic], document: Document) -> tuple[Diagnostic, ...]:
+    """Return diagnostics whose messages quote none of the secrets of a file."""
+    values = secret_values(document.data) if diagnostics else ()
+    if not values:
+        return tuple(diagnostics)
+    return tuple(
+        replace(
+            diagnostic, message=mask_secrets(diagnostic.message, values), hint=mask_secrets(diagnostic.hint, values)
+        )
+        for diagnostic in diagnostics
+    )
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:

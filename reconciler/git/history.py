@@ -1,9 +1,10 @@
-"""List the commits of a ref, and the files that differ between two commits."""
+"""List the commits of a ref, and compare two commits: the files that differ, and whether one has all of the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler.git.command import GitError
 from reconciler.git.refs import LOG_FORMAT, Commit, parse_log
 from reconciler.git.repository import Repository
 
@@ -42,3 +43,18 @@ def changed_blobs(repository: Repository, before: str, after: str) -> Mapping[st
         old, new = metadata.split(" ")[2:4]
         blobs[path] = ("" if set(old) == {"0"} else old, "" if set(new) == {"0"} else new)
     return blobs
+
+
+def holds_changes_of(repository: Repository, commit: str, other: str) -> bool:
+    """Return True if a commit has all changes of another one: a merge of the other into it would change nothing.
+
+    False if this clone cannot know. What the merge writes goes to the scratch folder.
+    """
+    if not repository.resolve(commit) or not repository.resolve(other):
+        return False
+    command = ("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", commit, other)
+    try:
+        tree = repository.git(*command, env=repository.scratch_objects_env())
+    except GitError:  # they conflict
+        return False
+    return tree == repository.tree_of(commit)

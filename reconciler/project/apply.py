@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.backends import Backend, get_backend
 from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
-from reconciler.model import Lock, Run, SourceRevision
+from reconciler.model import Lock, SourceRevision
 from reconciler.project.builder import open_builder
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
-from reconciler.state.fast_forward import lift_rollback_hold
+from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
 from reconciler.storage.object_store import ObjectStore
-
-_LOG_TAIL_BYTES = 4096
 
 
 def apply_plan(
@@ -47,22 +44,18 @@ def apply_plan(
 
 
 def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[Lock, ...]:
-    """Do what an apply without actions still does: end a rollback hold and release stale locks; return these."""
+    """Do what an apply without actions still does: record its commit, end a rollback hold, release stale locks.
+
+    Return these locks.
+    """
     request = prepared.request
     allow_rewind = request.policy.allow_rewind
     lift_rollback_hold(session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind)
+    if not prepared.plan.deselected_count and record_applied_commit(
+        session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind
+    ):
+        _pin_source(session)
     return tuple(release_stale_locks(session.state_store, session.config.lease))
-
-
-def read_last_log_line(backends: Mapping[str, Backend], run: Run) -> str:
-    """Return the last line of a run's log, "" if there is none yet."""
-    log = get_backend(backends, run.backend).log_path(run.id)
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _pin_source(session: Session) -> SourceRevision:

@@ -31,6 +31,7 @@ from reconciler.project.session import Session
 from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.workspace import Workspace, read_config, tree_at_revision
+from reconciler.state.fast_forward import is_in_rewritten_history
 
 
 @pause_gc()
@@ -40,7 +41,7 @@ def load_desired(session: Session, state: State, policy: Policy) -> DesiredState
     If a policy selects a part of the files, only what that needs must be right.
     """
     declared = session.read_assets()
-    desired = make_desired(session.workspace, session.source, session.tree, declared)
+    desired = make_desired(session.workspace, session.source, session.tree, declared, state)
     diagnostics = desired_diagnostics(session, desired, state)
     desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy)
     report_diagnostics(session, diagnostics)
@@ -66,15 +67,23 @@ def narrow_desired(
     return replace(desired, declared=narrowed, notes=(note,) if note else ()), kept
 
 
-def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet) -> DesiredState:
-    """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor."""
+def make_desired(
+    workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet, state: State
+) -> DesiredState:
+    """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor.
+
+    The history of a commit that was rewritten counts as that of the commit that was applied in its place.
+    """
+    repository = workspace.repository
 
     @cache
     def is_ancestor(commit: str) -> bool | None:
-        is_older = workspace.repository.is_ancestor(commit, source.commit)
+        is_older = repository.is_ancestor(commit, source.commit)
+        if is_older is False and is_in_rewritten_history(repository, state, commit, source.commit):
+            return True
         if is_older or not source.newer_commit:
             return is_older
-        return workspace.repository.is_ancestor(commit, source.newer_commit)
+        return repository.is_ancestor(commit, source.newer_commit)
 
     return DesiredState(source, tree, declared, is_ancestor)
 

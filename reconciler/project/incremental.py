@@ -88,7 +88,7 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     session: Session, state: State, policy: Policy, affected: AffectedSet, index: DependencyIndex, key: CacheKey
 ) -> Plan | None:
     rules = session.config.rules
-    desired = make_desired(session.workspace, session.source, session.tree, affected.asset_set)
+    desired = make_desired(session.workspace, session.source, session.tree, affected.asset_set, state)
     desired = replace(desired, clean=affected.clean)
     if isinstance(state.current, CurrentRecords):
         state.current.prefetch(affected.addresses)
@@ -123,7 +123,7 @@ def _plan_all_and_save(session: Session, state: State, policy: Policy) -> Plan:
 def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, IndexContents | None]:
     """Plan everything; return the index too, if one can be made."""
     asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
-    desired = make_desired(session.workspace, session.source, session.tree, asset_set)
+    desired = make_desired(session.workspace, session.source, session.tree, asset_set, state)
     file_diagnostics = desired_diagnostics(session, desired, state)
     report_diagnostics(session, file_diagnostics)
     plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))

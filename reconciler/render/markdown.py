@@ -10,7 +10,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json, Op, Plan
 from reconciler.planning.diff import format_value
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS
 
 _SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")

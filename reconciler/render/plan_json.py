@@ -13,12 +13,12 @@ from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
-from reconciler.secrets.redact import hide_secrets, redact_spec
+from reconciler.secrets.redact import hide_secrets, mask_json_secrets, redact_spec, secret_values
 
 
 def dump_json(value: Json) -> str:
-    """Return a value as indented JSON text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Return a value as indented JSON text in ASCII, so that nothing in it is obeyed by a terminal."""
+    return json.dumps(value, indent=2, ensure_ascii=True, default=str)
 
 
 def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
@@ -107,6 +107,10 @@ def _field_change_to_json(change: FieldChange) -> Json:
 
 def record_to_json(record: Record) -> Json:
     """Return a record of the live state, without secrets."""
+    return mask_json_secrets(_record_fields(record), secret_values(record.spec))
+
+
+def _record_fields(record: Record) -> Json:
     return _drop_empty(
         {
             "address": str(record.address),
@@ -140,7 +144,11 @@ def asset_to_json(asset: Asset, source: str) -> Json:
 
 
 def run_to_json(run: Run) -> Json:
-    """Return a run."""
+    """Return a run; no secret of its variables is in it, also if the job logged one."""
+    return mask_json_secrets(_run_fields(run), secret_values(run.spec))
+
+
+def _run_fields(run: Run) -> Json:
     return _drop_empty(
         {
             "run": run.id,
@@ -149,6 +157,7 @@ def run_to_json(run: Run) -> Json:
             "attempt": run.attempt,
             "backend": run.backend,
             "failure": run.failure,
+            "exit_code": run.exit_code,
             "message": run.message,
             "commit": run.commit,
             "submitted_at": run.submitted_at,

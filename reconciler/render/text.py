@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
-from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
+from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
+from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
@@ -22,18 +26,33 @@ MAX_SHOWN_ACTIONS = 300
 
 def format_diagnostics(diagnostics: Iterable[Diagnostic], lines: SourceLineReader = lambda _path: ()) -> str:
     """Return diagnostics as text, with the source line and a caret if ``lines`` returns the lines of the file."""
-    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, lines))
+    read_lines = cache(lambda path: _SourceLines.read(path, lines))
+    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, read_lines))
 
 
-def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _SourceLines:
+    """The lines of a file, and the secrets in them, which are not shown."""
+
+    lines: Sequence[str]
+    secrets: frozenset[str]
+
+    @classmethod
+    def read(cls, path: str, read_lines: SourceLineReader) -> _SourceLines:
+        lines = read_lines(path)
+        return cls(lines, find_line_secrets(lines))
+
+
+def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _SourceLines]) -> Iterator[str]:
     prefix = f"{diagnostic.span}: " if diagnostic.span else ""
-    yield sanitize_text(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
+    yield sanitize_line(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
     if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
-        yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
+        source = read_lines(diagnostic.span.path)
+        yield from code_frame_lines(diagnostic.span, source.lines, source.secrets)
     if diagnostic.hint:
-        yield sanitize_text(f"  help: {diagnostic.hint}")
+        yield f"  help: {sanitize_line(diagnostic.hint)}"
     if diagnostic.places:
-        yield sanitize_text(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
+        yield sanitize_line(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
 def format_plan(plan: Plan) -> str:
@@ -131,8 +150,8 @@ def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int, unk
 
 
 def format_outline(value: Json, indent: str = "") -> str:
-    """Return nested values as an indented outline."""
-    return "\n".join(sanitize_text(line) for line in _outline_lines(value, indent))
+    """Return nested values as an indented outline; the lines of a text stand behind bars."""
+    return "\n".join(map(sanitize_line, _outline_lines(value, indent)))
 
 
 def _outline_lines(value: Json, indent: str) -> Iterator[str]:
@@ -143,7 +162,7 @@ def _outline_lines(value: Json, indent: str) -> Iterator[str]:
             yield f"{indent}{name}"
             yield from _outline_lines(item, f"{indent}  ")
         elif isinstance(item, str) and "\n" in item:
-            yield from _block_lines(name, item.splitlines(), indent)
+            yield from _block_lines(name, item.removesuffix("\n").split("\n"), indent)
         else:
             yield f"{indent}{name} {str(item).lower() if isinstance(item, bool) else item}"
 
@@ -154,4 +173,4 @@ def _block_lines(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:
         yield f"{indent}{name} ({pluralize(len(lines), 'line')})"
     else:
         yield f"{indent}{name}"
-        yield from (f"{indent}  {line}" for line in lines)
+        yield from (f"{indent}  | {line}".rstrip() for line in lines)

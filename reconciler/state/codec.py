@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
-from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus, parse_address
+from reconciler.model import (
+    Address,
+    Json,
+    Record,
+    ResolvedReference,
+    Rollback,
+    Run,
+    RunStatus,
+    failure_reason,
+    parse_address,
+)
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
@@ -31,7 +41,8 @@ def decode_record(raw: bytes) -> Record:
 def decode_run(raw: bytes) -> Run:
     """Read a run."""
     fields_by_name = _decode_fields(Run, json.loads(raw))
-    return _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    run = _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
 class RunSummary(NamedTuple):
@@ -61,8 +72,7 @@ def decode_run_summary(raw: bytes) -> RunSummary:
     run_id, submitted_at, message = texts
     status = RunStatus(content["status"])
     unstored = status is RunStatus.COMPLETED and any("md5" not in output for output in outputs.values())
-    first_line = message.partition("\n")[0]
-    return RunSummary(run_id, str(status), attempt, submitted_at, first_line, status.is_active or unstored)
+    return RunSummary(run_id, str(status), attempt, submitted_at, failure_reason(message), status.is_active or unstored)
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:
@@ -78,6 +88,12 @@ def decode_meta(raw: bytes) -> dict[str, Json]:
 def decode_rollback(raw: Json) -> Rollback | None:
     """Read the hold of a rollback; fields that a newer mlgit adds are ignored."""
     return Rollback(**{field.name: str(raw.get(field.name, "")) for field in fields(Rollback)}) if raw else None
+
+
+def decode_rewritten(raw: Json) -> tuple[tuple[str, str], ...]:
+    """Read the pairs of rewritten source commits; what is no pair of texts is left out."""
+    pairs = raw if isinstance(raw, list) else []
+    return tuple((pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [str, str])
 
 
 def encode_json(value: Json) -> bytes:

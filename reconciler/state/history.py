@@ -78,7 +78,7 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
         commit.message,
         command,
         first,
-        tuple(line for paragraph in body for line in paragraph.splitlines()) or (summary or first,),
+        tuple(line for paragraph in body for line in paragraph.split("\n")) or (summary or first,),
         source.removesuffix(_DIRTY_SUFFIX),
         source.endswith(_DIRTY_SUFFIX),
         trailers.get("by", ""),
@@ -87,7 +87,7 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
 
 
 def _parse_trailers(paragraph: str) -> Mapping[str, str]:
-    matches = [_TRAILER.fullmatch(line) for line in paragraph.splitlines()]
+    matches = [_TRAILER.fullmatch(line) for line in paragraph.split("\n")]
     return {match[1]: match[2] for match in matches if match} if all(matches) else {}
 
 

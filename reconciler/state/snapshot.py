@@ -46,7 +46,8 @@ class Snapshot:
             lookup_under_former_names(current, self.read_run),
             lookup_under_former_names(current, self.read_version),
         )
-        return State(lineage, current, run, version, self.commit, applied, store, rollback)
+        rewritten = codec.decode_rewritten(meta.get("rewritten"))
+        return State(lineage, current, run, version, self.commit, applied, store, rollback, rewritten)
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
         """Return the meta data.

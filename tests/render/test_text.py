@@ -155,7 +155,7 @@ def test_a_validation_is_summarized_in_one_line(severities, expected):
 
 def test_nested_values_are_written_as_an_indented_outline():
     value = {"a": 1, "b": {"c": [1, {"d": "x"}]}, "e": [], "f": "one\ntwo\n", "g": "x\n" * 500, "h": True}
-    expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  one", "  two"]
+    expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  | one", "  | two"]
     expected += ["g: (500 lines)", "h: true"]
     assert text.format_outline(value).splitlines() == expected
 

@@ -171,6 +171,6 @@ def _failure_message(context: PlanContext, runs: list[Run]) -> str:
     outcome = _OUTCOME_PHRASES.get(run.status, "failed")
     if run.status is RunStatus.LOST and _count_attempts(runs) > context.policy.config.retries:
         outcome += " too often"
-    cause = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
+    cause = f": {run.message}" if run.message else ""
     logs = f"see `mlgit job logs {name}`"
     return f"run {run.id} {outcome}{cause}; {logs}, run it again with `mlgit job rerun {name}`"
