@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler import __version__
@@ -33,8 +34,9 @@ def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) ->
         "made_at": utc_timestamp(),
         "digest": plan_body_digest(body),
     }
-    try:
+    with suppress(OSError):  # Git's folder may be read-only; then the plan is saved all the same
         ignore_in_clone(repository, path)
+    try:
         path.write_text(dump_plan_file(SavedPlan(envelope, body)), encoding="utf-8")
     except OSError as error:
         message = f"cannot write the plan to {path}: {error.strerror}"
