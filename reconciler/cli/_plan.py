@@ -17,7 +17,8 @@ from reconciler.cli.console import APPLY_HINT, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import EXIT_CHANGES
 from reconciler.cli.plan import RenderedPlan
-from reconciler.cli.session import open_current_session, remember_output, shown_diagnostics
+from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
+from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
 from reconciler.project.plan import make_plan
@@ -34,7 +35,13 @@ def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> i
     """Plan as the options say, print the plan and cache what was printed; return the exit code."""
     if options["form"] == "json":
         return run_with_event_stream(lambda stream: _run_plan(options, cache, stream))
-    return _run_plan(options, cache, None)
+    try:
+        return _run_plan(options, cache, None)
+    except UserError as error:
+        if options["form"] != "text":  # what reads standard output, such as a comment of a pull request, must know
+            errors = [diagnostic for diagnostic in reported_diagnostics() if has_errors([diagnostic])]
+            click.echo(markdown.errors_to_markdown(errors or error.diagnostics))
+        raise
 
 
 def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
@@ -47,7 +54,7 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     plan, refusal = make_plan(session, state, policy, refresh=options["refresh"])
     out = options["out"]
     if out is not None:
-        save_plan(plan, policy, out)
+        save_plan(session.workspace.repository, plan, policy, out)
     _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
     next_step = _format_apply_hint(session, policy, refusal) if plan.actions else ""
     if options["form"] == "text" and next_step and out is None:

@@ -16,6 +16,7 @@ from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import TerminalApplyListener
+from reconciler.diagnostics import user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
@@ -29,6 +30,7 @@ from reconciler.project.saved_plan import check_plan_state, find_plan_commit, pl
 from reconciler.project.session import Session
 from reconciler.render import text
 from reconciler.render.code_frame import sanitize_line
+from reconciler.state.process import host_name
 
 
 @click.command("apply")
@@ -129,6 +131,9 @@ def run_apply(
         for lock in finish_without_actions(session, prepared):
             (stream.on_note if stream else click.echo)(f"Released the locks of {lock}: that apply has ended.")
         return int(wait and _has_failed(prepared.plan.blocked))
+    if prepared.is_elsewhere and not (wait and prepared.has_running_runs):
+        message = f"nothing was applied: {host_name()} can do nothing of this plan"
+        raise user_error("all-elsewhere", message, "the notes of the plan name the machines that can: apply it there")
     if prepared.plan.decisions and not auto_approve:
         require_approval("Apply this plan?", "apply", possible=stream is None)
     return execute_and_report(session, prepared, wait=wait, stream=stream)
@@ -208,7 +213,8 @@ def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
     others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
     click.echo(f"\n{_format_applied_counts(result)}{others}.")
     for blocked in result.pending:
-        click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
+        if not blocked.manual:  # the plan has them
+            click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
     if result.failed:
         click.echo("\nFix the errors above and run `mlgit apply` again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):

@@ -26,8 +26,9 @@ _IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")
 @click.option(
     "--here", is_flag=True, help="Initialise mlgit in the current repository; existing files are not changed."
 )
+@click.option("--write-computes", is_flag=True, help="With --here, write a file for each compute that has none.")
 @click.option("--name", metavar="NAME", help="The name of the workspace; by default that of the folder.")
-def command(folder: Path | None, name: str | None, *, here: bool) -> None:
+def command(folder: Path | None, name: str | None, *, here: bool, write_computes: bool) -> None:
     """Start a new workspace in DIR, which must be new or empty.
 
     With --here, make a workspace of a repository that is there: nothing is moved, started or written over.
@@ -37,10 +38,13 @@ def command(folder: Path | None, name: str | None, *, here: bool) -> None:
     cd iris-demo && mlgit plan
     cd our-repository && mlgit init --here
     """
+    if write_computes and not here:
+        raise click.UsageError("--write-computes belongs to --here: a new workspace has a file for its compute")
     if here == (folder is not None):
         raise click.UsageError("name a folder for a new workspace, or adopt the one you are in with --here")
     if folder is None:
-        init_existing_folder(Path.cwd(), _validate_name(name) if name else _name_from_folder(Path.cwd()))
+        workspace_name = _validate_name(name) if name else _name_from_folder(Path.cwd())
+        init_existing_folder(Path.cwd(), workspace_name, write_computes=write_computes)
     else:
         _create_workspace(folder, name)
 

@@ -43,7 +43,12 @@ class RenderedPlan:
 
 @click.command("plan")
 @click.option(
-    "-o", "--out", "out", type=_FILE_TYPE, metavar="FILE", help="Save the plan to a file, for `mlgit apply FILE`."
+    "-o",
+    "--out",
+    "out",
+    type=_FILE_TYPE,
+    metavar="FILE",
+    help="Save the plan to a file, for `mlgit apply FILE`; Git ignores it in this clone.",
 )
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
 @click.option("--refresh", is_flag=True, help="Refresh from the providers before planning.")

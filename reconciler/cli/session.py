@@ -18,7 +18,8 @@ from reconciler.project.session import Session, open_session, read_tree_lines
 from reconciler.render.text import format_diagnostics
 from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
 
-_SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
+# In the context of a command: the diagnostics that were printed, as text and as values.
+_SHOWN_DIAGNOSTICS_KEY, _REPORTED_DIAGNOSTICS_KEY = "mlgit.said", "mlgit.reported"
 
 
 def open_current_session(
@@ -65,6 +66,12 @@ def shown_diagnostics() -> str:
     return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
 
 
+def reported_diagnostics() -> Sequence[Diagnostic]:
+    """Return the diagnostics that were printed."""
+    reported: list[Diagnostic] = click.get_current_context().meta.get(_REPORTED_DIAGNOSTICS_KEY, [])
+    return reported
+
+
 def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Print warnings, and errors in files; raise UserError if one is an error."""
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
@@ -86,4 +93,5 @@ def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     elif diagnostics:
         lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
         meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
+        meta.setdefault(_REPORTED_DIAGNOSTICS_KEY, []).extend(diagnostics)
         click.echo(lines, err=True)

@@ -16,11 +16,15 @@ from reconciler.model import Json
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file as JSON, with the position and the source text of each key and value."""
+    """A YAML file as JSON, with the position and the source text of each key and value.
+
+    ``unparsed`` is the text of a file that is not YAML.
+    """
 
     path: str
     data: Json
     text: str = field(default="", repr=False)
+    unparsed: str = field(default="", repr=False)
 
     def key_span(self, pointer: str) -> Span:
         """Return the span of the key at a JSON pointer, or of its nearest existing parent."""

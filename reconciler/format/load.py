@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity, has_errors
-from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
+from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, possible_names
 from reconciler.format.detect import (
     azureml_schema_url,
     detect_kind,
@@ -68,9 +68,7 @@ def load_asset_file(
     """
     raw = files.read_file(path)
     document, unreadable = parse_yaml(files.display_path(path), raw)
-    kind = detect_kind(document)
-    if kind is None and glob.kind and isinstance(document.data, dict):
-        kind = kind_by_name(glob.kind)
+    kind = _kind_of_document(document, glob)
     if kind is None:
         return _load_unknown_kind(path, document, unreadable) if _is_intended_asset(raw, glob, document) else None
     diagnostics = [*unreadable, *check_against_schema(document, kind.name)]
@@ -78,12 +76,39 @@ def load_asset_file(
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(diagnostics):
         diagnostics += apply_severity_overrides(_independent_rule_diagnostics(context, kind, diagnostics), rules)
-        return LoadedFile(path, document, kind, None, tuple(diagnostics), address)
-    asset, asset_diagnostics = _build_asset(context, kind, glob)
-    diagnostics += apply_severity_overrides(asset_diagnostics, rules)
+        return LoadedFile(path, document, kind, None, tuple(diagnostics), address, _build_asset(context, kind, glob))
+    asset = _build_asset(context, kind, glob)
+    diagnostics += apply_severity_overrides(_check_asset(context, kind, asset), rules)
     if has_errors(diagnostics) and not glob.kind and not is_certain(document, kind):
         return LoadedFile(path, document, None, None, (_ignored_file_diagnostic(document, kind, diagnostics),))
-    return LoadedFile(path, document, kind, None if has_errors(diagnostics) else asset, tuple(diagnostics), address)
+    valid, faulty = (None, asset) if has_errors(diagnostics) else (asset, None)
+    return LoadedFile(path, document, kind, valid, tuple(diagnostics), address, faulty)
+
+
+def load_declaration(files: FileReader, path: str, glob: IncludeGlob = ANY_FILE) -> LoadedFile | None:
+    """Return the file at a path unchecked, its asset whatever is wrong with it; None if it declares no asset."""
+    document, _ = parse_yaml(files.display_path(path), files.read_file(path))
+    kind = _kind_of_document(document, glob)
+    if kind is None:
+        return None
+    asset = _build_asset(RuleContext(path, document, document.data, files), kind, glob)
+    return LoadedFile(path, document, kind, asset, (), asset.address)
+
+
+def read_declared_address(
+    files: FileReader, path: str, glob: IncludeGlob = ANY_FILE
+) -> tuple[Address | None, frozenset[str]]:
+    """Return the address that the file at a path declares, if any; of a file that is not YAML the possible names."""
+    document, unreadable = parse_yaml(files.display_path(path), files.read_file(path))
+    kind = _kind_of_document(document, glob)
+    if kind is not None:
+        return Address(kind.name, _asset_name(files, path, kind, document.data)), frozenset()
+    return None, possible_names(document) if has_errors(unreadable) else frozenset()
+
+
+def _kind_of_document(document: Document, glob: IncludeGlob) -> Kind | None:
+    kind = detect_kind(document)
+    return kind_by_name(glob.kind) if kind is None and glob.kind and isinstance(document.data, dict) else kind
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:
@@ -135,18 +160,12 @@ def _ignored_file_diagnostic(document: Document, kind: Kind, diagnostics: Sequen
     return Diagnostic("kind-unknown", message, error.span or document.key_span(""), hint, Severity.NOTE)
 
 
-def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[Asset, tuple[Diagnostic, ...]]:
+def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:
     files = context.files
     spec = _inline_files(context, kind)
     targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path)))
     paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
-    diagnostics = [
-        *_run_rules(context, kind),
-        *_check_included_files(context),
-    ]
-    diagnostics += _check_reference_syntax(context, diagnostics)
-    diagnostics += _check_path_content(context, paths)
-    asset = Asset(
+    return Asset(
         address=Address(kind.name, _asset_name(files, context.path, kind, spec)),
         spec=spec,
         source=context.path,
@@ -155,7 +174,16 @@ def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[A
         paths=paths,
         runs_on_change=glob.runs_on_change,
     )
-    return asset, (*diagnostics, *_check_printable(asset, context.document))
+
+
+def _check_asset(context: RuleContext, kind: Kind, asset: Asset) -> tuple[Diagnostic, ...]:
+    diagnostics = [
+        *_run_rules(context, kind),
+        *_check_included_files(context),
+    ]
+    diagnostics += _check_reference_syntax(context, diagnostics)
+    diagnostics += _check_path_content(context, asset.paths)
+    return (*diagnostics, *_check_printable(asset, context.document))
 
 
 def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
@@ -225,7 +253,7 @@ def _inline_files(context: RuleContext, kind: Kind) -> Spec:
     """Return the spec with the names of inlined YAML files replaced by their content, as in Azure ML."""
     spec: dict[str, Json] = dict(context.spec)
     for name in kind.inlined_fields & spec.keys():
-        if isinstance(spec[name], str):
+        if spec[name] and isinstance(spec[name], str):
             content = context.load_yaml(context.resolve_relative_path(spec[name].removeprefix("file:")))
             spec[name] = spec[name] if content is None else content
     return spec

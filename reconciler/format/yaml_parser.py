@@ -82,7 +82,8 @@ def parse_document(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, .
         diagnostics = [(_too_deep_before(text, error) or _syntax_error(error)).to_diagnostic(path)]
     except yaml.YAMLError as error:
         diagnostics = [Diagnostic("yaml-syntax", f"invalid YAML: {str(error).splitlines()[0]}", Span(path))]
-    return Document(path, data, text if data is not None else ""), tuple(diagnostics)
+    parsed, unparsed = ("", text) if data is None else (text, "")
+    return Document(path, data, parsed, unparsed), tuple(diagnostics)
 
 
 def _decode_text(raw: bytes) -> str:

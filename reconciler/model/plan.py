@@ -119,12 +119,16 @@ def exclude_actions(
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it."""
+    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it.
+
+    ``manual`` is True for a job that runs on request only.
+    """
 
     address: Address
     message: str
     failed: bool = False
     run: Run | None = None
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

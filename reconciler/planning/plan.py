@@ -48,7 +48,7 @@ class DesiredState:
     """The desired side of a plan: a tree, its revision, and what it declares. ``declared`` must be free of errors.
 
     ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
-    looked at (``planning.subset``).
+    looked at (``planning.subset``). ``notes`` are about files that are not planned (``planning.narrow``).
     """
 
     source: SourceRevision
@@ -56,6 +56,7 @@ class DesiredState:
     declared: AssetSet
     is_ancestor: AncestorCheck
     clean: Mapping[Address, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     for action in actions:
         context.diagnostics += preflight_diagnostics(context, action)
     removals, notes = plan_removals(context, ancestry)
-    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=notes)
+    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=(*notes, *desired.notes))
     return plan, tuple(context.diagnostics)
 
 

@@ -113,4 +113,6 @@ def make_index_entries(
 def _make_index_entry(parsed: ParsedFile, levels: Mapping[Address, int], clean: AbstractSet[Address]) -> IndexEntry:
     address = parsed.address if parsed.asset else None
     level = levels[address] if address else 0
-    return IndexEntry(replace(parsed, address=address, asset=None), level, address is None or address in clean)
+    return IndexEntry(
+        replace(parsed, address=address, asset=None, faulty=None), level, address is None or address in clean
+    )

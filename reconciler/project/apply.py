@@ -11,8 +11,9 @@ from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, Run, SourceRevision
+from reconciler.project.builder import open_builder
 from reconciler.project.prepare import PreparedApply
-from reconciler.project.refresh import open_backends, open_builder
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold
 from reconciler.storage.object_store import ObjectStore

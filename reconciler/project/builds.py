@@ -10,35 +10,41 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from reconciler.builders import BuildProblem, load_builder
+from reconciler.builders import BUILDERS, BuildProblem, load_builder
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.rule_context import resolve_relative_path
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Asset, State, Tree
-from reconciler.project.session import Session
+from reconciler.model import Asset, FileReader, State
 from reconciler.source.cache import Cache
 
 _CONDA_FILE = "conda_file"
 
 
-def check_builds(session: Session, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
-    """Yield what the builder cannot do with an environment; a warning if another machine may be able to do it."""
+def check_builds(
+    files: FileReader, declared: AssetSet, builder: str, cache: Cache | None, state: State | None = None
+) -> Iterator[Diagnostic]:
+    """Yield what the builder cannot do with an environment; a warning if another machine may be able to do it.
+
+    A builder that is not installed is reported where mlgit.yml is checked.
+    """
+    if not BUILDERS.has(builder):
+        return
     for asset in declared.assets.values():
         if kind_of(asset).uses_builder and not _is_live(asset, state):
-            for problem in _find_problems(session.workspace.cache, session.config.builder, asset):
+            for problem in _find_problems(cache, builder, asset):
                 severity = Severity.ERROR if problem.is_certain else Severity.WARNING
-                span = _locate(session.tree, declared, asset, problem)
+                span = _locate(files, declared, asset, problem)
                 yield Diagnostic(problem.code, f"{asset.address}: {problem.message}", span, problem.hint, severity)
 
 
-def _find_problems(cache: Cache, builder_name: str, asset: Asset) -> tuple[BuildProblem, ...]:
+def _find_problems(cache: Cache | None, builder_name: str, asset: Asset) -> tuple[BuildProblem, ...]:
     """Return what the builder cannot do; the cache remembers an environment without problems."""
     key = hashlib.sha256(json.dumps(["build", builder_name, asset.spec]).encode()).hexdigest()
-    if cache.find_entry(key) is not None:
+    if cache and cache.find_entry(key) is not None:
         return ()
     problems = tuple(load_builder(builder_name).check(asset.spec))
-    if not problems:
+    if cache and not problems:
         cache.store_entries({key: ""})
     return problems
 
@@ -48,7 +54,7 @@ def _is_live(asset: Asset, state: State | None) -> bool:
     return record is not None and record.spec == asset.spec
 
 
-def _locate(tree: Tree, declared: AssetSet, asset: Asset, problem: BuildProblem) -> Span:
+def _locate(files: FileReader, declared: AssetSet, asset: Asset, problem: BuildProblem) -> Span:
     """Return the span of a problem: in the conda file, if the environment names one, else in its own file."""
     document = declared.documents[asset.source]
     name = document.data.get(_CONDA_FILE)
@@ -56,5 +62,5 @@ def _locate(tree: Tree, declared: AssetSet, asset: Asset, problem: BuildProblem)
     if not isinstance(name, str) or not problem.pointer.startswith(prefix):
         return document.value_span(problem.pointer)
     path = resolve_relative_path(asset.source, name.removeprefix("file:"))
-    conda_file, _ = parse_yaml(tree.display_path(path), tree.read_file(path))
+    conda_file, _ = parse_yaml(files.display_path(path), files.read_file(path))
     return conda_file.value_span(problem.pointer.removeprefix(prefix))

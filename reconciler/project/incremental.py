@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
+from reconciler.format.assets import AssetSet
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
@@ -40,7 +41,6 @@ _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index o
 
 def plan_incrementally(session: Session, state: State, policy: Policy) -> Plan:
     """Plan what the files declare. Diagnostics are reported; errors in the files or broken limits raise UserError."""
-    report_diagnostics(session, session.affinity_diagnostics())
     return _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
 
 
@@ -103,7 +103,8 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     report_diagnostics(session, file_diagnostics)
     report_diagnostics(session, plan_diagnostics)
     if _is_indexable(session, file_diagnostics):
-        clean = clean_addresses(affected.asset_set, state, plan, plan_diagnostics)
+        across_files = _diagnostics_across_files(file_diagnostics, affected.asset_set)
+        clean = clean_addresses(affected.asset_set, state, plan, (*across_files, *plan_diagnostics))
         entries = make_index_entries(
             affected.parsed_files, affected.asset_set, clean, affected.clean, existence_check(state)
         )
@@ -129,10 +130,17 @@ def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, Ind
     report_diagnostics(session, plan_diagnostics)
     if not _is_indexable(session, file_diagnostics):
         return plan, None
-    clean = clean_addresses(asset_set, state, plan, plan_diagnostics)
+    across_files = _diagnostics_across_files(file_diagnostics, asset_set)
+    clean = clean_addresses(asset_set, state, plan, (*across_files, *plan_diagnostics))
     key = replace(cache_key_of(session, state), nested_workspaces=tuple(find_nested_roots(session.tree)))
     entries = make_index_entries(parsed_files, asset_set, clean, {}, existence_check(state))
     return plan, IndexContents(key, entries, tuple(undeclared_addresses(asset_set, state.current)))
+
+
+def _diagnostics_across_files(diagnostics: Iterable[Diagnostic], asset_set: AssetSet) -> Iterator[Diagnostic]:
+    """Yield the diagnostics that an index does not keep with a file, because they follow from others too."""
+    of_files = frozenset(asset_set.diagnostics)
+    yield from (diagnostic for diagnostic in diagnostics if diagnostic not in of_files)
 
 
 def _is_indexable(session: Session, diagnostics: Iterable[Diagnostic]) -> bool:

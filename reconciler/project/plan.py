@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.diagnostics import UserError
-from reconciler.model import Plan, State
+from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.model import Address, Plan, State
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.project.check import load_desired, report_diagnostics
+from reconciler.project.check import load_desired, narrow_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
@@ -23,21 +23,41 @@ _NOT_REFRESHED_NOTE = "run status is as last recorded; a run that has ended is r
 def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) -> tuple[Plan, str]:
     """Return the plan, and why apply would refuse it ("" if it would not); read only what changed if possible."""
     if refresh or not is_incremental_possible(state, policy):
-        plan, diagnostics = plan_within_limits(read_plan_inputs(session, state, policy, refresh=refresh))
+        inputs = read_plan_inputs(session, state, policy, refresh=refresh)
+        _, plan, diagnostics = plan_needed_part(session, inputs)
         report_diagnostics(session, diagnostics)
     else:
         plan = plan_incrementally(session, state, policy)
     refusal, notes = _check_fast_forward(session, policy, state)
     if plan.cancels and not refresh:
         notes = (*notes, _NOT_REFRESHED_NOTE)
-    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state), *notes)), refusal
+    notes = (*session.build_notes(plan), *rollback_notes(session, state), *notes)
+    return replace(plan, notes=(*plan.notes, *notes)), refusal
 
 
 @pause_gc()
-def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
+def read_plan_inputs(
+    session: Session, state: State, policy: Policy, *, refresh: bool, only: Address | None = None
+) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
-    desired = load_desired(session, state)
+    desired = load_desired(session, state, policy, only)
     return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
+
+
+def plan_needed_part(
+    session: Session, inputs: PlanInputs, only: Address | None = None
+) -> tuple[PlanInputs, Plan, tuple[Diagnostic, ...]]:
+    """Return what was planned, the plan and its diagnostics.
+
+    If a part is asked for and the plan of all finds an error elsewhere, that part is planned.
+    """
+    plan, diagnostics = plan_within_limits(inputs)
+    narrowed, kept = narrow_desired(session, inputs.desired, inputs.state, diagnostics, inputs.policy, only)
+    if narrowed is inputs.desired or kept == diagnostics:
+        return inputs, plan, diagnostics
+    notes = (*inputs.desired.notes, *narrowed.notes)
+    inputs = replace(inputs, desired=replace(narrowed, notes=notes))
+    return inputs, *plan_within_limits(inputs)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

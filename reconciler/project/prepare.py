@@ -11,14 +11,14 @@ from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
 from reconciler.model import Address, Json, Plan, State
-from reconciler.planning.affinity import deferred_notes
-from reconciler.planning.pipeline import AllowedPlan, plan_within_limits
+from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
+from reconciler.planning.pipeline import AllowedPlan
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics
-from reconciler.project.plan import read_plan_inputs
+from reconciler.project.plan import plan_needed_part, read_plan_inputs
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.render import plan_json
@@ -76,6 +76,12 @@ class PreparedApply:
         return replace(self.plan, notes=(*self.plan.notes, *self.notes))
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Return True if this machine can do nothing of what is planned."""
+        config = self.request.policy.config
+        return bool(self.plan.actions) and not restrict_plan_to_host(self.plan, config, host_name()).actions
+
+    @property
     def has_running_runs(self) -> bool:
         """Return True if an asset of the plan waits for a run."""
         return any(blocked.run and not blocked.failed for blocked in self.plan.blocked)
@@ -92,12 +98,13 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
         raise_if_stale(saved_plan, state)
     rewind = options.policy.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
-    inputs = read_plan_inputs(session, state, options.policy, refresh=True)
-    allowed = _make_plan(session, inputs, options)
+    inputs = read_plan_inputs(session, state, options.policy, refresh=True, only=options.only_address)
+    inputs, allowed = _make_plan(session, inputs, options)
     request = ApplyRequest(
         inputs.desired, allowed.policy, "", options.only_address, allowed.allowed_keys, options.parallelism
     )
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
+    plan = replace(plan, notes=(*plan.notes, *session.build_notes(plan)))
     body = plan_json.plan_body(plan, allowed.policy)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
@@ -116,10 +123,13 @@ def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
 
 
 @pause_gc()
-def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> AllowedPlan:
-    """Return the plan and what of it may be decided; report its diagnostics, and raise UserError if one is an error."""
+def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> tuple[PlanInputs, AllowedPlan]:
+    """Return what was planned, and the plan with what of it may be decided.
+
+    Report its diagnostics, and raise UserError if one is an error.
+    """
     if options.approval is Approval.PERSON:
-        plan, diagnostics = plan_within_limits(inputs)
+        inputs, plan, diagnostics = plan_needed_part(session, inputs, options.only_address)
         plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
         allowed = AllowedPlan(inputs.policy, plan, diagnostics)
     else:
@@ -127,8 +137,8 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> A
         allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)
     report_diagnostics(session, allowed.diagnostics)
     if options.approval is Approval.NOBODY:
-        return replace(allowed, allowed_keys=frozenset(), stop_reasons=())
+        return inputs, replace(allowed, allowed_keys=frozenset(), stop_reasons=())
     if options.saved_plan is None:
-        return allowed
+        return inputs, allowed
     plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
-    return replace(allowed, plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
+    return inputs, replace(allowed, plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from reconciler import backends, builders
+from reconciler import backends
 from reconciler.backends import Backend
-from reconciler.builders import Builder
 from reconciler.engine import refresh
 from reconciler.model import Observation, State
+from reconciler.project.builder import open_builder
 from reconciler.project.state_session import StateSession
 from reconciler.state.process import host_name
 
@@ -17,12 +14,6 @@ from reconciler.state.process import host_name
 def open_backends(session: StateSession) -> dict[str, Backend]:
     """Open the backends that are reachable from this machine."""
     return backends.open_backends(session.config.reachable_backends(host_name()), session.store_path)
-
-
-def open_builder(session: StateSession) -> Builder:
-    """Open the builder of environments."""
-    cache = os.environ.get("MLGIT_CACHE_DIR")
-    return builders.load_builder(session.config.builder, Path(cache) / "environments" if cache else None)
 
 
 def observe_runs(session: StateSession, state: State) -> Observation | None:

@@ -8,6 +8,8 @@ from reconciler import __version__
 from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
+from reconciler.git.local_exclude import ignore_in_clone
+from reconciler.git.repository import Repository
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
@@ -17,8 +19,11 @@ from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_
 from reconciler.timestamps import utc_timestamp
 
 
-def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
-    """Write a plan to a file: its body, and an envelope that says what it was made from."""
+def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) -> None:
+    """Write a plan to a file: its body, and an envelope that says what it was made from.
+
+    Git ignores the file in this clone, so that it is no uncommitted change and is not committed with the others.
+    """
     body = plan_json.plan_body(plan, policy)
     envelope = {
         "commit": plan.source.commit,
@@ -29,6 +34,7 @@ def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
         "digest": plan_body_digest(body),
     }
     try:
+        ignore_in_clone(repository, path)
         path.write_text(dump_plan_file(SavedPlan(envelope, body)), encoding="utf-8")
     except OSError as error:
         message = f"cannot write the plan to {path}: {error.strerror}"

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reconciler.config.config import Config
+from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.format.document import Document
+from reconciler.format.yaml import parse_yaml
 from reconciler.git.trees import changed_paths
 from reconciler.model import SourceRevision, Tree
 from reconciler.project.state_session import OnNote, StateSession, ignore_note
@@ -89,6 +90,7 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     target: str = DEFAULT_TARGET,
     keep: bool = False,
     aside: Path | None = None,
+    lenient: bool = False,
     reuse: RenderedOutputCache | None = None,
     on_diagnostics: OnDiagnostics = raise_on_error,
     on_note: OnNote = ignore_note,
@@ -96,8 +98,9 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
-    ``reuse`` is a cache that has opened the repository, and written the work tree if it has looked for an output.
-    Raises UserError if there is no workspace, or its mlgit.yml is invalid.
+    With ``lenient``, an invalid mlgit.yml counts as far as it is valid. ``reuse`` is a cache that has opened the
+    repository, and written the work tree if it has looked for an output. Raises UserError if there is no workspace, or
+    its mlgit.yml is invalid.
     """
     workspace = find_workspace(folder, reuse.repository if reuse else None)
     try:
@@ -106,7 +109,7 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
             if revision is None
             else tree_at_revision(workspace, revision)
         )
-        config = _load_config(workspace, tree, target, on_diagnostics)
+        config = _load_config(workspace, tree, target, on_diagnostics, lenient=lenient)
         return Session(workspace, config, on_note, source, tree, on_diagnostics)
     except BaseException:
         workspace.repository.close()
@@ -126,9 +129,16 @@ def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
     return tree.read_blob(entry.oid).decode("utf-8", "replace").splitlines() if entry else ()
 
 
-def _load_config(workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> Config:
+def _load_config(
+    workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
+) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
     config, diagnostics = read_config(tree, target, workspace.cache, _unknown_provider_diagnostics)
+    if lenient and config is None:
+        config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
+    elif not lenient and has_errors(diagnostics):  # what is wrong in the other files is reported in the same run
+        other_errors = importlib.import_module("reconciler.project.check").errors_in_files(tree, config)
+        diagnostics = (*diagnostics, *other_errors)
     on_diagnostics(tree, diagnostics)
     if config is None:
         raise user_error("files-wrong", "mlgit.yml is invalid; nothing was planned or changed")

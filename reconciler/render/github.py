@@ -23,7 +23,8 @@ def _workflow_command(diagnostic: Diagnostic, root: str) -> str:
             "col": str(diagnostic.span.column),
         }
         properties = position | properties
-    message = f"{diagnostic.message}\n{diagnostic.hint}" if diagnostic.hint else diagnostic.message
+    places = f"also at {', '.join(f'{root}{place}' for place in diagnostic.places)}" if diagnostic.places else ""
+    message = "\n".join(filter(None, (diagnostic.message, diagnostic.hint, places)))
     property_list = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     return f"::{_COMMAND_NAMES[diagnostic.severity]} {property_list}::{_escape_data(message)}"
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
 from reconciler.planning.diff import FieldChange, field_changes
@@ -29,13 +29,15 @@ def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
 def plan_summary(plan: Plan) -> dict[str, int]:
     """Return the counts for the summary line of a plan."""
     failed = sum(blocked.failed for blocked in plan.blocked)
+    manual = sum(blocked.manual for blocked in plan.blocked)
     return {
         "changes": len(plan.actions),
         "decisions": len(plan.decisions),
         "submissions": len(plan.submissions),
         "cancels": len(plan.cancels),
-        "waiting": len(plan.blocked) - failed,
+        "waiting": len(plan.blocked) - failed - manual,
         "failed": failed,
+        "manual": manual,
         "drift": len(plan.drift),
         "left_out": plan.deselected_count,
     }
@@ -170,13 +172,17 @@ def diagnostic_to_json(diagnostic: Diagnostic) -> Json:
         "code": diagnostic.code,
         "message": diagnostic.message,
         "hint": diagnostic.hint,
-    }
+    } | _drop_empty({"places": [_span_to_json(place) for place in diagnostic.places]})
+
+
+def _span_to_json(span: Span) -> Json:
+    return {"path": span.path, "line": span.line, "column": span.column}
 
 
 def blocked_to_json(blocked: Blocked) -> Json:
     """Return an address that a plan cannot change now, with the reason."""
     document = {"address": str(blocked.address), "failed": blocked.failed, "message": blocked.message}
-    return document | ({"run": blocked.run.id} if blocked.run else {})
+    return document | ({"run": blocked.run.id} if blocked.run else {}) | ({"manual": True} if blocked.manual else {})
 
 
 def _drop_empty(values: dict[str, Any]) -> Json:

@@ -45,7 +45,9 @@ def _result_to_json(diagnostic: Diagnostic, index: int, root: str) -> Json:
         "level": str(diagnostic.severity),  # SARIF has the same three levels
         "message": {"text": message},
     }
-    return result | ({"locations": [_location_to_json(diagnostic.span, root)]} if diagnostic.span else {})
+    locations = {"locations": [_location_to_json(diagnostic.span, root)]} if diagnostic.span else {}
+    related = [_location_to_json(place, root) for place in diagnostic.places]
+    return result | locations | ({"relatedLocations": related} if related else {})
 
 
 def _location_to_json(span: Span, root: str) -> Json:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from reconciler.abbreviation import pluralize
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
 from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
 from reconciler.render.impact import compute_impact
-from reconciler.render.plan_json import plan_summary
+from reconciler.render.plan_json import blocked_to_json, plan_summary
 from reconciler.render.sentences import OP_SIGNS, action_sentence
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
 _MAX_BLOCK_LINES = 8
+_MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
 
@@ -31,6 +32,8 @@ def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterat
         yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
     if diagnostic.hint:
         yield sanitize_text(f"  help: {diagnostic.hint}")
+    if diagnostic.places:
+        yield sanitize_text(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
 def format_plan(plan: Plan) -> str:
@@ -40,21 +43,20 @@ def format_plan(plan: Plan) -> str:
         f"{OP_SIGNS[action.op]} {action_sentence(action)}{impact.indirect_cause_clause(action)}"
         for action in plan.actions
     )
-    blocked_lines = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in plan.blocked]
-    return "\n".join(_plan_lines(plan_summary(plan), lines, blocked_lines, plan.drift, plan.notes))
+    pending = list(map(blocked_to_json, plan.blocked))
+    return "\n".join(_plan_lines(plan_summary(plan), lines, pending, plan.drift, plan.notes))
 
 
 def format_plan_body(body: Json) -> str:
     """Return the body of a saved plan as the same text that ``format_plan`` returns for the plan."""
     lines = (f"{OP_SIGNS[Op(action['action'])]} {action['sentence']}" for action in body["actions"])
-    blocked_lines = [(entry["failed"], f"{entry['address']}: {entry['message']}") for entry in body["pending"]]
-    return "\n".join(_plan_lines(body["summary"], lines, blocked_lines, body["drift"], body["notes"]))
+    return "\n".join(_plan_lines(body["summary"], lines, body["pending"], body["drift"], body["notes"]))
 
 
 def _plan_lines(
     counts: Mapping[str, int],
     lines: Iterable[str],
-    blocked_lines: Sequence[tuple[bool, str]],
+    pending: Sequence[Json],
     drift: Sequence[str],
     notes: Sequence[str],
 ) -> Iterator[str]:
@@ -64,10 +66,26 @@ def _plan_lines(
         yield from (f"  {sanitize_line(line)}" for line in islice(lines, MAX_SHOWN_ACTIONS))
         if counts["changes"] > MAX_SHOWN_ACTIONS:
             yield f"  and {counts['changes'] - MAX_SHOWN_ACTIONS} more; --format json has them all"
-    yield from _section_lines("Waiting:", [line for failed, line in blocked_lines if not failed])
-    yield from _section_lines("Failed, and left as it is:", [line for failed, line in blocked_lines if failed])
-    yield from _section_lines("Drift:", drift)
-    yield from _section_lines("Notes:", notes)
+    for title, entries in (*pending_sections(pending), ("Drift", drift), ("Notes", notes)):
+        yield from _section_lines(f"{title}:", entries)
+    yield from (["", sanitize_line(manual)] if (manual := format_manual_jobs(pending)) else [])
+
+
+def pending_sections(pending: Iterable[Json]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the titles and lines of what waits and what failed, without the jobs that are run by hand."""
+    entries = [entry for entry in pending if not entry.get("manual")]
+    for title, failed in (("Waiting", False), ("Failed, and left as it is", True)):
+        yield title, [f"{entry['address']}: {entry['message']}" for entry in entries if entry["failed"] is failed]
+
+
+def format_manual_jobs(pending: Iterable[Json]) -> str:
+    """Return one line about the jobs that are run by hand, "" if there are none."""
+    names = [entry["address"].partition("/")[2] for entry in pending if entry.get("manual")]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"1 job is run by hand: `mlgit job rerun {names[0]}`"
+    return f"{len(names)} jobs are run by hand (`mlgit job rerun JOB`): {join_some(names)}"
 
 
 def format_verdict(counts: Mapping[str, int]) -> str:

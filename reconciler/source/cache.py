@@ -6,7 +6,7 @@ Deleting the file costs only time. A file that is missing, damaged, locked for l
 nothing; a file that cannot be written remembers nothing. Neither is an error.
 
 Used by ``source.validation`` and ``source.cached_parse`` (parsed files), by ``source.config_cache`` (configurations),
-``source.rendered_output`` and ``source.index`` (dependency indexes).
+``source.disk_workspace`` (declared addresses), ``source.rendered_output`` and ``source.index`` (dependency indexes).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _DELETE_OLDEST_ENTRIES = "DELETE FROM entries WHERE rowid <= (SELECT max(rowid) 
 _TABLES = (
     "CREATE TABLE version (code TEXT)",
     "CREATE TABLE parsed_files (path TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    "CREATE TABLE declared_addresses (key TEXT PRIMARY KEY, stamp TEXT, address TEXT) WITHOUT ROWID",
     "CREATE TABLE entries (key TEXT UNIQUE, value TEXT)",
     """CREATE TABLE indexes (id INTEGER PRIMARY KEY, slot TEXT UNIQUE, settings TEXT, tree TEXT, state TEXT,
         nested TEXT)""",

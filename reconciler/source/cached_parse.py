@@ -72,13 +72,14 @@ def _load_unchanged(
         for key, value in select_in(database, _SELECT, keys.values()):
             path = key.partition(" ")[2]
             with suppress(*DECODE_ERRORS):
-                recorded, parsed_json, asset_json = json.loads(value)
+                recorded, parsed_json, asset_json, faulty_json = json.loads(value)
                 if fingerprints.of_paths(recorded) == recorded:
                     parsed = decode_parsed_file(parsed_json, tree.display_path(path))
-                    yield path, replace(parsed, asset=decode_asset(asset_json))
+                    yield path, replace(parsed, asset=decode_asset(asset_json), faulty=decode_asset(faulty_json))
 
 
 def _encode(parsed: ParsedFile, fingerprints: TreeFingerprints) -> str:
     """Write a parsed file with the fingerprints of itself and of its dependencies."""
     recorded = fingerprints.of_paths([parsed.path, *parsed.deps])
-    return _encode_json([recorded, encode_parsed_file(parsed), encode_asset(parsed.asset)])
+    assets = (encode_asset(parsed.asset), encode_asset(parsed.faulty))
+    return _encode_json([recorded, encode_parsed_file(parsed), *assets])

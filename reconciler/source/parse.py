@@ -13,7 +13,7 @@ from typing import Protocol
 from reconciler.format.assets import LoadedFile
 from reconciler.format.include import IncludeGlob
 from reconciler.format.load import load_asset_file
-from reconciler.model import Address, Tree
+from reconciler.model import Address, Reference, Tree
 from reconciler.source.dependencies import SourceFiles, trace_files
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
 
@@ -43,19 +43,27 @@ def parse_file(files: SourceFiles, path: str, glob: IncludeGlob, rules: Mapping[
     display_path = files.display_path(path)
     if loaded is None:
         return ParsedFile(path, display_path, is_asset=False, deps=deps)
-    asset = loaded.asset if isinstance(files, Tree) else None
-    references = _unlocated_references(loaded) if isinstance(files, Tree) else _located_references(loaded)
-    return ParsedFile(path, display_path, True, loaded.address, asset, tuple(references), loaded.diagnostics, deps)
+    if isinstance(files, Tree):
+        asset, faulty, references = loaded.asset, loaded.faulty, tuple(_unlocated_references(loaded))
+    else:
+        asset, faulty, references = None, None, tuple(_located_references(loaded))
+    return ParsedFile(path, display_path, True, loaded.address, asset, references, loaded.diagnostics, deps, faulty)
 
 
 def _unlocated_references(loaded: LoadedFile) -> Iterator[ParsedReference]:
-    references = loaded.asset.references if loaded.asset else ()
-    yield from (ParsedReference(address) for address in dict.fromkeys(reference.address for reference in references))
+    addresses = dict.fromkeys(reference.address for reference in _references_of(loaded))
+    yield from (ParsedReference(address) for address in addresses)
+
+
+def _references_of(loaded: LoadedFile) -> Sequence[Reference]:
+    """Return the references of a file, also if it has errors."""
+    asset = loaded.asset or loaded.faulty
+    return asset.references if asset else ()
 
 
 def _located_references(loaded: LoadedFile) -> Iterator[ParsedReference]:
     pointers_by_text: dict[tuple[Address, str], list[str]] = {}
-    for reference in loaded.asset.references if loaded.asset else ():
+    for reference in _references_of(loaded):
         pointers_by_text.setdefault((reference.address, reference.text), []).append(reference.pointer)
     for (address, text), pointers in pointers_by_text.items():
         yield from (ParsedReference(address, text, span) for span in loaded.document.spans_of(text, pointers))
