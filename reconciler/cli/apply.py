@@ -125,7 +125,13 @@ def run_apply(
     """Plan, ask for approval and apply; return the exit code. With ``stream``, write events instead of text."""
     if stream:
         stream.write_plan_started(session.source)
-    prepared = prepare_apply(session, options)
+    return run_prepared(session, prepare_apply(session, options), auto_approve=auto_approve, wait=wait, stream=stream)
+
+
+def run_prepared(
+    session: Session, prepared: PreparedApply, *, auto_approve: bool, wait: bool, stream: EventStream | None = None
+) -> int:
+    """Show a plan, ask for approval and apply it; return the exit code."""
     print_prepared(session, prepared, stream)
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):

@@ -40,9 +40,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
         importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, lines[1:])
         return
-    for line in lines:
-        padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(line, widths, strict=True))
-        click.secho(_COLUMN_GAP.join(padded).rstrip(), bold=line is headings or None, color=_colour_choice())
+    heading, *others = (_format_row(line, widths) for line in lines)
+    click.secho(heading, bold=True, color=_colour_choice())
+    if others:
+        click.echo("\n".join(others))  # one call: a table may have ten thousand rows
+
+
+def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(cells, widths, strict=True))
+    return _COLUMN_GAP.join(padded).rstrip()
 
 
 def _text_width(text: str) -> int:

@@ -19,9 +19,9 @@ from reconciler.state.history import compare_states, read_state_at
 def command(before: str, after: str | None, form: str) -> None:
     """Show what changed in the live state between two revisions, or from one to the current state.
 
-    REV is ~1 for the state before the last apply (~2 for the one before that), a source commit that was applied (a
-    branch, a tag, a commit of `git log`), or a commit of `mlgit log`, which may be abbreviated. A change by hand, such
-    as archive, counts as an apply.
+    REV is ~1 for the state before the last apply (~2 for the one before that, as `mlgit log` numbers them), a source
+    commit that was applied (a branch, a tag, a commit of `git log`), or a commit of `mlgit log`, which may be
+    abbreviated. A change by hand, such as archive, counts as an apply. Before the first apply, nothing was live.
 
     \b
     mlgit diff ~1

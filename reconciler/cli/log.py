@@ -19,6 +19,9 @@ from reconciler.state.history import history_entries
 def command(address: str | None, limit: int, form: str) -> None:
     """Show the history of the live state, newest first; with ADDRESS, only what touched that asset.
 
+    The number before an entry, ~N, is a revision for `mlgit diff`, `rollback` and `state restore`: the state after all
+    entries with that number. The entries of one apply have the same number.
+
     \b
     mlgit log -n 5
     mlgit log model/iris --format json

@@ -13,7 +13,7 @@ from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
 from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest
-from reconciler.model import Action, ActionId, Event, Observation, Op, Plan, Progress, Run, State
+from reconciler.model import Action, ActionId, Address, Event, Observation, Op, Plan, Progress, Run, State
 from reconciler.planning.affinity import restrict_plan_to_host
 from reconciler.planning.drift import with_repairs
 from reconciler.planning.pipeline import run_plan_pipeline
@@ -146,9 +146,9 @@ def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
 
 
 def _check_not_stale(approved: Plan, plan: Plan) -> None:
-    """Raise UserError ``plan-stale`` if the plan has a decision that was not approved."""
-    ids = {action.versioned_key for action in approved.decisions}
-    if not {action.versioned_key for action in plan.decisions} <= ids:
+    """Raise UserError ``plan-stale`` if the plan has a decision that was not approved, nor announced as waiting."""
+    ids, later = {action.versioned_key for action in approved.decisions}, _addresses_decided_later(approved)
+    if not all(action.versioned_key in ids or action.address in later for action in plan.decisions):
         message = "the live state has changed since this plan was made"
         raise user_error("plan-stale", message, "run `mlgit apply` again to see the new plan")
 
@@ -159,13 +159,17 @@ def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
     Approved decisions stay, so that they can be retried; so do those of an address whose details were known only after
     another action, or which waited.
     """
-    keys = {action.key for action in approved.decisions}
-    later = {action.address for action in approved.actions if action.known_after is not None}
-    later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
+    keys, later = {action.key for action in approved.decisions}, _addresses_decided_later(approved)
     remaining, _ = plan.without(
         lambda action: action.op.is_decision and action.key not in keys and action.address not in later
     )
     return remaining
+
+
+def _addresses_decided_later(approved: Plan) -> set[Address]:
+    """Return the addresses whose details were known only after another action, or which waited."""
+    later = {action.address for action in approved.actions if action.known_after is not None}
+    return later | {blocked.address for blocked in approved.blocked if not blocked.failed}
 
 
 def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: State, locks: AcquiredLocks) -> bool:

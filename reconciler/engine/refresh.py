@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from reconciler.builders import Builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import user_error
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Observation, RunReport, RunStatus, State
+from reconciler.model import Observation, Record, RunReport, RunStatus, State
 from reconciler.planning.drift import content_keys_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.state.process import host_name
@@ -54,12 +54,26 @@ def refresh_all(  # noqa: PLR0913 - every provider
         observation,
         missing_contents=fsck.find_missing_contents(store, keys),
         damaged_files=fsck.find_corrupt_files(store, keys) if deep else {},
+        missing_run_files=dict(_missing_run_files(state, records, backends)),
         skipped_checks=tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends
             if name not in backends
         ),
     )
+
+
+def _missing_run_files(
+    state: State, records: Iterable[Record], backends: Mapping[str, Backend]
+) -> Iterator[tuple[str, str]]:
+    """Yield the current and the newest run of each job that has ended, if a file of it is missing, with that path."""
+    for record in records:
+        for run_id in filter(None, dict.fromkeys((record.run, record.latest))):
+            run = state.find_run(record.address, run_id)
+            backend = backends.get(run.backend) if run else None
+            if run and backend and run.started_at and not run.status.is_active:
+                paths = (backend.run_folder(run.id), backend.log_path(run.id), backend.metrics_path(run.id))
+                yield from ((run.id, str(path)) for path in [path for path in paths if not path.exists()][:1])
 
 
 def check_store(observation: Observation) -> None:

@@ -7,6 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.git.refs import LOG_FORMAT, Commit, parse_log
 from reconciler.git.repository import Repository
 
+# The tree without files, which every repository has, by the length of its object ids.
+_EMPTY_TREES = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+
 
 def log_commits(
     repository: Repository, tip: str, limit: int, paths: Sequence[str] = (), line: str = ""
@@ -21,8 +27,15 @@ def log_commits(
 
 
 def changed_blobs(repository: Repository, before: str, after: str) -> Mapping[str, tuple[str, str]]:
-    """Return the old and new blob of every file that differs between two commits, by path; "" means no file."""
-    command = ("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--end-of-options", before, after)
+    """Return the old and new blob of every file that differs between two commits, by path; "" means no file.
+
+    A commit may be "" for one without files.
+    """
+    if not before and not after:
+        return {}
+    empty = _EMPTY_TREES[len(before or after)]
+    trees = (before or empty, after or empty)
+    command = ("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--end-of-options", *trees)
     fields = repository.git(*command).split("\0")
     blobs = {}
     for metadata, path in zip(fields[::2], fields[1::2], strict=False):

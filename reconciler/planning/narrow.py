@@ -14,30 +14,24 @@ from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.rule_context import resolve_relative_path
 from reconciler.model import Address, Asset, State
 from reconciler.planning.policy import Policy
-from reconciler.planning.selection import reachable_from, selectables_of, selected_addresses
+from reconciler.planning.selection import made_from, reachable_from, selectables_of, selected_addresses
 
 
-def is_narrow(policy: Policy, only: Address | None) -> bool:
+def is_narrow(policy: Policy) -> bool:
     """Return True if only a part of the files is asked for."""
-    return only is not None or bool(policy.select or policy.exclude)
+    return policy.only_address is not None or bool(policy.select or policy.exclude)
 
 
-def needed_addresses(declared: AssetSet, policy: Policy, only: Address | None = None) -> AbstractSet[Address]:
+def needed_addresses(declared: AssetSet, policy: Policy) -> AbstractSet[Address]:
     """Return what a selection, or one asset, needs: itself and everything that it refers to.
 
     What is registered from the outputs of the one asset belongs to it.
     """
     selectables = selectables_of(declared, declared.readable_assets)
+    only = policy.only_address
     start = {only} if only is not None else selected_addresses(selectables, policy)
     needed = reachable_from(start, {address: item.upstream for address, item in selectables.items()})
-    return needed | {address for address, asset in declared.assets.items() if _is_made_from(asset, only)}
-
-
-def _is_made_from(asset: Asset, job: Address | None) -> bool:
-    """Return True if an asset is registered from the outputs of a job."""
-    return not kind_of(asset).is_runnable and any(
-        reference.output and reference.address == job for reference in asset.references
-    )
+    return needed | (made_from(declared, only) if only is not None else set())
 
 
 def needed_paths(declared: AssetSet, needed: AbstractSet[Address], selectors: Iterable[str]) -> AbstractSet[str]:

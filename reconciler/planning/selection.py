@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import AssetSet
+from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Action, ActionId, Address, Asset, ExcludedAction, Json, Op, Plan, Spec
 from reconciler.planning.policy import Policy
@@ -36,6 +36,8 @@ class Selectable:
 
 def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the selected part of a plan, and a diagnostic for each selector that matches nothing."""
+    if policy.only_address is not None:
+        return _restrict_to_asset(plan, declared, policy.only_address), ()
     if not policy.select and not policy.exclude:
         return plan, ()
     selectables = _collect_selectables(plan, declared)
@@ -60,6 +62,42 @@ def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan
     )
     blocked = tuple(item for item in plan.blocked if item.address in selected and item.address not in excluded)
     return replace(plan, actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
+
+
+def _restrict_to_asset(plan: Plan, declared: AssetSet, address: Address) -> Plan:
+    """Return what one asset needs of a plan, and what is registered from it; nothing else, not even ended runs."""
+    start = [action.key for action in plan.actions if action.address == address or _is_made_from(action, address)]
+    keys = reachable_from(start, {action.key: action.needs for action in plan.actions})
+    actions = tuple(action for action in plan.actions if action.key in keys)
+    addresses = upstream_addresses(declared, address) | made_from(declared, address)
+    blocked = tuple(item for item in plan.blocked if item.address in addresses)
+    notes = (*plan.notes, *_dependency_notes(actions, {address}))
+    return replace(plan, actions=actions, blocked=blocked, notes=notes)
+
+
+def _is_made_from(action: Action, address: Address) -> bool:
+    """Return True if an action registers an asset from a run of the job at an address."""
+    references = action.resolved.references.values() if action.resolved else ()
+    return action.op is Op.REGISTER and (
+        action.known_after == address or any(reference.address == address for reference in references)
+    )
+
+
+def made_from(declared: AssetSet, address: Address) -> set[Address]:
+    """Return the addresses of the assets that are made from outputs of the job at an address."""
+    return {
+        item
+        for item, asset in declared.assets.items()
+        if not kind_of(asset).is_runnable and any(reference.address == address for reference in asset.references)
+    }
+
+
+def upstream_addresses(declared: AssetSet, address: Address) -> set[Address]:
+    """Return an address and all that its asset references, directly or not."""
+    references = {
+        item: [reference.address for reference in asset.references] for item, asset in declared.assets.items()
+    }
+    return reachable_from([address], references)
 
 
 def selectables_of(declared: AssetSet, assets: Mapping[Address, Asset]) -> dict[Address, Selectable]:

@@ -12,7 +12,7 @@ from reconciler.format.assets import AssetSet, escalate_severities
 from reconciler.format.detect import detect_kind
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Address, Record, SourceRevision, State, Tree
+from reconciler.model import Record, SourceRevision, State, Tree
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
 from reconciler.planning.narrow import (
     diagnostics_of,
@@ -34,32 +34,31 @@ from reconciler.source.workspace import Workspace, read_config, tree_at_revision
 
 
 @pause_gc()
-def load_desired(session: Session, state: State, policy: Policy, only: Address | None = None) -> DesiredState:
+def load_desired(session: Session, state: State, policy: Policy) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error.
 
-    If a policy selects a part of the files, or ``only`` one asset is meant, only what that needs must be right.
+    If a policy selects a part of the files, only what that needs must be right.
     """
     declared = session.read_assets()
     desired = make_desired(session.workspace, session.source, session.tree, declared)
     diagnostics = desired_diagnostics(session, desired, state)
-    desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy, only)
+    desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy)
     report_diagnostics(session, diagnostics)
     return desired
 
 
-def narrow_desired(  # noqa: PLR0913, PLR0917 - what is declared, what is wrong in it, and what is asked for
+def narrow_desired(
     session: Session,
     desired: DesiredState,
     state: State,
     diagnostics: tuple[Diagnostic, ...],
     policy: Policy,
-    only: Address | None = None,
 ) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
     """Return the part of a desired state that is asked for, with its diagnostics, if there is an error anywhere."""
     effective = apply_severity_overrides(diagnostics, session.config.rules)
-    if not is_narrow(policy, only) or not has_errors(effective):
+    if not is_narrow(policy) or not has_errors(effective):
         return desired, diagnostics
-    needed = needed_addresses(desired.declared, policy, only)
+    needed = needed_addresses(desired.declared, policy)
     paths = needed_paths(desired.declared, needed, policy.select)
     kept = tuple(diagnostics_of(paths, diagnostics, CONFIG_FILE))
     note = other_errors_note(effective, apply_severity_overrides(kept, session.config.rules))

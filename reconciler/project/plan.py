@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Address, Plan, State
+from reconciler.model import Plan, State
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
@@ -36,23 +36,19 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
 
 
 @pause_gc()
-def read_plan_inputs(
-    session: Session, state: State, policy: Policy, *, refresh: bool, only: Address | None = None
-) -> PlanInputs:
+def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
-    desired = load_desired(session, state, policy, only)
+    desired = load_desired(session, state, policy)
     return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
 
 
-def plan_needed_part(
-    session: Session, inputs: PlanInputs, only: Address | None = None
-) -> tuple[PlanInputs, Plan, tuple[Diagnostic, ...]]:
+def plan_needed_part(session: Session, inputs: PlanInputs) -> tuple[PlanInputs, Plan, tuple[Diagnostic, ...]]:
     """Return what was planned, the plan and its diagnostics.
 
     If a part is asked for and the plan of all finds an error elsewhere, that part is planned.
     """
     plan, diagnostics = plan_within_limits(inputs)
-    narrowed, kept = narrow_desired(session, inputs.desired, inputs.state, diagnostics, inputs.policy, only)
+    narrowed, kept = narrow_desired(session, inputs.desired, inputs.state, diagnostics, inputs.policy)
     if narrowed is inputs.desired or kept == diagnostics:
         return inputs, plan, diagnostics
     notes = (*inputs.desired.notes, *narrowed.notes)

@@ -10,7 +10,7 @@ from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
-from reconciler.model import Address, Json, Plan, State
+from reconciler.model import Json, Plan, State
 from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
 from reconciler.planning.pipeline import AllowedPlan
 from reconciler.planning.plan import PlanInputs
@@ -42,14 +42,13 @@ class ApplyOptions:
     """What an apply is asked to do.
 
     ``state`` is the live state if the caller has read it already. With ``saved_plan`` only the decisions of that plan
-    are made, with ``only_address`` only those about one address. A person is refused a plan that exceeds the limits;
-    without a person's approval, the part that the limits allow is done.
+    are made. A person is refused a plan that exceeds the limits; without a person's approval, the part that the limits
+    allow is done.
     """
 
     policy: Policy
     state: State | None = None
     saved_plan: SavedPlan | None = None
-    only_address: Address | None = None
     allow_dirty: bool = False
     parallelism: int = DEFAULT_PARALLELISM
     approval: Approval = Approval.PERSON
@@ -98,11 +97,9 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
         raise_if_stale(saved_plan, state)
     rewind = options.policy.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
-    inputs = read_plan_inputs(session, state, options.policy, refresh=True, only=options.only_address)
+    inputs = read_plan_inputs(session, state, options.policy, refresh=True)
     inputs, allowed = _make_plan(session, inputs, options)
-    request = ApplyRequest(
-        inputs.desired, allowed.policy, "", options.only_address, allowed.allowed_keys, options.parallelism
-    )
+    request = ApplyRequest(inputs.desired, allowed.policy, "", allowed.allowed_keys, options.parallelism)
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
     plan = replace(plan, notes=(*plan.notes, *session.build_notes(plan)))
     body = plan_json.plan_body(plan, allowed.policy)
@@ -129,7 +126,7 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
     Report its diagnostics, and raise UserError if one is an error.
     """
     if options.approval is Approval.PERSON:
-        inputs, plan, diagnostics = plan_needed_part(session, inputs, options.only_address)
+        inputs, plan, diagnostics = plan_needed_part(session, inputs)
         plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
         allowed = AllowedPlan(inputs.policy, plan, diagnostics)
     else:

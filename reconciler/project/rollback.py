@@ -11,7 +11,7 @@ from reconciler.model import SourceRevision, State
 from reconciler.project.session import Session
 from reconciler.render.history import rollback_hold_lines
 from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
-from reconciler.state.history import applied_source_commit, read_state_at, source_group_key
+from reconciler.state.history import applied_source_commit, last_step_of_another_source, read_state_at
 
 
 def open_rollback_session(session: Session, revision: str) -> tuple[Session, State]:
@@ -20,11 +20,13 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     Raises UserError ``rollback-nowhere`` if that source is applied now.
     """
     state = session.fetch_and_read_state()
-    past = read_state_at(session.state_store, state, revision, source_group_key)
+    past = read_state_at(session.state_store, state, revision)
     commit = applied_source_commit(session.state_store, past)
     if commit == state.applied_commit:
         message = f"commit {abbreviate_id(commit)}, which was applied at {revision}, is applied now"
-        raise user_error("rollback-nowhere", message, "choose a revision with another source commit from `mlgit log`")
+        other = last_step_of_another_source(session.state_store, state)
+        hint = f"the last revision with another source commit is {other}" if other else "no other commit was applied"
+        raise user_error("rollback-nowhere", message, hint)
     past_session = session.at_revision(commit)
     # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
     location = {name: getattr(session.config, name) for name in ("state", "lineage", "target", "remote")}

@@ -1,7 +1,7 @@
 """A state session: an open workspace with its configuration and its live state, all that most reads need.
 
-``project.refresh``, which asks the backends, is imported by name, and only if a run has not ended; ``project.builder``
-if a plan builds an environment.
+Imported by name: ``project.refresh``, which asks the backends, for a run that has not ended, and its files;
+``project.builder``, if a plan builds an environment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.abbreviation import format_duration
 from reconciler.config.config import Config
@@ -23,6 +23,9 @@ from reconciler.planning.refresh import merge_observation, unfinished_runs
 from reconciler.source.config_cache import find_config
 from reconciler.source.workspace import Workspace, find_workspace
 from reconciler.state.store import LIVE_REF, StateStore
+
+if TYPE_CHECKING:
+    from reconciler.backends import Backend  # most reads of the state need no backend
 
 OnNote = Callable[[str], None]
 
@@ -99,6 +102,11 @@ class StateSession:
         state = self.read_recorded_state()
         observation = self.observe_runs(state)
         return merge_observation(state, observation)[0] if observation else state
+
+    def open_backends(self) -> dict[str, Backend]:
+        """Open the backends that are reachable from this machine."""
+        opened: dict[str, Backend] = _refresh_module().open_backends(self)
+        return opened
 
     def observe_runs(self, state: State) -> Observation | None:
         """Ask the backends for the runs that have not ended; None if there are none, or their store is another one."""

@@ -30,6 +30,8 @@ def sanitize_text(text: str) -> str:
 
 def sanitize_line(text: str) -> str:
     """Replace control and bidirectional characters, tabs and line breaks, so that the text stays on one line."""
+    if text.isascii() and text.isprintable():
+        return text
     return _TABS_AND_NEWLINES.sub(_REPLACEMENT_CHAR, sanitize_text(text))
 
 

@@ -22,7 +22,7 @@ def format_log(entries: Sequence[HistoryEntry]) -> str:
 
 
 def _history_entry_lines(entry: HistoryEntry) -> Iterator[str]:
-    yield f"{entry.committed_at}  {entry.author}  {abbreviate_id(entry.commit)}"
+    yield f"~{entry.step}  {entry.committed_at}  {entry.author}  {abbreviate_id(entry.commit)}"
     yield f"  {entry.title}"
     if entry.summary_lines != (entry.title.partition(": ")[2],):
         yield from (f"    {line}" for line in entry.summary_lines)
@@ -39,6 +39,7 @@ def log_to_json(entries: Sequence[HistoryEntry]) -> Json:
     return [
         {
             "commit": entry.commit,
+            "revision": f"~{entry.step}",
             "author": entry.author,
             "when": entry.committed_at,
             "command": entry.command,
@@ -78,6 +79,8 @@ def _state_diff_lines(before: State, after: State, differences: Sequence[Resourc
 
 
 def _format_state_commit(state: State) -> str:
+    if not state.commit:
+        return "before the first apply"
     applied = f" (source {abbreviate_id(state.applied_commit)})" if state.applied_commit else ""
     return f"{abbreviate_id(state.commit)}{applied}"
 

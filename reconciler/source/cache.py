@@ -6,7 +6,8 @@ Deleting the file costs only time. A file that is missing, damaged, locked for l
 nothing; a file that cannot be written remembers nothing. Neither is an error.
 
 Used by ``source.validation`` and ``source.cached_parse`` (parsed files), by ``source.config_cache`` (configurations),
-``source.disk_workspace`` (declared addresses), ``source.rendered_output`` and ``source.index`` (dependency indexes).
+``source.disk_workspace`` (declared addresses), ``source.rendered_output``, ``source.folder_cache`` (lists of runs) and
+``source.index`` (dependency indexes).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _TABLES = (
     "CREATE TABLE parsed_files (path TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE declared_addresses (key TEXT PRIMARY KEY, stamp TEXT, address TEXT) WITHOUT ROWID",
     "CREATE TABLE entries (key TEXT UNIQUE, value TEXT)",
+    """CREATE TABLE state_folders (ref TEXT, folder TEXT, tree TEXT, value TEXT, PRIMARY KEY (ref, folder))
+        WITHOUT ROWID""",
     """CREATE TABLE indexes (id INTEGER PRIMARY KEY, slot TEXT UNIQUE, settings TEXT, tree TEXT, state TEXT,
         nested TEXT)""",
     """CREATE TABLE index_files (id INT, path TEXT, address TEXT, folded TEXT, level INT, clean INT, diagnostics TEXT,

@@ -35,28 +35,34 @@ def decode_run(raw: bytes) -> Run:
 
 
 class RunSummary(NamedTuple):
-    """What a list shows of a run."""
+    """What a list shows of a run: of its message the first line. ``is_unfinished`` is that of the run."""
 
     id: str
-    status: RunStatus
+    status: str
     attempt: int
     submitted_at: str
     message: str
+    is_unfinished: bool
 
 
 def summarize_run(run: Run) -> RunSummary:
     """Return what a list shows of a run."""
-    return RunSummary(run.id, run.status, run.attempt, run.submitted_at, run.message)
+    message = run.message.partition("\n")[0]
+    return RunSummary(run.id, str(run.status), run.attempt, run.submitted_at, message, run.is_unfinished)
 
 
 def decode_run_summary(raw: bytes) -> RunSummary:
     """Read what a list shows of a run: a tenth of the time that all of it takes."""
     content = json.loads(raw)
     attempt, texts = content["attempt"], [content.get(name, "") for name in ("id", "submitted_at", "message")]
+    outputs = content.get("outputs", {})
     if not isinstance(attempt, int) or not all(isinstance(text, str) for text in texts):
         raise TypeError(raw)
     run_id, submitted_at, message = texts
-    return RunSummary(run_id, RunStatus(content["status"]), attempt, submitted_at, message)
+    status = RunStatus(content["status"])
+    unstored = status is RunStatus.COMPLETED and any("md5" not in output for output in outputs.values())
+    first_line = message.partition("\n")[0]
+    return RunSummary(run_id, str(status), attempt, submitted_at, first_line, status.is_active or unstored)
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

@@ -38,6 +38,7 @@ def imported_by(folder: Path, *arguments: str) -> set[str]:
         (("list",), READS),
         (("show", "data/numbers"), READS),
         (("log",), READS),
+        (("job", "list"), READS),
         (("plan",), READS),
         (("status",), READS),
         (("validate",), {*HEAVY, *PROVIDERS}),

@@ -65,7 +65,7 @@ def check_agreement(mlgit, folder: Path) -> None:
         assert sorted(places) == sorted(set(places))
 
 
-@pytest.mark.parametrize("name", WORKSPACES.keys() - LIVE_STATE_DECIDES)
+@pytest.mark.parametrize("name", sorted(WORKSPACES.keys() - LIVE_STATE_DECIDES))
 def test_what_plan_calls_an_error_validate_reports_in_the_same_words(name, small, mlgit):
     make_faulty(small, WORKSPACES[name])
     check_agreement(mlgit, small)

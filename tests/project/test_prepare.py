@@ -59,7 +59,9 @@ def test_the_checks_have_an_order(applied, prepared_from):
 
 
 def test_only_the_decisions_about_one_address_are_prepared(small, prepared_from):
-    prepared = prepared_from(small, only_address=Address("data", "numbers"))
+    with open_session(small) as session:
+        policy = Policy(session.config, only_address=Address("data", "numbers"))
+    prepared = prepared_from(small, policy=policy)
     assert [str(action.key) for action in prepared.plan.decisions] == ["new-version data/numbers"]
 
 
