@@ -117,13 +117,22 @@ def _emptied_file_diagnostics(tree: Tree, declared: AssetSet, removals: Iterable
         document, _ = parse_yaml(record.source, tree.read_file(path))
         if document.data is None:
             problem = "is now empty or not YAML"
-        elif path in declared.documents or detect_kind(document) is None:
+        elif detect_kind(document) is None or _is_ignored(declared, path):
             problem = "is now no asset: its kind cannot be detected by its keys"
         else:
             continue
         message = f"this file declared {record.address} when it was applied, and {problem}"
         hint = f"restore its content (`git log -- {record.source}`), or delete the file to remove {record.address}"
         yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
+
+
+def _is_ignored(declared: AssetSet, path: str) -> bool:
+    """Return True if a file was read, and is ignored without an error: it has the keys of an asset by chance."""
+    if path not in declared.documents:
+        return False
+    shown = declared.documents[path].path
+    errors = (diagnostic.span for diagnostic in declared.diagnostics if diagnostic.severity is Severity.ERROR)
+    return all(span is None or span.path != shown for span in errors)
 
 
 def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]]:
