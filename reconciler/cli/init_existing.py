@@ -18,7 +18,7 @@ from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
-from reconciler.format.workspace_rules import compute_file_path, compute_file_text
+from reconciler.format.workspace_rules import compute_file_lines, compute_file_path
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
 from reconciler.package_files import data_folder
@@ -111,7 +111,7 @@ def _write_computes(folder: Path, inventory: Inventory) -> list[str]:
             outcomes.append(f"kept {path}: it exists already")
             continue
         (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(compute_file_text(address.name) + "\n", encoding="utf-8")
+        (folder / path).write_text("\n".join(compute_file_lines(address.name)) + "\n", encoding="utf-8")
         outcomes.append(f"wrote {path}")
     return outcomes
 
