@@ -23,7 +23,7 @@ FOLDER_SUFFIX = ".dir"
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _CHUNK_SIZE = 1 << 20
 _READ_ONLY_MODE = 0o444
-_DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Digests(NamedTuple):
@@ -112,7 +112,7 @@ def is_object_key(key: object) -> bool:
 
 def store_unusable_error(error: OSError, path: Path) -> UserError:
     """Return the error of a disk that is full, or of a folder that cannot be written to."""
-    if error.errno in _DISK_FULL_ERRNOS:
+    if error.errno in DISK_FULL_ERRNOS:
         message = f"no space left to write {path}: {error.strerror}"
         return user_error("store-full", message, "free some space, or choose a larger disk")
     message = f"the object store cannot use {path}: {error.strerror}"
