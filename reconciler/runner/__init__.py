@@ -9,6 +9,7 @@ order of a run::
     files        atomic JSON files, and the token file
     workdir      code, inputs and outputs, staged in the folder of the run
     command      ${{inputs.x}} and ${{outputs.x}} -> words of a shell command
+    layer        a layer over each virtual environment: jobs cannot change what they share
     environment  the environment variables of the command: an allow-list
     process      the command in its own process group: heartbeat, timeout, cancel
     tracking/    the MLflow tracking protocol, answered here or by another server

@@ -10,6 +10,7 @@ from pathlib import Path
 from .command import substitute_expressions
 from .environment import command_variables
 from .files import reserve_token, write_json_atomically
+from .layer import layered_environment
 from .process import RunMonitor, execute_command
 from .result import (
     LOG_FILE,
@@ -57,8 +58,8 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
         _create_log_files(spec)
         workdir = prepare_workdir(spec, monitor.heartbeat)
         command = substitute_expressions(spec.command, workdir.values)
-        with open_tracking(spec) as tracking:
-            variables = command_variables(os.environ, spec, tracking.variables)
+        with layered_environment(spec) as layered, open_tracking(spec) as tracking:
+            variables = command_variables(os.environ, layered, tracking.variables)
             outcome = execute_command(command, workdir.code_folder, variables, spec, monitor)
             tracked = tracking.finish(outcome.status)
     except RunCanceledError:

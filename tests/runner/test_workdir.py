@@ -151,4 +151,4 @@ def test_the_command_gets_the_allowed_variables_of_the_runner_only(bench: Any) -
     expected = {"LC_ALL": "C.UTF-8", "TZ": "Europe/Berlin", "VIRTUAL_ENV": "/prefix", "WHO": "job", "MY_FLAG": "1"}
     expected |= {"AZUREML_RUN_ID": "train-1a2b3c4d", "MLFLOW_RUN_ID": "train-1a2b3c4d", "PYTHONUNBUFFERED": "1"}
     assert expected.items() <= variables.items()
-    assert variables["PATH"].startswith(bench.spec["environment"]["path"][0] + ":")
+    assert variables["PATH"].startswith(f"{bench.folder}/environment/0/bin:/usr/local/")
