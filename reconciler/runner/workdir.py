@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -93,11 +94,34 @@ def _stage_file(file: StagedFile, target: Path, *, read_only: bool, heartbeat: H
         raise staging_error(f"{file.path} is below a symlink, so it was not copied")
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_symlink(file):
-        target.symlink_to(os.fsdecode(file.object_path.read_bytes()))
+        content = file.object_path.read_bytes()
+        _check_digest(file, hashlib.md5(content, usedforsecurity=False).hexdigest())
+        target.symlink_to(os.fsdecode(content))
     else:
         _copy_file(file.object_path, target, heartbeat)
+        if file.md5 and _stamp(file.object_path) != file.stamp:  # changed since, or on another machine
+            _check_digest(file, _file_md5(target, heartbeat))
         mode = 0o755 if file.mode & _EXECUTABLE_BITS else 0o644
         target.chmod(mode & ~_WRITABLE_BITS if read_only else mode)
+
+
+def _check_digest(file: StagedFile, md5: str) -> None:
+    if file.md5 and md5 != file.md5:
+        raise staging_error(f"{file.path} is not what was stored: its object {file.object_path} was changed or damaged")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _file_md5(path: Path, heartbeat: Heartbeat) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_SIZE):
+            digest.update(chunk)
+            heartbeat()
+    return digest.hexdigest()
 
 
 def _copy_file(source: Path, target: Path, heartbeat: Heartbeat) -> None:
