@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.console import print_table
@@ -21,6 +22,7 @@ from reconciler.diagnostics import user_error
 from reconciler.model import Address, Json, Run, RunStatus, State
 from reconciler.planning.affinity import backend_host
 from reconciler.planning.refresh import merge_report
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, decode_run_summary, summarize_run
@@ -161,7 +163,7 @@ def metrics(job: str, form: str) -> None:
     lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
     logged = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
     if len(logged) < len(lines):
-        skipped = text.pluralize(len(lines) - len(logged), "unreadable line")
+        skipped = pluralize(len(lines) - len(logged), "unreadable line")
         click.echo(f"skipped {skipped} of {path.name}", err=True)
     own = [metric for metric in logged if "run" not in metric]
     if form == "json":
@@ -235,10 +237,8 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: Session, run: Run) -> Json:
     """Return where the log and the outputs of a run are; nothing if its backend cannot be asked."""
-    backend = session.open_backends().get(run.backend)
-    if backend is None:
-        return {}
-    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
+    backend = open_backends(session).get(run.backend)
+    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))} if backend else {}
 
 
 def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
@@ -248,7 +248,7 @@ def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
         raise user_error("backend-elsewhere", message, f"run this command on {host}")
-    return session, run, get_backend(session.open_backends(), run.backend)
+    return session, run, get_backend(open_backends(session), run.backend)
 
 
 def _find_run(job: str) -> tuple[Session, Run]:

@@ -14,13 +14,11 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import EXIT_BUG, EXIT_INTERRUPTED
+from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import json_events
 from reconciler.timestamps import utc_timestamp
-
-# Key in the context of a command: the function that receives diagnostics instead of standard error.
-DIAGNOSTICS_HANDLER_KEY = "mlgit.diagnostics"
 
 
 class EventStream:

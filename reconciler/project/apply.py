@@ -12,6 +12,7 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, Run, SourceRevision
 from reconciler.project.prepare import PreparedApply
+from reconciler.project.refresh import open_backends, open_builder
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold
 from reconciler.storage.object_store import ObjectStore
@@ -26,8 +27,8 @@ def open_providers(session: Session) -> Providers:
         config=session.config,
         state_store=session.state_store,
         store=ObjectStore(session.store_path),
-        builder=session.open_builder(),
-        backends=session.open_backends(),
+        builder=open_builder(session),
+        backends=open_backends(session),
     )
 
 
