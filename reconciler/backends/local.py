@@ -22,6 +22,7 @@ from pathlib import Path
 from reconciler.backends import BackendFactory, Submission, Task
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, RunReport, RunStatus
+from reconciler.private_files import create_private_file, make_private_folder, touch_private_file
 from reconciler.runner.environment import allowed_variables
 from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE, ResultDocument
@@ -67,9 +68,9 @@ class LocalBackend:
         if self.find(submission.run, submission.token) is not None:
             return
         folder = self._runs / submission.run
-        folder.mkdir(parents=True, exist_ok=True)
-        self._token_files.mkdir(parents=True, exist_ok=True)
-        (folder / "runner.pyz").write_bytes(build_zipapp())
+        for private in (self._runs, folder, self._token_files):
+            make_private_folder(private)
+        create_private_file(folder / "runner.pyz", build_zipapp())
         with _inheritable_lock(folder / _SUPERVISOR_LOCK) as alive, _inheritable_lock(folder / _COMMAND_LOCK) as child:
             spec = replace(submission.spec, alive_fd=alive, child_lock_fd=child)
             _write_json(folder / _SPEC_FILE, spec.to_json())
@@ -131,6 +132,7 @@ def _start_supervisor(folder: Path) -> int:
     It gets none of the caller's secrets: a job can read the environment that its parent was started with.
     """
     command = [sys.executable, "-I", str(folder / "runner.pyz"), str(folder / _SPEC_FILE)]
+    touch_private_file(folder / "supervisor.log")
     with (folder / "supervisor.log").open("ab") as log:
         file_actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -199,7 +201,7 @@ def _signal_until_released(
 
 def _write_json(path: Path, document: Json) -> None:
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    create_private_file(temporary, json.dumps(document, indent=1).encode())
     temporary.replace(path)
 
 

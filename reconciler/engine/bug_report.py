@@ -16,6 +16,7 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Action
+from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.storage.objects import DISK_FULL_ERRNOS
 from reconciler.timestamps import utc_timestamp
 
@@ -66,9 +67,8 @@ def _exception_chain(error: BaseException) -> list[BaseException]:
 
 def _write_private_file(folder: Path, text: str) -> Path:
     """Write a new file that only its owner can read, in such a folder."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder.parent)
+    make_private_folder(folder)
     path = folder / f"{utc_timestamp().replace(':', '')}-{uuid.uuid4().hex[:8]}.txt"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    create_private_file(path, text.encode())
     return path

@@ -85,7 +85,7 @@ def _add_script(source: Path, target: Path, prefix: Path) -> None:
         lines = source.read_bytes().split(b"\n", _HEAD_LINES)
         head = [line.replace(old, new) for line in lines[:_HEAD_LINES]]
         target.write_bytes(b"\n".join([_shebang(head[0]), *head[1:], *lines[_HEAD_LINES:]]))
-        target.chmod(0o755)
+        target.chmod(0o700)
 
 
 def _shebang(line: bytes) -> bytes:

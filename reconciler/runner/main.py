@@ -37,6 +37,7 @@ def main() -> int:
     """Execute the run that spec.json (the one argument) describes, and write its result.json."""
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
+    os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
     try:
         spec = read_spec(Path(sys.argv[1]))
         monitor = RunMonitor(spec.folder)

@@ -101,7 +101,7 @@ def _stage_file(file: StagedFile, target: Path, *, read_only: bool, heartbeat: H
         _copy_file(file.object_path, target, heartbeat)
         if file.md5 and _stamp(file.object_path) != file.stamp:  # changed since, or on another machine
             _check_digest(file, _file_md5(target, heartbeat))
-        mode = 0o755 if file.mode & _EXECUTABLE_BITS else 0o644
+        mode = 0o700 if file.mode & _EXECUTABLE_BITS else 0o600
         target.chmod(mode & ~_WRITABLE_BITS if read_only else mode)
 
 

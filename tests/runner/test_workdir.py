@@ -77,7 +77,7 @@ def test_a_mounted_input_is_a_read_only_copy_and_a_downloaded_input_a_writable_c
     assert result["status"] == "completed", bench.log()
     assert bench.log() == "a,b\ndeep"
     mounted = bench.folder / "inputs/mounted/iris.csv"
-    assert (mounted.is_symlink(), mounted.stat().st_mode & 0o777) == (False, 0o444)
+    assert (mounted.is_symlink(), mounted.stat().st_mode & 0o777) == (False, 0o400)
     assert (bench.folder / "inputs/loaded/iris.csv").read_text() == "a,b\nx\n"
     assert Path(row[1]).read_text() == "a,b\n"
 
