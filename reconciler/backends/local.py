@@ -17,12 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from reconciler.backends import BackendFactory, Submission, Task
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, RunReport, RunStatus
 from reconciler.private_files import create_private_file, make_private_folder, touch_private_file
+from reconciler.runner.descendants import find_marked, send_signal
 from reconciler.runner.environment import allowed_variables
 from reconciler.runner.process import COMMAND_FILE
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE, ResultDocument
@@ -89,14 +91,24 @@ class LocalBackend:
     def poll(self, runs: Iterable[str]) -> Mapping[str, RunReport]:
         return {run: self._read_report(self._runs / run) for run in runs}
 
-    def cancel(self, run: str) -> None:
+    def cancel(self, run: str) -> bool:
         folder = self._runs / run
-        _signal_until_released(
-            run, folder / _SUPERVISOR_LOCK, lambda: _supervisor_pid(folder), lambda pid: os.kill(pid, signal.SIGTERM)
+        locks = (folder / _SUPERVISOR_LOCK, folder / _COMMAND_LOCK)
+        was_running = any(map(_is_locked, locks)) or bool(find_marked(folder))
+        _signal_until_ended(
+            run,
+            partial(_is_locked, locks[0]),
+            lambda: _supervisor_pid(folder),
+            lambda pid: os.kill(pid, signal.SIGTERM),
         )
-        _signal_until_released(
-            run, folder / _COMMAND_LOCK, lambda: _command_pgid(folder), lambda pgid: os.killpg(pgid, signal.SIGKILL)
+        _signal_until_ended(
+            run,
+            partial(_is_locked, locks[1]),
+            lambda: _command_pgid(folder),
+            lambda pgid: _kill_processes(folder, pgid),
         )
+        _signal_until_ended(run, lambda: bool(find_marked(folder)), lambda: 0, lambda _: _kill_processes(folder))
+        return was_running
 
     def log_path(self, run: str) -> Path:
         return self._runs / run / LOG_FILE
@@ -183,19 +195,27 @@ def _command_pgid(folder: Path) -> int | None:
     return process["pgid"] if process else None
 
 
-def _signal_until_released(
-    run: str, lock: Path, find_process: Callable[[], int | None], send_signal: Callable[[int], None]
+def _kill_processes(folder: Path, pgid: int | None = None) -> None:
+    """Kill the processes of a run that its supervisor has left, in whatever session they are."""
+    if pgid is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(pgid, signal.SIGKILL)
+    send_signal(find_marked(folder), signal.SIGKILL)
+
+
+def _signal_until_ended(
+    run: str, is_running: Callable[[], bool], find_process: Callable[[], int | None], signal_it: Callable[[int], None]
 ) -> None:
-    """Signal the holder of a lock until the lock is released."""
+    """Signal a process as long as it, or what holds its lock, is running."""
     deadline = time.monotonic() + _CANCEL_TIMEOUT_SECONDS
-    while _is_locked(lock):
+    while is_running():
         if time.monotonic() > deadline:
             message = f"run {run} has not stopped within {_CANCEL_TIMEOUT_SECONDS:.0f} s"
             raise user_error("cancel-failed", message, "look for its processes with ps, then run the command again")
         process = find_process()
         if process is not None:
             with suppress(ProcessLookupError):  # it ended by itself meanwhile
-                send_signal(process)
+                signal_it(process)
         time.sleep(_POLL_SECONDS)
 
 

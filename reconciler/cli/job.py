@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import click
 from reconciler.abbreviation import pluralize
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._run_details import log_and_output_paths, resolved_inputs_to_json
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
@@ -113,7 +114,7 @@ def show(job: str, form: str) -> None:
     mlgit job show train --format json
     """
     session, run = _find_run(job)
-    fields = {**plan_json.run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
+    fields = {**plan_json.run_to_json(run), **resolved_inputs_to_json(run), **log_and_output_paths(session, run)}
     click.echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
 
@@ -188,7 +189,10 @@ def cancel(job: str) -> None:
     """
     session, run, backend = _find_run_and_backend(job)
     if not run.status.is_active:
-        raise user_error("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
+        if not backend.cancel(run.id):
+            raise user_error("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
+        click.echo(f"Run {run.id} is {run.status}; processes that it had left were stopped.")
+        return
     backend.cancel(run.id)
     ended = merge_report(run, backend.poll([run.id])[run.id])
     # lost: it had not started, or could not end by itself
@@ -220,25 +224,6 @@ def wait(job: str) -> int:
         status = backend.poll([run.id])[run.id].status
     click.echo(f"run {run.id} is {status}")
     return int(status is not RunStatus.COMPLETED)
-
-
-def _resolved_inputs_to_json(run: Run) -> Json:
-    """Return the environment and inputs of a run: literal values as they are, everything else by its version."""
-    inputs = {name: _resolved_input(run, name, value) for name, value in (run.spec.get("inputs") or {}).items()}
-    environment = run.references.get("/environment")
-    return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
-
-
-def _resolved_input(run: Run, name: str, value: Json) -> Json:
-    if reference := run.references.get(f"/inputs/{name}/path"):
-        return str(reference)
-    return value.get("path", value.get("value")) if isinstance(value, Mapping) else value
-
-
-def _log_and_output_paths(session: Session, run: Run) -> Json:
-    """Return where the log and the outputs of a run are; nothing if its backend cannot be asked."""
-    backend = open_backends(session).get(run.backend)
-    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))} if backend else {}
 
 
 def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from .descendants import MARK_VARIABLE
 from .spec import RunSpec
 
 # All are about the machine, none has a user's secrets. Proxy variables are left out: they often contain passwords.
@@ -68,6 +69,7 @@ def command_variables(
     variables.update(spec.environment)
     variables.update(spec.variables)
     variables["AZUREML_RUN_ID"] = spec.run
+    variables[MARK_VARIABLE] = str(spec.folder)
     if "MLFLOW_TRACKING_TOKEN" in tracking_variables:
         for name in _MLFLOW_CREDENTIALS:
             variables.pop(name, None)
