@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import Json, Run
+from reconciler.model import DEFAULT_ARTIFACTS, Json, Run
 from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
 
@@ -23,6 +23,12 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 
 def log_and_output_paths(session: Session, run: Run) -> Json:
-    """Return where the log and the outputs of a run are; nothing if its backend cannot be asked."""
+    """Return where the log and the outputs of a run are, and its default artifacts; nothing without its backend."""
     backend = open_backends(session).get(run.backend)
-    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))} if backend else {}
+    if backend is None:
+        return {}
+    outputs = backend.outputs_path(run.id)
+    artifacts = outputs / DEFAULT_ARTIFACTS
+    files = sorted(path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
+    paths: Json = {"log": str(backend.log_path(run.id)), "output_folder": str(outputs)}
+    return {**paths, "artifacts": files} if files else paths

@@ -31,6 +31,9 @@ class RunStatus(StrEnum):
 REMOVED_FROM_GIT = "left"
 SUPERSEDED = "superseded"
 
+DEFAULT_ARTIFACTS = "artifacts"
+"""The output that every job has: its ./outputs and ./logs, and the files that it logged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

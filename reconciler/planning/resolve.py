@@ -9,6 +9,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import (
+    DEFAULT_ARTIFACTS,
     ActionId,
     Address,
     Asset,
@@ -183,12 +184,17 @@ def _resolve_job_output(
 ) -> ResolvedReference | None:
     # The file of a clean asset is not parsed again: its record says the same.
     job = context.declared.assets.get(reference.address) or context.state.current.get(reference.address)
-    if job is not None and reference.output not in (outputs := job.spec.get("outputs") or {}):
+    outputs = (job.spec.get("outputs") or {}) if job is not None else {}
+    if job is not None and reference.output not in (*outputs, DEFAULT_ARTIFACTS):
         message = f"{reference.address} has no output {reference.output}"
         hint = did_you_mean(reference.output, outputs) or f"outputs it has: {', '.join(outputs) or 'none'}"
         return _report_unresolved(context, asset, reference, message, hint)
     if planned.known_after or planned.run is None or planned.run.status is not RunStatus.COMPLETED:
         return None
+    if reference.output == DEFAULT_ARTIFACTS and DEFAULT_ARTIFACTS not in planned.run.outputs:
+        message = f"{reference.text}: run {planned.run.id} has kept nothing of ./outputs and ./logs"
+        hint = f"let the job write there; of a run before mlgit kept them, `mlgit job rerun {reference.address.name}`"
+        return _report_unresolved(context, asset, reference, message, hint)
     stored = planned.run.outputs.get(reference.output, {}).get("md5", "")
     if not stored and (kind_of(asset).is_runnable or planned.run.id not in context.run_ids_to_record):
         return None  # the run has ended, its output is not in the store yet

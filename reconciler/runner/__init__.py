@@ -14,6 +14,7 @@ order of a run::
     process      the command and what it starts: heartbeat, timeout, cancel
     descendants  the processes of a run, in whatever session they are
     tracking/    the MLflow tracking protocol, answered here or by another server
+    artifacts    ./outputs, ./logs and logged files, kept as the output that every job has
     result       how the run ended: values, messages, result.json
     zipapp       this package as one file
 """

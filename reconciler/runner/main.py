@@ -7,6 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .environment import command_variables
 from .files import reserve_token, write_json_atomically
@@ -58,6 +59,7 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
     try:
         _create_log_files(spec)
         workdir = prepare_workdir(spec, monitor.heartbeat)
+        make_working_folders(workdir.code_folder)
         command = substitute_expressions(spec.command, workdir.values)
         with layered_environment(spec) as layered, open_tracking(spec) as tracking:
             variables = command_variables(os.environ, layered, tracking.variables)
@@ -72,10 +74,18 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
         outcome = CommandOutcome(
             FinalStatus.FAILED, Failure("engine", f"the runner failed: {type(error).__name__}: {error}")
         )
+    _collect_artifacts(spec)
     write_json_atomically(
         spec.folder / RESULT_FILE, make_result_document(spec, outcome, started, tracked, output_sizes(spec))
     )
     return 0 if outcome.status is FinalStatus.COMPLETED else 1
+
+
+def _collect_artifacts(spec: RunSpec) -> None:
+    try:
+        collect_artifacts(spec)
+    except OSError as error:  # the outcome of the run is what counts
+        sys.stderr.write(f"not all of ./outputs and ./logs could be kept: {error}\n")
 
 
 def _create_log_files(spec: RunSpec) -> None:

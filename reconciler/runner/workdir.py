@@ -13,7 +13,8 @@ from .command import CommandValue, RawText, ShellWord
 from .result import OutputSize, staging_error
 from .spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, RunSpec, StagedFile, UriInput
 
-OUTPUTS_FOLDER = "outputs"
+CODE_FOLDER, OUTPUTS_FOLDER = "code", "outputs"
+ARTIFACTS_OUTPUT = "artifacts"  # the output that every job has
 
 # Called regularly while bytes are copied; raises RunCanceledError if the run is to stop.
 Heartbeat = Callable[[], None]
@@ -35,7 +36,7 @@ class Workdir:
 
 def prepare_workdir(spec: RunSpec, heartbeat: Heartbeat) -> Workdir:
     """Stage the files of a run; raises RunFailedError if that is not possible."""
-    code = spec.folder / "code"
+    code = spec.folder / CODE_FOLDER
     _stage_files(spec.code, code, read_only=False, heartbeat=heartbeat)
     values: dict[str, CommandValue] = {"name": ShellWord(spec.run)}
     for name, job_input in spec.inputs.items():
@@ -47,7 +48,9 @@ def prepare_workdir(spec: RunSpec, heartbeat: Heartbeat) -> Workdir:
 
 def output_sizes(spec: RunSpec) -> dict[str, OutputSize]:
     """Return the number and the bytes of the regular files of each output; links are not followed."""
-    return {name: _measure_folder(spec.folder / OUTPUTS_FOLDER / name) for name in spec.outputs}
+    folder = spec.folder / OUTPUTS_FOLDER
+    artifacts = [ARTIFACTS_OUTPUT] if (folder / ARTIFACTS_OUTPUT).is_dir() else []
+    return {name: _measure_folder(folder / name) for name in dict.fromkeys([*spec.outputs, *artifacts])}
 
 
 def _stage_input(folder: Path, name: str, job_input: JobInput, heartbeat: Heartbeat) -> CommandValue:
