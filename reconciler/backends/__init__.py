@@ -77,6 +77,10 @@ class Backend(Protocol):
         """
         ...
 
+    def run_folder(self, run: str) -> Path:
+        """Return the folder of a run's files; it exists from its submission until somebody removes it."""
+        ...
+
     def log_path(self, run: str) -> Path:
         """Return the file that the output of the run goes to; it need not exist yet."""
         ...

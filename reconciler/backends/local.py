@@ -110,6 +110,9 @@ class LocalBackend:
         _signal_until_ended(run, lambda: bool(find_marked(folder)), lambda: 0, lambda _: _kill_processes(folder))
         return was_running
 
+    def run_folder(self, run: str) -> Path:
+        return self._runs / run
+
     def log_path(self, run: str) -> Path:
         return self._runs / run / LOG_FILE
 
@@ -127,7 +130,8 @@ class LocalBackend:
         if is_alive:
             is_started = (folder / COMMAND_FILE).exists()
             return RunReport(RunStatus.RUNNING if is_started else RunStatus.QUEUED)
-        return RunReport(RunStatus.LOST, message="its supervisor ended without a result")
+        cause = "its supervisor ended without a result" if folder.is_dir() else "its folder was removed"
+        return RunReport(RunStatus.LOST, message=cause)
 
 
 def make_local_backend(_settings: Mapping[str, Json], store: Path) -> LocalBackend:
@@ -171,7 +175,7 @@ def _is_locked(path: Path) -> bool:
     """Return True if a living process holds the lock."""
     try:
         descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two checks do not see each other
@@ -228,5 +232,9 @@ def _write_json(path: Path, document: Json) -> None:
 def _read_json(path: Path) -> Json:
     try:
         return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # absent, or incomplete: a token file is not written atomically
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        ValueError,
+    ):  # absent, or incomplete: a token file is not written atomically
         return None

@@ -16,7 +16,7 @@ from reconciler.storage.content import Damage, StoredContent
 
 def store_git_content(providers: Providers, content: TrackedContent) -> StoredContent:
     """Store files from their Git blobs, never from the work tree."""
-    blobs = read_blobs(providers.repository, [entry.oid for _, entry in content.files])
+    blobs = read_blobs(providers.state_store.repository, [entry.oid for _, entry in content.files])
     files = [(name, entry.mode, blobs[entry.oid]) for name, entry in content.files]
     if content.is_file:
         name, _, data = files[0]

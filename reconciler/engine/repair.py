@@ -11,8 +11,6 @@ from reconciler.engine.contents import check_run_output, ensure_version_content
 from reconciler.engine.providers import Providers
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Record, Run, Tree
-from reconciler.planning.affinity import has_store
-from reconciler.state.process import host_name
 
 
 def repair_record(providers: Providers, tree: Tree, action: Action, report_progress: ReportProgress) -> None:
@@ -30,13 +28,13 @@ def check_version_content(providers: Providers, tree: Tree, record: Record) -> N
 
     A machine without the store cannot check, and relies on the record.
     """
-    if has_store(providers.config, host_name()):
+    if providers.has_store:
         ensure_version_content(providers, tree, record)
 
 
 def check_run_outputs(providers: Providers, run: Run) -> None:
     """Raise UserError if an output of a run is not in the store as it was stored; see above."""
-    if has_store(providers.config, host_name()):
+    if providers.has_store:
         for name in (name for name, output in run.outputs.items() if "md5" in output):
             check_run_output(providers, run, name)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, parse_config, store_paths
@@ -51,9 +51,12 @@ class Workspace:
         return self.repository.common / "mlgit"
 
 
-def find_workspace(start: Path) -> Workspace:
-    """Find the workspace that a folder is in. Raise UserError ``not-a-workspace`` if there is none."""
-    repository = open_repository(start)
+def find_workspace(start: Path, repository: Repository | None = None) -> Workspace:
+    """Find the workspace that a folder is in. Raise UserError ``not-a-workspace`` if there is none.
+
+    ``repository`` is that of the folder, if it is open already.
+    """
+    repository = repository or open_repository(start)
     folder = start.resolve()
     while not (folder / CONFIG_FILE).is_file():
         if folder in {repository.top, folder.parent}:
@@ -74,16 +77,17 @@ def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevisio
 
 
 def tree_of_work_tree(
-    workspace: Workspace, *, keep: bool = False, aside: Path | None = None
+    workspace: Workspace, *, keep: bool = False, aside: Path | None = None, written: str = ""
 ) -> tuple[SourceRevision, Tree]:
     """Return the tree of the files in the work tree; it is dirty if it differs from that of HEAD.
 
     With ``keep`` the objects of files that are not committed are written into the repository. The store is never part
-    of the tree, nor is the file ``aside``.
+    of the tree, nor is the file ``aside``. ``written`` is the name of the tree if it has just been written.
     """
     repository = workspace.repository
     head = repository.head()
-    tree = repository.write_work_tree(*workspace.store_folders(), *_repository_path(repository, aside), keep=keep)
+    left_out = (*workspace.store_folders(), *_repository_path(repository, aside))
+    tree = written or repository.write_work_tree(*left_out, keep=keep)
     dirty = not head or repository.tree_of(head) != tree
     return SourceRevision(head, tree, dirty), load_tree(repository, tree, workspace.root)
 
@@ -101,11 +105,15 @@ def _path_from_top(root: str, path: str) -> str:
 
 
 def read_config(
-    tree: Tree, target: str = DEFAULT_TARGET, cache: Cache | None = None
+    tree: Tree,
+    target: str = DEFAULT_TARGET,
+    cache: Cache | None = None,
+    check_providers: Callable[[Document, Config], Iterable[Diagnostic]] | None = None,
 ) -> tuple[Config | None, tuple[Diagnostic, ...]]:
     """Return the configuration of a tree for a target, None if it cannot be used, and what is wrong.
 
-    Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
+    The cache remembers a configuration that ``check_providers`` has found right, for the plug-ins that are installed
+    now. Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
     """
     path = tree.root + CONFIG_FILE
     if path not in tree.entries:
@@ -118,7 +126,9 @@ def read_config(
     document, syntax_errors = parse_yaml(CONFIG_FILE, raw)
     config, config_diagnostics = parse_config(document, target)
     diagnostics = (*syntax_errors, *config_diagnostics)
-    if cache and config and not diagnostics:
+    if config and check_providers:
+        diagnostics = (*diagnostics, *check_providers(document_for_target(document, target), config))
+    if cache and config and check_providers and not diagnostics:
         remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
     return config, (*diagnostics, *(_check_store_location(tree, config) if config else ()))
 
@@ -133,22 +143,21 @@ def _check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
     """Yield an error if the store is in Git's own folder, outside the repository, or among tracked files."""
     path = _path_from_top(tree.root, config.store)
     problem = _store_location_problem(tree, path, config.store)
-    if problem:
-        code, message, hint = problem
-        yield Diagnostic(code, message, config_document(tree, config.target).value_span("/store/path"), hint)
+    if problem is not None:
+        yield replace(problem, span=config_document(tree, config.target).value_span("/store/path"))
 
 
-def _store_location_problem(tree: Tree, path: str, store: str) -> tuple[str, str, str] | None:
-    """Return the code, message and hint of the diagnostic of a store at a path, None if it may be there."""
+def _store_location_problem(tree: Tree, path: str, store: str) -> Diagnostic | None:
+    """Return what is wrong with a store at a path from the top of the repository, None if it may be there."""
     if any(name.casefold() == ".git" for name in path.split("/")):
         message = f"the store {store} lies in Git's own folder"
-        return "store-in-git", message, "name a folder beside it, such as .mlgit/store"
+        return Diagnostic("store-in-git", message, hint="name a folder beside it, such as .mlgit/store")
     if path.startswith("../") or path == "..":
         message = f"the store {store} leads out of the repository"
         hint = "a relative path means another folder in each clone: use an absolute path, or one inside the repository"
-        return "store-outside", message, hint
+        return Diagnostic("store-outside", message, hint=hint)
     if path == "." or path in tree.entries or any(True for _ in tree.entries_below(path)):
         message = f"Git tracks files in {store}, the folder of the store"
         hint = f"use another folder, or remove the files from Git: git rm -r --cached {store}"
-        return "store-tracked", message, hint
+        return Diagnostic("store-tracked", message, hint=hint)
     return None
