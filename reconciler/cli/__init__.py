@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "Explain a diagnostic, and how to fix it.",
 }
 
-EXIT_INTERRUPTED = 130
+EXIT_BUG, EXIT_INTERRUPTED = 3, 130
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 _DISK_FULL_HINT = "  help: free some space, and run the command again: what was recorded is kept"
 
@@ -137,7 +137,7 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
 def _report_bug(error: Exception) -> int:
     if isinstance(error, BrokenPipeError) and _is_stdout_closed():
         return 1
-    return _print_error(traceback.format_exc(), _BUG_MESSAGE, code=3)
+    return _print_error(traceback.format_exc(), _BUG_MESSAGE, code=EXIT_BUG)
 
 
 def _is_stdout_closed() -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.model import Json
+from reconciler.private_files import make_private_folder
 
 STARTED_EVENT, ENDED_EVENT = "begun", "ended"
 _MAX_BYTES = 1_000_000
@@ -26,7 +27,7 @@ class Journal:
 
     def append(self, entry: Mapping[str, Json]) -> None:
         """Add a line; when this returns it is on the disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.path.parent)
         line = json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
