@@ -35,13 +35,13 @@ EDGE_IMPORTS = {
     "builders": {"registry"},
     "runner": set(),
     "backends": {"runner", "registry"},
-    "state": {"git", "format"},
-    "source": {"git", "format", "config", "secrets", "package_files"},
+    "state": {"git", "format", "regular_files"},
+    "source": {"git", "format", "config", "secrets", "package_files", "regular_files"},
 }
 JOINING_IMPORTS = {
     "engine": {*EDGE_IMPORTS, "planning", "format", "config", "secrets"},
     "operations": {"engine", "state", "source", "planning", "config", "format", "secrets"},
-    "project": {*EDGE_IMPORTS, "engine", "planning", "render", "format", "config", "package_files"},
+    "project": {*EDGE_IMPORTS, "engine", "planning", "render", "format", "config", "package_files", "regular_files"},
     "controller": {"project", "engine", "state", "source", "git", "planning", "format", "config"},
 }
 ALLOWED = {
@@ -50,6 +50,7 @@ ALLOWED = {
     "package_files": set(),
     "diagnostics": set(),
     "registry": set(),
+    "regular_files": set(),
     "timestamps": set(),
     **PURE_IMPORTS,
     **EDGE_IMPORTS,

@@ -15,10 +15,12 @@ from reconciler.cli.diagnostics_output import print_diagnostics
 from reconciler.cli.options import diagnostics_format_option, target_option
 from reconciler.diagnostics import has_errors
 from reconciler.format.severity import apply_severity_overrides
+from reconciler.format.yaml import MAX_BYTES
 from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
 from reconciler.source.discovery import read_workspace_rules
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
+from reconciler.source.rooted_files import named_roots
 from reconciler.source.validation import CheckResult, check_files
 
 
@@ -45,7 +47,8 @@ def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
-    files = DiskFiles(top, {STDIN: sys.stdin.buffer.read()} if STDIN in paths else {})
+    standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
+    files = DiskFiles(top, standard_input, named_roots(top, paths))
     unique = list(dict.fromkeys(expand_paths(top, paths)))
     result = check_files(files, unique, _find_cache(top), one_workspace=False)
     diagnostics = apply_severity_overrides(result.diagnostics, read_workspace_rules(top))

@@ -118,8 +118,9 @@ class Repository:
 
     def _must_be_excluded(self, path: str) -> bool:
         """Return True if Git would add a path by itself; `git add` fails if an ignored path is excluded explicitly."""
-        if not os.path.lexists(self.top / path):
-            return False
+        parents = (self.top / parent for parent in Path(path).parents)
+        if not os.path.lexists(self.top / path) or any(parent.is_symlink() for parent in parents):
+            return False  # Git adds a link itself, and nothing that is behind one
         try:
             self.git("check-ignore", "--quiet", "--", str(self.top / path))
         except GitError as error:

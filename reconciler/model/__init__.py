@@ -19,6 +19,8 @@ from reconciler.model.assets import parse_address as parse_address
 from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
+from reconciler.model.links import PathProblem as PathProblem
+from reconciler.model.links import broken_link_problem as broken_link_problem
 from reconciler.model.locks import Lock as Lock
 from reconciler.model.overlay import Overlay as Overlay
 from reconciler.model.plan import Action as Action

@@ -8,6 +8,7 @@ from pathlib import Path
 from reconciler.config.config import CONFIG_FILE, parse_config
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING
+from reconciler.source.disk import DiskFiles
 
 
 def find_workspace_folder(start: Path) -> Path:
@@ -17,6 +18,6 @@ def find_workspace_folder(start: Path) -> Path:
 
 def read_workspace_rules(start: Path) -> Mapping[str, str]:
     """Return the severities of rules that mlgit.yml of the workspace around a folder sets; empty if it sets none."""
-    path = find_workspace_folder(start) / CONFIG_FILE
-    config = parse_config(parse_yaml(CONFIG_FILE, path.read_bytes())[0])[0] if path.is_file() else None
+    raw = DiskFiles(find_workspace_folder(start), {}).read_file(CONFIG_FILE)
+    config = parse_config(parse_yaml(CONFIG_FILE, raw)[0])[0] if raw else None
     return config.rules if config else EMPTY_MAPPING

@@ -18,8 +18,8 @@ from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.yaml import parse_yaml
 from reconciler.git.lazy_tree import load_tree, prefetch_tree
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import SourceRevision, Tree
-from reconciler.source.disk import YAML_SUFFIXES
+from reconciler.model import BrokenLinkError, SourceRevision, Tree
+from reconciler.source.disk import YAML_SUFFIXES, DiskFiles
 from reconciler.source.parse import assemble_asset_set, parse_files
 from reconciler.source.parsed_file import ParsedFile
 
@@ -34,7 +34,7 @@ class Workspace:
 
     def store_folders(self) -> Iterator[str]:
         """Yield the folders of the stores of all targets, from the top of the repository, that lie inside it."""
-        document, _ = parse_yaml(CONFIG_FILE, (self.folder / CONFIG_FILE).read_bytes())
+        document, _ = parse_yaml(CONFIG_FILE, DiskFiles(self.folder, {}).read_file(CONFIG_FILE))
         for store in store_paths(document):
             path = _path_from_top(self.root, store)
             if not path.startswith(("/", "..")) and path != "." and "\0" not in path:
@@ -104,7 +104,9 @@ def read_config(tree: Tree, target: str = DEFAULT_TARGET) -> tuple[Document, Con
     if path not in tree.entries:
         hint = f"is it ignored? `git check-ignore -v {CONFIG_FILE}` tells"
         raise user_error("not-a-workspace", f"{CONFIG_FILE} is not in Git", hint)
-    document, syntax_errors = parse_yaml(CONFIG_FILE, tree.read_blob(tree.entries[path].oid))
+    if problem := tree.path_problem(path, must_be_file=True):
+        raise user_error(problem.code, str(problem), problem.hint, Span(CONFIG_FILE))
+    document, syntax_errors = parse_yaml(CONFIG_FILE, tree.read_file(path))
     config, diagnostics = parse_config(document, target)
     document = document_for_target(document, target) if config else document
     return document, config, (*syntax_errors, *diagnostics, *_check_store_location(tree, document, config))
@@ -116,13 +118,22 @@ def _check_store_location(tree: Tree, document: Document, config: Config | None)
         return
     span = document.value_span("/store/path")
     path = _path_from_top(tree.root, config.store)
-    if any(name.casefold() == ".git" for name in path.split("/")):
-        message = f"the store {config.store} lies in Git's own folder"
-        yield Diagnostic("store-in-git", message, span, "name a folder beside it, such as .mlgit/store")
-    elif path.startswith("../") or path == "..":
+    if path.startswith("../") or path == "..":
         message = f"the store {config.store} leads out of the repository"
         hint = "a relative path means another folder in each clone: use an absolute path, or one inside the repository"
         yield Diagnostic("store-outside", message, span, hint)
+        return
+    try:
+        path = path if posixpath.isabs(path) else tree.real_path(path) or "."
+    except BrokenLinkError as error:
+        message = (
+            f"the store {config.store} is behind {tree.display_path(error.link)}, a symbolic link to {error.target}"
+        )
+        yield Diagnostic("store-outside", message, span, "replace the link with a folder, or use an absolute path")
+        return
+    if any(name.casefold() == ".git" for name in path.split("/")):
+        message = f"the store {config.store} lies in Git's own folder"
+        yield Diagnostic("store-in-git", message, span, "name a folder beside it, such as .mlgit/store")
     elif path == "." or path in tree.entries or any(True for _ in tree.entries_below(path)):
         message = f"Git tracks files in {config.store}, the folder of the store"
         hint = f"use another folder, or remove the files from Git: git rm -r --cached {config.store}"
