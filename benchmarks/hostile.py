@@ -1,4 +1,4 @@
-"""What files made to hurt cost: seconds and peak memory of `mlgit validate` over each, start-up taken away.
+"""The cost of hostile files: seconds and peak memory of `mlgit validate` over each, without start-up.
 
     python benchmarks/hostile.py
 

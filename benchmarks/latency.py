@@ -1,4 +1,4 @@
-"""What a person waits for at every command, beside `import click` alone, interleaved in one run.
+"""The latency of every command, compared with `import click` alone, interleaved in one run.
 
     python benchmarks/latency.py [--rounds 9] [--runs 10000]
 
@@ -47,7 +47,7 @@ class Step:
 
 
 def python(arguments: tuple[str, ...], folder: Path) -> None:
-    """Run Python as a user does, and show what it said if it failed."""
+    """Run Python as a user does, and print its output if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -89,7 +89,7 @@ with open_session(Path()) as session:
 
 
 def steps(top: Path, runs: int) -> dict[str, Step]:
-    """Return what is timed, by its name."""
+    """Return the steps to time by name."""
     new, applied = template(top, "new", applied=False), template(top, "applied", applied=True)
     steps_by_name = {"import click": Step(("-c", "import click"), top, 1), "--help": Step((*MLGIT, "--help"), top, 2)}
     for name, folder in (("new", new), ("applied", applied)):
@@ -119,18 +119,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as top:
         timed = steps(Path(top), options.runs)
         seconds: dict[str, list[float]] = {name: [] for name in timed}
-        for turn in range(options.rounds + 1):
+        for round_number in range(options.rounds + 1):
             for name, step in timed.items():
                 step.before()
                 began = time.perf_counter()
                 python(step.arguments, step.folder)
-                if turn:  # the first round fills the caches
+                if round_number:  # the first round fills the caches
                     seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     ratios = {name: median / medians["import click"] for name, median in medians.items()}
     for name, step in timed.items():
-        over = "  OVER THE LIMIT" if ratios[name] > step.limit and name != "import click" else ""
-        print(f"{name:24} {medians[name]:6.3f} s  {ratios[name]:5.2f} times import click (limit {step.limit:g}){over}")
+        mark = "  OVER THE LIMIT" if ratios[name] > step.limit and name != "import click" else ""
+        print(f"{name:24} {medians[name]:6.3f} s  {ratios[name]:5.2f} times import click (limit {step.limit:g}){mark}")
     print(json.dumps({name: {"s": round(medians[name], 3), "ratio": round(ratios[name], 2)} for name in timed}))
     return int(any(ratios[name] > step.limit for name, step in timed.items() if name != "import click"))
 

@@ -25,8 +25,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import plan_terraform as terraform
-import plan_workspace as workspaces
+import plan_terraform
+import plan_workspace
 
 PARSE = """
 import sys, time, yaml
@@ -40,7 +40,7 @@ print(time.perf_counter() - began)
 
 @dataclass
 class Figures:
-    """What was measured: all seconds of each step, by the clock and of processors, and its peak memory."""
+    """Measurements of each step: wall-clock seconds, processor seconds, peak memory."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     busy: dict[str, list[float]] = field(default_factory=dict)
@@ -51,8 +51,8 @@ class Figures:
         self.busy.setdefault(step, []).append(busy)
         self.memory[step] = max(mib, self.memory.get(step, 0))
 
-    def shown(self) -> dict[str, float]:
-        """Return medians, and the memory where it was measured."""
+    def medians(self) -> dict[str, float]:
+        """Return the medians, and the peak memory of steps that measure it."""
         measured = {f"{step}_s": round(statistics.median(second), 3) for step, second in self.seconds.items()}
         measured |= {
             f"{step}_cpu_s": round(statistics.median(figure), 3) for step, figure in self.busy.items() if any(figure)
@@ -65,18 +65,20 @@ def main() -> None:
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="mlgit-bench-") as name:
         folder = Path(name)
-        mixed = made(folder / "mixed", arguments, workspaces.mixed, arguments.history)
-        fan = made(folder / "fan", arguments, workspaces.fan) if not arguments.no_fan else None
-        peer = terraform.overrides(folder / "terraform", arguments.assets) if arguments.terraform else None
+        mixed = prepare_workspace(folder / "mixed", arguments, plan_workspace.mixed, arguments.history)
+        fan = prepare_workspace(folder / "fan", arguments, plan_workspace.fan) if not arguments.no_fan else None
+        configuration = (
+            plan_terraform.overrides(folder / "terraform", arguments.assets) if arguments.terraform else None
+        )
         for _ in range(arguments.rounds):
             measure_plans(figures, mixed)
             if fan is not None:
                 measure_fan(figures, fan)
-            if peer is not None:
-                measure_terraform(figures, peer, arguments.limit)
+            if configuration is not None:
+                measure_terraform(figures, configuration, arguments.limit)
         if arguments.register:
             measure_register(figures, folder / "register", arguments.assets)
-    measured = figures.shown()
+    measured = figures.medians()
     for step in ("cold", "fresh_clone"):
         ratios = [a / b for a, b in zip(figures.seconds[step], figures.seconds["pyyaml_parse"], strict=True)]
         measured[f"{step}_to_parse"] = round(statistics.median(ratios), 2)
@@ -103,21 +105,21 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def made(
+def prepare_workspace(
     folder: Path, arguments: argparse.Namespace, files: Callable[[int], Iterator[tuple[str, str]]], history: int = 0
 ) -> Path:
-    """Make a workspace with its state, or copy the one that was made before."""
-    kept = arguments.keep / f"{files.__name__}-{arguments.assets}-{history}" if arguments.keep else folder
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
+    """Create a workspace with its state, or copy an earlier one."""
+    source = arguments.keep / f"{files.__name__}-{arguments.assets}-{history}" if arguments.keep else folder
+    if not source.exists():
+        source.parent.mkdir(parents=True, exist_ok=True)
         # In a process of its own: what this one has needed counts as the peak of all that it starts.
-        shape = [files.__name__, kept, str(arguments.assets), str(history)]
-        subprocess.run([sys.executable, workspaces.__file__, *shape], check=True)
-    if kept != folder:
-        shutil.copytree(kept, folder, symlinks=True)
-        workspaces.git(folder, "status")  # what Git knows of the copied files is theirs again
+        shape = [files.__name__, source, str(arguments.assets), str(history)]
+        subprocess.run([sys.executable, plan_workspace.__file__, *shape], check=True)
+    if source != folder:
+        shutil.copytree(source, folder, symlinks=True)
+        plan_workspace.git(folder, "status")  # what Git knows of the copied files is theirs again
     time.sleep(1.1)  # Git trusts no file that is as young as its index
-    workspaces.git(folder, "update-index", "--refresh")
+    plan_workspace.git(folder, "update-index", "--refresh")
     return folder
 
 
@@ -126,16 +128,16 @@ def measure_plans(figures: Figures, folder: Path) -> None:
     command = [sys.executable, "-c", PARSE]
     ended = subprocess.run(command, cwd=folder, input="\n".join(paths), text=True, capture_output=True, check=True)
     figures.add("pyyaml_parse", float(ended.stdout))
-    with unshared(folder):
-        forget(folder)
+    with without_shared_index(folder):
+        delete_cache(folder)
         plan(figures, "cold", folder, actions=0)
-    forget(folder)
+    delete_cache(folder)
     plan(figures, "fresh_clone", folder, actions=0)
     plan(figures, "no_change", folder, actions=0)
     data = folder / "g00003/d4.csv"
     before = data.read_bytes()
     data.write_bytes(before + b"7\n")
-    # A new version, a run of the job that reads it, and the model that is made from that.
+    # A new version, a run of the job that reads it, and the model from its output.
     plan(figures, "one_change", folder, actions=3)
     data.write_bytes(before)
     plan(figures, "changed_back", folder, actions=0)
@@ -151,19 +153,19 @@ def measure_fan(figures: Figures, folder: Path) -> None:
 
 
 def measure_register(figures: Figures, folder: Path, assets: int) -> None:
-    workspaces.write(folder, workspaces.data_only(assets))
+    plan_workspace.write(folder, plan_workspace.data_only(assets))
     time.sleep(1.1)
     process(figures, "register", folder, [sys.executable, "-m", "reconciler", "apply", "--auto-approve"])
     plan(figures, "registered", folder, actions=0)
 
 
 def measure_terraform(figures: Figures, folder: Path, limit: int) -> None:
-    for step, arguments in terraform.STEPS.items():
+    for step, arguments in plan_terraform.STEPS.items():
         process(figures, f"terraform_{step}", folder, ["timeout", str(limit), "terraform", *arguments], {0, 2, 124})
 
 
 def plan(figures: Figures, step: str, folder: Path, *options: str, actions: int | None = None) -> None:
-    """Measure a plan, and check that it says what it should."""
+    """Measure a plan, and check its output."""
     command = [sys.executable, "-m", "reconciler", "plan", *options]
     out = process(figures, step, folder, command)
     verdict = out.splitlines()[0]
@@ -191,16 +193,16 @@ def process(
 
 
 @contextmanager
-def unshared(folder: Path) -> Iterator[None]:
-    """Take away for a while what an apply has put beside the live state for other clones."""
+def without_shared_index(folder: Path) -> Iterator[None]:
+    """Delete the shared index while the block runs."""
     listed = ["git", "for-each-ref", "--format=%(refname)", "refs/mlgit/bench/default/index/"]
     (ref,) = subprocess.run(listed, cwd=folder, check=True, capture_output=True, text=True).stdout.split()
-    workspaces.git(folder, "update-ref", "-d", ref)
+    plan_workspace.git(folder, "update-ref", "-d", ref)
     yield
-    workspaces.git(folder, "update-ref", ref, ref.rpartition("/")[2])
+    plan_workspace.git(folder, "update-ref", ref, ref.rpartition("/")[2])
 
 
-def forget(folder: Path) -> None:
+def delete_cache(folder: Path) -> None:
     """Take away everything that this clone remembers."""
     for name in ("mlgit", "mlgit-cache"):
         shutil.rmtree(folder / ".git" / name, ignore_errors=True)

@@ -21,7 +21,7 @@ FILE = 100  # resources in one file
 HEAD = 'variable "bump" {\n  type    = number\n  default = 1\n}\n'
 
 
-def made(folder: Path, count: int) -> Path:
+def write_configuration(folder: Path, count: int) -> Path:
     """Write the configuration and its state."""
     folder.mkdir(parents=True)
     (folder / "variables.tf").write_text(HEAD, encoding="utf-8")
@@ -36,11 +36,11 @@ def made(folder: Path, count: int) -> Path:
 
 
 def _upstream(number: int) -> int | None:
-    """Return what a resource depends on: groups of ten, a head on the root, a chain of four, a fan of five."""
+    """Return the dependency of a resource: groups of ten, a head on the root, a chain of four, a fan of five."""
     if number == 0:
         return None
-    group, place = divmod(number - 1, 10)
-    return 0 if place == 0 else number - 1 if place < 5 else group * 10 + 1  # noqa: PLR2004
+    group, position = divmod(number - 1, 10)
+    return 0 if position == 0 else number - 1 if position < 5 else group * 10 + 1  # noqa: PLR2004
 
 
 def _resource(number: int, count: int) -> str:

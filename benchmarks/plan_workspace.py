@@ -21,7 +21,8 @@ from reconciler.planning.policy import Policy
 from reconciler.project.check import make_desired
 from reconciler.project.incremental import share_index
 from reconciler.project.session import open_session
-from reconciler.source import workspace as workspaces
+from reconciler.source.assets import read_asset_set
+from reconciler.source.workspace import find_workspace, read_config, tree_at_revision
 from reconciler.state.store import StateStore, WriteBatch
 
 LINEAGE = "5" * 32
@@ -42,35 +43,44 @@ assets:
 def mixed(assets: int) -> Iterator[tuple[str, str]]:
     """Yield the files of a workspace, path and text: groups of data, components, jobs, models, ..."""
     for number in range(assets):
-        group, place = divmod(number, GROUP)
-        yield from _member(group, place, f"g{group:05}")
-        if place == 0:
+        group, index = divmod(number, GROUP)
+        yield from _member(group, index, f"g{group:05}")
+        if index == 0:
             yield f"g{group:05}/src/train.py", f"print('group {group}')\n"
             yield f"g{group:05}/src/lib/model.py", "WEIGHTS = 1\n"
 
 
-def _member(group: int, place: int, folder: str) -> Iterator[tuple[str, str]]:
-    name = f"g{group}-{place}"
-    about = f"description: Asset {place} of group {group}\ntags: {{team: t{group % 13}, stage: dev, purpose: bench}}\n"
-    if place == 0:
+def _member(group: int, index: int, folder: str) -> Iterator[tuple[str, str]]:
+    name = f"g{group}-{index}"
+    about = f"description: Asset {index} of group {group}\ntags: {{team: t{group % 13}, stage: dev, purpose: bench}}\n"
+    if index == 0:
         head = f"{URL.format('environment')}name: {name}\n{about}"
         yield f"{folder}/environment.yml", f"{head}image: mcr.example.org/python:3.11\nconda_file: conda.yml\n"
         yield f"{folder}/conda.yml", "name: e\nchannels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n"
-    elif place == 1:
+    elif index == 1:
         head = f"{URL.format('azureBlob')}name: store_{group}\ntype: azure_blob\n{about}"
         yield f"{folder}/datastore.yml", f"{head}account_name: account{group % 7}\ncontainer_name: c{group}\n"
-    elif place in DATA:
-        yield f"{folder}/d{place}.yml", f"{URL.format('data')}name: {name}\ntype: uri_file\n{about}path: d{place}.csv\n"
-        yield f"{folder}/d{place}.csv", f"n\n{group}\n{place}\n"
-    elif place in COMPONENTS:
-        yield f"{folder}/c{place}.yml", _component(name, about, group)
-    elif place in JOBS:
-        yield f"{folder}/j{place}.yml", _job(name, about, group, place)
-    elif place in DERIVED:
-        path = f"azureml://jobs/g{group}-{place - 3}/outputs/model"
-        yield f"{folder}/m{place}.yml", f"{URL.format('model')}name: {name}\ntype: custom_model\n{about}path: {path}\n"
+    elif index in DATA:
+        yield (
+            f"{folder}/d{index}.yml",
+            f"{URL.format('data')}name: {name}\ntype: uri_file\n{about}path: d{index}.csv\n",
+        )
+        yield f"{folder}/d{index}.csv", f"n\n{group}\n{index}\n"
+    elif index in COMPONENTS:
+        yield f"{folder}/c{index}.yml", _component(name, about, group)
+    elif index in JOBS:
+        yield f"{folder}/j{index}.yml", _job(name, about, group, index)
+    elif index in DERIVED:
+        path = f"azureml://jobs/g{group}-{index - 3}/outputs/model"
+        yield (
+            f"{folder}/m{index}.yml",
+            f"{URL.format('model')}name: {name}\ntype: custom_model\n{about}path: {path}\n",
+        )
     else:
-        yield f"{folder}/m{place}.yml", f"{URL.format('model')}name: {name}\ntype: custom_model\n{about}path: src/lib\n"
+        yield (
+            f"{folder}/m{index}.yml",
+            f"{URL.format('model')}name: {name}\ntype: custom_model\n{about}path: src/lib\n",
+        )
 
 
 def _component(name: str, about: str, group: int) -> str:
@@ -94,7 +104,7 @@ command: >-
 """
 
 
-def _job(name: str, about: str, group: int, place: int) -> str:
+def _job(name: str, about: str, group: int, index: int) -> str:
     return f"""{URL.format("commandJob")}name: {name}
 type: command
 {about}display_name: Training {name}
@@ -105,8 +115,8 @@ command: >-
 inputs:
   numbers:
     type: uri_file
-    path: azureml:g{group}-{place - 10}@latest
-  epochs: {place}
+    path: azureml:g{group}-{index - 10}@latest
+  epochs: {index}
 outputs:
   model:
     type: uri_folder
@@ -125,26 +135,26 @@ def fan(assets: int) -> Iterator[tuple[str, str]]:
     yield "src/train.py", "print('train')\n"
     for number in range(assets - 1):
         head = f"{URL.format('commandJob')}name: j{number}\ncommand: python train.py {number}\ncode: ../../src\n"
-        rest = f"tags: {{team: t{number % 13}}}\nenvironment: azureml:common@latest\ncompute: local\n"
-        yield f"jobs/{number % 100:02}/j{number}.yml", head + rest
+        tail = f"tags: {{team: t{number % 13}}}\nenvironment: azureml:common@latest\ncompute: local\n"
+        yield f"jobs/{number % 100:02}/j{number}.yml", head + tail
 
 
 def data_only(assets: int) -> Iterator[tuple[str, str]]:
-    """Yield the files of a workspace of data with tracked files: what registering is measured with."""
+    """Yield the files of a workspace of data assets with tracked files, for the measurement of registering."""
     for number in range(assets):
-        place = f"d{number % 100:02}/d{number}"
-        yield f"{place}.yml", f"{URL.format('data')}name: d{number}\ntype: uri_file\npath: d{number}.csv\n"
-        yield f"{place}.csv", f"n\n{number}\n"
+        stem = f"d{number % 100:02}/d{number}"
+        yield f"{stem}.yml", f"{URL.format('data')}name: d{number}\ntype: uri_file\npath: d{number}.csv\n"
+        yield f"{stem}.csv", f"n\n{number}\n"
 
 
 def write(folder: Path, files: Iterator[tuple[str, str]], run: str = "on-change") -> None:
     """Write files and commit them."""
-    made: set[Path] = set()
+    folders: set[Path] = set()
     for name, text in [("mlgit.yml", CONFIG.replace("RUN", run)), (".gitignore", "/.mlgit/\n"), *files]:
         path = folder / name
-        if path.parent not in made:
+        if path.parent not in folders:
             path.parent.mkdir(parents=True, exist_ok=True)
-            made.add(path.parent)
+            folders.add(path.parent)
         path.write_text(text, encoding="utf-8")
     for command in (("init", "--quiet", "-b", "main"), ("add", "--all")):
         git(folder, *command)
@@ -152,7 +162,7 @@ def write(folder: Path, files: Iterator[tuple[str, str]], run: str = "on-change"
 
 
 def commit(folder: Path) -> None:
-    """Commit what the work tree has."""
+    """Commit the work tree."""
     git(folder, "add", "--all")
     git(folder, "-c", "user.name=b", "-c", "user.email=b@b", "-c", "gc.auto=0", "commit", "--quiet", "-m", "c")
 
@@ -162,19 +172,19 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
-def settle(folder: Path, history: int = 0) -> int:
-    """Write the state in which nothing is left to do, and ``history`` older runs; return the number of records."""
+def write_converged_state(folder: Path, history: int = 0) -> int:
+    """Write a state that needs no changes, and ``history`` older runs; return the number of records."""
     repository = open_repository(folder)
-    workspace = workspaces.find_workspace(folder)
-    source, tree = workspaces.tree_at_revision(workspace, "HEAD")
-    _, config, problems = workspaces.read_config(tree)
+    workspace = find_workspace(folder)
+    source, tree = tree_at_revision(workspace, "HEAD")
+    config, problems = read_config(tree)
     assert config is not None, problems
-    asset_set = workspaces.read_asset_set(tree, config)
+    asset_set = read_asset_set(tree, config)
     assert not asset_set.diagnostics, asset_set.diagnostics[:3]
     desired = make_desired(workspace, source, tree, asset_set)
     state = StateStore(repository, config.state, config.lineage)
     records: dict[object, Record] = {}
-    while writes := _round(desired, state.read(), Policy(config), records):
+    while writes := _plan_batch(desired, state.read(), Policy(config), records):
         state.write(writes, "bench")
     if history:
         state.write(WriteBatch(runs=tuple(_older(history))), "history")
@@ -186,8 +196,10 @@ def settle(folder: Path, history: int = 0) -> int:
     return len(records)
 
 
-def _round(desired: DesiredState, live: State, policy: Policy, records: dict[object, Record]) -> WriteBatch | None:
-    plan, problems = make_plan(desired, live, policy)
+def _plan_batch(
+    desired: DesiredState, state: State, policy: Policy, records: dict[object, Record]
+) -> WriteBatch | None:
+    plan, problems = make_plan(desired, state, policy)
     assert not problems, problems[:3]
     current: list[Record] = []
     versions: list[Record] = []
@@ -206,22 +218,22 @@ def _round(desired: DesiredState, live: State, policy: Policy, records: dict[obj
 
 
 def _applied(action: Action, commit: str, policy: Policy) -> Record:
-    node = action.resolved
-    assert node is not None
+    resolved = action.resolved
+    assert resolved is not None
     run = action.run.id if action.run else ""
-    bound = kind_of(node.asset).uses_backend
+    bound = kind_of(resolved.asset).uses_backend
     return Record(
         action.address,
-        node.asset.spec,
-        node.fingerprint,
-        node.metadata,
+        resolved.asset.spec,
+        resolved.fingerprint,
+        resolved.metadata,
         FP_VERSION,
         version="" if run else action.version,
         seq=action.seq,
         top=action.seq,
-        contents=node.contents,
-        references=node.references,
-        source=node.asset.source,
+        contents=resolved.contents,
+        references=resolved.references,
+        source=resolved.asset.source,
         declared_at=commit,
         applied_at="2024-01-01T00:00:00Z",
         lineage={"commit": commit},
@@ -237,7 +249,7 @@ def _completed(run: Run) -> Run:
 
 
 def _older(runs: int) -> Iterator[Run]:
-    """Yield runs that other commits made: of a hundred jobs, a thousand each."""
+    """Yield runs of other commits, for a hundred jobs."""
     for number in range(runs):
         address = Address("job", f"g{number % 100}-12")
         token = f"{number:040x}"
@@ -248,7 +260,7 @@ def main() -> None:
     """Make a workspace: shape, folder, number of assets, number of older runs."""
     shape, folder, assets, history = sys.argv[1:]
     write(Path(folder), {"mixed": mixed, "fan": fan}[shape](int(assets)))
-    print(f"{shape}: {settle(Path(folder), int(history))} assets are live", file=sys.stderr)
+    print(f"{shape}: {write_converged_state(Path(folder), int(history))} assets are live", file=sys.stderr)
 
 
 if __name__ == "__main__":

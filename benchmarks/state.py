@@ -1,4 +1,4 @@
-"""What the live state costs: its size for a fresh clone after many applies, and its pushes for many assets.
+"""The cost of the live state: its size for a fresh clone after many applies, and its pushes for many assets.
 
     python benchmarks/state.py [--applies 5000] [--assets 10000]
 
@@ -30,7 +30,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def writes(number: int, assets: int = 200) -> WriteBatch:
-    """Return what one apply writes: a job's run that ended, and the model that it made."""
+    """Return the writes of one apply: a completed run of a job and the model from its output."""
     name = f"train-{number % assets}"
     job, model = Address("job", name), Address("model", name)
     run = Run(
@@ -49,9 +49,9 @@ def writes(number: int, assets: int = 200) -> WriteBatch:
     )
     version = str(number // assets + 1)
     record = Record(model, {"type": "mlflow_model", "path": f"azureml://jobs/{name}/outputs/model"}, run.token, "m", 1)
-    made = Record(**{**_fields(record), "version": version, "seq": number // assets + 1, "declared_at": run.commit})
+    new = Record(**{**_fields(record), "version": version, "seq": number // assets + 1, "declared_at": run.commit})
     current = Record(**{**_fields(record), "address": job, "spec": run.spec, "run": run.id, "latest": run.id})
-    return WriteBatch(current=(current, made), versions=(made,), runs=(run,), meta={"applied": run.commit})
+    return WriteBatch(current=(current, new), versions=(new,), runs=(run,), meta={"applied": run.commit})
 
 
 def _fields(record: Record) -> dict[str, object]:
@@ -69,7 +69,7 @@ def size_after(top: Path, applies: int) -> dict[str, float]:
     began = time.perf_counter()
     for number in range(applies):
         state.write(writes(number), f"apply: {number}\n")
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     git(here, "push", "--quiet", str(remote), "refs/mlgit/*:refs/mlgit/*")
     repository.close()
     git(top, "init", "--quiet", str(there))
@@ -80,7 +80,7 @@ def size_after(top: Path, applies: int) -> dict[str, float]:
     fetched = time.perf_counter() - began
     clone.close()
     packs = sum(path.stat().st_size for path in (there / ".git" / "objects").rglob("*") if path.is_file())
-    return {"applies": applies, "ms_a_write": took / applies * 1000, "fetch_s": fetched, "fetched_mb": packs / 1e6}
+    return {"applies": applies, "ms_a_write": seconds / applies * 1000, "fetch_s": fetched, "fetched_mb": packs / 1e6}
 
 
 def pushes_for(top: Path, assets: int) -> dict[str, float]:
@@ -106,10 +106,10 @@ def pushes_for(top: Path, assets: int) -> dict[str, float]:
     began = time.perf_counter()
     with (top / "said").open("w", encoding="utf-8") as output:
         subprocess.run(command, cwd=clone, check=True, stdout=output, env=environment)
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
     pushes = sum("built-in: git push " in line for line in lines)
-    return {"assets": assets, "apply_s": took, "pushes": pushes}
+    return {"assets": assets, "apply_s": seconds, "pushes": pushes}
 
 
 def main() -> None:
@@ -117,9 +117,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--applies", type=int, default=5000)
     parser.add_argument("--assets", type=int, default=10000)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measured = size_after(Path(folder), asked.applies) | pushes_for(Path(folder), asked.assets)
+        measured = size_after(Path(folder), arguments.applies) | pushes_for(Path(folder), arguments.assets)
     for name, value in measured.items():
         print(f"{name:12} {value:.2f}")
     print(json.dumps(measured))

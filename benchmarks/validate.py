@@ -1,4 +1,4 @@
-"""How long validating N files takes, beside what parsing them alone takes in the same run.
+"""How long validating N files takes, compared with parsing them alone in the same run.
 
     python benchmarks/validate.py --files 10000 [--corpus FOLDER [--kind job]] [--azure PYTHON]
 
@@ -7,7 +7,7 @@ template) into a temporary Git repository, then times, in turn: PyYAML's C loade
 cold and warm, as processes whose Python keeps bytecode, as it does unless it is told not to. With --azure also
 azure-ai-ml, over the jobs among the first files, in a Python that has it. The last line is one JSON object; times in
 seconds, memory in MiB. On a busy machine the processes of mlgit wait for a core that the one of PyYAML does not
-need: the processor time of each is told as well.
+need: the processor time of each is printed as well.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def written(folder: Path, files: int, corpus: Path | None, kind: str | None) -> 
         copy, item = divmod(index, len(assets))
         if item == 0:
             for other in others:
-                place(source / other, folder / str(copy) / other)
-        place(source / assets[item], folder / str(copy) / assets[item])
+                copy_file(source / other, folder / str(copy) / other)
+        copy_file(source / assets[item], folder / str(copy) / assets[item])
         yield f"{copy}/{assets[item]}"
 
 
@@ -104,7 +104,7 @@ def samples(corpus: Path | None, kind: str | None) -> tuple[list[str], list[str]
     return assets, [item for item in results if item not in assets and item != "mlgit.yml"]
 
 
-def place(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_file():
         shutil.copyfile(source, target)
@@ -113,7 +113,7 @@ def place(source: Path, target: Path) -> None:
 
 
 def measured(folder: Path, paths: list[str], rounds: int) -> dict[str, float]:
-    """Time everything in turn, so that a noisy moment hits all alike; return medians."""
+    """Time all steps in turn, so that noise affects all alike; return medians."""
     stdin = "\n".join(paths)
     memo = folder / ".git" / "mlgit"
     validate(folder, paths[:1])  # writes the bytecode
@@ -144,8 +144,8 @@ def validate(folder: Path, paths: list[str]) -> None:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return an environment in which Python keeps bytecode, in a folder of its own."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / ".git" / "bytecode")}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**environment, "PYTHONPYCACHEPREFIX": str(folder / ".git" / "bytecode")}
 
 
 def timed(action: Callable[[], None]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How long things are abbreviated for a person: ids to their first digits, lists to their first items."""
+"""Short forms for a person: ids by their first digits, lists by their first items, counts, durations."""
 
 from __future__ import annotations
 
@@ -16,3 +16,15 @@ def join_some(items: Sequence[str], limit: int = 3, separator: str = ", ") -> st
     """Join the first items and count the others: ``a, b, c and 4 more``."""
     others = f" and {len(items) - limit} more" if len(items) > limit else ""
     return separator.join(items[:limit]) + others
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 change``, ``2 changes``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in its largest whole unit: ``20 seconds``, ``3 hours``."""
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, noun = next((unit for unit in units if seconds >= unit[0]), units[-1])
+    return pluralize(int(seconds // size), noun)

@@ -1,6 +1,8 @@
-"""The files of the installed package: its data folders, and a digest of its code."""
+"""The files of the installed package: its data folders, and digests of its code."""
 
 import hashlib
+import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,9 +20,34 @@ def data_folder(name: str) -> Path:
 
 @cache
 def code_digest() -> str:
-    """Return the digest of the code and the schemas: a cached result is valid for this version of them only."""
+    """Return the digest of the code and the schemas: a shared result is valid for this version of them only."""
     digest = hashlib.sha256()
     for path in (*sorted(_PACKAGE.rglob("*.py")), *sorted(data_folder("schemas").rglob("*.json"))):
         content = path.read_bytes()
         digest.update(b"%s\0%d\0%s" % (path.name.encode(), len(content), content))
     return digest.hexdigest()
+
+
+@cache
+def installation_stamp() -> str:
+    """Return a stamp of the installed code and schemas: a result that is cached here is valid for it only.
+
+    It has the sizes and times of the files instead of their contents, which takes a fifth of the time. It differs from
+    one installation to the next, and no write leaves the time of a status change as it was.
+    """
+    stamp = hashlib.sha256()
+    for entry in (*_scan_files(_PACKAGE, ".py"), *_scan_files(data_folder("schemas"), ".json")):
+        status = entry.stat()
+        stamp.update(f"{entry.path}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())
+    return stamp.hexdigest()
+
+
+def _scan_files(folder: Path | str, suffix: str) -> Iterator[os.DirEntry[str]]:
+    """Yield the files below a folder whose names end in a suffix, in an order that is always the same."""
+    with os.scandir(folder) as entries:
+        in_order = sorted(entries, key=lambda entry: entry.name)
+    for entry in in_order:
+        if entry.name.endswith(suffix):
+            yield entry
+        elif entry.is_dir() and entry.name != "__pycache__":
+            yield from _scan_files(entry.path, suffix)

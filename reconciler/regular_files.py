@@ -1,4 +1,4 @@
-"""Read files within a limit of size and without waiting for a named pipe; add the path to an error of the disk."""
+"""Read files within a limit of size and without waiting for a named pipe; errors of the disk as diagnostics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,25 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from reconciler.diagnostics import Diagnostic
+
+_DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BUG_ERRNOS = frozenset({errno.EBADF, errno.EFAULT, errno.EPIPE})  # nothing that is on a disk causes these
+_HINTS = {
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "the machine has too many open files: close some programs",
+    errno.EACCES: "make it accessible to you",
+    errno.EPERM: "make it accessible to you",
+    errno.EROFS: "the file system is read-only: mount it writable, or use another folder",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ENOENT: "restore it, and run the command again",
+    errno.EISDIR: "remove the folder that is in the place of the file",
+    errno.ENOTDIR: "remove the file that is in the place of the folder",
+    errno.ELOOP: "replace the symbolic link with a file or a folder",
+}
 _CHUNK_BYTES = 1 << 20
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -21,6 +39,17 @@ def read_regular_file(path: str | Path, max_bytes: int) -> bytes:
         return read_descriptor(descriptor, max_bytes)
     finally:
         os.close(descriptor)
+
+
+def open_regular_file(path: str | Path) -> BinaryIO:
+    """Open a file for reading. Raise OSError if it cannot be read."""
+    file = os.fdopen(os.open(path, READ_FLAGS), "rb")
+    try:
+        check_regular(file.fileno(), path)
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def check_regular(descriptor: int, path: str | Path) -> None:
@@ -49,3 +78,18 @@ def naming_errors(path: str | Path) -> Iterator[None]:
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise
+
+
+def describe_os_error(error: OSError) -> Diagnostic | None:
+    """Return the diagnostic of an error of the disk or the machine; None if it can only be a bug."""
+    path = error.filename2 or error.filename
+    if error.errno in _DISK_FULL_ERRNOS:
+        hint = "free some space, and run the command again: what was recorded is kept"
+        return Diagnostic("disk-full", f"there is no room left to write {path or 'a file'}", hint=hint)
+    if error.errno is None or error.errno in _BUG_ERRNOS or (error.errno == errno.EINVAL and path is None):
+        return None
+    hint = _HINTS.get(error.errno, "see what is at this path, and run the command again" if path else "")
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    message = f"{path} cannot be used: {error.strerror}" if path else str(error.strerror)
+    return Diagnostic("file-unusable", message, hint=hint)

@@ -31,7 +31,7 @@ PURE_IMPORTS = {
 }
 EDGE_IMPORTS = {
     "git": set(),
-    "storage": set(),
+    "storage": {"regular_files"},
     "builders": {"registry"},
     "runner": set(),
     "backends": {"runner", "registry"},
@@ -55,7 +55,7 @@ ALLOWED = {
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
     **JOINING_IMPORTS,
-    "cli": {*PURE_IMPORTS, *EDGE_IMPORTS, *JOINING_IMPORTS, "package_files"},
+    "cli": {*PURE_IMPORTS, *EDGE_IMPORTS, *JOINING_IMPORTS, "package_files", "regular_files"},
     "__main__": {"cli"},
 }
 PURE = (*PURE_IMPORTS, "abbreviation", "diagnostics")
@@ -93,19 +93,27 @@ HOMES = {
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
+    "cli/_status.py",
     "cli/console.py",
-    "cli/plan.py",
-    "cli/status.py",
-    "registry.py",
     "cli/job.py",
-    "format/kinds/__init__.py",
-    "planning/diff.py",
-    "format/ignore.py",
-    "format/schemas.py",
-    "config/version.py",
-    "git/repository.py",
-    "format/path_content.py",
+    "cli/list.py",
+    "cli/plan.py",
+    "cli/show.py",
+    "cli/state_session.py",
+    "cli/status.py",
     "cli/validate.py",
+    "config/version.py",
+    "format/document.py",
+    "format/ignore.py",
+    "format/kinds/__init__.py",
+    "format/path_content.py",
+    "format/schemas.py",
+    "format/yaml.py",
+    "git/repository.py",
+    "planning/diff.py",
+    "project/state_session.py",
+    "registry.py",
+    "source/cached_parse.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}
@@ -165,7 +173,7 @@ def test_an_edge_never_imports_the_planner_or_the_renderer():
     assert all({"planning", "render"}.isdisjoint(EDGE_IMPORTS[package]) for package in EDGE_IMPORTS)
 
 
-def test_the_pure_part_knows_no_world():
+def test_pure_packages_import_no_input_or_output():
     assert [f"{where} imports {imported}" for where, _, imported in imported_by(*PURE) if top(imported) in IMPURE] == []
 
 

@@ -58,24 +58,24 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
     (folder / name).write_text(text.replace(old, new), encoding="utf-8")
 
 
-def until(look: Callable[[], _T], seconds: float = 30) -> _T:
-    """Look again and again until there is something to see, and return it."""
+def until(condition: Callable[[], _T], seconds: float = 30) -> _T:
+    """Poll a condition until its result is true; return the result."""
     deadline = time.monotonic() + seconds
-    while not (result := look()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, "what the test waits for did not happen"
         time.sleep(0.02)
     return result
 
 
-def gone(pid: int) -> bool:
-    """Tell whether a process has ended; one that its parent has not asked after yet has ended too."""
+def has_ended(pid: int) -> bool:
+    """Return True if a process has ended; a zombie counts as ended."""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return True
     except FileNotFoundError:
-        return Path("/proc/self").exists()  # else there is no such folder here, and it lives
+        return Path("/proc/self").exists()  # without /proc, the process exists
     return state == "Z"
 
 

@@ -53,24 +53,44 @@ class _ParseResult:
         self.diagnostics.append(Diagnostic(code, f"{self.address}: {message}", hint=hint))
 
 
-def parse_conda_file(address: str, content: Mapping[str, Any]) -> CondaFile:
+def parse_conda_file(address: str, content: Any) -> CondaFile:
     """Return what a conda file (as JSON) declares; raises UserError with every entry that cannot be used."""
     result = _ParseResult(address)
-    for entry in content.get("dependencies") or ():
-        match entry:
-            case str():
-                _parse_conda_entry(entry, result)
-            case {"pip": entries, **rest} if not rest:
-                for pip_entry in entries or ():
-                    _parse_pip_entry(str(pip_entry), result)
-            case _:
-                hint = "write 'name=version', or 'pip:' and a list"
-                result.add_diagnostic(f"'{entry}' is not a dependency of a conda file", hint)
-    variables = tuple(_parse_variables(content.get("variables") or {}, result))
+    if not isinstance(content, Mapping):
+        result.add_diagnostic("its conda file is not a mapping of fields", "write 'dependencies:' and a list")
+        raise UserError(*result.diagnostics)
+    for entry in _list_in_field(content, "dependencies", result):
+        _parse_dependency(entry, result)
+    variables = content.get("variables") or {}
+    if not isinstance(variables, Mapping):
+        result.add_diagnostic("'variables' of its conda file is not a mapping", "write 'NAME: value' below it")
+        variables = {}
+    parsed_variables = tuple(_parse_variables(variables, result))
     if result.diagnostics:
         raise UserError(*result.diagnostics)
     requires_python = str(SpecifierSet(",".join(result.python_specifiers)))
-    return CondaFile(requires_python, tuple(dict.fromkeys(result.packages)), variables)
+    return CondaFile(requires_python, tuple(dict.fromkeys(result.packages)), parsed_variables)
+
+
+def _list_in_field(content: Mapping[str, Any], name: str, result: _ParseResult) -> list[Any]:
+    """Return the list in a field, empty if there is none; anything else is a diagnostic."""
+    value = content.get(name)
+    if value is None or isinstance(value, list):
+        return value or []
+    result.add_diagnostic(f"'{name}' of its conda file is not a list but '{value}'", f"write '{name}:' and a list")
+    return []
+
+
+def _parse_dependency(entry: Any, result: _ParseResult) -> None:
+    match entry:
+        case str():
+            _parse_conda_entry(entry, result)
+        case {"pip": _, **rest} if not rest:
+            for pip_entry in _list_in_field(entry, "pip", result):
+                _parse_pip_entry(str(pip_entry), result)
+        case _:
+            hint = "write 'name=version', or 'pip:' and a list"
+            result.add_diagnostic(f"'{entry}' is not a dependency of a conda file", hint)
 
 
 def _parse_conda_entry(entry: str, result: _ParseResult) -> None:

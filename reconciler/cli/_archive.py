@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import click
 
 from reconciler.cli.confirm import require_approval
-from reconciler.cli.session import open_current_session, parse_live_address
+from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import parse_live_address
 from reconciler.git.repository import user_name
 from reconciler.model import Address
 from reconciler.operations.archive import ArchiveChange, ArchiveContext, archive_change, restore_change

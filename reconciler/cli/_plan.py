@@ -16,7 +16,8 @@ from reconciler.cli._policy import policy_from_options
 from reconciler.cli.console import APPLY_HINT, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import EXIT_CHANGES
-from reconciler.cli.session import open_current_session, shown_diagnostics
+from reconciler.cli.plan import RenderedPlan
+from reconciler.cli.session import open_current_session, remember_output, shown_diagnostics
 from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
 from reconciler.project.plan import make_plan
@@ -24,19 +25,19 @@ from reconciler.project.saved_plan import save_plan
 from reconciler.project.session import Session
 from reconciler.render import markdown, plan_json, text
 from reconciler.render.code_frame import sanitize_line, sanitize_text
-from reconciler.source.rendered_plan import PlanCacheKey, PlanCacheSettings, RenderedPlan, RenderedPlanCache
+from reconciler.source.rendered_output import RenderedOutputCache
 
 _POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete")
 
 
-def run_plan(options: Mapping[str, Any], cache: RenderedPlanCache | None) -> int:
+def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> int:
     """Plan as the options say, print the plan and cache what was printed; return the exit code."""
     if options["form"] == "json":
         return run_with_event_stream(lambda stream: _run_plan(options, cache, stream))
     return _run_plan(options, cache, None)
 
 
-def _run_plan(options: Mapping[str, Any], cache: RenderedPlanCache | None, stream: EventStream | None) -> int:
+def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
     session = open_current_session(options["revision"], aside=options["out"])
     policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
     if stream:
@@ -56,18 +57,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedPlanCache | None, strea
     is_ready = any(action.known_after is None for action in plan.actions)
     if cache is not None:
         printed = sanitize_text(session.plan_heading + text.format_plan(plan))
-        _cache_rendered_plan(session, cache, state, RenderedPlan(printed, shown_diagnostics(), next_step, is_ready))
+        remember_output("plan", RenderedPlan(printed, shown_diagnostics(), next_step, is_ready), cache, session, state)
     return EXIT_CHANGES if options["detailed_exitcode"] and is_ready else 0
-
-
-def _cache_rendered_plan(session: Session, cache: RenderedPlanCache, state: State, rendered: RenderedPlan) -> None:
-    """Cache what was printed, if it depends on nothing outside this repository."""
-    if not state.commit or session.config.remote:
-        return
-    workspace = session.workspace
-    state_tree = workspace.repository.tree_of(state.commit)
-    key = PlanCacheKey(workspace.root, session.source.tree, state_tree, session.source.commit, cache.environment_key)
-    cache.store_plan(key, PlanCacheSettings(session.state_store.live_ref, tuple(workspace.store_folders())), rendered)
 
 
 def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.json_events import DIAGNOSTICS_HANDLER_KEY
+from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.project.check import validate_offline

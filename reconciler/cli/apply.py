@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import print_coloured_lines
@@ -182,10 +183,10 @@ def _interrupt_error(session: Session) -> click.Abort:
 def _format_applied_counts(result: ApplyResult) -> str:
     """Return how many changes were applied and how many runs were recorded."""
     recorded = len(result.recorded_run_ids)
-    changes = f"Applied {text.pluralize(result.done_count - recorded, 'change')}"
+    changes = f"Applied {pluralize(result.done_count - recorded, 'change')}"
     if not recorded:
         return changes
-    runs = text.pluralize(recorded, "run")
+    runs = pluralize(recorded, "run")
     return f"{changes} and recorded {runs}" if result.done_count > recorded else f"Recorded {runs}"
 
 

@@ -6,7 +6,7 @@ import click
 
 from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import open_current_state_session
 from reconciler.render import history, plan_json
 from reconciler.state.history import compare_states, read_state_at
 
@@ -28,7 +28,7 @@ def command(before: str, after: str | None, form: str) -> None:
     mlgit diff v1.0 v1.1
     mlgit diff 3f2a91c --format json
     """
-    session = open_current_session()
+    session = open_current_state_session()
     state = session.read_recorded_state()
     first = read_state_at(session.state_store, state, before)
     second = read_state_at(session.state_store, state, after) if after else state

@@ -8,6 +8,7 @@ from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.planning.drift import count_drift, find_drift
+from reconciler.project.refresh import observe_all
 from reconciler.render.drift import drift_to_json, format_drift
 from reconciler.render.plan_json import dump_json
 
@@ -29,7 +30,7 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     """
     session = open_current_session()
     state = session.read_recorded_state()
-    observation = session.refresh_all(state, deep=deep)
+    observation = observe_all(session, state, deep=deep)
     drifts = find_drift(state, observation, session.config, session.tree.tree_at_commit)
     if form == "json":
         click.echo(dump_json(drift_to_json(drifts, observation.skipped_checks)))

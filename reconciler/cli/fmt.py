@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.cli.options import format_option
 from reconciler.diagnostics import Diagnostic, Span, UserError
 from reconciler.format.formatter import format_document
@@ -17,7 +18,7 @@ from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Json
 from reconciler.render.plan_json import diagnostics_to_json, dump_json
-from reconciler.render.text import SourceLineReader, format_diagnostics, pluralize
+from reconciler.render.text import SourceLineReader, format_diagnostics
 from reconciler.source.discovery import find_workspace_folder
 from reconciler.source.files import SourceFile, find_asset_files
 from reconciler.source.rooted_files import RootedFiles, named_roots

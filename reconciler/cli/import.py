@@ -12,18 +12,18 @@ from pathlib import Path
 
 import click
 
-from reconciler.abbreviation import abbreviate_id
+from reconciler.abbreviation import abbreviate_id, pluralize
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session, parse_live_address
+from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import parse_live_address
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.model import Json, Record, State
 from reconciler.operations.archive import archived_reference_notes
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
 from reconciler.project.session import Session
-from reconciler.render import plan_json, text
+from reconciler.render import plan_json
 from reconciler.render.code_frame import sanitize_text
-from reconciler.source import workspace
 from reconciler.source.rooted_files import MISSING, WORKSPACE, Root, RootedFiles
 
 
@@ -47,7 +47,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
         raise click.UsageError("name what to import, or take everything with --all")
     session = open_current_session()
     state = session.read_recorded_state()
-    declared = workspace.read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     records = (
         _undeclared_records(state, declared)
         if everything
@@ -135,7 +135,7 @@ def _report_lines(session: Session, generated_files: Sequence[GeneratedFile], *,
             yield from (f"    {line}" if line else "" for line in generated_file.redacted_text.splitlines())
         yield from (f"  {line}" for line in _follow_up_lines(session, generated_file))
     yield (
-        f"{text.pluralize(len(generated_files), 'file')} {'would be ' if dry_run else ''}written."
+        f"{pluralize(len(generated_files), 'file')} {'would be ' if dry_run else ''}written."
         if generated_files
         else _NOTHING_TO_IMPORT
     )

@@ -51,7 +51,12 @@ def _create_workspace(folder: Path, name: str | None) -> None:
         raise user_error("folder-not-empty", f"{folder} is there already, and not empty", hint)
     workspace_name = _validate_name(name) if name else _name_from_folder(folder)
     in_repository = is_inside_repository(folder)
-    shutil.copytree(data_folder("workspace-template"), folder, ignore=_IGNORE_PATTERNS, dirs_exist_ok=True)
+    try:
+        shutil.copytree(data_folder("workspace-template"), folder, ignore=_IGNORE_PATTERNS, dirs_exist_ok=True)
+    except shutil.Error as error:
+        _, target, reason = error.args[0][0]
+        hint = "free some space, or make the folder writable; then remove it and run the command again"
+        raise user_error("path-not-writable", f"{target} cannot be written: {reason}", hint) from error
     _fill_in_template(folder, workspace_name)
     write_editor_settings(folder)
     if not in_repository:

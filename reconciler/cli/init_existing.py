@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
@@ -21,7 +21,6 @@ from reconciler.git.repository import open_repository
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.code_frame import sanitize_line
-from reconciler.render.text import pluralize
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _WORKFLOW_PATH = ".github/workflows/mlgit.yml"

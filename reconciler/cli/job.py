@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Collection, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.abbreviation import pluralize
 from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli.console import print_table
@@ -21,7 +23,9 @@ from reconciler.diagnostics import user_error
 from reconciler.model import Address, Json, Run, RunStatus, State
 from reconciler.planning.affinity import backend_host
 from reconciler.planning.refresh import merge_report
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session
+from reconciler.regular_files import open_regular_file, read_regular_file
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, decode_run_summary, summarize_run
 from reconciler.state.process import host_name
@@ -158,10 +162,10 @@ def metrics(job: str, form: str) -> None:
     """
     _, run, backend = _find_run_and_backend(job)
     path = backend.metrics_path(run.id)
-    lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+    lines = read_regular_file(path, 50_000_000).decode("utf-8", "replace").splitlines() if path.exists() else []
     logged = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
     if len(logged) < len(lines):
-        skipped = text.pluralize(len(lines) - len(logged), "unreadable line")
+        skipped = pluralize(len(lines) - len(logged), "unreadable line")
         click.echo(f"skipped {skipped} of {path.name}", err=True)
     own = [metric for metric in logged if "run" not in metric]
     if form == "json":
@@ -235,10 +239,8 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: Session, run: Run) -> Json:
     """Return where the log and the outputs of a run are; nothing if its backend cannot be asked."""
-    backend = session.open_backends().get(run.backend)
-    if backend is None:
-        return {}
-    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
+    backend = open_backends(session).get(run.backend)
+    return {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))} if backend else {}
 
 
 def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
@@ -248,7 +250,7 @@ def _find_run_and_backend(job: str) -> tuple[Session, Run, Backend]:
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
         raise user_error("backend-elsewhere", message, f"run this command on {host}")
-    return session, run, get_backend(session.open_backends(), run.backend)
+    return session, run, get_backend(open_backends(session), run.backend)
 
 
 def _find_run(job: str) -> tuple[Session, Run]:
@@ -282,7 +284,7 @@ def _parse_metric_line(line: str) -> dict[str, Json] | None:
     """Return the metric of a line; None if the line was cut off by the end of the run."""
     try:
         metric: Json = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return metric if isinstance(metric, dict) and {"key", "value", "step"} <= metric.keys() else None
 
@@ -291,9 +293,8 @@ def _copy_log(log: Path, position: int) -> int:
     """Copy a log from a position on to standard output; return where it ends."""
     if not log.exists():
         return position
-    with log.open("rb") as file:
+    with open_regular_file(log) as file:
         file.seek(position)
-        content = file.read()
-    sys.stdout.buffer.write(content)
-    sys.stdout.flush()
-    return position + len(content)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+        return file.tell()

@@ -13,13 +13,12 @@ from typing import Self
 import click
 
 from reconciler import __version__
+from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import json_events
 from reconciler.timestamps import utc_timestamp
 
-# Key in the context of a command: the function that receives diagnostics instead of standard error.
-DIAGNOSTICS_HANDLER_KEY = "mlgit.diagnostics"
 _EXIT_INTERRUPTED, _EXIT_BUG = 130, 3
 
 

@@ -1,17 +1,20 @@
-"""mlgit list: list live or declared assets, all or of one kind."""
+"""mlgit list: list live or declared assets, all or of one kind.
+
+``cli._declared_assets``, which reads the files, is imported by name, for --declared.
+"""
 
 from __future__ import annotations
+
+import importlib
 
 import click
 
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import open_current_state_session
 from reconciler.format.kinds import kinds
 from reconciler.model import Record
-from reconciler.project.session import Session
 from reconciler.render import plan_json
-from reconciler.source import workspace
 
 
 @click.command("list")
@@ -29,11 +32,10 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
     """
     if kind is not None and kind not in kinds():
         raise click.UsageError(f"there is no kind {kind}; kinds: {', '.join(kinds())}")
-    session = open_current_session()
     if declared:
-        _print_declared_assets(session, kind, form)
+        importlib.import_module("reconciler.cli._declared_assets").print_declared_assets(kind, form)
         return
-    state = session.read_refreshed_state()
+    state = open_current_state_session().read_refreshed_state()
     records = [
         record
         for record in state.current.values()
@@ -51,20 +53,3 @@ def command(kind: str | None, form: str, *, archived: bool, declared: bool) -> N
 def _format_version(record: Record) -> str:
     """Return the version of a record, or its run if it has none, and a mark if it is archived."""
     return " ".join(filter(None, (record.version or record.run, "(archived)" if record.archived else "")))
-
-
-def _print_declared_assets(session: Session, kind: str | None, form: str) -> None:
-    """Print the assets that the files declare; `mlgit validate` reports the errors in them."""
-    declared = workspace.read_asset_set(session.tree, session.config).assets
-    assets = [asset for address, asset in sorted(declared.items()) if kind is None or address.kind == kind]
-    if form == "json":
-        click.echo(
-            plan_json.dump_json(
-                [plan_json.asset_to_json(asset, session.tree.display_path(asset.source)) for asset in assets]
-            )
-        )
-    elif not assets:
-        click.echo(f"No {kind or 'asset'} is declared.")
-    else:
-        rows = [(str(asset.address), asset.version, session.tree.display_path(asset.source)) for asset in assets]
-        print_table(("ADDRESS", "VERSION", "FILE"), rows)

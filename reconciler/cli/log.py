@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session, parse_live_address
+from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.model import parse_address
 from reconciler.render import history, plan_json
 from reconciler.state.history import history_entries
@@ -23,7 +23,7 @@ def command(address: str | None, limit: int, form: str) -> None:
     mlgit log -n 5
     mlgit log model/iris --format json
     """
-    session = open_current_session()
+    session = open_current_state_session()
     state = session.read_recorded_state()
     selected = parse_address(address.partition("@")[0]) if address and "/" in address else None
     entries = history_entries(session.state_store, state, limit, selected) if selected or address is None else []

@@ -13,6 +13,8 @@ EXIT_CHANGES = 2  # with --detailed-exitcode, if an action could be done now
 
 # In the context of a command: the target that the user has chosen.
 TARGET_KEY = "mlgit.target"
+# In the context of a command: the function that receives diagnostics instead of standard error.
+DIAGNOSTICS_HANDLER_KEY = "mlgit.diagnostics"
 
 
 def target_option(function: CommandFunction) -> CommandFunction:

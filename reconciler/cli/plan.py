@@ -7,26 +7,38 @@ module that makes plans (``cli._plan``) is imported by name when it is needed.
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from reconciler.cli.cached_output import open_default_output_cache
 from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
-    TARGET_KEY,
     guard_options,
     plan_format_option,
     replace_option,
     select_options,
     target_option,
 )
-from reconciler.source.rendered_plan import RenderedPlan, RenderedPlanCache, open_rendered_plan_cache
 
 _FILE_TYPE = click.Path(path_type=Path, dir_okay=False)
-_OPTIONS_NOT_IN_CACHE_KEY = {"detailed_exitcode"}  # it does not change the plan
+_OPTIONS_NOT_IN_CACHE_KEY = frozenset({"detailed_exitcode"})  # it does not change the plan
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPlan:
+    """A plan as it was printed: its text, the diagnostics of the files, the hint how to apply it.
+
+    ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports.
+    """
+
+    text: str
+    diagnostics: str
+    hint: str
+    has_changes: bool
 
 
 @click.command("plan")
@@ -49,22 +61,12 @@ def command(**options: Any) -> int:
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
     mlgit plan --ref origin/main --detailed-exitcode
     """
-    cache = _open_plan_cache()
-    rendered = cache.find_plan() if cache else None
+    cache = open_default_output_cache(_OPTIONS_NOT_IN_CACHE_KEY)
+    rendered = cache.find("plan", RenderedPlan) if cache else None
     if rendered is None:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, cache))
     _print_rendered_plan(rendered)
     return EXIT_CHANGES if options["detailed_exitcode"] and rendered.has_changes else 0
-
-
-def _open_plan_cache() -> RenderedPlanCache | None:
-    """Return the cache of printed plans; None if an option other than the default is given."""
-    context = click.get_current_context()
-    is_default = TARGET_KEY not in context.meta and all(
-        context.get_parameter_source(name) is ParameterSource.DEFAULT
-        for name in context.params.keys() - _OPTIONS_NOT_IN_CACHE_KEY
-    )
-    return open_rendered_plan_cache(Path.cwd(), Path(str(click.__file__)).parents[1]) if is_default else None
 
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:

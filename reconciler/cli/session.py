@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from reconciler.cli.json_events import DIAGNOSTICS_HANDLER_KEY
-from reconciler.cli.options import TARGET_KEY
+from reconciler.abbreviation import pluralize
+from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
+from reconciler.cli.state_session import print_note
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
-from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, State, Tree
+from reconciler.model import State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
-from reconciler.render.text import format_diagnostics, pluralize
+from reconciler.render.text import format_diagnostics
+from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
 
 _SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
 
@@ -34,31 +36,27 @@ def open_current_session(
         keep=keep,
         aside=aside,
         on_diagnostics=_print_diagnostics,
-        on_note=_print_note,
+        on_note=print_note,
     )
     context.call_on_close(session.close)
     return session
 
 
+def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:
+    """Remember the output of a command, unless it depends on something outside of this repository."""
+    repository = session.workspace.repository
+    if session.config.remote or session.fetch_state_hint(state):
+        return
+    state_tree = repository.tree_of(state.commit) if state.commit else ""
+    source = session.source
+    key = OutputKey(session.workspace.root, source.tree, state_tree, source.commit, cache.environment_key)
+    settings = OutputSettings(session.state_store.live_ref, tuple(session.workspace.store_folders()))
+    cache.store(command, key, settings, output)
+
+
 def shown_diagnostics() -> str:
     """Return the diagnostics that were printed for people."""
     return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
-
-
-def parse_live_address(argument: str, state: State) -> Address:
-    """Parse the address of a live asset as typed; raise UserError with a suggestion if there is no such asset."""
-    kind, slash, name = argument.partition("/")
-    address = Address(kind, name.partition("@")[0])
-    if slash and address in state.current:
-        return address
-    count = sum(not record.archived for record in state.current.values())
-    list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
-    hint = did_you_mean(argument, list(map(str, state.current))) or list_hint
-    raise user_error("address-unknown", f"{argument} is not live", hint)
-
-
-def _print_note(note: str) -> None:
-    click.echo(note, err=True)
 
 
 def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:

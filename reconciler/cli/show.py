@@ -1,20 +1,16 @@
-"""mlgit show: one live asset with its lineage, or a saved plan."""
+"""mlgit show: one live asset with its lineage, or a saved plan, for which ``cli._saved_plan`` is imported by name."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import click
 
-from reconciler.abbreviation import abbreviate_id
-from reconciler.cli.console import print_coloured_lines
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session, parse_live_address
+from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.diagnostics import user_error
-from reconciler.planning.saved import SavedPlan, dump_plan_file
-from reconciler.project.saved_plan import read_saved_plan
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
 
 
 @click.command("show")
@@ -30,9 +26,9 @@ def command(address: str, form: str) -> None:
     mlgit show plan.json
     """
     if Path(address).suffix == ".json" or Path(address).is_file():
-        _print_saved_plan(read_saved_plan(Path(address)), form)
+        importlib.import_module("reconciler.cli._saved_plan").print_saved_plan(Path(address), form)
         return
-    state = open_current_session().read_refreshed_state()
+    state = open_current_state_session().read_refreshed_state()
     asset = parse_live_address(address, state)
     version = address.partition("@")[2]
     record = state.find_version(asset, version) if version else state.current[asset]
@@ -43,16 +39,3 @@ def command(address: str, form: str) -> None:
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)
     click.echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
-
-
-def _print_saved_plan(saved: SavedPlan, form: str) -> None:
-    """Print a saved plan as it was shown when it was made."""
-    if form == "json":
-        click.echo(dump_plan_file(saved), nl=False)
-        return
-    print_coloured_lines(text.format_plan_body(saved.body))
-    envelope = saved.envelope
-    changes = " with uncommitted changes" if envelope["dirty"] else ""
-    commit = f"{abbreviate_id(envelope['commit'])}{changes}"
-    origin = f"Made from commit {commit} at {envelope['made_at']} by mlgit {envelope['tool']}."
-    click.echo(f"\n{sanitize_line(origin)}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from reconciler.abbreviation import abbreviate_id
+from reconciler.abbreviation import abbreviate_id, pluralize
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
@@ -43,7 +43,7 @@ def show(form: str) -> None:
     \b
     mlgit state show
     """
-    session = open_current_session()
+    session = open_current_state_session()
     note = session.fetch_state()
     state, config = session.state_store, session.config
     fields = {
@@ -70,7 +70,7 @@ def repair(*, auto_approve: bool) -> None:
     \b
     mlgit state repair
     """
-    session = open_current_session()
+    session = open_current_state_session()
     session.state_store.ref_store.fetch()
     damages = find_damage(session.state_store)
     if not damages:
@@ -80,7 +80,7 @@ def repair(*, auto_approve: bool) -> None:
     if not auto_approve:
         require_approval("Repair the live state?", "state repair")
     commit = repair_state(session.state_store, damages, user_name())
-    count = text.pluralize(len(damages), "record")
+    count = pluralize(len(damages), "record")
     click.echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
 
 
@@ -104,7 +104,7 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     mlgit state restore
     mlgit state restore 3f2a91c
     """
-    state = open_current_session().state_store
+    state = open_current_state_session().state_store
     if commit is None:
         _restore_remote_state(state, auto_approve=auto_approve)
         return
@@ -143,7 +143,7 @@ def migrate() -> None:
     \b
     mlgit state migrate
     """
-    session = open_current_session()
+    session = open_current_state_session()
     session.state_store.ref_store.fetch()
     state_format = read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
     click.echo(f"The live state has format {state_format}, the newest that this mlgit knows: nothing to do.")

@@ -1,29 +1,29 @@
 """mlgit status: what is live, what runs, what waits or failed; from the live state and the backends.
 
-Loads ``cli.terminal`` by name, for --watch.
+If nothing has changed since the status was printed last, and no run was active then, the remembered output is printed.
+Else ``cli._status``, which reads the status, is imported by name.
 """
 
 from __future__ import annotations
 
 import importlib
-import time
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import click
 
-from reconciler.abbreviation import abbreviate_id, join_some
-from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.cached_output import open_default_output_cache
 from reconciler.cli.console import print_coloured_lines, print_table
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session
-from reconciler.model import Action, Blocked, Record, Run, State
-from reconciler.project.session import Session
-from reconciler.project.status import WorkspaceStatus, read_status
-from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
-from reconciler.render.history import rollback_hold_lines
 
-_COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
+COLUMN_HEADINGS = ("ADDRESS", "VERSION", "STATE", "SINCE")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedStatus:
+    """A status as it is printed: the rows of the table of live assets, and the lines below."""
+
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[str, ...]
 
 
 def _parse_seconds(_context: click.Context, _option: click.Parameter, value: str) -> float:
@@ -60,100 +60,17 @@ def command(*, watch: bool, until_idle: bool, interval: float, form: str) -> int
         raise click.UsageError("--until-idle requires --watch")
     if watch and form == "json":
         raise click.UsageError("--watch cannot be combined with --format json")
-    session = open_current_session()
-    if watch:
-        return _watch_status(session, interval, until_idle=until_idle)
-    status = read_status(session)
-    if form == "json":
-        click.echo(plan_json.dump_json([*_status_to_json(status)]))
-    elif not status.state.current:
-        click.echo("Nothing is live yet. `mlgit plan` shows what apply would create.")
-        if fetch_hint := session.fetch_state_hint(status.state):
-            click.echo(fetch_hint)
-    else:
-        print_table(_COLUMN_HEADINGS, _status_rows(status))
-        print_coloured_lines("\n".join(_status_lines(status)))
-    return 0
+    cache = open_default_output_cache()
+    rendered = cache.find("status", RenderedStatus) if cache else None
+    if rendered is not None:
+        print_status(rendered)
+        return 0
+    module = importlib.import_module("reconciler.cli._status")
+    return int(module.watch_status(interval, until_idle=until_idle) if watch else module.run_status(form, cache))
 
 
-def _watch_status(session: Session, interval: float, *, until_idle: bool) -> int:
-    try:
-        with importlib.import_module("reconciler.cli.terminal").StatusDisplay(_COLUMN_HEADINGS) as display:
-            while True:
-                status = read_status(session)
-                display.update(_status_rows(status), _status_lines(status))
-                if until_idle and status.is_idle:
-                    return 0
-                time.sleep(interval)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-
-
-def _status_rows(status: WorkspaceStatus) -> list[tuple[str, str, str, str]]:
-    """Return the table of live assets."""
-    return [_table_row(status.state, record) for record in status.state.current.values()]
-
-
-def _status_lines(status: WorkspaceStatus) -> list[str]:
-    """Return the lines below the table: the number of assets, a rollback, and what waits or failed."""
-    state = status.state
-    applied = f"from commit {abbreviate_id(state.applied_commit)}" if state.applied_commit else ""
-    count = sum(not record.archived for record in state.current.values())
-    summary = f"{text.pluralize(count, 'asset')} live {applied}".rstrip() + "."
-    lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]
-    sections = {
-        "Ended, not recorded yet:": [
-            _format_ended_run(action, status.next_actions) for action in status.unrecorded_actions
-        ],
-        "Waiting:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if not blocked.failed],
-        "Failed:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if blocked.failed],
-    }
-    for title, entries in sections.items():
-        lines += ["", title, *(sanitize_line(f"  {entry}") for entry in entries)] if entries else []
-    return lines
-
-
-def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
-    """Return what the next apply does with a run that has ended."""
-    dependents = [str(action.address) for action in plan if record.key in action.needs]
-    follow_up = f", then continues with {join_some(dependents)}" if dependents else ""
-    status = record.run.status if record.run else ""
-    return f"{record.address}: run {record.version} {status}; `mlgit apply` records it{follow_up}"
-
-
-def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
-    """Yield the live assets with their state, then the assets that wait to become live."""
-    waiting = {blocked.address: blocked for blocked in status.pending}
-    unrecorded = {action.address: action.version for action in status.unrecorded_actions}
-    for record in status.state.current.values():
-        run = _latest_run(status.state, record)
-        blocked = waiting.pop(record.address, None)
-        pending = {"pending": _blocked_to_json(blocked)} if blocked else {}
-        ended = {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
-        yield {**plan_json.record_to_json(record), "state": _state_label(record, run), **pending, **ended}
-    for address, blocked in waiting.items():
-        yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(blocked)}
-
-
-def _blocked_to_json(blocked: Blocked) -> object:
-    return {"failed": blocked.failed, "message": blocked.message}
-
-
-def _latest_run(state: State, record: Record) -> Run | None:
-    return state.find_run(record.address, record.latest) if record.latest else None
-
-
-def _table_row(state: State, record: Record) -> tuple[str, str, str, str]:
-    run = _latest_run(state, record)
-    version = run.id if run else record.version
-    return (str(record.address), version, _state_label(record, run), record.applied_at)
-
-
-def _state_label(record: Record, run: Run | None) -> str:
-    if record.archived:
-        return "archived"
-    if run is None:
-        return "live"
-    if run.id == record.run or not record.run:
-        return str(run.status)
-    return f"{run.status}; current is {record.run}"
+def print_status(rendered: RenderedStatus) -> None:
+    """Print a status as a table with lines below."""
+    if rendered.rows:
+        print_table(COLUMN_HEADINGS, rendered.rows)
+    print_coloured_lines("\n".join(rendered.lines))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from reconciler.abbreviation import join_some
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import print_table
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.session import open_current_session
+from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Lock
-from reconciler.render import plan_json, text
+from reconciler.render import plan_json
 from reconciler.render.code_frame import sanitize_text
 from reconciler.state.lease import remove_lock
 from reconciler.state.locks import LOCKS_REF, list_lock_holders, lock_to_json, read_locks
@@ -34,7 +34,7 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     mlgit unlock
     mlgit unlock 9f86d081884c
     """
-    session = open_current_session()
+    session = open_current_state_session()
     ref_store = session.state_store.ref_store
     if holder is None:
         if note := session.fetch_state():  # locks are listed without the remote, too; the note says how old they are
@@ -60,7 +60,7 @@ def _describe_lock(ref_store: RefStore, commit: str, holder: str) -> str:
         lock = read_locks(ref_store.repository, commit)[holder]
     except UserError as error:
         return error.diagnostics[0].message
-    return f"{lock}, locks {text.pluralize(len(lock.exclusive), 'asset')}"
+    return f"{lock}, locks {pluralize(len(lock.exclusive), 'asset')}"
 
 
 def _print_locks(locks: list[Lock], form: str) -> None:

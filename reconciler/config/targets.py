@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.document import Document
 from reconciler.format.pointers import find_value, join_pointer
-from reconciler.format.source_map import build_source_map
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 
@@ -36,7 +35,7 @@ class _TargetDocument(Document):
 
     def _resolve_pointer(self, pointer: str) -> str:
         in_overlay = f"{self.overlay_pointer}{pointer}"
-        return in_overlay if pointer and in_overlay in build_source_map(self.text) else pointer
+        return in_overlay if pointer and self.has_pointer(in_overlay) else pointer
 
 
 def target_names(document: Document) -> tuple[str, ...]:

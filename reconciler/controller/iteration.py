@@ -25,6 +25,7 @@ from reconciler.planning.policy import Policy
 from reconciler.project.apply import apply_plan, finish_without_actions, open_providers
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import AllowedDecisions, ApplyOptions, prepare_apply
+from reconciler.project.refresh import open_backends
 from reconciler.project.session import Session, open_session
 from reconciler.source.workspace import find_workspace
 
@@ -188,7 +189,7 @@ def _count_runs(session: Session) -> Counter[RunStatus]:
     """Count the newest run of each job by its status, as the backends report it now."""
     state = session.state_store.read()
     if is_recorded_store(state, session.store_path):
-        state, _ = refresh_state(state, session.open_backends())
+        state, _ = refresh_state(state, open_backends(session))
     counts: Counter[RunStatus] = Counter()
     for address, record in state.current.items():
         if record.latest and address.kind in kinds() and kind_by_name(address.kind).is_runnable:

@@ -12,8 +12,8 @@ from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.providers import Providers
-from reconciler.format.assets import load_assets
 from reconciler.format.include import ANY_FILE
+from reconciler.format.load import load_assets
 from reconciler.git.trees import read_blobs
 from reconciler.model import Record, ResolvedAsset, ResolvedReference, Run, Tree, parse_address
 from reconciler.planning.content import TrackedContent, tracked_content

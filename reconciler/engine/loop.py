@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
-from reconciler.engine.refresh import active_runs, refresh_state
+from reconciler.engine.refresh import refresh_state
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
 from reconciler.model import Op, Plan, State
+from reconciler.planning.refresh import active_runs
 
 _RUN_POLL_SECONDS = 0.2
 _LOCK_POLL_SECONDS = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -65,13 +65,6 @@ def refresh_all(  # noqa: PLR0913 - every provider
             for name in config.backends
             if name not in backends
         ),
-    )
-
-
-def active_runs(state: State) -> Iterator[Run]:
-    """Yield the newest run of each job if it is active; superseded runs are left out."""
-    yield from (
-        run for run in unfinished_runs(state) if run.status.is_active and state.current[run.address].latest == run.id
     )
 
 

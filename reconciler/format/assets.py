@@ -1,4 +1,4 @@
-"""The assets of a workspace, loaded from its files, and the checks across files."""
+"""The assets of a workspace as values, and the checks across its files; ``format.load`` loads them from files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.document import Document
-from reconciler.format.include import IncludeGlob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.load import LoadedFile, load_asset_file
-from reconciler.format.rules.workspace import check_address_case, check_reference, duplicate_asset_diagnostic
-from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader
+from reconciler.format.workspace_rules import check_address_case, check_reference, duplicate_asset_diagnostic
+from reconciler.model import Address, Asset
 
 # Always errors when planning: a rule in mlgit.yml can lower them for validate only.
 _STRICT_CODES = frozenset({"secret-literal"})
@@ -31,12 +29,19 @@ class AssetSet:
     invalid_addresses: frozenset[Address] = frozenset()
 
 
-def load_assets(
-    files: FileReader, paths: Iterable[tuple[str, IncludeGlob]], rules: Mapping[str, str] = EMPTY_MAPPING
-) -> AssetSet:
-    """Return the assets of files, each given by its path from the top of the repository and its glob."""
-    loaded = (load_asset_file(files, path, glob, rules) for path, glob in paths)
-    return build_asset_set(file for file in loaded if file is not None)
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A file that is, or is meant to be, an asset; ``asset`` is None if there are errors.
+
+    ``address`` is that of the asset, also if there are errors.
+    """
+
+    path: str
+    document: Document
+    kind: Kind | None
+    asset: Asset | None
+    diagnostics: tuple[Diagnostic, ...]
+    address: Address | None = None
 
 
 def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:

@@ -1,12 +1,16 @@
-"""A parsed YAML file: its JSON value, and the line and column of its keys and values."""
+"""A parsed YAML file: its JSON value, and the line and column of its keys and values.
+
+``source_map``, which imports PyYAML, is imported by name when a position is looked up: most documents need none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import importlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.diagnostics import Span
-from reconciler.format.source_map import SourceRange, build_source_map, offset_of, position_of
 from reconciler.model import Json
 
 
@@ -20,11 +24,11 @@ class Document:
 
     def key_span(self, pointer: str) -> Span:
         """Return the span of the key at a JSON pointer, or of its nearest existing parent."""
-        return self._nearest_span(pointer, lambda source_range: source_range.key_position)
+        return self._nearest_span(pointer, "key_position")
 
     def value_span(self, pointer: str) -> Span:
         """Return the span of the value at a JSON pointer, or of its nearest existing parent."""
-        return self._nearest_span(pointer, lambda source_range: source_range.value_position)
+        return self._nearest_span(pointer, "value_position")
 
     def spans_of(self, text: str, pointers: Sequence[str]) -> list[Span]:
         """Return the spans of string values that all have the same text.
@@ -38,22 +42,30 @@ class Document:
 
     def span_at(self, offset: int) -> Span:
         """Return the span of an offset in the text of the document."""
-        return Span(self.path, *position_of(self.text, offset))
+        return Span(self.path, *_source_map_module().position_of(self.text, offset))
 
     def offset_of(self, span: Span) -> int:
         """Return the offset of a span in the text of the document."""
-        return offset_of(self.text, (span.line, span.column))
+        offset: int = _source_map_module().offset_of(self.text, (span.line, span.column))
+        return offset
 
     def scalar_text(self, pointer: str) -> str | None:
         """Return the source text of a scalar, or None if the pointer has none."""
-        source_range = build_source_map(self.text).get(pointer)
+        source_range = self._source_map().get(pointer)
         return source_range.text if source_range else None
 
-    def _nearest_span(self, pointer: str, position: Callable[[SourceRange], tuple[int, int]]) -> Span:
-        source_map = build_source_map(self.text)
+    def has_pointer(self, pointer: str) -> bool:
+        """Return True if there is a value at a JSON pointer in the source text."""
+        return pointer in self._source_map()
+
+    def _nearest_span(self, pointer: str, position: str) -> Span:
+        source_map = self._source_map()
         while pointer and pointer not in source_map:
             pointer = pointer.rpartition("/")[0]
-        return Span(self.path, *position(source_map[pointer])) if pointer in source_map else Span(self.path)
+        return Span(self.path, *getattr(source_map[pointer], position)) if pointer in source_map else Span(self.path)
+
+    def _source_map(self) -> Any:
+        return _source_map_module().build_source_map(self.text)
 
 
 def _find_occurrences(text: str, source: str) -> Iterator[int]:
@@ -65,3 +77,7 @@ def _find_occurrences(text: str, source: str) -> Iterator[int]:
         if not longer:
             yield start
         start = source.find(text, start + (1 if longer else len(text)))
+
+
+def _source_map_module() -> Any:
+    return importlib.import_module("reconciler.format.source_map")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.format.rule_context import Rule
 from reconciler.model import Spec
 
 
@@ -68,6 +67,7 @@ class Kind:
     - ``inlined_fields``: these may name a YAML file, whose content replaces the name.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
+    - ``rule_set``: the name of its rules in ``format.rules``, which are loaded only to check a file.
     - ``order``: the position of the kind in a plan.
     """
 
@@ -88,7 +88,7 @@ class Kind:
     uses_backend: bool = False
     uses_store: bool = False
     is_supported: Callable[[Spec], bool] = lambda _spec: True
-    rules: tuple[Rule, ...] = ()
+    rule_set: str = ""
     secret_fields: frozenset[str] = frozenset()
     order: int = field(default=0, compare=False)
 

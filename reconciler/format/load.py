@@ -6,10 +6,11 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
+from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
 from reconciler.format.detect import PROMPTFLOW, detect_kind
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
@@ -18,6 +19,7 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.format.path_content import find_lfs_pointers, find_path_problem, resolve_path_content
 from reconciler.format.references import find_references_and_paths, resolve_zip_path
 from reconciler.format.rule_context import RuleContext
+from reconciler.format.rules import RULE_SETS
 from reconciler.format.rules.components import find_included_files
 from reconciler.format.rules.reference_syntax import find_malformed_references
 from reconciler.format.schemas import check_against_schema
@@ -61,19 +63,12 @@ _PLACEHOLDER_NAME = "part"
 _MAX_DIAGNOSTICS_PER_RULE = 50  # in one file
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedFile:
-    """A file that is, or is meant to be, an asset; ``asset`` is None if there are errors.
-
-    ``address`` is that of the asset, also if there are errors.
-    """
-
-    path: str
-    document: Document
-    kind: Kind | None
-    asset: Asset | None
-    diagnostics: tuple[Diagnostic, ...]
-    address: Address | None = None
+def load_assets(
+    files: FileReader, paths: Iterable[tuple[str, IncludeGlob]], rules: Mapping[str, str] = EMPTY_MAPPING
+) -> AssetSet:
+    """Return the assets of files, each given by its path from the top of the repository and its glob."""
+    loaded = (load_asset_file(files, path, glob, rules) for path, glob in paths)
+    return build_asset_set(file for file in loaded if file is not None)
 
 
 def load_asset_file(
@@ -183,7 +178,7 @@ def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
 
 def _run_rules(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
     """Yield the diagnostics of the rules of a kind, a limited number for each rule."""
-    for rule in kind.rules:
+    for rule in RULE_SETS[kind.rule_set]:
         yield from islice(rule(context), _MAX_DIAGNOSTICS_PER_RULE)
 
 
@@ -213,8 +208,11 @@ def _check_inlined_files(context: RuleContext, kind: Kind) -> Iterator[Diagnosti
         value = context.spec[name]
         path = context.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
         if path and context.files.exists(path):
-            _, diagnostics = parse_yaml(context.files.display_path(path), context.files.read_file(path))
+            document, diagnostics = parse_yaml(context.files.display_path(path), context.files.read_file(path))
             yield from (diagnostic for diagnostic in diagnostics if diagnostic.code != "yaml-empty")
+            if document.data is not None and not isinstance(document.data, dict):
+                message, hint = "this must be a mapping of fields", f"{name}: in {context.document.path} refers to it"
+                yield Diagnostic("wrong-type", message, Span(document.path), hint)
 
 
 def _check_reference_syntax(context: RuleContext, rule_diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:

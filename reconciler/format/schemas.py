@@ -1,7 +1,7 @@
 """Validation of documents against the JSON schema of their kind.
 
-jsonschema-rs validates in microseconds. Only for an invalid document ``schema_errors`` is imported, by name, to explain
-the errors; a test checks that both validators agree.
+jsonschema-rs validates in microseconds; it is imported by name, with the first document. Only for an invalid document
+``schema_errors`` is imported, by name, to explain the errors; a test checks that both validators agree.
 """
 
 from __future__ import annotations
@@ -9,37 +9,59 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from functools import cache
-
-import jsonschema_rs
+from typing import Any
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Json
 
-
-@cache
-def _registry() -> jsonschema_rs.Registry:
-    return jsonschema_rs.Registry(list(load_schemas().items()))
+_BRANCH_KEYS = {"$comment", "if", "then"}  # of a branch that says nothing of documents that its condition leaves out
 
 
 @cache
-def _validator(name: str) -> jsonschema_rs.Draft202012Validator:
+def _registry() -> Any:
+    return importlib.import_module("jsonschema_rs").Registry(list(load_schemas().items()))
+
+
+@cache
+def _validator(name: str, branches: tuple[int, ...]) -> Any:
+    """Return the validator of the documents that choose these branches of a schema, and no others."""
+    schema = load_schemas()[schema_id(name)]
+    chosen = [schema["allOf"][index] for index in branches]
+    return _compile({**schema, "allOf": chosen} if chosen else {key: schema[key] for key in schema if key != "allOf"})
+
+
+def _compile(schema: Json) -> Any:
+    jsonschema_rs = importlib.import_module("jsonschema_rs")
     linear = jsonschema_rs.RegexOptions()  # linear time for any text, and faster to compile than look-around patterns
-    return jsonschema_rs.Draft202012Validator(
-        load_schemas()[schema_id(name)], registry=_registry(), pattern_options=linear
-    )
+    return jsonschema_rs.Draft202012Validator(schema, registry=_registry(), pattern_options=linear)
+
+
+@cache
+def _branch_conditions(name: str) -> tuple[Any, ...]:
+    """Return a validator for the condition of each branch of a schema; all documents choose one without condition.
+
+    Most schemas have a branch for each ``type``. Compiling all of those of a job takes ten times as long as one.
+    """
+    schema = load_schemas()[schema_id(name)]
+    conditions = (branch["if"] if branch.keys() <= _BRANCH_KEYS else True for branch in schema.get("allOf", ()))
+    header = {key: schema[key] for key in ("$schema", "$id") if key in schema}
+    return tuple(_compile({**header, "allOf": [condition]}) for condition in conditions)
 
 
 def is_valid_for_schema(data: Json, name: str) -> bool:
     """Return True if a value satisfies the schema of that name."""
-    return _validator(name).is_valid(data)
+    conditions = _branch_conditions(name)
+    branches = tuple(index for index, condition in enumerate(conditions) if condition.is_valid(data))
+    return bool(_validator(name, branches).is_valid(data))
 
 
 def compile_schemas(names: Iterable[str]) -> None:
     """Compile schemas in advance, so that forked processes do not each compile them."""
     for name in names:
-        _validator(name)
+        for index in range(len(_branch_conditions(name))):
+            _validator(name, (index,))
 
 
 def check_against_schema(document: Document, name: str) -> tuple[Diagnostic, ...]:

@@ -10,19 +10,22 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.command import GitError, decode_output, run_git
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
-if TYPE_CHECKING:
-    from reconciler.git.writer import GitWriter  # loaded by name at the first write, because GitPython takes long
-
 FALLBACK_NAME = "mlgit"
 FALLBACK_EMAIL = "mlgit@localhost"
 
 _BATCH_THRESHOLD = 256  # objects that the process which stays open reads in less time than another one takes to start
+
+
+class _GitWriter(Protocol):
+    """What `git.writer` provides, which is loaded by name at the first write because GitPython takes long to load."""
+
+    def run(self, arguments: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> str: ...
 
 
 class Repository:
@@ -43,7 +46,7 @@ class Repository:
         self._env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _prepend_alternate(str(self._scratch))}
         self._contents = ObjectReader(top, self._env)
         self._headers = ObjectReader(top, self._env, headers_only=True)
-        self._writer: GitWriter | None = None
+        self._writer: _GitWriter | None = None
         self._own_scratch = None if scratch else self._scratch
         weakref.finalize(self, _release, self._contents, self._headers, self._own_scratch)
 

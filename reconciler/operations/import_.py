@@ -17,7 +17,7 @@ from reconciler.format.references import find_references_and_paths, resolve_zip_
 from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
 from reconciler.planning.content import local_path_digest
 from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
-from reconciler.source.workspace import read_asset_set
+from reconciler.source.assets import read_asset_set
 
 # The folders of kinds whose plural is not the name with an s.
 _FOLDER_BY_KIND = {"data": "data", "compute": "compute"}

@@ -34,6 +34,13 @@ def unfinished_runs_of(state: State, record: Record) -> Iterator[Run]:
     yield from (run for run in runs if run is not None and run.is_unfinished)
 
 
+def active_runs(state: State) -> Iterator[Run]:
+    """Yield the newest run of each job if it is active; superseded runs are left out."""
+    yield from (
+        run for run in unfinished_runs(state) if run.status.is_active and state.current[run.address].latest == run.id
+    )
+
+
 def merge_observation(state: State, observation: Observation) -> tuple[State, tuple[Action, ...]]:
     """Return the live state with an observation merged in, and the actions that record the runs that ended.
 

@@ -18,10 +18,12 @@ from reconciler.git.trees import MissingObjectError, changed_modes
 from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Address, Overlay, Tree
 from reconciler.planning.graph import ExistenceCheck, graph_levels
 from reconciler.planning.subset import downstream_closure
+from reconciler.source.asset_set import assemble_asset_set
+from reconciler.source.assets import find_candidates, parse_candidates
+from reconciler.source.cache import Cache
 from reconciler.source.index import DependencyIndex, IndexEntry
-from reconciler.source.parse import assemble_asset_set
 from reconciler.source.parsed_file import ParsedFile
-from reconciler.source.workspace import find_candidates, parse_candidates
+from reconciler.source.workspace import Workspace
 
 _MAX_AFFECTED_SHARE = 0.5  # of all files; beyond it, computing what is affected costs more than it saves
 _MIN_AFFECTED_LIMIT = 100  # files that may always be affected
@@ -42,10 +44,11 @@ class AffectedSet:
 
 
 def find_affected(
-    repository: Repository, tree: Tree, config: Config, index: DependencyIndex, changed_records: Iterable[Address]
+    workspace: Workspace, tree: Tree, config: Config, index: DependencyIndex, changed_records: Iterable[Address]
 ) -> AffectedSet | None:
     """Return what is affected by changes of files and of records since an index was made; None if all may be."""
-    changed = _changed_paths(repository, index, tree)
+    changed = _changed_paths(workspace.repository, index, tree)
+    cache = workspace.cache
     if changed is None:
         return None
     renamed = {address for rename in config.moved for address in (rename.old, rename.new)}
@@ -53,10 +56,10 @@ def find_affected(
     seeds = {*changed, *index.files_depending_on(changed), *index.dirty_files(), *index.files_declaring(start)}
     if len(seeds) > max(_MIN_AFFECTED_LIMIT, _MAX_AFFECTED_SHARE * len(index)):
         return None
-    parsed_files = _parse_paths(tree, config, index, seeds)
+    parsed_files = _parse_paths(tree, config, index, seeds, cache)
     start |= index.addresses_declared_in(seeds) | {parsed.address for parsed in parsed_files if parsed.address}
     addresses, dependents = downstream_closure(start, index.dependents)
-    parsed_files += _parse_paths(tree, config, index, dependents - seeds)
+    parsed_files += _parse_paths(tree, config, index, dependents - seeds, cache)
     checked = seeds | dependents
     if _has_clash(parsed_files, index, checked):
         return None
@@ -81,10 +84,12 @@ def _changed_paths(repository: Repository, index: DependencyIndex, tree: Tree) -
     return None if has_config or has_link or has_invalid_name else set(modes)
 
 
-def _parse_paths(tree: Tree, config: Config, index: DependencyIndex, paths: Iterable[str]) -> list[ParsedFile]:
+def _parse_paths(
+    tree: Tree, config: Config, index: DependencyIndex, paths: Iterable[str], cache: Cache
+) -> list[ParsedFile]:
     nested = index.cache_key.nested_workspaces
     own = [path for path in paths if path in tree.entries and not path.startswith(nested)]
-    return parse_candidates(tree, config, list(find_candidates(tree, config, own)))
+    return parse_candidates(tree, config, list(find_candidates(tree, config, own)), cache, remember=False)
 
 
 def _has_clash(parsed_files: Iterable[ParsedFile], index: DependencyIndex, checked: AbstractSet[str]) -> bool:

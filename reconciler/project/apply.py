@@ -12,7 +12,9 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, Run, SourceRevision
 from reconciler.project.prepare import PreparedApply
+from reconciler.project.refresh import open_backends, open_builder
 from reconciler.project.session import Session
+from reconciler.regular_files import open_regular_file
 from reconciler.state.fast_forward import lift_rollback_hold
 from reconciler.storage.object_store import ObjectStore
 
@@ -26,8 +28,8 @@ def open_providers(session: Session) -> Providers:
         config=session.config,
         state_store=session.state_store,
         store=ObjectStore(session.store_path),
-        builder=session.open_builder(),
-        backends=session.open_backends(),
+        builder=open_builder(session),
+        backends=open_backends(session),
     )
 
 
@@ -64,7 +66,7 @@ def read_last_log_line(providers: Providers, run: Run) -> str:
     log: Path = providers.backend(run.backend).log_path(run.id)
     if not log.exists():
         return ""
-    with log.open("rb") as file:
+    with open_regular_file(log) as file:
         file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else ""

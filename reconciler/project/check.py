@@ -16,14 +16,15 @@ from reconciler.planning.plan import DesiredState
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
 from reconciler.project.session import Session
+from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.workspace import Workspace, read_asset_set, read_config, tree_at_revision
+from reconciler.source.workspace import Workspace, read_config, tree_at_revision
 
 
 @pause_gc()
 def load_desired(session: Session, state: State) -> DesiredState:
     """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     desired = make_desired(session.workspace, session.source, session.tree, declared)
     report_diagnostics(session, desired_diagnostics(desired, state))
     return desired
@@ -64,7 +65,7 @@ def _emptied_file_diagnostics(tree: Tree, removals: Iterable[Record]) -> Iterato
 
 def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]]:
     """Return what the source declares and all diagnostics that need no live state."""
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     return declared, offline_diagnostics(session, declared)
 
 
@@ -81,14 +82,14 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
 
 def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:
     """Return what the work tree declares and, if it is dirty, also what HEAD declares."""
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     if not session.source.dirty or not session.source.commit:
         return (declared,)
     _, head = tree_at_revision(session.workspace, session.source.commit)
     if head.root + CONFIG_FILE not in head.entries:
         return (declared,)
-    _, config, _ = read_config(head, session.config.target)
-    return (declared, read_asset_set(head, config)) if config else (declared,)
+    config, _ = read_config(head, session.config.target, session.workspace.cache)
+    return (declared, read_asset_set(head, config, session.workspace.cache)) if config else (declared,)
 
 
 def report_diagnostics(session: Session, diagnostics: Sequence[Diagnostic]) -> None:

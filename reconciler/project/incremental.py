@@ -29,10 +29,10 @@ from reconciler.project.shared_index import (
     open_local_index,
     save_local_index,
 )
+from reconciler.source.assets import find_nested_roots, parse_asset_files
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.index import CacheKey, DependencyIndex, IndexContents, IndexUpdate
 from reconciler.source.index_export import dump_index
-from reconciler.source.workspace import find_nested_roots, parse_asset_files
 from reconciler.state.snapshot import CurrentRecords, changed_addresses
 
 _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
@@ -78,7 +78,7 @@ def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Pla
     repository = session.workspace.repository
     try:
         changed = changed_addresses(repository, index.cache_key.state_tree, key.state_tree)
-        affected = find_affected(repository, session.tree, session.config, index, changed)
+        affected = find_affected(session.workspace, session.tree, session.config, index, changed)
         return _plan_affected(session, state, policy, affected, index, key) if affected else None
     except (sqlite3.Error, MissingObjectError):
         return None  # the index is damaged, or objects that it was made from are gone
@@ -123,7 +123,7 @@ def _plan_all_and_save(session: Session, state: State, policy: Policy) -> Plan:
 
 def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, IndexContents | None]:
     """Plan everything; return the index too, if one can be made."""
-    asset_set, parsed_files = parse_asset_files(session.tree, session.config)
+    asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
     desired = make_desired(session.workspace, session.source, session.tree, asset_set)
     file_diagnostics = desired_diagnostics(desired, state)
     report_diagnostics(session, file_diagnostics)

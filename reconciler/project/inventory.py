@@ -11,7 +11,7 @@ from reconciler.format.kinds import kinds
 from reconciler.model import Address
 from reconciler.project.check import offline_diagnostics
 from reconciler.project.session import Session
-from reconciler.source.workspace import parse_asset_files
+from reconciler.source.assets import parse_asset_files
 
 _UNKNOWN_KIND_CODE = "kind-unknown"
 
@@ -34,7 +34,7 @@ class Inventory:
 
 def take_inventory(session: Session) -> Inventory:
     """Return the inventory of what the source of a session declares."""
-    asset_set, parsed_files = parse_asset_files(session.tree, session.config)
+    asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
     diagnostics = offline_diagnostics(session, asset_set)
     files_by_address: dict[Address, list[str]] = {}
     for parsed_file in parsed_files:

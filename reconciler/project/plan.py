@@ -14,6 +14,7 @@ from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, report_diagnostics
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
+from reconciler.project.refresh import observe_all, open_backends
 from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
@@ -49,8 +50,8 @@ def plan_session(session: Session, desired: DesiredState, state: State, policy: 
 
 def observe_providers(session: Session, state: State) -> Observation:
     """Refresh from all providers; raise UserError if the store is not the one that the state belongs to."""
-    check_store_id(state, session.open_backends(), session.store_path)
-    return session.refresh_all(state)
+    check_store_id(state, open_backends(session), session.store_path)
+    return observe_all(session, state)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

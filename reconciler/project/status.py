@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.diagnostics import has_errors
-from reconciler.engine.refresh import active_runs, is_recorded_store, refresh_runs
 from reconciler.model import Action, Blocked, Observation, Plan, State
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.policy import Policy
-from reconciler.planning.refresh import merge_observation
+from reconciler.planning.refresh import active_runs, merge_observation, unfinished_runs
 from reconciler.project.check import make_desired
 from reconciler.project.session import Session
-from reconciler.source.workspace import read_asset_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +27,19 @@ class WorkspaceStatus:
 
     @property
     def is_idle(self) -> bool:
-        """Return True if no run is active."""
+        """True if no run is active."""
         return not any(active_runs(self.state))
+
+    @property
+    def has_unfinished_runs(self) -> bool:
+        """True if a run has not ended, or its end is not recorded: the status is that of this moment only."""
+        return bool(self.unrecorded_actions) or any(True for _ in unfinished_runs(self.state))
 
 
 def read_status(session: Session) -> WorkspaceStatus:
     """Read the live state and ask the backends; runs stay as recorded if the state belongs to another store."""
     state = session.read_recorded_state()
-    observation = None
-    if is_recorded_store(state, session.store_path):
-        observation = refresh_runs(state, session.open_backends())
+    observation = session.observe_runs(state)
     plan = _plan_if_valid(session, state, observation)
     refreshed, unrecorded = merge_observation(state, observation or Observation())
     if plan is None:
@@ -48,7 +49,7 @@ def read_status(session: Session) -> WorkspaceStatus:
 
 def _plan_if_valid(session: Session, state: State, observation: Observation | None) -> Plan | None:
     """Return the plan; None if the files have errors, which `mlgit validate` reports."""
-    declared = read_asset_set(session.tree, session.config)
+    declared = session.read_assets()
     if not state.commit or has_errors(declared.diagnostics):
         return None
     desired = make_desired(session.workspace, session.source, session.tree, declared)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.abbreviation import pluralize
 from reconciler.model import Json
 from reconciler.planning.drift import Drift, DriftPolicy
 from reconciler.render.code_frame import sanitize_line
-from reconciler.render.text import pluralize
 
 DRIFT_FORMAT = 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
 from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
@@ -97,19 +98,6 @@ def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
         yield ""
         yield title
         yield from (f"  {sanitize_line(line)}" for line in lines)
-
-
-def pluralize(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 change``, ``2 changes``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration in its largest whole unit: ``20 seconds``, ``3 hours``."""
-    for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return pluralize(int(seconds // size), noun)
-    return pluralize(int(seconds), "second")
 
 
 def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int) -> str:

@@ -1,32 +1,35 @@
 """The local cache: the one SQLite file, ``.git/mlgit/cache.sqlite``, in which a clone remembers results.
 
-Invariant: the key of an entry and the version of the file (``package_files.code_digest()``) together name everything
-that the value depends on. So no entry is ever invalidated: it is looked up by another key, or replaced. Deleting the
-file costs only time. A file that is missing, damaged, locked for long, or of another version holds nothing; a file
-that cannot be written remembers nothing. Neither is an error.
+Invariant: the key of an entry and the version of the file (``package_files.installation_stamp()``) together name
+everything that the value depends on. So no entry is ever invalidated: it is looked up by another key, or replaced.
+Deleting the file costs only time. A file that is missing, damaged, locked for long, or of another version holds
+nothing; a file that cannot be written remembers nothing. Neither is an error.
 
-Used by ``source.validation`` (parsed files), ``source.rendered_plan`` and ``source.index`` (dependency indexes).
+Used by ``source.validation`` and ``source.cached_parse`` (parsed files), by ``source.config_cache`` (configurations),
+``source.rendered_output`` and ``source.index`` (dependency indexes).
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from reconciler.package_files import code_digest
+from reconciler.package_files import installation_stamp
 
 CACHE_FILE = "cache.sqlite"
 _LOCK_TIMEOUT = 1  # seconds to wait for another process; then this one works without the cache
 _MAX_SQL_VALUES = 500  # values in one query
+_MAX_ENTRIES = 200  # configurations and rendered outputs; the oldest are deleted
+_DELETE_OLDEST_ENTRIES = "DELETE FROM entries WHERE rowid <= (SELECT max(rowid) FROM entries) - ?"
 
 _TABLES = (
     "CREATE TABLE version (code TEXT)",
     "CREATE TABLE parsed_files (path TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
-    "CREATE TABLE rendered_plans (key TEXT UNIQUE, value TEXT)",
+    "CREATE TABLE entries (key TEXT UNIQUE, value TEXT)",
     """CREATE TABLE indexes (id INTEGER PRIMARY KEY, slot TEXT UNIQUE, settings TEXT, tree TEXT, state TEXT,
         nested TEXT)""",
     """CREATE TABLE index_files (id INT, path TEXT, address TEXT, folded TEXT, level INT, clean INT, diagnostics TEXT,
@@ -57,7 +60,7 @@ class Cache:
             database = _connect(self.path)
             with suppress(sqlite3.Error):
                 database.execute("BEGIN")
-                if _version(database) == code_digest():
+                if _version(database) == installation_stamp():
                     return database
             database.close()
         return None
@@ -69,6 +72,20 @@ class Cache:
             with suppress(sqlite3.Error), closing(database):
                 return database.execute(query, values).fetchall()
         return []
+
+    def find_entry(self, key: str) -> str | None:
+        """Return the value of an entry, None if there is none."""
+        rows = self.read("SELECT value FROM entries WHERE key = ?", key)
+        return str(rows[0][0]) if rows else None
+
+    def store_entries(self, values_by_key: Mapping[str, str]) -> None:
+        """Remember values by their keys; the oldest are forgotten if there are many."""
+
+        def fill(database: sqlite3.Connection) -> None:
+            database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", values_by_key.items())
+            database.execute(_DELETE_OLDEST_ENTRIES, [_MAX_ENTRIES])
+
+        self.write(fill)
 
     def write(self, fill: Callable[[sqlite3.Connection], object]) -> None:
         """Write in one transaction. A damaged file is deleted, so that the next process begins a new one."""
@@ -109,10 +126,10 @@ def _version(database: sqlite3.Connection) -> str:
 
 def _create_tables(database: sqlite3.Connection) -> None:
     """Create the tables, unless there are those of this version; those of another version are dropped."""
-    if _version(database) == code_digest():
+    if _version(database) == installation_stamp():
         return
     for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         database.execute(f'DROP TABLE "{table}"')
     for statement in _TABLES:
         database.execute(statement)
-    database.execute("INSERT INTO version VALUES (?)", [code_digest()])
+    database.execute("INSERT INTO version VALUES (?)", [installation_stamp()])

@@ -1,8 +1,8 @@
 """What the result of parsing one file depends on: recorded while the file is parsed, compared with the files later.
 
 A dependency is a path with its fingerprint. Files on disk have one: the blob id of the content and a stamp of inode,
-size and times, or what there is at the path. In a Git tree the fingerprint is empty: a tree names all contents, so the
-difference of two trees says which dependencies have changed.
+size and times, or what there is at the path. In a Git tree it is recorded as empty: a tree names all contents, so the
+difference of two trees says which dependencies have changed; ``TreeFingerprints`` has them for the local cache.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model import FileReader, PathProblem, Tree, TreeEntries, TreeEntry
 from reconciler.source.disk import USABLE, DiskFiles
+from reconciler.source.rooted_files import MISSING
 
 SourceFiles = Tree | DiskFiles
 
@@ -90,6 +91,37 @@ class _TracedFiles:
 
     def display_path(self, path: str) -> str:
         return self.files.display_path(path)
+
+
+@dataclass(slots=True)
+class TreeFingerprints:
+    """The fingerprints of paths in a tree, each computed once; a folder, which ends in a slash, has that of its files.
+
+    They change if a file changes its content or mode, appears or disappears.
+    """
+
+    tree: Tree
+    _by_path: dict[str, str] = field(default_factory=dict)
+
+    def of_paths(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """Return the fingerprints of paths."""
+        return {path: self._of_path(path) for path in paths}
+
+    def _of_path(self, path: str) -> str:
+        if path not in self._by_path:
+            self._by_path[path] = self._compute(path)
+        return self._by_path[path]
+
+    def _compute(self, path: str) -> str:
+        if path == "/":
+            return self.tree.oid
+        if path.endswith("/"):
+            digest = hashlib.sha256()
+            for name, file in sorted(self.tree.entries_below(path.removesuffix("/"))):
+                digest.update(f"{name}\0{file.mode} {file.oid}\n".encode("utf-8", "surrogateescape"))
+            return digest.hexdigest()
+        entry = self.tree.entries.get(path)
+        return f"{entry.mode} {entry.oid}" if entry else MISSING
 
 
 @dataclass(slots=True)

@@ -13,13 +13,11 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.assets import AssetSet, build_asset_set
-from reconciler.format.document import Document
+from reconciler.format.assets import LoadedFile
 from reconciler.format.include import IncludeGlob
 from reconciler.format.kinds import kinds
-from reconciler.format.load import LoadedFile, load_asset_file
+from reconciler.format.load import load_asset_file
 from reconciler.format.schemas import compile_schemas
-from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Asset, LocalPath, Reference, Tree
 from reconciler.source.dependencies import SourceFiles, trace_files
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
@@ -107,34 +105,3 @@ def _pickle_by_fields(cls: type[Any]) -> None:
 
 for _cls in (ParsedFile, ParsedReference, Asset, Address, Reference, LocalPath, Diagnostic, Span):
     _pickle_by_fields(_cls)
-
-
-def assemble_asset_set(tree: Tree, parsed_files: Iterable[ParsedFile]) -> AssetSet:
-    """Return what the files of a tree declare together."""
-    return build_asset_set(_to_loaded_file(tree, parsed) for parsed in parsed_files)
-
-
-def _to_loaded_file(tree: Tree, parsed: ParsedFile) -> LoadedFile:
-    def load() -> Document:
-        return parse_yaml(parsed.display_path, tree.read_file(parsed.path))[0]
-
-    document = _LazyDocument(parsed.display_path, load)
-    return LoadedFile(parsed.path, document, None, parsed.asset, parsed.diagnostics, parsed.address)
-
-
-class _LazyDocument(Document):
-    """A document that is parsed when its data or text is asked for, which for most documents never happens."""
-
-    __slots__ = ("_load",)
-
-    def __init__(self, path: str, load: Callable[[], Document]) -> None:
-        object.__setattr__(self, "path", path)
-        object.__setattr__(self, "_load", load)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in {"data", "text"}:
-            raise AttributeError(name)
-        document = self._load()
-        object.__setattr__(self, "data", document.data)
-        object.__setattr__(self, "text", document.text)
-        return getattr(document, name)

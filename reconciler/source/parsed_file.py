@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.model import Address, Asset, Json, parse_address
+from reconciler.model import Address, Asset, Json, LocalPath, Reference, parse_address
 
 DECODE_ERRORS = (ValueError, TypeError, RecursionError)  # raised by `decode_*` if the JSON is none of ours
 
@@ -27,7 +27,7 @@ class ParsedFile:
     """One file: the address that it declares, if any, its references, what is wrong in it, and its dependencies.
 
     ``is_asset`` is False for a file that is not meant to be an asset. ``asset`` is set if the file was parsed for
-    planning and has no errors; it is not part of the JSON. For ``deps`` see ``source.dependencies``.
+    planning and has no errors; the shared index is without it. For ``deps`` see ``source.dependencies``.
     """
 
     path: str
@@ -117,3 +117,31 @@ def _check_texts(*values: Json) -> None:
     for value in values:
         if not isinstance(value, str):
             raise TypeError(value)
+
+
+def encode_asset(asset: Asset | None) -> Json:
+    """Write an asset as a list, None as None."""
+    if asset is None:
+        return None
+    references = [
+        [use.pointer, use.text, str(use.address), use.version, use.label, use.output, use.path]
+        for use in asset.references
+    ]
+    paths = [[path.pointer, path.text, path.path, path.name] for path in asset.paths]
+    return [str(asset.address), asset.spec, asset.source, asset.version, references, paths, asset.runs_on_change]
+
+
+def decode_asset(value: Json) -> Asset | None:
+    """Read what `encode_asset` wrote."""
+    if value is None:
+        return None
+    address, spec, source, version, references, paths, runs_on_change = value
+    return Asset(
+        parse_address(address),
+        spec,
+        source,
+        version,
+        tuple(Reference(pointer, text, parse_address(target), *more) for pointer, text, target, *more in references),
+        tuple(LocalPath(*path) for path in paths),
+        runs_on_change,
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.include import ANY_FILE
-from reconciler.format.rules.workspace import duplicate_address_diagnostic, unknown_reference_diagnostic
+from reconciler.format.workspace_rules import duplicate_address_diagnostic, unknown_reference_diagnostic
 from reconciler.model import EMPTY_MAPPING, Address
 from reconciler.source.cache import Cache, select_in
 from reconciler.source.dependencies import DependencyChecker

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, parse_config, store_paths
 from reconciler.config.targets import DEFAULT_TARGET, document_for_target
 from reconciler.diagnostics import Diagnostic, Span, user_error
-from reconciler.format.assets import AssetSet
 from reconciler.format.document import Document
-from reconciler.format.ignore import parse_ignore_patterns
-from reconciler.format.include import IncludeGlob
-from reconciler.format.path_content import replace_invalid_utf8
-from reconciler.format.yaml import parse_yaml
-from reconciler.git.lazy_tree import load_tree, prefetch_tree
+from reconciler.format.yaml import MAX_BYTES, parse_yaml
+from reconciler.git.lazy_tree import load_tree
 from reconciler.git.repository import Repository, open_repository
 from reconciler.model import BrokenLinkError, SourceRevision, Tree
-from reconciler.source.disk import YAML_SUFFIXES, DiskFiles
-from reconciler.source.parse import assemble_asset_set, parse_files
-from reconciler.source.parsed_file import ParsedFile
+from reconciler.source.cache import Cache
+from reconciler.source.config_cache import CachedConfig, find_config, remember_config
+from reconciler.source.rooted_files import REPOSITORY, Root, RootedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +30,22 @@ class Workspace:
 
     def store_folders(self) -> Iterator[str]:
         """Yield the folders of the stores of all targets, from the top of the repository, that lie inside it."""
-        document, _ = parse_yaml(CONFIG_FILE, DiskFiles(self.folder, {}).read_file(CONFIG_FILE))
-        for store in store_paths(document):
+        raw = self.read_config_file()
+        cached = find_config(self.cache, raw, DEFAULT_TARGET)
+        for store in cached.store_paths if cached else store_paths(parse_yaml(CONFIG_FILE, raw)[0]):
             path = _path_from_top(self.root, store)
             if not path.startswith(("/", "..")) and path != "." and "\0" not in path:
                 yield path
+
+    def read_config_file(self) -> bytes:
+        """Return the content of mlgit.yml in the work tree."""
+        files = RootedFiles(self.folder, (Root(str(self.repository.top), REPOSITORY),))
+        return files.read_file(CONFIG_FILE, MAX_BYTES)
+
+    @property
+    def cache(self) -> Cache:
+        """The local cache of the repository."""
+        return Cache(self.local_folder)
 
     @property
     def local_folder(self) -> Path:
@@ -95,8 +102,10 @@ def _path_from_top(root: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(root, path))
 
 
-def read_config(tree: Tree, target: str = DEFAULT_TARGET) -> tuple[Document, Config | None, tuple[Diagnostic, ...]]:
-    """Return mlgit.yml of a tree for a target: the document, the configuration, and what is wrong.
+def read_config(
+    tree: Tree, target: str = DEFAULT_TARGET, cache: Cache | None = None
+) -> tuple[Config | None, tuple[Diagnostic, ...]]:
+    """Return the configuration of a tree for a target, None if it cannot be used, and what is wrong.
 
     Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
     """
@@ -106,92 +115,50 @@ def read_config(tree: Tree, target: str = DEFAULT_TARGET) -> tuple[Document, Con
         raise user_error("not-a-workspace", f"{CONFIG_FILE} is not in Git", hint)
     if problem := tree.path_problem(path, must_be_file=True):
         raise user_error(problem.code, str(problem), problem.hint, Span(CONFIG_FILE))
-    document, syntax_errors = parse_yaml(CONFIG_FILE, tree.read_file(path))
-    config, diagnostics = parse_config(document, target)
-    document = document_for_target(document, target) if config else document
-    return document, config, (*syntax_errors, *diagnostics, *_check_store_location(tree, document, config))
+    raw = tree.read_file(path)
+    cached = find_config(cache, raw, target) if cache else None
+    if cached is not None:
+        return cached.config, tuple(_check_store_location(tree, cached.config))
+    document, syntax_errors = parse_yaml(CONFIG_FILE, raw)
+    config, config_diagnostics = parse_config(document, target)
+    diagnostics = (*syntax_errors, *config_diagnostics)
+    if cache and config and not diagnostics:
+        remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
+    return config, (*diagnostics, *(_check_store_location(tree, config) if config else ()))
 
 
-def _check_store_location(tree: Tree, document: Document, config: Config | None) -> Iterator[Diagnostic]:
+def config_document(tree: Tree, target: str) -> Document:
+    """Return mlgit.yml of a tree for a target, to look up positions in it."""
+    document, _ = parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))
+    return document_for_target(document, target)
+
+
+def _check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
     """Yield an error if the store is in Git's own folder, outside the repository, or among tracked files."""
-    if config is None:
-        return
-    span = document.value_span("/store/path")
     path = _path_from_top(tree.root, config.store)
-    if path.startswith("../") or path == "..":
-        message = f"the store {config.store} leads out of the repository"
-        hint = "a relative path means another folder in each clone: use an absolute path, or one inside the repository"
-        yield Diagnostic("store-outside", message, span, hint)
-        return
-    try:
-        path = path if posixpath.isabs(path) else tree.real_path(path) or "."
-    except BrokenLinkError as error:
-        message = (
-            f"the store {config.store} is behind {tree.display_path(error.link)}, a symbolic link to {error.target}"
-        )
-        yield Diagnostic("store-outside", message, span, "replace the link with a folder, or use an absolute path")
-        return
+    problem = _store_location_problem(tree, path, config.store)
+    if problem:
+        yield replace(problem, span=config_document(tree, config.target).value_span("/store/path"))
+
+
+def _store_location_problem(tree: Tree, path: str, store: str) -> Diagnostic | None:
+    """Return the diagnostic of a store at a path, without its position; None if the store may be there."""
+    if not path.startswith(("/", "..")):
+        try:
+            path = tree.real_path(path) or "."
+        except BrokenLinkError as error:
+            link = tree.display_path(error.link)
+            message = f"the store {store} is behind {link}, a symbolic link to {error.target}"
+            return Diagnostic("store-outside", message, hint="replace the link with a folder, or use an absolute path")
     if any(name.casefold() == ".git" for name in path.split("/")):
-        message = f"the store {config.store} lies in Git's own folder"
-        yield Diagnostic("store-in-git", message, span, "name a folder beside it, such as .mlgit/store")
-    elif path == "." or path in tree.entries or any(True for _ in tree.entries_below(path)):
-        message = f"Git tracks files in {config.store}, the folder of the store"
-        hint = f"use another folder, or remove the files from Git: git rm -r --cached {config.store}"
-        yield Diagnostic("store-tracked", message, span, hint)
-
-
-def read_asset_set(tree: Tree, config: Config) -> AssetSet:
-    """Return the assets that a tree declares."""
-    return parse_asset_files(tree, config)[0]
-
-
-def parse_asset_files(tree: Tree, config: Config) -> tuple[AssetSet, Sequence[ParsedFile]]:
-    """Return the assets that a tree declares, and the parsed files one by one."""
-    candidates = list(find_candidates(tree, config))
-    readable = [(path, glob) for path, glob in candidates if replace_invalid_utf8(path) == path]
-    parsed_files = parse_candidates(tree, config, readable)
-    asset_set = assemble_asset_set(tree, parsed_files)
-    misnamed = (
-        _not_utf8_diagnostic(replace_invalid_utf8(tree.display_path(path)))
-        for path, _ in candidates
-        if replace_invalid_utf8(path) != path
-    )
-    return replace(asset_set, diagnostics=(*asset_set.diagnostics, *misnamed)), parsed_files
-
-
-def parse_candidates(tree: Tree, config: Config, candidates: Sequence[tuple[str, IncludeGlob]]) -> list[ParsedFile]:
-    """Return those of the files of a tree that are, or are meant to be, assets."""
-    parsed_files = parse_files(tree, candidates, config.rules, lambda paths: prefetch_tree(tree, paths))
-    return [parsed for parsed in parsed_files if parsed.is_asset]
-
-
-def _not_utf8_diagnostic(path: str) -> Diagnostic:
-    return Diagnostic("path-not-utf8", f"the name of {path} is not UTF-8", Span(path), "give the file another name")
-
-
-def find_candidates(
-    tree: Tree, config: Config, among: Iterable[str] | None = None
-) -> Iterator[tuple[str, IncludeGlob]]:
-    """Yield the files that may be assets, by path, each with the last of the globs that match it.
-
-    ``among`` are the paths to consider, all by default; they must not lie in a workspace inside this one.
-    """
-    include = [(parse_ignore_patterns([glob.pattern]), glob) for glob in config.include]
-    exclude = parse_ignore_patterns(config.exclude)
-    nested = tuple(find_nested_roots(tree)) if among is None else ()
-    for path in sorted(tree.entries if among is None else among):
-        if not path.startswith(tree.root) or path.startswith(nested) or not path.lower().endswith(YAML_SUFFIXES):
-            continue
-        relative = path.removeprefix(tree.root)
-        if relative == CONFIG_FILE or exclude.match_file(relative):
-            continue
-        matches = [glob for patterns, glob in include if patterns.match_file(relative)]
-        if matches:
-            yield path, matches[-1]
-
-
-def find_nested_roots(tree: Tree) -> list[str]:
-    """Return the folders of the workspaces inside this one, whose files do not belong to this one."""
-    suffix = f"/{CONFIG_FILE}"
-    roots = [path.removesuffix(CONFIG_FILE) for path in tree.entries if path.endswith(suffix)]
-    return [root for root in roots if root.startswith(tree.root) and root != tree.root]
+        message = f"the store {store} lies in Git's own folder"
+        return Diagnostic("store-in-git", message, hint="name a folder beside it, such as .mlgit/store")
+    if path.startswith("../") or path == "..":
+        message = f"the store {store} leads out of the repository"
+        hint = "a relative path means another folder in each clone: use an absolute path, or one inside the repository"
+        return Diagnostic("store-outside", message, hint=hint)
+    if path == "." or path in tree.entries or any(True for _ in tree.entries_below(path)):
+        message = f"Git tracks files in {store}, the folder of the store"
+        hint = f"use another folder, or remove the files from Git: git rm -r --cached {store}"
+        return Diagnostic("store-tracked", message, hint=hint)
+    return None

@@ -7,7 +7,6 @@ does not tell enough, no process counts as exited, and its lease has to expire.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ _PROC = Path("/proc")
 
 def host_name() -> str:
     """Return the name of this machine, for ``host:`` in mlgit.yml and for locks; MLGIT_HOST overrides it."""
-    return os.environ.get("MLGIT_HOST") or socket.gethostname()
+    return os.environ.get("MLGIT_HOST") or os.uname().nodename
 
 
 def describe_current_process() -> Mapping[str, Json]:

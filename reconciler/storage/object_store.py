@@ -38,7 +38,7 @@ from reconciler.storage.manifest import (
     special_modes,
 )
 from reconciler.storage.objects import FOLDER_SUFFIX, ObjectFiles, is_object_key, store_unusable_error
-from reconciler.storage.store_id import STORE_ID_FILE
+from reconciler.storage.store_id import STORE_ID_FILE, read_store_id
 from reconciler.storage.walk import walk_files
 
 
@@ -59,7 +59,12 @@ class ObjectStore:
                 with self._objects.temporary_path() as temporary, suppress(FileExistsError):
                     temporary.write_text(uuid.uuid4().hex, encoding="ascii")
                     os.link(temporary, path)  # unlike a rename, this fails if another process was faster
-            return path.read_text(encoding="ascii").strip()
+            store_id = read_store_id(self.root)
+        if not store_id:
+            message = f"the id of the object store cannot be read from {path}"
+            hint = "restore the file from a copy of the store; records name the store by its id"
+            raise user_error("store-not-usable", message, hint)
+        return store_id
 
     def put_path(self, path: Path) -> StoredContent:
         """Store a file or a folder on disk; raises UserError if it cannot be read or stored.
@@ -192,8 +197,10 @@ class ObjectStore:
         paths = sorted((self.root / "modes" / md5).glob(f"{sha256 or '*'}.json"))
         try:
             documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-        except ValueError as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise self._corrupt_error(md5) from error
+        if not all(isinstance(document, dict) for document in documents):
+            raise self._corrupt_error(md5)
         return {path: mode for document in documents for path, mode in document.items()}
 
     def _missing_error(self, md5: str) -> UserError:

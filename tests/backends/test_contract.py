@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from workspaces import gone, until
+from workspaces import has_ended, until
 
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import RunStatus
@@ -178,7 +178,7 @@ def test_cancel_stops_the_whole_tree_of_processes(bench, family):
     processes = family(run)
     assert len(processes) == 3
     bench.backend.cancel(run.id)
-    assert all(gone(process) for process in processes)
+    assert all(has_ended(process) for process in processes)
     assert bench.report(run).status is RunStatus.CANCELED
 
 
@@ -186,7 +186,7 @@ def test_cancel_stops_a_run_that_was_just_submitted(bench):
     run = bench.submit(bench.task("echo $$; sleep 60"))
     bench.backend.cancel(run.id)
     assert bench.report(run).status in (RunStatus.CANCELED, RunStatus.LOST)
-    assert all(gone(int(line)) for line in bench.log(run).splitlines())
+    assert all(has_ended(int(line)) for line in bench.log(run).splitlines())
 
 
 def test_cancel_does_not_change_a_run_that_has_ended(bench):
@@ -202,9 +202,9 @@ def test_a_run_whose_supervisor_was_killed_is_lost_and_cancel_ends_its_processes
     processes = family(run)
     bench.kill_supervisor(run)
     assert bench.report(run).status is RunStatus.LOST
-    assert not any(gone(process) for process in processes)
+    assert not any(has_ended(process) for process in processes)
     bench.backend.cancel(run.id)
-    until(lambda: all(gone(process) for process in processes))
+    until(lambda: all(has_ended(process) for process in processes))
     assert bench.report(run).status is RunStatus.LOST
 
 

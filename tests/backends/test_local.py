@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from workspaces import gone, until
+from workspaces import has_ended, until
 
 from reconciler.backends import local
 from reconciler.model import RunStatus
@@ -84,7 +84,7 @@ def test_a_supervisor_without_a_record_is_found_by_its_token_file(bench):
     (bench.store / "runs" / run.id / "supervisor.json").unlink()
     bench.backend.cancel(run.id)
     assert bench.report(run).status is RunStatus.CANCELED
-    assert gone(int(bench.log(run)))
+    assert has_ended(int(bench.log(run)))
 
 
 def test_two_supervisors_with_one_token_execute_the_command_once(bench, tmp_path):
@@ -109,7 +109,7 @@ def test_two_supervisors_with_one_token_execute_the_command_once(bench, tmp_path
 def test_background_processes_are_killed_when_the_command_ends(bench):
     run = bench.submit(bench.task("sleep 60 & echo $!"))
     assert bench.wait_until_ended(run).status is RunStatus.COMPLETED
-    until(lambda: gone(int(bench.log(run))))
+    until(lambda: has_ended(int(bench.log(run))))
 
 
 def test_a_command_that_is_killed_is_reported_with_the_signal(bench):

@@ -1,4 +1,4 @@
-"""Help: every command says what it does, with an example; what is not understood says how it is meant."""
+"""Help, version, usage errors and internal errors."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from reconciler import cli
 pytestmark = pytest.mark.fast
 
 JOB = importlib.import_module("reconciler.cli.job").command
-EVERY = [(name,) for name in cli.COMMANDS] + [("job", name) for name in JOB.commands]
+COMMANDS = [(name,) for name in cli.COMMANDS] + [("job", name) for name in JOB.commands]
 
 
-@pytest.mark.parametrize("command", EVERY, ids=" ".join)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_help_of_every_command_has_an_example(command, mlgit, tmp_path):
     ended = mlgit(*command, "--help", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
-    usage, _, rest = ended.out.partition("\n")
+    usage, _, text = ended.out.partition("\n")
     assert usage.startswith(f"Usage: mlgit {' '.join(command)}")
-    assert f"mlgit {' '.join(command)}" in rest
+    assert f"mlgit {' '.join(command)}" in text
 
 
-def test_the_first_page_lists_every_command_and_the_two_that_matter(mlgit, tmp_path, golden):
+def test_the_help_lists_every_command(mlgit, tmp_path, golden):
     ended = mlgit("--help", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
     golden("cli/help.txt", ended.out)
 
 
-def test_the_version_is_said(mlgit, tmp_path):
+def test_the_version_is_printed(mlgit, tmp_path):
     assert mlgit("--version", cwd=tmp_path).out.startswith("mlgit ")
 
 
@@ -52,25 +52,25 @@ def test_the_version_is_said(mlgit, tmp_path):
     ],
     ids=" ".join,
 )
-def test_what_is_not_understood_ends_with_1_and_one_message(arguments, applied, mlgit):
+def test_a_usage_error_exits_with_1_and_one_message(arguments, applied, mlgit):
     ended = mlgit(*arguments, cwd=applied)
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.count("error: ") == 1
     assert "Traceback" not in ended.err
 
 
-def test_every_command_is_one_of_click(tmp_path):
+def test_every_command_is_a_click_command(tmp_path):
     for name in cli.COMMANDS:
         command = importlib.import_module(f"reconciler.cli.{name}").command
         assert isinstance(command, click.Command)
         assert command.name == name
 
 
-def test_a_folder_can_be_named_instead_of_entered(applied, mlgit, tmp_path):
+def test_the_option_c_sets_the_working_directory(applied, mlgit, tmp_path):
     assert mlgit("-C", str(applied), "plan", cwd=tmp_path).out.startswith("No changes. ")
 
 
-def test_a_bug_of_mlgit_is_told_as_one(applied, mlgit, monkeypatch):
+def test_an_internal_error_is_reported_as_a_bug_with_exit_code_3(applied, mlgit, monkeypatch):
     plan = importlib.import_module("reconciler.cli._plan")
     monkeypatch.setattr(plan.text, "format_plan", lambda _: 1 // 0)
     ended = mlgit("plan", cwd=applied)
@@ -79,7 +79,7 @@ def test_a_bug_of_mlgit_is_told_as_one(applied, mlgit, monkeypatch):
     assert "this is a bug, not a mistake of yours" in ended.err
 
 
-def test_a_reader_that_goes_away_is_no_bug(applied, mlgit_process):
+def test_a_closed_pipe_is_no_error(applied, mlgit_process):
     process = mlgit_process("show", "job/sum", cwd=applied)
     process.stdout.close()
     assert process.stderr.read() == ""

@@ -1,4 +1,4 @@
-"""log and diff: what was done to the live state, and what differs between two of its moments."""
+"""log and diff: the history of the live state, and the differences between two of its commits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from workspaces import APPLY, commit, edit, git
 
 
 @pytest.fixture
-def edited(applied, mlgit):
-    """Apply a second commit: other data, and a description."""
+def second_apply(applied, mlgit):
+    """Apply a second commit with changed data and a description."""
     edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
     edit(applied, "models/total.yml", "name:", "description: the sum\nname:")
     commit(applied)
@@ -23,7 +23,7 @@ def log(mlgit, folder, *arguments):
     return json.loads(mlgit("log", *arguments, "--format", "json", cwd=folder).out)
 
 
-def test_the_log_of_an_address_has_only_what_touched_it(applied, mlgit, golden):
+def test_the_log_of_an_address_has_only_its_own_actions(applied, mlgit, golden):
     ended = mlgit("log", "data/numbers", cwd=applied)
     assert (ended.code, ended.err) == (0, "")
     golden("cli/history/log-of-data.txt", ended.out)
@@ -33,7 +33,7 @@ def test_the_log_of_an_address_has_only_what_touched_it(applied, mlgit, golden):
     assert all("job/sum" in line for line in of_the_job)
 
 
-def test_the_log_says_who_from_which_source_and_what(applied, mlgit):
+def test_a_log_entry_has_author_command_source_and_actions(applied, mlgit):
     head = git(applied, "rev-parse", "HEAD")
     newest, *_, oldest = log(mlgit, applied)
     assert newest["author"] == "Ada <ada@example.org>"
@@ -42,7 +42,7 @@ def test_the_log_says_who_from_which_source_and_what(applied, mlgit):
     assert oldest["done"] == ["create workspace/small", "new-version data/numbers@1"]
 
 
-def test_times_are_said_in_utc_wherever_the_commit_was_made(applied, mlgit, monkeypatch):
+def test_times_are_printed_in_utc_in_any_time_zone(applied, mlgit, monkeypatch):
     git(applied, "rm", "--quiet", "models/total.yml")
     monkeypatch.setenv("GIT_AUTHOR_DATE", "2030-01-01T01:00:00+02:00")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -52,37 +52,37 @@ def test_times_are_said_in_utc_wherever_the_commit_was_made(applied, mlgit, monk
     assert {entry["when"][-1] for entry in log(mlgit, applied)} == {"Z"}
 
 
-def test_what_has_left_the_live_state_has_its_history_still(applied, mlgit):
+def test_a_removed_asset_keeps_its_history(applied, mlgit):
     git(applied, "rm", "--quiet", "workspace.yml", "models/total.yml", "jobs/sum.yml", "data/numbers.yml")
     commit(applied)
     assert mlgit(*APPLY, "--allow-mass-delete", cwd=applied).code == 0
     assert log(mlgit, applied, "data/numbers")[0]["done"] == ["archive data/numbers@1"]
 
 
-def test_an_address_that_never_was_is_refused(applied, mlgit):
+def test_the_log_of_an_unknown_address_is_refused_with_a_suggestion(applied, mlgit):
     ended = mlgit("log", "data/numbrs", cwd=applied)
     assert (ended.code, "[address-unknown]" in ended.err) == (1, True)
     assert "data/numbers" in ended.err
 
 
 @pytest.mark.slow
-def test_a_difference_is_told_by_address_and_field(edited, mlgit, golden):
-    ended = mlgit("diff", "HEAD~1", cwd=edited)
+def test_a_diff_lists_changes_by_address_and_field(second_apply, mlgit, golden):
+    ended = mlgit("diff", "HEAD~1", cwd=second_apply)
     assert (ended.code, ended.err) == (0, "")
     golden("cli/history/diff.txt", ended.out)
-    golden("cli/history/diff.json", mlgit("diff", "HEAD~1", "main", "--format", "json", cwd=edited).out)
+    golden("cli/history/diff.json", mlgit("diff", "HEAD~1", "main", "--format", "json", cwd=second_apply).out)
 
 
 @pytest.mark.slow
-def test_a_difference_backwards_takes_back_what_forwards_brings(edited, mlgit):
-    diff = json.loads(mlgit("diff", "HEAD", "HEAD~1", "--format", "json", cwd=edited).out)
+def test_a_diff_in_reverse_order_shows_the_opposite_changes(second_apply, mlgit):
+    diff = json.loads(mlgit("diff", "HEAD", "HEAD~1", "--format", "json", cwd=second_apply).out)
     changed = {entry["address"]: entry for entry in diff["addresses"]}
     assert changed["data/numbers"]["version"] == ["2", "1"]
     assert changed["model/total"]["versions"] == [{"version": "2", "change": "removed"}]
     assert [entry["change"] for entry in changed["job/sum"]["runs"]] == ["removed"]
 
 
-def test_the_first_moment_differs_from_now_by_what_came_since(applied, mlgit):
+def test_a_diff_from_the_first_commit_lists_everything_added_since(applied, mlgit):
     first = log(mlgit, applied)[-1]["commit"]
     diff = json.loads(mlgit("diff", first[:12], "--format", "json", cwd=applied).out)
     assert {entry["address"]: entry["change"] for entry in diff["addresses"]} == {
@@ -94,44 +94,50 @@ def test_the_first_moment_differs_from_now_by_what_came_since(applied, mlgit):
 
 
 @pytest.mark.parametrize("revision", ["~99", "nowhere", "0123456789"])
-def test_what_names_no_moment_is_refused(revision, applied, mlgit):
+def test_a_diff_from_an_unknown_revision_is_refused(revision, applied, mlgit):
     ended = mlgit("diff", revision, cwd=applied)
     assert (ended.code, "[moment-unknown]" in ended.err) == (1, True)
 
 
 @pytest.mark.slow
-def test_one_step_back_is_before_the_last_apply_however_many_commits_it_made(edited, mlgit):
-    made = [entry for entry in log(mlgit, edited, "-n", "99") if entry["source"] == git(edited, "rev-parse", "HEAD")]
-    assert len(made) > 1
+def test_one_step_back_is_the_state_before_the_last_apply(second_apply, mlgit):
+    commits = [
+        entry
+        for entry in log(mlgit, second_apply, "-n", "99")
+        if entry["source"] == git(second_apply, "rev-parse", "HEAD")
+    ]
+    assert len(commits) > 1
     by_step, by_name = (
-        json.loads(mlgit("diff", entry, "--format", "json", cwd=edited).out) for entry in ("~1", "HEAD~1")
+        json.loads(mlgit("diff", entry, "--format", "json", cwd=second_apply).out) for entry in ("~1", "HEAD~1")
     )
     assert by_step == by_name
-    assert "[moment-unknown]" in mlgit("diff", "~2", cwd=edited).err
+    assert "[moment-unknown]" in mlgit("diff", "~2", cwd=second_apply).err
 
 
 @pytest.mark.slow
-def test_what_was_done_by_hand_is_a_step_of_its_own(edited, mlgit):
-    assert mlgit("archive", "data/numbers@1", "--auto-approve", cwd=edited).code == 0
-    diff = json.loads(mlgit("diff", "~1", "--format", "json", cwd=edited).out)
+def test_an_archive_is_a_step_of_its_own(second_apply, mlgit):
+    assert mlgit("archive", "data/numbers@1", "--auto-approve", cwd=second_apply).code == 0
+    diff = json.loads(mlgit("diff", "~1", "--format", "json", cwd=second_apply).out)
     assert [entry["address"] for entry in diff["addresses"]] == ["data/numbers"]
-    back = json.loads(mlgit("diff", "~2", "--format", "json", cwd=edited).out)
-    assert back["before"] == json.loads(mlgit("diff", "HEAD~1", "--format", "json", cwd=edited).out)["before"]
+    two_steps = json.loads(mlgit("diff", "~2", "--format", "json", cwd=second_apply).out)
+    assert (
+        two_steps["before"] == json.loads(mlgit("diff", "HEAD~1", "--format", "json", cwd=second_apply).out)["before"]
+    )
 
 
 @pytest.mark.slow
-def test_the_records_go_back_by_steps_as_a_difference_counts_them(edited, mlgit):
-    restored = mlgit("state", "restore", "~1", "--auto-approve", cwd=edited)
+def test_restore_and_diff_count_steps_in_the_same_way(second_apply, mlgit):
+    restored = mlgit("state", "restore", "~1", "--auto-approve", cwd=second_apply)
     assert restored.code == 0, restored.err
-    assert "nothing differs" in mlgit("diff", "HEAD~1", cwd=edited).out
+    assert "nothing differs" in mlgit("diff", "HEAD~1", cwd=second_apply).out
 
 
-def test_before_anything_is_live_there_is_no_moment(small, mlgit):
+def test_without_a_live_state_no_step_can_be_compared(small, mlgit):
     ended = mlgit("diff", "~1", cwd=small)
     assert (ended.code, "[moment-unknown]" in ended.err) == (1, True)
 
 
-def test_a_commit_that_was_never_applied_is_no_moment(applied, mlgit):
+def test_a_commit_that_was_never_applied_is_refused_with_its_nearest_applied_ancestor(applied, mlgit):
     commit(applied)
     refused = mlgit("diff", "HEAD", cwd=applied).err
     assert "[moment-unknown]" in refused

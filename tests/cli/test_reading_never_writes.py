@@ -1,4 +1,4 @@
-"""Commands that only look change nothing: no ref, no object, no file of the work tree or the store."""
+"""Commands that only read change no ref, no object, and no file of the work tree or the store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from workspaces import edit, git
 
-_LOOKING = [
+_READ_COMMANDS = [
     ("validate",),
     ("validate", "jobs"),
     ("plan",),
@@ -32,23 +32,23 @@ _LOOKING = [
 ]
 
 
-def everything(folder):
-    """Return a digest of each file below a folder, but for what mlgit remembers to be quicker."""
-    remembered = folder / ".git" / "mlgit"
+def file_digests(folder):
+    """Return a digest of each file below a folder, without the caches of mlgit."""
+    cache = folder / ".git" / "mlgit"
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and remembered not in path.parents
+        if path.is_file() and cache not in path.parents
     }
 
 
-@pytest.mark.parametrize("command", _LOOKING, ids=" ".join)
+@pytest.mark.parametrize("command", _READ_COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("dirty", [False, True], ids=["clean", "dirty"])
-def test_a_command_that_only_looks_changes_nothing(command, dirty, applied, mlgit):
+def test_a_command_that_only_reads_changes_nothing(command, dirty, applied, mlgit):
     if dirty:
         edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
-    git(applied, "status")  # Git itself refreshes its index when it looks
-    before = everything(applied)
+    git(applied, "status")  # refreshes the index, as any Git command does
+    before = file_digests(applied)
     ended = mlgit(*command, cwd=applied)
     assert ended.code == 0, ended.err
-    assert everything(applied) == before
+    assert file_digests(applied) == before

@@ -1,4 +1,4 @@
-"""Whatever mlgit shows, the variables that hold secrets are not in it; the job has them all the same."""
+"""No output of mlgit has the value of a secret variable in it; the job gets it."""
 
 from __future__ import annotations
 
@@ -13,37 +13,42 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def secretive(small):
-    """Make a workspace whose job has a secret among its variables."""
+def workspace(small):
+    """Return a workspace whose job has a secret environment variable."""
     edit(small, "jobs/sum.yml", "command:", f"environment_variables: {{DB_PASSWORD: {SECRET}}}\ncommand:")
     commit(small)
     return small
 
 
-def test_a_variable_that_looks_like_a_secret_is_a_warning(secretive, mlgit):
-    validated = mlgit("validate", cwd=secretive)
+def test_a_variable_with_the_name_of_a_secret_is_a_warning(workspace, mlgit):
+    validated = mlgit("validate", cwd=workspace)
     assert (validated.code, "DB_PASSWORD is a secret" in validated.out + validated.err) == (0, True)
     assert SECRET not in validated.out + validated.err
 
 
-def test_nothing_that_is_shown_has_the_secret_in_it(secretive, mlgit):
-    assert mlgit(*APPLY, cwd=secretive).code == 0
-    edit(secretive, "jobs/sum.yml", SECRET, OTHER)
-    shown = [mlgit(*result, cwd=secretive) for result in PLANS]
-    assert "environment_variables.DB_PASSWORD changed" in shown[0].out
-    assert mlgit("plan", "-o", "saved.json", cwd=secretive).code == 0
-    looks = [("show", "job/sum"), ("list", "--format", "json"), ("status", "--format", "json"), ("show", "saved.json")]
-    shown += [mlgit(*look, cwd=secretive) for look in looks]
-    texts = [result.out + result.err for result in shown] + [(secretive / "saved.json").read_text()]
-    assert all(result.code == 0 for result in shown)
+def test_no_output_has_the_secret_in_it(workspace, mlgit):
+    assert mlgit(*APPLY, cwd=workspace).code == 0
+    edit(workspace, "jobs/sum.yml", SECRET, OTHER)
+    outputs = [mlgit(*command, cwd=workspace) for command in PLANS]
+    assert "environment_variables.DB_PASSWORD changed" in outputs[0].out
+    assert mlgit("plan", "-o", "saved.json", cwd=workspace).code == 0
+    commands = [
+        ("show", "job/sum"),
+        ("list", "--format", "json"),
+        ("status", "--format", "json"),
+        ("show", "saved.json"),
+    ]
+    outputs += [mlgit(*command, cwd=workspace) for command in commands]
+    texts = [result.out + result.err for result in outputs] + [(workspace / "saved.json").read_text()]
+    assert all(result.code == 0 for result in outputs)
     assert not [text for text in texts if SECRET in text or OTHER in text]
 
 
-def test_an_import_writes_what_the_job_needs_and_does_not_show_it(secretive, mlgit):
-    assert mlgit(*APPLY, cwd=secretive).code == 0
-    git(secretive, "rm", "--quiet", "jobs/sum.yml", "models/total.yml")
-    commit(secretive)
-    looked = mlgit("import", "job/sum", "--dry-run", cwd=secretive)
-    assert ("DB_PASSWORD: (secret)" in looked.out, SECRET in looked.out) == (True, False)
-    assert mlgit("import", "job/sum", "--format", "json", cwd=secretive).out.count(SECRET) == 0
-    assert SECRET in (secretive / "jobs/sum.yml").read_text()
+def test_an_import_writes_the_secret_to_the_file_and_does_not_print_it(workspace, mlgit):
+    assert mlgit(*APPLY, cwd=workspace).code == 0
+    git(workspace, "rm", "--quiet", "jobs/sum.yml", "models/total.yml")
+    commit(workspace)
+    preview = mlgit("import", "job/sum", "--dry-run", cwd=workspace)
+    assert ("DB_PASSWORD: (secret)" in preview.out, SECRET in preview.out) == (True, False)
+    assert mlgit("import", "job/sum", "--format", "json", cwd=workspace).out.count(SECRET) == 0
+    assert SECRET in (workspace / "jobs/sum.yml").read_text()

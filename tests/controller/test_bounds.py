@@ -8,7 +8,7 @@ import signal
 import textwrap
 
 import pytest
-from workspaces import APPLY, SMALL, git, gone, until
+from workspaces import APPLY, SMALL, git, has_ended, until
 
 from reconciler.controller.loop import backoff_seconds
 
@@ -49,7 +49,7 @@ def kill_supervisor(site):
     until(path.with_name("command.json").exists)
     supervisor = json.loads(path.read_text())["pid"]
     os.kill(supervisor, signal.SIGKILL)
-    until(lambda: gone(supervisor))
+    until(lambda: has_ended(supervisor))
 
 
 def test_runs_over_the_limit_are_left_out_and_everything_else_is_done(site, mlgit):

@@ -9,13 +9,13 @@ from workspaces import APPLY, commit, edit, write
 
 pytestmark = pytest.mark.slow
 
-# A backend like local that kills its process at a given moment, once.
+# A backend like local that kills its process at a given step, once.
 _PLUGIN = """
 import os, pathlib, signal
 from reconciler.backends import local
 
-def kill_at(moment):
-    file = pathlib.Path(__file__).with_name(moment)
+def kill_at(step):
+    file = pathlib.Path(__file__).with_name(step)
     if file.exists():
         file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +43,7 @@ def make(settings, store):
 
 @pytest.fixture
 def killable(workspace, tmp_path):
-    """Return the folder of a plug-in; a file in it names the moment at which its process is killed."""
+    """Return the folder of a plug-in; the name of a file in it is the step at which its process is killed."""
     plugin = tmp_path / "plugin"
     write(
         plugin,
@@ -58,9 +58,9 @@ def killable(workspace, tmp_path):
     return plugin
 
 
-@pytest.mark.parametrize("moment", ["before-submit", "before-start", "after-start", "after-submit"])
-def test_a_run_whose_submission_was_killed_is_executed_once(moment, workspace, killable, mlgit_process):
-    (killable / moment).touch()
+@pytest.mark.parametrize("step", ["before-submit", "before-start", "after-start", "after-submit"])
+def test_a_run_whose_submission_was_killed_is_executed_once(step, workspace, killable, mlgit_process):
+    (killable / step).touch()
     env = {"PYTHONPATH": str(killable)}
     first = mlgit_process(*APPLY, cwd=workspace.folder, env=env)
     first.communicate(timeout=30)

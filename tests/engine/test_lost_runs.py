@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from workspaces import APPLY, gone, until
+from workspaces import APPLY, has_ended, until
 
 pytestmark = pytest.mark.slow
 
@@ -16,12 +16,12 @@ def test_a_lost_run_is_stopped_recorded_and_retried_up_to_the_limit(waiting, mlg
         until(lambda attempt=attempt: len(waiting.executions()) == attempt)
         orphan = waiting.executions()[-1]
         waiting.kill_supervisor()
-        assert not gone(orphan)
+        assert not has_ended(orphan)
         until(lambda: run_json(waiting.folder, "job", "list")[-1]["status"] == "lost")
         golden(f"cli/lost/plan-after-{attempt}.txt", mlgit("plan", "--refresh", cwd=waiting.folder).out)
         applied = mlgit(*SUBMIT, cwd=waiting.folder)
         golden(f"cli/lost/apply-after-{attempt}.txt", applied.out)
-        until(lambda orphan=orphan: gone(orphan))
+        until(lambda orphan=orphan: has_ended(orphan))
     assert [run["status"] for run in run_json(waiting.folder, "job", "list")] == ["lost"] * 3
     planned = mlgit("plan", "--detailed-exitcode", cwd=waiting.folder)
     assert planned.code == 0
@@ -37,7 +37,7 @@ def test_a_waiting_apply_retries_a_lost_run(waiting, mlgit_process, run_json):
     orphan = until(waiting.executions)[0]
     waiting.kill_supervisor()
     until(lambda: len(waiting.executions()) == 2)
-    assert gone(orphan)
+    assert has_ended(orphan)
     waiting.let_it_end()
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err

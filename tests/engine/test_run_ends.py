@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from workspaces import APPLY, commit, edit, gone, until, write
+from workspaces import APPLY, commit, edit, has_ended, until, write
 
 pytestmark = pytest.mark.slow
 
@@ -28,8 +28,8 @@ def test_a_run_whose_outputs_cannot_be_stored_is_recorded_as_failed_and_the_appl
     (run,) = run_json(workspace.folder, "job", "list")
     assert (run["status"], run["failure"]) == ("failed", "user")
     assert run_json(workspace.folder, "list", "model") == []
-    again = mlgit(*APPLY, cwd=workspace.folder)
-    assert "mlgit job rerun sum" in again.out
+    second = mlgit(*APPLY, cwd=workspace.folder)
+    assert "mlgit job rerun sum" in second.out
     assert len(workspace.executions()) == 1
 
 
@@ -38,7 +38,7 @@ def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(wai
         edit(waiting.folder, "jobs/sum.yml", f"factor: {max(number - 1, 2)}", f"factor: {number}")
         commit(waiting.folder)
         assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
-        until(lambda wanted=number - 1: len(waiting.executions()) == wanted)
+        until(lambda count=number - 1: len(waiting.executions()) == count)
     waiting.let_it_end()
     until(lambda: {run["status"] for run in run_json(waiting.folder, "job", "list")} == {"completed"})
     assert mlgit(*APPLY, cwd=waiting.folder).code == 0
@@ -141,8 +141,8 @@ def test_on_supersede_cancels_a_superseded_run_and_resubmits_it_when_its_job_ret
         cancelling(factor)
         result = mlgit(*SUBMIT, cwd=waiting.folder)
         assert (result.code, "cancels 1 run" in result.out) == (0, True), result.out + result.err
-        until(lambda wanted=number: len(waiting.executions()) == wanted)
-        assert all(map(gone, waiting.executions()[:-1]))
+        until(lambda count=number: len(waiting.executions()) == count)
+        assert all(map(has_ended, waiting.executions()[:-1]))
     waiting.let_it_end()
     assert mlgit(*APPLY, cwd=waiting.folder).code == 0
     runs = run_json(waiting.folder, "job", "list")
@@ -170,10 +170,10 @@ def test_a_run_is_not_canceled_if_the_superseding_run_cannot_be_submitted(cancel
     cancelling(3)
     late(*SUBMIT, code=1)
     (process,) = waiting.executions()
-    assert not gone(process)
+    assert not has_ended(process)
     full.unlink()
     late(*SUBMIT)
-    assert gone(process)
+    assert has_ended(process)
 
 
 def test_a_rerun_is_refused_while_a_run_is_active(waiting, mlgit, run_json):

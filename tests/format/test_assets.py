@@ -5,12 +5,13 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.world import SCHEMA, SUM, asset, declared_by, edited, small, tree_of, without
+from planning.project import SCHEMA, SUM, asset, declared_by, edited, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.assets import check_references, escalate_severities, load_assets
+from reconciler.format.assets import check_references, escalate_severities
 from reconciler.format.include import IncludeGlob
 from reconciler.format.kinds import kinds
+from reconciler.format.load import load_assets
 from reconciler.model import Address
 
 COMPUTE = SCHEMA.format("amlCompute") + "name: cluster\ntype: amlcompute\nsize: one\n"

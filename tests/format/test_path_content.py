@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from planning.world import small, tree_of
+from planning.project import small, tree_of
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.assets import load_assets
 from reconciler.format.include import ANY_FILE
+from reconciler.format.load import load_assets
 from reconciler.format.path_content import resolve_path_content
 from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, Tree, TreeEntry
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning.world import tree_of
+from planning.project import tree_of
 
 from reconciler.format.kinds import kinds
 from reconciler.format.references import find_references_and_paths, parse_reference, resolve_zip_path

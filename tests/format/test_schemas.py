@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from planning.world import SCHEMA
+from planning.project import SCHEMA
 from referencing import Registry, Resource
 from workspaces import SMALL
 
@@ -141,7 +141,7 @@ def test_a_field_of_another_type_is_reported(monkeypatch):
         "else": {"properties": {"of_b": {}}},
         "unevaluatedProperties": False,
     }
-    monkeypatch.setattr(schemas, "_validator", lambda _name: Draft202012Validator(schema))
+    monkeypatch.setattr(schemas, "is_valid_for_schema", lambda data, _name: Draft202012Validator(schema).is_valid(data))
     monkeypatch.setattr(schema_errors, "schema_validator", lambda _name: Draft202012Validator(schema))
     (diagnostic,) = check("type: a\nof_b: 1\n", "any")
     assert (diagnostic.code, diagnostic.span, diagnostic.hint) == (

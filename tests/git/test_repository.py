@@ -4,8 +4,9 @@ import pytest
 from workspaces import commit, git, write
 
 from reconciler.diagnostics import UserError
-from reconciler.git import repository as repositories
-from reconciler.source import workspace as workspaces
+from reconciler.git.repository import open_repository
+from reconciler.source.assets import read_asset_set
+from reconciler.source.workspace import find_workspace, read_config, tree_of_work_tree
 
 
 def code(raised: pytest.ExceptionInfo[UserError]) -> str:
@@ -16,23 +17,23 @@ def refs_of(folder):
     return git(folder, "for-each-ref")
 
 
-def test_a_folder_outside_git_is_refused_with_what_to_do(tmp_path):
+def test_a_folder_outside_git_is_refused_with_a_hint(tmp_path):
     with pytest.raises(UserError) as raised:
-        repositories.open_repository(tmp_path)
+        open_repository(tmp_path)
     assert code(raised) == "not-a-git-repository"
     assert "mlgit init" in raised.value.diagnostics[0].hint
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UserError) as raised:
-        repositories.open_repository(tmp_path / "nowhere")
+        open_repository(tmp_path / "nowhere")
     assert code(raised) == "not-a-git-repository"
 
 
 def test_a_bare_repository_is_refused(tmp_path):
     git(tmp_path, "init", "--quiet", "--bare")
     with pytest.raises(UserError) as raised:
-        repositories.open_repository(tmp_path)
+        open_repository(tmp_path)
     assert code(raised) == "bare-repository"
 
 
@@ -48,7 +49,7 @@ def test_a_repository_without_files_has_an_empty_work_tree(empty, opened):
     assert git(empty, "ls-tree", opened(empty).write_work_tree(keep=True)) == ""
 
 
-def test_the_work_tree_holds_what_is_changed_new_and_gone_but_not_what_is_ignored(small, opened):
+def test_the_work_tree_has_changed_new_and_deleted_files_but_no_ignored_ones(small, opened):
     write(small, {"src/sum.py": "changed\n", "new/file.txt": "new\n", ".mlgit/store/x": "ignored\n"})
     (small / "models/total.yml").unlink()
     repository = opened(small)
@@ -74,7 +75,7 @@ def test_the_work_tree_of_a_clean_clone_is_the_tree_of_its_head(small, opened):
     assert repository.write_work_tree() == repository.tree_of(repository.head())
 
 
-def test_the_work_tree_is_whole_from_a_folder_below_and_in_a_linked_work_tree(small, opened, tmp_path):
+def test_the_work_tree_is_complete_from_a_subfolder_and_in_a_linked_work_tree(small, opened, tmp_path):
     write(small, {"new.txt": "new\n"})
     assert "new.txt" in git(small, "ls-tree", "--name-only", opened(small / "src").write_work_tree(keep=True))
     git(small, "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
@@ -96,7 +97,7 @@ def test_a_dirty_tree_can_be_stored_without_a_branch(small, opened):
     assert repository.head() == head
 
 
-def test_ancestry_is_known_in_a_whole_clone(small, opened):
+def test_ancestry_is_known_in_a_complete_clone(small, opened):
     first = git(small, "rev-parse", "HEAD")
     second = commit(small, "second")
     git(small, "checkout", "--quiet", "-b", "side", first)
@@ -110,7 +111,7 @@ def test_ancestry_is_known_in_a_whole_clone(small, opened):
     assert repository.is_ancestor("", second) is False
 
 
-def test_ancestry_is_unknown_in_a_shallow_clone_unless_it_can_be_seen(small, opened, tmp_path):
+def test_ancestry_is_unknown_in_a_shallow_clone_unless_both_commits_are_in_it(small, opened, tmp_path):
     first = git(small, "rev-parse", "HEAD")
     last = commit(small, "second")
     git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{small}", "shallow")
@@ -129,15 +130,13 @@ def test_a_machine_without_an_identity_writes_as_mlgit(small, opened, monkeypatc
 
 
 @pytest.mark.parametrize("revision", ["nope", "--all", "-h", "HEAD^99", "HEAD:src", "", " ", "a b"])
-def test_a_revision_that_names_no_commit_is_no_error_and_no_option(small, opened, revision):
+def test_a_revision_that_is_no_commit_resolves_to_nothing(small, opened, revision):
     assert opened(small).resolve(revision) == ""
 
 
-def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
+def test_a_workspace_is_the_nearest_parent_folder_with_mlgit_yml(small):
     write(small, {"team/inner/mlgit.yml": "state: {}\n", "team/inner/deep/x.txt": "x\n", "team/y.txt": "y\n"})
-    workspaces_by_folder = {
-        name: workspaces.find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")
-    }
+    workspaces_by_folder = {name: find_workspace(small / name) for name in ("", "src", "team", "team/inner/deep")}
     roots = {name: workspace.root for name, workspace in workspaces_by_folder.items()}
     assert roots == {"": "", "src": "", "team": "", "team/inner/deep": "team/inner/"}
     for workspace in workspaces_by_folder.values():
@@ -147,19 +146,19 @@ def test_a_workspace_is_the_nearest_folder_upwards_with_its_file(small):
 def test_a_repository_without_a_workspace_is_refused(empty):
     (empty / "a").mkdir()
     with pytest.raises(UserError) as raised:
-        workspaces.find_workspace(empty / "a")
+        find_workspace(empty / "a")
     assert code(raised) == "not-a-workspace"
 
 
 def declared(folder):
-    workspace = workspaces.find_workspace(folder)
-    _, tree = workspaces.tree_of_work_tree(workspace)
-    workspaces_by_folder = workspaces.read_asset_set(tree, workspaces.read_config(tree)[1])
+    workspace = find_workspace(folder)
+    _, tree = tree_of_work_tree(workspace)
+    asset_set = read_asset_set(tree, read_config(tree)[0])
     workspace.repository.close()
-    return workspaces_by_folder
+    return asset_set
 
 
-def test_a_workspace_inside_another_is_cut_out_of_it(small):
+def test_a_nested_workspace_is_excluded_from_the_outer_one(small):
     outer = {str(asset) for asset in declared(small).assets}
     files = {f"team/inner/{path.name}": path.read_text("utf-8") for path in small.glob("*.yml")}
     write(small, {**files, "team/inner/data/d.yml": (small / "data/numbers.yml").read_text("utf-8")})
@@ -168,7 +167,7 @@ def test_a_workspace_inside_another_is_cut_out_of_it(small):
     assert {str(asset) for asset in declared(small / "team/inner").assets} == {"workspace/small", "data/numbers"}
 
 
-def test_a_workspace_in_a_subfolder_is_the_same_and_may_reach_out_of_it(small):
+def test_a_workspace_in_a_subfolder_is_the_same_and_can_use_files_outside_of_it(small):
     before = declared(small)
     (small / "below").mkdir()
     for name in ("mlgit.yml", "workspace.yml", "data", "environments", "jobs", "models"):

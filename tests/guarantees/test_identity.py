@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from planning.world import SCHEMA, World, action_on, done, edited, policy_of, small, tree_of
+from planning.project import SCHEMA, InMemoryProject, action_keys, action_on, edited, policy_of, small, tree_of
 from workspaces import git
 
 from reconciler.format.kinds import kinds
@@ -14,7 +14,7 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Op
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.render.sentences import action_sentence
-from reconciler.source.workspace import find_candidates
+from reconciler.source.assets import find_candidates
 
 PART = "name: train\ntype: command\nversion: '1'\ncommand: python {}\nenvironment: azureml:plain@latest\n"
 PIPELINE = SCHEMA.format("pipelineJob") + (
@@ -39,10 +39,10 @@ DESCRIBED = {
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    world.settle(small())
-    return world
+def project() -> InMemoryProject:
+    project = InMemoryProject()
+    project.converge(small())
+    return project
 
 
 def with_pipeline(path: str, python: str, form: str) -> dict[str, str]:
@@ -63,11 +63,11 @@ def test_globs_include_and_exclude_files_and_say_whether_their_jobs_run():
 
 def test_a_file_reached_by_a_path_is_part_of_its_user_and_identified_by_content():
     """A file that is reached by a path is part of the asset that uses it, and is identified by its content."""
-    world = World()
-    world.settle(with_pipeline("parts/train.yaml", "a.py", PART))
+    project = InMemoryProject()
+    project.converge(with_pipeline("parts/train.yaml", "a.py", PART))
     again = with_pipeline("parts/other.yaml", "a.py", PART)
-    assert world.plan(again).actions == (), "another name of the same content is the same"
-    action = action_on(world.plan(with_pipeline("parts/train.yaml", "b.py", PART)), Address("job", "p"))
+    assert project.plan(again).actions == (), "another name of the same content is the same"
+    action = action_on(project.plan(with_pipeline("parts/train.yaml", "b.py", PART)), Address("job", "p"))
     assert action.changed_files == {"/jobs/one/component": ("train.yaml",)}
 
 
@@ -75,10 +75,10 @@ def test_a_file_reached_by_a_path_is_registered_and_immutable_only_if_a_glob_inc
     """A file that is reached by a path is registered, and its versions are immutable, only if a glob includes it."""
     train = Address("component", "train")
     for path, form, listed in (("parts/train.yaml", PART, False), ("parts/train.yml", COMPONENT, True)):
-        world = World()
-        world.settle(with_pipeline(path, "a.py", form))
-        _, diagnostics = world.look(with_pipeline(path, "b.py", form))
-        assert (train in world.records) is listed
+        project = InMemoryProject()
+        project.converge(with_pipeline(path, "a.py", form))
+        _, diagnostics = project.plan_with_diagnostics(with_pipeline(path, "b.py", form))
+        assert (train in project.records) is listed
         assert [diagnostic.code for diagnostic in diagnostics] == (["version-immutable"] if listed else [])
 
 
@@ -86,31 +86,31 @@ def test_a_file_reached_by_a_path_is_registered_and_immutable_only_if_a_glob_inc
 def test_metadata_is_updated_in_place(file):
     """A change of a description, of tags or of other metadata alone is an update in place."""
     files = {**small(), "components/train.yml": COMPONENT.format("a.py")}
-    world = World()
-    world.settle(files)
-    plan = world.plan({**files, file: f"{files[file]}{DESCRIBED[file]}\n"})
+    project = InMemoryProject()
+    project.converge(files)
+    plan = project.plan({**files, file: f"{files[file]}{DESCRIBED[file]}\n"})
     assert [action.op for action in plan.actions] == [Op.UPDATE]
 
 
-def test_a_workspace_with_another_location_is_replaced(world):
+def test_a_workspace_with_another_location_is_replaced(project):
     """A change of the location of a workspace replaces the workspace."""
     files = small()
     moved = {**files, "workspace.yml": f"{files['workspace.yml']}location: elsewhere\n"}
-    assert done(world.plan(moved)) == ["replace workspace/small"]
+    assert action_keys(project.plan(moved)) == ["replace workspace/small"]
 
 
 @pytest.mark.parametrize("schema", RECORDED_ONLY)
-def test_a_kind_without_a_backend_is_planned_as_recorded_only(schema, world):
+def test_a_kind_without_a_backend_is_planned_as_recorded_only(schema, project):
     """An asset of a kind that no backend supports yet is planned and listed as "recorded only"."""
-    (action,) = world.apply({**small(), "x.yml": SCHEMA.format(schema) + RECORDED_ONLY[schema]}).actions
+    (action,) = project.apply({**small(), "x.yml": SCHEMA.format(schema) + RECORDED_ONLY[schema]}).actions
     assert (action.op, action.version) == (Op.CREATE, "")
     assert action_sentence(action).endswith("create, recorded only: no provider for this kind")
-    assert done(world.plan(small())) == [f"delete {action.address}"]
+    assert action_keys(project.plan(small())) == [f"delete {action.address}"]
 
 
-def test_a_job_type_without_a_backend_is_recorded_only(world):
+def test_a_job_type_without_a_backend_is_recorded_only(project):
     """A job of a type that no backend supports yet is recorded only and starts no run."""
-    plan = world.plan(with_pipeline("parts/train.yaml", "a.py", PART))
+    plan = project.plan(with_pipeline("parts/train.yaml", "a.py", PART))
     assert [action_sentence(action) for action in plan.actions] == [
         "job/p: create, recorded only: no provider for this kind"
     ]
@@ -126,19 +126,19 @@ def test_a_job_type_without_a_backend_is_recorded_only(world):
         ("mlgit.yml", "store:", "builder: conda\nstore:"),
     ],
 )
-def test_compute_limits_and_retries_are_not_part_of_the_fingerprint(file, before, after, world):
+def test_compute_limits_and_retries_are_not_part_of_the_fingerprint(file, before, after, project):
     """The compute, the display name, time limits, retries and the builder are not part of a job's fingerprint."""
     clusters = "name: local-two\ntype: amlcompute\nsize: s\n"
     files = {**edited(file, before, after), "compute/two.yml": SCHEMA.format("amlCompute") + clusters}
-    plan = world.plan(files)
+    plan = project.plan(files)
     assert plan.submissions == ()
     assert {action.op for action in plan.actions} <= {Op.CREATE, Op.UPDATE}
 
 
-def test_another_backend_behind_its_compute_runs_no_job_again(world):
+def test_another_backend_behind_its_compute_runs_no_job_again(project):
     """Binding a compute to another backend runs no job again."""
     with_backend = edited("mlgit.yml", "{local: {type: local}}", "{local: {type: local}, other: {type: local}}")
-    assert world.plan(edited("mlgit.yml", '"*": local', '"*": other', with_backend)).actions == ()
+    assert project.plan(edited("mlgit.yml", '"*": local', '"*": other', with_backend)).actions == ()
 
 
 def test_records_keep_the_spec_as_declared_contents_references_and_fp_version(applied):

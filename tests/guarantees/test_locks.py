@@ -10,7 +10,7 @@ from workspaces import APPLY, commit, edit, git, until
 
 from reconciler.config.config import Config
 from reconciler.model import Address, Lock
-from reconciler.source import workspace as workspaces
+from reconciler.source.workspace import find_workspace, read_config, tree_of_work_tree
 from reconciler.state import lease_observations
 from reconciler.state.lease import acquire_lock
 from reconciler.state.lease_observations import LeaseObservations
@@ -57,9 +57,9 @@ def test_a_write_of_records_and_the_check_of_the_lock_are_one_atomic_push(update
 
 
 def lease_of(folder):
-    workspace = workspaces.find_workspace(folder)
-    _, tree = workspaces.tree_of_work_tree(workspace)
-    config: Config = workspaces.read_config(tree)[1]
+    workspace = find_workspace(folder)
+    _, tree = tree_of_work_tree(workspace)
+    config: Config = read_config(tree)[0]
     workspace.repository.close()
     return config.lease
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planning.world import World, edited, policy_of, small
+from planning.project import InMemoryProject, edited, policy_of, small
 from workspaces import commit, edit, git, write
 
 from reconciler import __version__
@@ -42,10 +42,10 @@ TRAP = "import pathlib\npathlib.Path(__file__).with_name('sprung').touch()\n"
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    world.settle(small())
-    return world
+def project() -> InMemoryProject:
+    project = InMemoryProject()
+    project.converge(small())
+    return project
 
 
 def saved(plan: Plan) -> SavedPlan:
@@ -97,18 +97,18 @@ def test_a_merge_with_the_same_decisions_has_the_same_plan(small, mlgit):
     assert merged["envelope"]["digest"] == proposed["envelope"]["digest"]
 
 
-def test_a_saved_plan_is_refused_for_a_merge_without_one_of_its_decisions(world):
+def test_a_saved_plan_is_refused_for_a_merge_without_one_of_its_decisions(project):
     """A saved plan is refused for a merge commit without one of its decisions; additional decisions of the merge
     commit are left out.
     """
     described = edited("data/numbers.yml", "type:", "description: d\ntype:")
     both = edited("jobs/sum.yml", "factor: 2", "factor: 3", described)
-    proposed = saved(world.plan(both))
-    assert saved(world.plan(described)).digest != proposed.digest
+    proposed = saved(project.plan(both))
+    assert saved(project.plan(described)).digest != proposed.digest
     with pytest.raises(UserError, match="submit job/sum"):
-        restrict_to_saved_plan(proposed, world.plan(described), world.live())
+        restrict_to_saved_plan(proposed, project.plan(described), project.state())
     more = edited("workspace.yml", "name:", "description: d\nname:", both)
-    restricted = restrict_to_saved_plan(proposed, world.plan(more), world.live())
+    restricted = restrict_to_saved_plan(proposed, project.plan(more), project.state())
     assert [str(action.key) for action in restricted.decisions] == [
         action["key"] for action in proposed.body["actions"] if Op(action["action"]).is_decision
     ]

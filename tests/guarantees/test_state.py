@@ -12,7 +12,7 @@ from workspaces import APPLY, SMALL, commit, edit, git, put
 
 from reconciler.git import refs
 from reconciler.model import Address, Record
-from reconciler.state import paths as layout
+from reconciler.state.paths import META_PATH, current_record_path, history_record_path
 from reconciler.state.store import STATE_FORMAT, StateStore, WriteBatch
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def test_the_tree_of_the_live_state_has_meta_current_and_history(applied):
 
 
 @pytest.mark.parametrize(
-    ("path", "read"), [(layout.history_record_path(NUMBERS, "7"), False), (layout.current_record_path(NUMBERS), True)]
+    ("path", "read"), [(history_record_path(NUMBERS, "7"), False), (current_record_path(NUMBERS), True)]
 )
 def test_a_plan_reads_current_records_and_history_on_demand(path, read, applied, mlgit):
     """A plan reads the current records, and the history only on demand."""
@@ -135,9 +135,7 @@ def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
 def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_finds(state):
     """Reading never migrates the live state, and writing keeps its format."""
     older = {"format": STATE_FORMAT - 1, "lineage": LINEAGE, "name": "small", "owner": "team"}
-    older_commit = refs.commit_files(
-        state.repository, "", {layout.META_PATH: json.dumps(older).encode()}, "an older mlgit"
-    )
+    older_commit = refs.commit_files(state.repository, "", {META_PATH: json.dumps(older).encode()}, "an older mlgit")
     assert refs.update_refs(state.repository, refs.RefUpdate(LIVE, older_commit, ""))
     assert dict(state.read().current) == {}
     assert state.head_commit() == older_commit
@@ -147,7 +145,7 @@ def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_f
 
 def test_an_apply_keeps_the_keys_of_a_record_that_it_does_not_know(applied, mlgit):
     """An apply keeps unknown keys of a record."""
-    path = layout.current_record_path(SUM)
+    path = current_record_path(SUM)
     put(applied, path, {**json.loads(git(applied, "show", f"{LIVE}:{path}")), "owner": {"team": 1}})
     edit(applied, "jobs/sum.yml", "name: sum\n", "name: sum\ndescription: adds up\n")
     commit(applied)

@@ -7,7 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from planning.world import NUMBERS, SUM, TOTAL, World, action_on, declared_by, done, edited, policy_of, small
+from planning.project import (
+    NUMBERS,
+    SUM,
+    TOTAL,
+    InMemoryProject,
+    action_keys,
+    action_on,
+    declared_by,
+    edited,
+    policy_of,
+    small,
+)
 from workspaces import commit, edit
 
 from reconciler.diagnostics import Severity, Span
@@ -23,10 +34,10 @@ TRIPLED = edited("jobs/sum.yml", "factor: 2", "factor: 3")
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    world.settle(small())
-    return world
+def project() -> InMemoryProject:
+    project = InMemoryProject()
+    project.converge(small())
+    return project
 
 
 def named(run: str, files: dict[str, str] | None = None) -> dict[str, str]:
@@ -49,9 +60,9 @@ def test_an_immutable_version_is_refused_with_the_field_level_difference_and_the
     """The error about an immutable version names the fields that differ and suggests raising the version."""
     versioned = edited("data/numbers.yml", "type:", "version: 3\ntype:")
     versioned = edited("environments/plain.yml", "image:", "version: 3\nimage:", versioned)
-    world = World()
-    world.settle(versioned)
-    _, (diagnostic,) = world.look(edited(file, before, after, versioned))
+    project = InMemoryProject()
+    project.converge(versioned)
+    _, (diagnostic,) = project.plan_with_diagnostics(edited(file, before, after, versioned))
     assert diagnostic.message.endswith(f"@3 is already registered with different content: {difference}")
     assert "raise the version" in diagnostic.hint
 
@@ -64,21 +75,21 @@ def test_no_value_of_a_secret_is_in_the_field_level_difference():
     secret = edited(
         "environments/plain.yml", "{dependencies", "{credentials: {password: hunter2}, dependencies", secret
     )
-    world = World()
-    world.settle(secret)
-    _, diagnostics = world.look(edited("environments/plain.yml", "hunter2", "hunter3", secret))
+    project = InMemoryProject()
+    project.converge(secret)
+    _, diagnostics = project.plan_with_diagnostics(edited("environments/plain.yml", "hunter2", "hunter3", secret))
     assert [diagnostic.code for diagnostic in diagnostics] == ["version-immutable"]
     assert "conda_file.credentials.password" in diagnostics[0].message
     assert "hunter" not in diagnostics[0].message
 
 
-def test_plan_compares_desired_with_the_current_version_only(world):
+def test_plan_compares_desired_with_the_current_version_only(project):
     """A plan compares an asset with its current version only."""
-    world.settle(edited("data/numbers.csv", "3", "4"))
-    first = world.versions[NUMBERS, "1"]
-    world.versions[NUMBERS, "1"] = replace(first, fingerprint="damaged", contents={}, spec={})
-    assert world.plan(edited("data/numbers.csv", "3", "4")).actions == ()
-    assert action_on(world.plan(small()), NUMBERS).version == "3"
+    project.converge(edited("data/numbers.csv", "3", "4"))
+    first = project.versions[NUMBERS, "1"]
+    project.versions[NUMBERS, "1"] = replace(first, fingerprint="damaged", contents={}, spec={})
+    assert project.plan(edited("data/numbers.csv", "3", "4")).actions == ()
+    assert action_on(project.plan(small()), NUMBERS).version == "3"
 
 
 def test_name_expands_to_the_name_of_the_run(tmp_path: Path):
@@ -89,25 +100,25 @@ def test_name_expands_to_the_name_of_the_run(tmp_path: Path):
     assert declared_by(edited("jobs/sum.yml", "sum.py ", "sum.py --run ${{name}} ")).diagnostics == ()
 
 
-def test_an_output_path_can_name_a_run(world):
+def test_an_output_path_can_name_a_run(project):
     """If no declared job is called X, the path names the run X."""
-    first = world.latest().id
-    assert world.plan(named(first)).actions == (), "it is the same run"
-    world.settle(TRIPLED)
-    action = action_on(world.apply(named(first, TRIPLED)), TOTAL)
+    first = project.latest().id
+    assert project.plan(named(first)).actions == (), "it is the same run"
+    project.converge(TRIPLED)
+    action = action_on(project.apply(named(first, TRIPLED)), TOTAL)
     assert action.resolved is not None
     assert str(action.resolved.references["/path"]) == f"job/sum@{first} outputs/total"
-    assert world.plan(named(first, TRIPLED)).actions == ()
+    assert project.plan(named(first, TRIPLED)).actions == ()
 
 
-def test_a_job_can_read_the_output_of_a_run(world):
+def test_a_job_can_read_the_output_of_a_run(project):
     """A job can read the output of one run by its name."""
     text = small()["jobs/sum.yml"].replace("name: sum", "name: next")
     files = {**small(), "jobs/next.yml": text.replace("azureml:numbers@latest", "azureml://jobs/{}/outputs/total")}
     by_job = edited("jobs/next.yml", "{}", "sum", files)
-    world.settle(by_job)
-    by_run = edited("jobs/next.yml", "/{}/", f"/{world.latest().id}/", files)
-    assert world.plan(by_run).actions == (), "the same bytes run nothing again"
+    project.converge(by_job)
+    by_run = edited("jobs/next.yml", "/{}/", f"/{project.latest().id}/", files)
+    assert project.plan(by_run).actions == (), "the same bytes run nothing again"
 
 
 def test_a_model_is_registered_from_the_run_that_its_path_names(applied, mlgit):
@@ -124,12 +135,12 @@ def test_a_model_is_registered_from_the_run_that_its_path_names(applied, mlgit):
     assert (model["address"], model["lineage"]["run"]) == ("model/first-total", run)
 
 
-def test_a_path_to_an_output_that_the_run_does_not_have_is_an_error(world):
+def test_a_path_to_an_output_that_the_run_does_not_have_is_an_error(project):
     """A path that names a run without that output is an error."""
-    world.apply(TRIPLED)
-    second = world.latest().id
-    world.end(RunStatus.FAILED, "user")
-    _, diagnostics = world.look(named(second, TRIPLED))
+    project.apply(TRIPLED)
+    second = project.latest().id
+    project.end(RunStatus.FAILED, "user")
+    _, diagnostics = project.plan_with_diagnostics(named(second, TRIPLED))
     assert [(diagnostic.code, diagnostic.span) for diagnostic in diagnostics] == [
         ("reference-unresolved", Span("models/total.yml", 4, 7))
     ]
@@ -137,50 +148,50 @@ def test_a_path_to_an_output_that_the_run_does_not_have_is_an_error(world):
 
 
 @pytest.mark.parametrize("name", ["sum-01234567", "other", "sum"])
-def test_a_path_that_names_neither_a_job_nor_a_run_is_dangling(name, world):
+def test_a_path_that_names_neither_a_job_nor_a_run_is_dangling(name, project):
     """A path that names neither a job nor a run is a dangling reference."""
-    live = world.live()
+    live = project.state()
     bare = {path: text for path, text in named(name).items() if path != "jobs/sum.yml"}
     removed = {SUM} if name == "sum" else ()
     diagnostics = check_references(declared_by(bare), referencable(live, removed))
     assert [(diagnostic.code, diagnostic.severity) for diagnostic in diagnostics] == [
         ("reference-dangling", Severity.ERROR)
     ]
-    assert check_references(declared_by(named(world.latest().id)), referencable(live)) == ()
+    assert check_references(declared_by(named(project.latest().id)), referencable(live)) == ()
 
 
-def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(world):
+def test_the_fingerprint_of_a_derived_model_is_its_run_and_output_path(project):
     """The fingerprint of a model that is the output of a job consists of the run and the path of the output."""
     below = edited("models/total.yml", "outputs/total", "outputs/total/paths/total.txt")
-    assert done(world.plan(below)) == ["register model/total"]
-    world.apply(small(), requested=frozenset({SUM}))
-    world.end(RunStatus.COMPLETED)
-    runs = [run for (address, _), run in world.runs.items() if address == SUM]
+    assert action_keys(project.plan(below)) == ["register model/total"]
+    project.apply(small(), requested=frozenset({SUM}))
+    project.end(RunStatus.COMPLETED)
+    runs = [run for (address, _), run in project.runs.items() if address == SUM]
     assert [run.outputs for run in runs] == [runs[0].outputs] * 2
-    assert done(world.plan(small())) == ["register model/total"], "another run, though it made the same"
+    assert action_keys(project.plan(small())) == ["register model/total"], "another run, though it made the same"
 
 
 def test_the_plan_says_that_a_model_is_known_after_its_job():
     """Until the run completes, the plan says that the model is known after the job."""
-    plan = World().plan(small())
+    plan = InMemoryProject().plan(small())
     (action,) = (
         entry for entry in plan_json.plan_body(plan, policy_of(small()))["actions"] if entry["address"] == "model/total"
     )
     assert (action["known_after"], action["sentence"]) == ("job/sum", "model/total: new version, known after job/sum")
 
 
-def test_the_plan_records_the_versions_that_labels_resolve_to(world):
+def test_the_plan_records_the_versions_that_labels_resolve_to(project):
     """A plan records the versions that labels were resolved to."""
-    body = plan_json.plan_body(world.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
+    body = plan_json.plan_body(project.plan(edited("data/numbers.csv", "3", "4")), policy_of(small()))
     (job,) = (load for load in json.loads(json.dumps(body))["actions"] if load["address"] == "job/sum")
     assert job["references"] == {"/environment": "environment/plain@1", "/inputs/numbers/path": "data/numbers@2"}
 
 
-def test_a_job_with_a_completed_run_of_its_fingerprint_is_not_run_again(world):
+def test_a_job_with_a_completed_run_of_its_fingerprint_is_not_run_again(project):
     """A job with a completed run of the same fingerprint is not run again."""
-    assert (world.plan(small()).actions, world.plan(small()).blocked) == ((), ())
+    assert (project.plan(small()).actions, project.plan(small()).blocked) == ((), ())
     other = edited("jobs/sum.yml", "name: sum", "name: twin")
     assert (
-        action_on(world.plan({**small(), "jobs/twin.yml": other["jobs/sum.yml"]}), Address("job", "twin")).op
+        action_on(project.plan({**small(), "jobs/twin.yml": other["jobs/sum.yml"]}), Address("job", "twin")).op
         is Op.SUBMIT
     )

@@ -21,7 +21,7 @@ JSON = st.recursive(
 )
 
 
-def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
+def diff_lines(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
     changed_files = {f"/{name.replace('__', '/')}": files for name, files in touched.items()}
     return list(
         map(
@@ -83,7 +83,7 @@ def said(before: Any, after: Any, **touched: tuple[str, ...]) -> list[str]:
     ],
 )
 def test_each_difference_is_one_readable_phrase(before, after, expected):
-    assert said(before, after) == expected
+    assert diff_lines(before, after) == expected
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_a_secret_in_a_variable_is_never_shown(before, after, expected):
 
 
 def test_a_long_value_is_cut_to_fit_a_line():
-    (changes,) = said({}, {"conda_file": {"dependencies": [f"package-{n}" for n in range(50)]}})
+    (changes,) = diff_lines({}, {"conda_file": {"dependencies": [f"package-{n}" for n in range(50)]}})
     assert changes.startswith('conda_file added: {"dependencies"')
     assert changes.endswith("...")
     assert len(changes) < 100
 
 
 def test_a_path_names_the_files_that_changed_behind_it():
-    assert said({"code": "tree:1"}, {"code": "tree:2"}, code=("a.py", "b.py")) == ["code changed (a.py, b.py)"]
-    nested = said(
+    assert diff_lines({"code": "tree:1"}, {"code": "tree:2"}, code=("a.py", "b.py")) == ["code changed (a.py, b.py)"]
+    nested = diff_lines(
         {"inputs": {"d": {"path": "blob:1"}}}, {"inputs": {"d": {"path": "blob:2"}}}, inputs__d__path=("d.csv",)
     )
     assert nested == ["inputs.d changed (d.csv)"]
@@ -120,14 +120,14 @@ def test_a_path_names_the_files_that_changed_behind_it():
 
 def test_only_the_first_changed_files_are_named():
     many = tuple(f"f{n}" for n in range(10))
-    assert said({"code": "tree:1"}, {"code": "tree:2"}, code=many) == ["code changed (f0, f1, f2 and 7 more)"]
+    assert diff_lines({"code": "tree:1"}, {"code": "tree:2"}, code=many) == ["code changed (f0, f1, f2 and 7 more)"]
 
 
 @settings(max_examples=100, deadline=None)
 @given(JSON, JSON)
 def test_any_two_values_can_be_compared_and_each_difference_fits_a_line(before, after):
     before_side, after_side = {"field": before}, {"field": after}
-    changes = said(before_side, after_side)
-    assert changes == said(before_side, after_side)
+    changes = diff_lines(before_side, after_side)
+    assert changes == diff_lines(before_side, after_side)
     assert all("\n" not in change for change in changes)
-    assert said(before_side, before_side) == []
+    assert diff_lines(before_side, before_side) == []

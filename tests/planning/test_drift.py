@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, done, edited, policy_of, small
+from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, action_keys, edited, policy_of, small
 
 from reconciler.config.config import Config
 from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
@@ -31,10 +31,10 @@ def config(drift: str = "{}", more: str = "") -> Config:
 
 
 @pytest.fixture
-def world() -> World:
-    """Make a world in which everything is applied, content in the store."""
-    applied = World()
-    applied.settle({**small(), "compute/cpu.yml": COMPUTE})
+def project() -> InMemoryProject:
+    """Return a project in which everything is applied, content in the store."""
+    applied = InMemoryProject()
+    applied.converge({**small(), "compute/cpu.yml": COMPUTE})
     applied.records[NUMBERS] = replace(
         applied.records[NUMBERS],
         source="data/numbers.yml",
@@ -52,123 +52,123 @@ def world() -> World:
     return applied
 
 
-def look(world: World, observation: Observation, settings: Config | None = None) -> dict[str, Drift]:
-    all_drift = find_drift(world.live(), observation, settings or config(), world.trees.get)
+def drift_of(project: InMemoryProject, observation: Observation, settings: Config | None = None) -> dict[str, Drift]:
+    all_drift = find_drift(project.state(), observation, settings or config(), project.trees.get)
     return {drift.subject: drift for drift in all_drift}
 
 
-def planned(world: World, observation: Observation, drift: str = "{}") -> Plan:
+def planned(project: InMemoryProject, observation: Observation, drift: str = "{}") -> Plan:
     files = edited("mlgit.yml", "store:", f"drift: {drift}\nstore:", {**small(), "compute/cpu.yml": COMPUTE})
-    plan, diagnostics = run_plan_pipeline(world.desired(files), world.live(), policy_of(files), observation)
+    plan, diagnostics = run_plan_pipeline(project.desired(files), project.state(), policy_of(files), observation)
     assert diagnostics == ()
     return plan
 
 
-def test_a_state_that_matches_the_providers_has_no_drift(world):
-    assert look(world, Observation()) == {}
-    assert planned(world, Observation()).drift == ()
+def test_a_state_that_matches_the_providers_has_no_drift(project):
+    assert drift_of(project, Observation()) == {}
+    assert planned(project, Observation()).drift == ()
 
 
-def test_missing_content_is_restored_from_git(world):
-    all_drift = look(world, Observation(missing_contents=frozenset({KEY})))
+def test_missing_content_is_restored_from_git(project):
+    all_drift = drift_of(project, Observation(missing_contents=frozenset({KEY})))
     assert [str(drift) for drift in all_drift.values()] == [
         "data/numbers@1: its content is gone from the store; apply restores it from Git"
     ]
-    plan = planned(world, Observation(missing_contents=frozenset({KEY})))
+    plan = planned(project, Observation(missing_contents=frozenset({KEY})))
     assert [(action.op, action.address, action.version) for action in plan.actions] == [(Op.REPAIR, NUMBERS, "1")]
     assert len(plan.drift) == 1
     assert [*plan.preconditions] == [str(NUMBERS)]
 
 
-def test_missing_content_that_git_no_longer_has_is_reported_but_not_repaired(world):
-    world.trees.clear()
-    all_drift = look(world, Observation(missing_contents=frozenset({KEY})))
+def test_missing_content_that_git_no_longer_has_is_reported_but_not_repaired(project):
+    project.trees.clear()
+    all_drift = drift_of(project, Observation(missing_contents=frozenset({KEY})))
     assert all_drift["data/numbers@1"].remedy == "restore the store"
-    assert planned(world, Observation(missing_contents=frozenset({KEY}))).actions == ()
+    assert planned(project, Observation(missing_contents=frozenset({KEY}))).actions == ()
 
 
-def test_missing_outputs_of_a_run_are_made_again_by_rerunning_the_job(world):
-    all_drift = look(world, Observation(missing_contents=frozenset({MADE})))
+def test_missing_outputs_of_a_run_are_made_again_by_rerunning_the_job(project):
+    all_drift = drift_of(project, Observation(missing_contents=frozenset({MADE})))
     assert {drift.remedy for drift in all_drift.values()} == {"`mlgit job rerun sum` makes it again"}
     assert [*all_drift] == [str(SUM), "model/total@1"]
-    assert planned(world, Observation(missing_contents=frozenset({MADE}))).actions == ()
+    assert planned(project, Observation(missing_contents=frozenset({MADE}))).actions == ()
 
 
-def test_damaged_content_is_reported_with_its_files(world):
-    all_drift = look(world, Observation(damaged_files={KEY: ("/store/aa",)}))
+def test_damaged_content_is_reported_with_its_files(project):
+    all_drift = drift_of(project, Observation(damaged_files={KEY: ("/store/aa",)}))
     message = "its content in the store is damaged: /store/aa; remove that; then apply restores it from Git"
     assert message in str(all_drift["data/numbers@1"])
-    assert planned(world, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
+    assert planned(project, Observation(damaged_files={KEY: ("/store/aa",)})).actions == ()
 
 
-def test_a_lost_run_is_retried_as_often_as_mlgit_yml_allows(world):
-    world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    run = world.latest()
+def test_a_lost_run_is_retried_as_often_as_mlgit_yml_allows(project):
+    project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
+    run = project.latest()
     observation = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
-    assert look(world, observation)[str(SUM)].message == f"run {run.id} was lost: nobody there"
-    assert look(world, observation)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
+    assert drift_of(project, observation)[str(SUM)].message == f"run {run.id} was lost: nobody there"
+    assert drift_of(project, observation)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
     no_more = config(more="retries: 0\n")
-    assert look(world, observation, no_more)[str(SUM)].remedy.endswith("`mlgit job rerun sum` runs it again")
+    assert drift_of(project, observation, no_more)[str(SUM)].remedy.endswith("`mlgit job rerun sum` runs it again")
 
 
-def test_a_run_that_ended_by_itself_is_no_drift(world):
-    world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    assert look(world, Observation({world.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
+def test_a_run_that_ended_by_itself_is_no_drift(project):
+    project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
+    assert drift_of(project, Observation({project.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
 
 
-def test_a_lost_run_is_not_retried_if_drift_is_only_shown(world):
+def test_a_lost_run_is_not_retried_if_drift_is_only_shown(project):
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3")
     files = edited("mlgit.yml", "store:", "drift: {job: warn}\nstore:", files)
-    world.apply(files)
-    observation = {world.latest().id: RunReport(RunStatus.LOST)}
-    plan = world.plan(files, reports=observation)
+    project.apply(files)
+    observation = {project.latest().id: RunReport(RunStatus.LOST)}
+    plan = project.plan(files, reports=observation)
     assert [action.op for action in plan.actions if action.address == SUM] == [Op.RECORD]
     message = next(blocked.message for blocked in plan.blocked if blocked.address == SUM)
-    assert message.startswith(f"run {world.latest().id} was lost;")
+    assert message.startswith(f"run {project.latest().id} was lost;")
 
 
-def test_a_compute_whose_backend_was_removed_is_bound_to_another(world):
+def test_a_compute_whose_backend_was_removed_is_bound_to_another(project):
     other = config().backends | {"big": {"type": "local"}}
     settings = replace(config(), backends={"big": other["big"]}, compute={"*": "big"})
-    drift = look(world, Observation(), settings)[str(CPU)]
+    drift = drift_of(project, Observation(), settings)[str(CPU)]
     assert drift.message == "it is bound to the backend local, which is no longer in mlgit.yml"
     assert drift.remedy == "apply binds it to big"
     unbound = replace(settings, compute={})
-    assert "under compute:" in look(world, Observation(), unbound)[str(CPU)].remedy
+    assert "under compute:" in drift_of(project, Observation(), unbound)[str(CPU)].remedy
 
 
-def test_a_run_on_a_removed_backend_is_drift(world):
-    world.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
+def test_a_run_on_a_removed_backend_is_drift(project):
+    project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     settings = replace(config(), backends={"big": {"type": "local"}}, compute={"*": "big"})
-    assert "which is no longer in mlgit.yml" in look(world, Observation(), settings)[str(SUM)].message
+    assert "which is no longer in mlgit.yml" in drift_of(project, Observation(), settings)[str(SUM)].message
 
 
-def test_an_environment_that_is_not_built_on_this_machine_is_only_local_drift(world):
-    observation = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
-    all_drift = look(world, observation)
+def test_an_environment_that_is_not_built_on_this_machine_is_only_local_drift(project):
+    observation = Observation(unbuilt_environments=frozenset({project.records[PLAIN].fingerprint}))
+    all_drift = drift_of(project, observation)
     assert (all_drift["environment/plain@1"].local, count_drift(all_drift.values())) == (True, 0)
-    plan = planned(world, observation)
+    plan = planned(project, observation)
     assert (plan.actions, plan.drift) == ((), ())
 
 
-def test_an_environment_is_built_again_if_mlgit_yml_says_repair(world):
-    observation = Observation(unbuilt_environments=frozenset({world.records[PLAIN].fingerprint}))
-    plan = planned(world, observation, "{environment: repair}")
+def test_an_environment_is_built_again_if_mlgit_yml_says_repair(project):
+    observation = Observation(unbuilt_environments=frozenset({project.records[PLAIN].fingerprint}))
+    plan = planned(project, observation, "{environment: repair}")
     assert [(action.op, action.address) for action in plan.actions] == [(Op.REPAIR, PLAIN)]
 
 
-def test_an_unexpected_store_is_one_drift_and_nothing_is_repaired(world):
-    plan = planned(world, Observation(unexpected_store="/srv/store"))
+def test_an_unexpected_store_is_one_drift_and_nothing_is_repaired(project):
+    plan = planned(project, Observation(unexpected_store="/srv/store"))
     assert (len(plan.drift), plan.actions) == (1, ())
 
 
-def test_ignored_assets_are_not_checked_for_drift(world):
+def test_ignored_assets_are_not_checked_for_drift(project):
     observation = Observation(missing_contents=frozenset({KEY, MADE}))
-    assert [*look(world, observation, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
+    assert [*drift_of(project, observation, config('{"data/*": ignore}'))] == [str(SUM), "model/total@1"]
 
 
-def test_drift_with_policy_warn_is_not_repaired(world):
-    plan = planned(world, Observation(missing_contents=frozenset({KEY})), "{data: warn}")
+def test_drift_with_policy_warn_is_not_repaired(project):
+    plan = planned(project, Observation(missing_contents=frozenset({KEY})), "{data: warn}")
     assert plan.actions == ()
     assert plan.drift[0].endswith("; set drift: repair in mlgit.yml to let apply restore it from Git")
 
@@ -188,22 +188,22 @@ def test_the_longest_matching_glob_decides_the_drift_policy(drift, policy):
     assert drift_policy_of(config(drift), NUMBERS) is policy
 
 
-def test_an_asset_that_gets_a_new_version_is_not_repaired_first(world):
+def test_an_asset_that_gets_a_new_version_is_not_repaired_first(project):
     files = edited("data/numbers.csv", "3\n", "4\n", {**small(), "compute/cpu.yml": COMPUTE})
     plan, _ = run_plan_pipeline(
-        world.desired(files), world.live(), policy_of(files), Observation(missing_contents=frozenset({KEY}))
+        project.desired(files), project.state(), policy_of(files), Observation(missing_contents=frozenset({KEY}))
     )
     assert [action.op for action in plan.actions if action.address == NUMBERS] == [Op.NEW_VERSION]
 
 
-def test_approved_repairs_are_kept_in_a_plan_made_without_refresh(world):
-    approved = planned(world, Observation(missing_contents=frozenset({KEY})))
-    later = planned(world, Observation())
-    assert done(with_repairs(later, approved)) == ["repair data/numbers"]
+def test_approved_repairs_are_kept_in_a_plan_made_without_refresh(project):
+    approved = planned(project, Observation(missing_contents=frozenset({KEY})))
+    later = planned(project, Observation())
+    assert action_keys(with_repairs(later, approved)) == ["repair data/numbers"]
     assert with_repairs(approved, approved) == approved
 
 
-def test_drift_changes_nothing_else_of_a_plan(world):
-    plan = planned(world, Observation())
+def test_drift_changes_nothing_else_of_a_plan(project):
+    plan = planned(project, Observation())
     observation = Observation(damaged_files={KEY: ("x",)})
-    assert replace(with_drift(plan, world.live(), observation, config(), world.trees.get), drift=()) == plan
+    assert replace(with_drift(plan, project.state(), observation, config(), project.trees.get), drift=()) == plan

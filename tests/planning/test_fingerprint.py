@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.world import SCHEMA, SUM, World, action_on, declared_by, done, edited, small, tree_of
+from planning.project import SCHEMA, SUM, InMemoryProject, action_keys, action_on, declared_by, edited, small, tree_of
 
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
@@ -33,13 +33,13 @@ JSON = st.recursive(
 )
 
 
-def settled() -> World:
-    world = World()
-    world.settle(FILES)
-    return world
+def make_project() -> InMemoryProject:
+    project = InMemoryProject()
+    project.converge(FILES)
+    return project
 
 
-SETTLED = settled()
+PROJECT = make_project()
 
 
 def test_the_fingerprints_equal_the_golden_ones():
@@ -47,7 +47,7 @@ def test_the_fingerprints_equal_the_golden_ones():
     frozen = json.loads(FROZEN.read_text("utf-8"))[str(FP_VERSION)]
     fingerprints = {
         str(address): {"fingerprint": record.fingerprint, "metadata": record.metadata}
-        for address, record in SETTLED.records.items()
+        for address, record in PROJECT.records.items()
     }
     assert fingerprints == frozen
 
@@ -60,7 +60,7 @@ def test_white_space_and_comments_do_not_change_a_fingerprint(data):
     tails = st.sampled_from(["", "   ", "  # so"])
     lines = FILES[path].splitlines()
     text = "".join(f"{data.draw(noise)}{line}{data.draw(tails)}\n" for line in lines)
-    assert SETTLED.plan({**FILES, path: text}).actions == ()
+    assert PROJECT.plan({**FILES, path: text}).actions == ()
 
 
 @settings(max_examples=40, deadline=None)
@@ -75,7 +75,7 @@ def test_key_order_and_yaml_style_do_not_change_a_fingerprint(data):
 
     spec = shuffled(parse_yaml(path, FILES[path].encode())[0].data)
     text = json.dumps(spec, indent=data.draw(st.integers(1, 8)))
-    assert SETTLED.plan({**FILES, path: text}).actions == ()
+    assert PROJECT.plan({**FILES, path: text}).actions == ()
 
 
 def fields_of(kind: Kind) -> list[str]:
@@ -109,7 +109,7 @@ def test_equal_values_have_equal_digests(one, other):
     )
 
 
-def test_a_reference_counts_by_what_it_resolves_to_and_not_by_how_it_is_written():
+def test_a_fingerprint_depends_on_the_target_of_a_reference_and_not_on_its_form():
     kind = kinds()["job"]
     data = Address("data", "d")
     spelled = [{"inputs": {"x": {"path": text}}} for text in ("azureml:d@latest", "azureml:d:1")]
@@ -119,28 +119,30 @@ def test_a_reference_counts_by_what_it_resolves_to_and_not_by_how_it_is_written(
     assert asset_fingerprint(kind, spelled[0], {}, other) != asset_fingerprint(kind, spelled[0], {}, resolved[0])
 
 
-def test_a_path_counts_by_the_content_behind_it():
+def test_a_fingerprint_covers_the_content_at_a_path_and_not_the_path():
     moved = edited("data/numbers.yml", "numbers.csv", "other.csv")
     moved["data/other.csv"] = moved.pop("data/numbers.csv")
-    assert SETTLED.plan(moved).actions == ()
+    assert PROJECT.plan(moved).actions == ()
+    moved["data/other.csv"] = "n\n4\n"
+    assert action_keys(PROJECT.plan(moved))[0] == "new-version data/numbers"
 
 
 def test_a_record_of_an_older_fingerprint_is_fingerprinted_again():
-    record = SETTLED.records[Address("data", "numbers")]
+    record = PROJECT.records[Address("data", "numbers")]
     older = replace(record, fp_version=0, fingerprint="old", metadata="old")
     assert recompute_fingerprint(kinds()["data"], older) == record.fingerprint
 
 
 @pytest.fixture
 def older(monkeypatch):
-    """Make a world that was settled by a mlgit that fingerprinted otherwise."""
+    """Return a project that was applied by an mlgit with another FP_VERSION."""
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.planning.fingerprint.FP_VERSION", FP_VERSION - 1)
-        world = settled()
-    assert not {record.fingerprint for record in world.records.values()} & {
-        record.fingerprint for record in SETTLED.records.values()
+        project = make_project()
+    assert not {record.fingerprint for record in project.records.values()} & {
+        record.fingerprint for record in PROJECT.records.values()
     }
-    return world
+    return project
 
 
 def test_an_upgrade_with_other_fingerprints_plans_no_changes(older):
@@ -150,21 +152,21 @@ def test_an_upgrade_with_other_fingerprints_plans_no_changes(older):
 
 def test_after_an_upgrade_an_edit_has_the_consequences_that_it_always_had(older):
     described = edited("jobs/sum.yml", "factor: 2", "factor: 2\ndescription: new")
-    assert done(older.apply(described)) == ["update job/sum"]
+    assert action_keys(older.apply(described)) == ["update job/sum"]
     same_bytes = edited("data/numbers.yml", "type:", "version: 7\ntype:", described)
-    assert done(older.apply(same_bytes)) == ["new-version data/numbers"]
+    assert action_keys(older.apply(same_bytes)) == ["new-version data/numbers"]
     assert older.plan(same_bytes).actions == ()
-    assert done(older.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3")))[0] == "submit job/sum"
+    assert action_keys(older.plan(edited("jobs/sum.yml", "factor: 2", "factor: 3")))[0] == "submit job/sum"
 
 
 def test_a_reference_to_a_version_with_an_older_fingerprint_is_unchanged():
-    world = settled()
+    project = make_project()
     data = Address("data", "numbers")
-    for records in (world.records, world.versions):
-        key = data if records is world.records else (data, "1")
+    for records in (project.records, project.versions):
+        key = data if records is project.records else (data, "1")
         records[key] = replace(records[key], fp_version=0, fingerprint="old")
-    world.records[SUM] = replace(world.records[SUM], fp_version=0)
-    assert world.plan(FILES).actions == ()
+    project.records[SUM] = replace(project.records[SUM], fp_version=0)
+    assert project.plan(FILES).actions == ()
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.text(), st.integers()), unique=True, min_size=2, max_size=2))
@@ -179,9 +181,9 @@ def test_a_code_folder_is_its_files_modes_and_names():
     assert [name for name, _ in resolved.files] == ["a.py", "b/c.py"]
     executable = replace(tree, entries={**tree.entries, "src/a.py": TreeEntry(0o100755, tree.entries["src/a.py"].oid)})
     renamed = tree_of({"src/z.py": "a", "src/b/c.py": "c"})
-    assert (
-        len({content.tracked_content(tree_variant, "src").digest for tree_variant in (tree, executable, renamed)}) == 3
-    )
+    changed = tree_of({"src/a.py": "b", "src/b/c.py": "c"})
+    variants = (tree, executable, renamed, changed)
+    assert len({content.tracked_content(variant, "src").digest for variant in variants}) == len(variants)
     assert content.changed_files(resolved, content.tracked_content(renamed, "src")) == ("a.py", "z.py")
 
 
@@ -205,10 +207,10 @@ def test_the_top_of_the_repository_can_be_the_code_of_a_job():
     files = edited("jobs/sum.yml", "code: ../src", "code: ..")
     assert declared_by(files).diagnostics == ()
     changed = {**files, "README.md": "new"}
-    world = World()
-    world.settle(files)
-    assert "submit job/sum" in done(world.plan(changed))
-    assert SUM in world.records
+    project = InMemoryProject()
+    project.converge(files)
+    assert "submit job/sum" in action_keys(project.plan(changed))
+    assert SUM in project.records
 
 
 BESIDE = "code: ../src\nadditional_includes: [../lib, ../one.py, ../packed.zip]\n"
@@ -239,26 +241,26 @@ PIPELINE = SCHEMA.format("pipelineJob") + (
     ],
 )
 def test_additional_includes_count_by_their_content(path, text, address, pointer, changed, position, files):  # noqa: PLR0913, PLR0917
-    world = World()
-    world.settle({**small(), **INCLUDED, path: text})
-    plan = world.plan({**small(), **INCLUDED, path: text, **changed})
+    project = InMemoryProject()
+    project.converge({**small(), **INCLUDED, path: text})
+    plan = project.plan({**small(), **INCLUDED, path: text, **changed})
     assert action_on(plan, address).changed_files == {f"{pointer}/additional_includes/{position}": files}
 
 
 def test_additional_includes_count_by_their_name_and_not_by_their_folder():
-    world = World()
-    world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
+    project = InMemoryProject()
+    project.converge({**small(), **INCLUDED, "components/train.yml": WRITTEN})
     moved = WRITTEN.replace("../lib,", "../deep/lib,"), {"deep/lib/x.py": "x", "deep/lib/y.txt": "y"}
-    assert world.plan({**small(), **INCLUDED, **moved[1], "components/train.yml": moved[0]}).actions == ()
+    assert project.plan({**small(), **INCLUDED, **moved[1], "components/train.yml": moved[0]}).actions == ()
     renamed = WRITTEN.replace("../lib,", "../bib,"), {"bib/x.py": "x", "bib/y.txt": "y"}
-    plan = world.plan({**small(), **INCLUDED, **renamed[1], "components/train.yml": renamed[0]})
-    assert done(plan) == ["new-version component/train"]
+    plan = project.plan({**small(), **INCLUDED, **renamed[1], "components/train.yml": renamed[0]})
+    assert action_keys(plan) == ["new-version component/train"]
 
 
 def test_a_zip_that_exists_counts_by_its_own_content():
-    world = World()
-    world.settle({**small(), **INCLUDED, "components/train.yml": WRITTEN})
+    project = InMemoryProject()
+    project.converge({**small(), **INCLUDED, "components/train.yml": WRITTEN})
     files = {**small(), **INCLUDED, "components/train.yml": WRITTEN, "packed.zip": "z"}
-    assert done(world.plan(files)) == ["new-version component/train"]
-    world.settle(files)
-    assert world.plan({**files, "packed/p.py": "new"}).actions == ()
+    assert action_keys(project.plan(files)) == ["new-version component/train"]
+    project.converge(files)
+    assert project.plan({**files, "packed/p.py": "new"}).actions == ()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning.world import SUM, TOTAL, World, declared_by, done, edited, small
+from planning.project import SUM, TOTAL, InMemoryProject, action_keys, declared_by, edited, small
 
 from reconciler.diagnostics import Span
 from reconciler.model import Address, Asset, Reference
@@ -18,7 +18,7 @@ NUMBERS = "{type: uri_file, path: azureml:numbers@latest}"
 EXACT = edited("jobs/sum.yml", NUMBERS, '{type: custom_model, path: "azureml:total:1"}')
 
 
-def test_a_job_that_reads_by_label_what_follows_from_it_is_a_cycle_shown_with_its_path():
+def test_a_job_that_reads_a_version_made_from_its_output_by_label_is_a_cycle():
     files = edited(
         "jobs/sum.yml",
         NUMBERS,
@@ -42,15 +42,15 @@ def test_small_has_no_cycle():
 
 
 def test_an_exact_version_that_is_live_closes_no_cycle():
-    world = World()
-    world.settle(small())
+    project = InMemoryProject()
+    project.converge(small())
     declared = declared_by(EXACT)
-    assert find_cycles(declared, existence_check(world.live())) == ()
+    assert find_cycles(declared, existence_check(project.state())) == ()
     assert [str(asset.address) for asset in topological_order(declared.assets)][-2:] == ["job/sum", "model/total"]
-    assert done(world.plan(EXACT)) == ["submit job/sum", "register model/total"]
-    world.settle(EXACT)
-    assert world.records[TOTAL].version == "2"
-    assert world.plan(EXACT).actions == ()
+    assert action_keys(project.plan(EXACT)) == ["submit job/sum", "register model/total"]
+    project.converge(EXACT)
+    assert project.records[TOTAL].version == "2"
+    assert project.plan(EXACT).actions == ()
 
 
 def test_without_a_live_state_exact_versions_are_assumed_to_exist():
@@ -59,29 +59,29 @@ def test_without_a_live_state_exact_versions_are_assumed_to_exist():
 
 @pytest.mark.parametrize("version", ["1", "7"])
 def test_an_exact_version_that_is_not_live_closes_a_cycle(version):
-    world = World()
+    project = InMemoryProject()
     if version == "7":
-        world.settle(small())
+        project.converge(small())
     files = edited("jobs/sum.yml", "total:1", f"total:{version}", EXACT)
-    (diagnostic,) = find_cycles(declared_by(files), existence_check(world.live()))
+    (diagnostic,) = find_cycles(declared_by(files), existence_check(project.state()))
     assert diagnostic.code == "reference-cycle"
 
 
 def test_an_archived_version_closes_a_cycle_like_a_missing_one():
-    world = World()
-    world.settle(small())
-    world.records[TOTAL] = replace(world.records[TOTAL], archived=True)
-    assert [diagnostic.code for diagnostic in find_cycles(declared_by(EXACT), existence_check(world.live()))] == [
+    project = InMemoryProject()
+    project.converge(small())
+    project.records[TOTAL] = replace(project.records[TOTAL], archived=True)
+    assert [diagnostic.code for diagnostic in find_cycles(declared_by(EXACT), existence_check(project.state()))] == [
         "reference-cycle"
     ]
 
 
 def test_a_version_that_the_cycle_itself_declares_closes_it():
-    world = World()
-    world.settle(small())
+    project = InMemoryProject()
+    project.converge(small())
     declared = declared_by(edited("models/total.yml", "name: total", "name: total\nversion: 1", EXACT))
     assert [diagnostic.code for diagnostic in find_cycles(declared)] == ["reference-cycle"]
-    assert [diagnostic.code for diagnostic in find_cycles(declared, existence_check(world.live()))] == [
+    assert [diagnostic.code for diagnostic in find_cycles(declared, existence_check(project.state()))] == [
         "reference-cycle"
     ]
 

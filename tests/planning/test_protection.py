@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.world import SCHEMA, TOTAL, World, action_on, done, edited, small, without
+from planning.project import SCHEMA, TOTAL, InMemoryProject, action_keys, action_on, edited, small, without
 
 from reconciler.model import Address, Op
 
@@ -20,19 +20,19 @@ def protecting(glob: str, files: dict[str, str] | None = None) -> dict[str, str]
 
 
 @pytest.fixture
-def world() -> World:
-    applied = World()
-    applied.settle(protecting("model/*"))
+def project() -> InMemoryProject:
+    applied = InMemoryProject()
+    applied.converge(protecting("model/*"))
     return applied
 
 
-def test_protection_is_recorded(world):
-    assert world.records[TOTAL].protected
-    assert [address for address, record in world.records.items() if record.protected] == [TOTAL]
+def test_protection_is_recorded(project):
+    assert project.records[TOTAL].protected
+    assert [address for address, record in project.records.items() if record.protected] == [TOTAL]
 
 
-def test_removing_a_protected_asset_is_an_error(world):
-    _, (diagnostic,) = world.look(protecting("model/*", without("models/total.yml")))
+def test_removing_a_protected_asset_is_an_error(project):
+    _, (diagnostic,) = project.plan_with_diagnostics(protecting("model/*", without("models/total.yml")))
     assert diagnostic.code == "protected"
     assert (
         "model/total is protected by protect: model/* in mlgit.yml, but this plan would have it archived"
@@ -41,43 +41,45 @@ def test_removing_a_protected_asset_is_an_error(world):
     assert diagnostic.hint.startswith("declare it again; to remove it, first apply")
 
 
-def test_protection_holds_if_its_line_is_removed_with_the_asset(world):
-    _, (diagnostic,) = world.look(without("models/total.yml"))
+def test_protection_applies_if_its_entry_is_removed_with_the_asset(project):
+    _, (diagnostic,) = project.plan_with_diagnostics(without("models/total.yml"))
     assert "protected since it was applied last" in diagnostic.message
     assert "first apply with it declared and without its line in protect: of mlgit.yml" in diagnostic.hint
 
 
-def test_a_change_of_protection_alone_is_an_update_with_a_reason(world):
-    plan = world.apply(small())
+def test_a_change_of_protection_alone_is_an_update_with_a_reason(project):
+    plan = project.apply(small())
     action = action_on(plan, TOTAL)
-    assert (done(plan), action.reason) == (["update model/total"], "no longer protected")
-    assert done(world.apply(without("models/total.yml"))) == ["archive model/total"]
+    assert (action_keys(plan), action.reason) == (["update model/total"], "no longer protected")
+    assert action_keys(project.apply(without("models/total.yml"))) == ["archive model/total"]
 
 
 def test_a_live_asset_becomes_protected():
-    world = World()
-    world.settle(small())
-    plan = world.apply(protecting("job/sum"))
+    project = InMemoryProject()
+    project.converge(small())
+    plan = project.apply(protecting("job/sum"))
     assert [(str(action.key), action.reason) for action in plan.actions] == [
         ("update job/sum", "becomes protected (protect: job/sum)")
     ]
-    assert done(world.plan(protecting("job/sum"))) == []
+    assert action_keys(project.plan(protecting("job/sum"))) == []
 
 
 def test_a_protected_asset_is_not_replaced_but_can_be_updated():
-    world = World()
+    project = InMemoryProject()
     files = protecting("compute/*", WITH_CLUSTER)
-    world.settle(files)
-    _, (diagnostic,) = world.look(edited("compute/cluster.yml", "size: one", "size: two", files))
+    project.converge(files)
+    _, (diagnostic,) = project.plan_with_diagnostics(edited("compute/cluster.yml", "size: one", "size: two", files))
     assert (diagnostic.code, "replaced" in diagnostic.message) == ("protected", True)
     described = edited("compute/cluster.yml", "size: one", "size: one\ndescription: new", files)
-    assert action_on(world.plan(described), CLUSTER).op is Op.UPDATE
+    assert action_on(project.plan(described), CLUSTER).op is Op.UPDATE
 
 
-def test_a_new_version_of_a_protected_asset_is_no_violation(world):
-    assert action_on(world.plan(protecting("model/*", edited("jobs/sum.yml", "factor: 2", "factor: 3"))), TOTAL)
+def test_a_new_version_of_a_protected_asset_is_no_violation(project):
+    assert action_on(project.plan(protecting("model/*", edited("jobs/sum.yml", "factor: 2", "factor: 3"))), TOTAL)
 
 
-def test_an_excluded_removal_does_not_violate_protection(world):
-    _, diagnostics = world.look(protecting("model/*", without("models/total.yml")), exclude=("model",))
+def test_an_excluded_removal_does_not_violate_protection(project):
+    _, diagnostics = project.plan_with_diagnostics(
+        protecting("model/*", without("models/total.yml")), exclude=("model",)
+    )
     assert diagnostics == ()

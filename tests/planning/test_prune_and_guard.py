@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.world import SCHEMA, SUM, World, action_on, done, policy_of, small, without
+from planning.project import SCHEMA, SUM, InMemoryProject, action_keys, action_on, policy_of, small, without
 
 from reconciler.model import Address, Op
 from reconciler.planning.guard import guard_plan
@@ -28,43 +28,43 @@ def jobs(count: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def world() -> World:
-    applied = World()
-    applied.settle(small())
+def project() -> InMemoryProject:
+    applied = InMemoryProject()
+    applied.converge(small())
     return applied
 
 
-def test_an_asset_of_this_branch_is_archived_with_its_file(world):
-    plan = world.plan(NO_MODEL, ancestry=lambda _: True)
-    assert done(plan) == ["archive model/total"]
+def test_an_asset_of_this_branch_is_archived_with_its_file(project):
+    plan = project.plan(NO_MODEL, ancestry=lambda _: True)
+    assert action_keys(plan) == ["archive model/total"]
     assert plan.notes == ()
 
 
-def test_an_asset_of_another_branch_is_not_removed(world):
-    plan = world.plan(NO_MODEL, ancestry=lambda _: False)
+def test_an_asset_of_another_branch_is_not_removed(project):
+    plan = project.plan(NO_MODEL, ancestry=lambda _: False)
     assert plan.actions == ()
     assert plan.notes == ("model/total is live, from a commit that is not in this branch: not removed",)
 
 
-def test_a_shallow_clone_removes_nothing_it_cannot_decide(world):
-    plan = world.plan(NO_MODEL, ancestry=lambda _: None)
+def test_a_shallow_clone_removes_nothing_it_cannot_decide(project):
+    plan = project.plan(NO_MODEL, ancestry=lambda _: None)
     assert plan.actions == ()
     assert "a shallow clone cannot tell" in plan.notes[0]
 
 
-def test_ancestry_is_checked_for_the_declaring_commit(world):
+def test_ancestry_is_checked_for_the_declaring_commit(project):
     commits: list[str] = []
 
     def ancestry(commit: str) -> bool:
         commits.append(commit)
         return True
 
-    world.plan(NO_MODEL, ancestry=ancestry)
-    assert commits == [world.records[Address("model", "total")].declared_at]
+    project.plan(NO_MODEL, ancestry=ancestry)
+    assert commits == [project.records[Address("model", "total")].declared_at]
 
 
-def test_a_workspace_is_never_removed_automatically(world):
-    plan = world.plan(without("workspace.yml"))
+def test_a_workspace_is_never_removed_automatically(project):
+    plan = project.plan(without("workspace.yml"))
     assert plan.actions == ()
     assert plan.notes == (
         "workspace/small is live and not in Git; assets of this kind are never removed automatically",
@@ -72,76 +72,76 @@ def test_a_workspace_is_never_removed_automatically(world):
 
 
 def test_an_asset_without_versions_is_deleted():
-    world = World()
-    world.settle(STORE)
-    assert done(world.apply(small())) == ["delete datastore/store"]
-    assert world.plan(small()).actions == ()
+    project = InMemoryProject()
+    project.converge(STORE)
+    assert action_keys(project.apply(small())) == ["delete datastore/store"]
+    assert project.plan(small()).actions == ()
 
 
-def test_an_archived_asset_is_not_archived_again(world):
-    world.settle(NO_MODEL)
-    assert world.records[Address("model", "total")].archived
-    assert world.plan(NO_MODEL).actions == ()
+def test_an_archived_asset_is_not_archived_again(project):
+    project.converge(NO_MODEL)
+    assert project.records[Address("model", "total")].archived
+    assert project.plan(NO_MODEL).actions == ()
 
 
 def test_a_removed_job_is_canceled_and_archived():
-    world = World()
-    world.apply(small())
+    project = InMemoryProject()
+    project.apply(small())
     removed = without("jobs/sum.yml", NO_MODEL)
-    plan = world.apply(removed)
-    assert done(plan) == [f"cancel job/sum@{world.latest().id}", "archive job/sum"]
-    assert action_on(plan, SUM, Op.CANCEL).version == world.latest().id
-    assert world.plan(removed).actions == ()
+    plan = project.apply(removed)
+    assert action_keys(plan) == [f"cancel job/sum@{project.latest().id}", "archive job/sum"]
+    assert action_on(plan, SUM, Op.CANCEL).version == project.latest().id
+    assert project.plan(removed).actions == ()
 
 
-def test_an_asset_is_archived_after_its_users(world):
-    keys = done(world.plan({name: text for name, text in small().items() if "/" not in name}))
+def test_an_asset_is_archived_after_its_users(project):
+    keys = action_keys(project.plan({name: text for name, text in small().items() if "/" not in name}))
     assert keys.index("archive job/sum") < keys.index("archive data/numbers")
 
 
 def test_one_run_too_many_is_one_run():
-    world = World()
-    plan = world.plan(small())
-    (diagnostic,) = guard_plan(plan, world.live(), replace(policy_of(small()), allow_submit=0))
+    project = InMemoryProject()
+    plan = project.plan(small())
+    (diagnostic,) = guard_plan(plan, project.state(), replace(policy_of(small()), allow_submit=0))
     assert diagnostic.message.startswith("this plan starts 1 run; ")
 
 
 def test_a_plan_that_starts_too_many_runs_is_refused_with_what_allows_it():
-    files, world = jobs(11), World()
-    plan = world.plan(files)
-    (diagnostic,) = guard_plan(plan, world.live(), policy_of(files))
+    files, project = jobs(11), InMemoryProject()
+    plan = project.plan(files)
+    (diagnostic,) = guard_plan(plan, project.state(), policy_of(files))
     assert (diagnostic.code, diagnostic.hint) == ("too-many-runs", "allow it with --allow-submit 11")
-    assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_submit=11))) == []
-    assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_submit=0))) != []
+    assert list(guard_plan(plan, project.state(), replace(policy_of(files), allow_submit=11))) == []
+    assert list(guard_plan(plan, project.state(), replace(policy_of(files), allow_submit=0))) != []
 
 
 def test_as_many_runs_as_the_limit_are_allowed():
-    world = World()
-    assert list(guard_plan(world.plan(jobs(10)), world.live(), policy_of(small()))) == []
+    project = InMemoryProject()
+    assert list(guard_plan(project.plan(jobs(10)), project.state(), policy_of(small()))) == []
 
 
 @pytest.mark.parametrize(("there", "kept_count", "refused"), [(10, 7, False), (10, 6, True), (9, 0, False)])
 def test_a_plan_that_removes_many_assets_is_refused(there, kept_count, refused):
     extra = there - 5  # SMALL itself has five assets
-    files, world = many(extra), World()
-    world.settle(files)
-    assert len(world.records) == there
+    files, project = many(extra), InMemoryProject()
+    project.converge(files)
+    assert len(project.records) == there
     remaining = dict(files)
     dropped = [f"data/d{n}.yml" for n in range(extra)]
     dropped += ["models/total.yml", "jobs/sum.yml", "data/numbers.yml", "environments/plain.yml"]
     for name in dropped[: there - kept_count]:
         remaining.pop(name)
-    plan = world.plan(remaining)
-    diagnostics = list(guard_plan(plan, world.live(), policy_of(files)))
+    plan = project.plan(remaining)
+    diagnostics = list(guard_plan(plan, project.state(), policy_of(files)))
     assert [diagnostic.code for diagnostic in diagnostics] == (["mass-delete"] if refused else [])
-    assert list(guard_plan(plan, world.live(), replace(policy_of(files), allow_mass_delete=True))) == []
+    assert list(guard_plan(plan, project.state(), replace(policy_of(files), allow_mass_delete=True))) == []
 
 
 def test_archived_assets_do_not_count():
-    files, world = many(5), World()
-    world.settle(files)
+    files, project = many(5), InMemoryProject()
+    project.converge(files)
     for n in range(5):
         address = Address("data", f"d{n}")
-        world.records[address] = replace(world.records[address], archived=True)
+        project.records[address] = replace(project.records[address], archived=True)
     bare = {name: text for name, text in small().items() if "/" not in name}
-    assert list(guard_plan(world.plan(bare), world.live(), policy_of(files))) == []
+    assert list(guard_plan(project.plan(bare), project.state(), policy_of(files))) == []

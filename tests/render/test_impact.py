@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from planning.project import NUMBERS, SUM, TOTAL, InMemoryProject, action_on, edited, small
 from planning.test_plan import EDITS
-from planning.world import NUMBERS, SUM, TOTAL, World, action_on, edited, small
 
 from reconciler.model import Plan
 from reconciler.render import text
@@ -13,10 +13,10 @@ from reconciler.render.impact import compute_impact
 pytestmark = pytest.mark.fast
 
 
-def applied_world() -> World:
-    world = World()
-    world.settle(small())
-    return world
+def applied_project() -> InMemoryProject:
+    project = InMemoryProject()
+    project.converge(small())
+    return project
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -24,7 +24,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def test_a_root_cause_has_direct_and_indirect_impact():
-    plan = applied_world().plan(EDITS["data"])
+    plan = applied_project().plan(EDITS["data"])
     impact = compute_impact(plan.actions)
     assert list(impact.impacted_addresses(action_on(plan, NUMBERS))) == [(SUM, True), (TOTAL, False)]
     assert list(impact.impacted_addresses(action_on(plan, SUM))) == []
@@ -32,7 +32,7 @@ def test_a_root_cause_has_direct_and_indirect_impact():
 
 
 def test_a_reason_names_the_asset_whose_change_it_was():
-    assert plan_lines(applied_world().plan(EDITS["data"])) == [
+    assert plan_lines(applied_project().plan(EDITS["data"])) == [
         "+ data/numbers: new version 2 because path changed (numbers.csv)",
         "> new run of job/sum because data/numbers changed (inputs.numbers 1 -> 2)",
         "+ model/total: new version, known after job/sum, indirectly because of data/numbers",
@@ -40,10 +40,10 @@ def test_a_reason_names_the_asset_whose_change_it_was():
 
 
 def test_an_update_in_place_has_no_impact():
-    world = applied_world()
+    project = applied_project()
     with_description = edited("data/numbers.yml", "name: numbers", "name: numbers\ndescription: new")
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3", with_description)
-    assert plan_lines(world.plan(files)) == [
+    assert plan_lines(project.plan(files)) == [
         "~ data/numbers@1: update in place, description added: new",
         "> new run of job/sum because inputs.factor 2 -> 3",
         "+ model/total: new version, known after job/sum",
@@ -51,11 +51,11 @@ def test_an_update_in_place_has_no_impact():
 
 
 def test_a_new_version_has_no_impact_on_a_job_that_references_another_version():
-    world = World()
+    project = InMemoryProject()
     pinned = edited("jobs/sum.yml", "azureml:numbers@latest", "azureml:numbers:1")
-    world.settle(pinned)
+    project.converge(pinned)
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3", {**pinned, "data/numbers.csv": "9\n"})
-    assert plan_lines(world.plan(files)) == [
+    assert plan_lines(project.plan(files)) == [
         "+ data/numbers: new version 2 because path changed (numbers.csv)",
         "> new run of job/sum because inputs.factor 2 -> 3",
         "+ model/total: new version, known after job/sum",
@@ -63,17 +63,17 @@ def test_a_new_version_has_no_impact_on_a_job_that_references_another_version():
 
 
 def test_a_job_that_reads_an_older_version_of_its_own_model_has_no_other_cause():
-    world = applied_world()
+    project = applied_project()
     files = edited(
         "jobs/sum.yml",
         "{type: uri_file, path: azureml:numbers@latest}",
         "{path: 'azureml:total:1', type: custom_model}",
     )
-    assert plan_lines(world.plan(files))[-1] == "+ model/total: new version, known after job/sum"
+    assert plan_lines(project.plan(files))[-1] == "+ model/total: new version, known after job/sum"
 
 
 def test_a_plan_of_new_assets_names_no_reasons():
-    assert "because" not in text.format_plan(World().plan(small()))
+    assert "because" not in text.format_plan(InMemoryProject().plan(small()))
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_the_root_causes_of_a_long_chain_are_found():
         )
         for n in range(1500)
     }
-    plan = World().plan({**small(), **chain})
+    plan = InMemoryProject().plan({**small(), **chain})
     last = action_on(plan, type(SUM)("job", "j1499"))
     assert {str(address) for address in compute_impact(plan.actions).root_causes(last.address)} == {
         "data/numbers",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from planning.project import InMemoryProject, edited, policy_of, small, without
 from planning.test_plan import EDITS
-from planning.world import World, edited, policy_of, small, without
 
 from reconciler.model import Plan
 from reconciler.render import markdown, plan_json
@@ -17,36 +17,36 @@ def render_markdown(plan: Plan, *, folded: bool = False) -> str:
 
 
 @pytest.fixture
-def world() -> World:
-    applied = World()
-    applied.settle(small())
+def project() -> InMemoryProject:
+    applied = InMemoryProject()
+    applied.converge(small())
     return applied
 
 
-def test_a_plan_has_a_list_of_actions_and_a_table_of_fields(world, golden):
-    golden("render/plan.md", render_markdown(world.plan(EDITS["parameter"])) + "\n")
+def test_a_plan_has_a_list_of_actions_and_a_table_of_fields(project, golden):
+    golden("render/plan.md", render_markdown(project.plan(EDITS["parameter"])) + "\n")
 
 
-def test_the_table_is_collapsed_in_a_comment(world, golden):
+def test_the_table_is_collapsed_in_a_comment(project, golden):
     files = edited("environments/plain.yml", "image: python", "image: other", without("models/total.yml"))
-    golden("render/plan-github.md", render_markdown(world.plan(files), folded=True) + "\n")
+    golden("render/plan-github.md", render_markdown(project.plan(files), folded=True) + "\n")
 
 
-def test_a_plan_without_changes_is_one_line(world):
-    assert render_markdown(world.plan(small())) == "### No changes. The live state is what Git declares."
+def test_a_plan_without_changes_is_one_line(project):
+    assert render_markdown(project.plan(small())) == "### No changes. The live state is what Git declares."
 
 
-def test_markdown_syntax_and_mentions_in_a_file_are_escaped(world):
+def test_markdown_syntax_and_mentions_in_a_file_are_escaped(project):
     text = "'<b>x</b> | [a](b) @ada #1 `x` *y*'"
     comment = render_markdown(
-        world.plan(edited("data/numbers.yml", "name: numbers", f"name: numbers\ndescription: {text}"))
+        project.plan(edited("data/numbers.yml", "name: numbers", f"name: numbers\ndescription: {text}"))
     )
     assert r"\<b>x\</b> \| \[a\](b) &#64;ada \#1 \`x\` \*y\*" in comment
 
 
-def test_a_huge_plan_is_cut_in_a_comment(world):
+def test_a_huge_plan_is_cut_in_a_comment(project):
     files = small() | {f"data/{n}.yml": small()["data/numbers.yml"].replace("numbers\n", f"n{n}\n") for n in range(500)}
-    comment = render_markdown(world.plan(files), folded=True)
+    comment = render_markdown(project.plan(files), folded=True)
     assert comment.startswith("### Plan: 500 changes.")
     assert "- and 400 more" in comment
     assert len(comment) < 65_536

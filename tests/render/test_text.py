@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from planning.world import policy_of, small
+from planning.project import policy_of, small
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.model import (

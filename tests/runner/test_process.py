@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import gone
+from workspaces import has_ended
 
 _PRINT_OPEN_INODES = """
 import os
@@ -78,7 +78,7 @@ def test_a_second_runner_with_the_same_token_does_nothing(bench: Any) -> None:
 def test_background_processes_of_a_command_are_killed(bench: Any) -> None:
     result = bench.run(command="sleep 300 & echo $!")
     assert result["status"] == "completed"
-    bench.wait_until(lambda: gone(int(bench.log())))
+    bench.wait_until(lambda: has_ended(int(bench.log())))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -91,7 +91,7 @@ def test_a_signal_cancels_the_run(bench: Any, number: signal.Signals) -> None:
     assert runner.returncode == 1
     assert (result["status"], result["failure"]) == ("canceled", None)
     group = json.loads((bench.folder / "command.json").read_text())["pgid"]
-    bench.wait_until(lambda: gone(group))
+    bench.wait_until(lambda: has_ended(group))
 
 
 def test_a_canceled_command_can_save_its_work_first(bench: Any) -> None:

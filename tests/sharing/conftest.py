@@ -1,4 +1,4 @@
-"""A team: two clones of one workspace whose live state a remote shares, and a job whose executions are counted."""
+"""A team: clones of one workspace with a shared live state, and a job whose executions are counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Team:
     first: Path
 
     def clone(self, name: str, *options: str, url: str = "") -> Path:
-        """Clone what is pushed."""
+        """Clone the remote."""
         git(self.folder, "clone", "--quiet", *options, url or f"file://{self.origin}", name)
         return self.folder / name
 
@@ -31,18 +31,18 @@ class Team:
         """Return the commit of the live state at the remote, "" for none."""
         return git(self.origin, "for-each-ref", "--format=%(objectname)", LIVE)
 
-    def held(self) -> list[str]:
-        """Name the claims and beats at the remote."""
+    def lock_refs(self) -> list[str]:
+        """Return the refs of locks and heartbeats at the remote."""
         refs = git(self.origin, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
         return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
 
     def executions(self) -> int:
-        """Tell how often the job was executed."""
-        noted = self.folder / "executions"
-        return len(noted.read_text().splitlines()) if noted.exists() else 0
+        """Return how often the job was executed."""
+        executions_file = self.folder / "executions"
+        return len(executions_file.read_text().splitlines()) if executions_file.exists() else 0
 
     def hook(self, name: str, script: str) -> None:
-        """Give the remote a hook."""
+        """Install a hook at the remote."""
         path = self.origin / "hooks" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
@@ -50,20 +50,22 @@ class Team:
 
 
 def shared(folder: Path) -> dict[str, str]:
-    """Return the files of the small workspace, its live state shared, its store one for all clones."""
+    """Return the files of the small workspace with a shared live state and one store for all clones."""
     settings = f"""
         state: {{name: small, lineage: "{"1" * 32}", remote: origin}}
         store: {{path: {folder}/store, host: {HOST}}}
         backends: {{local: {{type: local, host: {HOST}}}}}
         compute: {{"*": local}}
         """
-    counted = f"{SMALL['src/sum.py'].rstrip()}\n        open({str(folder / 'executions')!r}, 'a').write('once\\n')\n"
-    return {**SMALL, "mlgit.yml": settings, "src/sum.py": counted}
+    counting_script = (
+        f"{SMALL['src/sum.py'].rstrip()}\n        open({str(folder / 'executions')!r}, 'a').write('once\\n')\n"
+    )
+    return {**SMALL, "mlgit.yml": settings, "src/sum.py": counting_script}
 
 
 @pytest.fixture
 def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
-    """Make a bare repository, and a clone that has pushed the workspace."""
+    """Create a bare repository and a clone that has pushed the workspace."""
     monkeypatch.setenv("MLGIT_HOST", HOST)
     origin, first = tmp_path / "origin.git", tmp_path / "first"
     git(tmp_path, "init", "--quiet", "--bare", "--shared", str(origin))  # which refuses refs that go backwards
@@ -76,7 +78,7 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 @pytest.fixture
 def without_job(team: Team) -> Team:
-    """Leave what needs an environment out of the workspace: what is left is applied in a moment."""
+    """Remove what needs an environment from the workspace, so that an apply takes less than a second."""
     for name in ("jobs", "models", "environments"):
         shutil.rmtree(team.first / name)
     commit(team.first, "no job")
@@ -86,7 +88,7 @@ def without_job(team: Team) -> Team:
 
 @pytest.fixture
 def data() -> Callable[[Path, str], None]:
-    """Declare one more data asset in a clone."""
+    """Return a function that declares and commits another data asset in a clone."""
 
     def declare(folder: Path, name: str) -> None:
         files = {

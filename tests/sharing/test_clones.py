@@ -1,4 +1,4 @@
-"""Clones of every sort know the shared live state, and stay what they are."""
+"""Shallow, partial, sparse and linked clones use the shared live state and stay as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def applied(without_job, mlgit):
-    """Give a team whose first clone has applied."""
+    """Return a team whose first clone has applied."""
     ended = mlgit(*APPLY, cwd=without_job.first)
     assert ended.code == 0, ended.err
     return without_job
@@ -25,7 +25,7 @@ def shallow(folder):
 
 
 @pytest.mark.parametrize("options", [(), ("--depth", "1"), ("--filter=blob:none",), ("--no-tags", "--single-branch")])
-def test_a_clone_of_any_sort_plans_applies_and_stays_what_it_is(options, applied, mlgit, data):
+def test_shallow_partial_and_complete_clones_plan_and_apply_and_stay_as_they_are(options, applied, mlgit, data):
     git(applied.origin, "config", "uploadpack.allowFilter", "true")
     other = applied.clone("other", *options)
     before = shallow(other), (other / ".git/shallow").exists() and (other / ".git/shallow").read_text()
@@ -42,7 +42,7 @@ def test_a_clone_of_any_sort_plans_applies_and_stays_what_it_is(options, applied
     assert mlgit("plan", cwd=applied.first).out.startswith("No changes. ")
 
 
-def test_a_partial_clone_has_the_whole_live_state(applied, mlgit):
+def test_a_partial_clone_has_the_complete_live_state(applied, mlgit):
     git(applied.origin, "config", "uploadpack.allowFilter", "true")
     other = applied.clone("other", "--filter=blob:none")
     assert mlgit("status", cwd=other).code == 0
@@ -51,21 +51,21 @@ def test_a_partial_clone_has_the_whole_live_state(applied, mlgit):
     assert "?" not in git(other, "rev-list", "--objects", "--missing=print", live)
 
 
-def test_a_clone_that_never_saw_the_ref_needs_no_fetch_of_its_own(applied, mlgit):
+def test_a_new_clone_fetches_the_live_state_automatically(applied, mlgit):
     other = applied.clone("other")
     assert "mlgit" not in git(other, "for-each-ref")
     assert "workspace/small" in mlgit("status", cwd=other).out
     assert "git fetch" not in mlgit("plan", cwd=other).out
 
 
-def test_what_keeps_applied_commits_is_not_fetched_by_every_clone(applied, mlgit):
+def test_the_refs_of_applied_commits_are_not_fetched(applied, mlgit):
     other = applied.clone("other")
     assert mlgit("plan", cwd=other).code == 0
     assert "/sources/" in git(applied.origin, "for-each-ref")
     assert "/sources/" not in git(other, "for-each-ref")
 
 
-def test_a_linked_work_tree_shares_all_with_its_clone(applied, mlgit, data):
+def test_a_linked_work_tree_shares_the_live_state_of_its_clone(applied, mlgit, data):
     git(applied.first, "worktree", "add", "--quiet", "-b", "side", "../side")
     side = applied.folder / "side"
     data(side, "more")
@@ -74,7 +74,7 @@ def test_a_linked_work_tree_shares_all_with_its_clone(applied, mlgit, data):
     assert mlgit("plan", cwd=applied.first).out.startswith("No changes. ")
 
 
-def test_what_a_sparse_checkout_leaves_out_is_still_declared(applied, mlgit):
+def test_files_outside_a_sparse_checkout_are_still_declared(applied, mlgit):
     other = applied.clone("other")
     git(other, "sparse-checkout", "set", "--no-cone", "/mlgit.yml", "/workspace.yml")
     assert not (other / "data").exists()
@@ -95,7 +95,7 @@ def test_a_workspace_in_a_folder_of_a_larger_repository_shares_its_state(without
     assert mlgit("plan", cwd=other / "teams" / "data").out.startswith("No changes. ")
 
 
-def test_what_was_applied_alone_is_published_with_its_history_when_a_remote_is_named(without_job, mlgit, data):
+def test_a_local_live_state_is_pushed_with_its_history_once_a_remote_is_set(without_job, mlgit, data):
     first = without_job.first
     text = (first / "mlgit.yml").read_text()
     commit(first, "alone", {"mlgit.yml": text.replace(", remote: origin", "")})
@@ -115,7 +115,7 @@ def test_what_was_applied_alone_is_published_with_its_history_when_a_remote_is_n
     assert mlgit("log", cwd=other).out == mlgit("log", cwd=first).out
 
 
-def test_nothing_that_a_remote_shares_goes_backwards_or_is_left_behind(applied, opened, mlgit, data):
+def test_refs_at_the_remote_never_move_backwards_and_no_lock_remains(applied, opened, mlgit, data):
     assert git(applied.origin, "config", "receive.denyNonFastForwards") == "true"
-    assert applied.held() == []
+    assert applied.lock_refs() == []
     assert [*refs.list_refs(opened(applied.origin.parent / "first"), "refs/mlgit-scratch/")] == []

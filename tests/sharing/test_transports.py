@@ -1,4 +1,4 @@
-"""A live state behind each transport that Git has: applied from one clone, known to another."""
+"""A live state over each transport of Git: applied from one clone, read and applied from another."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 @pytest.fixture(params=["file", "ssh", "http"])
-def reached(request, team, monkeypatch):
-    """Give the address of the remote over one transport."""
+def remote_url(request, team, monkeypatch):
+    """Return the URL of the remote for one transport."""
     if request.param == "file":
         return f"file://{team.origin}"
     service = request.getfixturevalue(f"git_over_{request.param}")
@@ -22,23 +22,23 @@ def reached(request, team, monkeypatch):
     return service.url(team.origin)
 
 
-def test_what_one_clone_applied_every_other_one_knows(reached, team, mlgit):
-    git(team.first, "remote", "set-url", "origin", reached)
+def test_assets_applied_from_one_clone_are_live_in_every_other_clone(remote_url, team, mlgit):
+    git(team.first, "remote", "set-url", "origin", remote_url)
     applied = mlgit(*APPLY, cwd=team.first)
     assert applied.code == 0, applied.err
-    other = team.clone("other", url=reached)
+    other = team.clone("other", url=remote_url)
     plan = mlgit("plan", cwd=other)
     assert plan.out.startswith("No changes. "), plan.err
     for command in (["status"], ["log"], ["show", "model/total"], ["list"], ["job", "list"]):
-        asked = [mlgit(*command, "--format", "json", cwd=folder) for folder in (team.first, other)]
-        assert [result.code for result in asked] == [0, 0], asked[1].err
-        assert json.loads(asked[0].out) == json.loads(asked[1].out)
+        results = [mlgit(*command, "--format", "json", cwd=folder) for folder in (team.first, other)]
+        assert [result.code for result in results] == [0, 0], results[1].err
+        assert json.loads(results[0].out) == json.loads(results[1].out)
     assert team.executions() == 1
-    assert team.held() == []
+    assert team.lock_refs() == []
     edit(other, "data/numbers.csv", "3\n", "4\n")
     git(other, "commit", "--quiet", "--all", "-m", "another number")
-    again = mlgit(*APPLY, cwd=other)
-    assert again.code == 0, again.err
+    second = mlgit(*APPLY, cwd=other)
+    assert second.code == 0, second.err
     assert team.executions() == 2
     assert (
         mlgit("log", "-n", "1", "--format", "json", cwd=team.first).out
@@ -46,26 +46,30 @@ def test_what_one_clone_applied_every_other_one_knows(reached, team, mlgit):
     )
 
 
-def test_who_may_only_read_over_http_can_plan_and_is_told_so_by_apply(team, git_over_http, mlgit, monkeypatch):
+def test_with_read_access_over_http_plan_works_and_apply_reports_the_missing_permission(
+    team, git_over_http, mlgit, monkeypatch
+):
     for name, value in git_over_http.environment().items():
         monkeypatch.setenv(name, value)
     assert mlgit(*APPLY, cwd=team.first).code == 0
     reader = team.clone("reader", url=git_over_http.url(team.origin, "reader"))
     assert mlgit("plan", cwd=reader).out.startswith("No changes. ")
-    _refused(team, reader, mlgit)
+    _check_apply_is_refused(team, reader, mlgit)
 
 
-def test_who_may_only_read_over_ssh_can_plan_and_is_told_so_by_apply(team, git_over_ssh, mlgit, monkeypatch):
+def test_with_read_access_over_ssh_plan_works_and_apply_reports_the_missing_permission(
+    team, git_over_ssh, mlgit, monkeypatch
+):
     assert mlgit(*APPLY, cwd=team.first).code == 0
     for name, value in git_over_ssh.environment("reader").items():
         monkeypatch.setenv(name, value)
     reader = team.clone("reader", url=git_over_ssh.url(team.origin))
     assert mlgit("plan", cwd=reader).out.startswith("No changes. ")
-    ended = _refused(team, reader, mlgit)
+    ended = _check_apply_is_refused(team, reader, mlgit)
     assert "ERROR: this key is marked as read only" in ended.err
 
 
-def _refused(team, reader, mlgit):
+def _check_apply_is_refused(team, reader, mlgit):
     before = team.live()
     edit(reader, "data/numbers.csv", "3\n", "4\n")
     git(reader, "commit", "--quiet", "--all", "-m", "another number")
@@ -75,12 +79,12 @@ def _refused(team, reader, mlgit):
     assert "the remote origin does not let you write to it: " in ended.err
     assert "[remote-denied]" in ended.err
     assert team.live() == before
-    assert team.held() == []
+    assert team.lock_refs() == []
     assert team.executions() == 1
     return ended
 
 
-def test_a_wrong_password_is_told_and_never_shown(team, git_over_http, mlgit, monkeypatch):
+def test_a_wrong_password_is_reported_and_never_printed(team, git_over_http, mlgit, monkeypatch):
     for name, value in git_over_http.environment().items():
         monkeypatch.setenv(name, value)
     git(team.first, "remote", "set-url", "origin", git_over_http.url(team.origin, "writer", "hunter2"))

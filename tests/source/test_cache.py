@@ -37,7 +37,7 @@ def test_a_cache_that_does_not_exist_holds_nothing(tmp_path):
 
 
 def test_entries_of_another_version_of_the_code_are_not_read_and_are_dropped_by_a_write(cache, monkeypatch):
-    monkeypatch.setattr("reconciler.source.cache.code_digest", lambda: "another")
+    monkeypatch.setattr("reconciler.source.cache.installation_stamp", lambda: "another")
     assert cache.read(SELECT) == []
     cache.write(lambda database: database.execute(INSERT, ["b.yml", "2"]))
     assert cache.read(SELECT) == [("b.yml", "2")]

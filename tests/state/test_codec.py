@@ -88,7 +88,7 @@ def test_a_run_is_read_as_it_was_written(run):
     assert codec.encode_record(codec.decode_run(raw)) == raw
 
 
-def test_what_a_newer_mlgit_wrote_is_kept():
+def test_unknown_keys_of_a_record_are_kept():
     raw = codec.encode_json(
         {"address": "data/d", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1, "owner": {"team": 1}}
     )
@@ -97,7 +97,7 @@ def test_what_a_newer_mlgit_wrote_is_kept():
     assert json.loads(codec.encode_record(record)) == json.loads(raw)
 
 
-def test_what_a_newer_mlgit_knows_of_a_reference_is_passed_over():
+def test_unknown_keys_of_a_reference_are_ignored():
     known = {"address": "data/d", "version": "1", "fingerprint": "f"}
     raw = {"address": "job/j", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1}
     record = codec.decode_record(
@@ -106,7 +106,7 @@ def test_what_a_newer_mlgit_knows_of_a_reference_is_passed_over():
     assert record.references == {"/inputs/x/path": ResolvedReference(Address("data", "d"), "1", "f")}
 
 
-def test_what_is_not_set_is_not_written():
+def test_empty_fields_are_not_written():
     record = Record(Address("data", "d"), {}, "f", "m", 1)
     assert sorted(json.loads(codec.encode_record(record))) == [
         "address",
@@ -117,7 +117,7 @@ def test_what_is_not_set_is_not_written():
     ]
 
 
-def test_a_value_that_is_false_or_nothing_stays_in_a_spec():
+def test_empty_and_false_values_of_a_spec_are_written():
     record = Record(Address("data", "d"), {"a": None, "b": False, "c": 0, "d": "", "e": {}, "f": []}, "f", "m", 1)
     assert codec.decode_record(codec.encode_record(record)).spec == record.spec
 

@@ -1,4 +1,4 @@
-"""A live state that is damaged is named with its path; nothing ends in a traceback."""
+"""A damaged live state is reported with the path of the damage, without a traceback."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def state(small, opened) -> StateStore:
 
 def put(state, path, content):
     base = refs.resolve_ref(state.repository, state.live_ref)
-    made = refs.commit_files(state.repository, base, {path: content}, "broken")
-    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, base))
+    commit = refs.commit_files(state.repository, base, {path: content}, "broken")
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, commit, base))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"address": 1}', b'{"address": "data/d"}'])
 @pytest.mark.parametrize("path", [PATH, paths.META_PATH])
-def test_a_file_that_mlgit_has_not_written_is_named(state, path, content):
+def test_a_file_that_mlgit_did_not_write_is_reported(state, path, content):
     put(state, path, content)
     with pytest.raises(UserError) as raised:
         dict(state.read().current)
@@ -39,7 +39,7 @@ def test_a_file_that_mlgit_has_not_written_is_named(state, path, content):
     assert f"git log {state.live_ref} -- {path}" in problem.hint
 
 
-def test_a_version_that_mlgit_has_not_written_is_named(state):
+def test_a_version_that_mlgit_did_not_write_is_reported(state):
     put(state, paths.history_record_path(DATA, "1"), b"no")
     live = state.read()
     with pytest.raises(UserError) as raised:
@@ -47,12 +47,12 @@ def test_a_version_that_mlgit_has_not_written_is_named(state):
     assert raised.value.diagnostics[0].code == "state-corrupt"
 
 
-def test_a_record_whose_bytes_are_gone_is_named(state, small):
+def test_a_record_whose_object_is_missing_is_reported(state, small):
     oid = trees.list_files(state.repository, refs.resolve_ref(state.repository, state.live_ref))[PATH].oid
-    loose = small / ".git/objects" / oid[:2] / oid[2:]
-    assert loose.exists()
+    object_file = small / ".git/objects" / oid[:2] / oid[2:]
+    assert object_file.exists()
     state.repository.close()
-    loose.unlink()
+    object_file.unlink()
     with pytest.raises(UserError) as raised:
         dict(state.read().current)
     (problem,) = raised.value.diagnostics
@@ -60,29 +60,29 @@ def test_a_record_whose_bytes_are_gone_is_named(state, small):
     assert PATH in problem.message
 
 
-def test_a_record_that_is_looked_up_is_read_as_carefully_as_all_are(state, small):
+def test_looking_up_one_damaged_record_reports_it(state, small):
     put(state, PATH, b"{}")
     with pytest.raises(UserError) as raised:
         state.read().current.get(DATA)
     assert PATH in raised.value.diagnostics[0].message
 
 
-def test_a_record_whose_bytes_are_gone_never_passes_for_one_that_is_not_there(state, small):
+def test_a_record_whose_object_is_missing_is_never_taken_for_an_absent_one(state, small):
     commit = refs.resolve_ref(state.repository, state.live_ref)
     for path in (PATH, PATH.rpartition("/")[0], PATH.partition("/")[0]):
         oid = state.repository.git("rev-parse", f"{commit}:{path}")
-        loose = small / ".git/objects" / oid[:2] / oid[2:]
-        kept = loose.read_bytes()
+        object_file = small / ".git/objects" / oid[:2] / oid[2:]
+        content = object_file.read_bytes()
         state.repository.close()
-        loose.unlink()
+        object_file.unlink()
         with pytest.raises(UserError) as raised:
             state.read(commit).current.get(DATA)
         assert raised.value.diagnostics[0].code == "state-corrupt"
-        loose.write_bytes(kept)
+        object_file.write_bytes(content)
     assert state.read(commit).current.get(DATA) is not None
 
 
-def test_a_record_that_stands_in_the_place_of_another_is_named(state):
+def test_a_record_at_the_path_of_another_is_reported(state):
     other = paths.current_record_path(Address("data", "e"))
     put(state, other, trees.read_file_at(state.repository, refs.resolve_ref(state.repository, state.live_ref), PATH))
     current = state.read().current

@@ -1,4 +1,4 @@
-"""Refs that anybody may have pushed: what stands in them is never taken for a command, and never for a value."""
+"""Refs with hostile content, as anyone with push access can write: it is never executed and never trusted."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def branches(state):
     return git(state.repository.top, "for-each-ref", "--format=%(refname)", "refs/heads").split()
 
 
-def test_a_path_with_commands_in_it_is_a_path(state):
+def test_commands_in_a_path_are_not_executed(state):
     path = EVIL.format(state.repository.head())
-    made = refs.commit_files(state.repository, "", {path: b"1", 'a"b\\c': b"2"}, "hostile")
-    assert set(trees.list_files(state.repository, made)) == {path, 'a"b\\c'}
-    without = refs.commit_files(state.repository, made, {path: None}, "gone")
+    commit = refs.commit_files(state.repository, "", {path: b"1", 'a"b\\c': b"2"}, "hostile")
+    assert set(trees.list_files(state.repository, commit)) == {path, 'a"b\\c'}
+    without = refs.commit_files(state.repository, commit, {path: None}, "gone")
     assert set(trees.list_files(state.repository, without)) == {'a"b\\c'}
     assert not [branch for branch in branches(state) if "victim" in branch]
 
@@ -44,51 +44,53 @@ def test_a_lock_whose_holder_is_not_that_of_its_file_is_corrupt(holder, state):
         locks.read_locks(state.repository, commit)
 
 
-def test_an_object_is_asked_for_by_one_line_only(state):
+def test_an_object_name_with_a_line_break_is_refused(state):
     with pytest.raises(trees.MissingObjectError):
         trees.read_blob(state.repository, f"HEAD:a\n{state.repository.head()}")
     with pytest.raises(trees.MissingObjectError):
         trees.read_blobs(state.repository, ["HEAD\nHEAD"])
 
 
-def test_a_message_may_have_anything_in_it(state):
+def test_a_commit_message_can_contain_any_text(state):
     message = "apply: one\x1e\x1ftwo\n\nthree\x1f"
-    made = refs.commit_files(state.repository, "", {"a": b"1"}, message)
-    (moment,) = history.log_commits(state.repository, made, 5)
-    assert moment.message == message.strip()
+    commit = refs.commit_files(state.repository, "", {"a": b"1"}, message)
+    (entry,) = history.log_commits(state.repository, commit, 5)
+    assert entry.message == message.strip()
 
 
 @pytest.mark.parametrize("field", ["spec", "contents", "version", "seq", "archived"])
 @pytest.mark.parametrize("value", [None, 5, "x", [1], {"a": 1}])
-def test_a_record_whose_fields_are_something_else_is_damaged(field, value):
+def test_a_record_with_a_field_of_a_wrong_type_is_damaged(field, value):
     good = json.loads(
         codec.encode_record(Record(Address("data", "d"), {"type": "uri_file"}, "f", "m", 1, version="1", seq=1))
     )
-    sorts = {"spec": dict, "contents": dict, "version": str, "seq": int, "archived": bool}
-    if isinstance(value, sorts[field]):
+    types = {"spec": dict, "contents": dict, "version": str, "seq": int, "archived": bool}
+    if isinstance(value, types[field]):
         return
     with pytest.raises((ValueError, TypeError, AttributeError, LookupError)):
         codec.decode_record(json.dumps({**good, field: value}).encode())
 
 
 @pytest.mark.parametrize("wrong", [{"held": 5}, {"held": [1]}, {"applied": 5}, {"format": 1e999}, {"lineage": None}])
-def test_meta_data_of_another_sort_is_damaged(wrong, state):
+def test_metadata_with_a_wrong_type_is_damaged(wrong, state):
     state.write(WriteBatch(current=(Record(Address("data", "d"), {}, "f", "m", 1),)), "first")
     meta = {"format": 1, "lineage": LINEAGE, "name": "small", **wrong}
-    made = refs.commit_files(state.repository, state.head_commit(), {"meta.json": json.dumps(meta).encode()}, "hostile")
-    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, state.head_commit()))
+    commit = refs.commit_files(
+        state.repository, state.head_commit(), {"meta.json": json.dumps(meta).encode()}, "hostile"
+    )
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, commit, state.head_commit()))
     with pytest.raises(UserError, match="cannot be read"):
         state.read()
 
 
-def test_whether_a_commit_is_behind_one_that_is_not_here_is_unknown(state):
+def test_ancestry_of_a_missing_commit_is_unknown(state):
     head, nowhere = state.repository.head(), "a" * 40
     assert state.repository.is_ancestor(head, nowhere) is None
     assert state.repository.is_ancestor(nowhere, head) is False
     assert state.repository.is_ancestor(head, head) is True
 
 
-def test_a_write_that_comes_late_leaves_a_rollback_in_force(state):
+def test_a_write_after_a_rollback_leaves_the_rollback_in_force(state):
     first = Record(Address("data", "d"), {}, "f", "m", 1)
     head = state.repository.head()
     since = state.write(WriteBatch(current=(first,), meta={"applied": head}), "apply")

@@ -38,8 +38,8 @@ def state(small, opened) -> StateStore:
     return StateStore(opened(small), "small", LINEAGE)
 
 
-def hammer(folder: Path | str, writer: str, count: int) -> None:
-    """Write records one by one, against others who do the same."""
+def write_many(folder: Path | str, writer: str, count: int) -> None:
+    """Write records one by one, concurrently with other writers."""
     repository = open_repository(Path(folder))
     state = StateStore(repository, "small", LINEAGE)
     for number in range(count):
@@ -60,7 +60,7 @@ def test_a_state_that_was_never_written_is_empty(state):
     assert list(state.history(10)) == []
 
 
-def test_what_was_written_is_read_back_under_every_name(state):
+def test_records_and_runs_are_read_as_they_were_written_under_any_name(state):
     records = tuple(record(name) for name in NAMES)
     runs = tuple(run(number, name) for number, name in enumerate(NAMES))
     state.write(WriteBatch(current=records, versions=records, runs=runs, meta={"applied": "c"}), "all")
@@ -85,32 +85,32 @@ def test_a_current_record_is_replaced_and_removed_and_its_versions_stay(state):
 
 def test_the_state_of_an_older_commit_can_be_read(state):
     state.write(WriteBatch(current=(record("d", "old"),)), "old")
-    then = state.read().commit
+    old_commit = state.read().commit
     state.write(WriteBatch(current=(record("d", "new"),)), "new")
-    assert state.read(then).current[Address("data", "d")].fingerprint == "old"
+    assert state.read(old_commit).current[Address("data", "d")].fingerprint == "old"
 
 
-def test_a_value_that_was_read_stays_what_it_was_while_others_write(state):
+def test_a_snapshot_does_not_change_while_others_write(state):
     state.write(WriteBatch(current=(record("d", "old"),), versions=(record("d", "old"),)), "old")
     live = state.read()
     state.write(WriteBatch(versions=(record("d", "new"),)), "new")
-    found_version = live.find_version(Address("data", "d"), "1")
-    assert found_version is not None
-    assert found_version.fingerprint == "old"
+    version = live.find_version(Address("data", "d"), "1")
+    assert version is not None
+    assert version.fingerprint == "old"
 
 
-def test_runs_are_told_oldest_first_and_only_those_of_the_job(state):
+def test_runs_of_a_job_are_listed_oldest_first(state):
     state.write(WriteBatch(runs=tuple(run(number) for number in (3, 1, 2))), "runs")
     state.write(WriteBatch(runs=(run(1, "train-2"), run(1, "trai"))), "others")
     assert [item.id for item in state.runs_of(Address("job", "train"))] == ["train-1", "train-2", "train-3"]
 
 
-def test_history_says_who_changed_what_newest_first(state):
+def test_history_lists_authors_and_messages_newest_first(state):
     for word in ("one", "two", "three"):
         state.write(WriteBatch(current=(record(word),)), f"apply: {word}\n\nmore\n")
-    moments = list(state.history(2))
-    assert [moment.message.splitlines()[0] for moment in moments] == ["apply: three", "apply: two"]
-    assert moments[0].author.startswith("Ada ")
+    commits = list(state.history(2))
+    assert [commit.message.splitlines()[0] for commit in commits] == ["apply: three", "apply: two"]
+    assert commits[0].author.startswith("Ada ")
 
 
 def test_targets_and_names_have_states_of_their_own(state):
@@ -134,8 +134,8 @@ def test_a_state_of_another_lineage_is_refused_for_reading_and_writing(state):
 def put(state: StateStore, meta: dict[str, object] | None) -> None:
     base = refs.resolve_ref(state.repository, state.live_ref)
     files = {paths.META_PATH: json.dumps(meta).encode()} if meta else {"other": b"x"}
-    made = refs.commit_files(state.repository, base, files, "by hand")
-    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, made, base))
+    commit = refs.commit_files(state.repository, base, files, "by hand")
+    refs.update_refs(state.repository, refs.RefUpdate(state.live_ref, commit, base))
 
 
 def test_a_state_of_a_newer_format_is_refused(state):
@@ -154,14 +154,14 @@ def test_a_ref_that_is_no_state_is_refused(state):
     assert code(raised) == "state-corrupt"
 
 
-def test_writing_keeps_what_a_newer_mlgit_put_beside_it(state):
+def test_writing_keeps_unknown_keys_of_the_metadata(state):
     put(state, {"format": STATE_FORMAT, "lineage": LINEAGE, "name": "small", "owner": "team"})
     state.write(WriteBatch(current=(record("d"),), meta={"applied": "c"}), "x")
     shown = json.loads(git(state.repository.top, "show", f"{state.live_ref}:{paths.META_PATH}"))
     assert shown == {"applied": "c", "format": STATE_FORMAT, "lineage": LINEAGE, "name": "small", "owner": "team"}
 
 
-def test_a_write_costs_what_it_changes(state):
+def test_a_write_changes_only_the_files_of_its_records(state):
     state.write(WriteBatch(current=tuple(record(f"d{n}") for n in range(50)), meta={"applied": "c"}), "many")
     state.write(WriteBatch(current=(record("d7", "new"),)), "one")
     changed = git(state.repository.top, "diff", "--name-only", f"{state.live_ref}~1", state.live_ref).split()
@@ -186,16 +186,15 @@ def test_reading_writes_nothing(small, mlgit, state):
 
 def test_many_threads_that_write_different_records_all_end_in_the_state(small, state):
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda writer: hammer(small, f"w{writer}", 5), range(4)))
+        list(pool.map(lambda writer: write_many(small, f"w{writer}", 5), range(4)))
     names = {item.name for item in state.read().current}
     assert names == {f"w{writer}-{number}" for writer in range(4) for number in range(5)}
     assert len(list(state.history(100))) == 20
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_many_processes_that_write_different_records_all_end_in_the_state(small, state):
-    script = "import sys; sys.path[:0] = [sys.argv[1]]; import test_state as t; t.hammer(*sys.argv[2:4], 5)"
+    script = "import sys; sys.path[:0] = [sys.argv[1]]; import test_state; test_state.write_many(*sys.argv[2:4], 5)"
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-c", script, str(HERE), str(small)]
     started = [subprocess.Popen([*command, f"p{n}"], env=environment) for n in range(4)]

@@ -2,7 +2,6 @@
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.kinds._reference_sites import code_sites, pipeline_sites
-from reconciler.format.rules import COMPONENT_RULES
 
 KIND = Kind(
     name="component",
@@ -19,6 +18,6 @@ KIND = Kind(
         *pipeline_sites(),
     ),
     uses_store=True,
-    rules=COMPONENT_RULES,
+    rule_set="component",
     order=6,
 )

@@ -1,7 +1,6 @@
 """compute: a machine or cluster that runs jobs. mlgit.yml binds it to a backend."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import COMPUTE_RULES
 
 KIND = Kind(
     name="compute",
@@ -21,6 +20,6 @@ KIND = Kind(
     ),
     uses_backend=True,
     secret_fields=word_set("ssh_settings"),
-    rules=COMPUTE_RULES,
+    rule_set="compute",
     order=2,
 )

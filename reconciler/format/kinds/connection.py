@@ -1,7 +1,6 @@
 """connection: the address and credentials of an external service. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import CONNECTION_RULES
 
 KIND = Kind(
     name="connection",
@@ -17,6 +16,6 @@ KIND = Kind(
     ),
     secret_fields=word_set("credentials api_key client_secret password sas_token account_key key"),
     is_supported=lambda _spec: False,
-    rules=CONNECTION_RULES,
+    rule_set="connection",
     order=2,
 )

@@ -1,7 +1,6 @@
 """data: a versioned file, folder or table, stored by content."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.rules import DATA_RULES
 
 KIND = Kind(
     name="data",
@@ -14,6 +13,6 @@ KIND = Kind(
     types=word_set("uri_file uri_folder mltable"),
     reference_sites=(ReferenceSite("/path", allows_local_path=True),),
     uses_store=True,
-    rules=DATA_RULES,
+    rule_set="data",
     order=4,
 )

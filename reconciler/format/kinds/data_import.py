@@ -1,7 +1,6 @@
 """data-import: data imported from a database or another storage service. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import DATA_IMPORT_RULES
 
 KIND = Kind(
     name="data-import",
@@ -10,6 +9,6 @@ KIND = Kind(
     schema_pattern=r"data_?import|dataindex",
     key_sets=(word_set("name path source"),),
     is_supported=lambda _spec: False,
-    rules=DATA_IMPORT_RULES,
+    rule_set="data_import",
     order=4,
 )

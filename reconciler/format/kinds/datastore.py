@@ -1,7 +1,6 @@
 """datastore: a container or share of a storage service. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import DATASTORE_RULES
 
 KIND = Kind(
     name="datastore",
@@ -16,6 +15,6 @@ KIND = Kind(
     ),
     secret_fields=word_set("credentials"),
     is_supported=lambda _spec: False,
-    rules=DATASTORE_RULES,
+    rule_set="datastore",
     order=3,
 )

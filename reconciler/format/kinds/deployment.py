@@ -1,7 +1,6 @@
 """deployment: a model or a pipeline that serves an endpoint. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.rules import DEPLOYMENT_RULES
 
 KIND = Kind(
     name="deployment",
@@ -24,6 +23,6 @@ KIND = Kind(
         "environment_variables app_insights_enabled"
     ),
     is_supported=lambda _spec: False,
-    rules=DEPLOYMENT_RULES,
+    rule_set="deployment",
     order=10,
 )

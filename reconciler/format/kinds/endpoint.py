@@ -1,7 +1,6 @@
 """endpoint: the address of online, batch or serverless deployments. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import ENDPOINT_RULES
 
 KIND = Kind(
     name="endpoint",
@@ -16,6 +15,6 @@ KIND = Kind(
     ),
     in_place_fields=word_set("description tags traffic mirror_traffic defaults"),
     is_supported=lambda _spec: False,
-    rules=ENDPOINT_RULES,
+    rule_set="endpoint",
     order=9,
 )

@@ -1,7 +1,6 @@
 """environment: an image with packages, built by a builder."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.rules import ENVIRONMENT_RULES
 
 KIND = Kind(
     name="environment",
@@ -13,6 +12,6 @@ KIND = Kind(
     reference_sites=(ReferenceSite("/build/path", allows_local_path=True),),
     inlined_fields=word_set("conda_file"),
     uses_builder=True,
-    rules=ENVIRONMENT_RULES,
+    rule_set="environment",
     order=5,
 )

@@ -1,7 +1,6 @@
 """featureset: a set of features and the code that computes them. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import FEATURESET_RULES
 
 KIND = Kind(
     name="featureset",
@@ -11,6 +10,6 @@ KIND = Kind(
     key_sets=(word_set("name specification entities"),),
     in_place_fields=word_set("description tags stage"),
     is_supported=lambda _spec: False,
-    rules=FEATURESET_RULES,
+    rule_set="featureset",
     order=5,
 )

@@ -1,7 +1,6 @@
 """featurestore: a workspace for features. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import FEATURESTORE_RULES
 
 KIND = Kind(
     name="featurestore",
@@ -11,6 +10,6 @@ KIND = Kind(
     key_sets=(word_set("name offline_store"), word_set("name compute_runtime")),
     in_place_fields=word_set("description tags display_name"),
     is_supported=lambda _spec: False,
-    rules=FEATURESTORE_RULES,
+    rule_set="featurestore",
     order=1,
 )

@@ -1,7 +1,6 @@
 """featurestore-entity: the index columns that feature sets share. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import FEATURESTORE_ENTITY_RULES
 
 KIND = Kind(
     name="featurestore-entity",
@@ -11,6 +10,6 @@ KIND = Kind(
     key_sets=(word_set("name index_columns"),),
     in_place_fields=word_set("description tags stage"),
     is_supported=lambda _spec: False,
-    rules=FEATURESTORE_ENTITY_RULES,
+    rule_set="featurestore_entity",
     order=4,
 )

@@ -2,7 +2,6 @@
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 from reconciler.format.kinds._reference_sites import input_kind, pipeline_sites
-from reconciler.format.rules import JOB_RULES
 
 KIND = Kind(
     name="job",
@@ -37,6 +36,6 @@ KIND = Kind(
     ),
     is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
-    rules=JOB_RULES,
+    rule_set="job",
     order=7,
 )

@@ -1,7 +1,6 @@
 """model: a versioned model, from files or from the output of a job."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.rules import MODEL_RULES
 
 KIND = Kind(
     name="model",
@@ -13,6 +12,6 @@ KIND = Kind(
     in_place_fields=word_set("description tags stage properties"),
     reference_sites=(ReferenceSite("/path", allows_local_path=True),),
     uses_store=True,
-    rules=MODEL_RULES,
+    rule_set="model",
     order=8,
 )

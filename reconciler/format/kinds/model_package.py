@@ -1,7 +1,6 @@
 """model-package: a model with the environment and server that serve it. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import MODEL_PACKAGE_RULES
 
 KIND = Kind(
     name="model-package",
@@ -13,6 +12,6 @@ KIND = Kind(
         word_set("inferencing_server target_environment"),
     ),
     is_supported=lambda _spec: False,
-    rules=MODEL_PACKAGE_RULES,
+    rule_set="model_package",
     order=9,
 )

@@ -1,7 +1,6 @@
 """registry: assets shared between workspaces. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import REGISTRY_RULES
 
 KIND = Kind(
     name="registry",
@@ -11,6 +10,6 @@ KIND = Kind(
     key_sets=(word_set("name replication_locations"),),
     in_place_fields=word_set("description tags replication_locations"),
     is_supported=lambda _spec: False,
-    rules=REGISTRY_RULES,
+    rule_set="registry",
     order=1,
 )

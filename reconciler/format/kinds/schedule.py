@@ -1,7 +1,6 @@
 """schedule: a job, monitor or import that starts at given times. Recorded only."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import SCHEDULE_RULES
 
 KIND = Kind(
     name="schedule",
@@ -15,6 +14,6 @@ KIND = Kind(
     ),
     in_place_fields=word_set("description tags display_name trigger create_job is_enabled"),
     is_supported=lambda _spec: False,
-    rules=SCHEDULE_RULES,
+    rule_set="schedule",
     order=11,
 )

@@ -1,7 +1,6 @@
 """workspace: the workspace that the repository declares. Its provider is the live state."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
-from reconciler.format.rules import WORKSPACE_RULES
 
 KIND = Kind(
     name="workspace",
@@ -19,6 +18,6 @@ KIND = Kind(
         "primary_user_assigned_identity identity managed_network network_acls serverless_compute "
         "system_datastores_auth_mode allow_roleassignment_on_rg"
     ),
-    rules=WORKSPACE_RULES,
+    rule_set="workspace",
     order=1,
 )

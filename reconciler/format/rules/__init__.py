@@ -1,10 +1,12 @@
 """The checks that a schema cannot express: small functions that yield diagnostics for one asset.
 
-One module per topic. This module lists the rules of each kind for the values in ``kinds/``. docs/format.md says which
-rules are stricter than azure-ai-ml, and why.
+One module per topic. This module lists the rule sets that kinds name; it is loaded only to check a file. docs/format.md
+says which rules are stricter than azure-ai-ml, and why.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from reconciler.format.rule_context import Rule
 from reconciler.format.rules import (
@@ -93,3 +95,24 @@ MODEL_PACKAGE_RULES: tuple[Rule, ...] = (
     *environments.INLINE_RULES,
     *secrets.RULES,
 )
+
+RULE_SETS: Mapping[str, tuple[Rule, ...]] = {
+    "component": COMPONENT_RULES,
+    "compute": COMPUTE_RULES,
+    "connection": CONNECTION_RULES,
+    "data": DATA_RULES,
+    "data_import": DATA_IMPORT_RULES,
+    "datastore": DATASTORE_RULES,
+    "deployment": DEPLOYMENT_RULES,
+    "endpoint": ENDPOINT_RULES,
+    "environment": ENVIRONMENT_RULES,
+    "featureset": FEATURESET_RULES,
+    "featurestore": FEATURESTORE_RULES,
+    "featurestore_entity": FEATURESTORE_ENTITY_RULES,
+    "job": JOB_RULES,
+    "model": MODEL_RULES,
+    "model_package": MODEL_PACKAGE_RULES,
+    "registry": REGISTRY_RULES,
+    "schedule": SCHEDULE_RULES,
+    "workspace": WORKSPACE_RULES,
+}

@@ -10,6 +10,7 @@ import pytest
 from reconciler.diagnostics import Severity
 from reconciler.format.kinds import kinds
 from reconciler.format.rule_context import RuleContext
+from reconciler.format.rules import RULE_SETS
 from reconciler.format.yaml import parse_yaml
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "azureml-examples"
@@ -45,7 +46,7 @@ def errors(row, files):
     diagnostics = list(diagnostics)
     if isinstance(document.data, dict):
         context = RuleContext(row["path"], document, document.data, files)
-        diagnostics += [diagnostic for rule in kinds()[row["kind"]].rules for diagnostic in rule(context)]
+        diagnostics += [diagnostic for rule in RULE_SETS[kinds()[row["kind"]].rule_set] for diagnostic in rule(context)]
     return [str(diagnostic) for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
 
 

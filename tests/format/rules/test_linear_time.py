@@ -10,8 +10,8 @@ import itertools
 import pytest
 from steps import count_steps
 
-from reconciler.format.kinds import kinds
 from reconciler.format.rule_context import RuleContext
+from reconciler.format.rules import RULE_SETS
 from reconciler.format.rules.spec_nodes import as_integer, has_placeholder
 from reconciler.format.yaml import parse_yaml
 
@@ -84,7 +84,7 @@ TEXTS = {
     "cron expression": lambda n: "trigger: {expression: '" + "1," * n + " * * * *'}",
     "digits": lambda n: "min_instances: '" + "1" * n + "'\nversion: '" + "1" * n + "'",
 }
-RULES = {rule: None for kind in kinds().values() for rule in kind.rules}
+RULES = {rule: None for rules in RULE_SETS.values() for rule in rules}
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

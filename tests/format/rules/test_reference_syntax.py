@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.world import SCHEMA, TOTAL, declared_by, edited, small
+from planning.project import SCHEMA, TOTAL, declared_by, edited, small
 
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.rules import reference_syntax

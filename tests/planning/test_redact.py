@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from planning.world import SCHEMA, World, action_on, small
+from planning.project import SCHEMA, InMemoryProject, action_on, small
 
 from reconciler.format.kinds import kinds
 from reconciler.model import Address
@@ -22,26 +22,26 @@ def files(secret: str) -> dict[str, str]:
 
 
 def test_no_secret_of_a_file_reaches_a_plan_or_a_record():
-    world = World()
-    plan = world.apply(files(WORD))
+    project = InMemoryProject()
+    plan = project.apply(files(WORD))
     assert WORD not in repr(plan.actions)
-    assert WORD.encode() not in codec.encode_record(world.records[STORE])
+    assert WORD.encode() not in codec.encode_record(project.records[STORE])
 
 
 def test_a_changed_secret_is_a_change_without_its_value():
-    world = World()
-    world.apply(files(WORD))
-    action = action_on(world.plan(files("hunter3")), STORE)
+    project = InMemoryProject()
+    project.apply(files(WORD))
+    action = action_on(project.plan(files("hunter3")), STORE)
     assert action_sentence(action) == "datastore/store: update in place, credentials.account_key changed"
-    assert not any(action.address == STORE for action in world.plan(files(WORD)).actions)
+    assert not any(action.address == STORE for action in project.plan(files(WORD)).actions)
 
 
 def test_a_secret_in_a_record_of_an_older_mlgit_is_not_shown_either():
-    world = World()
-    world.apply(files(WORD))
-    record = world.records[STORE]
-    world.records[STORE] = replace(record, spec={**record.spec, "credentials": {"account_key": WORD}})
-    assert WORD not in repr([(action.before, action.after) for action in world.plan(files("hunter3")).actions])
+    project = InMemoryProject()
+    project.apply(files(WORD))
+    record = project.records[STORE]
+    project.records[STORE] = replace(record, spec={**record.spec, "credentials": {"account_key": WORD}})
+    assert WORD not in repr([(action.before, action.after) for action in project.plan(files("hunter3")).actions])
 
 
 def test_the_digest_of_a_secret_differs_between_workspaces():

@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import replace
 
 import pytest
-from planning.world import NUMBERS, PLAIN, SUM, TOTAL, World, edited, policy_of, small, without
+from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, edited, policy_of, small, without
 
 from reconciler.config.config import Config
 from reconciler.model import Address, Op, Plan, RunReport, RunStatus
@@ -25,14 +25,14 @@ def config(*lines: str) -> Config:
     return policy_of({"mlgit.yml": textwrap.dedent(text)}).config
 
 
-def left(plan: Plan, settings: Config, here: str = "laptop") -> dict[str, str]:
+def unassigned(plan: Plan, settings: Config, here: str = "laptop") -> dict[str, str]:
     restricted = restrict_plan_to_host(plan, settings, here)
     return {str(blocked.address): blocked.message for blocked in restricted.blocked}
 
 
 @pytest.fixture
 def plan() -> Plan:
-    return World().plan(small())
+    return InMemoryProject().plan(small())
 
 
 def test_without_host_affinity_the_whole_plan_is_kept(plan):
@@ -47,7 +47,7 @@ def test_the_host_itself_keeps_the_whole_plan(plan, lines):
 def test_without_the_store_only_content_and_runs_are_blocked(plan):
     settings = config(ON_BIG["store"])
     message = "can only be done on big, which has the store"
-    assert left(plan, settings) == {str(NUMBERS): message, str(SUM): message, str(TOTAL): "waits for job/sum"}
+    assert unassigned(plan, settings) == {str(NUMBERS): message, str(SUM): message, str(TOTAL): "waits for job/sum"}
     assert [action.address for action in restrict_plan_to_host(plan, settings, "laptop").actions] == [
         Address("workspace", "small"),
         PLAIN,
@@ -55,7 +55,7 @@ def test_without_the_store_only_content_and_runs_are_blocked(plan):
     ]
 
 
-def test_notes_say_what_is_left_to_other_machines(plan):
+def test_notes_list_the_actions_of_other_hosts(plan):
     assert deferred_notes(plan, config(ON_BIG["store"]), "laptop") == (
         "data/numbers, job/sum: can only be done on big, which has the store",
         "model/total: waits for job/sum",
@@ -64,7 +64,7 @@ def test_notes_say_what_is_left_to_other_machines(plan):
 
 
 def test_without_the_backend_its_runs_are_blocked(plan):
-    assert left(plan, config(ON_BIG["backend"])) == {
+    assert unassigned(plan, config(ON_BIG["backend"])) == {
         str(SUM): "can only be done on big, which has the backend local",
         str(TOTAL): "waits for job/sum",
     }
@@ -72,24 +72,26 @@ def test_without_the_backend_its_runs_are_blocked(plan):
 
 def test_data_at_a_uri_needs_no_store():
     files = edited("data/numbers.yml", "path: numbers.csv", "path: https://example.org/numbers.csv")
-    plan = World().plan(without("jobs/sum.yml", without("models/total.yml", files)))
-    assert left(plan, config(ON_BIG["store"])) == {}
+    plan = InMemoryProject().plan(without("jobs/sum.yml", without("models/total.yml", files)))
+    assert unassigned(plan, config(ON_BIG["store"])) == {}
 
 
 @pytest.mark.parametrize("lines", [[ON_BIG["store"]], [ON_BIG["backend"]]])
 def test_the_end_of_a_run_is_recorded_on_the_host_of_its_backend(lines):
-    world = World()
-    world.apply(small())
-    plan = world.plan(small(), reports={world.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
+    project = InMemoryProject()
+    project.apply(small())
+    plan = project.plan(
+        small(), reports={project.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})}
+    )
     (record,) = (action for action in plan.actions if action.op is Op.RECORD)
     assert deferral_reason(record, config(*lines), "laptop").startswith("can only be done on big")
     assert deferral_reason(record, config(*lines), "big") == ""
 
 
 def test_a_description_can_be_updated_on_any_machine():
-    world = World()
-    world.settle(small())
-    plan = world.plan(edited("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: three"))
+    project = InMemoryProject()
+    project.converge(small())
+    plan = project.plan(edited("data/numbers.yml", "type: uri_file", "type: uri_file\ndescription: three"))
     assert [action.op for action in plan.actions] == [Op.UPDATE]
     assert restrict_plan_to_host(plan, config(*ON_BIG.values()), "laptop") is plan
 

@@ -73,6 +73,6 @@ def test_a_cached_plan_that_cannot_be_decoded_is_made_again(value, applied, mlgi
     first = mlgit("plan", cwd=applied)
     planned.clear()
     with closing(sqlite3.connect(applied / ".git/mlgit/cache.sqlite")) as database, database:
-        database.execute("UPDATE rendered_plans SET value = ?", [value])
+        database.execute("UPDATE entries SET value = ?", [value])
     assert mlgit("plan", cwd=applied) == first
     assert planned == ["planned"]

@@ -1,4 +1,4 @@
-"""What plans found out is shared beside the live state: a clone that has never planned reads only what has changed."""
+"""The plan index is shared next to the live state: a clone that has never planned parses only changed files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ INDEX = "refs/mlgit/small/default/index/"
 
 
 @pytest.fixture(autouse=True)
-def worth_it(monkeypatch):
-    """Have small workspaces share what they find out, too."""
+def share_small_indexes(monkeypatch):
+    """Let small workspaces share their index too."""
     monkeypatch.setattr(shared_index, "_MIN_ASSETS_TO_SHARE", 1)
 
 
 @pytest.fixture
-def done(without_job, mlgit, read):
-    """Have the workspace applied."""
+def applied(without_job, mlgit, read):
+    """Return the team after its first apply."""
     assert mlgit(*APPLY, cwd=without_job.first).code == 0
     read.clear()
     return without_job
 
 
-def published(team) -> list[str]:
+def index_refs(team) -> list[str]:
     return git(team.origin, "for-each-ref", "--format=%(refname)", INDEX).splitlines()
 
 
@@ -40,49 +40,49 @@ def body(mlgit, folder):
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("--depth", "1"), ("--filter=blob:none",)], ids=["whole", "shallow", "partial"]
+    "options", [(), ("--depth", "1"), ("--filter=blob:none",)], ids=["complete", "shallow", "partial"]
 )
-def test_a_fresh_clone_reads_only_what_has_changed_since_the_last_apply(options, done, mlgit, read):
-    edit(done.first, "data/numbers.csv", "1\n", "7\n")
-    commit(done.first)
-    git(done.first, "push", "--quiet", "origin", "HEAD:main")
-    clone = done.clone("second", "--branch", "main", *options)
+def test_a_fresh_clone_parses_only_what_has_changed_since_the_last_apply(options, applied, mlgit, read):
+    edit(applied.first, "data/numbers.csv", "1\n", "7\n")
+    commit(applied.first)
+    git(applied.first, "push", "--quiet", "origin", "HEAD:main")
+    clone = applied.clone("second", "--branch", "main", *options)
     assert "Plan: 1 change" in mlgit("plan", cwd=clone).out
     assert read == ["data/numbers.yml"]
 
 
-def test_a_plan_from_what_is_shared_is_the_plan_of_everything(done, mlgit, read, monkeypatch):
-    edit(done.first, "data/numbers.csv", "1\n", "7\n")
-    commit(done.first)
-    git(done.first, "push", "--quiet", "origin", "HEAD:main")
-    part = body(mlgit, done.clone("second", "--branch", "main"))
+def test_a_plan_from_the_shared_index_equals_a_full_plan(applied, mlgit, read, monkeypatch):
+    edit(applied.first, "data/numbers.csv", "1\n", "7\n")
+    commit(applied.first)
+    git(applied.first, "push", "--quiet", "origin", "HEAD:main")
+    incremental_plan = body(mlgit, applied.clone("second", "--branch", "main"))
     read.clear()
     monkeypatch.setattr(shared_index, "load_index", lambda _: None)
-    whole = body(mlgit, done.clone("third", "--branch", "main"))
-    assert part == whole
+    full_plan = body(mlgit, applied.clone("third", "--branch", "main"))
+    assert incremental_plan == full_plan
     assert len(read) > 1
 
 
-def test_nothing_is_read_in_a_fresh_clone_where_nothing_changed(done, mlgit, read):
-    clone = done.clone("second", "--branch", "main")
+def test_a_fresh_clone_without_changes_parses_no_file(applied, mlgit, read):
+    clone = applied.clone("second", "--branch", "main")
     assert mlgit("plan", cwd=clone).out.startswith("No changes. ")
     assert read == []
 
 
-def test_there_is_one_of_it_and_it_is_renewed_only_once_much_has_changed(done, mlgit, monkeypatch):
-    before = published(done)
+def test_there_is_one_shared_index_and_it_is_replaced_only_after_many_changes(applied, mlgit, monkeypatch):
+    before = index_refs(applied)
     assert len(before) == 1
     monkeypatch.setattr(shared_index, "_MAX_CHANGED_SHARE", 9.0)
-    edit(done.first, "data/numbers.csv", "1\n", "7\n")
-    commit(done.first)
-    assert mlgit(*APPLY, cwd=done.first).code == 0
-    assert published(done) == before
+    edit(applied.first, "data/numbers.csv", "1\n", "7\n")
+    commit(applied.first)
+    assert mlgit(*APPLY, cwd=applied.first).code == 0
+    assert index_refs(applied) == before
     monkeypatch.setattr(shared_index, "_MAX_CHANGED_SHARE", 0.02)
-    edit(done.first, "data/numbers.csv", "7\n", "8\n")
-    commit(done.first)
-    assert mlgit(*APPLY, cwd=done.first).code == 0
-    assert len(published(done)) == 1
-    assert published(done) != before
+    edit(applied.first, "data/numbers.csv", "7\n", "8\n")
+    commit(applied.first)
+    assert mlgit(*APPLY, cwd=applied.first).code == 0
+    assert len(index_refs(applied)) == 1
+    assert index_refs(applied) != before
 
 
 @pytest.mark.parametrize(
@@ -106,25 +106,25 @@ def test_there_is_one_of_it_and_it_is_renewed_only_once_much_has_changed(done, m
     ],
     ids=range(15),
 )
-def test_what_is_shared_and_cannot_be_read_is_as_if_it_were_not_there(garbage, done, mlgit):
-    expected = body(mlgit, done.clone("second", "--branch", "main"))
-    (ref,) = published(done)
-    key, tree, state, *_ = json.loads(git(done.origin, "show", f"{ref}:findings").splitlines()[0])
+def test_an_invalid_shared_index_is_ignored(garbage, applied, mlgit):
+    expected = body(mlgit, applied.clone("second", "--branch", "main"))
+    (ref,) = index_refs(applied)
+    key, tree, state, *_ = json.loads(git(applied.origin, "show", f"{ref}:findings").splitlines()[0])
     for name, value in (("KEY", key), ("TREE", tree), ("STATE", state)):
         garbage = garbage.replace(name.encode(), value.encode())
-    forged = done.folder / "forged"
+    forged = applied.folder / "forged"
     forged.mkdir()
     git(forged, "init", "--quiet")
     (forged / "findings").write_bytes(garbage)
-    made = commit(forged)
-    git(done.origin, "fetch", "--quiet", str(forged), "HEAD")
-    git(done.origin, "update-ref", ref, made)
-    third = done.clone("third", "--branch", "main")
+    forged_commit = commit(forged)
+    git(applied.origin, "fetch", "--quiet", str(forged), "HEAD")
+    git(applied.origin, "update-ref", ref, forged_commit)
+    third = applied.clone("third", "--branch", "main")
     assert body(mlgit, third) == expected
     assert git(third, "status", "--short") == ""
 
 
-def test_an_apply_whose_remote_does_not_take_it_says_so_and_has_done_its_work(without_job, mlgit):
+def test_an_apply_whose_remote_rejects_the_shared_index_succeeds_with_a_warning(without_job, mlgit):
     without_job.hook("update", f'case "$1" in {INDEX}*) echo "no index here" >&2; exit 1;; esac')
     ended = mlgit(*APPLY, cwd=without_job.first)
     assert ended.code == 0
@@ -132,17 +132,17 @@ def test_an_apply_whose_remote_does_not_take_it_says_so_and_has_done_its_work(wi
     assert mlgit("plan", cwd=without_job.first).out.startswith("No changes. ")
 
 
-def test_the_findings_of_one_folder_are_not_those_of_another_that_is_like_it(without_job, mlgit):
+def test_the_index_of_a_folder_is_not_used_for_an_identical_folder(without_job, mlgit):
     team = without_job
-    there = [path for path in team.first.iterdir() if path.name != ".git"]
+    files = [path for path in team.first.iterdir() if path.name != ".git"]
     for folder in ("a", "b"):
-        for file in there:
+        for file in files:
             if file.is_dir():
                 shutil.copytree(file, team.first / folder / file.name)
             else:
                 (team.first / folder).mkdir(exist_ok=True)
                 shutil.copy(file, team.first / folder)
-    git(team.first, "rm", "-r", "--quiet", *(file.name for file in there))
+    git(team.first, "rm", "-r", "--quiet", *(file.name for file in files))
     commit(team.first)
     assert mlgit(*APPLY, cwd=team.first / "a").code == 0
     edit(team.first, "b/data/numbers.csv", "1\n", "7\n")

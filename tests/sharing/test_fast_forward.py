@@ -1,4 +1,4 @@
-"""A clone that has not pulled does not take back what others applied."""
+"""An apply from a clone that is behind the applied commit is refused."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_a_clone_that_has_not_pulled_is_refused(clones, mlgit):
     git(one, "push", "--quiet", "origin", "main")
     ended = mlgit("apply", "--auto-approve", cwd=one)
     assert ended.code == 0, ended.err
-    behind = mlgit("apply", "--auto-approve", cwd=two)
-    assert behind.code == 1
-    assert "apply-rewinds" in behind.err
+    refused = mlgit("apply", "--auto-approve", cwd=two)
+    assert refused.code == 1
+    assert "apply-rewinds" in refused.err
     git(two, "pull", "--quiet")
     assert mlgit("apply", "--auto-approve", cwd=two).code == 0

@@ -1,4 +1,4 @@
-"""Reading the work tree leaves no trace and runs nothing, whatever the clone is set to."""
+"""Reading the work tree stores nothing and runs no hook, whatever the configuration of the clone is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workspaces import git, write
 
 from reconciler.diagnostics import UserError
 from reconciler.git import lazy_tree, refs, trees
-from reconciler.git import repository as repositories
+from reconciler.git.repository import user_name
 
 
 def objects(folder):
@@ -23,7 +23,7 @@ def test_no_hook_of_the_repository_runs(small, opened, tmp_path):
         (small / ".githooks" / name).chmod(0o755)
     git(small, "config", "core.hooksPath", ".githooks")
     git(small, "add", ".githooks")
-    assert ran.exists()  # so the hooks are in order
+    assert ran.exists()  # the hooks work
     ran.unlink()
     repository = opened(small)
     tree = repository.write_work_tree()
@@ -33,7 +33,7 @@ def test_no_hook_of_the_repository_runs(small, opened, tmp_path):
     assert not ran.exists()
 
 
-def test_what_is_not_in_git_can_be_read_and_does_not_come_to_be_there(small, opened):
+def test_uncommitted_files_are_read_without_storing_their_objects(small, opened):
     write(small, {"new.txt": "new\n", "a:b.txt": "colon\n"})
     before = objects(small)
     repository = opened(small)
@@ -45,7 +45,7 @@ def test_what_is_not_in_git_can_be_read_and_does_not_come_to_be_there(small, ope
     assert objects(small) == before
 
 
-def test_what_is_to_be_kept_is_kept_though_it_was_read_before(small, opened):
+def test_the_work_tree_can_be_stored_after_it_was_read(small, opened):
     write(small, {"new.txt": "new\n"})
     repository = opened(small)
     tree = repository.write_work_tree()
@@ -54,7 +54,7 @@ def test_what_is_to_be_kept_is_kept_though_it_was_read_before(small, opened):
 
 
 @pytest.mark.parametrize("ignored", ["/.mlgit/\n", ".mlgit/store/*\n", "\n"])
-def test_the_store_is_left_out_whether_git_ignores_it_or_not(small, opened, ignored):
+def test_the_store_is_excluded_whether_git_ignores_it_or_not(small, opened, ignored):
     write(small, {".gitignore": ignored, ".mlgit/store/x": "bytes\n", "new.txt": "new\n"})
     repository = opened(small)
     names = trees.list_files(repository, repository.write_work_tree(".mlgit/store")).keys()
@@ -62,7 +62,7 @@ def test_the_store_is_left_out_whether_git_ignores_it_or_not(small, opened, igno
     assert not [name for name in names if name.startswith(".mlgit/")]
 
 
-def test_a_repository_without_commits_inside_is_named_with_what_to_do(small, opened):
+def test_a_nested_repository_without_commits_is_reported_with_a_hint(small, opened):
     (small / "inner").mkdir()
     git(small / "inner", "init", "--quiet")
     with pytest.raises(UserError) as raised:
@@ -73,7 +73,7 @@ def test_a_repository_without_commits_inside_is_named_with_what_to_do(small, ope
     assert "make a commit in it" in problem.hint
 
 
-def test_an_object_that_git_lacks_is_named(small, opened):
+def test_a_missing_object_is_reported(small, opened):
     repository = opened(small)
     for read in (lambda oid: trees.read_blobs(repository, [oid]), lambda oid: trees.read_blob(repository, oid)):
         with pytest.raises(trees.MissingObjectError) as raised:
@@ -81,14 +81,14 @@ def test_an_object_that_git_lacks_is_named(small, opened):
         assert raised.value.oid == "1" * 40
 
 
-def test_who_runs_mlgit_has_a_name_without_the_variables_too(monkeypatch):
+def test_the_user_name_is_known_without_environment_variables(monkeypatch):
     for name in ("USER", "LOGNAME"):
         monkeypatch.delenv(name, raising=False)
-    assert repositories.user_name()
-    assert repositories.user_name() != str(os.getuid())
+    assert user_name()
+    assert user_name() != str(os.getuid())
 
 
-def test_the_remote_is_origin_where_there_are_several(small, opened):
+def test_the_default_of_several_remotes_is_origin(small, opened):
     repository = opened(small)
     assert repository.default_remote() == ""
     git(small, "remote", "add", "backup", "nowhere")

@@ -1,4 +1,4 @@
-"""Names and files that nobody writes by accident: shown as signs or refused, never obeyed, and no traceback."""
+"""Hostile names and files: escaped or refused, never interpreted by the terminal, and no traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_name_with_a_line_break_is_refused_at_its_line(small, mlgit):
     assert "\x1b" not in ended.err
 
 
-def test_what_a_file_says_is_not_obeyed_by_the_terminal(applied, mlgit):
+def test_control_characters_of_a_file_are_not_printed(applied, mlgit):
     edit(applied, "data/numbers.yml", "type: uri_file", 'type: uri_file\ndescription: "\\e[2J\\n+ forged: line"')
     ended = mlgit("plan", cwd=applied)
     assert ended.code == 0
@@ -29,7 +29,7 @@ def test_what_a_file_says_is_not_obeyed_by_the_terminal(applied, mlgit):
     assert not [line for line in ended.out.splitlines() if line.lstrip().startswith("+ forged")]
 
 
-def test_a_file_name_that_is_not_utf8_is_refused_where_it_counts(small, mlgit):
+def test_a_file_name_that_is_not_utf8_is_refused_if_an_asset_needs_the_file(small, mlgit):
     (small / os.fsdecode(b"src/caf\xe9.txt")).write_text("x", "utf-8")
     (small / os.fsdecode(b"data/caf\xe9.yml")).write_text("name: x\n", "utf-8")
     (small / os.fsdecode(b"caf\xe9.txt")).write_text("nobody asks for it", "utf-8")
@@ -42,7 +42,7 @@ def test_a_file_name_that_is_not_utf8_is_refused_where_it_counts(small, mlgit):
     assert "error: 2 errors" in output
 
 
-def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):
+def test_a_record_of_an_unknown_kind_is_not_changed(applied, mlgit):
     path = paths.current_record_path(Address("gadget", "x"))
     record = {"address": "gadget/x", "spec": {}, "fingerprint": "f", "metadata": "m", "fp_version": 1}
     put(applied, path, record | {"declared_at": git(applied, "rev-parse", "HEAD")})
@@ -53,7 +53,7 @@ def test_a_record_of_a_kind_that_nobody_knows_is_left_alone(applied, mlgit):
     assert mlgit("list", cwd=applied).code == 0
 
 
-def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
+def test_an_unreadable_line_of_metrics_is_skipped_with_a_note(applied, mlgit):
     (run,) = json.loads(mlgit("job", "list", "--format", "json", cwd=applied).out)
     path = next((applied / ".mlgit/store/runs" / run["run"]).rglob("result.json")).parent / "metrics.jsonl"
     path.write_text('{"key": "loss", "value": 1.0, "step": 0, "timestamp": 0}\n{"key": "lo', "utf-8")
@@ -74,7 +74,7 @@ def test_a_broken_line_of_metrics_is_left_out_and_said(applied, mlgit):
         ('"\\0x"', "wrong-value"),
     ],
 )
-def test_a_store_in_a_place_that_is_not_its_own_is_refused_at_its_line(small, mlgit, path, code):
+def test_an_invalid_path_of_the_store_is_refused_at_its_line(small, mlgit, path, code):
     edit(small, "mlgit.yml", "path: .mlgit/store", f"path: {path}")
     ended = mlgit("plan", cwd=small)
     assert ended.code == 1
@@ -82,7 +82,7 @@ def test_a_store_in_a_place_that_is_not_its_own_is_refused_at_its_line(small, ml
     assert f"[{code}]" in ended.err
 
 
-def test_a_glob_that_would_try_for_ever_does_not(small, mlgit):
+def test_a_glob_with_many_wildcards_takes_no_exponential_time(small, mlgit):
     write(small, {f"data/{'.' * 200}.yml": "a: 1\n", "src/.amlignore": "*a" * 25, f"src/{'a' * 200}b": "x"})
     with (small / "mlgit.yml").open("a", encoding="utf-8") as file:
         file.write('assets: {exclude: ["' + "*" * 25 + '...*b"]}\n')
@@ -90,12 +90,12 @@ def test_a_glob_that_would_try_for_ever_does_not(small, mlgit):
     assert mlgit("fmt", "--check", cwd=small).code in {0, 1}
 
 
-def test_a_store_elsewhere_is_named_by_its_whole_path(small, mlgit, tmp_path):
+def test_a_store_outside_the_repository_can_have_an_absolute_path(small, mlgit, tmp_path):
     edit(small, "mlgit.yml", "path: .mlgit/store", f"path: {tmp_path}/store")
     assert mlgit("plan", cwd=small).code == 0
 
 
-def test_addresses_that_differ_in_capitals_only_are_pointed_out(small, mlgit):
+def test_addresses_that_differ_only_in_case_are_noted(small, mlgit):
     write(small, {"data/other.yml": SMALL["data/numbers.yml"].replace("name: numbers", "name: Numbers")})
     ended = mlgit("plan", cwd=small)
     assert ended.code == 0
@@ -104,7 +104,7 @@ def test_addresses_that_differ_in_capitals_only_are_pointed_out(small, mlgit):
     )
 
 
-def test_a_rule_that_is_lowered_lets_plan_and_validate_go_on(small, mlgit):
+def test_an_error_lowered_to_a_warning_does_not_stop_plan_and_validate(small, mlgit):
     edit(small, "jobs/sum.yml", "${{inputs.factor}}", "${{inputs.facter}}")
     assert mlgit("plan", cwd=small).code == mlgit("validate", cwd=small).code == 1
     with (small / "mlgit.yml").open("a", encoding="utf-8") as file:
@@ -117,7 +117,7 @@ def test_a_rule_that_is_lowered_lets_plan_and_validate_go_on(small, mlgit):
     assert "first run of job/sum" in mlgit("plan", cwd=small).out
 
 
-def test_a_rule_that_is_off_says_nothing_and_apply_goes_on(applied, mlgit):
+def test_a_rule_that_is_off_has_no_diagnostics_and_apply_works(applied, mlgit):
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 2\n  spare: 1\n")
     edit(applied, "jobs/sum.yml", "${{inputs.factor}}", "${{inputs.factor}} # ${{inputs.facter}}")
     with (applied / "mlgit.yml").open("a", encoding="utf-8") as file:

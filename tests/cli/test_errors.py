@@ -1,4 +1,4 @@
-"""What is wrong before anything is done: one clear message with what to do, exit code 1, and nothing changed."""
+"""Errors that a plan or an apply finds before the first action: a message with a hint, exit code 1, no change."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def refs(folder):
     return git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
 
 
-def test_a_folder_outside_of_git_is_refused(tmp_path, mlgit, golden):
+def test_a_folder_outside_a_git_repository_is_refused(tmp_path, mlgit, golden):
     for command in ("validate", "plan", "apply", "status", "list", "log"):
         ended = mlgit(command, cwd=tmp_path)
         assert (ended.code, ended.out) == (1, "")
         golden("cli/faults/not-a-git-repository.txt", ended.err)
 
 
-def test_a_repository_that_is_no_workspace_is_refused(tmp_path, mlgit, golden):
+def test_a_repository_without_mlgit_yml_is_refused(tmp_path, mlgit, golden):
     git(tmp_path, "init", "--quiet")
     for command in ("validate", "plan", "apply", "status", "list", "log"):
         ended = mlgit(command, cwd=tmp_path)
@@ -27,7 +27,7 @@ def test_a_repository_that_is_no_workspace_is_refused(tmp_path, mlgit, golden):
         golden("cli/faults/not-a-workspace.txt", ended.err)
 
 
-def test_before_the_first_commit_there_is_a_plan_and_no_apply(tmp_path, mlgit, golden):
+def test_before_the_first_commit_plan_works_and_apply_is_refused(tmp_path, mlgit, golden):
     git(tmp_path, "init", "--quiet")
     write(tmp_path, SMALL)
     assert mlgit("plan", cwd=tmp_path).code == 0
@@ -39,7 +39,7 @@ def test_before_the_first_commit_there_is_a_plan_and_no_apply(tmp_path, mlgit, g
     assert mlgit(*APPLY, cwd=tmp_path).code == 0
 
 
-def test_a_dirty_tree_is_refused_and_nothing_is_registered(small, mlgit, golden):
+def test_an_apply_of_a_dirty_work_tree_is_refused_and_registers_nothing(small, mlgit, golden):
     write(small, {"data/notes.txt": "not in Git yet\n"})
     ended = mlgit(*APPLY, cwd=small)
     assert (ended.code, ended.out) == (1, "")
@@ -50,24 +50,24 @@ def test_a_dirty_tree_is_refused_and_nothing_is_registered(small, mlgit, golden)
 
 
 @pytest.mark.slow
-def test_a_dirty_tree_that_is_allowed_is_kept_as_a_commit_that_the_records_name(applied, mlgit):
+def test_with_allow_dirty_the_work_tree_is_stored_as_the_commit_in_the_records(applied, mlgit):
     edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
     head = git(applied, "rev-parse", "HEAD")
     assert mlgit(*APPLY, "--allow-dirty", cwd=applied).code == 0
     (numbers,) = json.loads(mlgit("list", "data", "--format", "json", cwd=applied).out)
-    kept = numbers["lineage"]["commit"]
-    assert kept != head
-    assert git(applied, "show", f"{kept}:data/numbers.csv") == "n\n1\n2\n3\n4"
-    assert f"refs/mlgit/small/default/sources/{kept}" in refs(applied)
-    assert git(applied, "rev-parse", f"{kept}^") == git(applied, "rev-parse", "HEAD") == head
+    stored_commit = numbers["lineage"]["commit"]
+    assert stored_commit != head
+    assert git(applied, "show", f"{stored_commit}:data/numbers.csv") == "n\n1\n2\n3\n4"
+    assert f"refs/mlgit/small/default/sources/{stored_commit}" in refs(applied)
+    assert git(applied, "rev-parse", f"{stored_commit}^") == git(applied, "rev-parse", "HEAD") == head
     assert git(applied, "status", "--porcelain") == "M data/numbers.csv"
     (model,) = json.loads(mlgit("list", "model", "--format", "json", cwd=applied).out)
-    assert model["lineage"]["commit"] == kept
+    assert model["lineage"]["commit"] == stored_commit
     commit(applied)
     assert "No changes." in mlgit("plan", cwd=applied).out
 
 
-WRONG = {
+ERRORS = {
     "unknown-key": ("jobs/sum.yml", "environment:", "enviroment:"),
     "dangling-reference": ("jobs/sum.yml", "azureml:numbers@latest", "azureml:nubmers@latest"),
     "missing-file": ("data/numbers.yml", "numbers.csv", "number.csv"),
@@ -82,9 +82,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_in_a_file_is_said_with_its_place_and_nothing_is_registered(name, small, mlgit, golden):
-    edit(small, *WRONG[name])
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_in_a_file_is_reported_with_its_position_and_nothing_is_registered(name, small, mlgit, golden):
+    edit(small, *ERRORS[name])
     commit(small)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
@@ -92,16 +92,16 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place_and_nothing_is_registere
     assert refs(small) == []
 
 
-def test_everything_that_is_wrong_is_said_in_one_run(small, mlgit):
+def test_all_errors_are_reported_in_one_run(small, mlgit):
     for name in ("unknown-key", "missing-file"):
-        edit(small, *WRONG[name])
+        edit(small, *ERRORS[name])
     output = mlgit("plan", cwd=small).err
     assert "jobs/sum.yml:" in output
     assert "data/numbers.yml:" in output
 
 
-def test_after_the_correction_apply_goes_on(small, mlgit):
-    file, old, new = WRONG["dangling-reference"]
+def test_apply_succeeds_once_the_error_is_corrected(small, mlgit):
+    file, old, new = ERRORS["dangling-reference"]
     edit(small, file, old, new)
     commit(small)
     assert mlgit(*APPLY, cwd=small).code == 1

@@ -1,4 +1,4 @@
-"""Writers that contend for one live state, here and at a remote: disjoint records merge, touched ones are refused."""
+"""Concurrent writes and locks of one live state, local and at a remote: disjoint records merge, others conflict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bare(tmp_path):
 
 @pytest.fixture
 def clone(small, bare, tmp_path, opened):
-    """Clone the small workspace, with the bare repository as its remote."""
+    """Return a function that clones the small workspace; the bare repository is its remote."""
 
     def make(name):
         folder = tmp_path / name
@@ -48,7 +48,7 @@ def clone(small, bare, tmp_path, opened):
 
 @pytest.fixture(params=["here", "remote"])
 def states(request, small, opened, clone):
-    """Give two handles on one live state."""
+    """Return two stores of one live state, local or at a remote."""
     if request.param == "remote":
         return clone("a"), clone("b")
     return tuple(StateStore(opened(small), "small", LINEAGE) for _ in range(2))
@@ -69,7 +69,7 @@ def test_writes_of_different_records_both_end_in_the_state(states):
     assert [item.message for item in one.history(9)] == ["c", "b", "a"]
 
 
-def test_a_write_over_what_another_wrote_meanwhile_is_refused(states):
+def test_a_write_of_a_record_that_another_writer_changed_is_refused(states):
     one, two = states
     since = one.write(WriteBatch(current=(record("a"),)), "a")
     two.ref_store.fetch()
@@ -82,7 +82,7 @@ def test_a_write_over_what_another_wrote_meanwhile_is_refused(states):
     assert two.read().current[Address("data", "a")].fingerprint == "ones"
 
 
-def test_of_two_who_begin_a_state_with_one_record_the_second_is_refused(states):
+def test_the_second_of_two_first_writes_of_one_record_is_refused(states):
     one, two = states
     one.write(WriteBatch(current=(record("a", "ones"),)), "one", since="")
     with pytest.raises(UserError) as raised:
@@ -92,7 +92,7 @@ def test_of_two_who_begin_a_state_with_one_record_the_second_is_refused(states):
     assert {item.name for item in two.read().current} == {"a", "b"}
 
 
-def test_what_was_written_already_may_be_written_again(states):
+def test_the_same_write_succeeds_a_second_time(states):
     one, two = states
     since = one.write(WriteBatch(current=(record("a"),)), "a")
     two.ref_store.fetch()
@@ -102,7 +102,7 @@ def test_what_was_written_already_may_be_written_again(states):
     assert two.read().current[Address("data", "a")].fingerprint == "new"
 
 
-def test_what_was_applied_last_never_goes_back_to_an_older_commit_in_a_race(states, small):
+def test_the_applied_commit_never_goes_back_to_an_older_one_in_a_race(states, small):
     one, two = states
     old = one.repository.head()
     new = one.repository.commit_tree(one.repository.tree_of(old), old, "newer")
@@ -115,50 +115,48 @@ def test_what_was_applied_last_never_goes_back_to_an_older_commit_in_a_race(stat
     assert len(one.read().current) == 3
 
 
-def hammer(state, who, times):
+def write_many(state, writer, times):
     since = state.head_commit()
     for number in range(times):
-        since = state.write(WriteBatch(current=(record(f"{who}-{number}"),)), f"{who} {number}", since=since)
+        since = state.write(WriteBatch(current=(record(f"{writer}-{number}"),)), f"{writer} {number}", since=since)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("writers", [2, pytest.param(8, marks=pytest.mark.soak)])
-def test_nobody_starves_and_no_record_is_lost_over_a_remote(writers, clone):
+def test_every_writer_succeeds_and_no_record_is_lost_over_a_remote(writers, clone):
     states = [clone(f"w{number}") for number in range(writers)]
     with ThreadPoolExecutor(writers) as pool:
-        list(pool.map(lambda pair: hammer(pair[1], f"w{pair[0]}", 4), enumerate(states)))
+        list(pool.map(lambda pair: write_many(pair[1], f"w{pair[0]}", 4), enumerate(states)))
     states[0].ref_store.fetch()
     names = {item.name for item in states[0].read().current}
     assert names == {f"w{writer}-{number}" for writer in range(writers) for number in range(4)}
 
 
 @pytest.mark.slow
-def test_processes_of_one_clone_do_not_trip_over_what_each_fetches(clone):
+def test_concurrent_processes_of_one_clone_fetch_and_write_without_errors(clone):
     clone("a").write(WriteBatch(current=(record("a"),)), "a")
     first = clone("many")
-    handles = [open_repository(first.repository.top) for _ in range(4)]
-    states = [StateStore(repository, "small", LINEAGE, remote="origin") for repository in handles]
+    repositories = [open_repository(first.repository.top) for _ in range(4)]
+    states = [StateStore(repository, "small", LINEAGE, remote="origin") for repository in repositories]
     for state_store in states:
         state_store.ref_store.fetch()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda pair: hammer(pair[1], f"w{pair[0]}", 3), enumerate(states)))
+        list(pool.map(lambda pair: write_many(pair[1], f"w{pair[0]}", 3), enumerate(states)))
     assert len(states[0].read().current) == 13
-    for handle in handles:
-        handle.close()
+    for repository in repositories:
+        repository.close()
 
 
-# A push that breaks off after it arrived: the remote's end is killed once the refs have moved, before it says so.
-_KILL = 'test "$1" = {moment} && test ! -e done && touch done && kill -9 "$PPID"; exit 0'
+# A push that is interrupted after it arrived: the remote's process is killed once the refs are updated.
+_KILL = 'test "$1" = {hook_state} && test ! -e done && touch done && kill -9 "$PPID"; exit 0'
 
 
-@pytest.mark.parametrize(("moment", "arrived"), [("committed", True), ("prepared", False)])
-def test_a_push_that_broke_off_counts_as_done_where_it_arrived_and_loses_nothing_where_it_did_not(
-    moment, arrived, bare, clone
-):
+@pytest.mark.parametrize(("hook_state", "arrived"), [("committed", True), ("prepared", False)])
+def test_an_interrupted_push_counts_as_done_if_it_arrived_and_loses_nothing_if_not(hook_state, arrived, bare, clone):
     state = clone("a")
     since = state.write(WriteBatch(current=(record("a"),)), "a")
     hook = bare / "hooks" / "reference-transaction"
-    hook.write_text(f"#!/bin/sh\n{_KILL.format(moment=moment)}\n")
+    hook.write_text(f"#!/bin/sh\n{_KILL.format(hook_state=hook_state)}\n")
     hook.chmod(0o755)
     if arrived:
         state.write(WriteBatch(current=(record("b"),)), "b", since=since)
@@ -168,7 +166,7 @@ def test_a_push_that_broke_off_counts_as_done_where_it_arrived_and_loses_nothing
         assert code(raised) in {"remote-unreachable", "remote-rejects"}
     assert (bare / "done").exists()
     for lock in bare.rglob("*.lock"):
-        lock.unlink()  # what the kill has left behind is for who runs the remote to take away
+        lock.unlink()  # a killed Git leaves its lock files; the administrator of the remote deletes them
     state.write(WriteBatch(current=(record("c"),)), "c", since=state.head_commit())
     state.ref_store.fetch()
     assert {item.name for item in state.read().current} == {"a", "c"} | ({"b"} if arrived else set())
@@ -185,9 +183,9 @@ def test_a_post_receive_hook_that_fails_changes_nothing(bare, clone):
     assert {item.name for item in state.read().current} == {"a", "b"}
 
 
-def claim(holder, *exclusive, shared=(), process=None, since="2026-01-01T00:00:00Z"):
-    mine, others = frozenset(map(address, exclusive)), frozenset(map(address, shared))
-    return Lock(holder, "ada", "there", since, process=process or {}, exclusive=mine, shared=others)
+def make_lock(holder, *exclusive, shared=(), process=None, since="2026-01-01T00:00:00Z"):
+    own_exclusive, others = frozenset(map(address, exclusive)), frozenset(map(address, shared))
+    return Lock(holder, "ada", "there", since, process=process or {}, exclusive=own_exclusive, shared=others)
 
 
 def address(text):
@@ -196,17 +194,17 @@ def address(text):
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours", "barred"),
+    ("theirs", "ours", "conflicts"),
     [
-        (claim("a", "data/x"), (["data/x"], []), True),
-        (claim("a", "data/x"), ([], ["data/x"]), True),
-        (claim("a", shared=["data/x"]), (["data/x"], []), True),
-        (claim("a", shared=["data/x"]), ([], ["data/x"]), False),
-        (claim("a", "data/x", shared=["data/y"]), (["data/z"], ["data/y"]), False),
+        (make_lock("a", "data/x"), (["data/x"], []), True),
+        (make_lock("a", "data/x"), ([], ["data/x"]), True),
+        (make_lock("a", shared=["data/x"]), (["data/x"], []), True),
+        (make_lock("a", shared=["data/x"]), ([], ["data/x"]), False),
+        (make_lock("a", "data/x", shared=["data/y"]), (["data/z"], ["data/y"]), False),
     ],
 )
-def test_what_is_changed_is_claimed_alone_and_what_is_read_is_shared(theirs, ours, barred):
-    assert theirs.conflicts_with(*(list(map(address, our)) for our in ours)) is barred
+def test_locks_on_changed_assets_are_exclusive_and_on_read_ones_shared(theirs, ours, conflicts):
+    assert theirs.conflicts_with(*(list(map(address, our)) for our in ours)) is conflicts
 
 
 @pytest.fixture
@@ -214,39 +212,39 @@ def observations(tmp_path):
     return LeaseObservations(tmp_path / "seen.json", 1000)
 
 
-def test_a_claim_is_taken_kept_with_each_write_and_given_back(states, observations):
+def test_a_lock_is_acquired_kept_by_each_write_and_released(states, observations):
     one, two = states
-    held = acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a")).held_lock
-    assert held
-    one.write(WriteBatch(current=(record("a"),)), "a", held=held)
-    met = []
-    assert acquire_lock(two.ref_store, observations, met.append).held_lock is None
-    assert [[*item] for item in met] == [["one"]]
-    held.release()
+    held_lock = acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a")).held_lock
+    assert held_lock
+    one.write(WriteBatch(current=(record("a"),)), "a", held=held_lock)
+    conflicting_holders = []
+    assert acquire_lock(two.ref_store, observations, conflicting_holders.append).held_lock is None
+    assert [[*item] for item in conflicting_holders] == [["one"]]
+    held_lock.release()
     two.ref_store.fetch()
     assert two.ref_store.refs_below("").keys() == {"live"}
 
 
-def test_who_has_lost_its_claim_can_write_nothing_whatever_the_clocks_say(states, observations):
+def test_a_former_holder_can_write_nothing_whatever_the_clocks_say(states, observations):
     one, two = states
-    held = acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a")).held_lock
-    taken = acquire_lock(two.ref_store, observations, lambda others: claim("two", "data/a"), ["one"])
-    assert [lock.holder for lock in taken.taken_over] == ["one"]
+    held_lock = acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a")).held_lock
+    acquisition = acquire_lock(two.ref_store, observations, lambda others: make_lock("two", "data/a"), ["one"])
+    assert [lock.holder for lock in acquisition.taken_over] == ["one"]
     with pytest.raises(UserError) as raised:
-        one.write(WriteBatch(current=(record("a"),)), "a", held=held)
+        one.write(WriteBatch(current=(record("a"),)), "a", held=held_lock)
     assert code(raised) == "lock-lost"
-    held.release()
+    held_lock.release()
     two.ref_store.fetch()
     assert locks.read_locks(two.repository, two.ref_store.read_ref(locks.LOCKS_REF)).keys() == {"two"}
     assert two.ref_store.read_ref("live") == ""
-    two.write(WriteBatch(current=(record("a"),)), "a", held=taken.held_lock)
+    two.write(WriteBatch(current=(record("a"),)), "a", held=acquisition.held_lock)
 
 
-def test_a_clock_of_another_day_makes_nobody_over(states, observations):
+def test_no_lease_expires_because_of_the_clock_of_another_machine(states, observations):
     one, two = states
-    acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a", since="1970-01-01T00:00:00Z"))
+    acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a", since="1970-01-01T00:00:00Z"))
     assert acquire_lock(two.ref_store, observations, lambda _others: None).taken_over == ()
-    acquire_lock(two.ref_store, observations, lambda _others: claim("two", "data/b", since="2999-01-01T00:00:00Z"))
+    acquire_lock(two.ref_store, observations, lambda _others: make_lock("two", "data/b", since="2999-01-01T00:00:00Z"))
     short = LeaseObservations(observations.path, 0)  # the lease is over by what was seen here
     assert {lock.holder for lock in acquire_lock(two.ref_store, short, lambda _others: None).taken_over} == {
         "one",
@@ -254,7 +252,7 @@ def test_a_clock_of_another_day_makes_nobody_over(states, observations):
     }
 
 
-def test_a_lease_counts_from_the_last_beat_that_was_seen(tmp_path):
+def test_a_lease_counts_from_the_last_heartbeat_that_was_observed(tmp_path):
     observed = LeaseObservations(tmp_path / "seen.json", 1)
     first = observed.observe_heartbeats({"a": "1"})["a"]
     threading.Event().wait(0.05)
@@ -264,39 +262,39 @@ def test_a_lease_counts_from_the_last_beat_that_was_seen(tmp_path):
     assert observed.observe_heartbeats({"a": "2"})["a"] == 0
 
 
-def test_a_claim_whose_beat_was_not_fetched_with_it_is_not_taken_over_before_its_lease(states, observations):
+def test_a_lock_whose_heartbeat_was_not_fetched_is_not_taken_over_before_its_lease_expires(states, observations):
     one, two = states
-    acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a"))
-    beat = one.ref_store.read_ref("beat/one")
-    assert one.ref_store.compare_and_swap(RefUpdate("beat/one", "", beat))
+    acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a"))
+    heartbeat = one.ref_store.read_ref("beat/one")
+    assert one.ref_store.compare_and_swap(RefUpdate("beat/one", "", heartbeat))
     assert acquire_lock(two.ref_store, observations, lambda _others: None).taken_over == ()
 
 
-def test_a_beat_that_arrived_though_its_push_seemed_to_fail_is_no_lost_claim(states, observations):
+def test_a_lock_is_not_lost_if_the_push_of_its_heartbeat_fails_after_it_arrived(states, observations):
     one, _ = states
-    held = acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a")).held_lock
-    with held.fenced() as fence:
-        (beat,) = refs.create_commits(one.repository, [held.next_heartbeat_commit()])
-        assert one.ref_store.compare_and_swap(fence(beat))  # and mlgit does not learn of it
-    one.write(WriteBatch(current=(record("a"),)), "a", held=held)
-    held.release()
+    held_lock = acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a")).held_lock
+    with held_lock.fenced() as fence:
+        (heartbeat,) = refs.create_commits(one.repository, [held_lock.next_heartbeat_commit()])
+        assert one.ref_store.compare_and_swap(fence(heartbeat))  # and mlgit does not learn of it
+    one.write(WriteBatch(current=(record("a"),)), "a", held=held_lock)
+    held_lock.release()
     assert one.ref_store.refs_below(lease.HEARTBEAT_PREFIX) == {}
 
 
-def test_what_a_newer_mlgit_put_into_the_claim_of_another_is_kept(states, observations):
+def test_unknown_keys_in_the_lock_of_another_apply_are_kept(states, observations):
     one, two = states
-    acquire_lock(one.ref_store, observations, lambda _others: claim("one", "data/a"))
-    known = one.ref_store.read_ref(locks.LOCKS_REF)
-    raw = locks.lock_file_changes((), claim("one", "data/a"))["one.json"].replace(b"{", b'{"newer": 1, ', 1)
-    made = refs.create_commits(one.repository, [NewCommit(known, {"one.json": raw}, "newer")])[0]
-    assert one.ref_store.compare_and_swap(RefUpdate(locks.LOCKS_REF, made, known))
-    acquire_lock(two.ref_store, observations, lambda _others: claim("two", "data/b")).held_lock.release()
+    acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a"))
+    base = one.ref_store.read_ref(locks.LOCKS_REF)
+    raw = locks.lock_file_changes((), make_lock("one", "data/a"))["one.json"].replace(b"{", b'{"newer": 1, ', 1)
+    commit = refs.create_commits(one.repository, [NewCommit(base, {"one.json": raw}, "newer")])[0]
+    assert one.ref_store.compare_and_swap(RefUpdate(locks.LOCKS_REF, commit, base))
+    acquire_lock(two.ref_store, observations, lambda _others: make_lock("two", "data/b")).held_lock.release()
     two.ref_store.fetch()
     shown = two.repository.git("show", f"{two.ref_store.ref_name(locks.LOCKS_REF)}:one.json")
     assert '"newer": 1' in shown
 
 
-def test_a_torn_line_of_a_journal_is_passed_over(tmp_path):
+def test_an_incomplete_line_of_a_journal_is_skipped(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append({"event": "begun", "holder": "a"})
     journal.append({"event": "begun", "holder": "b"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import planning.project
 import pytest
-from planning.world import World, done, tree_of, without
-from planning.world import small as files_of_small
+from planning.project import InMemoryProject, action_keys, tree_of, without
 from workspaces import APPLY, commit, edit, git, write
 
 from reconciler.model import Tree, TreeEntry
@@ -48,10 +48,10 @@ def test_tracked_content_is_staged_from_git_blobs_and_never_from_the_work_tree(s
 
 def test_plan_in_a_shallow_clone_omits_prunes_and_says_so():
     """A plan in a shallow clone removes nothing whose ancestry is unknown, and says so."""
-    world = World()
-    world.settle(files_of_small())
-    plan = world.plan(without("models/total.yml"), ancestry=lambda _: None)
-    assert done(plan) == []
+    project = InMemoryProject()
+    project.converge(planning.project.small())
+    plan = project.plan(without("models/total.yml"), ancestry=lambda _: None)
+    assert action_keys(plan) == []
     (note,) = plan.notes
     assert note.startswith("model/total is not in Git; a shallow clone cannot tell if it was")
     assert note.endswith("not removed (`git fetch --unshallow`, in CI fetch-depth: 0)")

@@ -116,15 +116,15 @@ def plan_events(mlgit, folder: Path) -> list[object]:
 
 
 def check_plans_are_equal(mlgit, folder: Path) -> None:
-    """Plan with the cache and without; the next plan finds the cache as the first of the two left it."""
-    cache, aside = folder / ".git/mlgit" / CACHE_FILE, folder / ".git/aside"
+    """Plan with the cache and without; the next plan uses the cache that the first of the two wrote."""
+    cache, moved_cache = folder / ".git/mlgit" / CACHE_FILE, folder / ".git/moved_cache"
     incremental_plan = plan_events(mlgit, folder)
     if cache.exists():
-        cache.replace(aside)
+        cache.replace(moved_cache)
     full_plan = plan_events(mlgit, folder)
     cache.unlink(missing_ok=True)
-    if aside.exists():
-        aside.replace(cache)
+    if moved_cache.exists():
+        moved_cache.replace(cache)
     assert incremental_plan == full_plan
 
 
@@ -211,7 +211,7 @@ def test_a_missing_output_of_an_unaffected_job_is_an_error(applied, mlgit):
         "DROP TABLE index_uses",
     ],
 )
-def test_a_plan_is_right_whatever_is_damaged_in_the_index(damage, applied, mlgit):
+def test_a_damaged_index_changes_no_plan(damage, applied, mlgit):
     mlgit("plan", cwd=applied)
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     with closing(sqlite3.connect(applied / ".git/mlgit" / CACHE_FILE)) as database, database:

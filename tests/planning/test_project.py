@@ -1,8 +1,8 @@
-"""The in-memory world of the planning tests agrees with Git."""
+"""The in-memory project of the planning tests has the trees that Git would have."""
 
 from __future__ import annotations
 
-from planning.world import World, small, tree_of
+from planning.project import InMemoryProject, small, tree_of
 from workspaces import git, write
 
 from reconciler.git.lazy_tree import load_tree
@@ -20,8 +20,8 @@ def test_a_tree_in_memory_has_the_entries_that_git_would_give_it(tmp_path):
     repository.close()
 
 
-def test_a_converged_world_needs_no_changes():
-    world = World()
-    assert len(world.settle(small())) == 2
-    plan = world.plan(small())
+def test_a_converged_project_needs_no_changes():
+    project = InMemoryProject()
+    assert len(project.converge(small())) == 2
+    plan = project.plan(small())
     assert (plan.actions, plan.blocked, plan.notes) == ((), (), ())

@@ -1,4 +1,4 @@
-"""How mlgit ends when it is not asked for anything, asked wrongly, or interrupted."""
+"""Exit codes and messages without a command, with a mistyped one, on an interrupt, and without Git or access to it."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ import pytest
 from workspaces import git
 
 
-def test_without_a_command_the_help_is_shown_and_nothing_was_done(small, mlgit):
+def test_without_a_command_the_help_is_printed_and_the_exit_code_is_1(small, mlgit):
     ended = mlgit(cwd=small)
     assert ended.code == 1
     assert ended.out == mlgit("--help", cwd=small).out
     assert ended.err == ""
 
 
-def test_a_mistyped_command_is_answered_with_the_one_that_may_be_meant(small, mlgit):
+def test_a_mistyped_command_is_answered_with_a_suggestion(small, mlgit):
     ended = mlgit("aply", cwd=small)
     assert ended.code == 1
     assert "error: there is no command aply; did you mean apply?" in ended.err
 
 
-def read_until(terminal, wanted, seconds=30):
-    """Read what is shown until it holds the text; the end of the terminal counts as its end."""
+def read_until(terminal, text, seconds=30):
+    """Read the output of a terminal until it has the text."""
     output, deadline = b"", time.monotonic() + seconds
-    while wanted not in output:
+    while text not in output:
         ready = select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0]
-        assert ready, f"{wanted!r} was not shown: {output.decode()}"
+        assert ready, f"{text!r} was not shown: {output.decode()}"
         output += os.read(terminal, 4096)
     return output
 
 
-def test_an_interrupt_at_the_question_changes_nothing_and_says_so(small):
-    ours, theirs = pty.openpty()
+def test_an_interrupt_at_the_approval_changes_nothing_and_is_reported(small):
+    terminal, child_terminal = pty.openpty()
     command = [sys.executable, "-m", "reconciler", "apply"]
-    process = subprocess.Popen(command, cwd=small, stdin=theirs, stdout=theirs, stderr=theirs)
+    process = subprocess.Popen(command, cwd=small, stdin=child_terminal, stdout=child_terminal, stderr=child_terminal)
     try:
-        read_until(ours, b"Type 'yes' to approve")
+        read_until(terminal, b"Type 'yes' to approve")
         process.send_signal(signal.SIGINT)
-        while not select.select([ours], [], [], 2)[0]:  # one that comes just before the reading begins is not noticed
+        while not select.select([terminal], [], [], 2)[0]:  # an interrupt before the prompt reads is lost
             process.send_signal(signal.SIGINT)
-        answer = read_until(ours, b"changed\r\n")
+        answer = read_until(terminal, b"changed\r\n")
         assert process.wait(30) == 130
     finally:
         process.kill()
         process.wait()
-        os.close(theirs)
-        os.close(ours)
+        os.close(child_terminal)
+        os.close(terminal)
     assert answer.endswith(b"\r\ninterrupted; nothing was changed\r\n")
     assert b"\r\n\r\n" not in answer
     assert git(small, "for-each-ref", "refs/mlgit") == ""
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
-def test_a_clone_that_has_not_the_state_is_told_how_to_fetch_it(applied, mlgit, tmp_path, command):
+def test_a_clone_without_the_live_state_gets_the_command_that_fetches_it(applied, mlgit, tmp_path, command):
     git(tmp_path, "clone", "--quiet", str(applied), "clone")
     fetch = "git fetch origin 'refs/mlgit/*:refs/mlgit/*'"
     assert fetch in mlgit(command, cwd=tmp_path / "clone").out
@@ -68,11 +68,11 @@ def test_a_clone_that_has_not_the_state_is_told_how_to_fetch_it(applied, mlgit, 
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
-def test_a_repository_of_its_own_is_told_nothing_of_fetching(small, mlgit, command):
+def test_a_repository_without_a_remote_gets_no_hint_to_fetch(small, mlgit, command):
     assert "git fetch" not in mlgit(command, cwd=small).out
 
 
-def test_without_git_on_the_path_the_command_says_what_to_install(small, mlgit, monkeypatch, tmp_path):
+def test_without_git_on_the_path_the_message_names_what_to_install(small, mlgit, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     ended = mlgit("status", cwd=small)
     assert ended.code == 1

@@ -1,4 +1,4 @@
-"""The current records as a mapping that reads what is looked up: it must be one that reads everything at once."""
+"""The current records are a lazy mapping: lookups read only what they need, and equal those of a complete read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def state(small, opened) -> StateStore:
     return store
 
 
-def test_a_record_is_found_under_its_address_alone(state):
+def test_a_record_is_looked_up_by_its_exact_address(state):
     current = state.read().current
     assert [current[Address("data", name)] for name in NAMES] == [record(name) for name in NAMES]
     for address in (Address("model", "plain"), Address("data", "plai"), Address("data", ""), Address("", "plain")):
@@ -31,7 +31,7 @@ def test_a_record_is_found_under_its_address_alone(state):
         assert current.get(address) is None
 
 
-def test_looking_up_counting_and_going_through_all_agree(state):
+def test_lookup_length_and_iteration_agree(state):
     everything = dict(state.read().current.items())
     one_by_one = state.read().current
     assert {address: one_by_one[address] for address in one_by_one} == everything
@@ -40,31 +40,33 @@ def test_looking_up_counting_and_going_through_all_agree(state):
     assert list(state.read().current.values()) == list(everything.values())
 
 
-def test_after_all_were_read_nothing_else_is_there(state):
+def test_lookups_are_the_same_after_all_records_were_read(state):
     current = state.read().current
     assert len(current.values()) == len(NAMES)
     assert Address("data", "other") not in current
     assert Address("data", "plain") in current
 
 
-def test_what_was_typed_in_another_encoding_names_no_record(state):
+def test_an_address_that_is_not_utf8_has_no_record(state):
     assert Address("data", "\udcff") not in state.read().current
 
 
-def test_a_path_tells_its_address_and_only_the_path_of_a_record_does():
+def test_only_the_path_of_a_current_record_has_an_address():
     for name in NAMES:
         assert paths.current_record_address(paths.current_record_path(Address("data", name))) == Address("data", name)
     for path in ("current/x.json", "current/aa/data/plain.json", "current/meta.json", "meta.json"):
         assert paths.current_record_address(path) is None
 
 
-def test_what_is_fetched_together_is_what_is_read_one_by_one(state):
-    current, wanted = state.read().current, [Address("data", name) for name in (*NAMES, "none")]
-    current.prefetch(wanted)
-    assert {address: current[address] for address in wanted if address in current} == dict(state.read().current.items())
+def test_prefetched_records_equal_those_read_one_by_one(state):
+    current, addresses = state.read().current, [Address("data", name) for name in (*NAMES, "none")]
+    current.prefetch(addresses)
+    assert {address: current[address] for address in addresses if address in current} == dict(
+        state.read().current.items()
+    )
 
 
-def test_an_address_is_told_from_every_file_that_is_about_it(state):
+def test_every_file_of_an_asset_has_its_address(state):
     address = Address("data", "a/b.c")
     for path in (
         paths.current_record_path(address),
@@ -75,7 +77,7 @@ def test_an_address_is_told_from_every_file_that_is_about_it(state):
     assert paths.record_address(paths.META_PATH) is None
 
 
-def test_what_two_states_do_not_have_alike_is_named(state):
+def test_changed_addresses_are_those_that_differ_between_two_states(state):
     before = state.repository.tree_of(state.head_commit())
     state.write(WriteBatch(removed=(Address("data", "plain"),), versions=(record("é"),)), "other")
     after = state.repository.tree_of(state.head_commit())

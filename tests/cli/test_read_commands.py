@@ -1,4 +1,4 @@
-"""status, list, show, log, and the job commands that only read: for people and for programs."""
+"""The commands that only read the live state, as text and as JSON: status, list, show, log, and most of job."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ TEXTS = {
     "job-metrics": ("job", "metrics", "sum"),
     "job-wait": ("job", "wait", "sum"),
 }
-BEFORE = {"status": ("status",), "list": ("list",), "log": ("log",), "job-list": ("job", "list")}
+EMPTY = {"status": ("status",), "list": ("list",), "log": ("log",), "job-list": ("job", "list")}
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_is_live_is_told_to_people(name, applied, mlgit, golden):
-    ended = mlgit(*TEXTS[name], cwd=applied)
-    assert (ended.code, ended.err) == (0, "")
-    golden(f"cli/reading/{name}.txt", ended.out)
+def test_the_live_state_is_printed_as_text(name, applied, mlgit, golden):
+    result = mlgit(*TEXTS[name], cwd=applied)
+    assert (result.code, result.err) == (0, "")
+    golden(f"cli/reading/{name}.txt", result.out)
 
 
-@pytest.mark.parametrize("name", BEFORE)
-def test_before_anything_is_live_that_is_said(name, small, mlgit, golden):
-    ended = mlgit(*BEFORE[name], cwd=small)
-    assert (ended.code, ended.err) == (0, "")
-    golden(f"cli/reading/{name}-before.txt", ended.out)
-    assert json.loads(mlgit(*BEFORE[name], "--format", "json", cwd=small).out) == []
+@pytest.mark.parametrize("name", EMPTY)
+def test_without_a_live_state_each_command_prints_that_there_is_nothing_yet(name, small, mlgit, golden):
+    result = mlgit(*EMPTY[name], cwd=small)
+    assert (result.code, result.err) == (0, "")
+    golden(f"cli/reading/{name}-before.txt", result.out)
+    assert json.loads(mlgit(*EMPTY[name], "--format", "json", cwd=small).out) == []
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name not in ("job-logs", "job-wait")])
-def test_what_is_live_is_told_to_programs(name, applied, mlgit, golden):
-    ended = mlgit(*TEXTS[name], "--format", "json", cwd=applied)
-    assert (ended.code, ended.err) == (0, "")
-    assert json.loads(ended.out) is not None
-    golden(f"cli/reading/{name}.json", ended.out)
+def test_the_live_state_is_printed_as_json(name, applied, mlgit, golden):
+    result = mlgit(*TEXTS[name], "--format", "json", cwd=applied)
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) is not None
+    golden(f"cli/reading/{name}.json", result.out)
 
 
 UNKNOWN = {
@@ -60,10 +60,10 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_what_is_not_there_is_refused_with_what_there_is(name, applied, mlgit, golden):
-    ended = mlgit(*UNKNOWN[name], cwd=applied)
-    assert (ended.code, ended.out) == (1, "")
-    golden(f"cli/faults/unknown-{name}.txt", ended.err)
+def test_an_unknown_name_is_refused_with_the_known_ones(name, applied, mlgit, golden):
+    result = mlgit(*UNKNOWN[name], cwd=applied)
+    assert (result.code, result.out) == (1, "")
+    golden(f"cli/faults/unknown-{name}.txt", result.err)
 
 
 def test_a_run_can_be_named_by_itself_or_by_its_job(applied, mlgit):
@@ -72,7 +72,7 @@ def test_a_run_can_be_named_by_itself_or_by_its_job(applied, mlgit):
     assert named[0] == named[1] == named[2]
 
 
-def test_reading_does_not_care_what_the_work_tree_looks_like(applied, mlgit):
+def test_commands_that_read_the_live_state_work_with_invalid_files(applied, mlgit):
     edit(applied, "jobs/sum.yml", "environment:", "enviroment:")
     for command in TEXTS.values():
         assert mlgit(*command, cwd=applied).code == 0

@@ -1,6 +1,6 @@
-"""A live state in memory: trees are made of text, and applying a plan only writes its records.
+"""A project in memory: trees are made from texts, and applying a plan only writes its records.
 
-Tests plan against these with no Git and no disk; ``World.apply`` writes what applying would write.
+Tests plan against these without Git; ``InMemoryProject.apply`` writes the records that an apply would write.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from workspaces import SMALL
 
 from reconciler.config import config
 from reconciler.diagnostics import Diagnostic, has_errors
-from reconciler.format.assets import AssetSet, kind_of, load_assets
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.load import load_assets
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import (
     Action,
@@ -93,8 +94,8 @@ def policy_of(files: Files) -> Policy:
 
 
 @dataclass
-class World:
-    """A live state in memory. ``history`` counts commits; a tree is planned as of the next one."""
+class InMemoryProject:
+    """Files and live state in memory. ``history`` counts commits; a tree is planned as of the next one."""
 
     records: dict[Address, Record] = field(default_factory=dict)
     versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
@@ -102,8 +103,8 @@ class World:
     trees: dict[str, Tree] = field(default_factory=dict)
     history: int = 0
 
-    def live(self) -> State:
-        """Return the live state as planning gets it."""
+    def state(self) -> State:
+        """Return the live state as the planner gets it."""
         current = dict(self.records)
         run, version = lookup_under_former_names(current, self._run), lookup_under_former_names(current, self._version)
         return State(LINEAGE, current, run, version, f"state{self.history}")
@@ -117,14 +118,14 @@ class World:
     def desired(
         self, files: Files, *, runs: bool = True, ancestry: Callable[[str], bool | None] = lambda _: True
     ) -> DesiredState:
-        """Return what planning compares with the live state."""
+        """Return the desired state, which the planner compares with the live state."""
         declared = declared_by(files, runs=runs)
         assert not has_errors(declared.diagnostics), declared.diagnostics
         commit = f"commit{self.history + 1}"
         tree = replace(tree_of(files), tree_at_commit=self.trees.get)
         return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry)
 
-    def look(  # noqa: PLR0913 - what may be asked of a plan
+    def plan_with_diagnostics(  # noqa: PLR0913 - the options of a plan
         self,
         files: Files,
         *,
@@ -138,16 +139,16 @@ class World:
         """Return plan and diagnostics of files; ``requested`` are replaced, ``reports`` are those of backends."""
         policy = replace(policy_of(files), replace=requested, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
-        return run_plan_pipeline(desired, self.live(), policy, Observation(reports or {}))
+        return run_plan_pipeline(desired, self.state(), policy, Observation(reports or {}))
 
     def plan(self, files: Files, **options: object) -> Plan:
         """Return the plan of files without diagnostics."""
-        plan, diagnostics = self.look(files, **options)  # type: ignore[arg-type]
+        plan, diagnostics = self.plan_with_diagnostics(files, **options)  # type: ignore[arg-type]
         assert diagnostics == ()
         return plan
 
     def apply(self, files: Files, **options: object) -> Plan:
-        """Apply what is known now of a plan for the files; return the plan."""
+        """Apply the actions of a plan for the files that are known now; return the plan."""
         plan = self.plan(files, **options)
         self.history += 1
         self.trees[plan.source.commit] = tree_of(files)
@@ -156,8 +157,8 @@ class World:
                 self._act(action, plan.source.commit, policy_of(files).config)
         return plan
 
-    def settle(self, files: Files, **options: object) -> tuple[Plan, ...]:
-        """Apply again and again, each submitted run completing at once, until there is nothing to do."""
+    def converge(self, files: Files, **options: object) -> tuple[Plan, ...]:
+        """Apply until there is nothing to do; each submitted run completes at once. Return the plans."""
         plans = []
         while (plan := self.apply(files, **options)).actions:
             plans.append(plan)
@@ -250,7 +251,7 @@ class World:
             self.versions[action.address, record.version] = record
 
 
-def done(plan: Plan) -> list[str]:
+def action_keys(plan: Plan) -> list[str]:
     """Return the keys of the actions of a plan, in its order."""
     return [str(action.key) for action in plan.actions]
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from planning.world import SCHEMA, World, done, edited, small
+from planning.project import SCHEMA, InMemoryProject, action_keys, edited, small
 
 from reconciler.diagnostics import Span
 from reconciler.model import RunStatus
@@ -15,19 +15,19 @@ REMOTE = edited("jobs/sum.yml", INPUT, 'path: "https://example.org/n.csv"')
     ["azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "{image: python}"],
 )
 def test_a_run_in_an_undeclared_environment_is_refused(written):
-    _, (diagnostic,) = World().look(edited("jobs/sum.yml", "azureml:plain@latest", written))
+    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(edited("jobs/sum.yml", "azureml:plain@latest", written))
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
 
 
 @pytest.mark.parametrize("uri", ["https://example.org/n.csv", "azureml://datastores/store/paths/n.csv"])
 def test_a_uri_input_is_refused_at_its_line(uri):
-    _, (diagnostic,) = World().look(edited("jobs/sum.yml", INPUT, f'path: "{uri}"'))
+    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(edited("jobs/sum.yml", INPUT, f'path: "{uri}"'))
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
     assert diagnostic.message == f"backend local cannot download URI inputs: {uri}"
 
 
 def test_a_data_asset_with_a_uri_is_refused_as_an_input():
-    _, (diagnostic,) = World().look(
+    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(
         edited("data/numbers.yml", "path: numbers.csv", 'path: "https://example.org/n.csv"')
     )
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
@@ -35,22 +35,24 @@ def test_a_data_asset_with_a_uri_is_refused_as_an_input():
 
 def test_a_job_in_direct_mode_may_read_a_uri():
     assert (
-        World().plan(edited("jobs/sum.yml", "type: uri_file, ", "type: uri_file, mode: direct, ", REMOTE)).submissions
+        InMemoryProject()
+        .plan(edited("jobs/sum.yml", "type: uri_file, ", "type: uri_file, mode: direct, ", REMOTE))
+        .submissions
     )
 
 
 def test_preflight_checks_only_submitted_jobs():
-    world = World()
-    world.apply(small())
-    world.end(RunStatus.FAILED, "user")
-    assert world.plan(small()).submissions == ()
+    project = InMemoryProject()
+    project.apply(small())
+    project.end(RunStatus.FAILED, "user")
+    assert project.plan(small()).submissions == ()
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
-    assert "create job/p" in done(world.plan({**small(), "p.yml": pipeline}))
-    assert World().plan(REMOTE, runs=False).submissions == ()
+    assert "create job/p" in action_keys(project.plan({**small(), "p.yml": pipeline}))
+    assert InMemoryProject().plan(REMOTE, runs=False).submissions == ()
 
 
 def test_a_path_that_git_does_not_have_is_a_warning_in_the_file_and_an_error_in_the_plan():
-    _, diagnostics = World().look(edited("data/numbers.yml", "numbers.csv", "number.csv"))
+    _, diagnostics = InMemoryProject().plan_with_diagnostics(edited("data/numbers.yml", "numbers.csv", "number.csv"))
     assert [(diagnostic.code, diagnostic.span) for diagnostic in diagnostics] == [
         ("path-missing", Span("data/numbers.yml", 4, 7))
     ]

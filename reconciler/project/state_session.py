@@ -1,0 +1,127 @@
+"""A state session: an open workspace with its configuration and its live state, all that most reads need.
+
+``project.refresh``, which asks the backends, is imported by name, and only if a run has not ended.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reconciler.abbreviation import format_duration
+from reconciler.config.config import Config
+from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.diagnostics import UserError
+from reconciler.git.remotes import UNREACHABLE_CODES
+from reconciler.model import Observation, State
+from reconciler.planning.refresh import merge_observation, unfinished_runs
+from reconciler.source.config_cache import find_config
+from reconciler.source.workspace import Workspace, find_workspace
+from reconciler.state.store import LIVE_REF, StateStore
+
+OnNote = Callable[[str], None]
+
+
+def ignore_note(_text: str) -> None:
+    """Receive a note and do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSession:
+    """An open workspace with its configuration. Use it in a ``with`` block, or call ``close``."""
+
+    workspace: Workspace
+    config: Config
+    on_note: OnNote
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the Git processes that were kept for reading."""
+        self.workspace.repository.close()
+
+    @property
+    def store_path(self) -> Path:
+        """The folder of the object store, shared by all linked work trees of the repository."""
+        return (self.workspace.repository.main / self.workspace.root / self.config.store).resolve()
+
+    @property
+    def state_store(self) -> StateStore:
+        """The store of the live state."""
+        config = self.config
+        return StateStore(self.workspace.repository, config.state, config.lineage, config.target, config.remote)
+
+    @property
+    def target_option(self) -> str:
+        """The option that a suggested command needs to work on the same target, "" for the default one."""
+        return f" --target {self.config.target}" if self.config.target != DEFAULT_TARGET else ""
+
+    def fetch_state(self) -> str:
+        """Fetch the live state; return a warning with its age if the remote is unreachable and a copy is here."""
+        refs = self.state_store.ref_store
+        try:
+            refs.fetch()
+        except UserError as error:
+            diagnostic = error.diagnostics[0]
+            if diagnostic.code not in UNREACHABLE_CODES or not refs.read_ref(LIVE_REF):
+                raise
+            age = format_duration(refs.seconds_since_fetch())
+            return f"{diagnostic.message}; using the live state fetched {age} ago"
+        return ""
+
+    def fetch_and_read_state(self) -> State:
+        """Fetch the live state and read it; raise UserError if the remote is unreachable."""
+        self.state_store.ref_store.fetch()
+        return self.state_store.read()
+
+    def read_recorded_state(self) -> State:
+        """Read the live state as recorded; send a note if the remote is unreachable and the copy here may be old."""
+        if warning := self.fetch_state():
+            self.on_note(warning)
+        return self.state_store.read()
+
+    def read_refreshed_state(self) -> State:
+        """Read the live state and merge the status of runs that the backends report; write nothing.
+
+        Runs stay as recorded if their artifacts are in another store than this session's.
+        """
+        state = self.read_recorded_state()
+        observation = self.observe_runs(state)
+        return merge_observation(state, observation)[0] if observation else state
+
+    def observe_runs(self, state: State) -> Observation | None:
+        """Ask the backends for the runs that have not ended; None if there are none, or their store is another one."""
+        if next(unfinished_runs(state), None) is None:
+            return None
+        observation: Observation | None
+        observation = importlib.import_module("reconciler.project.refresh").observe_runs(self, state)
+        return observation
+
+    def fetch_state_hint(self, state: State) -> str:
+        """Return how to fetch a live state that this clone may lack, "" if there is one or no remote to fetch from."""
+        remote = "" if state.commit or self.config.remote else self.workspace.repository.default_remote()
+        fetch = f"git fetch {remote} 'refs/mlgit/*:refs/mlgit/*'"
+        return f"If this was applied elsewhere, fetch the live state: {fetch}" if remote else ""
+
+
+def find_state_session(folder: Path, target: str, on_note: OnNote) -> StateSession | None:
+    """Return a session of the workspace that contains a folder; None if its mlgit.yml is not in the local cache.
+
+    Raises UserError if there is no workspace.
+    """
+    workspace = find_workspace(folder)
+    cached = find_config(workspace.cache, workspace.read_config_file(), target)
+    if cached is not None:
+        return StateSession(workspace, cached.config, on_note)
+    workspace.repository.close()
+    return None
