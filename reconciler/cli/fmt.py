@@ -16,6 +16,7 @@ from reconciler.diagnostics import Diagnostic, Span, UserError
 from reconciler.format.formatter import format_document
 from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.yaml import split_source_lines
 from reconciler.model import Json
 from reconciler.render.plan_json import diagnostics_to_json, dump_json
 from reconciler.render.text import SourceLineReader, format_diagnostics
@@ -128,7 +129,7 @@ def _replace_file(rooted: RootedFiles, formatted: _FormattedFile) -> Iterator[Di
 
 def _source_line_reader(files: Sequence[_FormattedFile]) -> SourceLineReader:
     contents = {file.path: file.file.raw for file in files}
-    return lambda path: contents.get(path, b"").decode("utf-8", "replace").splitlines()
+    return lambda path: split_source_lines(contents.get(path, b""))
 
 
 def _format_counts(summary: _Summary, *, is_written: bool) -> str:

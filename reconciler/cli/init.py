@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -77,7 +78,7 @@ def _validate_name(name: str) -> str:
 
 
 def _name_from_folder(folder: Path) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:33].strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", Path(os.path.realpath(folder)).name.lower()).strip("-")[:33].strip("-")
     return slug if len(slug) > 2 else _TEMPLATE_NAME  # noqa: PLR2004 - Azure ML requires at least 3 characters
 
 

@@ -25,6 +25,7 @@ from reconciler.model import (
 )
 
 _LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
+_MAX_IGNORE_BYTES = 100_000  # a pattern takes a hundred times its length
 _MAX_LINK_DEPTH = 8  # of nested links to folders
 _LFS_POINTER_MAX_BYTES = 1024  # by the specification of Git LFS
 
@@ -151,7 +152,12 @@ def _apply_ignore_file(
     ignore_file = entries.get(".amlignore") or entries.get(".gitignore")
     if not isinstance(ignore_file, TreeEntry):
         return entries
-    lines = tree.read_blob(ignore_file.oid).decode("utf-8", "replace").splitlines()
+    raw = tree.read_blob(ignore_file.oid)
+    if len(raw) > _MAX_IGNORE_BYTES:
+        name = ".amlignore" if ".amlignore" in entries else ".gitignore"
+        message = f"{name} has more than {_MAX_IGNORE_BYTES:,} bytes, which is the limit"
+        return {**entries, name: UnavailableFile("file-too-large", message, "write fewer patterns, with wildcards")}
+    lines = raw.decode("utf-8", "replace").splitlines()
     patterns = importlib.import_module("reconciler.format.ignore").parse_ignore_patterns(lines)
     return {name: entry for name, entry in entries.items() if not patterns.match_file(name)}
 

@@ -11,6 +11,7 @@ from typing import IO, NamedTuple
 
 from reconciler.git.command import run_git, start_git
 
+_CHUNK_BYTES = 1 << 20
 _MAX_PENDING_BYTES = 2048  # of questions asked at once: below any pipe's capacity, so that asking never blocks
 
 
@@ -36,17 +37,16 @@ class ObjectReader:
     _process: subprocess.Popen[bytes] | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def read(self, name: str) -> GitObject | None:
-        """Return an object; None if there is none of that name, or Git cannot read it."""
-        return self.read_all([name])[0]
+    def read_all(self, names: Sequence[str], max_bytes: int | None = None) -> list[GitObject | None]:
+        """Return the object of each name, None where there is none or Git cannot read it.
 
-    def read_all(self, names: Sequence[str]) -> list[GitObject | None]:
-        """Return the object of each name, None where there is none or Git cannot read it."""
+        A content that is longer than ``max_bytes`` is cut off, one byte beyond.
+        """
         answers: list[GitObject | None] = []
         with self._lock:
             try:
                 for batch in _split_questions(names):
-                    answers += self._ask(batch)
+                    answers += self._ask(batch, max_bytes)
             except BaseException:
                 self.close()  # or the rest of an answer would be taken for the next one, after Ctrl-C
                 raise
@@ -60,7 +60,7 @@ class ObjectReader:
             process.kill()
             process.communicate()
 
-    def _ask(self, questions: Sequence[bytes]) -> list[GitObject | None]:
+    def _ask(self, questions: Sequence[bytes], max_bytes: int | None) -> list[GitObject | None]:
         if self._process is None:
             mode = "--batch-check" if self.headers_only else "--batch"
             self._process = start_git(["cat-file", mode], self.folder, env=self.env, has_stderr=False)
@@ -68,10 +68,10 @@ class ObjectReader:
             stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]
             stdin.write(b"".join(questions))
             stdin.flush()
-            return [_read_answer(self._process, headers_only=self.headers_only) for _ in questions]
+            return [_read_answer(self._process, max_bytes, headers_only=self.headers_only) for _ in questions]
         except (EOFError, BrokenPipeError):  # Git gives up on an object that is damaged
             self.close()
-            return [None] if len(questions) == 1 else [self._ask([question])[0] for question in questions]
+            return [None] if len(questions) == 1 else [self._ask([question], max_bytes)[0] for question in questions]
 
 
 def _split_questions(names: Iterable[str]) -> Iterable[list[bytes]]:
@@ -94,7 +94,7 @@ def _question(name: str) -> bytes:
     return b"\n" if "\n" in name or "\0" in name else name.encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _read_answer(process: subprocess.Popen[bytes], *, headers_only: bool) -> GitObject | None:
+def _read_answer(process: subprocess.Popen[bytes], max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
     stdout: IO[bytes] = process.stdout  # type: ignore[assignment]
     header = stdout.readline()
     if not header.endswith(b"\n"):
@@ -102,10 +102,14 @@ def _read_answer(process: subprocess.Popen[bytes], *, headers_only: bool) -> Git
     parsed = _parse_header(header)
     if parsed is None or headers_only:
         return parsed
-    content = stdout.read(parsed.size + 1)
-    if len(content) != parsed.size + 1:
+    kept = parsed.size if max_bytes is None else min(parsed.size, max_bytes + 1)
+    content = stdout.read(kept)
+    remaining = parsed.size - kept + 1  # with the line feed after the content
+    while remaining and (chunk := stdout.read(min(remaining, _CHUNK_BYTES))):
+        remaining -= len(chunk)
+    if remaining:
         raise EOFError
-    return parsed._replace(content=content[:-1])
+    return parsed._replace(content=content)
 
 
 def _parse_header(header: bytes) -> GitObject | None:

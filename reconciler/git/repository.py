@@ -69,6 +69,11 @@ class Repository:
             return read_many_objects(self.top, self._env, names)
         return self._contents.read_all(names)
 
+    def read_text(self, oid: str, max_bytes: int) -> bytes | None:
+        """Return the content of an object, cut off one byte beyond ``max_bytes``; None if Git cannot read it."""
+        (git_object,) = self._contents.read_all([oid], max_bytes)
+        return git_object.content if git_object else None
+
     def object_size(self, oid: str) -> int | None:
         """Return the size of an object in bytes, None if Git does not have it or cannot read it."""
         (header,) = self._headers.read_all([oid])

@@ -17,6 +17,7 @@ EMPTY_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
 _FILE_HINT = "name a file"
 
+MAX_TEXT_BYTES = 5_000_000  # of a file that is parsed
 SYMLINK_MODE, SUBMODULE_MODE = 0o120000, 0o160000  # modes of a symbolic link and of a submodule
 
 
@@ -79,7 +80,7 @@ class Tree:
 
     oid: str
     entries: Mapping[str, TreeEntry]
-    read_blob: Callable[[str], bytes]
+    read_blob: Callable[[str], bytes]  # cut off beyond MAX_TEXT_BYTES by one byte, which tells that it is longer
     root: str = ""  # folder of the workspace inside the repository, "" or "a/b/"
     # The same workspace at another commit, None if Git does not have it.
     tree_at_commit: Callable[[str], Tree | None] = lambda _commit: None

@@ -19,6 +19,7 @@ from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_
 from reconciler.timestamps import utc_timestamp
 
 _MAX_BYTES = 20_000_000
+_MAX_VALUES = 1_000_000  # of a hundred bytes each in memory
 
 
 def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
@@ -57,8 +58,8 @@ def read_saved_plan(path: Path) -> SavedPlan:
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise user_error("plan-file", message, "write one with `mlgit plan -o FILE`") from error
-    if len(raw) > _MAX_BYTES:
-        message = f"{path} has more than {_MAX_BYTES:,} bytes"
+    if len(raw) > _MAX_BYTES or raw.count(b",") > _MAX_VALUES:
+        message = f"{path} has more than {_MAX_BYTES:,} bytes or {_MAX_VALUES:,} values"
         raise user_error("file-too-large", message, "write a plan with `mlgit plan -o FILE`", Span(str(path)))
     return parse_plan_file(str(path), raw)
 

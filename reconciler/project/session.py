@@ -13,6 +13,7 @@ from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import join_pointer
+from reconciler.format.yaml import split_source_lines
 from reconciler.git.trees import changed_paths
 from reconciler.model import SourceRevision, Tree
 from reconciler.project.state_session import OnNote, StateSession, ignore_note
@@ -114,9 +115,9 @@ def uncommitted_files(workspace: Workspace, source: SourceRevision) -> tuple[str
 
 
 def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
-    """Return the lines of a file of a tree, none if there is no such file."""
+    """Return the lines of a file of a tree; none if there is no such file, or if it is longer than a file may be."""
     entry = tree.entries.get(tree.root + path)
-    return tree.read_blob(entry.oid).decode("utf-8", "replace").splitlines() if entry else ()
+    return split_source_lines(tree.read_blob(entry.oid)) if entry else ()
 
 
 def _load_config(workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> Config:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class StateSession:
     @property
     def store_path(self) -> Path:
         """The folder of the object store, shared by all linked work trees of the repository."""
-        return (self.workspace.repository.main / self.workspace.root / self.config.store).resolve()
+        return Path(os.path.realpath(self.workspace.repository.main / self.workspace.root / self.config.store))
 
     @property
     def state_store(self) -> StateStore:

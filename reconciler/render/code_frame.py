@@ -14,6 +14,7 @@ from reconciler.diagnostics import Span
 
 _MAX_WIDTH = 100
 _MAX_WIDTH_BEFORE_CARET = 60  # the part of _MAX_WIDTH before the caret
+_MAX_CHARS = 400  # characters on each side of the caret that are measured; some have no width
 _TAB_WIDTH = 4
 _ELLIPSIS = "…"
 # Control characters, and the bidirectional ones, which can make text look like other text. Lone surrogates too: Python
@@ -37,11 +38,14 @@ def code_frame_lines(span: Span, lines: Sequence[str]) -> Iterator[str]:
     """Yield the line of a span and the line with the caret; yield nothing if the file has no such line."""
     if not 0 < span.line <= len(lines):
         return
-    cells = _display_cells(sanitize_text(lines[span.line - 1].rstrip("\r\n")))
-    caret_index = min(span.column - 1, len(cells))
+    line = lines[span.line - 1].rstrip("\r\n")
+    caret = min(span.column - 1, len(line))
+    start = max(0, caret - _MAX_CHARS)  # what is further away is not measured: a line may be very long
+    cells = _display_cells(sanitize_text(line[start : caret + _MAX_CHARS]))
+    caret_index = caret - start
     first, last = _visible_range(cells, caret_index)
-    prefix = _ELLIPSIS if first else ""
-    suffix = _ELLIPSIS if last < len(cells) else ""
+    prefix = _ELLIPSIS if start + first else ""
+    suffix = _ELLIPSIS if start + last < len(line) else ""
     number = str(span.line)
     yield f"  {number} | {prefix}{''.join(text for text, _ in cells[first:last])}{suffix}".rstrip()
     indent = len(prefix) + sum(width for _, width in cells[first:caret_index])

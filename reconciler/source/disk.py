@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.diagnostics import user_error
 from reconciler.format.path_content import replace_invalid_utf8
-from reconciler.format.yaml import MAX_BYTES
+from reconciler.format.yaml import MAX_BYTES, split_source_lines
 from reconciler.model import PathProblem
 from reconciler.regular_files import read_descriptor
 from reconciler.source.rooted_files import (
@@ -96,8 +96,8 @@ class DiskFiles:
         return self
 
     def read_lines(self, path: str) -> Sequence[str]:
-        """Return the lines of a file for a code frame; none if it does not exist."""
-        return self.read_file(path).decode("utf-8", "replace").splitlines()
+        """Return the lines of a file for a code frame; none if it does not exist or is longer than a file may be."""
+        return split_source_lines(self.read_file(path))
 
 
 def _stamp_of(status: os.stat_result) -> str:

@@ -17,6 +17,8 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.source.disk import DiskFiles, expand_paths
 from reconciler.source.rooted_files import named_roots
 
+_MAX_IGNORE_BYTES = 100_000  # a pattern takes a hundred times its length
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -61,7 +63,7 @@ def _read_source_file(files: DiskFiles, path: str, *, is_named: bool) -> SourceF
 
 def _excluded_patterns(top: Path) -> list[str]:
     files = DiskFiles(top, {})
-    lines = files.read_file(".gitignore").decode("utf-8", "replace").splitlines()
+    lines = files.read_file(".gitignore")[:_MAX_IGNORE_BYTES].decode("utf-8", "replace").splitlines()
     data = parse_yaml(CONFIG_FILE, files.read_file(CONFIG_FILE))[0].data
     excluded = find_value(data, ("assets", "exclude"))
     return lines + [str(pattern) for pattern in (excluded if isinstance(excluded, list) else ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -93,7 +94,7 @@ def tree_of_work_tree(
 def _repository_path(repository: Repository, file: Path | None) -> Iterator[str]:
     """Yield the path of a file from the top of the repository, if it lies inside."""
     if file is not None:
-        absolute = file.parent.resolve() / file.name
+        absolute = Path(os.path.realpath(file.parent)) / file.name
         if repository.top in absolute.parents:
             yield absolute.relative_to(repository.top).as_posix()
 
