@@ -50,10 +50,10 @@ class Journal:
         """Yield the lines that are complete; a line that a crash has cut off is skipped."""
         try:
             raw = read_regular_file(self.path, _MAX_READ_BYTES)
-        except FileNotFoundError:
-            return
         except OSError as error:
-            raise self._unusable_error(error) from error
+            if isinstance(error, FileNotFoundError) and not self.path.is_symlink():
+                return
+            raise self._unusable_error(error) from error  # before a lock is taken
         for line in raw.splitlines():
             try:
                 entry = json.loads(line)
