@@ -16,7 +16,7 @@ from reconciler.format.assets import kind_of
 from reconciler.git.repository import open_repository
 from reconciler.model import Action, Address, Op, Record, Run, RunStatus, State
 from reconciler.planning.fingerprint import FP_VERSION
-from reconciler.planning.plan import DesiredState, make_plan
+from reconciler.planning.plan import DesiredState, PlanInputs, make_plan
 from reconciler.planning.policy import Policy
 from reconciler.project.check import make_desired
 from reconciler.project.incremental import share_index
@@ -199,7 +199,7 @@ def write_converged_state(folder: Path, history: int = 0) -> int:
 def _plan_batch(
     desired: DesiredState, state: State, policy: Policy, records: dict[object, Record]
 ) -> WriteBatch | None:
-    plan, problems = make_plan(desired, state, policy)
+    plan, problems = make_plan(PlanInputs(desired, state, policy))
     assert not problems, problems[:3]
     current: list[Record] = []
     versions: list[Record] = []

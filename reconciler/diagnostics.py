@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -29,13 +29,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A problem in the user's files: its code, the message, the position, and a hint how to fix it."""
+    """A problem in the user's files: its code, the message, the position, and a hint how to fix it.
+
+    ``places`` are the other positions with the same problem, such as all references to an asset that is missing.
+    """
 
     code: str
     message: str
     span: Span | None = None
     hint: str = ""
     severity: Severity = Severity.ERROR
+    places: tuple[Span, ...] = ()
 
     def __str__(self) -> str:
         location = f"{self.span}: " if self.span else ""
@@ -54,6 +58,17 @@ class UserError(Exception):
 def user_error(code: str, message: str, hint: str = "", span: Span | None = None) -> UserError:
     """Return an error with one diagnostic."""
     return UserError(Diagnostic(code, message, span, hint))
+
+
+def within_paths(diagnostic: Diagnostic, is_within: Callable[[str], bool]) -> Diagnostic | None:
+    """Return a diagnostic with those of its positions whose path is meant; None if it has positions, but none of them.
+
+    A diagnostic without a position stays as it is.
+    """
+    if diagnostic.span is None:
+        return diagnostic
+    spans = [span for span in (diagnostic.span, *diagnostic.places) if is_within(span.path)]
+    return replace(diagnostic, span=spans[0], places=tuple(spans[1:])) if spans else None
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

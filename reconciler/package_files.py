@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -33,9 +34,12 @@ def installation_stamp() -> str:
     """Return a stamp of the installed code and schemas: a result that is cached here is valid for it only.
 
     It has the sizes and times of the files instead of their contents, which takes a fifth of the time. It differs from
-    one installation to the next, and no write leaves the time of a status change as it was.
+    one installation to the next, and no write leaves the time of a status change as it was. With it go the times of the
+    folders of installed packages: another version of a library, or a plug-in, may change a result.
     """
-    stamp = hashlib.sha256()
+    folders = [Path(path) for path in sys.path if path.endswith("-packages")]
+    times = [(str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir()]
+    stamp = hashlib.sha256(repr(times).encode())
     for entry in (*_scan_files(_PACKAGE, ".py"), *_scan_files(data_folder("schemas"), ".json")):
         status = entry.stat()
         stamp.update(f"{entry.path}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())

@@ -74,6 +74,10 @@ class Backend(Protocol):
         """Stop a run and all of its processes, and wait until they have exited. A run that has ended is unchanged."""
         ...
 
+    def run_folder(self, run: str) -> Path:
+        """Return the folder of a run's files; it exists from its submission until somebody removes it."""
+        ...
+
     def log_path(self, run: str) -> Path:
         """Return the file that the output of the run goes to; it need not exist yet."""
         ...

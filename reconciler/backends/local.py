@@ -102,6 +102,9 @@ class LocalBackend:
             run, folder / _COMMAND_LOCK, lambda: _command_pgid(folder), lambda pgid: os.killpg(pgid, signal.SIGKILL)
         )
 
+    def run_folder(self, run: str) -> Path:
+        return self._runs / run
+
     def log_path(self, run: str) -> Path:
         return self._runs / run / LOG_FILE
 
@@ -119,7 +122,8 @@ class LocalBackend:
         if is_alive:
             is_started = (folder / COMMAND_FILE).exists()
             return RunReport(RunStatus.RUNNING if is_started else RunStatus.QUEUED)
-        return RunReport(RunStatus.LOST, message="its supervisor ended without a result")
+        cause = "its supervisor ended without a result" if folder.is_dir() else "its folder was removed"
+        return RunReport(RunStatus.LOST, message=cause)
 
 
 def make_local_backend(_settings: Mapping[str, Json], store: Path) -> LocalBackend:

@@ -36,6 +36,19 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildProblem:
+    """What a builder cannot do with an environment, and the JSON pointer of the part of the spec that says it."""
+
+    pointer: str
+    """Such as ``/conda_file/dependencies/0``."""
+    code: str
+    message: str
+    hint: str
+    is_certain: bool = True
+    """False if another machine may be able to build it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BuiltEnvironment:
     """An environment that is installed, and what a run needs to use it."""
 
@@ -64,6 +77,10 @@ class Builder(Protocol):
 
         Raises UserError (``builder-cannot``, ``requirement-refused``) with everything that this builder cannot do.
         """
+        ...
+
+    def check(self, spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
+        """Return everything that this builder cannot do, for `validate` and plans; reads no more than this machine."""
         ...
 
     def find(self, fingerprint: str) -> BuiltEnvironment | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import uv
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.secrets.urls import mask_url_secrets
 
 _PASSED_VARIABLES = frozenset({
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "NETRC", "TMPDIR", "TMP", "TEMP"),
@@ -170,6 +171,6 @@ _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 def error_from_stderr(address: str, stderr: str) -> UserError:
     """Return the error that the standard error of uv describes."""
-    text = _URL_CREDENTIALS.sub("//***@", " ".join(stderr.replace("cause:", " ").split()))
+    text = _URL_CREDENTIALS.sub("//***@", mask_url_secrets(" ".join(stderr.replace("cause:", " ").split())))
     rule, match = next((rule, match) for rule in _ERROR_RULES if (match := re.search(rule.pattern, text)))
     return user_error(rule.code, f"{address}: {rule.message.format(*match.groups())}", rule.hint)

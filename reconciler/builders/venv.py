@@ -26,8 +26,9 @@ from filelock import FileLock, Timeout
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from reconciler.builders import BuilderFactory, BuildRequest, BuiltEnvironment
+from reconciler.builders import BuilderFactory, BuildProblem, BuildRequest, BuiltEnvironment
 from reconciler.builders._conda_file import parse_conda_file
+from reconciler.builders._problems import find_problems
 from reconciler.builders._uv import error_from_stderr, run_program, run_uv, terminate_children
 from reconciler.diagnostics import user_error
 
@@ -84,6 +85,9 @@ class VenvBuilder:
             notes=notes,
             variables=conda_file.variables,
         )
+
+    def check(self, spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
+        return find_problems(spec)
 
     def find(self, fingerprint: str) -> BuiltEnvironment | None:
         index = self._read_index(fingerprint)

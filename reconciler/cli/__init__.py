@@ -16,10 +16,11 @@ from typing import Any
 import click
 
 from reconciler import __version__
+from reconciler.cli.console import echo
 from reconciler.diagnostics import UserError
 from reconciler.format.suggest import did_you_mean
 from reconciler.regular_files import describe_os_error
-from reconciler.render.code_frame import sanitize_text
+from reconciler.render.sanitize import sanitize_line
 
 # Command -> its line in `mlgit --help`; the module of the same name defines the command.
 COMMANDS: Mapping[str, str] = {
@@ -98,7 +99,7 @@ def main(context: click.Context, folder: str | None) -> int:
         except OSError as error:
             raise click.UsageError(f"cannot work in {folder}: {error.strerror}") from error
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        echo(context.get_help())
         return 1  # no command was given
     return 0
 
@@ -115,9 +116,9 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
         return _print_error(*_user_error_lines(error), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
-        return _print_error(*usage, sanitize_text(f"error: {error.format_message()}"), code=1)
+        return _print_error(*usage, sanitize_line(f"error: {error.format_message()}"), code=1)
     except click.ClickException as error:
-        return _print_error(f"error: {error.format_message()}", code=1)
+        return _print_error(sanitize_line(f"error: {error.format_message()}"), code=1)
     except (click.Abort, KeyboardInterrupt) as interruption:
         return _print_error(str(interruption) or "interrupted", code=EXIT_INTERRUPTED)
     except OSError as error:
@@ -150,9 +151,9 @@ def _user_error_lines(error: UserError) -> list[str]:
         location = f"{diagnostic.span}: " if diagnostic.span else ""
         lines.append(f"{location}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
         lines += [f"  help: {diagnostic.hint}"] if diagnostic.hint else []
-    return [sanitize_text(line) for line in lines]
+    return [*map(sanitize_line, lines)]
 
 
 def _print_error(*lines: str, code: int) -> int:
-    click.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)
     return code

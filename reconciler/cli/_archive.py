@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import click
-
 from reconciler.cli.confirm import require_approval
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.session import open_current_session
 from reconciler.cli.state_session import parse_live_address
 from reconciler.git.repository import user_name
@@ -31,13 +30,14 @@ def run_archive_operation(verb: str, argument: str, form: str, *, auto_approve: 
     context = ArchiveContext(session.state_store, state, declared_asset_sets(session))
     change = _OPERATIONS[verb](context, address, version)
     lines = [f"This will {change.sentence}.", *(f"  {note}" for note in change.notes)]
-    click.echo("\n".join(lines), err=form == "json")
+    for line in lines:
+        echo_line(line, err=form == "json")
     if not auto_approve:
         require_approval("Continue?", verb)
     message = f"{verb}: {address.format_with_version(version)}\n\n{format_trailers(user_name())}\n"
     commit = session.state_store.write(change.writes, message, since=state.commit)
     if form == "json":
         result = {"done": verb, "address": str(address), "version": version or None, "commit": commit}
-        click.echo(dump_json({**result, "notes": list(change.notes)}))
+        echo(dump_json({**result, "notes": list(change.notes)}))
     else:
-        click.echo(f"{_PAST_TENSE[verb]} {address.format_with_version(version)}.")
+        echo_line(f"{_PAST_TENSE[verb]} {address.format_with_version(version)}.")

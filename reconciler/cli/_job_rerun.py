@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.apply import run_apply
-from reconciler.cli.job import parse_job_address
+from reconciler.cli._job_argument import find_declared_job
+from reconciler.cli.apply import run_prepared
 from reconciler.cli.options import target_option
 from reconciler.cli.session import open_current_session
-from reconciler.diagnostics import user_error
-from reconciler.model import Address, RunStatus
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model import Address, RunStatus, State
 from reconciler.planning.policy import Policy
-from reconciler.project.check import validate_offline
-from reconciler.project.prepare import ApplyOptions, refuse_dirty_work_tree
+from reconciler.project.check import load_desired
+from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, refuse_dirty_work_tree
 from reconciler.project.session import Session
 
 
@@ -22,24 +22,63 @@ from reconciler.project.session import Session
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 @target_option
 def command(job: str, *, waits: bool, auto_approve: bool) -> int:
-    """Run a job again though nothing changed, or though it failed; nothing else is applied.
+    """Run a job again though nothing changed, or though it failed.
+
+    What it needs is registered and built first, and run if it never was; nothing else is applied. With --wait, the exit
+    code is 0 if the run completed.
 
     \b
     mlgit job rerun train --wait
+    mlgit job rerun jobs/train.yml
     """
     session = open_current_session()
     refuse_dirty_work_tree(session, allow_dirty=False)
-    address = parse_job_address(validate_offline(session)[0].assets, job)  # it may never have been run
-    _refuse_running_job(session, address)
-    policy = Policy(session.config, frozenset({address}))
-    return run_apply(session, ApplyOptions(policy, only_address=address), auto_approve=auto_approve, wait=waits)
-
-
-def _refuse_running_job(session: Session, address: Address) -> None:
-    """Raise UserError ``run-active`` if the job is running: that run would be superseded though nothing changed."""
     state = session.read_refreshed_state()
+    address = _find_job(session, state, job)
+    _refuse_running_job(session, state, address)
+    policy = Policy(session.config, frozenset({address}), only_address=address)
+    prepared = prepare_apply(session, ApplyOptions(policy))
+    _refuse_blocked_job(prepared, address, wait=waits)
+    code = run_prepared(session, prepared, auto_approve=auto_approve, wait=waits)
+    return code or int(waits and not _has_completed(session, address))
+
+
+def _find_job(session: Session, state: State, job: str) -> Address:
+    """Return the declared job that is named; if there is none, report the errors of the files first."""
+    try:
+        return find_declared_job(session, state, session.read_assets(), job)
+    except UserError:
+        load_desired(session, state, Policy(session.config))
+        raise
+
+
+def _refuse_running_job(session: Session, state: State, address: Address) -> None:
+    """Raise UserError ``run-active`` if the job is running: that run would be superseded though nothing changed."""
     record = state.current.get(address)
     run = state.find_run(address, record.latest) if record and record.latest else None
     if run and run.status in (RunStatus.QUEUED, RunStatus.RUNNING) and run.backend in session.config.backends:
         hint = f"cancel it first with `mlgit job cancel {address.name}`, or wait for it to end"
         raise user_error("run-active", f"run {run.id} is still running", hint)
+
+
+def _has_completed(session: Session, address: Address) -> bool:
+    """Return True if the newest run of the job completed."""
+    state = session.fetch_and_read_state()
+    record = state.current.get(address)
+    run = state.find_run(address, record.latest) if record and record.latest else None
+    return run is not None and run.status is RunStatus.COMPLETED
+
+
+def _refuse_blocked_job(prepared: PreparedApply, address: Address, *, wait: bool) -> None:
+    """Raise UserError ``rerun-blocked`` with the reason if the plan does not run the job, now or while waiting."""
+    plan = prepared.plan
+    if any(action.address == address for action in plan.submissions):
+        return
+    blocked = next((item for item in plan.blocked if item.address == address), None)
+    if blocked is None:
+        raise user_error("rerun-blocked", f"{address} cannot be run: it is recorded only, no provider supports it")
+    if wait and prepared.has_running_runs:
+        return
+    causes = [f"{item.address}: {item.message}" for item in plan.blocked if item.address != address]
+    remedies = ["use --wait to wait for it"] if prepared.has_running_runs else []
+    raise user_error("rerun-blocked", f"{address} cannot be run: {blocked.message}", "; ".join((*causes, *remedies)))

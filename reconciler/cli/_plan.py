@@ -9,22 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 from reconciler.abbreviation import join_some
 from reconciler.cli._policy import policy_from_options
-from reconciler.cli.console import APPLY_HINT, print_coloured_lines
+from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import EXIT_CHANGES
 from reconciler.cli.plan import RenderedPlan
-from reconciler.cli.session import open_current_session, remember_output, shown_diagnostics
+from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
+from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
 from reconciler.project.plan import make_plan
 from reconciler.project.saved_plan import save_plan
 from reconciler.project.session import Session
 from reconciler.render import markdown, plan_json, text
-from reconciler.render.code_frame import sanitize_line, sanitize_text
+from reconciler.render.sanitize import sanitize_line
 from reconciler.source.rendered_output import RenderedOutputCache
 
 _POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete")
@@ -34,11 +33,17 @@ def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> i
     """Plan as the options say, print the plan and cache what was printed; return the exit code."""
     if options["form"] == "json":
         return run_with_event_stream(lambda stream: _run_plan(options, cache, stream))
-    return _run_plan(options, cache, None)
+    try:
+        return _run_plan(options, cache, None)
+    except UserError as error:
+        if options["form"] != "text":  # what reads standard output, such as a comment of a pull request, must know
+            errors = [diagnostic for diagnostic in reported_diagnostics() if has_errors([diagnostic])]
+            echo(markdown.errors_to_markdown(errors or error.diagnostics))
+        raise
 
 
 def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
-    session = open_current_session(options["revision"], aside=options["out"])
+    session = open_current_session(options["revision"], aside=options["out"], reuse=cache)
     policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
     if stream:
         stream.write_plan_started(session.source)
@@ -47,18 +52,30 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     plan, refusal = make_plan(session, state, policy, refresh=options["refresh"])
     out = options["out"]
     if out is not None:
-        save_plan(plan, policy, out)
+        save_plan(session.workspace.repository, plan, policy, out)
     _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
-    next_step = _format_apply_hint(session, policy, refusal) if plan.actions else ""
+    next_step = _format_apply_hint(session, policy, refusal) if plan.actions or refusal else ""
     if options["form"] == "text" and next_step and out is None:
-        click.echo(next_step)
+        echo(next_step)
+    elif refusal:
+        _print_refusal(next_step.strip(), stream)
     if out is not None and stream is None:
-        click.echo(_format_saved_hint(session, out), err=options["form"] != "text")
+        echo_line("", err=options["form"] != "text")
+        echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
     if cache is not None:
-        printed = sanitize_text(session.plan_heading + text.format_plan(plan))
+        printed = session.plan_heading + text.format_plan(plan)
         remember_output("plan", RenderedPlan(printed, shown_diagnostics(), next_step, is_ready), cache, session, state)
     return EXIT_CHANGES if options["detailed_exitcode"] and is_ready else 0
+
+
+def _print_refusal(refusal: str, stream: EventStream | None) -> None:
+    """Print that apply will refuse a plan, in another format than text; it is no part of the plan."""
+    if stream:
+        stream.on_note(refusal)
+    else:
+        echo()
+        echo_line(f"> {refusal}")
 
 
 def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
@@ -76,20 +93,20 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
             stream.on_note(age_warning)
         stream.write_plan(plan, plan_json.plan_body(plan, policy))
     elif form == "text":
-        warning = f"{age_warning}.\n\n" if age_warning else ""
-        print_coloured_lines(sanitize_text(warning + session.plan_heading + text.format_plan(plan)))
+        warning = f"{sanitize_line(age_warning)}.\n\n" if age_warning else ""
+        print_coloured_lines(warning + session.plan_heading + text.format_plan(plan))
         if fetch_hint := session.fetch_state_hint(state):
-            click.echo(fetch_hint)
+            echo_line(fetch_hint)
     else:
-        click.echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
+        echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, policy)
-        click.echo(markdown.plan_to_markdown(plan, body, heading=session.plan_heading, folded=form == "github"))
+        echo(markdown.plan_to_markdown(plan, body, heading=session.plan_heading, folded=form == "github"))
 
 
 def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
     """Return how to apply a plan, or why apply will refuse it."""
     if refusal:
-        return sanitize_text(f"\n`mlgit apply{session.target_option}` will refuse this plan: {refusal}.")
+        return "\n" + sanitize_line(f"`mlgit apply{session.target_option}` will refuse this plan: {refusal}.")
     hint = APPLY_HINT.replace("apply`", f"apply{session.target_option}`")
     hint = hint.replace("Apply", "Commit first, then apply") if session.source.dirty else hint
     needs_same_options = policy.select or policy.exclude or policy.replace
@@ -99,4 +116,4 @@ def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
 def _format_saved_hint(session: Session, path: Path) -> str:
     differing = join_some(session.uncommitted_files())
     apply = f"Commit the files unchanged ({differing}), then apply" if differing else "Apply"
-    return f"\nPlan saved. {apply} exactly this plan with `mlgit apply {path}`."
+    return f"Plan saved. {apply} exactly this plan with `mlgit apply {path}`."

@@ -6,26 +6,25 @@ import importlib
 import time
 from collections.abc import Iterator, Sequence
 
-import click
-
 from reconciler.abbreviation import abbreviate_id, join_some, pluralize
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.console import echo
 from reconciler.cli.session import open_current_session, remember_output
 from reconciler.cli.status import COLUMN_HEADINGS, RenderedStatus, print_status
 from reconciler.model import Action, Blocked, Record, Run, State
 from reconciler.project.status import WorkspaceStatus, read_status
-from reconciler.render import plan_json
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render import plan_json, text
 from reconciler.render.history import rollback_hold_lines
+from reconciler.render.sanitize import sanitize_line
 from reconciler.source.rendered_output import RenderedOutputCache
 
 
 def run_status(form: str, cache: RenderedOutputCache | None) -> int:
     """Print the status, and remember what was printed if no run has to be asked for."""
-    session = open_current_session()
+    session = open_current_session(reuse=cache)
     status = read_status(session)
     if form == "json":
-        click.echo(plan_json.dump_json([*_status_to_json(status)]))
+        echo(plan_json.dump_json([*_status_to_json(status)]))
         return 0
     rendered = RenderedStatus(tuple(_status_rows(status)), tuple(_status_lines(status)))
     if not status.state.current:
@@ -65,16 +64,17 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     count = sum(not record.archived for record in state.current.values())
     summary = f"{pluralize(count, 'asset')} live {applied}".rstrip() + "."
     lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]
+    pending = list(map(plan_json.blocked_to_json, status.pending))
     sections = {
         "Ended, not recorded yet:": [
             _format_ended_run(action, status.next_actions) for action in status.unrecorded_actions
         ],
-        "Waiting:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if not blocked.failed],
-        "Failed:": [f"{blocked.address}: {blocked.message}" for blocked in status.pending if blocked.failed],
+        **{f"{title.partition(',')[0]}:": entries for title, entries in text.pending_sections(pending)},
     }
     for title, entries in sections.items():
-        lines += ["", title, *(sanitize_line(f"  {entry}") for entry in entries)] if entries else []
-    return lines
+        lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
+    lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
+    return [*map(sanitize_line, lines)]
 
 
 def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:

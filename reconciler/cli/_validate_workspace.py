@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import click
 
-from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
-from reconciler.cli.session import open_current_session
-from reconciler.diagnostics import Diagnostic, UserError, user_error
+from reconciler.cli.options import TARGET_KEY
+from reconciler.config.config import CONFIG_FILE
+from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.diagnostics import Diagnostic, user_error, within_paths
+from reconciler.planning.file_checks import sort_diagnostics
 from reconciler.project.check import validate_offline
-from reconciler.project.session import Session
+from reconciler.project.session import Session, open_session
 from reconciler.render.text import SourceLineReader
-from reconciler.source.validation import CheckResult
+from reconciler.source.validation import CheckResult, unknown_file_note
 
 
 def check_workspace(revision: str | None, paths: Sequence[str]) -> tuple[CheckResult, SourceLineReader]:
     """Check a workspace, or the files and folders of it that ``paths`` name; return also how to read lines of it."""
+    context = click.get_current_context()
     config_diagnostics: list[Diagnostic] = []  # of mlgit.yml; they are reported with all others
-    click.get_current_context().meta[DIAGNOSTICS_HANDLER_KEY] = config_diagnostics.append
-    try:
-        session = open_current_session(revision)
-    except UserError:
-        if not config_diagnostics:
-            raise
-        return CheckResult(0, tuple(config_diagnostics)), _read_no_lines
+    session = open_session(
+        Path.cwd(),
+        revision,
+        target=context.meta.get(TARGET_KEY, DEFAULT_TARGET),
+        lenient=True,
+        on_diagnostics=lambda _tree, diagnostics: config_diagnostics.extend(diagnostics),
+    )
+    context.call_on_close(session.close)
     asset_set, diagnostics = validate_offline(session)
     folders = _workspace_paths(session, paths)
     checked = [document for document in asset_set.documents.values() if _is_within(document.path, folders)]
-    selected = [
-        diagnostic
-        for diagnostic in (*config_diagnostics, *diagnostics)
-        if diagnostic.span is None or _is_within(diagnostic.span.path, folders)
-    ]
-    return CheckResult(len(checked), tuple(selected)), session.read_source_lines
+    every = sort_diagnostics([*config_diagnostics, *diagnostics])
+    restricted = (within_paths(diagnostic, lambda path: _is_within(path, folders)) for diagnostic in every)
+    selected = [diagnostic for diagnostic in restricted if diagnostic is not None]
+    notes = _unknown_file_notes(
+        session, folders, {CONFIG_FILE, *(document.path for document in asset_set.documents.values())}
+    )
+    return CheckResult(len(checked), (*selected, *notes), len(notes)), session.read_source_lines
+
+
+def _unknown_file_notes(session: Session, display_paths: Sequence[str], known: Container[str]) -> list[Diagnostic]:
+    """Return the notes on files that were named and that are no assets."""
+    paths = {session.tree.display_path(path): path for path in session.tree.entries}
+    named = [paths[path] for path in display_paths if path in paths and path not in known]
+    return [unknown_file_note(session.tree, path) for path in named]
 
 
 def _workspace_paths(session: Session, paths: Sequence[str]) -> tuple[str, ...]:
@@ -62,7 +74,3 @@ def _workspace_paths(session: Session, paths: Sequence[str]) -> tuple[str, ...]:
 def _is_within(path: str, folders: Sequence[str]) -> bool:
     """Return True if a path is one of the folders, or below one; always if there are none."""
     return not folders or any(not folder or path == folder or path.startswith(f"{folder}/") for folder in folders)
-
-
-def _read_no_lines(_path: str) -> Sequence[str]:
-    return ()

@@ -11,23 +11,26 @@ import click
 from reconciler.abbreviation import pluralize
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, echo_line, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import TerminalApplyListener
+from reconciler.diagnostics import user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
-from reconciler.project.apply import apply_plan, finish_without_actions, open_providers, read_last_log_line
+from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
+from reconciler.project.refresh import open_backends
+from reconciler.project.run_log import read_log_tail
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
-from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render import text
+from reconciler.state.process import host_name
 
 
 @click.command("apply")
@@ -111,7 +114,7 @@ def _open_saved_plan(path: Path, parallelism: int) -> tuple[Session, ApplyOption
     saved_plan = read_saved_plan(path)
     commit = find_plan_commit(Path.cwd(), saved_plan, path)
     session = open_current_session(commit, target=plan_target(saved_plan))
-    check_plan_state(session, saved_plan)
+    check_plan_state(saved_plan, session.config)
     policy = policy_from_plan(saved_plan, session.config)
     return session, ApplyOptions(policy, saved_plan=saved_plan, parallelism=parallelism)
 
@@ -122,12 +125,21 @@ def run_apply(
     """Plan, ask for approval and apply; return the exit code. With ``stream``, write events instead of text."""
     if stream:
         stream.write_plan_started(session.source)
-    prepared = prepare_apply(session, options)
+    return run_prepared(session, prepare_apply(session, options), auto_approve=auto_approve, wait=wait, stream=stream)
+
+
+def run_prepared(
+    session: Session, prepared: PreparedApply, *, auto_approve: bool, wait: bool, stream: EventStream | None = None
+) -> int:
+    """Show a plan, ask for approval and apply it; return the exit code."""
     print_prepared(session, prepared, stream)
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):
-            (stream.on_note if stream else click.echo)(f"Released the locks of {lock}: that apply has ended.")
+            (stream.on_note if stream else echo_line)(f"Released the locks of {lock}: that apply has ended.")
         return int(wait and _has_failed(prepared.plan.blocked))
+    if prepared.is_elsewhere and not (wait and prepared.has_running_runs):
+        message = f"nothing was applied: {host_name()} can do nothing of this plan"
+        raise user_error("all-elsewhere", message, "the notes of the plan name the machines that can: apply it there")
     if prepared.plan.decisions and not auto_approve:
         require_approval("Apply this plan?", "apply", possible=stream is None)
     return execute_and_report(session, prepared, wait=wait, stream=stream)
@@ -137,7 +149,7 @@ def print_prepared(session: Session, prepared: PreparedApply, stream: EventStrea
     """Print the plan that is about to be applied, and a warning below it."""
     plan = prepared.annotated_plan
     if stream:
-        stream.write_plan(plan, plan_json.plan_body(prepared.plan, prepared.request.policy))
+        stream.write_plan(plan, prepared.body)
     else:
         below = f"\n\n{warning}" if warning else ""
         print_coloured_lines(session.plan_heading + text.format_plan(plan) + below)
@@ -148,12 +160,12 @@ def execute_and_report(
 ) -> int:
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
-        click.echo()
-    providers, shutdown = open_providers(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(lambda run: read_last_log_line(providers, run))
+        echo()
+    backends, shutdown = open_backends(session), GracefulShutdown()
+    listener = stream or TerminalApplyListener(lambda run: read_log_tail(backends, run))
     try:
         with shutdown.handle_signals(), listener:
-            result = apply_plan(session, providers, prepared, listener, wait=wait, stopping=shutdown)
+            result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
     except KeyboardInterrupt as interrupt:
         raise _interrupt_error(session) from interrupt
     if shutdown():
@@ -205,10 +217,11 @@ def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
 def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
     counts = ((failed, "failed"), (skipped, "skipped"), (len(result.locked_out), "locked by another apply"))
     others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
-    click.echo(f"\n{_format_applied_counts(result)}{others}.")
+    echo(f"\n{_format_applied_counts(result)}{others}.")
     for blocked in result.pending:
-        click.echo(sanitize_line(f"  {blocked.address}: {blocked.message}"))
+        if not blocked.manual:  # the plan has them
+            echo_line(f"  {blocked.address}: {blocked.message}")
     if result.failed:
-        click.echo("\nFix the errors above and run `mlgit apply` again to resume.")
+        echo("\nFix the errors above and run `mlgit apply` again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):
-        click.echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")
+        echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")

@@ -19,4 +19,4 @@ def open_default_output_cache(ignored_options: AbstractSet[str] = frozenset()) -
         context.get_parameter_source(name) is ParameterSource.DEFAULT
         for name in context.params.keys() - ignored_options
     )
-    return open_output_cache(Path.cwd(), Path(str(click.__file__)).parents[1]) if is_default else None
+    return open_output_cache(Path.cwd()) if is_default else None

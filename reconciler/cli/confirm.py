@@ -6,7 +6,9 @@ import sys
 
 import click
 
+from reconciler.cli.console import echo
 from reconciler.diagnostics import user_error
+from reconciler.render.sanitize import sanitize_line
 
 
 def require_approval(question: str, command: str, *, possible: bool = True) -> None:
@@ -15,9 +17,9 @@ def require_approval(question: str, command: str, *, possible: bool = True) -> N
         reason = "stdin is not a terminal" if possible else "--format json has no prompt"
         raise user_error("approval-needed", f"approval required for {command}, but {reason}", "use --auto-approve")
     try:
-        answer = click.prompt(f"\n{question} Type 'yes' to approve", default="", show_default=False)
+        answer = click.prompt(f"\n{sanitize_line(question)} Type 'yes' to approve", default="", show_default=False)
     except click.Abort as abort:
-        click.echo(err=True)
+        echo(err=True)
         raise click.Abort("interrupted; nothing was changed") from abort
     if answer.strip() != "yes":
         raise user_error("not-approved", "not approved; nothing was changed")

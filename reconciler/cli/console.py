@@ -1,43 +1,79 @@
-"""Coloured lines and tables on standard output, without rich, whose import takes longer than a short command.
+"""All that mlgit prints for people: lines, coloured lines and tables, without rich, whose import takes long.
+
+What is printed passes `echo`, `print_coloured_lines` or `print_table`, so that no control character, no command for a
+CI system and no password of a URL reaches the output, whatever the files, Git and other programs say. The one
+exception is `job logs`, which copies the log of a run as it is. Text of one value is put on one line where the sentence
+is made (`sanitize_line`).
 
 There are no colours if standard output is not a terminal or NO_COLOR is set. Loads ``cli.terminal`` by name, for a
-table on a terminal, and ``rich.cells`` for the width of text that is not ASCII.
+table that is too wide for the terminal, and ``rich.cells`` for the width of text that is not ASCII.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
 import click
 
-from reconciler.render.code_frame import sanitize_line, sanitize_text
+from reconciler.render.sanitize import disarm_commands, disarm_inline_commands, sanitize_line, sanitize_text
+from reconciler.secrets.urls import mask_url_secrets
 
 APPLY_HINT = "\nApply this with `mlgit apply`."
+_COLUMN_GAP = "  "
 _SIGN_COLOURS = {"+": "green", "~": "yellow", "±": "yellow", "-": "red", ">": "cyan", "=": "blue"}
+
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print lines that are ours, to standard output or standard error; see the docstring of this module."""
+    click.echo(_safe(text), err=err, nl=nl)
+
+
+def echo_line(text: str, *, err: bool = False) -> None:
+    """Print one line that has values of others in it."""
+    echo(sanitize_line(text), err=err)
+
+
+def echo_workflow_commands(commands: str) -> None:
+    """Print commands for GitHub, one on each line, whose values are escaped."""
+    click.echo(disarm_inline_commands(sanitize_text(mask_url_secrets(commands))))
+
+
+def _safe(text: str) -> str:
+    return disarm_commands(sanitize_text(mask_url_secrets(text)))
 
 
 def print_coloured_lines(lines: str) -> None:
     """Print lines in the colour of their sign; a line that ends in a colon is a bold title."""
-    color = False if os.environ.get("NO_COLOR") else None
-    for line in sanitize_text(lines).split("\n"):
+    for line in _safe(lines).split("\n"):
         sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
-        click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=color)
+        click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=_colour_choice())
+
+
+def _colour_choice() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows in columns. On a terminal that is too narrow, the last columns are left out."""
-    cells = [[sanitize_line(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, cells)
-        return
-    lines = [headings, *cells]
+    lines = [headings, *([sanitize_line(cell) for cell in row] for row in rows)]
     widths = [max(map(_text_width, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    needed = sum(widths) + len(_COLUMN_GAP) * (len(widths) - 1)
+    if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
+        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, lines[1:])
+        return
+    heading, *others = (_safe(_format_row(line, widths)) for line in lines)
+    click.secho(heading, bold=True, color=_colour_choice())
+    if others:
+        click.echo("\n".join(others))  # one call: a table may have ten thousand rows
+
+
+def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(cells, widths, strict=True))
+    return _COLUMN_GAP.join(padded).rstrip()
 
 
 def _text_width(text: str) -> int:

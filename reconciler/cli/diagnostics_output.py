@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from reconciler import __version__
+from reconciler.cli.console import echo, echo_workflow_commands
 from reconciler.diagnostics import Diagnostic
 from reconciler.render import plan_json, text
 from reconciler.render.github import diagnostics_to_github
+from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.sarif import diagnostics_to_sarif
 
 
 def print_diagnostics(
-    diagnostics: Sequence[Diagnostic], file_count: int, form: str, read_lines: text.SourceLineReader
+    diagnostics: Sequence[Diagnostic],
+    file_count: int,
+    form: str,
+    read_lines: text.SourceLineReader,
+    *,
+    unknown_count: int = 0,
 ) -> None:
-    """Print the diagnostics of ``file_count`` files in the format ``form``."""
+    """Print the diagnostics of ``file_count`` files in the format ``form``; more files are of an unknown kind."""
+    diagnostics = mask_diagnostics(diagnostics, read_lines)
     match form:
         case "json":
-            click.echo(plan_json.dump_json(plan_json.diagnostics_to_json(diagnostics, file_count)))
+            document = plan_json.diagnostics_to_json(diagnostics, file_count)
+            echo(plan_json.dump_json(document | {"unknown_files": unknown_count}))
         case "sarif":
-            click.echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
+            echo(plan_json.dump_json(diagnostics_to_sarif(diagnostics, __version__)))
         case "github":
-            click.echo(diagnostics_to_github(diagnostics))
+            echo_workflow_commands(diagnostics_to_github(diagnostics))
         case _:
             if diagnostics:
-                click.echo(text.format_diagnostics(diagnostics, read_lines))
-            click.echo(text.format_validation_summary(diagnostics, file_count))
+                echo(text.format_diagnostics(diagnostics, read_lines))
+            echo(text.format_validation_summary(diagnostics, file_count, unknown_count))

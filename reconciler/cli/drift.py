@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import EXIT_CHANGES, format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.planning.drift import count_drift, find_drift
@@ -33,7 +33,7 @@ def command(form: str, *, deep: bool, detailed_exitcode: bool) -> int:
     observation = observe_all(session, state, deep=deep)
     drifts = find_drift(state, observation, session.config, session.tree.tree_at_commit)
     if form == "json":
-        click.echo(dump_json(drift_to_json(drifts, observation.skipped_checks)))
+        echo(dump_json(drift_to_json(drifts, observation.skipped_checks)))
     else:
         print_coloured_lines(format_drift(drifts, observation.skipped_checks))
     return EXIT_CHANGES if detailed_exitcode and count_drift(drifts) else 0

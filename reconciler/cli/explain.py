@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.console import echo
 from reconciler.cli.options import format_option
 from reconciler.diagnostics import user_error
 from reconciler.format.suggest import did_you_mean
@@ -23,18 +24,18 @@ def command(code: str | None, form: str) -> None:
     """
     pages = load_pages()
     if code is None and form == "json":
-        click.echo(plan_json.dump_json([{"code": page.code, "summary": page.summary} for page in pages.values()]))
+        echo(plan_json.dump_json([{"code": page.code, "summary": page.summary} for page in pages.values()]))
         return
     if code is None:
         width = max(map(len, pages))
-        click.echo("\n".join(f"{page.code:{width}}  {page.summary}" for page in pages.values()))
+        echo("\n".join(f"{page.code:{width}}  {page.summary}" for page in pages.values()))
         return
     page = pages.get(code.strip("[]").lower())
     if page is None:
         hint = did_you_mean(code, pages) or "`mlgit explain` lists them all"
         raise user_error("code-unknown", f"there is no diagnostic with the code {code}", hint)
     document = {"code": page.code, "summary": page.summary, "text": page.body}
-    click.echo(plan_json.dump_json(document) if form == "json" else _format_page(page))
+    echo(plan_json.dump_json(document) if form == "json" else _format_page(page))
 
 
 def _format_page(page: ExplainPage) -> str:

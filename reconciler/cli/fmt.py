@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import pluralize
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option
 from reconciler.diagnostics import Diagnostic, Span, UserError
 from reconciler.format.formatter import format_document
@@ -19,6 +20,7 @@ from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.yaml import split_source_lines
 from reconciler.model import Json
 from reconciler.render.plan_json import diagnostics_to_json, dump_json
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.text import SourceLineReader, format_diagnostics
 from reconciler.source.discovery import find_workspace_folder
 from reconciler.source.files import SourceFile, find_asset_files
@@ -77,7 +79,7 @@ def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> in
         diagnostics += [diagnostic for file in changed for diagnostic in _replace_file(rooted, file)]
     summary = _Summary(files, changed, diagnostics)
     if form == "json":
-        click.echo(dump_json(_summary_to_json(summary, diff=diff)))
+        echo(dump_json(_summary_to_json(summary, diff=diff)))
     else:
         _print_summary(summary, check=check, diff=diff)
     return int(bool(diagnostics) or (check and bool(changed)))
@@ -91,12 +93,12 @@ def _summary_to_json(summary: _Summary, *, diff: bool) -> Json:
 def _print_summary(summary: _Summary, *, check: bool, diff: bool) -> None:
     for file in summary.changed:
         if diff:
-            click.echo(_unified_diff(file), nl=False)
+            echo(_unified_diff(file), nl=False)
         if check:
-            click.echo(f"would change {file.path}")
+            echo_line(f"would change {file.path}")
     if summary.diagnostics:
-        click.echo(format_diagnostics(summary.diagnostics, _source_line_reader(summary.files)), err=True)
-    click.echo(_format_counts(summary, is_written=not (check or diff)), err=diff)
+        echo(format_diagnostics(summary.diagnostics, _source_line_reader(summary.files)), err=True)
+    echo(_format_counts(summary, is_written=not (check or diff)), err=diff)
 
 
 def _format_file(file: SourceFile) -> _FormattedFile:
@@ -115,7 +117,8 @@ def _field_order(kind: str) -> tuple[str, ...]:
 
 def _unified_diff(file: _FormattedFile) -> str:
     old, new = file.file.document.text.splitlines(), file.text.splitlines()
-    lines = difflib.unified_diff(old, new, f"a/{file.path}", f"b/{file.path}", lineterm="")
+    path = sanitize_line(file.path)
+    lines = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import abbreviate_id, pluralize
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.cli.state_session import parse_live_address
@@ -23,7 +24,6 @@ from reconciler.operations.archive import archived_reference_notes
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
 from reconciler.project.session import Session
 from reconciler.render import plan_json
-from reconciler.render.code_frame import sanitize_text
 from reconciler.source.rooted_files import MISSING, WORKSPACE, Root, RootedFiles
 
 
@@ -58,13 +58,14 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     for generated_file in () if dry_run else generated_files:
         _write_generated_file(_workspace_files(session), generated_file)
     if form == "json":
-        click.echo(
+        echo(
             plan_json.dump_json(
                 [_generated_file_to_json(session, file, written=not dry_run) for file in generated_files]
             )
         )
     else:
-        click.echo(sanitize_text("\n".join(_report_lines(session, generated_files, dry_run=dry_run))))
+        for line in _report_lines(session, generated_files, dry_run=dry_run):
+            echo_line(line)
     if errors:
         raise UserError(*(diagnostic for error in errors for diagnostic in error.diagnostics))
     return 0
@@ -132,7 +133,9 @@ def _report_lines(session: Session, generated_files: Sequence[GeneratedFile], *,
     for generated_file in generated_files:
         yield f"{'would write' if dry_run else 'wrote'} {generated_file.path} ({generated_file.address})"
         if dry_run:
-            yield from (f"    {line}" if line else "" for line in generated_file.redacted_text.splitlines())
+            yield from (
+                f"    {line}" if line else "" for line in generated_file.redacted_text.removesuffix("\n").split("\n")
+            )
         yield from (f"  {line}" for line in _follow_up_lines(session, generated_file))
     yield (
         f"{pluralize(len(generated_files), 'file')} {'would be ' if dry_run else ''}written."

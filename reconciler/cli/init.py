@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
 from reconciler.config.config import CONFIG_FILE
@@ -27,8 +28,9 @@ _IGNORE_PATTERNS = shutil.ignore_patterns("__pycache__", "*.pyc")
 @click.option(
     "--here", is_flag=True, help="Initialise mlgit in the current repository; existing files are not changed."
 )
+@click.option("--write-computes", is_flag=True, help="With --here, write a file for each compute that has none.")
 @click.option("--name", metavar="NAME", help="The name of the workspace; by default that of the folder.")
-def command(folder: Path | None, name: str | None, *, here: bool) -> None:
+def command(folder: Path | None, name: str | None, *, here: bool, write_computes: bool) -> None:
     """Start a new workspace in DIR, which must be new or empty.
 
     With --here, make a workspace of a repository that is there: nothing is moved, started or written over.
@@ -38,10 +40,13 @@ def command(folder: Path | None, name: str | None, *, here: bool) -> None:
     cd iris-demo && mlgit plan
     cd our-repository && mlgit init --here
     """
+    if write_computes and not here:
+        raise click.UsageError("--write-computes belongs to --here: a new workspace has a file for its compute")
     if here == (folder is not None):
         raise click.UsageError("name a folder for a new workspace, or adopt the one you are in with --here")
     if folder is None:
-        init_existing_folder(Path.cwd(), _validate_name(name) if name else _name_from_folder(Path.cwd()))
+        workspace_name = _validate_name(name) if name else _name_from_folder(Path.cwd())
+        init_existing_folder(Path.cwd(), workspace_name, write_computes=write_computes)
     else:
         _create_workspace(folder, name)
 
@@ -62,12 +67,13 @@ def _create_workspace(folder: Path, name: str | None) -> None:
     write_editor_settings(folder)
     if not in_repository:
         create_repository(folder, f"Start the workspace {workspace_name}").close()
-    click.echo(f"Made the workspace {workspace_name} in {folder}.\n")
-    click.echo(f"Next:\n  cd {shlex.quote(str(folder))}")
+    echo_line(f"Made the workspace {workspace_name} in {folder}.")
+    echo("\nNext:")
+    echo_line(f"  cd {shlex.quote(str(folder))}")
     if in_repository:
-        click.echo("  git add . && git commit     # it lies in a repository that was there before")
-    click.echo("  mlgit plan                  # what would be made, and why")
-    click.echo("  mlgit apply --wait          # make it: build, train, register the model")
+        echo("  git add . && git commit     # it lies in a repository that was there before")
+    echo("  mlgit plan                  # what would be made, and why")
+    echo("  mlgit apply --wait          # make it: build, train, register the model")
 
 
 def _validate_name(name: str) -> str:
@@ -84,7 +90,7 @@ def _name_from_folder(folder: Path) -> str:
 
 def _fill_in_template(folder: Path, name: str) -> None:
     """Replace the name and the lineage in the template; the lineage identifies the live state, and never changes."""
-    for path in (folder / CONFIG_FILE, folder / "workspace.yml"):
+    for path in (folder / CONFIG_FILE, folder / "workspace.yml", folder / "README.md"):
         text = path.read_text(encoding="utf-8")
         path.write_text(
             text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_LINEAGE, uuid.uuid4().hex), encoding="utf-8"

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
 import click
 
 from reconciler.abbreviation import join_some, pluralize
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
+from reconciler.format.workspace_rules import compute_file_path, compute_file_text
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import open_repository
+from reconciler.model import Address
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _WORKFLOW_PATH = ".github/workflows/mlgit.yml"
@@ -31,8 +35,10 @@ _DUPLICATE_NAMES_HINT = (
     "names are unique in a workspace. Rename assets, exclude samples under assets: exclude: in mlgit.yml, or give a "
     "sample its own workspace with `mlgit init --here` in its folder."
 )
-_MISSING_NAMES_HINT = (
-    "often compute that exists only in the cloud. Add a file for each; `mlgit schema KIND` shows its fields."
+_MISSING_NAMES_HINT = "add a file for each; `mlgit schema KIND` shows its fields."
+_BOUND_COMPUTES_HINT = (
+    "without a file. None is needed, because mlgit.yml binds every compute to a backend; `mlgit validate` shows the "
+    "four lines that declare one."
 )
 
 _CONFIG_TEMPLATE = """\
@@ -69,9 +75,10 @@ limits:
 """
 
 
-def init_existing_folder(folder: Path, name: str) -> None:
+def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> None:
     """Make a folder of a repository a workspace, and print an inventory of it.
 
+    Files for computes that have none are written if the user wants it: with ``write_computes``, or asked on a terminal.
     Raises UserError ``workspace-there`` or ``not-a-git-repository``.
     """
     repository = open_repository(folder)
@@ -81,12 +88,36 @@ def init_existing_folder(folder: Path, name: str) -> None:
         hint = f"run `mlgit plan`; to start over with a new live state, delete {CONFIG_FILE} first"
         raise user_error("workspace-there", f"{CONFIG_FILE} already exists: this folder is a workspace", hint)
     outcomes = _write_workspace_files(folder, top, name)
-    click.echo(f"Initialised workspace {name} in this folder. Existing files are unchanged, and nothing was started.\n")
+    inventory = take_inventory(open_current_session())
+    if write_computes and inventory.bound_computes:
+        outcomes = [*outcomes, *_write_computes(folder, inventory)]
+        inventory = take_inventory(open_current_session())
+    echo(f"Initialised workspace {name} in this folder. Existing files are unchanged, and nothing was started.\n")
     for outcome in outcomes:
-        click.echo(f"  {outcome}")
-    session = open_current_session()
-    click.echo("\n" + "\n".join(_inventory_lines(take_inventory(session))))
-    click.echo(_NEXT_STEPS)
+        echo_line(f"  {outcome}")
+    echo("\n" + "\n".join(_inventory_lines(inventory)))
+    if inventory.bound_computes and sys.stdin.isatty() and sys.stdout.isatty():
+        files = pluralize(len(inventory.bound_computes), "file")
+        if click.confirm(f"\nWrite {files} for compute?", default=False):
+            for outcome in _write_computes(folder, inventory):
+                echo_line(f"  {outcome}")
+    echo(_NEXT_STEPS)
+
+
+def _write_computes(folder: Path, inventory: Inventory) -> list[str]:
+    """Write a file for each compute that has none; return one line for each."""
+    files = repository_files(folder)
+    outcomes = []
+    for address in inventory.bound_computes:
+        path = compute_file_path(address.name)
+        if problem := files.find_problem(path):
+            outcomes.append(f"skipped {path}: {problem}")
+        elif files.kind_of(path) != MISSING:
+            outcomes.append(f"kept {path}: it exists already")
+        else:
+            files.create_file(path, (compute_file_text(address.name) + "\n").encode())
+            outcomes.append(f"wrote {path}")
+    return outcomes
 
 
 def _write_workspace_files(folder: Path, top: Path, name: str) -> Sequence[str]:
@@ -149,14 +180,19 @@ def _inventory_lines(inventory: Inventory) -> list[str]:
         lines += _wrap_paragraph(f"{names} declared in more than one file: {_DUPLICATE_NAMES_HINT}")
         most_files_first = sorted(inventory.duplicates.items(), key=lambda item: -len(item[1]))
         lines += _limit_lines([f"{address}: {join_some(files, 2)}" for address, files in most_files_first])
+    if inventory.bound_computes:
+        lines += _wrap_paragraph(f"{pluralize(len(inventory.bound_computes), 'compute')} {_BOUND_COMPUTES_HINT}")
+        lines += _limit_lines(_count_lines(inventory.bound_computes))
     if inventory.missing_references:
         names = pluralize(len(inventory.missing_references), "referenced name")
         verb = "is" if len(inventory.missing_references) == 1 else "are"
         lines += _wrap_paragraph(f"{names} {verb} not declared: {_MISSING_NAMES_HINT}")
-        lines += _limit_lines(
-            [f"{address}: in {pluralize(count, 'file')}" for address, count in inventory.missing_references.items()]
-        )
+        lines += _limit_lines(_count_lines(inventory.missing_references))
     return [*lines, "", _format_diagnostic_counts(inventory)]
+
+
+def _count_lines(references: Mapping[Address, int]) -> list[str]:
+    return [f"{address}: in {pluralize(count, 'file')}" for address, count in references.items()]
 
 
 def _wrap_paragraph(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Self
 import click
 
 from reconciler import __version__
+from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Json, Plan, Run, SourceRevision
@@ -40,7 +41,7 @@ class EventStream:
         """Write one event with the current time."""
         time = utc_timestamp("milliseconds")
         stamped = {"v": json_events.EVENT_VERSION, "type": event["type"], "time": time, **event}
-        click.echo(json.dumps(stamped, ensure_ascii=True))
+        echo(json.dumps(stamped, ensure_ascii=True))
 
     def write_diagnostic(self, diagnostic: Diagnostic) -> None:
         """Write the event of a diagnostic."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.model import parse_address
@@ -19,6 +20,9 @@ from reconciler.state.history import history_entries
 def command(address: str | None, limit: int, form: str) -> None:
     """Show the history of the live state, newest first; with ADDRESS, only what touched that asset.
 
+    The number before an entry, ~N, is a revision for `mlgit diff`, `rollback` and `state restore`: the state after all
+    entries with that number. The entries of one apply have the same number.
+
     \b
     mlgit log -n 5
     mlgit log model/iris --format json
@@ -30,8 +34,8 @@ def command(address: str | None, limit: int, form: str) -> None:
     if address and not entries:
         parse_live_address(address, state)  # raises, with a suggestion, if the address is not live
     if form == "json":
-        click.echo(plan_json.dump_json(history.log_to_json(entries)))
+        echo(plan_json.dump_json(history.log_to_json(entries)))
     elif not entries:
-        click.echo("Nothing was applied yet.")
+        echo("Nothing was applied yet.")
     else:
-        click.echo(history.format_log(entries))
+        echo(history.format_log(entries))

@@ -65,7 +65,7 @@ def select_options(function: CommandFunction) -> CommandFunction:
     """Add ``--select`` and ``--exclude``."""
     select_help = (
         "Select assets: a kind, KIND/NAME (with * as wildcard), a file or folder, or tag:KEY=VALUE. "
-        "A leading + adds upstream assets, a trailing + downstream ones."
+        "A leading + adds upstream assets, a trailing + downstream ones. Only what they need must be free of errors."
     )
     select = click.option("--select", "selected", multiple=True, metavar="SELECTOR", help=select_help)
     exclude = click.option(

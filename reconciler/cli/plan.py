@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from reconciler.cli.cached_output import open_default_output_cache
-from reconciler.cli.console import print_coloured_lines
+from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
     guard_options,
@@ -43,7 +43,12 @@ class RenderedPlan:
 
 @click.command("plan")
 @click.option(
-    "-o", "--out", "out", type=_FILE_TYPE, metavar="FILE", help="Save the plan to a file, for `mlgit apply FILE`."
+    "-o",
+    "--out",
+    "out",
+    type=_FILE_TYPE,
+    metavar="FILE",
+    help="Save the plan to a file, for `mlgit apply FILE`; Git ignores it in this clone.",
 )
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
 @click.option("--refresh", is_flag=True, help="Refresh from the providers before planning.")
@@ -71,7 +76,7 @@ def command(**options: Any) -> int:
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:
     if rendered.diagnostics:
-        click.echo(rendered.diagnostics, err=True)
+        echo(rendered.diagnostics, err=True)
     print_coloured_lines(rendered.text)
     if rendered.hint:
-        click.echo(rendered.hint)
+        echo(rendered.hint)

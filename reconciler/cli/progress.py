@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from reconciler.model import Action, Run
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 from reconciler.timestamps import parse_timestamp
 
 _MAX_LINES = 10

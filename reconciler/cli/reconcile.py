@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli.console import echo_line
 from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import TARGET_KEY, format_option, target_option
 from reconciler.config.targets import DEFAULT_TARGET
@@ -23,7 +24,6 @@ from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.git.upstream import TrackedRef, find_tracked_ref
 from reconciler.model import Event, Progress, Run
-from reconciler.render.code_frame import sanitize_line
 from reconciler.render.sentences import action_sentence
 from reconciler.source.workspace import find_workspace
 from reconciler.timestamps import utc_timestamp
@@ -129,7 +129,7 @@ class _LogListener:
 
 
 def _print_log_line(label: str, text: str) -> None:
-    click.echo(f"{utc_timestamp()} {label:<7} {sanitize_line(text)}")
+    echo_line(f"{utc_timestamp()} {label:<7} {text}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Apply again what was applied at REV, and keep it until there is a newer commit.
 
-    REV is ~1 for the source commit before the current one (~2 for the one before that), a source commit that was
-    applied, or a commit of `mlgit log`; the first digits are enough. The work tree and branches are not changed. CI and
-    the controller do not apply the commit that was rolled back again, only a newer one.
+    REV is ~1 for the state before the last apply (~2 for the one before that, as `mlgit log` numbers them), a source
+    commit that was applied, or a commit of `mlgit log`; the first digits are enough. The work tree and branches are not
+    changed. CI and the controller do not apply the commit that was rolled back again, only a newer one.
 
     \b
     mlgit rollback ~1
@@ -42,8 +42,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
         )
         if stream:
             stream.write_plan_started(session.source)
-        prepared = prepare_apply(session, ApplyOptions(policy, state, is_rollback=True))
-        print_prepared(session, prepared, stream, rollback_warning(session, state))
+        prepared = prepare_apply(session, ApplyOptions(policy, state))
+        print_prepared(session, prepared, stream, rollback_warning(session.source))
         if not auto_approve:
             require_approval("Roll back?", "rollback", possible=stream is None)
         record_rollback(session, state, prepared.request.trailers)

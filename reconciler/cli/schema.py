@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from reconciler.cli.console import echo
 from reconciler.cli.options import format_option
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import user_error
@@ -22,10 +23,14 @@ from reconciler.render import plan_json
 from reconciler.source.files import find_asset_files
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
-_SCHEMAS_FOLDER = PurePosixPath(".mlgit/schemas")
+_SCHEMAS_FOLDER = PurePosixPath(".vscode/mlgit-schemas")  # committed with the settings, so a clone has both
 EDITOR_SETTINGS_PATH = PurePosixPath(".vscode/settings.json")
 _ASSET_SCHEMA_NAME = "asset"
 _USUAL_FOLDERS = ("components", "compute", "data", "datastores", "environments", "jobs", "models")
+# The folders of forms, those first whose form a bare name means.
+_FORM_KINDS = ("job", "compute", "datastore", "deployment", "endpoint", "workspace", "schedule", "component")
+_CONDA_SCHEMA_NAME = "conda"
+_CONDA_GLOBS = tuple(f"**/conda*.{suffix}" for suffix in ("yml", "yaml"))
 _CONFIG_SCHEMA_NAME = CONFIG_FILE.partition(".")[0]
 
 
@@ -44,24 +49,26 @@ _CONFIG_SCHEMA_NAME = CONFIG_FILE.partition(".")[0]
 def command(kind: str | None, folder: Path | None, form: str) -> None:
     """Print the JSON schema of KIND as one document; without KIND, list the kinds.
 
-    With --write-editor-settings the schemas go into .mlgit/schemas and .vscode/settings.json names them, for editors
-    that use yaml-language-server; what else the settings hold stays.
+    KIND may be a form of a kind too, by its type or its $schema: command, commandJob, amlcompute. With
+    --write-editor-settings the schemas go into .vscode/mlgit-schemas and .vscode/settings.json names them, for editors
+    that use yaml-language-server; what else the settings hold stays. Commit both, so that clones have them.
 
     \b
     mlgit schema job > job.schema.json
+    mlgit schema pipelineComponent
     mlgit schema --write-editor-settings
     """
     if folder is not None:
         written = write_editor_settings(folder)
-        click.echo(
+        echo(
             plan_json.dump_json({"wrote": written})
             if form == "json"
             else "\n".join(f"wrote {path}" for path in written)
         )
     elif kind is not None:
-        click.echo(plan_json.dump_json(_bundle_schema(kind)))
+        echo(plan_json.dump_json(_bundle_schema(kind)))
     else:
-        click.echo(plan_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
+        echo(plan_json.dump_json(_schema_descriptions()) if form == "json" else "\n".join(_schema_list_lines()))
 
 
 def write_editor_settings(folder: Path) -> tuple[str, ...]:
@@ -71,7 +78,7 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
     """
     files = repository_files(folder)
     merged = _merge_settings(files, _schema_associations(folder))
-    for name in (*kinds(), _CONFIG_SCHEMA_NAME):
+    for name in (*kinds(), _CONFIG_SCHEMA_NAME, _CONDA_SCHEMA_NAME):
         _write_json(files, f"{_SCHEMAS_FOLDER}/{name}.schema.json", _bundle_schema(name))
     _write_json(files, f"{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json", _any_asset_schema())
     _write_json(files, str(EDITOR_SETTINGS_PATH), merged)
@@ -83,10 +90,39 @@ def _write_json(files: RootedFiles, path: str, value: Json) -> None:
 
 
 def _bundle_schema(name: str) -> Json:
-    if schema_id(name) not in load_schemas() or name not in _schema_names():
-        hint = did_you_mean(name, _schema_names()) or "`mlgit schema` lists them all"
+    schema_name = name if name in _schema_names() else find_schema_name(name)
+    if not schema_name:
+        forms = (form.rpartition("/")[2] for form in _form_names())
+        hint = did_you_mean(name, (*_schema_names(), *forms)) or "`mlgit schema` lists them all"
         raise user_error("schema-unknown", f"there is no schema of the name {name}", hint)
-    return bundle_schema(schema_id(name), load_schemas())
+    return bundle_schema(schema_id(schema_name), load_schemas())
+
+
+def find_schema_name(name: str) -> str:
+    """Return the schema that a name in any spelling means, "" if none: a kind, a form of one, or a ``$schema``.
+
+    A form that several kinds have is that of the first in ``_FORM_KINDS``: ``command`` is a job.
+    """
+    plain = _plain_name(name.rpartition("/schemas/")[2] if "://" in name else name)
+    for candidate in (*_schema_names(), *_form_names()):
+        folder, _, form = candidate.rpartition("/")
+        aliases = {candidate, f"{candidate}s", form, f"{form}{folder}", f"{folder}{form}"}
+        if plain in map(_plain_name, aliases):
+            return candidate
+    return next((kind.name for kind in kinds().values() if re.fullmatch(kind.schema_pattern, plain)), "")
+
+
+def _plain_name(name: str) -> str:
+    """Return a name in lower case, without suffixes and signs: ``managed-online`` is ``managedOnline``."""
+    last = name.lower().removesuffix(".json").removesuffix(".schema")
+    return re.sub(r"[^a-z0-9]", "", last.rpartition("/")[2] if "azureml" in last else last)
+
+
+def _form_names() -> Sequence[str]:
+    """Return the names of the forms of kinds, such as ``job/command``."""
+    names = (schema.removeprefix(schema_id("").removesuffix(".schema.json")) for schema in load_schemas())
+    forms = [name.removesuffix(".schema.json") for name in names if "/" in name and not name.startswith("defs/")]
+    return sorted(forms, key=lambda name: (_FORM_KINDS.index(name.partition("/")[0]), name))
 
 
 def _schema_names() -> Sequence[str]:
@@ -138,9 +174,11 @@ def _schema_associations(folder: Path) -> Json:
     paths = [PurePosixPath(source_file.path) for source_file in find_asset_files(folder, ["."]) if source_file.kind]
     folders = sorted({*_USUAL_FOLDERS, *(path.parts[0] for path in paths if len(path.parts) > 1)})
     top_level_files = sorted({"workspace.yml", *(path.name for path in paths if len(path.parts) == 1)})
+    excluded = [f"!{glob}" for glob in _CONDA_GLOBS]
     globs = [f"{name}/**/*.{suffix}" for name in folders for suffix in ("yml", "yaml")]
     return {
-        f"./{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json": [*top_level_files, *globs],
+        f"./{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json": [*top_level_files, *globs, *excluded],
+        f"./{_SCHEMAS_FOLDER}/{_CONDA_SCHEMA_NAME}.schema.json": list(_CONDA_GLOBS),
         f"./{_SCHEMAS_FOLDER}/{_CONFIG_SCHEMA_NAME}.schema.json": [CONFIG_FILE],
     }
 

@@ -9,20 +9,28 @@ from typing import Any
 import click
 
 from reconciler.abbreviation import pluralize
+from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
 from reconciler.cli.state_session import print_note
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.model import State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
+from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.text import format_diagnostics
 from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
 
-_SHOWN_DIAGNOSTICS_KEY = "mlgit.said"  # in the context of a command: the diagnostics that were printed
+# In the context of a command: the diagnostics that were printed, as text and as values.
+_SHOWN_DIAGNOSTICS_KEY, _REPORTED_DIAGNOSTICS_KEY = "mlgit.said", "mlgit.reported"
 
 
 def open_current_session(
-    revision: str | None = None, *, keep: bool = False, aside: Path | None = None, target: str = DEFAULT_TARGET
+    revision: str | None = None,
+    *,
+    keep: bool = False,
+    aside: Path | None = None,
+    target: str = DEFAULT_TARGET,
+    reuse: RenderedOutputCache | None = None,
 ) -> Session:
     """Open the workspace of the current folder, at its work tree or at a revision; it is closed with the command.
 
@@ -35,6 +43,7 @@ def open_current_session(
         target=context.meta.get(TARGET_KEY, target),
         keep=keep,
         aside=aside,
+        reuse=reuse,
         on_diagnostics=_print_diagnostics,
         on_note=print_note,
     )
@@ -59,6 +68,12 @@ def shown_diagnostics() -> str:
     return "\n".join(click.get_current_context().meta.get(_SHOWN_DIAGNOSTICS_KEY, []))
 
 
+def reported_diagnostics() -> Sequence[Diagnostic]:
+    """Return the diagnostics that were printed."""
+    reported: list[Diagnostic] = click.get_current_context().meta.get(_REPORTED_DIAGNOSTICS_KEY, [])
+    return reported
+
+
 def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Print warnings, and errors in files; raise UserError if one is an error."""
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
@@ -74,10 +89,12 @@ def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
     meta = click.get_current_context().meta
+    diagnostics = mask_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
     if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
         for diagnostic in diagnostics:
             send(diagnostic)
     elif diagnostics:
         lines = format_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
         meta.setdefault(_SHOWN_DIAGNOSTICS_KEY, []).append(lines)
-        click.echo(lines, err=True)
+        meta.setdefault(_REPORTED_DIAGNOSTICS_KEY, []).extend(diagnostics)
+        echo(lines, err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.diagnostics import user_error
@@ -38,4 +39,4 @@ def command(address: str, form: str) -> None:
     run = state.find_run(asset, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)
-    click.echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
+    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))

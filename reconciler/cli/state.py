@@ -6,12 +6,12 @@ import click
 
 from reconciler.abbreviation import abbreviate_id, pluralize
 from reconciler.cli.confirm import require_approval
+from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_text
 from reconciler.state.history import resolve_state_commit
 from reconciler.state.repair import (
     Damage,
@@ -58,7 +58,7 @@ def show(form: str) -> None:
         "note": note or None,
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    click.echo(plan_json.dump_json(present) if form == "json" else text.format_outline(present))
+    echo(plan_json.dump_json(present) if form == "json" else text.format_outline(present))
 
 
 @command.command("repair")
@@ -74,14 +74,15 @@ def repair(*, auto_approve: bool) -> None:
     session.state_store.ref_store.fetch()
     damages = find_damage(session.state_store)
     if not damages:
-        click.echo("Every record of the live state can be read.")
+        echo("Every record of the live state can be read.")
         return
-    click.echo(sanitize_text("\n".join(f"  {damage.display_name}: {_describe_repair(damage)}" for damage in damages)))
+    for damage in damages:
+        echo_line(f"  {damage.display_name}: {_describe_repair(damage)}")
     if not auto_approve:
         require_approval("Repair the live state?", "state repair")
     commit = repair_state(session.state_store, damages, user_name())
     count = pluralize(len(damages), "record")
-    click.echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
+    echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
 
 
 def _describe_repair(damage: Damage) -> str:
@@ -92,19 +93,28 @@ def _describe_repair(damage: Damage) -> str:
 
 @command.command("restore")
 @click.argument("commit", required=False)
+@click.option(
+    "--accept-remote", is_flag=True, help="Go on from a remote's state that is older than what is known here."
+)
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 @target_option
-def restore(commit: str | None, *, auto_approve: bool) -> None:
+def restore(commit: str | None, *, accept_remote: bool, auto_approve: bool) -> None:
     """Restore the live state to COMMIT of its history; without COMMIT, restore it to a remote that has lost it.
 
-    Only the records change; to undo what was applied, use `mlgit rollback`. COMMIT may be ~1, as for `mlgit diff`: the
-    records as they were before the last apply.
+    A remote that was set back to an older commit has lost it, too; --accept-remote goes on from that commit. Only the
+    records change; to undo what was applied, use `mlgit rollback`. COMMIT may be ~1, as for `mlgit diff`: the records
+    as they were before the last apply.
 
     \b
     mlgit state restore
     mlgit state restore 3f2a91c
     """
     state = open_current_state_session().state_store
+    if accept_remote:
+        if commit is not None:
+            raise click.UsageError("--accept-remote takes no COMMIT: it goes on from what the remote has")
+        _accept_remote_state(state, auto_approve=auto_approve)
+        return
     if commit is None:
         _restore_remote_state(state, auto_approve=auto_approve)
         return
@@ -114,7 +124,7 @@ def restore(commit: str | None, *, auto_approve: bool) -> None:
     if not auto_approve:
         require_approval(f"Restore the records of the live state as of {commit}?", "state restore")
     new = restore_state(state, commit, user_name())
-    click.echo(
+    echo_line(
         f"Restored the live state as of {commit} in commit {abbreviate_id(new)}. Run `mlgit plan` to see the effect."
     )
 
@@ -132,7 +142,19 @@ def _restore_remote_state(state: StateStore, *, auto_approve: bool) -> None:
         )
     if not restore_remote_state(state.ref_store):
         raise user_error("state-there", f"the remote {remote} has a live state", "there is nothing to restore")
-    click.echo(f"Restored the live state as of {abbreviate_id(newest)} to the remote {remote}.")
+    echo_line(f"Restored the live state as of {abbreviate_id(newest)} to the remote {remote}.")
+
+
+def _accept_remote_state(state: StateStore, *, auto_approve: bool) -> None:
+    remote = state.remote
+    if not remote:
+        raise user_error("state-not-known", "this live state has no remote", "nothing is to be accepted")
+    if not auto_approve:
+        require_approval(f"Go on from the live state of the remote {remote}?", "state restore")
+    known, present = state.ref_store.accept_remote()
+    echo_line(f"Going on from {abbreviate_id(present)}, which the remote {remote} has.")
+    if known != present:
+        echo_line(f"The live state as of {abbreviate_id(known)} is kept in this clone.")
 
 
 @command.command("migrate")
@@ -146,4 +168,4 @@ def migrate() -> None:
     session = open_current_state_session()
     session.state_store.ref_store.fetch()
     state_format = read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
-    click.echo(f"The live state has format {state_format}, the newest that this mlgit knows: nothing to do.")
+    echo(f"The live state has format {state_format}, the newest that this mlgit knows: nothing to do.")

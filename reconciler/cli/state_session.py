@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import pluralize
+from reconciler.cli.console import echo_line
 from reconciler.cli.options import TARGET_KEY
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, State
+from reconciler.model import Address, State, parse_address
 from reconciler.project.state_session import StateSession, find_state_session
 
 
@@ -31,17 +32,30 @@ def open_current_state_session() -> StateSession:
 
 
 def parse_live_address(argument: str, state: State) -> Address:
-    """Parse the address of a live asset as typed; raise UserError with a suggestion if there is no such asset."""
-    kind, slash, name = argument.partition("/")
-    address = Address(kind, name.partition("@")[0])
-    if slash and address in state.current:
+    """Parse the address of a live asset as typed.
+
+    Raises UserError ``address-unknown`` with a suggestion if there is no such asset, or ``address-ambiguous`` with all
+    assets that are called so.
+    """
+    typed = argument.partition("@")[0]
+    address = parse_address(typed)
+    if address.name and address in state.current:
         return address
+    candidates = [str(item) for item in state.current if _is_called(item, typed)]
+    if len(candidates) > 1:
+        message = f"{argument} can be {', '.join(candidates)}"
+        raise user_error("address-ambiguous", message, "use one of these addresses")
     count = sum(not record.archived for record in state.current.values())
     list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
-    hint = did_you_mean(argument, list(map(str, state.current))) or list_hint
-    raise user_error("address-unknown", f"{argument} is not live", hint)
+    hint = did_you_mean(argument, candidates or list(map(str, state.current)))
+    raise user_error("address-unknown", f"{argument} is not live", hint or list_hint)
+
+
+def _is_called(address: Address, typed: str) -> bool:
+    """Return True if what is typed, with or without the kind, is the name of an asset or the end of it."""
+    return f"/{address.name}".endswith(f"/{typed.removeprefix(f'{address.kind}/')}")
 
 
 def print_note(note: str) -> None:
     """Print a note to standard error."""
-    click.echo(note, err=True)
+    echo_line(note, err=True)

@@ -7,18 +7,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-import click
 from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.console import print_coloured_lines, print_table
+from reconciler.cli.console import echo, print_coloured_lines, print_table
 from reconciler.cli.progress import ProgressDisplay
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
-from reconciler.render.code_frame import sanitize_line, sanitize_text
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import action_sentence
 
 _PROGRESS_MARKS = {
@@ -91,7 +90,7 @@ class StatusDisplay:
         cells = [[sanitize_line(cell) for cell in row] for row in rows]
         if self._console.is_terminal:
             table, _ = _build_table(self._headings, cells, self._console.width)
-            below = Text(sanitize_text("\n".join(lines)))
+            below = Text("\n".join(map(sanitize_line, lines)))
             self._display.update(Group(table, below), refresh=True)
             return
         current_lines = ["  ".join(filter(None, row)) for row in cells] + [line for line in lines if line]
@@ -109,12 +108,12 @@ class StatusDisplay:
 class TerminalApplyListener:
     """Shows the progress of an apply: one line for each finished action, and below it one for each running action.
 
-    ``read_last_log_line`` returns the last line of a run's log.
+    ``read_log_tail`` returns the last lines of a run's log.
     """
 
-    def __init__(self, read_last_log_line: Callable[[Run], str], console: Console | None = None) -> None:
+    def __init__(self, read_log_tail: Callable[[Run], Sequence[str]], console: Console | None = None) -> None:
         self._console = console or make_console()
-        self._read_last_log_line = read_last_log_line
+        self._read_log_tail = read_log_tail
         self._started_at: dict[str, float] = {}
         self._printed: dict[str, str] = {}
         self._progress_display = ProgressDisplay(self._console)
@@ -157,6 +156,9 @@ class TerminalApplyListener:
             suffix = f": {log_line}" if log_line else ""
             self._print_once(f"{run.address}: run {run.id} is {run.status}{suffix}")
 
+    def _read_last_log_line(self, run: Run) -> str:
+        return "".join(self._read_log_tail(run)[-1:])
+
     def _print_once(self, line: str) -> None:
         """Print a progress line once, if it cannot be drawn in place."""
         line = sanitize_line(line)
@@ -177,19 +179,25 @@ class TerminalApplyListener:
         if event.progress is Progress.LOCKED:
             line.append(f": {sanitize_line(event.message)}", "yellow")
         self._print_line(line)
-        for message_line in failed_run.message.splitlines() if failed_run else ():
-            self._print_line(Text(f"      {sanitize_line(message_line)}", "dim"))
+        if failed_run:
+            self._print_failed_run(failed_run)
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self._print_line(Text(sanitize_text(f"      {diagnostic.message} [{diagnostic.code}]"), style))
+            self._print_line(Text(sanitize_line(f"      {diagnostic.message} [{diagnostic.code}]"), style))
             if diagnostic.hint:
-                self._print_line(Text(sanitize_text(f"      help: {diagnostic.hint}")))
+                self._print_line(Text(sanitize_line(f"      help: {diagnostic.hint}")))
+
+    def _print_failed_run(self, run: Run) -> None:
+        tail = self._read_log_tail(run)
+        message = f"{run.message}{'; the last lines of its log:' if tail else ''}" if run.message else ""
+        for line in (message, *(f"| {log_line}" for log_line in tail)) if message else ():
+            self._print_line(Text(f"      {sanitize_line(line)}", "dim"))
 
     def _print_line(self, line: Text) -> None:
         """Print a line; without rich if there is no terminal, because an apply may print ten thousand."""
         if self._console.is_terminal:
             self._console.print(line)
         else:
-            click.echo(line.plain)
+            echo(line.plain)
 
     def _format_duration(self, key: str) -> str:
         seconds = time.monotonic() - self._started_at.get(key, time.monotonic())

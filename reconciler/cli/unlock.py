@@ -6,14 +6,13 @@ import click
 
 from reconciler.abbreviation import join_some, pluralize
 from reconciler.cli.confirm import require_approval
-from reconciler.cli.console import print_table
+from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Lock
 from reconciler.render import plan_json
-from reconciler.render.code_frame import sanitize_text
 from reconciler.state.lease import remove_lock
 from reconciler.state.locks import LOCKS_REF, list_lock_holders, lock_to_json, read_locks
 from reconciler.state.refs import RefStore
@@ -47,11 +46,11 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     if holder not in holders:
         hint = did_you_mean(holder, sorted(holders)) or "run `mlgit unlock` to list the locks"
         raise user_error("holder-unknown", f"{holder} holds no locks", hint)
-    click.echo(sanitize_text(f"{holder}: {_describe_lock(ref_store, commit, holder)}."))
+    echo_line(f"{holder}: {_describe_lock(ref_store, commit, holder)}.")
     if not auto_approve:
         require_approval("Remove this lock?", "unlock")
     remove_lock(ref_store, holder)
-    click.echo("Lock removed. What that apply recorded is kept; run `mlgit apply` to continue.")
+    echo("Lock removed. What that apply recorded is kept; run `mlgit apply` to continue.")
 
 
 def _describe_lock(ref_store: RefStore, commit: str, holder: str) -> str:
@@ -65,9 +64,9 @@ def _describe_lock(ref_store: RefStore, commit: str, holder: str) -> str:
 
 def _print_locks(locks: list[Lock], form: str) -> None:
     if form == "json":
-        click.echo(plan_json.dump_json([lock_to_json(lock) for lock in locks]))
+        echo(plan_json.dump_json([lock_to_json(lock) for lock in locks]))
     elif not locks:
-        click.echo("There are no locks.")
+        echo("There are no locks.")
     else:
         rows = [(lock.holder, f"{lock.user} on {lock.host}", lock.since, _format_locked_assets(lock)) for lock in locks]
         print_table(("HOLDER", "WHO", "SINCE", "LOCKED"), rows)

@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 
 from reconciler.cli.diagnostics_output import print_diagnostics
-from reconciler.cli.options import diagnostics_format_option, target_option
+from reconciler.cli.options import TARGET_KEY, diagnostics_format_option, target_option
+from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import has_errors
-from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
-from reconciler.source.discovery import read_workspace_rules
+from reconciler.source.discovery import find_workspace_of_file
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
 from reconciler.source.rooted_files import named_roots
 from reconciler.source.validation import CheckResult, check_files
@@ -27,13 +27,16 @@ from reconciler.source.validation import CheckResult, check_files
 @click.command("validate")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--ref", "revision", metavar="REV", help="Check the workspace, or PATHs of it, at a revision.")
+@click.option("--strict", is_flag=True, help="Exit with 1 also if the kind of a file that PATH names is not known.")
 @diagnostics_format_option
 @target_option
-def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
+def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: bool) -> int:
     """Check files, folders or, without PATH, the workspace: schemas, references, rules.
 
-    Works offline and executes nothing. With PATHs no Git repository is needed; a dash reads standard input. A
-    reference to an asset that the files do not declare is a warning, because the asset may exist in the live state.
+    Works offline and executes nothing. PATHs are checked against the workspace that they are in, if any, and need no
+    Git repository; a dash reads standard input. A reference to an asset that the files do not declare is a warning,
+    because the asset may exist in the live state.
+    A file that PATH names and that is no asset is noted and counted; in folders such files are passed over.
 
     \b
     mlgit validate
@@ -41,8 +44,8 @@ def command(paths: tuple[str, ...], revision: str | None, form: str) -> int:
     mlgit validate --ref origin/main --format sarif > mlgit.sarif
     """
     result, read_lines = _check_files(paths) if paths and revision is None else _check_workspace(revision, paths)
-    print_diagnostics(result.diagnostics, result.file_count, form, read_lines)
-    return int(has_errors(result.diagnostics))
+    print_diagnostics(result.diagnostics, result.file_count, form, read_lines, unknown_count=result.unknown_count)
+    return int(has_errors(result.diagnostics) or (strict and result.unknown_count > 0))
 
 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
@@ -50,9 +53,12 @@ def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]
     standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
     files = DiskFiles(top, standard_input, named_roots(top, paths))
     unique = list(dict.fromkeys(expand_paths(top, paths)))
-    result = check_files(files, unique, _find_cache(top), one_workspace=False)
-    diagnostics = apply_severity_overrides(result.diagnostics, read_workspace_rules(top))
-    return CheckResult(result.file_count, diagnostics), files.read_lines
+    named = frozenset(paths)
+    if any(find_workspace_of_file(top / path) for path in unique):
+        module = importlib.import_module("reconciler.project.named_files")
+        target = click.get_current_context().meta.get(TARGET_KEY, DEFAULT_TARGET)
+        return module.check_named_files(files, unique, named, _find_cache, target), files.read_lines
+    return check_files(files, unique, _find_cache(top), named=named), files.read_lines
 
 
 def _check_workspace(revision: str | None, paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.config.moved import Rename, check_renames, parse_renames
 from reconciler.config.targets import (
     DEFAULT_TARGET,
+    TARGETS_KEY,
     document_for_target,
     map_all_targets,
     target_lineage,
@@ -65,6 +66,18 @@ class Config:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
         return self.compute.get(compute) or self.compute.get("*", "")
 
+    def has_store(self, host: str) -> bool:
+        """Return True if a machine has the store."""
+        return self.store_host in ("", host)
+
+    def backend_host(self, backend: str) -> str:
+        """Return the only machine that can ask a backend, "" if any can."""
+        return self.store_host or str(self.backends.get(backend, {}).get("host", ""))
+
+    def reachable_backends(self, host: str) -> Mapping[str, Mapping[str, Json]]:
+        """Return the backends that a machine can ask; without the store it cannot read how a run ended."""
+        return {name: backend for name, backend in self.backends.items() if self.backend_host(name) in ("", host)}
+
 
 def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Config | None, tuple[Diagnostic, ...]]:
     """Return the settings of a target and the diagnostics of mlgit.yml; no settings if a schema is not satisfied.
@@ -90,6 +103,21 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     config = _build_config(by_target[target].data)
     lineage = target_lineage(config.lineage, target)
     return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+
+
+def lenient_config(document: Document) -> Config:
+    """Return the settings of an mlgit.yml with errors, as far as each is valid by itself, to check the files with.
+
+    If it requires another version of mlgit, it includes no files: they may be right for that version.
+    """
+    data = {"state": {"name": "state", "lineage": "0" * 32}}
+    for key, value in document.data.items() if isinstance(document.data, dict) else ():
+        candidate = replace(document, data={**data, key: value})
+        if key != TARGETS_KEY and not has_errors(check_against_schema(candidate, "mlgit")):
+            data = candidate.data
+    config = _build_config(_restore_off_levels(data))
+    is_for_another_version = any(unmet.code == "requires-unmet" for unmet in check_required_version(document))
+    return replace(config, include=()) if is_for_another_version else config
 
 
 def _check_documents(

@@ -49,7 +49,7 @@ def document_for_target(document: Document, target: str) -> Document:
     base = {key: value for key, value in document.data.items() if key != TARGETS_KEY}
     overlay = find_value(document.data, [TARGETS_KEY, target]) or {}
     return _TargetDocument(
-        document.path, merge_overlay(base, overlay), document.text, join_pointer(TARGETS_KEY, target)
+        document.path, merge_overlay(base, overlay), document.text, overlay_pointer=join_pointer(TARGETS_KEY, target)
     )
 
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from reconciler.abbreviation import abbreviate_id
-from reconciler.controller.policy import NO_DECISIONS, allowed_decisions
 from reconciler.diagnostics import Diagnostic, Severity, UserError
-from reconciler.engine.refresh import is_recorded_store, refresh_state
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.git.upstream import TrackedRef, fetch_tracked_commit
-from reconciler.model import Blocked, Plan, RunStatus, State
+from reconciler.model import Blocked, Observation, RunStatus, State
 from reconciler.planning.policy import Policy
-from reconciler.project.apply import apply_plan, finish_without_actions, open_providers
+from reconciler.planning.refresh import merge_observation
+from reconciler.project.apply import apply_plan, finish_without_actions
 from reconciler.project.incremental import share_index
-from reconciler.project.prepare import AllowedDecisions, ApplyOptions, prepare_apply
-from reconciler.project.refresh import open_backends
+from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
 from reconciler.project.session import Session, open_session
 from reconciler.source.workspace import find_workspace
 
@@ -150,7 +147,7 @@ def _record_advances(
 ) -> IterationResult:
     """Record what follows from earlier decisions, and decide nothing."""
     try:
-        return _plan_and_apply(session, state, listener, is_stopping, decide=False)
+        return _plan_and_apply(session, state, listener, is_stopping, approval=Approval.NOBODY)
     except UserError as error:
         return IterationResult(errors=_report_diagnostics(listener, error.diagnostics))
 
@@ -161,16 +158,11 @@ def _plan_and_apply(
     listener: ControllerListener,
     is_stopping: Callable[[], bool],
     *,
-    decide: bool = True,
+    approval: Approval = Approval.LIMITS,
 ) -> IterationResult:
-    def limit_decisions(plan: Plan, state: State, policy: Policy) -> AllowedDecisions:
-        if not decide:
-            return NO_DECISIONS
-        return allowed_decisions(plan, state, policy, session.state_store.runs_of, datetime.now(UTC))
-
-    prepared = prepare_apply(session, ApplyOptions(Policy(session.config), state, limit_decisions=limit_decisions))
+    prepared = prepare_apply(session, ApplyOptions(Policy(session.config), state, approval=approval))
     plan = prepared.plan
-    stop_reasons = _report_diagnostics(listener, prepared.stop_reasons) if decide else ()
+    stop_reasons = _report_diagnostics(listener, prepared.stop_reasons)
     failed = (f"{blocked.address}: {blocked.message}" for blocked in plan.blocked if blocked.failed)
     for note in (*prepared.annotated_plan.notes, *map(str, plan.drift), *failed):
         listener.on_note(note)
@@ -179,7 +171,7 @@ def _plan_and_apply(
         for lock in finish_without_actions(session, prepared):
             listener.on_note(f"released the lock of {lock}: that apply has ended")
         return result
-    apply_result = apply_plan(session, open_providers(session), prepared, listener, stopping=is_stopping)
+    apply_result = apply_plan(session, prepared, listener, stopping=is_stopping)
     if not is_stopping():
         share_index(session)
     return replace(result, apply_result=apply_result, pending=apply_result.pending)
@@ -188,8 +180,7 @@ def _plan_and_apply(
 def _count_runs(session: Session) -> Counter[RunStatus]:
     """Count the newest run of each job by its status, as the backends report it now."""
     state = session.state_store.read()
-    if is_recorded_store(state, session.store_path):
-        state, _ = refresh_state(state, open_backends(session))
+    state, _ = merge_observation(state, session.observe_runs(state) or Observation())
     counts: Counter[RunStatus] = Counter()
     for address, record in state.current.items():
         if record.latest and address.kind in kinds() and kind_by_name(address.kind).is_runnable:

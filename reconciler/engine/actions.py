@@ -122,8 +122,6 @@ def _build(context: ActionContext, action: Action) -> WriteBatch:
     recorded = context.transaction.record(address)
     lock = recorded.realised.get("lock", "") if recorded and recorded.fingerprint == resolved.fingerprint else ""
     request = builder.plan_build(str(address), resolved.fingerprint, resolved.asset.spec, lock)
-    for note in request.notes:
-        report_progress(note)
     if (built := builder.find(resolved.fingerprint)) is None:
         builder.build(request, report_progress)
     else:

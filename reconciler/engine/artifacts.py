@@ -42,7 +42,7 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
 
 def _store_git_content(providers: Providers, content: TrackedContent) -> StoredContent:
     """Store files from their Git blobs, never from the work tree."""
-    blobs = read_blobs(providers.repository, [entry.oid for _, entry in content.files])
+    blobs = read_blobs(providers.state_store.repository, [entry.oid for _, entry in content.files])
     files = [(name, entry.mode, blobs[entry.oid]) for name, entry in content.files]
     if content.is_file:
         name, _, data = files[0]

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
-from reconciler.engine.refresh import refresh_state
+from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.model import Op, Plan, State
-from reconciler.planning.refresh import active_runs
+from reconciler.model import Address, Op, Plan, State
+from reconciler.planning.refresh import active_runs, merge_observation
+from reconciler.planning.selection import upstream_addresses
 
 _RUN_POLL_SECONDS = 0.2
 _LOCK_POLL_SECONDS = 1.0
@@ -38,8 +39,9 @@ def apply_until_converged(  # noqa: PLR0913 - the request, its approval, and how
     totals = Totals()
     iteration = reconcile_once(context, totals)
     baseline = request.desired.source.commit if totals.succeeded else iteration.state.applied_commit
-    context = replace(context, request=request.without_replacements())
     while not is_stopping() and _needs_another_iteration(context, totals, iteration, wait=wait):
+        decided = {key.address for key in totals.done if key.op.is_decision}
+        context = replace(context, request=request.without_replacements(decided))
         iteration = reconcile_once(context, totals, baseline)
     return _apply_result(iteration.plan, totals)
 
@@ -56,17 +58,28 @@ def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: I
 
 def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     """Wait until a run has ended that this apply can record; return False if no such run is active."""
-    backends = context.providers.backends
+    backends, store = context.providers.backends, context.providers.store.root
+    is_awaited = _awaited_jobs(context.request)
     while not context.is_stopping():
-        state_now, ended = refresh_state(state, backends)
-        if any(action.versioned_key not in totals.failed for action in ended):
+        observation = refresh_runs(state, backends, store)
+        check_store(observation)
+        state_now, ended = merge_observation(state, observation)
+        if any(action.versioned_key not in totals.failed and is_awaited(action.address) for action in ended):
             return True
-        running = tuple(run for run in active_runs(state_now) if run.backend in backends)
+        running = tuple(run for run in active_runs(state_now) if run.backend in backends and is_awaited(run.address))
         if not running:
             return False
         context.listener.on_running_runs(running)
         time.sleep(_RUN_POLL_SECONDS)
     return False
+
+
+def _awaited_jobs(request: ApplyRequest) -> Callable[[Address], bool]:
+    """Return a function that tests if runs of a job are waited for: all are, or those that one asset needs."""
+    only_address = request.policy.only_address
+    if only_address is None:
+        return lambda _address: True
+    return upstream_addresses(request.desired.declared, only_address).__contains__
 
 
 def _apply_result(plan: Plan, totals: Totals) -> ApplyResult:

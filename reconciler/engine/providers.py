@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from reconciler.backends import Backend, get_backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
-from reconciler.git.repository import Repository
 from reconciler.model import State
-from reconciler.planning.affinity import has_store
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
 from reconciler.storage.object_store import ObjectStore
@@ -20,16 +18,20 @@ from reconciler.storage.object_store import ObjectStore
 class Providers:
     """The open providers of a workspace."""
 
-    repository: Repository
     config: Config
     state_store: StateStore
     store: ObjectStore
     builder: Builder
     backends: Mapping[str, Backend]
 
+    @property
+    def has_store(self) -> bool:
+        """Return True if this machine has the store."""
+        return self.config.has_store(host_name())
+
     def store_id(self, state: State) -> str:
         """Return the id of the store; a machine without the store uses the recorded id and creates none."""
-        return self.store.id if has_store(self.config, host_name()) else state.store_id
+        return self.store.id if self.has_store else state.store_id
 
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""

@@ -11,13 +11,19 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.apply import execute_plan
 from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
-from reconciler.engine.refresh import check_store_id, refresh_runs
+from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest
-from reconciler.model import Action, ActionId, Event, Op, Plan, Progress, Run, State
+from reconciler.model import Action, ActionId, Address, Event, Observation, Op, Plan, Progress, Run, State
 from reconciler.planning.affinity import restrict_plan_to_host
 from reconciler.planning.drift import with_repairs
 from reconciler.planning.pipeline import run_plan_pipeline
-from reconciler.state.fast_forward import check_fast_forward, check_no_concurrent_apply, lift_rollback_hold
+from reconciler.planning.plan import PlanInputs
+from reconciler.state.fast_forward import (
+    check_fast_forward,
+    check_no_concurrent_apply,
+    lift_rollback_hold,
+    record_applied_commit,
+)
 from reconciler.state.process import host_name
 from reconciler.state.transaction import StateTransaction
 
@@ -89,7 +95,7 @@ def reconcile_once(context: ApplyContext, totals: Totals, baseline: str | None =
     ``baseline`` is the commit that was applied last when the first iteration ended; None in the first iteration.
     """
     providers = context.providers
-    plan, state = _plan_iteration(context, totals, baseline, context.approved if baseline is None else None)
+    plan, state = _plan_iteration(context, totals, baseline)
     ready = _ready_actions(plan)
     totals.locked_out.clear()
     if not ready:
@@ -104,51 +110,52 @@ def reconcile_once(context: ApplyContext, totals: Totals, baseline: str | None =
     return Iteration(plan, state, is_unfinished=executed and not _is_complete(plan, totals))
 
 
-def refresh_and_plan(providers: Providers, request: ApplyRequest, known_plan: Plan | None = None) -> tuple[Plan, State]:
-    """Refresh the active runs and plan; ``known_plan`` is reused if nothing has changed since it was made.
+def _plan_iteration(context: ApplyContext, totals: Totals, baseline: str | None) -> tuple[Plan, State]:
+    """Refresh the active runs, plan, check the plan, and keep the approved actions that remain for this host.
 
-    Raises UserError if the files do not fit the state.
+    The approved plan is taken if nothing has changed since it was made.
     """
+    providers, approved = context.providers, context.approved
     providers.state_store.ref_store.fetch()
     state = providers.state_store.read()
-    check_store_id(state, providers.backends, providers.store.root)
-    observation = refresh_runs(state, providers.backends)
-    if known_plan is not None and known_plan.state_commit == state.commit and not observation.runs:
-        plan = known_plan
+    observation = refresh_runs(state, providers.backends, providers.store.root)
+    check_store(observation)
+    if baseline is None and approved.state_commit == state.commit and not observation.runs:
+        plan = approved
     else:
-        plan, diagnostics = run_plan_pipeline(request.desired, state, request.policy, observation)
-        if has_errors(diagnostics):
-            raise UserError(*diagnostics)
-    return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action))), state
-
-
-def _plan_iteration(
-    context: ApplyContext, totals: Totals, baseline: str | None, known_plan: Plan | None = None
-) -> tuple[Plan, State]:
-    """Plan, check that the plan may be executed, and keep the approved actions that remain for this host."""
-    providers, approved = context.providers, context.approved
-    plan, state = refresh_and_plan(providers, context.request, known_plan)
+        plan = _make_allowed_plan(context.request, state, observation)
     if baseline is None:
         _check_first_plan(context, plan, state)
     else:
-        check_no_concurrent_apply(providers.repository, state, context.request.desired.source, baseline)
+        repository = providers.state_store.repository
+        check_no_concurrent_apply(repository, state, context.request.desired.source, baseline)
     remaining = totals.remaining_plan(with_repairs(_without_unapproved(approved, plan), approved))
     return restrict_plan_to_host(remaining, providers.config, host_name()), state
+
+
+def _make_allowed_plan(request: ApplyRequest, state: State, observation: Observation) -> Plan:
+    """Plan again; raise UserError if the files do not fit the state."""
+    plan, diagnostics = run_plan_pipeline(PlanInputs(request.desired, state, request.policy, observation))
+    if has_errors(diagnostics):
+        raise UserError(*diagnostics)
+    return replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
 
 
 def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
     """Raise UserError if the source commit may not be applied or the plan is stale; else end a rollback hold."""
     providers, request = context.providers, context.request
     source, allow_rewind = request.desired.source, request.policy.allow_rewind
-    check_fast_forward(providers.repository, state, source, allow_rewind=allow_rewind)
+    check_fast_forward(providers.state_store.repository, state, source, allow_rewind=allow_rewind)
     _check_not_stale(context.approved, plan)
     lift_rollback_hold(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
+    if state.rollback is None:
+        record_applied_commit(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
 
 
 def _check_not_stale(approved: Plan, plan: Plan) -> None:
-    """Raise UserError ``plan-stale`` if the plan has a decision that was not approved."""
-    ids = {action.versioned_key for action in approved.decisions}
-    if not {action.versioned_key for action in plan.decisions} <= ids:
+    """Raise UserError ``plan-stale`` if the plan has a decision that was not approved, nor announced as waiting."""
+    ids, later = {action.versioned_key for action in approved.decisions}, _addresses_decided_later(approved)
+    if not all(action.versioned_key in ids or action.address in later for action in plan.decisions):
         message = "the live state has changed since this plan was made"
         raise user_error("plan-stale", message, "run `mlgit apply` again to see the new plan")
 
@@ -159,13 +166,17 @@ def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
     Approved decisions stay, so that they can be retried; so do those of an address whose details were known only after
     another action, or which waited.
     """
-    keys = {action.key for action in approved.decisions}
-    later = {action.address for action in approved.actions if action.known_after is not None}
-    later |= {blocked.address for blocked in approved.blocked if not blocked.failed}
+    keys, later = {action.key for action in approved.decisions}, _addresses_decided_later(approved)
     remaining, _ = plan.without(
         lambda action: action.op.is_decision and action.key not in keys and action.address not in later
     )
     return remaining
+
+
+def _addresses_decided_later(approved: Plan) -> set[Address]:
+    """Return the addresses whose details were known only after another action, or which waited."""
+    later = {action.address for action in approved.actions if action.known_after is not None}
+    return later | {blocked.address for blocked in approved.blocked if not blocked.failed}
 
 
 def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: State, locks: AcquiredLocks) -> bool:

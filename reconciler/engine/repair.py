@@ -12,9 +12,7 @@ from reconciler.engine.artifacts import check_content_stored, restore_content
 from reconciler.engine.providers import Providers
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Record, Run, Tree
-from reconciler.planning.affinity import has_store
 from reconciler.planning.drift import own_content_keys_of
-from reconciler.state.process import host_name
 
 
 def repair_record(providers: Providers, tree: Tree, action: Action, report_progress: ReportProgress) -> None:
@@ -32,13 +30,13 @@ def check_version_content(providers: Providers, tree: Tree, record: Record) -> N
 
     A machine without the store cannot check, and relies on the record.
     """
-    if has_store(providers.config, host_name()):
+    if providers.has_store:
         _restore_missing_content(providers, tree, record)
 
 
 def check_run_outputs(providers: Providers, run: Run) -> None:
     """Raise UserError ``content-missing`` if an output of a run is not in the store; see above."""
-    if has_store(providers.config, host_name()):
+    if providers.has_store:
         check_content_stored(providers, *(output["md5"] for output in run.outputs.values() if "md5" in output))
 
 

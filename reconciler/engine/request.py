@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,26 +27,24 @@ class ApplyListener(Protocol):
 class ApplyRequest:
     """A desired state to apply under a policy.
 
-    ``trailers`` end the message of each commit. With ``only_address`` or ``allowed_keys``, other decisions are left
-    out; the keys are those of the decisions in a saved plan.
+    ``trailers`` end the message of each commit. With ``allowed_keys``, which are those of the decisions in a saved
+    plan, other decisions are left out.
     """
 
     desired: DesiredState
     policy: Policy
     trailers: str
-    only_address: Address | None = None
     allowed_keys: frozenset[ActionId] | None = None
     parallelism: int = DEFAULT_PARALLELISM
 
     def is_allowed(self, action: Action) -> bool:
         """Return True if the request includes an action; advances are always included."""
-        selected = self.only_address is None or action.address == self.only_address
-        allowed = self.allowed_keys is None or action.key in self.allowed_keys
-        return not action.op.is_decision or (selected and allowed)
+        return not action.op.is_decision or self.allowed_keys is None or action.key in self.allowed_keys
 
-    def without_replacements(self) -> ApplyRequest:
-        """Return the request without the forced replacements, which are done once."""
-        return replace(self, policy=replace(self.policy, replace=frozenset()))
+    def without_replacements(self, addresses: Container[Address]) -> ApplyRequest:
+        """Return the request without the forced replacements of some addresses: each is done once."""
+        remaining = frozenset(address for address in self.policy.replace if address not in addresses)
+        return replace(self, policy=replace(self.policy, replace=remaining))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,15 @@ from reconciler.model import Json
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file as JSON, with the position and the source text of each key and value."""
+    """A YAML file as JSON, with the position and the source text of each key and value.
+
+    ``unparsed`` is the text of a file that is not YAML.
+    """
 
     path: str
     data: Json
     text: str = field(default="", repr=False)
+    unparsed: str = field(default="", repr=False)
 
     def key_span(self, pointer: str) -> Span:
         """Return the span of the key at a JSON pointer, or of its nearest existing parent."""
@@ -53,6 +57,14 @@ class Document:
         """Return the source text of a scalar, or None if the pointer has none."""
         source_range = self._source_map().get(pointer)
         return source_range.text if source_range else None
+
+    def plain_text(self, pointer: str) -> str | None:
+        """Return the source text of a scalar that is neither quoted nor tagged; None for any other value."""
+        source_range = self._source_map().get(pointer)
+        if source_range is None or source_range.text is None:
+            return None
+        start = _source_map_module().offset_of(self.text, source_range.value_position)
+        return source_range.text if self.text.startswith(source_range.text, start) else None
 
     def has_pointer(self, pointer: str) -> bool:
         """Return True if there is a value at a JSON pointer in the source text."""

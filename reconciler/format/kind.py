@@ -30,6 +30,31 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_AZURE_SIGNS = ("azureml:", "/subscriptions/")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyingKeys:
+    """What identifies a file without ``$schema``.
+
+    ``names`` are its keys, and those of the mappings below them as ``credentials.type``. ``has_reference`` is True if a
+    value at its top refers to Azure ML or to a resource of Azure.
+    """
+
+    names: frozenset[str]
+    type_name: str
+    has_reference: bool
+
+
+def identifying_keys(data: Spec) -> IdentifyingKeys:
+    """Return what identifies a document."""
+    inner = (f"{key}.{name}" for key, value in data.items() if isinstance(value, dict) for name in value)
+    signs = (isinstance(value, str) and value.lower().startswith(_AZURE_SIGNS) for value in data.values())
+    return IdentifyingKeys(frozenset((*data, *inner)), str(data.get("type", "")).lower(), any(signs))
+
+
+_NAME_AND_TYPE = word_set("name type")
+
 KindResolver = Callable[[Spec], str]
 
 
@@ -58,9 +83,12 @@ class Kind:
     """A kind of asset and its traits.
 
     A file is of this kind if the name in its ``$schema`` URL, in lower case, matches ``schema_pattern``. A file without
-    ``$schema`` is of this kind if it has all of one of ``key_sets``, none of ``excluded_keys``, and no ``type`` other
-    than ``types``; or exactly the keys of one of ``exact_key_sets``.
+    ``$schema`` is of this kind if it has all of one of ``key_sets``, or a name and one of ``distinctive_types``, but
+    none of ``excluded_keys``, and no ``type`` other than ``types``. ``common_key_sets`` are keys that other YAML files
+    have as well: they count only beside a value that refers to Azure ML, or in a file that satisfies the schema of the
+    kind.
 
+    - ``any_type_keys``: a file with all of these is of this kind whatever its type, which then is wrong.
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
@@ -76,9 +104,11 @@ class Kind:
     deletion_policy: DeletionPolicy
     schema_pattern: str
     key_sets: tuple[frozenset[str], ...] = ()
+    common_key_sets: tuple[frozenset[str], ...] = ()
     types: frozenset[str] = frozenset()
+    distinctive_types: frozenset[str] = frozenset()
     excluded_keys: frozenset[str] = frozenset()
-    exact_key_sets: tuple[frozenset[str], ...] = ()
+    any_type_keys: frozenset[str] = frozenset()
     parent_field: str = ""
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
@@ -102,16 +132,25 @@ class Kind:
         """True if assets of this kind have runs."""
         return self.lifecycle is Lifecycle.RUNNABLE
 
-    def match_score(self, data: Spec) -> int:
-        """Return how many keys identify a file without ``$schema`` as this kind, 0 if it is not."""
-        if self.exact_key_sets and frozenset(data) in self.exact_key_sets:
-            return 1
-        if self.excluded_keys & data.keys():
+    def match_score(self, keys: IdentifyingKeys) -> int:
+        """Return how many distinctive keys identify a file without ``$schema`` as this kind, 0 if it is not."""
+        key_sets = self.key_sets
+        if keys.type_name in self.distinctive_types:
+            key_sets = (*key_sets, _NAME_AND_TYPE)
+        if keys.has_reference:
+            key_sets = (*key_sets, *self.common_key_sets)
+        return self._longest_match(keys, key_sets)
+
+    def common_match_score(self, keys: IdentifyingKeys) -> int:
+        """Return how many keys that are not distinctive a file without ``$schema`` has, 0 if it is of another kind."""
+        return self._longest_match(keys, self.common_key_sets)
+
+    def _longest_match(self, keys: IdentifyingKeys, key_sets: tuple[frozenset[str], ...]) -> int:
+        is_other_type = bool(self.types and keys.type_name and keys.type_name not in self.types)
+        is_any_type = bool(self.any_type_keys) and self.any_type_keys <= keys.names
+        if self.excluded_keys & keys.names or (is_other_type and not is_any_type):
             return 0
-        type_name = str(data.get("type", "")).lower()
-        if self.types and type_name and type_name not in self.types:
-            return 0
-        return max((len(keys) for keys in self.key_sets if keys <= data.keys()), default=0)
+        return max((len(key_set) for key_set in key_sets if key_set <= keys.names), default=0)
 
     def is_fingerprint_field(self, name: str) -> bool:
         """Return True if a field counts in the fingerprint."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
-from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
-from reconciler.format.detect import PROMPTFLOW, detect_kind
+from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, possible_names
+from reconciler.format.detect import (
+    azureml_schema_url,
+    detect_kind,
+    has_asset_keys,
+    is_certain,
+    is_promptflow_schema,
+    names_azureml_schema,
+    nested_schema_offset,
+)
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kind import Kind
@@ -37,9 +44,7 @@ from reconciler.model import (
     Spec,
     Tree,
 )
-
-# A file with a $schema of Azure ML is meant to be an asset, even if it cannot be parsed.
-_AZUREML_SCHEMA_KEY = re.compile(rb"""(?:^|[{,])\s*["']?\$schema["']?\s*:[^\n]*azureml""", re.MULTILINE | re.IGNORECASE)
+from reconciler.secrets.redact import mask_secrets, secret_values
 
 # Codes that are likely consequences of a mistyped field.
 _SECONDARY_CODES = frozenset(
@@ -54,11 +59,6 @@ _SECONDARY_CODES = frozenset(
         "spark-compute",
     }
 )
-# An unparsable file with several of these fields is meant to be an asset.
-_ASSET_FIELDS = re.compile(
-    rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:", re.MULTILINE
-)
-_HEAD_BYTES = 100_000  # searched for asset fields
 _PLACEHOLDER_NAME = "part"
 _MAX_DIAGNOSTICS_PER_RULE = 50  # in one file
 
@@ -82,9 +82,7 @@ def load_asset_file(
     if not raw and (problem := find_path_problem(files, path)):
         return _load_unusable_path(files.display_path(path), problem)
     document, unreadable = parse_yaml(files.display_path(path), raw)
-    kind = detect_kind(document.data)
-    if kind is None and glob.kind and isinstance(document.data, dict):
-        kind = kind_by_name(glob.kind)
+    kind = _kind_of_document(document, glob)
     if kind is None:
         return _load_unknown_kind(path, document, unreadable) if _is_intended_asset(raw, glob, document) else None
     diagnostics = [*unreadable, *check_against_schema(document, kind.name)]
@@ -92,10 +90,54 @@ def load_asset_file(
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(diagnostics):
         diagnostics += apply_severity_overrides(_independent_rule_diagnostics(context, kind, diagnostics), rules)
-        return LoadedFile(path, document, kind, None, tuple(diagnostics), address)
-    asset, asset_diagnostics = _build_asset(context, kind, glob)
-    diagnostics += apply_severity_overrides(asset_diagnostics, rules)
-    return LoadedFile(path, document, kind, None if has_errors(diagnostics) else asset, tuple(diagnostics), address)
+        masked = _mask_secrets(diagnostics, document)
+        return LoadedFile(path, document, kind, None, masked, address, _build_asset(context, kind, glob))
+    asset = _build_asset(context, kind, glob)
+    diagnostics += apply_severity_overrides(_check_asset(context, kind, asset), rules)
+    if has_errors(diagnostics) and not glob.kind and not is_certain(document, kind):
+        ignored = _ignored_file_diagnostic(document, kind, diagnostics)
+        return LoadedFile(path, document, None, None, _mask_secrets([ignored], document))
+    valid, faulty = (None, asset) if has_errors(diagnostics) else (asset, None)
+    return LoadedFile(path, document, kind, valid, _mask_secrets(diagnostics, document), address, faulty)
+
+
+def load_declaration(files: FileReader, path: str, glob: IncludeGlob = ANY_FILE) -> LoadedFile | None:
+    """Return the file at a path unchecked, its asset whatever is wrong with it; None if it declares no asset."""
+    document, _ = parse_yaml(files.display_path(path), files.read_file(path))
+    kind = _kind_of_document(document, glob)
+    if kind is None:
+        return None
+    asset = _build_asset(RuleContext(path, document, document.data, files), kind, glob)
+    return LoadedFile(path, document, kind, asset, (), asset.address)
+
+
+def read_declared_address(
+    files: FileReader, path: str, glob: IncludeGlob = ANY_FILE
+) -> tuple[Address | None, frozenset[str]]:
+    """Return the address that the file at a path declares, if any; of a file that is not YAML the possible names."""
+    document, unreadable = parse_yaml(files.display_path(path), files.read_file(path))
+    kind = _kind_of_document(document, glob)
+    if kind is not None:
+        return Address(kind.name, _asset_name(files, path, kind, document.data)), frozenset()
+    return None, possible_names(document) if has_errors(unreadable) else frozenset()
+
+
+def _kind_of_document(document: Document, glob: IncludeGlob) -> Kind | None:
+    kind = detect_kind(document)
+    return kind_by_name(glob.kind) if kind is None and glob.kind and isinstance(document.data, dict) else kind
+
+
+def _mask_secrets(diagnostics: Sequence[Diagnostic], document: Document) -> tuple[Diagnostic, ...]:
+    """Return diagnostics whose messages quote none of the secrets of a file."""
+    values = secret_values(document.data) if diagnostics else ()
+    if not values:
+        return tuple(diagnostics)
+    return tuple(
+        replace(
+            diagnostic, message=mask_secrets(diagnostic.message, values), hint=mask_secrets(diagnostic.hint, values)
+        )
+        for diagnostic in diagnostics
+    )
 
 
 def _load_unusable_path(path: str, problem: PathProblem) -> LoadedFile:
@@ -104,16 +146,13 @@ def _load_unusable_path(path: str, problem: PathProblem) -> LoadedFile:
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:
-    """Return True if a file of unknown kind is meant to be an asset."""
-    if isinstance(document.data, dict) and PROMPTFLOW in str(document.data.get("$schema", "")).lower():
-        return False
-    has_asset_fields = document.data is None and len(set(_ASSET_FIELDS.findall(raw[:_HEAD_BYTES]))) > 1
-    return (
-        bool(glob.kind)
-        or has_asset_fields
-        or glob.is_literal_match(document.path)
-        or _AZUREML_SCHEMA_KEY.search(raw) is not None
-    )
+    """Return True if a file of unknown kind is meant to be an asset, even if it cannot be parsed."""
+    if glob.kind or glob.is_literal_match(document.path):
+        return True
+    if document.data is None:
+        return names_azureml_schema(raw) or has_asset_keys(raw)
+    url = azureml_schema_url(document)
+    return not is_promptflow_schema(url) if url else nested_schema_offset(document) >= 0
 
 
 def _independent_rule_diagnostics(
@@ -127,35 +166,40 @@ def _independent_rule_diagnostics(
 
 
 def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> LoadedFile:
-    if document.data is None or not isinstance(document.data, dict):
+    if document.data is None:
         return LoadedFile(path, document, None, None, unreadable)
     return LoadedFile(path, document, None, None, (*unreadable, _unknown_kind_diagnostic(document)))
 
 
 def _unknown_kind_diagnostic(document: Document) -> Diagnostic:
     """Return the diagnostic for a file of unknown kind: a note if a newer mlgit may know its ``$schema``."""
-    if "$schema" in document.data:
-        message = f"unknown kind of asset: {document.data['$schema']}"
-        hint = "exclude the file with assets: exclude: in mlgit.yml"
+    if url := azureml_schema_url(document):
+        message = f"unknown kind of asset: {url}"
+        hint = "correct the name after the last slash, or use a newer mlgit, which may know the kind"
         return Diagnostic("kind-unknown", message, document.value_span("/$schema"), hint, Severity.NOTE)
+    if (offset := nested_schema_offset(document)) >= 0:
+        message = "a $schema of Azure ML stands inside this file, which is not an asset: its parts are not checked"
+        hint = "write each asset to a file of its own"
+        return Diagnostic("kind-unknown", message, document.span_at(offset), hint, Severity.NOTE)
     message = "mlgit.yml includes this file, but its kind of asset cannot be detected"
     hint = "add $schema: to the file, or kind: to its glob in mlgit.yml"
     return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
 
 
-def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[Asset, tuple[Diagnostic, ...]]:
+def _ignored_file_diagnostic(document: Document, kind: Kind, diagnostics: Sequence[Diagnostic]) -> Diagnostic:
+    """Return the note on a file that has the keys of a kind and errors: it may be a file of another tool."""
+    error = next(diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR)
+    message = f"this file has the keys of a kind of asset, {kind.name}, but is ignored: {error.message}"
+    hint = "add $schema: at its top if it is an asset"
+    return Diagnostic("kind-unknown", message, error.span or document.key_span(""), hint, Severity.NOTE)
+
+
+def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:
     files = context.files
     spec = _inline_files(context, kind)
     targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path)))
     paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
-    diagnostics = [
-        *_run_rules(context, kind),
-        *_check_included_files(context),
-        *_check_inlined_files(context, kind),
-    ]
-    diagnostics += _check_reference_syntax(context, diagnostics)
-    diagnostics += _check_path_content(context, paths)
-    asset = Asset(
+    return Asset(
         address=Address(kind.name, _asset_name(files, context.path, kind, spec)),
         spec=spec,
         source=context.path,
@@ -164,7 +208,16 @@ def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> tuple[A
         paths=paths,
         runs_on_change=glob.runs_on_change,
     )
-    return asset, (*diagnostics, *_check_printable(asset, context.document))
+
+
+def _check_asset(context: RuleContext, kind: Kind, asset: Asset) -> tuple[Diagnostic, ...]:
+    diagnostics = [
+        *_run_rules(context, kind),
+        *_check_included_files(context),
+    ]
+    diagnostics += _check_reference_syntax(context, diagnostics)
+    diagnostics += _check_path_content(context, asset.paths)
+    return (*diagnostics, *_check_printable(asset, context.document))
 
 
 def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
@@ -202,19 +255,6 @@ def _with_placeholder_name(document: Document) -> Document:
     return replace(document, data={**document.data, "name": _PLACEHOLDER_NAME}) if "name" in document.data else document
 
 
-def _check_inlined_files(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:
-    """Yield the diagnostics of inlined files that cannot be parsed; an empty file is valid."""
-    for name in sorted(kind.inlined_fields & context.spec.keys()):
-        value = context.spec[name]
-        path = context.resolve_relative_path(value.removeprefix("file:")) if isinstance(value, str) else ""
-        if path and context.files.exists(path):
-            document, diagnostics = parse_yaml(context.files.display_path(path), context.files.read_file(path))
-            yield from (diagnostic for diagnostic in diagnostics if diagnostic.code != "yaml-empty")
-            if document.data is not None and not isinstance(document.data, dict):
-                message, hint = "this must be a mapping of fields", f"{name}: in {context.document.path} refers to it"
-                yield Diagnostic("wrong-type", message, Span(document.path), hint)
-
-
 def _check_reference_syntax(context: RuleContext, rule_diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each malformed reference that no rule has reported already."""
     reported = {diagnostic.span for diagnostic in rule_diagnostics}
@@ -247,7 +287,7 @@ def _inline_files(context: RuleContext, kind: Kind) -> Spec:
     """Return the spec with the names of inlined YAML files replaced by their content, as in Azure ML."""
     spec: dict[str, Json] = dict(context.spec)
     for name in kind.inlined_fields & spec.keys():
-        if isinstance(spec[name], str):
+        if spec[name] and isinstance(spec[name], str):
             content = context.load_yaml(context.resolve_relative_path(spec[name].removeprefix("file:")))
             spec[name] = spec[name] if content is None else content
     return spec

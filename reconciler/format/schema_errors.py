@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -20,18 +19,17 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
 from reconciler.format.pointers import escape_key, join_pointer
 from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.schema_hints import (
+    TYPE_NAMES,
+    date_text,
+    field_hint,
+    format_value,
+    name_hint,
+    type_hint,
+    value_hint,
+)
 from reconciler.format.suggest import closest_name, did_you_mean
 from reconciler.model import Json
-
-_TYPE_NAMES = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "a string",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "nothing",
-}
 
 
 @cache
@@ -109,18 +107,32 @@ def _explain_wrong_value(document: Document, error: ValidationError) -> Diagnost
     pointer = _error_pointer(error)
     if "propertyNames" in error.absolute_schema_path:
         span = document.key_span(f"{pointer}/{escape_key(str(error.instance))}")
-        return Diagnostic("name-illegal", _constraint_message(error), span)
+        return Diagnostic(
+            "name-illegal", _constraint_message(error), span, name_hint(error.instance, str(error.validator_value))
+        )
     if error.validator in {"enum", "const"}:
         return _explain_wrong_choice(document, error, [str(value) for value in _allowed_values(error)])
     if error.validator == "pattern" and (examples := _enum_examples(error.schema)):
         return _explain_wrong_choice(document, error, examples)
-    hint = _schema_description(error.schema)
-    if error.validator == "type":
-        return Diagnostic("wrong-type", _wrong_type_message(error), document.value_span(pointer), hint)
+    description = _schema_description(error.schema)
     if error.validator == "not" or isinstance(error.schema, bool):
         message = f"{_last_path_part(error)} is not allowed here"
-        return Diagnostic("field-not-allowed", message, document.key_span(pointer), hint)
-    return Diagnostic("wrong-value", _constraint_message(error), document.value_span(pointer), hint)
+        return Diagnostic("field-not-allowed", message, document.key_span(pointer), description)
+    return _explain_wrong_scalar(document, error, description)
+
+
+def _explain_wrong_scalar(document: Document, error: ValidationError, description: str) -> Diagnostic:
+    """Return the diagnostic for a value of a wrong type or form."""
+    span = document.value_span(_error_pointer(error))
+    if error.validator == "type":
+        types: Json = error.validator_value
+        names = {types} if isinstance(types, str) else set(types)
+        hint = value_hint(document, list(error.absolute_path), error.instance, names)
+        return Diagnostic("wrong-type", _wrong_type_message(error), span, hint or description)
+    if error.validator == "pattern" and (text := date_text(document, _error_pointer(error))):
+        return Diagnostic("value-ambiguous", f"{text} is a date in YAML 1.1; quote it", span, description)
+    hint = name_hint(error.instance, str(error.validator_value))
+    return Diagnostic("wrong-value", _constraint_message(error), span, hint or description)
 
 
 def _explain_missing_fields(document: Document, error: ValidationError, mistyped: MistypedKeys) -> Iterator[Diagnostic]:
@@ -183,6 +195,8 @@ def _explain_unknown_fields(document: Document, error: ValidationError, mistyped
 def _unknown_field_hint(name: str, allowed: list[str]) -> str:
     if name in allowed:
         return "this field belongs to another type"
+    if renamed := field_hint(name, allowed):
+        return renamed
     if suggestion := did_you_mean(name, allowed):
         return suggestion
     return f"allowed here: {', '.join(allowed)}" if allowed else "no field is allowed here"
@@ -203,7 +217,7 @@ def _schema_fields(schema: Json) -> Iterator[str]:
 def _wrong_type_message(error: ValidationError) -> str:
     types: Json = error.validator_value
     names = [types] if isinstance(types, str) else list(types)
-    return f"this must be {' or '.join(_TYPE_NAMES[name] for name in names)}, not {_format_value(error.instance)}"
+    return f"this must be {' or '.join(TYPE_NAMES[name] for name in names)}, not {format_value(error.instance)}"
 
 
 def _allowed_values(error: ValidationError) -> list[Json]:
@@ -212,15 +226,17 @@ def _allowed_values(error: ValidationError) -> list[Json]:
 
 
 def _enum_examples(schema: Json) -> list[str]:
-    """Return the values of a case-insensitive enumeration: a pattern, with the values as examples."""
-    if not isinstance(schema, dict) or not str(schema.get("pattern", "")).startswith("^(?i:"):
+    """Return the values of an enumeration that is a pattern, in any case or beside expressions, with examples."""
+    if not isinstance(schema, dict) or not str(schema.get("pattern", "")).startswith(("^(?i:", "^(?:")):
         return []
     return [str(example) for example in schema.get("examples", [])]
 
 
 def _explain_wrong_choice(document: Document, error: ValidationError, allowed: list[str]) -> Diagnostic:
-    message = f"{_format_value(error.instance)} is not allowed here; allowed: {', '.join(allowed)}"
-    hint = did_you_mean(str(error.instance), allowed) if isinstance(error.instance, str) else ""
+    message = f"{format_value(error.instance)} is not allowed here; allowed: {', '.join(allowed)}"
+    hint = type_hint(document, list(error.absolute_path), error.instance, allowed)
+    if not hint and isinstance(error.instance, str):
+        hint = did_you_mean(error.instance, allowed)
     return Diagnostic(
         "wrong-value", message, document.value_span(_error_pointer(error)), hint or _schema_description(error.schema)
     )
@@ -248,7 +264,7 @@ _BOUND_UNITS = {"Items": " entries", "Length": " characters", "Properties": " en
 
 def _constraint_message(error: ValidationError) -> str:
     keyword = str(error.validator)
-    value = _format_value(error.instance)
+    value = format_value(error.instance)
     if keyword in _BOUND_PHRASES:
         unit = next((noun for suffix, noun in _BOUND_UNITS.items() if keyword.endswith(suffix)), "")
         verb = "have" if unit else "be"
@@ -275,10 +291,3 @@ def _parent_suffix(error: ValidationError) -> str:
 def _last_path_part(error: ValidationError) -> str:
     parts = [str(part) for part in error.absolute_path]
     return ".".join(parts[-2:]) if parts and parts[-1].isdigit() else parts[-1] if parts else "this"
-
-
-def _format_value(value: Json) -> str:
-    if isinstance(value, dict | list):
-        return _TYPE_NAMES["object" if isinstance(value, dict) else "array"]
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - fits a line

@@ -13,21 +13,16 @@ from typing import Any
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
-from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.schema_files import load_referenced_schemas, load_schema, schema_id
 from reconciler.model import Json
 
 _BRANCH_KEYS = {"$comment", "if", "then"}  # of a branch that says nothing of documents that its condition leaves out
 
 
 @cache
-def _registry() -> Any:
-    return importlib.import_module("jsonschema_rs").Registry(list(load_schemas().items()))
-
-
-@cache
 def _validator(name: str, branches: tuple[int, ...]) -> Any:
     """Return the validator of the documents that choose these branches of a schema, and no others."""
-    schema = load_schemas()[schema_id(name)]
+    schema = load_schema(schema_id(name))
     chosen = [schema["allOf"][index] for index in branches]
     return _compile({**schema, "allOf": chosen} if chosen else {key: schema[key] for key in schema if key != "allOf"})
 
@@ -35,7 +30,8 @@ def _validator(name: str, branches: tuple[int, ...]) -> Any:
 def _compile(schema: Json) -> Any:
     jsonschema_rs = importlib.import_module("jsonschema_rs")
     linear = jsonschema_rs.RegexOptions()  # linear time for any text, and faster to compile than look-around patterns
-    return jsonschema_rs.Draft202012Validator(schema, registry=_registry(), pattern_options=linear)
+    registry = jsonschema_rs.Registry(list(load_referenced_schemas(schema).items()))
+    return jsonschema_rs.Draft202012Validator(schema, registry=registry, pattern_options=linear)
 
 
 @cache
@@ -44,7 +40,7 @@ def _branch_conditions(name: str) -> tuple[Any, ...]:
 
     Most schemas have a branch for each ``type``. Compiling all of those of a job takes ten times as long as one.
     """
-    schema = load_schemas()[schema_id(name)]
+    schema = load_schema(schema_id(name))
     conditions = (branch["if"] if branch.keys() <= _BRANCH_KEYS else True for branch in schema.get("allOf", ()))
     header = {key: schema[key] for key in ("$schema", "$id") if key in schema}
     return tuple(_compile({**header, "allOf": [condition]}) for condition in conditions)

@@ -16,13 +16,15 @@ OFF = "off"
 SEVERITY_LEVELS = (*(str(severity) for severity in Severity), OFF)
 
 OVERRIDABLE_CODES = word_set(
-    "binding-dangling binding-legacy binding-type binding-unknown cron-illegal deployment-empty distribution-range "
+    "binding-dangling binding-legacy binding-type binding-unknown builder-cannot cron-illegal deployment-empty "
+    "distribution-range "
     "environment-both environment-conda environment-neither expression-malformed expression-undeclared "
     "expression-unknown input-range input-type input-undeclared instances-negative instances-order mltable-missing "
-    "name-dotted name-illegal name-placeholder name-reserved node-cycle optional-needed output-undeclared "
-    "path-missing port-name protocol-unknown recurrence-illegal reference-sort secret-literal secret-suspected "
-    "time-illegal time-order traffic-mirror traffic-part traffic-share version-ambiguous version-illegal zone-foreign "
-    "zone-unknown"
+    "mltable-pattern name-dotted name-illegal name-placeholder name-reserved node-cycle optional-needed "
+    "output-undeclared path-missing port-name protocol-unknown recurrence-illegal reference-sort requirement-refused "
+    "secret-literal "
+    "secret-suspected time-illegal time-order traffic-mirror traffic-part traffic-share value-ambiguous "
+    "version-ambiguous version-illegal zone-foreign zone-unknown"
 )
 
 

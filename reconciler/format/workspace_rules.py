@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.document import Document
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, Asset, Reference
+from reconciler.model import Address
+
+_COMPUTE_SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/amlCompute.schema.json"
+Uses = Sequence[tuple[str, Span]]
+"""References to one address: their texts and positions."""
+
+MAX_SUGGESTIONS = 20  # dangling references for which a similar name is searched, which takes long
 
 
-def duplicate_asset_diagnostic(document: Document, asset: Asset, first: str) -> Diagnostic:
+def duplicate_asset_diagnostic(document: Document, address: Address, first: str) -> Diagnostic:
     """Return the diagnostic that another file, ``first``, declares the same address."""
-    return duplicate_address_diagnostic(document.value_span("/name"), asset.address, first)
+    return duplicate_address_diagnostic(document.value_span("/name"), address, first)
 
 
 def duplicate_address_diagnostic(span: Span, address: Address, first: str) -> Diagnostic:
@@ -32,33 +40,43 @@ def check_address_case(declared: Iterable[tuple[Address, Document]]) -> Iterator
             yield Diagnostic("address-alike", message, document.value_span("/name"), hint, Severity.NOTE)
 
 
-def check_reference(
-    document: Document,
-    reference: Reference,
-    declared: Mapping[Address, object],
-    live_addresses: Container[Address] | None,
-    removal_hint: str = "",
-) -> Diagnostic | None:
-    """Return the diagnostic of a reference whose target is neither declared nor, if ``live_addresses`` is given, live.
-
-    ``removal_hint`` is the hint if the target was removed from Git.
-    """
-    address = reference.address
-    if address in declared or (live_addresses is not None and address in live_addresses):
-        return None
-    span = document.value_span(reference.pointer)
-    if removal_hint:
-        message = f"{reference.text} refers to {address}, which is no longer in Git"
-        return Diagnostic("reference-dangling", message, span, removal_hint)
-    severity = Severity.WARNING if live_addresses is None else Severity.ERROR
-    return unknown_reference_diagnostic(reference.text, address, span, declared, severity)
+def compute_file_path(name: str) -> str:
+    """Return where a file for a compute may be written."""
+    return f"compute/{re.sub(r'[^A-Za-z0-9._-]', '-', name)}.yml"
 
 
-def unknown_reference_diagnostic(
-    text: str, address: Address, span: Span, names: Iterable[Address], severity: Severity = Severity.WARNING
+def compute_file_text(name: str, indent: str = "") -> str:
+    """Return the four lines that declare a compute; its size matters to Azure ML only."""
+    written = name if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name) else json.dumps(name)
+    lines = (_COMPUTE_SCHEMA, f"name: {written}", "type: amlcompute", "size: Standard_DS3_v2")
+    return "\n".join(indent + line for line in lines)
+
+
+def dangling_reference_diagnostic(
+    address: Address, uses: Uses, names: Iterable[Address], severity: Severity = Severity.WARNING
 ) -> Diagnostic:
-    """Return the diagnostic of a reference to an unknown address; ``names`` are the candidates for a suggestion."""
-    scope = "declared" if severity is Severity.WARNING else "declared or live"
+    """Return the diagnostic of all references to an address that is missing; ``names`` may be suggested."""
     close = did_you_mean(address.name, [name.name for name in names if name.kind == address.kind])
     hint = close or f"declare it in a file, or correct the name of the {address.kind}"
-    return Diagnostic("reference-dangling", f"{text} refers to {address}, which is not {scope}", span, hint, severity)
+    return _reference_diagnostic(address, uses, "is not declared", hint, severity)
+
+
+def removed_reference_diagnostic(address: Address, uses: Uses, hint: str) -> Diagnostic:
+    """Return the diagnostic of all references to an address that was removed from Git."""
+    return _reference_diagnostic(address, uses, "is no longer in Git", hint)
+
+
+def bound_reference_diagnostic(address: Address, uses: Uses, backend: str) -> Diagnostic:
+    """Return the warning about all references to a compute that has no file, but a backend in mlgit.yml."""
+    fact = f"is not declared; mlgit.yml binds it to the backend {backend}"
+    hint = f"to declare it, write {compute_file_path(address.name)}:\n{compute_file_text(address.name, '    ')}"
+    return _reference_diagnostic(address, uses, fact, hint, Severity.WARNING)
+
+
+def _reference_diagnostic(
+    address: Address, uses: Uses, fact: str, hint: str, severity: Severity = Severity.ERROR
+) -> Diagnostic:
+    (text, span), *others = uses
+    places = tuple(dict.fromkeys(place for _, place in others if place != span))
+    message = f"{text} refers to {address}, which {fact}"
+    return Diagnostic("reference-dangling", message, span, hint, severity, places)

@@ -30,8 +30,10 @@ from reconciler.format.source_map import event_position, yaml_events
 from reconciler.format.yaml import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from reconciler.model import Json
 
-# The characters that libyaml refuses without a position.
-_NON_TEXT_CHARACTER = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+# The characters that libyaml refuses without a position, as UTF-8; a pattern of bytes compiles in a tenth of the time.
+_NON_TEXT_CHARACTER = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]|\xef\xbf[\xbe\xbf]",
+)
 
 
 class _UnreadableDocumentError(Exception):
@@ -80,7 +82,8 @@ def parse_document(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, .
         diagnostics = [(_too_deep_before(text, error) or _syntax_error(error)).to_diagnostic(path)]
     except yaml.YAMLError as error:
         diagnostics = [Diagnostic("yaml-syntax", f"invalid YAML: {str(error).splitlines()[0]}", Span(path))]
-    return Document(path, data, text if data is not None else ""), tuple(diagnostics)
+    parsed, unparsed = ("", text) if data is None else (text, "")
+    return Document(path, data, parsed, unparsed), tuple(diagnostics)
 
 
 def _decode_text(raw: bytes) -> str:
@@ -94,10 +97,10 @@ def _decode_text(raw: bytes) -> str:
         position = (raw.count(b"\n", 0, error.start) + 1, error.start - raw.rfind(b"\n", 0, error.start))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         raise _UnreadableDocumentError("not-utf8", message, position, "save the file as UTF-8") from error
-    if match := _NON_TEXT_CHARACTER.search(text):
-        start = match.start()
-        position = (text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
-        message = f"the character 0x{ord(match[0]):02x} is not allowed in YAML"
+    if match := _NON_TEXT_CHARACTER.search(raw):
+        line_start = raw.rfind(b"\n", 0, match.start()) + 1
+        position = (raw.count(b"\n", 0, match.start()) + 1, len(raw[line_start : match.start()].decode()) + 1)
+        message = f"the character 0x{ord(match[0].decode()):02x} is not allowed in YAML"
         raise _UnreadableDocumentError("not-text", message, position)
     return text
 

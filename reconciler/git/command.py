@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.git.process import read_all, read_all_from_network
+from reconciler.secrets.urls import mask_url_secrets
 
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
 # by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
@@ -17,6 +21,7 @@ SAFE_CONFIG_OPTIONS = [option for setting in _SAFE_CONFIG for option in ("-c", s
 
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
+_UNTRUSTED_REPOSITORY = r"dubious ownership in repository at '(.*)'"
 _DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -25,7 +30,7 @@ class GitError(Exception):
 
     def __init__(self, status: int, stderr: str, stdout: str = "") -> None:
         self.status = status
-        self.stderr = stderr
+        self.stderr = mask_url_secrets(stderr)
         self.stdout = stdout
 
     def __str__(self) -> str:
@@ -37,15 +42,21 @@ def run_git(
 ) -> bytes:
     """Run one Git command in a folder and return its standard output.
 
-    Raises GitError if it fails, UserError ``git-missing`` without Git, ``disk-full`` without room to write to.
+    Raises GitError if it fails, UserError ``git-missing`` without Git, ``disk-full`` without room to write to,
+    ``git-timeout`` if it does not end.
     """
-    process = start_git(arguments, folder, env=env, has_stdin=stdin is not None)
-    with process:
-        try:
-            stdout, stderr = process.communicate(stdin)
-        except BaseException:
-            process.terminate()  # not kill: Git removes its lock files when it is terminated
-            raise
+    with start_git(arguments, folder, env=env, has_stdin=stdin is not None) as process:
+        return output_of(process, *read_all(process, stdin))
+
+
+def run_network_git(arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None) -> bytes:
+    """Run one Git command that talks to a remote. Raises what `run_git` does, and GitTimeoutError if it is silent."""
+    with start_git(arguments, folder, env=env, has_stdin=False) as process:
+        return output_of(process, *read_all_from_network(process))
+
+
+def output_of(process: subprocess.Popen[bytes], stdout: bytes, stderr: bytes) -> bytes:
+    """Return the standard output of a process that has ended; raise what `run_git` does if it failed."""
     if process.returncode:
         raise describe_git_error(GitError(process.returncode, decode_output(stderr), decode_output(stdout)))
     return stdout
@@ -75,6 +86,12 @@ def start_git(
             raise
         hint = "install Git and make sure that it is in PATH: https://git-scm.com/downloads"
         raise user_error("git-missing", "the command git was not found", hint) from error
+
+
+def trust_command(error: GitError) -> str:
+    """Return the command that makes Git trust a repository of another user, "" if that is not the error."""
+    match = re.search(_UNTRUSTED_REPOSITORY, error.stderr)
+    return f"git config --global --add safe.directory {shlex.quote(match[1])}" if match else ""
 
 
 def describe_git_error(error: GitError) -> GitError | UserError:

@@ -1,11 +1,18 @@
-"""List the commits of a ref, and the files that differ between two commits."""
+"""List the commits of a ref, and compare two commits: the files that differ, and whether one has all of the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler.git.command import GitError
 from reconciler.git.refs import LOG_FORMAT, Commit, parse_log
 from reconciler.git.repository import Repository
+
+# The tree without files, which every repository has, by the length of its object ids.
+_EMPTY_TREES = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
 
 
 def log_commits(
@@ -21,11 +28,33 @@ def log_commits(
 
 
 def changed_blobs(repository: Repository, before: str, after: str) -> Mapping[str, tuple[str, str]]:
-    """Return the old and new blob of every file that differs between two commits, by path; "" means no file."""
-    command = ("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--end-of-options", before, after)
+    """Return the old and new blob of every file that differs between two commits, by path; "" means no file.
+
+    A commit may be "" for one without files.
+    """
+    if not before and not after:
+        return {}
+    empty = _EMPTY_TREES[len(before or after)]
+    trees = (before or empty, after or empty)
+    command = ("diff-tree", "-r", "-z", "--no-renames", "--full-index", "--end-of-options", *trees)
     fields = repository.git(*command).split("\0")
     blobs = {}
     for metadata, path in zip(fields[::2], fields[1::2], strict=False):
         old, new = metadata.split(" ")[2:4]
         blobs[path] = ("" if set(old) == {"0"} else old, "" if set(new) == {"0"} else new)
     return blobs
+
+
+def holds_changes_of(repository: Repository, commit: str, other: str) -> bool:
+    """Return True if a commit has all changes of another one: a merge of the other into it would change nothing.
+
+    False if this clone cannot know. What the merge writes goes to the scratch folder.
+    """
+    if not repository.resolve(commit) or not repository.resolve(other):
+        return False
+    command = ("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", commit, other)
+    try:
+        tree = repository.git(*command, env=repository.scratch_objects_env())
+    except GitError:  # they conflict
+        return False
+    return tree == repository.tree_of(commit)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from reconciler.git.command import run_git, start_git
+from reconciler.git.process import NETWORK_TIMEOUT_VARIABLE, local_timeout_error, timeout_seconds
 
 _CHUNK_BYTES = 1 << 20
 _MAX_PENDING_BYTES = 2048  # of questions asked at once: below any pipe's capacity, so that asking never blocks
@@ -35,6 +40,7 @@ class ObjectReader:
     env: Mapping[str, str]
     headers_only: bool = False
     _process: subprocess.Popen[bytes] | None = None
+    _answers: _AnswerStream | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def read_all(self, names: Sequence[str], max_bytes: int | None = None) -> list[GitObject | None]:
@@ -57,18 +63,21 @@ class ObjectReader:
         with self._lock:
             process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with what fetches objects of a partial clone
             process.communicate()
 
     def _ask(self, questions: Sequence[bytes], max_bytes: int | None) -> list[GitObject | None]:
         if self._process is None:
             mode = "--batch-check" if self.headers_only else "--batch"
             self._process = start_git(["cat-file", mode], self.folder, env=self.env, has_stderr=False)
+            self._answers = _AnswerStream(self._process.stdout.fileno())  # type: ignore[union-attr]
         try:
             stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]
             stdin.write(b"".join(questions))
             stdin.flush()
-            return [_read_answer(self._process, max_bytes, headers_only=self.headers_only) for _ in questions]
+            answers: _AnswerStream = self._answers  # type: ignore[assignment]
+            return [_read_answer(answers, max_bytes, headers_only=self.headers_only) for _ in questions]
         except (EOFError, BrokenPipeError):  # Git gives up on an object that is damaged
             self.close()
             return [None] if len(questions) == 1 else [self._ask([question], max_bytes)[0] for question in questions]
@@ -94,21 +103,57 @@ def _question(name: str) -> bytes:
     return b"\n" if "\n" in name or "\0" in name else name.encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _read_answer(process: subprocess.Popen[bytes], max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
-    stdout: IO[bytes] = process.stdout  # type: ignore[assignment]
-    header = stdout.readline()
-    if not header.endswith(b"\n"):
-        raise EOFError
-    parsed = _parse_header(header)
+class _AnswerStream:
+    """The answers of a Git process, each of which comes within a deadline. Raises EOFError at their end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = bytearray()
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._seconds = timeout_seconds(NETWORK_TIMEOUT_VARIABLE)  # a partial clone fetches what it does not have
+
+    def read_line(self) -> bytes:
+        """Return the next line without its line feed."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._fill()
+        return self._take(end + 1)[:-1]
+
+    def read(self, size: int) -> bytes:
+        """Return as many bytes."""
+        while len(self._buffer) < size:
+            self._fill()
+        return self._take(size)
+
+    def skip(self, size: int) -> None:
+        """Leave out as many bytes, of which no more than a chunk is in memory at a time."""
+        while len(self._buffer) < size:
+            size -= len(self._buffer)
+            self._buffer.clear()
+            self._fill()
+        del self._buffer[:size]
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
+        return taken
+
+    def _fill(self) -> None:
+        if not self._poll.poll(self._seconds * 1000):
+            raise local_timeout_error(self._seconds)
+        chunk = os.read(self._descriptor, _CHUNK_BYTES)
+        if not chunk:
+            raise EOFError
+        self._buffer += chunk
+
+
+def _read_answer(answers: _AnswerStream, max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
+    parsed = _parse_header(answers.read_line())
     if parsed is None or headers_only:
         return parsed
-    kept = parsed.size if max_bytes is None else min(parsed.size, max_bytes + 1)
-    content = stdout.read(kept)
-    remaining = parsed.size - kept + 1  # with the line feed after the content
-    while remaining and (chunk := stdout.read(min(remaining, _CHUNK_BYTES))):
-        remaining -= len(chunk)
-    if remaining:
-        raise EOFError
+    kept_size = parsed.size if max_bytes is None else min(parsed.size, max_bytes + 1)
+    content = answers.read(kept_size)
+    answers.skip(parsed.size - kept_size + 1)  # with the line feed after the content
     return parsed._replace(content=content)
 
 

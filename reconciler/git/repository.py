@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import GitError, decode_output, run_git
+from reconciler.git.command import GitError, decode_output, run_git, run_network_git, trust_command
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 FALLBACK_NAME = "mlgit"
@@ -53,6 +53,14 @@ class Repository:
     def git(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Run one Git command and return its output without the last newline. Raises GitError if it fails."""
         return decode_output(run_git(arguments, self.top, env={**self._env, **(env or {})}))
+
+    def network_git(self, *arguments: str, env: Mapping[str, str] | None = None, writes: bool = False) -> str:
+        """Run one Git command that talks to a remote, with a deadline for its silence.
+
+        With ``writes`` nothing counts as stored that only the scratch folder has. Raises GitError, GitTimeoutError.
+        """
+        objects_env = _persistent_objects_env() if writes else self._env
+        return decode_output(run_network_git(arguments, self.top, env={**objects_env, **(env or {})}))
 
     def write_git(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> str:
         """Run one Git command that writes: as `git`, but nothing counts as stored that only the scratch folder has.
@@ -115,7 +123,7 @@ class Repository:
             index = Path(folder) / "index"
             if (self.git_dir / "index").exists():
                 shutil.copy2(self.git_dir / "index", index)
-            objects_env = _persistent_objects_env() if keep else self._scratch_objects_env()
+            objects_env = _persistent_objects_env() if keep else self.scratch_objects_env()
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
             excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]
             try:
@@ -137,7 +145,7 @@ class Repository:
             return True
         return False
 
-    def _scratch_objects_env(self) -> dict[str, str]:
+    def scratch_objects_env(self) -> dict[str, str]:
         """Return the environment in which Git writes objects to the scratch folder."""
         objects = os.environ.get("GIT_OBJECT_DIRECTORY") or str(self.common / "objects")
         return {
@@ -200,24 +208,25 @@ def open_repository(start: Path) -> Repository:
 
     Raises UserError ``not-a-git-repository``, ``bare-repository``, ``repository-not-trusted``.
     """
-    question = ["rev-parse", "--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel"]
+    questions = ["--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel"]
     try:
-        answer = decode_output(run_git(question, start))
+        answers = decode_output(run_git(["rev-parse", *questions], start)).split("\n")
+        if len(answers) != len(questions):  # a folder has a line break in its name
+            answers = [decode_output(run_git(["rev-parse", question], start)) for question in questions]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_a_repository_error(start) from error
     except GitError as error:
         raise _cannot_open_error(start, error) from error
-    _, git_dir, common, top = answer.split("\n")
+    _, git_dir, common, top = answers
     return Repository(Path(top).resolve(), Path(git_dir).resolve(), (start / common).resolve())
 
 
 def _cannot_open_error(start: Path, error: GitError) -> UserError:
     if error.stdout.startswith("true"):
         return user_error("bare-repository", f"{start} is a bare repository", "run mlgit in a clone with a work tree")
-    if "dubious ownership" in error.stderr:
+    if command := trust_command(error):
         message = f"Git does not trust the repository of {start}: it belongs to another user"
-        hint = "if you do, run `git config --global --add safe.directory FOLDER` for the folder of the repository"
-        return user_error("repository-not-trusted", message, hint)
+        return user_error("repository-not-trusted", message, f"if you do, run `{command}`")
     return _not_a_repository_error(start)
 
 
@@ -248,8 +257,9 @@ def is_inside_repository(folder: Path) -> bool:
 
 
 def user_name() -> str:
-    """Return the name of the user who runs this process, for messages and records."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
+    """Return the name of the user who runs this process, for messages and records: one line."""
+    name = os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
+    return " ".join(name.split())
 
 
 def _account_name() -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from git import Git, Repo
-from git.exc import GitCommandError
 
-from reconciler.git.command import SAFE_CONFIG_OPTIONS, GitError, describe_git_error
+from reconciler.git.command import SAFE_CONFIG_OPTIONS, decode_output, output_of
+from reconciler.git.process import read_all
 
 
 class _SafeGit(Git):
@@ -18,13 +18,10 @@ class _SafeGit(Git):
 
     def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
         program, *rest = command
-        try:
-            return super().execute(
-                [program, *SAFE_CONFIG_OPTIONS, *rest], *arguments, **{"start_new_session": True, **options}
-            )
-        except GitCommandError as error:
-            stderr = str(error.stderr).strip().removeprefix("stderr: ").strip("'")  # GitPython adds a title and quotes
-            raise describe_git_error(GitError(error.status if isinstance(error.status, int) else 1, stderr)) from error
+        options = {"start_new_session": True, **options, "as_process": True}
+        handle = super().execute([program, *SAFE_CONFIG_OPTIONS, *rest], *arguments, **options)
+        with handle.proc as process:
+            return decode_output(output_of(process, *read_all(process)))
 
 
 class _SafeRepo(Repo):

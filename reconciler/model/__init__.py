@@ -43,4 +43,5 @@ from reconciler.model.state import Run as Run
 from reconciler.model.state import RunReport as RunReport
 from reconciler.model.state import RunStatus as RunStatus
 from reconciler.model.state import State as State
+from reconciler.model.state import failure_reason as failure_reason
 from reconciler.model.state import lookup_under_former_names as lookup_under_former_names

@@ -13,7 +13,8 @@ class HistoryEntry:
     """One commit of the live history: who did what, when (ISO 8601), from which source commit, by which plan.
 
     ``command`` is the mlgit command that wrote it, ``title`` the first line of its message, ``summary_lines`` are its
-    actions. ``dirty`` is True if the work tree differed from the source commit.
+    actions. ``dirty`` is True if the work tree differed from the source commit. ``step`` is how many applies ago it was
+    written, 0 for the last one: ``~N`` names the newest commit with the step N.
     """
 
     commit: str
@@ -27,6 +28,7 @@ class HistoryEntry:
     dirty: bool = False
     user: str = ""
     plan_digest: str = ""
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)

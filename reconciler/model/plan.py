@@ -119,25 +119,31 @@ def exclude_actions(
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it."""
+    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it.
+
+    ``manual`` is True for a job that runs on request only.
+    """
 
     address: Address
     message: str
     failed: bool = False
     run: Run | None = None
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRevision:
     """Where a desired state came from: a commit, its tree, and whether the work tree differed from it.
 
-    ``snapshot_commit`` holds the tree of a dirty work tree; no branch has it.
+    ``snapshot_commit`` holds the tree of a dirty work tree; no branch has it. ``newer_commit`` is what a rollback goes
+    back from: its history counts too, so that what it added is removed and not taken for another branch's.
     """
 
     commit: str
     tree: str
     dirty: bool = False
     snapshot_commit: str = ""
+    newer_commit: str = ""
 
     @property
     def effective_commit(self) -> str:

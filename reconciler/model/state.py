@@ -27,6 +27,8 @@ class RunStatus(StrEnum):
         return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)
 
 
+_LOG_TAIL_MARK = "; its last lines:"
+
 # The failure of a run that mlgit canceled itself.
 REMOVED_FROM_GIT = "left"
 SUPERSEDED = "superseded"
@@ -37,7 +39,8 @@ class Run:
     """One execution of a job.
 
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
-    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git) or SUPERSEDED (by another run).
+    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git) or SUPERSEDED (by another run). ``message`` says
+    what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote is in its log only.
     """
 
     id: str
@@ -53,6 +56,7 @@ class Run:
     submitted_at: str = ""
     started_at: str = ""
     ended_at: str = ""
+    exit_code: int | None = None
     spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
     references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
     contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -67,6 +71,11 @@ class Run:
         """True if the end of the run, or its outputs in the store, are not recorded yet."""
         unstored = any("md5" not in (output or ()) for output in self.outputs.values())
         return self.status.is_active or (self.status is RunStatus.COMPLETED and unstored)
+
+
+def failure_reason(message: str) -> str:
+    """Return the message of a failed run without the end of its log, which an older mlgit put into it."""
+    return message.partition("\n")[0].removesuffix(_LOG_TAIL_MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,7 @@ class State:
     applied_commit: str = ""  # the source commit that was applied last
     store_id: str = ""  # the id of the store that was written to last
     rollback: Rollback | None = None  # a rollback that holds back newer commits
+    rewritten: tuple[tuple[str, str], ...] = ()  # source commits, each with the one that was applied in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +155,10 @@ class Observation:
     """What the providers report at one moment: active runs, and what is missing.
 
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
-    have other content than was stored, ``unexpected_store`` the path of a store that is not that of the live state.
-    ``unbuilt_environments`` are the fingerprints of environments that are not on this machine. ``skipped_checks`` are
-    sentences on what could not be checked.
+    have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
+    nothing is known of the ``unknown_runs`` then. ``unbuilt_environments`` are the fingerprints of environments that
+    are not on this machine; ``missing_run_files`` the folders of ended runs that do not exist here, or a file missing
+    in one, by run. ``skipped_checks`` are sentences on what could not be checked.
     """
 
     runs: Mapping[str, RunReport] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -155,6 +166,8 @@ class Observation:
     damaged_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
     unbuilt_environments: frozenset[str] = frozenset()
     unexpected_store: str = ""
+    unknown_runs: tuple[Run, ...] = ()
+    missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
 
 

@@ -5,38 +5,22 @@ A plan is the same everywhere. Who applies it leaves out what only another machi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Action, Address, Blocked, Json, Op, Plan
+from reconciler.model import Action, Address, Blocked, Op, Plan
 
 _RUN_OPS = (Op.SUBMIT, Op.RECORD, Op.CANCEL)  # a run reads its inputs from the store and writes its outputs to it
 _STORE_WRITE_OPS = (Op.NEW_VERSION, Op.REGISTER)
 
 
-def has_store(config: Config, host: str) -> bool:
-    """Return True if a machine has the store."""
-    return config.store_host in ("", host)
-
-
-def reachable_backends(config: Config, host: str) -> Mapping[str, Mapping[str, Json]]:
-    """Return the backends that a machine can ask; without the store it cannot read how a run ended."""
-    return {name: backend for name, backend in config.backends.items() if backend_host(config, name) in ("", host)}
-
-
-def backend_host(config: Config, backend: str) -> str:
-    """Return the only machine that can ask a backend, "" if any can."""
-    return config.store_host or str(config.backends.get(backend, {}).get("host", ""))
-
-
 def deferral_reason(action: Action, config: Config, host: str) -> str:
     """Return on which other machine alone an action can be done, and why; "" if this one can do it."""
-    if not has_store(config, host) and _needs_store(action):
+    if not config.has_store(host) and _needs_store(action):
         return f"can only be done on {config.store_host}, which has the store"
     backend = action.run.backend if action.run and action.op in _RUN_OPS else ""
-    if backend and (owner := backend_host(config, backend)) not in ("", host):
+    if backend and (owner := config.backend_host(backend)) not in ("", host):
         return f"can only be done on {owner}, which has the backend {backend}"
     return ""
 

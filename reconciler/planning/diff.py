@@ -8,14 +8,15 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.abbreviation import join_some
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import join_pointer
 from reconciler.model import Action, Json
-from reconciler.secrets.redact import REDACTED_KEY, SECRET_PLACEHOLDER, hide_secrets
+from reconciler.secrets.redact import REDACTED_KEY, SECRET_PLACEHOLDER, hide_secrets, mask_json_secrets, secret_values
 
 FieldPath = list[str | int]
 ChangedFiles = Mapping[str, tuple[str, ...]]
@@ -82,15 +83,34 @@ def field_changes(action: Action) -> tuple[FieldChange, ...]:
     """Return the differences between what is live and what is declared, as far as they are known yet."""
     if action.before is None:
         return ()
-    changes = diff_fields(action.before, action.after, action.changed_files)
+    changes = diff_fields(action.before, action.after, action.changed_files, _secrets_of(action))
     if action.known_after is None:
         return changes
     return tuple(change for change in changes if not _is_unresolved_reference(change.after))
 
 
-def diff_fields(before: Json, after: Json, changed_files: ChangedFiles) -> tuple[FieldChange, ...]:
-    """Return the fields that differ; ``changed_files`` are the files behind a field, by its JSON pointer."""
-    changes = _diff_values([], *_key_lists_by_name(before, after), changed_files)
+def _secrets_of(action: Action) -> frozenset[str]:
+    """Return the secrets of the whole spec, live and declared: either side of an action may be a part of it."""
+    specs = [action.record.spec if action.record else {}, action.resolved.asset.spec if action.resolved else {}]
+    return secret_values(specs)
+
+
+def diff_fields(
+    before: Json, after: Json, changed_files: ChangedFiles, other_secrets: AbstractSet[str] = frozenset()
+) -> tuple[FieldChange, ...]:
+    """Return the fields that differ; ``changed_files`` are the files behind a field, by its JSON pointer.
+
+    No value of a secret on either side, and none of ``other_secrets``, is in the result.
+    """
+    values = secret_values(before) | secret_values(after)
+    changes = [
+        replace(
+            change,
+            before=mask_json_secrets(change.before, values | other_secrets),
+            after=mask_json_secrets(change.after, values | other_secrets),
+        )
+        for change in _diff_values([], *_key_lists_by_name(before, after), changed_files)
+    ]
     return tuple({str(change): change for change in changes}.values())
 
 

@@ -89,6 +89,7 @@ def find_drift(state: State, observation: Observation, config: Config, tree_at: 
         drift.append(Drift("store", "store-gone", message, remedy))
     for record in monitored_records(state, config):
         drift += _run_drift(state, observation, config, record)
+        drift += _run_files_drift(observation, record)
         drift += _content_drift(state, observation, config, record, tree_at)
         drift += _binding_drift(config, record)
         drift += _build_drift(observation, config, record)
@@ -136,6 +137,16 @@ def _run_drift(state: State, observation: Observation, config: Config, record: R
             message = f"run {run.id} is on the backend {run.backend}, which is no longer in mlgit.yml"
             remedy = f"add it again, or run the job again with `mlgit job rerun {record.address.name}`"
             yield Drift(str(record.address), "backend-gone", message, remedy)
+
+
+def _run_files_drift(observation: Observation, record: Record) -> Iterator[Drift]:
+    """Yield the runs of a job whose files are not on this machine; its outputs are in the store."""
+    for run_id in filter(None, dict.fromkeys((record.run, record.latest))):
+        if missing := observation.missing_run_files.get(run_id):
+            message = f"{missing} of run {run_id} does not exist: it was removed, or is on another machine"
+            rerun = f"`mlgit job rerun {record.address.name}` runs it again"
+            remedy = f"`mlgit job show {run_id}` shows what is recorded, {rerun}"
+            yield Drift(str(record.address), "run-files-gone", message, remedy, local=True)
 
 
 def _lost_run_remedy(config: Config, record: Record, run: Run) -> str:

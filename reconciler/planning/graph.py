@@ -5,7 +5,7 @@ A reference to an exact version that exists already waits for nothing, so it clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -55,21 +55,37 @@ def graph_levels(
 
 
 def find_cycles(declared: AssetSet, exists: ExistenceCheck = _assume_exists) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for the first cycle of references, if there is one."""
-    level = _compute_levels(declared.assets, None)
-    if len(level) == len(declared.assets):
+    """Return a diagnostic for one cycle of each group of assets that all refer to one another."""
+    assets = declared.readable_assets
+    level = _compute_levels(assets, None)
+    if len(level) == len(assets):
         return ()
-    assets = _break_cycles(declared.assets, level, exists)
-    try:
-        TopologicalSorter(_upstream_edges(assets)).prepare()
-    except CycleError as error:
-        cycle: list[Address] = error.args[1]
-        asset = assets[cycle[1]]
-        reference = next(reference for reference in asset.references if reference.address == cycle[0])
-        message = "circular dependency: " + " -> ".join(str(address) for address in reversed(cycle))
-        span = declared.documents[asset.source].value_span(reference.pointer)
-        return (Diagnostic("reference-cycle", message, span, "remove one of the references"),)
-    return ()
+    assets = _break_cycles(assets, level, exists)
+    return tuple(
+        _cycle_diagnostic(declared, assets, cycle) for cycle in _cycle_of_each_component(_upstream_edges(assets))
+    )
+
+
+def _cycle_of_each_component(edges: _Edges) -> Iterator[Sequence[Address]]:
+    """Yield for each component with a cycle one, from a use to what it uses; its first member is also its last."""
+    members: dict[Address, list[Address]] = {}
+    for address, component in _strongly_connected_components(edges).items():
+        members.setdefault(component, []).append(address)
+    for component in sorted(members):
+        inner = set(members[component])
+        inside = {address: [upstream for upstream in edges[address] if upstream in inner] for address in sorted(inner)}
+        try:
+            TopologicalSorter(inside).prepare()
+        except CycleError as error:
+            yield tuple(reversed(error.args[1]))
+
+
+def _cycle_diagnostic(declared: AssetSet, assets: Mapping[Address, Asset], cycle: Sequence[Address]) -> Diagnostic:
+    asset = assets[cycle[-2]]
+    reference = next(reference for reference in asset.references if reference.address == cycle[-1])
+    message = "circular dependency: " + " -> ".join(map(str, cycle))
+    span = declared.documents[asset.source].value_span(reference.pointer)
+    return Diagnostic("reference-cycle", message, span, "remove one of the references")
 
 
 def _compute_levels(assets: Mapping[Address, Asset], outside: Mapping[Address, int] | None) -> Mapping[Address, int]:

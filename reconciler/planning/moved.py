@@ -48,24 +48,31 @@ def find_renames(declared: AssetSet, state: State, requested: Sequence[Rename]) 
 def _check_rename(declared: AssetSet, state: State, record: Record, rename: Rename) -> Diagnostic | None:
     old, new = record.address, rename.new
     existing = state.current.get(new)
-    if old in declared.assets:
-        file = declared.documents[declared.assets[old].source].path
-        message = f"{old} is renamed to {new}, but {file} still declares {old}"
-        hint = "rename the asset in that file, or remove this line"
-    elif new not in declared.assets:
-        if new in declared.invalid_addresses:
-            return None
-        message = f"{old} is renamed to {new}, but no file declares {new}"
-        candidates = [str(address) for address in declared.assets if address.kind == new.kind]
-        hint = did_you_mean(str(new), candidates) or f"declare {new}, or remove this line to remove {old}"
-    elif existing is not None and not existing.archived:
+    if (contradiction := declaration_diagnostic(declared, replace(rename, old=old))) or new not in declared.assets:
+        return contradiction
+    if existing is not None and not existing.archived:
         message = f"{old} is renamed to {new}, but both are live: nothing is renamed"
         return Diagnostic("moved-wrong", message, rename.span, "remove this line", Severity.WARNING)
-    elif existing is not None and str(new) not in record.formerly:
+    if existing is not None and str(new) not in record.formerly:
         message = f"{old} is renamed to {new}, but another asset had that name: their versions would be mixed up"
         hint = "choose a name that was never used"
     else:
         return None
+    return Diagnostic("moved-wrong", message, rename.span, hint)
+
+
+def declaration_diagnostic(declared: AssetSet, rename: Rename) -> Diagnostic | None:
+    """Return the diagnostic of a rename that the files contradict, None if they declare it under its new name only."""
+    old, new = rename.old, rename.new
+    if old in declared.assets:
+        file = declared.documents[declared.assets[old].source].path
+        message = f"{old} is renamed to {new}, but {file} still declares {old}"
+        return Diagnostic("moved-wrong", message, rename.span, "rename the asset in that file, or remove this line")
+    if new in declared.assets or new in declared.invalid_addresses:
+        return None
+    message = f"{old} is renamed to {new}, but no file declares {new}"
+    candidates = [str(address) for address in declared.assets if address.kind == new.kind]
+    hint = did_you_mean(str(new), candidates) or f"declare {new}, or remove this line to remove {old}"
     return Diagnostic("moved-wrong", message, rename.span, hint)
 
 

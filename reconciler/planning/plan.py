@@ -48,7 +48,7 @@ class DesiredState:
     """The desired side of a plan: a tree, its revision, and what it declares. ``declared`` must be free of errors.
 
     ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
-    looked at (``planning.subset``).
+    looked at (``planning.subset``). ``notes`` are about files that are not planned (``planning.narrow``).
     """
 
     source: SourceRevision
@@ -56,24 +56,34 @@ class DesiredState:
     declared: AssetSet
     is_ancestor: AncestorCheck
     clean: Mapping[Address, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def make_plan(
-    desired: DesiredState, state: State, policy: Policy, observation: Observation | None = None
-) -> tuple[Plan, tuple[Diagnostic, ...]]:
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """All that a plan follows from: the desired and the live state, the policy, and what the providers report."""
+
+    desired: DesiredState
+    state: State
+    policy: Policy
+    observation: Observation | None = None
+
+
+def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return what apply would do and why, and the diagnostics of the files compared with the live state."""
-    state, advances = merge_observation(state, observation or Observation())
+    desired = inputs.desired
+    state, advances = merge_observation(inputs.state, inputs.observation or Observation())
     record_keys = {action.version: action.key for action in advances}
     ancestry = cache(desired.is_ancestor)
     context = PlanContext(
         desired.tree,
         desired.declared,
         state,
-        policy,
+        inputs.policy,
         frozenset(record_keys),
         frozenset(find_removals(desired.declared, state, ancestry)),
         desired.clean,
-        refreshed=observation is not None,
+        refreshed=inputs.observation is not None,
     )
     actions: list[Action] = list(advances)
     blocked: list[Blocked] = []
@@ -85,7 +95,7 @@ def make_plan(
     for action in actions:
         context.diagnostics += preflight_diagnostics(context, action)
     removals, notes = plan_removals(context, ancestry)
-    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=notes)
+    plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=(*notes, *desired.notes))
     return plan, tuple(context.diagnostics)
 
 

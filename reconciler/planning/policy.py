@@ -12,7 +12,8 @@ from reconciler.model import Address
 class Policy:
     """The settings of a plan: mlgit.yml, the limits, and what the user asked to replace, select or exclude.
 
-    ``select`` and ``exclude`` are selectors as typed (``planning.selection`` parses them).
+    ``select`` and ``exclude`` are selectors as typed (``planning.selection`` parses them). With ``only_address``
+    nothing but that asset and what it needs is planned, and what is registered from it.
     """
 
     config: Config
@@ -22,6 +23,7 @@ class Policy:
     allow_rewind: bool = False
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    only_address: Address | None = None
 
     @property
     def submit_limit(self) -> int:

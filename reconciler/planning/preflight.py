@@ -1,82 +1,92 @@
-"""Preflight checks of submissions: what a run needs and no provider can give it is an error of the plan."""
+"""Preflight checks of jobs that apply runs: what a run needs and no provider can give it is an error.
+
+The checks of files (``planning.file_checks``) make them with what is declared, plans with the live state too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import escape_key
-from reconciler.model import Action, Asset, Json, Op, Record, ResolvedAsset, ResolvedReference
+from reconciler.model import Action, Asset, Json, Op, Record, Reference, ResolvedAsset
+from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
 from reconciler.planning.resolve import PlanContext
 
 _ENVIRONMENT_POINTER = "/environment"
 _DIRECT_MODE = "direct"  # the mode in which the job gets a URI and reads it itself
 
+# Returns what a reference stands for, None if that is not known.
+TargetLookup = Callable[[Reference], Asset | Record | None]
+
 
 def preflight_diagnostics(context: PlanContext, action: Action) -> Iterator[Diagnostic]:
     """Yield why the run of a submission could not start; nothing for other actions."""
     if action.op is Op.SUBMIT and action.resolved is not None:
-        backend = action.run.backend if action.run else ""
-        yield from _environment_diagnostics(context, action.resolved)
-        yield from _unreachable_input_diagnostics(context, action.resolved, backend)
+        resolved = action.resolved
+        yield from check_run(
+            context.declared,
+            resolved.asset,
+            context.policy.config,
+            lambda reference: _planned_target(context, resolved, reference),
+        )
 
 
-def _environment_diagnostics(context: PlanContext, resolved: ResolvedAsset) -> Iterator[Diagnostic]:
-    """Yield an environment that is no asset of this workspace: builders make only those."""
-    asset = resolved.asset
-    if any(reference.pointer == _ENVIRONMENT_POINTER for reference in asset.references):
-        return
-    environment = asset.spec.get("environment")
-    inline = "one that is written in the job"
-    name = "none" if environment is None else environment if isinstance(environment, str) else inline
-    message = f"{asset.address} needs an environment that this workspace declares, but names {name}"
-    hint = "declare the environment in a file of its own and write environment: azureml:NAME@latest"
-    span = context.declared.documents[asset.source].value_span(_ENVIRONMENT_POINTER)
-    yield Diagnostic("environment-form", message, span, hint)
-
-
-def _unreachable_input_diagnostics(context: PlanContext, resolved: ResolvedAsset, backend: str) -> Iterator[Diagnostic]:
-    for pointer, uri in _uris_to_fetch(context, resolved):
-        name = f"backend {backend}" if backend else "the backend of this job"
-        message = f"{name} cannot download URI inputs: {uri}"
+def check_run(declared: AssetSet, asset: Asset, config: Config, find_target: TargetLookup) -> Iterator[Diagnostic]:
+    """Yield why a run of a job could not start."""
+    document = declared.documents[asset.source]
+    backend = config.backend_of(compute_name(asset))
+    if not backend:
+        message = f"{asset.address} runs on {asset.spec.get('compute')}, which is not bound to a backend"
+        name = referenced_compute(asset) or "*"
+        hint = f"bind it in mlgit.yml: compute: {{{name}: BACKEND}}; backends: {', '.join(config.backends)}"
+        yield Diagnostic("compute-unbound", message, document.value_span(COMPUTE_POINTER), hint)
+    if not any(reference.pointer == _ENVIRONMENT_POINTER for reference in asset.references):
+        environment = asset.spec.get("environment")
+        inline = "one that is written in the job"
+        name = "none" if environment is None else environment if isinstance(environment, str) else inline
+        message = f"{asset.address} needs an environment that this workspace declares, but names {name}"
+        hint = "declare the environment in a file of its own and write environment: azureml:NAME@latest"
+        yield Diagnostic("environment-form", message, document.value_span(_ENVIRONMENT_POINTER), hint)
+    for pointer, uri in _uris_to_fetch(asset, find_target):
+        message = f"{f'backend {backend}' if backend else 'the backend of this job'} cannot download URI inputs: {uri}"
         hint = "put the content into the repository, or let the job read the URI itself: mode: direct"
-        span = context.declared.documents[resolved.asset.source].value_span(pointer)
-        yield Diagnostic("input-unreachable", message, span, hint)
+        yield Diagnostic("input-unreachable", message, document.value_span(pointer), hint)
 
 
-def _uris_to_fetch(context: PlanContext, resolved: ResolvedAsset) -> Iterator[tuple[str, str]]:
+def _uris_to_fetch(asset: Asset, find_target: TargetLookup) -> Iterator[tuple[str, str]]:
     """Yield pointer and URI of each input that would have to be downloaded for a run."""
-    code = resolved.asset.spec.get("code")
-    if isinstance(code, str) and "/code" not in resolved.contents:
+    in_git = {path.pointer for path in asset.paths}
+    code = asset.spec.get("code")
+    if isinstance(code, str) and "/code" not in in_git:
         yield "/code", code
-    inputs = resolved.asset.spec.get("inputs")
+    inputs = asset.spec.get("inputs")
+    references = {reference.pointer: reference for reference in asset.references}
     for name, value in inputs.items() if isinstance(inputs, Mapping) else ():
         if isinstance(value, Mapping) and isinstance(value.get("path"), str) and value.get("mode") != _DIRECT_MODE:
             pointer = f"/inputs/{escape_key(str(name))}/path"
-            uri = _input_uri(context, resolved, pointer, value["path"])
-            if uri:
+            if pointer not in in_git and (uri := _input_uri(references.get(pointer), value["path"], find_target)):
                 yield pointer, uri
 
 
-def _input_uri(context: PlanContext, resolved: ResolvedAsset, pointer: str, text: str) -> str:
-    """Return the URI of an input or of the data that it references; "" if its content is in Git or the store."""
-    if pointer in resolved.contents:
-        return ""
-    reference = resolved.references.get(pointer)
+def _input_uri(reference: Reference | None, text: str, find_target: TargetLookup) -> str:
+    """Return the URI of an input or of the data that it references; "" if its content is in the store."""
     if reference is None:
-        is_reference = any(reference.pointer == pointer for reference in resolved.asset.references)
-        return "" if is_reference else text
-    return "" if reference.output else _target_uri(_target_asset(context, reference))
+        return text
+    return "" if reference.output else _target_uri(find_target(reference))
 
 
-def _target_asset(context: PlanContext, reference: ResolvedReference) -> Asset | Record | None:
+def _planned_target(context: PlanContext, resolved: ResolvedAsset, reference: Reference) -> Asset | Record | None:
     """Return the target of a reference: the declared asset if that is its version, else the record."""
-    declared = context.declared.assets.get(reference.address)
-    if declared is not None and context.planned_states[reference.address].version == reference.version:
+    target = resolved.references.get(reference.pointer)
+    if target is None:
+        return None
+    declared = context.declared.assets.get(target.address)
+    if declared is not None and context.planned_states[target.address].version == target.version:
         return declared
-    return context.state.find_version(reference.address, reference.version) or context.state.current.get(
-        reference.address
-    )
+    return context.state.find_version(target.address, target.version) or context.state.current.get(target.address)
 
 
 def _target_uri(target: Asset | Record | None) -> str:

@@ -43,7 +43,7 @@ def plan_removals(context: PlanContext, ancestry: AncestorCheck) -> tuple[tuple[
     actions: list[Action] = []
     notes: list[str] = []
     for address, record in sorted(context.state.current.items(), reverse=True):
-        if address in context.declared.assets or record.archived:
+        if record.archived or address in context.declared.assets or address in context.declared.invalid_addresses:
             continue
         if note := _keep_note(address, record, ancestry):
             notes.append(note)

@@ -18,7 +18,9 @@ from reconciler.model import (
     RunReport,
     RunStatus,
     State,
+    failure_reason,
 )
+from reconciler.secrets.redact import mask_secrets, secret_values
 
 
 def unfinished_runs(state: State) -> Iterator[Run]:
@@ -80,11 +82,13 @@ def merge_report(run: Run, report: RunReport) -> Run:
     """Return a run as a backend reports it."""
     result = report.result or {}
     failure: Json = result.get("failure") or {}
+    message = failure_reason(failure.get("message", report.message))
     return replace(
         run,
         status=report.status,
         failure=failure.get("class", run.failure),
-        message=failure.get("message", report.message),
+        message=mask_secrets(message, secret_values(run.spec)),
+        exit_code=failure.get("exit_code"),
         started_at=result.get("started", run.started_at),
         ended_at=result.get("ended", run.ended_at),
         outputs=result.get("outputs", run.outputs),

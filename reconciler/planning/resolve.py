@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import Diagnostic
@@ -18,10 +18,12 @@ from reconciler.model import (
     ResolvedReference,
     Run,
     RunStatus,
+    Spec,
     State,
     Tree,
 )
 from reconciler.planning import content
+from reconciler.planning.compute import bound_backend
 from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, json_digest, metadata_digest
 from reconciler.planning.policy import Policy
 from reconciler.secrets.redact import redact_spec
@@ -68,7 +70,6 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
     """Return an asset with all its references and contents resolved; what is missing is a diagnostic of the context."""
     kind = kind_of(asset)
     spec = redact_spec(kind.secret_fields, asset.spec, context.state.lineage)
-    _check_paths_exist(context, asset)
     contents = {local_path.pointer: content.local_path_digest(context.tree, local_path) for local_path in asset.paths}
     references: dict[str, ResolvedReference] = {}
     late: Address | None = None  # the first reference that counts and is not known yet
@@ -90,16 +91,6 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
         metadata=metadata_digest(kind, spec),
         known_after=(context.planned_states[late].known_after or late) if late in context.planned_states else late,
     )
-
-
-def _check_paths_exist(context: PlanContext, asset: Asset) -> None:
-    """Report paths that are not in Git, in specs that a provider supports."""
-    for local_path in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
-        if not context.tree.exists(local_path.path):
-            span = context.declared.documents[asset.source].value_span(local_path.pointer)
-            message = f"{local_path.text}: {context.tree.display_path(local_path.path)} is not in Git"
-            hint = "paths are relative to the folder of this file; files that .gitignore excludes are not in Git"
-            context.diagnostics.append(Diagnostic("path-missing", message, span, hint))
 
 
 def required_action_keys(context: PlanContext, asset: Asset) -> tuple[ActionId, ...]:
@@ -135,13 +126,13 @@ def _resolve_reference(context: PlanContext, asset: Asset, reference: Reference)
     """Return the target of a reference, None if it is known later."""
     planned = planned_state_at(context, reference.address)
     if planned is None:
-        return _resolve_run_output(context, asset, reference)
+        return _resolve_undeclared(context, asset, reference)
     if reference.output:
         return _resolve_job_output(context, asset, reference, planned)
     if reference.version and reference.version != planned.version:
         return _resolve_older_version(context, asset, reference, planned)
-    if reference.label not in ("", "latest"):
-        return _report_unresolved(context, asset, reference, f"{reference.text}: the only label is latest")
+    if problem := label_message(reference):
+        return _report_unresolved(context, asset, reference, *problem)
     if planned.known_after:
         return None
     return ResolvedReference(reference.address, planned.version, planned.fingerprint)
@@ -183,10 +174,8 @@ def _resolve_job_output(
 ) -> ResolvedReference | None:
     # The file of a clean asset is not parsed again: its record says the same.
     job = context.declared.assets.get(reference.address) or context.state.current.get(reference.address)
-    if job is not None and reference.output not in (outputs := job.spec.get("outputs") or {}):
-        message = f"{reference.address} has no output {reference.output}"
-        hint = did_you_mean(reference.output, outputs) or f"outputs it has: {', '.join(outputs) or 'none'}"
-        return _report_unresolved(context, asset, reference, message, hint)
+    if job is not None and (problem := missing_output(reference, job.spec)):
+        return _report_unresolved(context, asset, reference, *problem)
     if planned.known_after or planned.run is None or planned.run.status is not RunStatus.COMPLETED:
         return None
     stored = planned.run.outputs.get(reference.output, {}).get("md5", "")
@@ -194,6 +183,23 @@ def _resolve_job_output(
         return None  # the run has ended, its output is not in the store yet
     identity = stored if kind_of(asset).is_runnable else json_digest(planned.run.id)
     return ResolvedReference(reference.address, planned.run.id, identity, reference.output, reference.path)
+
+
+def missing_output(reference: Reference, job: Spec) -> tuple[str, str] | None:
+    """Return the message and the hint for a reference to an output that a job does not have; None if it has it."""
+    outputs = job.get("outputs")
+    names = [str(name) for name in outputs] if isinstance(outputs, Mapping) else []
+    if reference.output in names:
+        return None
+    hint = did_you_mean(reference.output, names) or f"outputs it has: {', '.join(names) or 'none'}"
+    return f"{reference.address} has no output {reference.output}", hint
+
+
+def label_message(reference: Reference) -> tuple[str, str] | None:
+    """Return the message and the hint for a reference by an unknown label; None for any other."""
+    if reference.label in ("", "latest"):
+        return None
+    return f"{reference.text}: the only label is latest", f"write azureml:{reference.address.name}@latest"
 
 
 def _find_run_by_name(state: State, address: Address) -> Run | None:
@@ -205,8 +211,10 @@ def _find_run_by_name(state: State, address: Address) -> Run | None:
     return next(filter(None, (state.find_run(job, address.name) for job in jobs)), None)
 
 
-def _resolve_run_output(context: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:
-    """Return the output of a run that is named in place of its job; newer runs do not change it."""
+def _resolve_undeclared(context: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:
+    """Return a compute that only mlgit.yml names, or the output of a run that is named in place of its job."""
+    if bound_backend(context.policy.config, reference.address):
+        return ResolvedReference(reference.address, "", "")
     run = _find_run_by_name(context.state, reference.address)
     if run is None:
         return _report_unresolved(

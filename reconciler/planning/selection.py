@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.format.assets import AssetSet
+from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Action, ActionId, Address, ExcludedAction, Json, Op, Plan, Spec
+from reconciler.model import Action, ActionId, Address, Asset, ExcludedAction, Json, Op, Plan, Spec
 from reconciler.planning.policy import Policy
 
 _T = TypeVar("_T")
@@ -36,10 +36,13 @@ class Selectable:
 
 def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the selected part of a plan, and a diagnostic for each selector that matches nothing."""
+    if policy.only_address is not None:
+        return _restrict_to_asset(plan, declared, policy.only_address), ()
     if not policy.select and not policy.exclude:
         return plan, ()
     selectables = _collect_selectables(plan, declared)
-    diagnostics = tuple(_check_selectors(selectables, (*policy.select, *policy.exclude)))
+    known = (*selectables.values(), *_unplanned_selectables(declared))
+    diagnostics = tuple(_check_selectors(known, (*policy.select, *policy.exclude)))
     if diagnostics:
         return plan, diagnostics
     selected = _match_selectors(selectables, policy.select) if policy.select else selectables.keys()
@@ -61,16 +64,63 @@ def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan
     return replace(plan, actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
 
 
-def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Selectable]:
-    selectables = {
+def _restrict_to_asset(plan: Plan, declared: AssetSet, address: Address) -> Plan:
+    """Return what one asset needs of a plan, and what is registered from it; nothing else, not even ended runs."""
+    start = [action.key for action in plan.actions if action.address == address or _is_made_from(action, address)]
+    keys = reachable_from(start, {action.key: action.needs for action in plan.actions})
+    actions = tuple(action for action in plan.actions if action.key in keys)
+    addresses = upstream_addresses(declared, address) | made_from(declared, address)
+    blocked = tuple(item for item in plan.blocked if item.address in addresses)
+    notes = (*plan.notes, *_dependency_notes(actions, {address}))
+    return replace(plan, actions=actions, blocked=blocked, notes=notes)
+
+
+def _is_made_from(action: Action, address: Address) -> bool:
+    """Return True if an action registers an asset from a run of the job at an address."""
+    references = action.resolved.references.values() if action.resolved else ()
+    return action.op is Op.REGISTER and (
+        action.known_after == address or any(reference.address == address for reference in references)
+    )
+
+
+def made_from(declared: AssetSet, address: Address) -> set[Address]:
+    """Return the addresses of the assets that are made from outputs of the job at an address."""
+    return {
+        item
+        for item, asset in declared.assets.items()
+        if not kind_of(asset).is_runnable and any(reference.address == address for reference in asset.references)
+    }
+
+
+def upstream_addresses(declared: AssetSet, address: Address) -> set[Address]:
+    """Return an address and all that its asset references, directly or not."""
+    references = {
+        item: [reference.address for reference in asset.references] for item, asset in declared.assets.items()
+    }
+    return reachable_from([address], references)
+
+
+def selectables_of(declared: AssetSet, assets: Mapping[Address, Asset]) -> dict[Address, Selectable]:
+    """Return assets of files as what can be selected."""
+    return {
         address: Selectable(
             address,
             declared.documents[asset.source].path,
             _tags_of(asset.spec),
             frozenset(reference.address for reference in asset.references),
         )
-        for address, asset in declared.assets.items()
+        for address, asset in assets.items()
     }
+
+
+def selected_addresses(selectables: Mapping[Address, Selectable], policy: Policy) -> frozenset[Address]:
+    """Return what a policy selects and does not exclude."""
+    selected = _match_selectors(selectables, policy.select) if policy.select else frozenset(selectables)
+    return selected - _match_selectors(selectables, policy.exclude)
+
+
+def _collect_selectables(plan: Plan, declared: AssetSet) -> Mapping[Address, Selectable]:
+    selectables = selectables_of(declared, declared.assets)
     for action in plan.actions:
         if action.address not in selectables and action.record is not None:
             record = action.record
@@ -114,9 +164,9 @@ def _match_selectors(selectables: Mapping[Address, Selectable], selectors: Itera
         matches = {address for address, item in selectables.items() if is_match(item)}
         addresses |= matches
         if selector.startswith("+"):
-            addresses |= _reachable_from(matches, {address: item.upstream for address, item in selectables.items()})
+            addresses |= reachable_from(matches, {address: item.upstream for address, item in selectables.items()})
         if selector.endswith("+"):
-            addresses |= _reachable_from(matches, _downstream_edges(selectables))
+            addresses |= reachable_from(matches, _downstream_edges(selectables))
     return frozenset(addresses & selectables.keys())
 
 
@@ -128,7 +178,7 @@ def _downstream_edges(selectables: Mapping[Address, Selectable]) -> Mapping[Addr
     return edges
 
 
-def _reachable_from(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
+def reachable_from(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> set[_T]:
     """Return what can be reached from some nodes, those included."""
     reached = set(start)
     pending = list(reached)
@@ -139,11 +189,17 @@ def _reachable_from(start: Iterable[_T], edges: Mapping[_T, Iterable[_T]]) -> se
     return reached
 
 
-def _check_selectors(selectables: Mapping[Address, Selectable], selectors: Iterable[str]) -> Iterator[Diagnostic]:
+def _unplanned_selectables(declared: AssetSet) -> Iterator[Selectable]:
+    """Yield what files with errors declare, and those that declare nothing because they cannot be read."""
+    yield from selectables_of(declared, declared.faulty).values()
+    yield from (Selectable(Address("", path), path, {}, frozenset()) for path in declared.unreadable_files)
+
+
+def _check_selectors(selectables: Sequence[Selectable], selectors: Iterable[str]) -> Iterator[Diagnostic]:
     for selector in selectors:
         bare = selector.strip("+")
-        if not any(map(_make_matcher(bare), selectables.values())):
-            hint = did_you_mean(bare, _suggestion_candidates(bare, selectables.values())) or _SYNTAX_HINT
+        if not any(map(_make_matcher(bare), selectables)):
+            hint = did_you_mean(bare, _suggestion_candidates(bare, selectables)) or _SYNTAX_HINT
             yield Diagnostic("selection-empty", f"{selector} selects nothing", hint=hint)
 
 
@@ -163,7 +219,7 @@ def _is_record(action: Action) -> bool:
 def _with_dependencies(actions: Sequence[Action], selected: Container[Address]) -> Container[ActionId]:
     """Return the keys of the selected actions and of all that they need."""
     start = [action.key for action in actions if action.address in selected or _is_record(action)]
-    return _reachable_from(start, {action.key: action.needs for action in actions})
+    return reachable_from(start, {action.key: action.needs for action in actions})
 
 
 def _dependency_notes(actions: Sequence[Action], selected: Container[Address]) -> Iterator[str]:

@@ -48,7 +48,7 @@ def find_affected(
 ) -> AffectedSet | None:
     """Return what is affected by changes of files and of records since an index was made; None if all may be."""
     changed = _changed_paths(workspace.repository, index, tree)
-    cache = workspace.cache
+    cache = workspace.cache.read_only()  # the index has it open
     if changed is None:
         return None
     renamed = {address for rename in config.moved for address in (rename.old, rename.new)}
@@ -89,7 +89,7 @@ def _parse_paths(
 ) -> list[ParsedFile]:
     nested = index.cache_key.nested_workspaces
     own = [path for path in paths if path in tree.entries and not path.startswith(nested)]
-    return parse_candidates(tree, config, list(find_candidates(tree, config, own)), cache, remember=False)
+    return parse_candidates(tree, config, list(find_candidates(tree, config, cache, own)), cache)
 
 
 def _has_clash(parsed_files: Iterable[ParsedFile], index: DependencyIndex, checked: AbstractSet[str]) -> bool:
@@ -113,4 +113,6 @@ def make_index_entries(
 def _make_index_entry(parsed: ParsedFile, levels: Mapping[Address, int], clean: AbstractSet[Address]) -> IndexEntry:
     address = parsed.address if parsed.asset else None
     level = levels[address] if address else 0
-    return IndexEntry(replace(parsed, address=address, asset=None), level, address is None or address in clean)
+    return IndexEntry(
+        replace(parsed, address=address, asset=None, faulty=None), level, address is None or address in clean
+    )

@@ -3,64 +3,136 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
-from reconciler.config.config import CONFIG_FILE
-from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.assets import AssetSet, check_references, escalate_severities
+from reconciler.config.config import CONFIG_FILE, Config, lenient_config
+from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
+from reconciler.format.assets import AssetSet, escalate_severities
+from reconciler.format.detect import detect_kind
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Record, SourceRevision, State, Tree
-from reconciler.planning.graph import find_cycles
+from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
+from reconciler.planning.narrow import (
+    diagnostics_of,
+    is_narrow,
+    narrow_to,
+    needed_addresses,
+    needed_paths,
+    other_errors_note,
+)
 from reconciler.planning.plan import DesiredState
+from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
+from reconciler.project.builds import check_builds
 from reconciler.project.session import Session
 from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.workspace import Workspace, read_config, tree_at_revision
+from reconciler.state.fast_forward import is_in_rewritten_history
 
 
 @pause_gc()
-def load_desired(session: Session, state: State) -> DesiredState:
-    """Return what the source declares; report its diagnostics, and raise UserError if one is an error."""
+def load_desired(session: Session, state: State, policy: Policy) -> DesiredState:
+    """Return what the source declares; report its diagnostics, and raise UserError if one is an error.
+
+    If a policy selects a part of the files, only what that needs must be right.
+    """
     declared = session.read_assets()
-    desired = make_desired(session.workspace, session.source, session.tree, declared)
-    report_diagnostics(session, desired_diagnostics(desired, state))
+    desired = make_desired(session.workspace, session.source, session.tree, declared, state)
+    diagnostics = desired_diagnostics(session, desired, state)
+    desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy)
+    report_diagnostics(session, diagnostics)
     return desired
 
 
-def make_desired(workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet) -> DesiredState:
-    """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor."""
+def narrow_desired(
+    session: Session,
+    desired: DesiredState,
+    state: State,
+    diagnostics: tuple[Diagnostic, ...],
+    policy: Policy,
+) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
+    """Return the part of a desired state that is asked for, with its diagnostics, if there is an error anywhere."""
+    effective = apply_severity_overrides(diagnostics, session.config.rules)
+    if not is_narrow(policy) or not has_errors(effective):
+        return desired, diagnostics
+    needed = needed_addresses(desired.declared, policy)
+    paths = needed_paths(desired.declared, needed, policy.select)
+    kept = tuple(diagnostics_of(paths, diagnostics, CONFIG_FILE))
+    note = other_errors_note(effective, apply_severity_overrides(kept, session.config.rules))
+    narrowed = narrow_to(desired.declared, state, needed, paths)
+    return replace(desired, declared=narrowed, notes=(note,) if note else ()), kept
+
+
+def make_desired(
+    workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet, state: State
+) -> DesiredState:
+    """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor.
+
+    The history of a commit that was rewritten counts as that of the commit that was applied in its place.
+    """
+    repository = workspace.repository
 
     @cache
     def is_ancestor(commit: str) -> bool | None:
-        return workspace.repository.is_ancestor(commit, source.commit)
+        is_older = repository.is_ancestor(commit, source.commit)
+        if is_older is False and is_in_rewritten_history(repository, state, commit, source.commit):
+            return True
+        if is_older or not source.newer_commit:
+            return is_older
+        return repository.is_ancestor(commit, source.newer_commit)
 
     return DesiredState(source, tree, declared, is_ancestor)
 
 
-def desired_diagnostics(desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
+def desired_diagnostics(session: Session, desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of what the source declares, compared with the live state."""
     declared = desired.declared
     removals = find_removals(declared, state, desired.is_ancestor)
     hints = {address: removal_hint(record) for address, record in removals.items()}
-    return (
-        *escalate_severities(declared.diagnostics),
-        *_emptied_file_diagnostics(desired.tree, removals.values()),
-        *check_references(declared, referencable(state, removals), hints),
-        *find_cycles(declared, existence_check(state)),
-    )
+    live = LiveAssets(referencable(state, removals), existence_check(state), hints)
+    diagnostics = [
+        *escalate_severities(check_files_together(declared, session.config, desired.tree, live)),
+        *_emptied_file_diagnostics(desired.tree, declared, removals.values()),
+        *_check_builds(session, declared, state),
+        *session.affinity_diagnostics(),
+    ]
+    return sort_diagnostics(diagnostics)
 
 
-def _emptied_file_diagnostics(tree: Tree, removals: Iterable[Record]) -> Iterator[Diagnostic]:
-    """Yield the files that declared an asset and are empty now: an asset is removed by deleting its file."""
+def _check_builds(session: Session, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
+    yield from check_builds(session.tree, declared, session.config.builder, session.workspace.cache, state)
+
+
+def _emptied_file_diagnostics(tree: Tree, declared: AssetSet, removals: Iterable[Record]) -> Iterator[Diagnostic]:
+    """Yield the files that declared an asset and declare none now: an asset is removed by deleting its file."""
+    sources = {asset.source for asset in declared.assets.values()}
     for record in removals:
         path = f"{tree.root}{record.source}"
-        if path in tree.entries and parse_yaml(record.source, tree.read_file(path))[0].data is None:
-            message = f"this file declared {record.address} when it was applied, and is now empty or not YAML"
-            hint = f"restore its content (`git log -- {record.source}`), or delete the file to remove {record.address}"
-            yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
+        if path not in tree.entries or path in sources:
+            continue
+        document, _ = parse_yaml(record.source, tree.read_file(path))
+        if document.data is None:
+            problem = "is now empty or not YAML"
+        elif detect_kind(document) is None or _is_ignored(declared, path):
+            problem = "is now no asset: its kind cannot be detected by its keys"
+        else:
+            continue
+        message = f"this file declared {record.address} when it was applied, and {problem}"
+        hint = f"restore its content (`git log -- {record.source}`), or delete the file to remove {record.address}"
+        yield Diagnostic("asset-emptied", message, Span(record.source, 1, 1), hint)
+
+
+def _is_ignored(declared: AssetSet, path: str) -> bool:
+    """Return True if a file was read, and is ignored without an error: it has the keys of an asset by chance."""
+    if path not in declared.documents:
+        return False
+    shown = declared.documents[path].path
+    errors = (diagnostic.span for diagnostic in declared.diagnostics if diagnostic.severity is Severity.ERROR)
+    return all(span is None or span.path != shown for span in errors)
 
 
 def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]]:
@@ -71,13 +143,21 @@ def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]
 
 def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnostic, ...]:
     """Return all diagnostics that need no live state, with the severities of mlgit.yml."""
-    diagnostics = (
-        *declared.diagnostics,
-        *check_references(declared),
-        *find_cycles(declared),
+    diagnostics = [
+        *check_files_together(declared, session.config, session.tree),
+        *_check_builds(session, declared),
         *session.affinity_diagnostics(Severity.WARNING),
-    )
-    return apply_severity_overrides(diagnostics, session.config.rules)
+    ]
+    return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
+
+
+def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]:
+    """Return the errors in the files of a workspace whose mlgit.yml is wrong, as far as it can be used."""
+    usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
+    declared = read_asset_set(tree, usable)
+    diagnostics = (*check_files_together(declared, usable, tree), *check_builds(tree, declared, usable.builder, None))
+    effective = apply_severity_overrides(diagnostics, usable.rules)
+    return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 
 
 def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:

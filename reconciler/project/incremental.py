@@ -7,43 +7,41 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, UserError, has_errors
+from reconciler.format.assets import AssetSet
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.git.trees import MissingObjectError
 from reconciler.model import Plan, State
 from reconciler.planning.guard import guard_plan
-from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.planning.pipeline import plan_within_limits, run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
 from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics
-from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (
     cache_key_of,
     is_index_worth_sharing,
     open_local_index,
+    publish_index,
     save_local_index,
 )
 from reconciler.source.assets import find_nested_roots, parse_asset_files
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.index import CacheKey, DependencyIndex, IndexContents, IndexUpdate
-from reconciler.source.index_export import dump_index
 from reconciler.state.snapshot import CurrentRecords, changed_addresses
 
 _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
 
 
-@pause_gc()
 def plan_incrementally(session: Session, state: State, policy: Policy) -> Plan:
     """Plan what the files declare. Diagnostics are reported; errors in the files or broken limits raise UserError."""
-    report_diagnostics(session, session.affinity_diagnostics())
-    plan = _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
-    return replace(plan, notes=(*plan.notes, *rollback_notes(session, state)))
+    return _try_incremental_plan(session, state, policy) or _plan_all_and_save(session, state, policy)
 
 
 def is_incremental_possible(state: State, policy: Policy) -> bool:
@@ -65,14 +63,14 @@ def share_index(session: Session) -> None:
         _, contents = _plan_all(replace(session, on_diagnostics=raise_on_error), state, unlimited)
         if contents is not None:
             save_local_index(session, contents)
-            session.state_store.publish_index(dump_index(contents), session.source.tree)
+            publish_index(session, contents)
     except UserError as error:
         session.on_note(f"the plan index was not shared: {error.diagnostics[0].message}")
 
 
 def _try_incremental_plan(session: Session, state: State, policy: Policy) -> Plan | None:
     key = cache_key_of(session, state)
-    index = open_local_index(session, key)
+    index = open_local_index(session, state, key)
     if index is None:
         return None
     repository = session.workspace.repository
@@ -90,22 +88,23 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     session: Session, state: State, policy: Policy, affected: AffectedSet, index: DependencyIndex, key: CacheKey
 ) -> Plan | None:
     rules = session.config.rules
-    desired = make_desired(session.workspace, session.source, session.tree, affected.asset_set)
+    desired = make_desired(session.workspace, session.source, session.tree, affected.asset_set, state)
     desired = replace(desired, clean=affected.clean)
     if isinstance(state.current, CurrentRecords):
         state.current.prefetch(affected.addresses)
     subset = replace(state, current=make_subset_view(state.current, affected.addresses))
-    file_diagnostics = desired_diagnostics(desired, subset)
+    file_diagnostics = desired_diagnostics(session, desired, subset)
     if has_errors(apply_severity_overrides(file_diagnostics, rules)):
         return None
-    plan, plan_diagnostics = run_plan_pipeline(desired, subset, policy)
+    plan, plan_diagnostics = run_plan_pipeline(PlanInputs(desired, subset, policy))
     if has_errors(apply_severity_overrides(plan_diagnostics, rules)):
         return None
     plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
     report_diagnostics(session, file_diagnostics)
     report_diagnostics(session, plan_diagnostics)
     if _is_indexable(session, file_diagnostics):
-        clean = clean_addresses(affected.asset_set, state, plan, plan_diagnostics)
+        across_files = _diagnostics_across_files(file_diagnostics, affected.asset_set)
+        clean = clean_addresses(affected.asset_set, state, plan, (*across_files, *plan_diagnostics))
         entries = make_index_entries(
             affected.parsed_files, affected.asset_set, clean, affected.clean, existence_check(state)
         )
@@ -124,18 +123,24 @@ def _plan_all_and_save(session: Session, state: State, policy: Policy) -> Plan:
 def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, IndexContents | None]:
     """Plan everything; return the index too, if one can be made."""
     asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
-    desired = make_desired(session.workspace, session.source, session.tree, asset_set)
-    file_diagnostics = desired_diagnostics(desired, state)
+    desired = make_desired(session.workspace, session.source, session.tree, asset_set, state)
+    file_diagnostics = desired_diagnostics(session, desired, state)
     report_diagnostics(session, file_diagnostics)
-    plan, plan_diagnostics = run_plan_pipeline(desired, state, policy)
-    plan_diagnostics = (*plan_diagnostics, *guard_plan(plan, state, policy))
+    plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
     report_diagnostics(session, plan_diagnostics)
     if not _is_indexable(session, file_diagnostics):
         return plan, None
-    clean = clean_addresses(asset_set, state, plan, plan_diagnostics)
+    across_files = _diagnostics_across_files(file_diagnostics, asset_set)
+    clean = clean_addresses(asset_set, state, plan, (*across_files, *plan_diagnostics))
     key = replace(cache_key_of(session, state), nested_workspaces=tuple(find_nested_roots(session.tree)))
     entries = make_index_entries(parsed_files, asset_set, clean, {}, existence_check(state))
     return plan, IndexContents(key, entries, tuple(undeclared_addresses(asset_set, state.current)))
+
+
+def _diagnostics_across_files(diagnostics: Iterable[Diagnostic], asset_set: AssetSet) -> Iterator[Diagnostic]:
+    """Yield the diagnostics that an index does not keep with a file, because they follow from others too."""
+    of_files = frozenset(asset_set.diagnostics)
+    yield from (diagnostic for diagnostic in diagnostics if diagnostic not in of_files)
 
 
 def _is_indexable(session: Session, diagnostics: Iterable[Diagnostic]) -> bool:

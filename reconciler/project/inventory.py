@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.kinds import kinds
 from reconciler.model import Address
+from reconciler.planning.compute import bound_backend
 from reconciler.project.check import offline_diagnostics
 from reconciler.project.session import Session
 from reconciler.source.assets import parse_asset_files
@@ -21,7 +22,8 @@ class Inventory:
     """The assets of a repository, and what prevents a plan.
 
     ``duplicates`` has the files of each address that more than one file declares, ``missing_references`` the number of
-    files that refer to an address that no file declares.
+    files that refer to an address that no file declares, ``bound_computes`` the same of computes that need no file,
+    because mlgit.yml binds them to a backend.
     """
 
     file_count: int
@@ -29,6 +31,7 @@ class Inventory:
     unknown_kind_paths: tuple[str, ...]
     duplicates: Mapping[Address, tuple[str, ...]]
     missing_references: Mapping[Address, int]
+    bound_computes: Mapping[Address, int]
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -50,11 +53,14 @@ def take_inventory(session: Session) -> Inventory:
     unknown_kind_paths = (
         diagnostic.span.path for diagnostic in diagnostics if diagnostic.code == _UNKNOWN_KIND_CODE and diagnostic.span
     )
+    counted = Counter(address for address, _ in missing).most_common()
+    bound = {address for address, _ in counted if bound_backend(session.config, address)}
     return Inventory(
         sum(map(len, files_by_address.values())),
         {kind: counts[kind] for kind in kinds() if counts[kind]},
         tuple(dict.fromkeys(unknown_kind_paths)),
         {address: tuple(files) for address, files in sorted(files_by_address.items()) if len(files) > 1},
-        dict(Counter(address for address, _ in missing).most_common()),
+        {address: count for address, count in counted if address not in bound},
+        {address: count for address, count in counted if address in bound},
         diagnostics,
     )

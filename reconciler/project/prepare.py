@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
 from reconciler.git.repository import user_name
-from reconciler.model import ActionId, Address, Plan, State
-from reconciler.planning.affinity import deferred_notes
-from reconciler.planning.pipeline import run_plan_pipeline
-from reconciler.planning.plan import DesiredState
+from reconciler.model import Json, Plan, State
+from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
+from reconciler.planning.pipeline import AllowedPlan
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
-from reconciler.project.check import load_desired, report_diagnostics
-from reconciler.project.plan import observe_providers, plan_session
-from reconciler.project.rollback import with_newer_ancestry
+from reconciler.planning.unattended import plan_unattended
+from reconciler.project.check import report_diagnostics
+from reconciler.project.plan import plan_needed_part, read_plan_inputs
+from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
 from reconciler.render import plan_json
+from reconciler.source.gc_pause import pause_gc
 from reconciler.state.fast_forward import check_fast_forward
 from reconciler.state.history import format_trailers
 from reconciler.state.process import host_name
+from reconciler.timestamps import format_timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedDecisions:
-    """The keys of the decisions that may be made (None for all), and why the others may not."""
+class Approval(StrEnum):
+    """Who approves the decisions of a plan: a person, the limits of mlgit.yml, or nobody."""
 
-    keys: frozenset[ActionId] | None
-    stop_reasons: tuple[Diagnostic, ...] = ()
+    PERSON = "person"
+    LIMITS = "limits"
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +42,28 @@ class ApplyOptions:
     """What an apply is asked to do.
 
     ``state`` is the live state if the caller has read it already. With ``saved_plan`` only the decisions of that plan
-    are made, with ``only_address`` only those about one address. With ``limit_decisions`` nobody approves the plan: it
-    returns the decisions that may be made, and where a person would be refused the whole plan, the rest of it is done.
+    are made. A person is refused a plan that exceeds the limits; without a person's approval, the part that the limits
+    allow is done.
     """
 
     policy: Policy
     state: State | None = None
     saved_plan: SavedPlan | None = None
-    only_address: Address | None = None
     allow_dirty: bool = False
-    is_rollback: bool = False
     parallelism: int = DEFAULT_PARALLELISM
-    limit_decisions: Callable[[Plan, State, Policy], AllowedDecisions] | None = None
+    approval: Approval = Approval.PERSON
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedApply:
-    """A plan that may be applied, the request that carries it out, and the live state it was made from.
+    """A plan that may be applied, its body as JSON, the request that carries it out, and the live state.
 
-    ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions
-    ``limit_decisions`` left to a person.
+    ``notes`` depend on this machine and clone, so they are not in the plan; ``stop_reasons`` say which decisions the
+    limits leave to a person.
     """
 
     plan: Plan
+    body: Json
     request: ApplyRequest
     notes: tuple[str, ...]
     state: State
@@ -71,6 +73,12 @@ class PreparedApply:
     def annotated_plan(self) -> Plan:
         """The plan with all notes, as people see it."""
         return replace(self.plan, notes=(*self.plan.notes, *self.notes))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return True if this machine can do nothing of what is planned."""
+        config = self.request.policy.config
+        return bool(self.plan.actions) and not restrict_plan_to_host(self.plan, config, host_name()).actions
 
     @property
     def has_running_runs(self) -> bool:
@@ -89,16 +97,16 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
         raise_if_stale(saved_plan, state)
     rewind = options.policy.allow_rewind
     notes = check_fast_forward(session.workspace.repository, state, session.source, allow_rewind=rewind)
-    desired = load_desired(session, state)
-    if options.is_rollback:
-        desired = with_newer_ancestry(session, desired, state)
-    plan, policy, allowed = _make_plan(session, desired, state, options)
-    request = ApplyRequest(desired, policy, "", options.only_address, allowed.keys, options.parallelism)
-    plan = replace(plan, actions=tuple(action for action in plan.actions if request.is_allowed(action)))
-    digest = saved_plan.digest if saved_plan else plan_body_digest(plan_json.plan_body(plan, policy))
+    inputs = read_plan_inputs(session, state, options.policy, refresh=True)
+    inputs, allowed = _make_plan(session, inputs, options)
+    request = ApplyRequest(inputs.desired, allowed.policy, "", allowed.allowed_keys, options.parallelism)
+    plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
+    plan = replace(plan, notes=(*plan.notes, *session.build_notes(plan)))
+    body = plan_json.plan_body(plan, allowed.policy)
+    digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
-    return PreparedApply(plan, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
+    return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
 
 
 def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
@@ -111,37 +119,23 @@ def refuse_dirty_work_tree(session: Session, *, allow_dirty: bool) -> None:
         raise user_error("work-tree-dirty", message, "commit them, add them to .gitignore, or use --allow-dirty")
 
 
-def _make_plan(
-    session: Session, desired: DesiredState, state: State, options: ApplyOptions
-) -> tuple[Plan, Policy, AllowedDecisions]:
-    """Return the plan, the policy it was made under, and the decisions of it that may be made."""
-    if options.limit_decisions:
-        plan, policy, violations = _plan_without_protected(session, desired, state, options.policy)
-        allowed = options.limit_decisions(plan, state, policy)
-        return plan, policy, replace(allowed, stop_reasons=(*violations, *allowed.stop_reasons))
-    plan = plan_session(session, desired, state, options.policy, refresh=True)
+@pause_gc()
+def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> tuple[PlanInputs, AllowedPlan]:
+    """Return what was planned, and the plan with what of it may be decided.
+
+    Report its diagnostics, and raise UserError if one is an error.
+    """
+    if options.approval is Approval.PERSON:
+        inputs, plan, diagnostics = plan_needed_part(session, inputs)
+        plan = replace(plan, notes=(*plan.notes, *rollback_notes(session, inputs.state)))
+        allowed = AllowedPlan(inputs.policy, plan, diagnostics)
+    else:
+        a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1), "milliseconds")
+        allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)
+    report_diagnostics(session, allowed.diagnostics)
+    if options.approval is Approval.NOBODY:
+        return inputs, replace(allowed, allowed_keys=frozenset(), stop_reasons=())
     if options.saved_plan is None:
-        return plan, options.policy, AllowedDecisions(None)
-    plan = restrict_to_saved_plan(options.saved_plan, plan, state)
-    return plan, options.policy, AllowedDecisions(frozenset(action.key for action in plan.decisions))
-
-
-def _plan_without_protected(
-    session: Session, desired: DesiredState, state: State, policy: Policy
-) -> tuple[Plan, Policy, tuple[Diagnostic, ...]]:
-    """Plan with all assets excluded whose protection the plan would violate; return those violations."""
-    report_diagnostics(session, session.affinity_diagnostics())
-    observation = observe_providers(session, state)
-    plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
-    violations = tuple(_violations_by_address(plan, policy))
-    if violations:
-        policy = replace(policy, exclude=tuple(dict.fromkeys(str(address) for address, _ in violations)))
-        plan, diagnostics = run_plan_pipeline(desired, state, policy, observation)
-    report_diagnostics(session, diagnostics)
-    return plan, policy, tuple(diagnostic for _, diagnostic in violations)
-
-
-def _violations_by_address(plan: Plan, policy: Policy) -> Iterator[tuple[Address, Diagnostic]]:
-    for action in plan.actions:
-        for diagnostic in protection_diagnostics(replace(plan, actions=(action,)), policy.config):
-            yield action.address, diagnostic
+        return inputs, allowed
+    plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
+    return inputs, replace(allowed, plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))

@@ -7,12 +7,11 @@ from dataclasses import replace
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
-from reconciler.model import State
-from reconciler.planning.plan import DesiredState
+from reconciler.model import SourceRevision, State
 from reconciler.project.session import Session
 from reconciler.render.history import rollback_hold_lines
 from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
-from reconciler.state.history import applied_source_commit, read_state_at, source_group_key
+from reconciler.state.history import applied_source_commit, last_step_of_another_source, read_state_at
 
 
 def open_rollback_session(session: Session, revision: str) -> tuple[Session, State]:
@@ -21,25 +20,19 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     Raises UserError ``rollback-nowhere`` if that source is applied now.
     """
     state = session.fetch_and_read_state()
-    past = read_state_at(session.state_store, state, revision, source_group_key)
+    past = read_state_at(session.state_store, state, revision)
     commit = applied_source_commit(session.state_store, past)
     if commit == state.applied_commit:
         message = f"commit {abbreviate_id(commit)}, which was applied at {revision}, is applied now"
-        raise user_error("rollback-nowhere", message, "choose a revision with another source commit from `mlgit log`")
+        other = last_step_of_another_source(session.state_store, state)
+        hint = f"the last revision with another source commit is {other}" if other else "no other commit was applied"
+        raise user_error("rollback-nowhere", message, hint)
     past_session = session.at_revision(commit)
     # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
     location = {name: getattr(session.config, name) for name in ("state", "lineage", "target", "remote")}
-    return replace(past_session, config=replace(past_session.config, **location)), state
-
-
-def with_newer_ancestry(session: Session, desired: DesiredState, state: State) -> DesiredState:
-    """Count what the newer commit applied as history, so that it is removed and not taken for another branch's."""
-    repository = session.workspace.repository
-
-    def is_ancestor(commit: str) -> bool | None:
-        return desired.is_ancestor(commit) or repository.is_ancestor(commit, state.applied_commit)
-
-    return replace(desired, is_ancestor=is_ancestor)
+    config = replace(past_session.config, **location)
+    source = replace(past_session.source, newer_commit=state.applied_commit)
+    return replace(past_session, config=config, source=source), state
 
 
 def record_rollback(session: Session, state: State, trailers: str) -> None:
@@ -53,9 +46,9 @@ def record_rollback(session: Session, state: State, trailers: str) -> None:
     write_rollback_hold(session.state_store, state, session.source, user_name(), trailers)
 
 
-def rollback_warning(session: Session, state: State) -> str:
-    """Return what a rollback to the source of a session means for the commit that is applied now."""
-    newer, older = abbreviate_id(state.applied_commit), abbreviate_id(session.source.commit)
+def rollback_warning(source: SourceRevision) -> str:
+    """Return what a rollback to a source means for the commit that is applied now."""
+    newer, older = abbreviate_id(source.newer_commit), abbreviate_id(source.commit)
     return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler import __version__
 from reconciler.abbreviation import join_some
+from reconciler.config.config import Config
 from reconciler.diagnostics import Span, user_error
+from reconciler.git.repository import Repository
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
-from reconciler.project.session import Session, uncommitted_files
+from reconciler.project.session import uncommitted_files
 from reconciler.regular_files import read_regular_file
 from reconciler.render import plan_json
+from reconciler.source.local_exclude import ignore_in_clone
 from reconciler.source.rooted_files import RootedFiles, find_root
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
 from reconciler.timestamps import utc_timestamp
@@ -22,8 +26,11 @@ _MAX_BYTES = 20_000_000
 _MAX_VALUES = 1_000_000  # of a hundred bytes each in memory
 
 
-def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
-    """Write a plan to a file: its body, and an envelope that says what it was made from."""
+def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) -> None:
+    """Write a plan to a file: its body, and an envelope that says what it was made from.
+
+    Git ignores the file in this clone, so that it is no uncommitted change and is not committed with the others.
+    """
     body = plan_json.plan_body(plan, policy)
     envelope = {
         "commit": plan.source.commit,
@@ -33,6 +40,8 @@ def save_plan(plan: Plan, policy: Policy, path: Path) -> None:
         "made_at": utc_timestamp(),
         "digest": plan_body_digest(body),
     }
+    with suppress(OSError):  # Git's folder may be read-only; then the plan is saved all the same
+        ignore_in_clone(repository, path)
     try:
         _write_plan_file(path, dump_plan_file(SavedPlan(envelope, body)).encode())
     except OSError as error:
@@ -81,9 +90,9 @@ def find_plan_commit(folder: Path, saved_plan: SavedPlan, file: Path) -> str:
         workspace.repository.close()
 
 
-def check_plan_state(session: Session, saved_plan: SavedPlan) -> None:
-    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of the session."""
-    planned, config = saved_plan.body["state"], session.config
+def check_plan_state(saved_plan: SavedPlan, config: Config) -> None:
+    """Raise UserError ``plan-foreign`` if a plan was made for another live state than that of mlgit.yml."""
+    planned = saved_plan.body["state"]
     if (planned["name"], planned["lineage"], planned["target"]) != (config.state, config.lineage, config.target):
         message = (
             f"the plan is for the live state {planned['name']}/{planned['target']}, "

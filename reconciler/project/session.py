@@ -1,23 +1,27 @@
-"""A session: an open workspace with one revision of its files, its configuration and its live state."""
+"""A session: an open workspace with one revision of its files, its configuration and its live state.
+
+``project.provider_checks`` is imported by name, when mlgit.yml has changed or the live state is shared.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from reconciler import backends, builders
-from reconciler.config.affinity import check_host_affinity
-from reconciler.config.config import Config
+from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
 from reconciler.format.assets import AssetSet
-from reconciler.format.pointers import join_pointer
-from reconciler.format.yaml import split_source_lines
+from reconciler.format.document import Document
+from reconciler.format.yaml import parse_yaml, split_source_lines
 from reconciler.git.trees import changed_paths
 from reconciler.model import SourceRevision, Tree
 from reconciler.project.state_session import OnNote, StateSession, ignore_note
 from reconciler.source.assets import read_asset_set
+from reconciler.source.rendered_output import RenderedOutputCache
 from reconciler.source.workspace import (
     Workspace,
     config_document,
@@ -52,12 +56,13 @@ class Session(StateSession):
 
     def affinity_diagnostics(self, severity: Severity = Severity.ERROR) -> tuple[Diagnostic, ...]:
         """Return the bindings that exist on one machine only but name no ``host:``, if the live state is shared."""
-        config = self.config
-        if not config.remote:
+        if not self.config.remote:
             return ()
-        opened = backends.open_backends(config.backends, self.store_path)
-        host_bound = {name for name, backend in opened.items() if backend.is_host_bound}
-        return tuple(check_host_affinity(config_document(self.tree, config.target), config, host_bound, severity))
+        document = config_document(self.tree, self.config.target)
+        diagnostics: tuple[Diagnostic, ...] = _provider_checks().affinity_diagnostics(
+            document, self.config, self.store_path, severity
+        )
+        return diagnostics
 
     def read_assets(self) -> AssetSet:
         """Return the assets that the source declares."""
@@ -85,22 +90,26 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     target: str = DEFAULT_TARGET,
     keep: bool = False,
     aside: Path | None = None,
+    lenient: bool = False,
+    reuse: RenderedOutputCache | None = None,
     on_diagnostics: OnDiagnostics = raise_on_error,
     on_note: OnNote = ignore_note,
 ) -> Session:
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
-    Raises UserError if there is no workspace, or its mlgit.yml is invalid.
+    With ``lenient``, an invalid mlgit.yml counts as far as it is valid. ``reuse`` is a cache that has opened the
+    repository, and written the work tree if it has looked for an output. Raises UserError if there is no workspace, or
+    its mlgit.yml is invalid.
     """
-    workspace = find_workspace(folder)
+    workspace = find_workspace(folder, reuse.repository if reuse else None)
     try:
         source, tree = (
-            tree_of_work_tree(workspace, keep=keep, aside=aside)
+            tree_of_work_tree(workspace, keep=keep, aside=aside, written=reuse.work_tree if reuse else "")
             if revision is None
             else tree_at_revision(workspace, revision)
         )
-        config = _load_config(workspace, tree, target, on_diagnostics)
+        config = _load_config(workspace, tree, target, on_diagnostics, lenient=lenient)
         return Session(workspace, config, on_note, source, tree, on_diagnostics)
     except BaseException:
         workspace.repository.close()
@@ -120,23 +129,25 @@ def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
     return split_source_lines(tree.read_blob(entry.oid)) if entry else ()
 
 
-def _load_config(workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics) -> Config:
+def _load_config(
+    workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
+) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
-    config, diagnostics = read_config(tree, target, workspace.cache)
-    if config is not None:
-        diagnostics = (*diagnostics, *_unknown_provider_diagnostics(tree, config))
+    config, diagnostics = read_config(tree, target, workspace.cache, _unknown_provider_diagnostics)
+    if lenient and config is None:
+        config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
+    elif not lenient and has_errors(diagnostics):  # what is wrong in the other files is reported in the same run
+        other_errors = importlib.import_module("reconciler.project.check").errors_in_files(tree, config)
+        diagnostics = (*diagnostics, *other_errors)
     on_diagnostics(tree, diagnostics)
     if config is None:
         raise user_error("files-wrong", "mlgit.yml is invalid; nothing was planned or changed")
     return config
 
 
-def _unknown_provider_diagnostics(tree: Tree, config: Config) -> Iterator[Diagnostic]:
-    """Yield the builder and the backends that are not installed; installed ones are listed only for a hint."""
-    if not builders.BUILDERS.has(config.builder):
-        span = config_document(tree, config.target).value_span("/builder")
-        yield builders.BUILDERS.unknown_diagnostic(config.builder, span)
-    for name, settings in config.backends.items():
-        if not backends.BACKENDS.has(settings["type"]):
-            span = config_document(tree, config.target).value_span(join_pointer("backends", name, "type"))
-            yield backends.BACKENDS.unknown_diagnostic(settings["type"], span)
+def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
+    yield from _provider_checks().unknown_provider_diagnostics(document, config)
+
+
+def _provider_checks() -> Any:
+    return importlib.import_module("reconciler.project.provider_checks")

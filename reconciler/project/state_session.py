@@ -1,6 +1,7 @@
 """A state session: an open workspace with its configuration and its live state, all that most reads need.
 
-``project.refresh``, which asks the backends, is imported by name, and only if a run has not ended.
+Imported by name: ``project.refresh``, which asks the backends, for a run that has not ended, and its files;
+``project.builder``, if a plan builds an environment.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.abbreviation import format_duration
 from reconciler.config.config import Config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import UserError
 from reconciler.git.remotes import UNREACHABLE_CODES
-from reconciler.model import Observation, State
+from reconciler.model import Observation, Op, Plan, State
 from reconciler.planning.refresh import merge_observation, unfinished_runs
 from reconciler.source.config_cache import find_config
 from reconciler.source.workspace import Workspace, find_workspace
 from reconciler.state.store import LIVE_REF, StateStore
+
+if TYPE_CHECKING:
+    from reconciler.backends import Backend  # most reads of the state need no backend
 
 OnNote = Callable[[str], None]
 
@@ -100,19 +104,39 @@ class StateSession:
         observation = self.observe_runs(state)
         return merge_observation(state, observation)[0] if observation else state
 
+    def open_backends(self) -> dict[str, Backend]:
+        """Open the backends that are reachable from this machine."""
+        opened: dict[str, Backend] = _refresh_module().open_backends(self)
+        return opened
+
     def observe_runs(self, state: State) -> Observation | None:
         """Ask the backends for the runs that have not ended; None if there are none, or their store is another one."""
         if next(unfinished_runs(state), None) is None:
             return None
-        observation: Observation | None
-        observation = importlib.import_module("reconciler.project.refresh").observe_runs(self, state)
+        observation: Observation | None = _refresh_module().observe_runs(self, state)
         return observation
+
+    def observe_providers(self, state: State) -> Observation:
+        """Ask all providers; raise UserError if the store is not the one that the state belongs to."""
+        observation: Observation = _refresh_module().observe_providers(self, state)
+        return observation
+
+    def build_notes(self, plan: Plan) -> tuple[str, ...]:
+        """Return what a person must know of the environments that a plan builds: what of them is not used."""
+        if not any(action.op is Op.BUILD for action in plan.actions):
+            return ()
+        notes: tuple[str, ...] = importlib.import_module("reconciler.project.builder").build_notes(self, plan)
+        return notes
 
     def fetch_state_hint(self, state: State) -> str:
         """Return how to fetch a live state that this clone may lack, "" if there is one or no remote to fetch from."""
         remote = "" if state.commit or self.config.remote else self.workspace.repository.default_remote()
         fetch = f"git fetch {remote} 'refs/mlgit/*:refs/mlgit/*'"
         return f"If this was applied elsewhere, fetch the live state: {fetch}" if remote else ""
+
+
+def _refresh_module() -> Any:
+    return importlib.import_module("reconciler.project.refresh")
 
 
 def find_state_session(folder: Path, target: str, on_note: OnNote) -> StateSession | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reconciler.diagnostics import has_errors
 from reconciler.model import Action, Blocked, Observation, Plan, State
 from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.refresh import active_runs, merge_observation, unfinished_runs
 from reconciler.project.check import make_desired
@@ -52,5 +53,5 @@ def _plan_if_valid(session: Session, state: State, observation: Observation | No
     declared = session.read_assets()
     if not state.commit or has_errors(declared.diagnostics):
         return None
-    desired = make_desired(session.workspace, session.source, session.tree, declared)
-    return run_plan_pipeline(desired, state, Policy(session.config), observation)[0]
+    desired = make_desired(session.workspace, session.source, session.tree, declared, state)
+    return run_plan_pipeline(PlanInputs(desired, state, Policy(session.config), observation))[0]

@@ -1,47 +1,37 @@
 """Render a line of a file with a caret under a column, for a terminal.
 
-Files are untrusted input: control and bidirectional characters are replaced, and a very long line is cut around the
-caret. Tabs, wide characters and combining marks count with their display width, so that the caret is aligned.
+Files are untrusted input: unsafe characters are shown as signs, and a very long line is cut around the caret. Tabs,
+signs, wide characters and combining marks count with their display width, so that the caret is aligned.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from reconciler.diagnostics import Span
+from reconciler.render.sanitize import sanitize_line
+from reconciler.secrets.source_lines import mask_source_line
 
 _MAX_WIDTH = 100
 _MAX_WIDTH_BEFORE_CARET = 60  # the part of _MAX_WIDTH before the caret
 _MAX_CHARS = 400  # characters on each side of the caret that are measured; some have no width
 _TAB_WIDTH = 4
 _ELLIPSIS = "…"
-# Control characters, and the bidirectional ones, which can make text look like other text. Lone surrogates too: Python
-# uses them for undecodable bytes in paths from Git and the file system, and they cannot be encoded.
-_UNSAFE_CHARS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_TABS_AND_NEWLINES = re.compile(r"[\t\n]")
-_REPLACEMENT_CHAR = "\ufffd"
 
 
-def sanitize_text(text: str) -> str:
-    """Replace control and bidirectional characters; keep tabs and line breaks."""
-    return _UNSAFE_CHARS.sub(_REPLACEMENT_CHAR, text)
+def code_frame_lines(span: Span, lines: Sequence[str], secrets: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the line of a span and the line with the caret; yield nothing if the file has no such line.
 
-
-def sanitize_line(text: str) -> str:
-    """Replace control and bidirectional characters, tabs and line breaks, so that the text stays on one line."""
-    return _TABS_AND_NEWLINES.sub(_REPLACEMENT_CHAR, sanitize_text(text))
-
-
-def code_frame_lines(span: Span, lines: Sequence[str]) -> Iterator[str]:
-    """Yield the line of a span and the line with the caret; yield nothing if the file has no such line."""
+    The line is shown without ``secrets``, and without the values behind names of secrets.
+    """
     if not 0 < span.line <= len(lines):
         return
-    line = lines[span.line - 1].rstrip("\r\n")
+    line = _mask_line(lines[span.line - 1].rstrip("\r\n"), secrets)
     caret = min(span.column - 1, len(line))
     start = max(0, caret - _MAX_CHARS)  # what is further away is not measured: a line may be very long
-    cells = _display_cells(sanitize_text(line[start : caret + _MAX_CHARS]))
+    cells = _display_cells(line[start : caret + _MAX_CHARS])
     caret_index = caret - start
     first, last = _visible_range(cells, caret_index)
     prefix = _ELLIPSIS if start + first else ""
@@ -52,15 +42,30 @@ def code_frame_lines(span: Span, lines: Sequence[str]) -> Iterator[str]:
     yield f"  {' ' * len(number)} | {' ' * indent}^"
 
 
+@lru_cache(maxsize=4)  # many diagnostics may be in one very long line, and secrets are looked for in all of it
+def _mask_line(line: str, secrets: frozenset[str]) -> str:
+    return mask_source_line(line, secrets)
+
+
 def _display_cells(line: str) -> list[tuple[str, int]]:
     """Return the displayed text of each character and its width in columns."""
     cells: list[tuple[str, int]] = []
     column = 0
     for character in line:
-        width = _TAB_WIDTH - column % _TAB_WIDTH if character == "\t" else _char_width(character)
-        cells.append((" " * width if character == "\t" else character, width))
+        if character == "\t":
+            width = _TAB_WIDTH - column % _TAB_WIDTH
+            cells.append((" " * width, width))
+        else:
+            text, width = _display_cell(character)
+            cells.append((text, width))
         column += width
     return cells
+
+
+@lru_cache(maxsize=512)
+def _display_cell(character: str) -> tuple[str, int]:
+    text = sanitize_line(character)
+    return text, _char_width(text) if len(text) == 1 else len(text)
 
 
 def _char_width(character: str) -> int:

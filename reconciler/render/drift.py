@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from reconciler.abbreviation import pluralize
 from reconciler.model import Json
 from reconciler.planning.drift import Drift, DriftPolicy
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 
 DRIFT_FORMAT = 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.render.sanitize import sanitize_line
 
 _COMMAND_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
@@ -23,13 +24,15 @@ def _workflow_command(diagnostic: Diagnostic, root: str) -> str:
             "col": str(diagnostic.span.column),
         }
         properties = position | properties
-    message = f"{diagnostic.message}\n{diagnostic.hint}" if diagnostic.hint else diagnostic.message
+    places = f"also at {', '.join(f'{root}{place}' for place in diagnostic.places)}" if diagnostic.places else ""
+    message = "\n".join(filter(None, (diagnostic.message, diagnostic.hint, places)))
     property_list = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     return f"::{_COMMAND_NAMES[diagnostic.severity]} {property_list}::{_escape_data(message)}"
 
 
 def _escape_data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Return text as GitHub reads it back, on one line; other unsafe characters than line breaks become signs."""
+    return sanitize_line(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _escape_property(text: str) -> str:

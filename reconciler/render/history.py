@@ -10,7 +10,7 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, HistoryEntry, Json, Op, Record, ResourceDiff, Rollback, Run, State
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.fingerprint import readable_fields
-from reconciler.render.code_frame import sanitize_line, sanitize_text
+from reconciler.render.sanitize import sanitize_line
 from reconciler.secrets.redact import redact_spec
 
 _NONE = "none"
@@ -18,11 +18,11 @@ _NONE = "none"
 
 def format_log(entries: Sequence[HistoryEntry]) -> str:
     """Return the log as text, newest entry first."""
-    return sanitize_text("\n\n".join("\n".join(_history_entry_lines(entry)) for entry in entries))
+    return "\n\n".join("\n".join(map(sanitize_line, _history_entry_lines(entry))) for entry in entries)
 
 
 def _history_entry_lines(entry: HistoryEntry) -> Iterator[str]:
-    yield f"{entry.committed_at}  {entry.author}  {abbreviate_id(entry.commit)}"
+    yield f"~{entry.step}  {entry.committed_at}  {entry.author}  {abbreviate_id(entry.commit)}"
     yield f"  {entry.title}"
     if entry.summary_lines != (entry.title.partition(": ")[2],):
         yield from (f"    {line}" for line in entry.summary_lines)
@@ -39,6 +39,7 @@ def log_to_json(entries: Sequence[HistoryEntry]) -> Json:
     return [
         {
             "commit": entry.commit,
+            "revision": f"~{entry.step}",
             "author": entry.author,
             "when": entry.committed_at,
             "command": entry.command,
@@ -64,7 +65,7 @@ def rollback_hold_lines(rollback: Rollback | None) -> tuple[str, ...]:
 
 def format_state_diff(before: State, after: State, differences: Sequence[ResourceDiff]) -> str:
     """Return the differences between two states as text, by address."""
-    return sanitize_text("\n".join(_state_diff_lines(before, after, differences)))
+    return "\n".join(map(sanitize_line, _state_diff_lines(before, after, differences)))
 
 
 def _state_diff_lines(before: State, after: State, differences: Sequence[ResourceDiff]) -> Iterator[str]:
@@ -73,11 +74,13 @@ def _state_diff_lines(before: State, after: State, differences: Sequence[Resourc
     if not differences:
         yield "  nothing differs"
     for diff in differences:
-        yield f"  {_change_sign(diff)} {sanitize_line(_resource_diff_sentence(diff, after.lineage))}"
-        yield from (f"      {sanitize_line(line)}" for line in _noncurrent_change_lines(diff))
+        yield f"  {_change_sign(diff)} {_resource_diff_sentence(diff, after.lineage)}"
+        yield from (f"      {line}" for line in _noncurrent_change_lines(diff))
 
 
 def _format_state_commit(state: State) -> str:
+    if not state.commit:
+        return "before the first apply"
     applied = f" (source {abbreviate_id(state.applied_commit)})" if state.applied_commit else ""
     return f"{abbreviate_id(state.commit)}{applied}"
 

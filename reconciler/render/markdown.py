@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from reconciler.abbreviation import join_some, pluralize
+from reconciler.diagnostics import Diagnostic
 from reconciler.model import Json, Op, Plan
 from reconciler.planning.diff import format_value
 from reconciler.render import plan_json, text
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS
 
 _SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
@@ -18,6 +20,21 @@ _MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
 def plan_to_markdown(plan: Plan, body: Json, *, heading: str = "", folded: bool = False) -> str:
     """Return a plan as Markdown; ``folded`` puts the table of fields in a collapsed ``<details>`` section."""
     return "\n".join(_plan_lines(plan, body, heading, folded=folded))
+
+
+def errors_to_markdown(errors: Sequence[Diagnostic]) -> str:
+    """Return as Markdown that nothing was planned, and why."""
+    lines = [f"### Nothing was planned: {pluralize(len(errors), 'error')}", ""]
+    lines += (f"- {_escape_markdown(_error_line(error))}" for error in errors[:_MAX_SHOWN])
+    lines += [f"- and {len(errors) - _MAX_SHOWN} more"] if len(errors) > _MAX_SHOWN else []
+    return "\n".join(lines)
+
+
+def _error_line(error: Diagnostic) -> str:
+    place = f"{error.span}: " if error.span else ""
+    places = f", also at {join_some(list(map(str, error.places)))}" if error.places else ""
+    hint = f"; {error.hint.splitlines()[0]}" if error.hint else ""
+    return f"{place}{error.message}{hint} [{error.code}]{places}"
 
 
 def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterator[str]:
@@ -30,11 +47,9 @@ def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterat
             for action in actions[:_MAX_SHOWN]
         )
         yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
-    blocked_lines = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in plan.blocked]
-    yield from _section_lines("Waiting", [line for failed, line in blocked_lines if not failed])
-    yield from _section_lines("Failed, and left as it is", [line for failed, line in blocked_lines if failed])
-    yield from _section_lines("Drift", plan.drift)
-    yield from _section_lines("Notes", plan.notes)
+    for title, entries in (*text.pending_sections(body["pending"]), ("Drift", plan.drift), ("Notes", plan.notes)):
+        yield from _section_lines(title, entries)
+    yield from (["", _escape_markdown(manual)] if (manual := text.format_manual_jobs(body["pending"])) else [])
     rows = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
     if rows:
         table_header = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]

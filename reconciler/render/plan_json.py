@@ -6,19 +6,19 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
-from reconciler.secrets.redact import hide_secrets, redact_spec
+from reconciler.secrets.redact import hide_secrets, mask_json_secrets, redact_spec, secret_values
 
 
 def dump_json(value: Json) -> str:
-    """Return a value as indented JSON text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Return a value as indented JSON text in ASCII, so that nothing in it is obeyed by a terminal."""
+    return json.dumps(value, indent=2, ensure_ascii=True, default=str)
 
 
 def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
@@ -29,13 +29,15 @@ def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
 def plan_summary(plan: Plan) -> dict[str, int]:
     """Return the counts for the summary line of a plan."""
     failed = sum(blocked.failed for blocked in plan.blocked)
+    manual = sum(blocked.manual for blocked in plan.blocked)
     return {
         "changes": len(plan.actions),
         "decisions": len(plan.decisions),
         "submissions": len(plan.submissions),
         "cancels": len(plan.cancels),
-        "waiting": len(plan.blocked) - failed,
+        "waiting": len(plan.blocked) - failed - manual,
         "failed": failed,
+        "manual": manual,
         "drift": len(plan.drift),
         "left_out": plan.deselected_count,
     }
@@ -105,6 +107,10 @@ def _field_change_to_json(change: FieldChange) -> Json:
 
 def record_to_json(record: Record) -> Json:
     """Return a record of the live state, without secrets."""
+    return mask_json_secrets(_record_fields(record), secret_values(record.spec))
+
+
+def _record_fields(record: Record) -> Json:
     return _drop_empty(
         {
             "address": str(record.address),
@@ -138,7 +144,11 @@ def asset_to_json(asset: Asset, source: str) -> Json:
 
 
 def run_to_json(run: Run) -> Json:
-    """Return a run."""
+    """Return a run; no secret of its variables is in it, also if the job logged one."""
+    return mask_json_secrets(_run_fields(run), secret_values(run.spec))
+
+
+def _run_fields(run: Run) -> Json:
     return _drop_empty(
         {
             "run": run.id,
@@ -147,6 +157,7 @@ def run_to_json(run: Run) -> Json:
             "attempt": run.attempt,
             "backend": run.backend,
             "failure": run.failure,
+            "exit_code": run.exit_code,
             "message": run.message,
             "commit": run.commit,
             "submitted_at": run.submitted_at,
@@ -170,13 +181,17 @@ def diagnostic_to_json(diagnostic: Diagnostic) -> Json:
         "code": diagnostic.code,
         "message": diagnostic.message,
         "hint": diagnostic.hint,
-    }
+    } | _drop_empty({"places": [_span_to_json(place) for place in diagnostic.places]})
+
+
+def _span_to_json(span: Span) -> Json:
+    return {"path": span.path, "line": span.line, "column": span.column}
 
 
 def blocked_to_json(blocked: Blocked) -> Json:
     """Return an address that a plan cannot change now, with the reason."""
     document = {"address": str(blocked.address), "failed": blocked.failed, "message": blocked.message}
-    return document | ({"run": blocked.run.id} if blocked.run else {})
+    return document | ({"run": blocked.run.id} if blocked.run else {}) | ({"manual": True} if blocked.manual else {})
 
 
 def _drop_empty(values: dict[str, Any]) -> Json:

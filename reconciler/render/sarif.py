@@ -8,6 +8,7 @@ from urllib.parse import quote
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import Json
 from reconciler.render.explain_pages import load_pages
+from reconciler.render.sanitize import sanitize_line
 
 _SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT_URI_BASE_ID = "%SRCROOT%"  # the conventional name for the root of the repository
@@ -38,20 +39,25 @@ def _rule_to_json(code: str) -> Json:
 
 
 def _result_to_json(diagnostic: Diagnostic, index: int, root: str) -> Json:
-    message = f"{diagnostic.message}\n{diagnostic.hint}" if diagnostic.hint else diagnostic.message
+    message = "\n".join(map(sanitize_line, filter(None, (diagnostic.message, diagnostic.hint))))
     result = {
         "ruleId": diagnostic.code,
         "ruleIndex": index,
         "level": str(diagnostic.severity),  # SARIF has the same three levels
         "message": {"text": message},
     }
-    return result | ({"locations": [_location_to_json(diagnostic.span, root)]} if diagnostic.span else {})
+    locations = {"locations": [_location_to_json(diagnostic.span, root)]} if diagnostic.span else {}
+    related = [_location_to_json(place, root) for place in diagnostic.places]
+    return result | locations | ({"relatedLocations": related} if related else {})
 
 
 def _location_to_json(span: Span, root: str) -> Json:
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(f"{root}{span.path}"), "uriBaseId": _ROOT_URI_BASE_ID},
+            "artifactLocation": {
+                "uri": quote(f"{root}{span.path}", errors="surrogateescape"),
+                "uriBaseId": _ROOT_URI_BASE_ID,
+            },
             "region": {"startLine": span.line, "startColumn": span.column},
         }
     }

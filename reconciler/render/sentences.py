@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Op, RunStatus
 from reconciler.planning.diff import field_changes
-from reconciler.render.code_frame import sanitize_line
+from reconciler.render.sanitize import sanitize_line
 
 OP_SIGNS: Mapping[Op, str] = {
     Op.RENAME: "~",

@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
-from reconciler.abbreviation import pluralize
+from reconciler.abbreviation import join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
-from reconciler.render.code_frame import code_frame_lines, sanitize_line, sanitize_text
+from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
-from reconciler.render.plan_json import plan_summary
+from reconciler.render.plan_json import blocked_to_json, plan_summary
+from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
+from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
 _MAX_BLOCK_LINES = 8
+_MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
 
 def format_diagnostics(diagnostics: Iterable[Diagnostic], lines: SourceLineReader = lambda _path: ()) -> str:
     """Return diagnostics as text, with the source line and a caret if ``lines`` returns the lines of the file."""
-    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, lines))
+    read_lines = cache(lambda path: _SourceLines.read(path, lines))
+    return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, read_lines))
 
 
-def _diagnostic_lines(diagnostic: Diagnostic, lines: SourceLineReader) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _SourceLines:
+    """The lines of a file, and the secrets in them, which are not shown."""
+
+    lines: Sequence[str]
+    secrets: frozenset[str]
+
+    @classmethod
+    def read(cls, path: str, read_lines: SourceLineReader) -> _SourceLines:
+        lines = read_lines(path)
+        return cls(lines, find_line_secrets(lines))
+
+
+def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _SourceLines]) -> Iterator[str]:
     prefix = f"{diagnostic.span}: " if diagnostic.span else ""
-    yield sanitize_text(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
+    yield sanitize_line(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
     if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
-        yield from code_frame_lines(diagnostic.span, lines(diagnostic.span.path))
+        source = read_lines(diagnostic.span.path)
+        yield from code_frame_lines(diagnostic.span, source.lines, source.secrets)
     if diagnostic.hint:
-        yield sanitize_text(f"  help: {diagnostic.hint}")
+        yield f"  help: {sanitize_line(diagnostic.hint)}"
+    if diagnostic.places:
+        yield sanitize_line(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
 def format_plan(plan: Plan) -> str:
@@ -40,21 +62,20 @@ def format_plan(plan: Plan) -> str:
         f"{OP_SIGNS[action.op]} {action_sentence(action)}{impact.indirect_cause_clause(action)}"
         for action in plan.actions
     )
-    blocked_lines = [(blocked.failed, f"{blocked.address}: {blocked.message}") for blocked in plan.blocked]
-    return "\n".join(_plan_lines(plan_summary(plan), lines, blocked_lines, plan.drift, plan.notes))
+    pending = list(map(blocked_to_json, plan.blocked))
+    return "\n".join(_plan_lines(plan_summary(plan), lines, pending, plan.drift, plan.notes))
 
 
 def format_plan_body(body: Json) -> str:
     """Return the body of a saved plan as the same text that ``format_plan`` returns for the plan."""
     lines = (f"{OP_SIGNS[Op(action['action'])]} {action['sentence']}" for action in body["actions"])
-    blocked_lines = [(entry["failed"], f"{entry['address']}: {entry['message']}") for entry in body["pending"]]
-    return "\n".join(_plan_lines(body["summary"], lines, blocked_lines, body["drift"], body["notes"]))
+    return "\n".join(_plan_lines(body["summary"], lines, body["pending"], body["drift"], body["notes"]))
 
 
 def _plan_lines(
     counts: Mapping[str, int],
     lines: Iterable[str],
-    blocked_lines: Sequence[tuple[bool, str]],
+    pending: Sequence[Json],
     drift: Sequence[str],
     notes: Sequence[str],
 ) -> Iterator[str]:
@@ -64,10 +85,26 @@ def _plan_lines(
         yield from (f"  {sanitize_line(line)}" for line in islice(lines, MAX_SHOWN_ACTIONS))
         if counts["changes"] > MAX_SHOWN_ACTIONS:
             yield f"  and {counts['changes'] - MAX_SHOWN_ACTIONS} more; --format json has them all"
-    yield from _section_lines("Waiting:", [line for failed, line in blocked_lines if not failed])
-    yield from _section_lines("Failed, and left as it is:", [line for failed, line in blocked_lines if failed])
-    yield from _section_lines("Drift:", drift)
-    yield from _section_lines("Notes:", notes)
+    for title, entries in (*pending_sections(pending), ("Drift", drift), ("Notes", notes)):
+        yield from _section_lines(f"{title}:", entries)
+    yield from (["", sanitize_line(manual)] if (manual := format_manual_jobs(pending)) else [])
+
+
+def pending_sections(pending: Iterable[Json]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the titles and lines of what waits and what failed, without the jobs that are run by hand."""
+    entries = [entry for entry in pending if not entry.get("manual")]
+    for title, failed in (("Waiting", False), ("Failed, and left as it is", True)):
+        yield title, [f"{entry['address']}: {entry['message']}" for entry in entries if entry["failed"] is failed]
+
+
+def format_manual_jobs(pending: Iterable[Json]) -> str:
+    """Return one line about the jobs that are run by hand, "" if there are none."""
+    names = [entry["address"].partition("/")[2] for entry in pending if entry.get("manual")]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"1 job is run by hand: `mlgit job rerun {names[0]}`"
+    return f"{len(names)} jobs are run by hand (`mlgit job rerun JOB`): {join_some(names)}"
 
 
 def format_verdict(counts: Mapping[str, int]) -> str:
@@ -100,18 +137,21 @@ def _section_lines(title: str, lines: Sequence[str]) -> Iterator[str]:
         yield from (f"  {sanitize_line(line)}" for line in lines)
 
 
-def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int) -> str:
-    """Return the summary line of a validation."""
+def format_validation_summary(diagnostics: Sequence[Diagnostic], files: int, unknown: int = 0) -> str:
+    """Return the summary line of a validation; ``unknown`` files were named, but their kind is not known."""
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in diagnostics)
-    if not diagnostics:
-        return f"{pluralize(files, 'file')}: fine."
-    return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}."
+    unchecked = f"; {pluralize(unknown, 'file')} of unknown kind not checked" if unknown else ""
+    if files == 0 and not errors + warnings:
+        return f"No asset file found{unchecked}."
+    if len(diagnostics) == unknown:
+        return f"{pluralize(files, 'file')}: fine{unchecked}."
+    return f"{pluralize(files, 'file')}: {pluralize(errors, 'error')}, {pluralize(warnings, 'warning')}{unchecked}."
 
 
 def format_outline(value: Json, indent: str = "") -> str:
-    """Return nested values as an indented outline."""
-    return "\n".join(sanitize_text(line) for line in _outline_lines(value, indent))
+    """Return nested values as an indented outline; the lines of a text stand behind bars."""
+    return "\n".join(map(sanitize_line, _outline_lines(value, indent)))
 
 
 def _outline_lines(value: Json, indent: str) -> Iterator[str]:
@@ -122,7 +162,7 @@ def _outline_lines(value: Json, indent: str) -> Iterator[str]:
             yield f"{indent}{name}"
             yield from _outline_lines(item, f"{indent}  ")
         elif isinstance(item, str) and "\n" in item:
-            yield from _block_lines(name, item.splitlines(), indent)
+            yield from _block_lines(name, item.removesuffix("\n").split("\n"), indent)
         else:
             yield f"{indent}{name} {str(item).lower() if isinstance(item, bool) else item}"
 
@@ -133,4 +173,4 @@ def _block_lines(name: str, lines: Sequence[str], indent: str) -> Iterator[str]:
         yield f"{indent}{name} ({pluralize(len(lines), 'line')})"
     else:
         yield f"{indent}{name}"
-        yield from (f"{indent}  {line}" for line in lines)
+        yield from (f"{indent}  | {line}".rstrip() for line in lines)

@@ -17,8 +17,6 @@ LOG_FILE = "user_logs/std_log.txt"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 
-_LOG_TAIL_LINES = 5
-_LOG_TAIL_CHARACTERS = 500
 # What a shell's exit code says about the command, beyond its number.
 _EXIT_CODE_HINTS = {
     126: "a program in the command cannot be executed",
@@ -136,25 +134,16 @@ def utc_timestamp() -> str:
 
 
 def command_failure(return_code: int, log: Path) -> Failure:
-    """Return the failure of a command, with the end of its log in the message."""
+    """Return the failure of a command; what it wrote is in its log only, which may have secrets in it."""
     name = Signals(-return_code).name if return_code < 0 else None
     reason = f"the command was ended by {name}" if name else f"the command ended with exit code {return_code}"
     hint = _EXIT_CODE_HINTS.get(128 - return_code if name else return_code)
-    tail = read_log_tail(log)
-    message = reason + (f": {hint}" if hint else "") + (f"; its last lines:\n{tail}" if tail else "; its log is empty")
+    message = reason + (f": {hint}" if hint else "") + ("" if _has_text(log) else "; its log is empty")
     return Failure("user", message, None if name else return_code, name)
 
 
-def read_log_tail(log: Path) -> str:
-    """Return the end of a log: at most five lines and 500 characters."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4 * _LOG_TAIL_CHARACTERS))
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(lines[-_LOG_TAIL_LINES:])[-_LOG_TAIL_CHARACTERS:]
+def _has_text(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
 
 
 def make_result_document(

@@ -9,18 +9,22 @@ import re
 from collections.abc import Sequence
 
 ENVIRONMENT_VARIABLES_FIELD = "environment_variables"
+CONDA_VARIABLES_FIELD = "variables"
 SECRET_CONTAINER_FIELDS = ("credentials", "ssh_settings", "teacher_model_endpoint_connection")
 
+# Variables are written in capitals, in small letters or in camel case, and numbered where there are several.
 _SECRET_NAME = re.compile(
-    r"(?:.*_)?(?:account_key|sas_token|client_secret|pat|secret_access_key|token|secret|key|pass|credentials?"
-    r"|connection_string)|.*(?:password|passwd|passphrase|api_?key)",
+    r"(?:(?:.*_)?(?:pat|key|pass|auth|authorization|cookie|dsn|sas)|.+_pwd"
+    r"|.*(?:password|passwd|passphrase|passcode|secret|token|credentials?|(?:api|access|private|account)_?key"
+    r"|conn(?:ection)?_?str(?:ing)?))_?\d{0,2}",
     re.IGNORECASE,
 )
+_CAMEL_CASE_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.]")
 
 
 def is_secret_name(name: str | int) -> bool:
     """Return True if a field or a variable of this name holds a secret, such as ``password`` or ``DB_API_KEY``."""
-    return _SECRET_NAME.fullmatch(str(name)) is not None
+    return _SECRET_NAME.fullmatch(_CAMEL_CASE_BORDER.sub("_", str(name))) is not None
 
 
 def is_secret_at(path: Sequence[str | int]) -> bool:
@@ -28,5 +32,7 @@ def is_secret_at(path: Sequence[str | int]) -> bool:
     return (
         bool(path)
         and is_secret_name(path[-1])
-        and any(key in (ENVIRONMENT_VARIABLES_FIELD, *SECRET_CONTAINER_FIELDS) for key in path[:-1])
+        and any(
+            key in (ENVIRONMENT_VARIABLES_FIELD, CONDA_VARIABLES_FIELD, *SECRET_CONTAINER_FIELDS) for key in path[:-1]
+        )
     )

@@ -22,7 +22,9 @@ def _to_loaded_file(tree: Tree, parsed: ParsedFile) -> LoadedFile:
         return parse_yaml(parsed.display_path, tree.read_file(parsed.path))[0]
 
     document = _LazyDocument(parsed.display_path, load)
-    return LoadedFile(parsed.path, document, None, parsed.asset, parsed.diagnostics, parsed.address)
+    return LoadedFile(
+        parsed.path, document, None, parsed.asset, parsed.diagnostics, parsed.address, faulty=parsed.faulty
+    )
 
 
 class _LazyDocument(Document):
@@ -35,9 +37,10 @@ class _LazyDocument(Document):
         object.__setattr__(self, "_load", load)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in {"data", "text"}:
+        if name not in {"data", "text", "unparsed"}:
             raise AttributeError(name)
         document = self._load()
         object.__setattr__(self, "data", document.data)
         object.__setattr__(self, "text", document.text)
+        object.__setattr__(self, "unparsed", document.unparsed)
         return getattr(document, name)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.assets import AssetSet
-from reconciler.format.ignore import parse_ignore_patterns
 from reconciler.format.include import IncludeGlob
 from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.model import Tree
@@ -16,6 +15,7 @@ from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.cache import Cache
 from reconciler.source.cached_parse import parse_tree_files
 from reconciler.source.disk import YAML_SUFFIXES
+from reconciler.source.globs import load_file_globs
 from reconciler.source.parsed_file import ParsedFile
 
 
@@ -26,7 +26,7 @@ def read_asset_set(tree: Tree, config: Config, cache: Cache | None = None) -> As
 
 def parse_asset_files(tree: Tree, config: Config, cache: Cache | None = None) -> tuple[AssetSet, Sequence[ParsedFile]]:
     """Return the assets that a tree declares, and the parsed files one by one."""
-    candidates = list(find_candidates(tree, config))
+    candidates = list(find_candidates(tree, config, cache))
     readable = [(path, glob) for path, glob in candidates if replace_invalid_utf8(path) == path]
     parsed_files = parse_candidates(tree, config, readable, cache)
     asset_set = assemble_asset_set(tree, parsed_files)
@@ -39,16 +39,10 @@ def parse_asset_files(tree: Tree, config: Config, cache: Cache | None = None) ->
 
 
 def parse_candidates(
-    tree: Tree,
-    config: Config,
-    candidates: Sequence[tuple[str, IncludeGlob]],
-    cache: Cache | None = None,
-    *,
-    remember: bool = True,
+    tree: Tree, config: Config, candidates: Sequence[tuple[str, IncludeGlob]], cache: Cache | None
 ) -> list[ParsedFile]:
-    """Return those of the files of a tree that are, or are meant to be, assets; see `parse_tree_files`."""
-    parsed_files = parse_tree_files(tree, candidates, config.rules, cache, remember=remember)
-    return [parsed for parsed in parsed_files if parsed.is_asset]
+    """Return those of the files of a tree that are, or are meant to be, assets."""
+    return [parsed for parsed in parse_tree_files(tree, candidates, config.rules, cache) if parsed.is_asset]
 
 
 def _not_utf8_diagnostic(path: str) -> Diagnostic:
@@ -56,24 +50,20 @@ def _not_utf8_diagnostic(path: str) -> Diagnostic:
 
 
 def find_candidates(
-    tree: Tree, config: Config, among: Iterable[str] | None = None
+    tree: Tree, config: Config, cache: Cache | None = None, among: Iterable[str] | None = None
 ) -> Iterator[tuple[str, IncludeGlob]]:
     """Yield the files that may be assets, by path, each with the last of the globs that match it.
 
     ``among`` are the paths to consider, all by default; they must not lie in a workspace inside this one.
     """
-    include = [(parse_ignore_patterns([glob.pattern]), glob) for glob in config.include]
-    exclude = parse_ignore_patterns(config.exclude)
+    globs = load_file_globs(config, cache)
     nested = tuple(find_nested_roots(tree)) if among is None else ()
     for path in sorted(tree.entries if among is None else among):
         if not path.startswith(tree.root) or path.startswith(nested) or not path.lower().endswith(YAML_SUFFIXES):
             continue
         relative = path.removeprefix(tree.root)
-        if relative == CONFIG_FILE or exclude.match_file(relative):
-            continue
-        matches = [glob for patterns, glob in include if patterns.match_file(relative)]
-        if matches:
-            yield path, matches[-1]
+        if relative != CONFIG_FILE and (glob := globs.find_include(relative)):
+            yield path, glob
 
 
 def find_nested_roots(tree: Tree) -> list[str]:

@@ -6,7 +6,8 @@ Deleting the file costs only time. A file that is missing, damaged, locked for l
 nothing; a file that cannot be written remembers nothing. Neither is an error.
 
 Used by ``source.validation`` and ``source.cached_parse`` (parsed files), by ``source.config_cache`` (configurations),
-``source.rendered_output`` and ``source.index`` (dependency indexes).
+``source.disk_workspace`` (declared addresses), ``source.rendered_output``, ``source.folder_cache`` (lists of runs) and
+``source.index`` (dependency indexes).
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _DELETE_OLDEST_ENTRIES = "DELETE FROM entries WHERE rowid <= (SELECT max(rowid) 
 _TABLES = (
     "CREATE TABLE version (code TEXT)",
     "CREATE TABLE parsed_files (path TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    "CREATE TABLE declared_addresses (key TEXT PRIMARY KEY, stamp TEXT, address TEXT) WITHOUT ROWID",
     "CREATE TABLE entries (key TEXT UNIQUE, value TEXT)",
+    """CREATE TABLE state_folders (ref TEXT, folder TEXT, tree TEXT, value TEXT, PRIMARY KEY (ref, folder))
+        WITHOUT ROWID""",
     """CREATE TABLE indexes (id INTEGER PRIMARY KEY, slot TEXT UNIQUE, settings TEXT, tree TEXT, state TEXT,
         nested TEXT)""",
     """CREATE TABLE index_files (id INT, path TEXT, address TEXT, folded TEXT, level INT, clean INT, diagnostics TEXT,
@@ -47,10 +51,18 @@ _TABLES = (
 
 
 class Cache:
-    """The cache file in a folder for local files, such as ``.git/mlgit``."""
+    """The cache file in a folder for local files, such as ``.git/mlgit``.
 
-    def __init__(self, folder: Path) -> None:
+    A process that has it open for reading would wait for itself if it wrote over a second connection: see `read_only`.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.path = folder / CACHE_FILE
+        self.is_read_only = read_only
+
+    def read_only(self) -> Cache:
+        """Return the same cache for reading; it remembers nothing."""
+        return Cache(self.path.parent, read_only=True)
 
     def open(self) -> sqlite3.Connection | None:
         """Open the cache for reading, in a transaction: all queries see the same entries. None if it holds nothing."""
@@ -89,6 +101,8 @@ class Cache:
 
     def write(self, fill: Callable[[sqlite3.Connection], object]) -> None:
         """Write in one transaction. A damaged file is deleted, so that the next process begins a new one."""
+        if self.is_read_only:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(_connect(self.path)) as database:

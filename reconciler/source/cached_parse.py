@@ -35,12 +35,9 @@ _encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def parse_tree_files(
-    tree: Tree, candidates: Candidates, rules: Mapping[str, str], cache: Cache | None, *, remember: bool = True
+    tree: Tree, candidates: Candidates, rules: Mapping[str, str], cache: Cache | None
 ) -> list[ParsedFile]:
-    """Return the parsed files, in the given order. ``rules`` are the severities that mlgit.yml sets.
-
-    ``remember`` must be False while a dependency index is open: it holds the cache open for reading.
-    """
+    """Return the parsed files, in the given order. ``rules`` are the severities that mlgit.yml sets."""
     fingerprints = TreeFingerprints(tree)
     keys = _cache_keys(tree, candidates, rules)
     parsed_files = dict(_load_unchanged(cache, tree, keys, fingerprints)) if cache else {}
@@ -49,7 +46,7 @@ def parse_tree_files(
         parse = importlib.import_module("reconciler.source.parse")
         new: list[ParsedFile] = parse.parse_files(tree, missing, rules, lambda paths: prefetch_tree(tree, paths))
         parsed_files |= {parsed.path: parsed for parsed in new}
-        if cache and remember:
+        if cache:
             rows = ((keys[parsed.path], _encode(parsed, fingerprints)) for parsed in new)
             cache.write(lambda database: database.executemany(_INSERT, rows))
     return [parsed_files[path] for path, _ in candidates]
@@ -75,13 +72,14 @@ def _load_unchanged(
         for key, value in select_in(database, _SELECT, keys.values()):
             path = key.partition(" ")[2]
             with suppress(*DECODE_ERRORS):
-                recorded, parsed_json, asset_json = json.loads(value)
+                recorded, parsed_json, asset_json, faulty_json = json.loads(value)
                 if fingerprints.of_paths(recorded) == recorded:
                     parsed = decode_parsed_file(parsed_json, tree.display_path(path))
-                    yield path, replace(parsed, asset=decode_asset(asset_json))
+                    yield path, replace(parsed, asset=decode_asset(asset_json), faulty=decode_asset(faulty_json))
 
 
 def _encode(parsed: ParsedFile, fingerprints: TreeFingerprints) -> str:
     """Write a parsed file with the fingerprints of itself and of its dependencies."""
     recorded = fingerprints.of_paths([parsed.path, *parsed.deps])
-    return _encode_json([recorded, encode_parsed_file(parsed), encode_asset(parsed.asset)])
+    assets = (encode_asset(parsed.asset), encode_asset(parsed.faulty))
+    return _encode_json([recorded, encode_parsed_file(parsed), *assets])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Diagnostic, Span, has_errors
-from reconciler.format.detect import detect_kind
+from reconciler.format.detect import detect_kind, names_azureml_schema
 from reconciler.format.document import Document
 from reconciler.format.ignore import parse_ignore_patterns
 from reconciler.format.kind import Kind
@@ -55,8 +55,8 @@ def _read_source_file(files: DiskFiles, path: str, *, is_named: bool) -> SourceF
         diagnostic = Diagnostic(problem.code, str(problem), Span(path), problem.hint)
         return SourceFile(path, Document(path, None), None, (diagnostic,))
     document, diagnostics = parse_yaml(path, raw)
-    kind = detect_kind(document.data)
-    if has_errors(diagnostics) and (kind or is_named or b"azureml" in raw):
+    kind = detect_kind(document)
+    if has_errors(diagnostics) and (kind or is_named or names_azureml_schema(raw)):
         return SourceFile(path, document, None, diagnostics, raw)
     return SourceFile(path, document, kind, raw=raw) if kind else None
 

@@ -27,7 +27,8 @@ class ParsedFile:
     """One file: the address that it declares, if any, its references, what is wrong in it, and its dependencies.
 
     ``is_asset`` is False for a file that is not meant to be an asset. ``asset`` is set if the file was parsed for
-    planning and has no errors; the shared index is without it. For ``deps`` see ``source.dependencies``.
+    planning and has no errors, ``faulty`` if it has some; the shared index is without them. For ``deps`` see
+    ``source.dependencies``.
     """
 
     path: str
@@ -38,6 +39,7 @@ class ParsedFile:
     references: tuple[ParsedReference, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     deps: Mapping[str, str] = field(default_factory=dict)
+    faulty: Asset | None = None
 
 
 def encode_parsed_file(parsed: ParsedFile) -> Json:

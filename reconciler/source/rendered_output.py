@@ -54,11 +54,12 @@ class OutputKey:
 
 @dataclass(slots=True)
 class RenderedOutputCache:
-    """The remembered outputs in one workspace."""
+    """The remembered outputs in one workspace; ``work_tree`` is the tree of its files, once an output is looked for."""
 
     repository: Repository
     root: str
     environment_key: str
+    work_tree: str = ""
 
     def find(self, command: str, output_type: Callable[..., _T]) -> _T | None:
         """Return the output of a command for the files, the live state and the history as they are now."""
@@ -66,7 +67,7 @@ class RenderedOutputCache:
         if settings is None:
             return None
         with suppress(GitError, UserError):
-            tree = self.repository.write_work_tree(*settings.stores)
+            self.work_tree = tree = self.repository.write_work_tree(*settings.stores)
             state, head = self.repository.resolve_objects([f"{settings.ref}^{{tree}}", "HEAD^{commit}"])
             key = OutputKey(self.root, tree, state, head, self.environment_key)
             return _from_json(output_type, self._cache.find_entry(key.of_command(command)))
@@ -97,11 +98,8 @@ def _from_json(cls: Callable[..., _T], value: str | None) -> _T | None:
     return None
 
 
-def open_output_cache(start: Path, packages: Path) -> RenderedOutputCache | None:
-    """Open the remembered outputs of the workspace that a folder is in; None if there is no workspace.
-
-    ``packages`` is the folder of installed packages: a plug-in that is added or removed may change an output.
-    """
+def open_output_cache(start: Path) -> RenderedOutputCache | None:
+    """Open the remembered outputs of the workspace that a folder is in; None if there is no workspace."""
     with suppress(UserError, OSError, ValueError):
         repository = open_repository(start)
         folder = start.resolve()
@@ -113,7 +111,7 @@ def open_output_cache(start: Path, packages: Path) -> RenderedOutputCache | None
         root = "" if relative == "." else f"{relative}/"
         # A remote, and where the history of a shallow clone ends, can change an output.
         files = (_file_digest(repository.common / name) for name in ("config", "shallow"))
-        return RenderedOutputCache(repository, root, " ".join([str(packages.stat().st_mtime_ns), *files]))
+        return RenderedOutputCache(repository, root, " ".join(files))
     return None
 
 

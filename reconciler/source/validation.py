@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.include import ANY_FILE
-from reconciler.format.workspace_rules import duplicate_address_diagnostic, unknown_reference_diagnostic
+from reconciler.config.config import CONFIG_FILE, parse_config
+from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.detect import resembling_kind
+from reconciler.format.document import Document
+from reconciler.format.include import ANY_FILE, IncludeGlob
+from reconciler.format.workspace_rules import MAX_SUGGESTIONS, dangling_reference_diagnostic
+from reconciler.format.yaml import parse_yaml
 from reconciler.model import EMPTY_MAPPING, Address
 from reconciler.source.cache import Cache, select_in
-from reconciler.source.dependencies import DependencyChecker
+from reconciler.source.dependencies import DependencyChecker, SourceFiles
 from reconciler.source.disk import DiskFiles
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.parse import parse_files
 from reconciler.source.parsed_file import DECODE_ERRORS, ParsedFile, decode_parsed_file, encode_parsed_file
-
-_MAX_SUGGESTIONS = 20  # dangling references for which a similar name is searched, which takes long
 
 _INSERT = "INSERT OR REPLACE INTO parsed_files VALUES (?, ?)"
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -27,28 +30,63 @@ _encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of checking files: how many are assets, and everything that is wrong in them."""
+    """The result of checking files: how many are assets, and everything that is wrong in them.
+
+    ``unknown_count`` is the number of files that were named and whose kind is not known.
+    """
 
     file_count: int
     diagnostics: tuple[Diagnostic, ...]
+    unknown_count: int = 0
 
 
-def check_files(files: DiskFiles, paths: Sequence[str], cache: Cache | None, *, one_workspace: bool) -> CheckResult:
-    """Check files, each by itself and then together.
+def check_files(  # noqa: PLR0913 - what is checked, and as what
+    files: DiskFiles,
+    paths: Sequence[str],
+    cache: Cache | None,
+    *,
+    named: Container[str] = frozenset(),
+    globs: Mapping[str, IncludeGlob] = EMPTY_MAPPING,
+    across_files: bool = True,
+) -> CheckResult:
+    """Check files, each by itself and, with ``across_files``, together.
 
-    With ``one_workspace`` an address that two of them declare is an error.
+    Of the ``named`` files those are reported whose kind is not known; others, which were found in folders, are passed
+    over. ``globs`` are those that include the files in a workspace.
     """
     with pause_gc():
-        parsed_files = _parse_with_cache(files, paths, cache)
+        parsed_files = _parse_with_cache(files, paths, cache, globs)
     assets = [parsed_files[path] for path in paths if parsed_files[path].is_asset]
     diagnostics = [diagnostic for parsed in assets for diagnostic in parsed.diagnostics]
-    diagnostics += _check_across_files(assets, one_workspace=one_workspace)
-    return CheckResult(len(assets), tuple(dict.fromkeys(diagnostics)))  # two files may include the same third one
+    diagnostics += _check_references(assets) if across_files else ()
+    others = [path for path in paths if path in named and not parsed_files[path].is_asset]
+    configs = [path for path in others if posixpath.basename(path) == CONFIG_FILE]
+    diagnostics += [diagnostic for path in configs for diagnostic in parse_config(_parse_yaml(files, path))[1]]
+    unknown = [unknown_file_note(files, path) for path in others if path not in configs]
+    unique = dict.fromkeys((*diagnostics, *unknown))  # two files may include the same third one
+    return CheckResult(len(assets) + len(configs), tuple(unique), len(unknown))
 
 
-def _parse_with_cache(files: DiskFiles, paths: Sequence[str], cache: Cache | None) -> Mapping[str, ParsedFile]:
-    """Return the parsed files by path; remember those that are new or have newer stamps."""
-    cacheable = [path for path in paths if files.display_path(path) == path]  # those that are valid UTF-8
+def unknown_file_note(files: SourceFiles, path: str) -> Diagnostic:
+    """Return the note on a file that was named and that is not an asset."""
+    kind = resembling_kind(_parse_yaml(files, path).data)
+    hint = "add $schema: at its top if it is an asset" + (f"; its keys resemble those of a {kind.name}" if kind else "")
+    message = "the kind of this file is not known, so it is not checked"
+    return Diagnostic("kind-unknown", message, Span(files.display_path(path)), hint, Severity.NOTE)
+
+
+def _parse_yaml(files: SourceFiles, path: str) -> Document:
+    return parse_yaml(files.display_path(path), files.read_file(path))[0]
+
+
+def _parse_with_cache(
+    files: DiskFiles, paths: Sequence[str], cache: Cache | None, globs: Mapping[str, IncludeGlob]
+) -> Mapping[str, ParsedFile]:
+    """Return the parsed files by path; remember those that are new or have newer stamps.
+
+    A file whose name is not UTF-8, or whose glob decides what it is, is not remembered.
+    """
+    cacheable = [path for path in paths if files.display_path(path) == path and _is_any_file(globs.get(path), path)]
     remembered = dict(_load_parsed_files(files, cacheable, cache)) if cache else {}
     checker = DependencyChecker(files)
     current: dict[str, ParsedFile] = {}
@@ -56,7 +94,7 @@ def _parse_with_cache(files: DiskFiles, paths: Sequence[str], cache: Cache | Non
         deps = checker.revalidate(parsed.deps)
         if deps is not None:
             current[path] = parsed if deps is parsed.deps else replace(parsed, deps=deps)
-    missing = [(path, ANY_FILE) for path in paths if path not in current]
+    missing = [(path, globs.get(path, ANY_FILE)) for path in paths if path not in current]
     current |= {parsed.path: parsed for parsed in parse_files(files, missing, EMPTY_MAPPING, lambda _: files)}
     changed = [current[path] for path in cacheable if remembered.get(path) is not current[path]]
     if cache and changed:
@@ -76,17 +114,17 @@ def _load_parsed_files(files: DiskFiles, paths: Sequence[str], cache: Cache) -> 
                 yield path, decode_parsed_file(json.loads(value), files.display_path(path))
 
 
-def _check_across_files(parsed_files: Sequence[ParsedFile], *, one_workspace: bool) -> Iterator[Diagnostic]:
-    """Yield addresses that are declared twice, and references to addresses that none of the files declares."""
-    declared: dict[Address, ParsedFile] = {}
-    for parsed in parsed_files:
-        if parsed.address is not None:
-            first = declared.setdefault(parsed.address, parsed)
-            if first is not parsed and one_workspace:
-                yield duplicate_address_diagnostic(Span(parsed.path), parsed.address, first.path)
-    suggested = 0
+def _is_any_file(glob: IncludeGlob | None, path: str) -> bool:
+    """Return True if a glob says nothing about what a file is."""
+    return glob is None or not (glob.kind or glob.is_literal_match(path))
+
+
+def _check_references(parsed_files: Sequence[ParsedFile]) -> Iterator[Diagnostic]:
+    """Yield the references to addresses that none of the files declares."""
+    declared = {parsed.address: parsed for parsed in parsed_files if parsed.address is not None}
+    dangling: dict[Address, list[tuple[str, Span]]] = {}
     for reference in (reference for parsed in parsed_files for reference in parsed.references):
         if reference.address not in declared and reference.span:
-            suggested += 1
-            names = declared if suggested <= _MAX_SUGGESTIONS else ()
-            yield unknown_reference_diagnostic(reference.text, reference.address, reference.span, names)
+            dangling.setdefault(reference.address, []).append((reference.text, reference.span))
+    for index, (address, uses) in enumerate(dangling.items()):
+        yield dangling_reference_diagnostic(address, uses, declared if index < MAX_SUGGESTIONS else ())

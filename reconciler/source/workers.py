@@ -8,10 +8,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from multiprocessing.pool import Pool  # takes long to load, and most commands need no pool
+from multiprocessing.pool import Pool
+from typing import Any
 
 _HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

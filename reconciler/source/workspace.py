@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,9 +54,12 @@ class Workspace:
         return self.repository.common / "mlgit"
 
 
-def find_workspace(start: Path) -> Workspace:
-    """Find the workspace that a folder is in. Raise UserError ``not-a-workspace`` if there is none."""
-    repository = open_repository(start)
+def find_workspace(start: Path, repository: Repository | None = None) -> Workspace:
+    """Find the workspace that a folder is in. Raise UserError ``not-a-workspace`` if there is none.
+
+    ``repository`` is that of the folder, if it is open already.
+    """
+    repository = repository or open_repository(start)
     folder = start.resolve()
     while not (folder / CONFIG_FILE).is_file():
         if folder in {repository.top, folder.parent}:
@@ -77,16 +80,17 @@ def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevisio
 
 
 def tree_of_work_tree(
-    workspace: Workspace, *, keep: bool = False, aside: Path | None = None
+    workspace: Workspace, *, keep: bool = False, aside: Path | None = None, written: str = ""
 ) -> tuple[SourceRevision, Tree]:
     """Return the tree of the files in the work tree; it is dirty if it differs from that of HEAD.
 
     With ``keep`` the objects of files that are not committed are written into the repository. The store is never part
-    of the tree, nor is the file ``aside``.
+    of the tree, nor is the file ``aside``. ``written`` is the name of the tree if it has just been written.
     """
     repository = workspace.repository
     head = repository.head()
-    tree = repository.write_work_tree(*workspace.store_folders(), *_repository_path(repository, aside), keep=keep)
+    left_out = (*workspace.store_folders(), *_repository_path(repository, aside))
+    tree = written or repository.write_work_tree(*left_out, keep=keep)
     dirty = not head or repository.tree_of(head) != tree
     return SourceRevision(head, tree, dirty), load_tree(repository, tree, workspace.root)
 
@@ -104,11 +108,15 @@ def _path_from_top(root: str, path: str) -> str:
 
 
 def read_config(
-    tree: Tree, target: str = DEFAULT_TARGET, cache: Cache | None = None
+    tree: Tree,
+    target: str = DEFAULT_TARGET,
+    cache: Cache | None = None,
+    check_providers: Callable[[Document, Config], Iterable[Diagnostic]] | None = None,
 ) -> tuple[Config | None, tuple[Diagnostic, ...]]:
     """Return the configuration of a tree for a target, None if it cannot be used, and what is wrong.
 
-    Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
+    The cache remembers a configuration that ``check_providers`` has found right, for the plug-ins that are installed
+    now. Raise UserError ``not-a-workspace`` if the tree has no mlgit.yml.
     """
     path = tree.root + CONFIG_FILE
     if path not in tree.entries:
@@ -123,7 +131,9 @@ def read_config(
     document, syntax_errors = parse_yaml(CONFIG_FILE, raw)
     config, config_diagnostics = parse_config(document, target)
     diagnostics = (*syntax_errors, *config_diagnostics)
-    if cache and config and not diagnostics:
+    if config and check_providers:
+        diagnostics = (*diagnostics, *check_providers(document_for_target(document, target), config))
+    if cache and config and check_providers and not diagnostics:
         remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
     return config, (*diagnostics, *(_check_store_location(tree, config) if config else ()))
 
@@ -138,12 +148,12 @@ def _check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
     """Yield an error if the store is in Git's own folder, outside the repository, or among tracked files."""
     path = _path_from_top(tree.root, config.store)
     problem = _store_location_problem(tree, path, config.store)
-    if problem:
+    if problem is not None:
         yield replace(problem, span=config_document(tree, config.target).value_span("/store/path"))
 
 
 def _store_location_problem(tree: Tree, path: str, store: str) -> Diagnostic | None:
-    """Return the diagnostic of a store at a path, without its position; None if the store may be there."""
+    """Return what is wrong with a store at a path from the top of the repository, None if it may be there."""
     if not path.startswith(("/", "..")):
         try:
             path = tree.real_path(path) or "."

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
-from reconciler.model import Address, Json, Record, ResolvedReference, Rollback, Run, RunStatus, parse_address
+from reconciler.model import (
+    Address,
+    Json,
+    Record,
+    ResolvedReference,
+    Rollback,
+    Run,
+    RunStatus,
+    failure_reason,
+    parse_address,
+)
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
@@ -35,32 +45,38 @@ def decode_record(raw: bytes) -> Record:
 def decode_run(raw: bytes) -> Run:
     """Read a run."""
     fields_by_name = _decode_fields(Run, _load_json(raw))
-    return _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    run = _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
 class RunSummary(NamedTuple):
-    """What a list shows of a run."""
+    """What a list shows of a run: of its message the first line. ``is_unfinished`` is that of the run."""
 
     id: str
-    status: RunStatus
+    status: str
     attempt: int
     submitted_at: str
     message: str
+    is_unfinished: bool
 
 
 def summarize_run(run: Run) -> RunSummary:
     """Return what a list shows of a run."""
-    return RunSummary(run.id, run.status, run.attempt, run.submitted_at, run.message)
+    message = run.message.partition("\n")[0]
+    return RunSummary(run.id, str(run.status), run.attempt, run.submitted_at, message, run.is_unfinished)
 
 
 def decode_run_summary(raw: bytes) -> RunSummary:
     """Read what a list shows of a run: a tenth of the time that all of it takes."""
     content = _load_json(raw)
     attempt, texts = content["attempt"], [content.get(name, "") for name in ("id", "submitted_at", "message")]
+    outputs = content.get("outputs", {})
     if not isinstance(attempt, int) or not all(isinstance(text, str) for text in texts):
         raise TypeError(raw)
     run_id, submitted_at, message = texts
-    return RunSummary(run_id, RunStatus(content["status"]), attempt, submitted_at, message)
+    status = RunStatus(content["status"])
+    unstored = status is RunStatus.COMPLETED and any("md5" not in output for output in outputs.values())
+    return RunSummary(run_id, str(status), attempt, submitted_at, failure_reason(message), status.is_active or unstored)
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:
@@ -76,6 +92,12 @@ def decode_meta(raw: bytes) -> dict[str, Json]:
 def decode_rollback(raw: Json) -> Rollback | None:
     """Read the hold of a rollback; fields that a newer mlgit adds are ignored."""
     return Rollback(**{field.name: str(raw.get(field.name, "")) for field in fields(Rollback)}) if raw else None
+
+
+def decode_rewritten(raw: Json) -> tuple[tuple[str, str], ...]:
+    """Read the pairs of rewritten source commits; what is no pair of texts is left out."""
+    pairs = raw if isinstance(raw, list) else []
+    return tuple((pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [str, str])
 
 
 def encode_json(value: Json) -> bytes:

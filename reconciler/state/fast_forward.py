@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
+from reconciler.git.history import holds_changes_of
 from reconciler.git.repository import Repository
-from reconciler.model import Rollback, SourceRevision, State
+from reconciler.model import Json, Rollback, SourceRevision, State
 from reconciler.state.store import StateStore, WriteBatch
 from reconciler.timestamps import utc_timestamp
 
@@ -17,7 +18,7 @@ from reconciler.timestamps import utc_timestamp
 def check_fast_forward(
     repository: Repository, state: State, source: SourceRevision, *, allow_rewind: bool
 ) -> tuple[str, ...]:
-    """Return a note if Git cannot tell whether the commit is a newer one.
+    """Return a note if Git cannot tell whether the commit is a newer one, or if it only holds all that was applied.
 
     Raises UserError ``apply-rewinds`` if it is not, ``rolled-back`` if it was rolled back.
     """
@@ -38,9 +39,42 @@ def check_fast_forward(
         return (f"{unknown}; if it does not, that commit's changes are undone (to check: `git fetch --unshallow`)",)
     if behind:
         return ()
+    if holds_changes_of(repository, source.commit, state.applied_commit):
+        return (f"this commit does not follow {short}, which was applied last, but holds all of it: apply records it",)
     message = f"commit {short} was applied last, and {abbreviate_id(source.commit)} does not follow it"
     hint = "check out a commit that does, or undo its changes with `mlgit apply --allow-rewind`"
     raise user_error("apply-rewinds", message, hint)
+
+
+def record_applied_commit(
+    store: StateStore, state: State, source: SourceRevision, title: str, *, allow_rewind: bool
+) -> bool:
+    """Record the commit of an apply, before its actions, if it does not follow the one applied last.
+
+    Return False if there is nothing to record: of two commits that follow one another the newer one stays recorded,
+    unless a rewind is allowed. A commit that holds all of the other one counts as its successor from then on.
+    """
+    applied, repository = state.applied_commit, store.repository
+    if applied in ("", source.commit) or repository.is_ancestor(applied, source.commit) is not False:
+        return False
+    is_older = repository.is_ancestor(source.commit, applied) is not False
+    if is_older and not allow_rewind:
+        return False
+    meta: dict[str, Json] = {"applied": source.commit}
+    if not is_older and holds_changes_of(repository, source.commit, applied):
+        pairs = [*state.rewritten, (applied, source.commit)][-_MAX_REWRITTEN:]
+        meta["rewritten"] = [list(pair) for pair in pairs]
+    message = f"apply: {abbreviate_id(source.commit)} in place of {abbreviate_id(applied)}\n\n{title}\n"
+    store.write(WriteBatch(meta=meta), message)
+    return True
+
+
+def is_in_rewritten_history(repository: Repository, state: State, commit: str, source: str) -> bool:
+    """Return True if a commit is in the history of one that was rewritten to a commit that the source follows."""
+    return any(
+        repository.is_ancestor(successor, source) and repository.is_ancestor(commit, rewritten)
+        for rewritten, successor in state.rewritten
+    )
 
 
 def check_no_concurrent_apply(repository: Repository, state: State, source: SourceRevision, first: str) -> None:
@@ -58,6 +92,7 @@ def check_no_concurrent_apply(repository: Repository, state: State, source: Sour
     raise user_error("applied-meanwhile", message, "what was done is recorded; run `mlgit apply` of the newer commit")
 
 
+_MAX_REWRITTEN = 20  # pairs that are kept
 _ROLLED_BACK_HINT = "commit a newer change on top, or apply it again with `mlgit apply --allow-rewind`"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import user_error
@@ -26,7 +27,7 @@ from reconciler.state.snapshot import Snapshot
 from reconciler.state.store import StateStore
 from reconciler.timestamps import format_timestamp, parse_timestamp
 
-_FIRST_BATCH_SIZE = 64  # commits that are read first to go steps back
+_FIRST_BATCH_SIZE = 64  # commits that are read first to count steps
 _MAX_SEARCHED_COMMITS = 10_000  # in which the nearest applied commit is looked for
 _TILDE_REVISION = re.compile(r"~(\d*)")
 _COMMIT_PREFIX = re.compile(r"[0-9a-f]{4,64}")
@@ -46,8 +47,10 @@ def history_entries(store: StateStore, state: State, limit: int, address: Addres
         return []
     names = _current_and_former_addresses(state, address) if address else ()
     paths = [path for name in names for path in (current_record_path(name), history_folder(name))]
-    entries = (_parse_entry(commit) for commit in log_commits(store.repository, state.commit, limit, paths))
-    return [_filter_entry_lines(entry, names) for entry in entries]
+    entries = [_parse_entry(commit) for commit in log_commits(store.repository, state.commit, limit, paths)]
+    oldest = entries[-1].commit if entries else state.commit
+    steps = _count_steps(store.repository, state.commit, lambda steps: oldest in steps)
+    return [replace(_filter_entry_lines(entry, names), step=steps[entry.commit]) for entry in entries]
 
 
 def _current_and_former_addresses(state: State, address: Address) -> tuple[Address, ...]:
@@ -75,7 +78,7 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
         commit.message,
         command,
         first,
-        tuple(line for paragraph in body for line in paragraph.splitlines()) or (summary or first,),
+        tuple(line for paragraph in body for line in paragraph.split("\n")) or (summary or first,),
         source.removesuffix(_DIRTY_SUFFIX),
         source.endswith(_DIRTY_SUFFIX),
         trailers.get("by", ""),
@@ -84,42 +87,37 @@ def _parse_entry(commit: Commit) -> HistoryEntry:
 
 
 def _parse_trailers(paragraph: str) -> Mapping[str, str]:
-    matches = [_TRAILER.fullmatch(line) for line in paragraph.splitlines()]
+    matches = [_TRAILER.fullmatch(line) for line in paragraph.split("\n")]
     return {match[1]: match[2] for match in matches if match} if all(matches) else {}
 
 
-def apply_group_key(entry: HistoryEntry) -> str:
-    """Return what the entries of one apply have in common; a change by hand is a group of its own."""
-    return f"{entry.source_commit} {entry.dirty} {entry.plan_digest}" if entry.plan_digest else entry.commit
+def read_state_at(store: StateStore, state: State, revision: str) -> State:
+    """Return the live state at a revision: ``~N`` applies ago, a commit of its history, or a source commit.
 
-
-def source_group_key(entry: HistoryEntry) -> str:
-    """Return what the entries with one source commit have in common; "" for those that do not change the source."""
-    return entry.source_commit
-
-
-def read_state_at(
-    store: StateStore, state: State, revision: str, group_key: Callable[[HistoryEntry], str] = apply_group_key
-) -> State:
-    """Return the live state at a revision: ``~N`` groups back, a commit of its history, or a source commit.
-
-    A group is an apply, however many commits it made, or what ``group_key`` makes one. A source commit stands for the
-    last time that it was applied. Raises UserError ``moment-unknown``.
+    An apply is one step, however many commits it made, and so is a change by hand. Before the first apply the state is
+    empty. A source commit stands for the last time that it was applied. Raises UserError ``moment-unknown``.
     """
-    return store.read(resolve_state_commit(store.repository, state.commit, revision, group_key))
+    commit = _find_commit(store.repository, state.commit, revision)
+    return store.read(commit) if commit else State(state.lineage, {}, lambda *_: None, lambda *_: None)
 
 
-def resolve_state_commit(
-    repository: Repository, tip: str, revision: str, group_key: Callable[[HistoryEntry], str] = apply_group_key
-) -> str:
+def resolve_state_commit(repository: Repository, tip: str, revision: str) -> str:
     """Return the commit of the live state that a revision names. Raises UserError ``moment-unknown``."""
+    commit = _find_commit(repository, tip, revision)
+    if not commit:
+        raise user_error("moment-unknown", f"{revision} is before the first apply: there is no commit", _REVISION_HINT)
+    return commit
+
+
+_REVISION_HINT = "run `mlgit log` to list the commits with their sources; ~1 is the state before the last apply"
+
+
+def _find_commit(repository: Repository, tip: str, revision: str) -> str:
+    """Return the commit that a revision names, "" if it is the moment before the first apply."""
     tilde = _TILDE_REVISION.fullmatch(revision)
-    if not tip:
-        commit = ""
-    elif tilde:
-        commit = _commit_groups_back(repository, tip, int(tilde[1] or 1), group_key)
-    else:
-        commit = _commit_by_name(repository, tip, revision)
+    if tilde and tip:
+        return _commit_steps_back(repository, tip, int(tilde[1] or 1))
+    commit = _commit_by_name(repository, tip, revision) if tip and not tilde else ""
     if not commit:
         message = f"{revision} is not a commit of the live state, and not a commit that was applied"
         hint = (not tilde and tip and _nearest_applied_hint(repository, tip, revision)) or _REVISION_HINT
@@ -127,33 +125,41 @@ def resolve_state_commit(
     return commit
 
 
-_REVISION_HINT = "run `mlgit log` to list the commits with their sources; ~1 is the state before the last apply"
+def _commit_steps_back(repository: Repository, tip: str, count: int) -> str:
+    """Return the newest commit that is a number of steps back, "" before the first. Raises UserError."""
+    steps = _count_steps(repository, tip, lambda steps: count in steps.values())
+    commit = next((commit for commit, step in steps.items() if step == count), "")
+    if not commit and count > (first := max(steps.values()) + 1):
+        raise user_error(
+            "moment-unknown", f"~{count} does not exist: ~{first} is before the first apply", _REVISION_HINT
+        )
+    return commit
 
 
-def _commit_groups_back(repository: Repository, tip: str, count: int, group_key: Callable[[HistoryEntry], str]) -> str:
-    """Return the newest commit of the group that is ``count`` groups back, "" if there are not as many."""
+def _count_steps(repository: Repository, tip: str, is_enough: Callable[[Mapping[str, int]], bool]) -> Mapping[str, int]:
+    """Return how many steps back each commit is, newest first; of a long history only as many as are enough."""
     limit = _FIRST_BATCH_SIZE
     while True:
         commits = list(log_commits(repository, tip, limit))
-        heads = _group_heads(commits, group_key)
-        if count < len(heads):
-            return heads[count]
-        if len(commits) < limit:
-            return ""
+        keys = [_apply_key(_parse_entry(commit)) for commit in commits]
+        changes = accumulate(int(key != last) for last, key in pairwise([keys[0], *keys]))
+        steps = {commit.oid: step for commit, step in zip(commits, changes, strict=True)}
+        if is_enough(steps) or len(commits) < limit:
+            return steps
         limit *= 4
 
 
-def _group_heads(commits: list[Commit], group_key: Callable[[HistoryEntry], str]) -> list[str]:
-    """Return the newest commit of each group, newest first; a commit without a key belongs to the next older group."""
-    heads: list[str] = []
-    last, newest = "", ""
-    for commit in commits:
-        newest = newest or commit.oid
-        if key := group_key(_parse_entry(commit)):
-            if key != last:
-                heads.append(newest)
-            last, newest = key, ""
-    return heads
+def _apply_key(entry: HistoryEntry) -> str:
+    """Return what the entries of one apply have in common; a change by hand is a step of its own."""
+    return f"{entry.source_commit} {entry.dirty} {entry.plan_digest}" if entry.plan_digest else entry.commit
+
+
+def last_step_of_another_source(store: StateStore, state: State) -> str:
+    """Return the newest ``~N`` at which another source commit was applied than is now, "" for none."""
+    entries = map(_parse_entry, log_commits(store.repository, state.commit, _MAX_SEARCHED_COMMITS))
+    others = (entry.commit for entry in entries if entry.source_commit not in {"", state.applied_commit})
+    other = next(others, "")
+    return f"~{_count_steps(store.repository, state.commit, lambda steps: other in steps)[other]}" if other else ""
 
 
 def _commit_by_name(repository: Repository, tip: str, revision: str) -> str:
@@ -189,9 +195,8 @@ def applied_source_commit(store: StateStore, state: State) -> str:
         else None
     )
     if not state.applied_commit or last is None:
-        raise user_error(
-            "moment-unknown", f"nothing was applied before {abbreviate_id(state.commit)}", "see `mlgit log`"
-        )
+        moment = abbreviate_id(state.commit) or "the first apply"
+        raise user_error("moment-unknown", f"nothing was applied before {moment}", "see `mlgit log`")
     if last.dirty:
         message = f"the state at {abbreviate_id(state.commit)} was applied from a work tree with uncommitted changes"
         hint = "choose another commit of `mlgit log`; `mlgit show ADDRESS` names the commit that keeps those files"

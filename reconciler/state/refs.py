@@ -64,6 +64,14 @@ class RefStore(Protocol):
         """Return the newest live state ever seen here, also if the remote has lost it."""
         ...
 
+    def fetch_remote_commit(self) -> str:
+        """Return the live state that the remote has now, "" for none, whatever is known here."""
+        ...
+
+    def accept_remote(self) -> tuple[str, str]:
+        """Go on from the live state of the remote; return the newest known here, which is kept, and the remote's."""
+        ...
+
     def compare_and_swap(self, *updates: RefUpdate) -> bool:
         """Update refs, all or none; return False if another writer was first."""
         ...
@@ -109,6 +117,12 @@ class LocalRefStore(_BaseRefStore):
     def newest_known_commit(self) -> str:
         return self.read_ref(_LIVE_REF)
 
+    def fetch_remote_commit(self) -> str:
+        return self.read_ref(_LIVE_REF)
+
+    def accept_remote(self) -> tuple[str, str]:
+        return self.read_ref(_LIVE_REF), self.read_ref(_LIVE_REF)
+
     def compare_and_swap(self, *updates: RefUpdate) -> bool:
         return refs.update_refs(
             self.repository, *(RefUpdate(self.ref_name(update.ref), update.new, update.old) for update in updates)
@@ -123,15 +137,36 @@ class RemoteRefStore(_BaseRefStore):
     local_folder: Path  # has a file with the time of the last fetch
 
     def fetch(self) -> None:
-        """Fetch. Raises UserError ``state-vanished`` if the remote has lost a live state that was seen before."""
+        """Fetch. Raises UserError if the remote has lost a live state that was seen before.
+
+        ``state-vanished`` if it has none, ``state-rewound`` if it has one that does not contain the one seen before.
+        """
+        newest_known = self.newest_known_commit()  # before the fetch: another process may push meanwhile
         self._fetch_refs()
         self._fetch_time_file.parent.mkdir(parents=True, exist_ok=True)
         self._fetch_time_file.touch()
-        fetched, newest_known = self.read_ref(_LIVE_REF), self.newest_known_commit()
+        fetched = self.read_ref(_LIVE_REF)
         if newest_known and not fetched:
             raise self._vanished_error(newest_known)
+        if newest_known and self.repository.is_ancestor(newest_known, fetched) is False:
+            # What reads without the remote goes on with the newer state.
+            refs.update_refs(self.repository, RefUpdate(self.ref_name(_LIVE_REF), newest_known, fetched))
+            raise self._rewound_error(newest_known, fetched)
         if fetched != newest_known:
-            refs.update_refs(self.repository, RefUpdate(self._newest_known_ref, fetched, None))
+            refs.update_refs(self.repository, RefUpdate(self._newest_known_ref, fetched, newest_known))
+
+    def fetch_remote_commit(self) -> str:
+        self._fetch_refs()
+        return self.read_ref(_LIVE_REF)
+
+    def accept_remote(self) -> tuple[str, str]:
+        newest_known, fetched = self.newest_known_commit(), self.fetch_remote_commit()
+        if newest_known and not fetched:
+            raise self._vanished_error(newest_known)
+        if newest_known != fetched:
+            kept = RefUpdate(f"{self._newest_known_ref}-before/{newest_known}", newest_known, None)
+            refs.update_refs(self.repository, kept, RefUpdate(self._newest_known_ref, fetched, newest_known))
+        return newest_known, fetched
 
     def refetch(self) -> None:
         self._fetch_refs("--refetch")
@@ -148,6 +183,21 @@ class RemoteRefStore(_BaseRefStore):
         message = f"the remote {self.remote} no longer has the live state {self.name}"
         hint = f"the newest copy known here is {abbreviate_id(newest_known)}; run `mlgit state restore` to push it"
         return user_error("state-vanished", message, hint)
+
+    def _rewound_error(self, newest_known: str, fetched: str) -> UserError:
+        known, remote = abbreviate_id(newest_known), abbreviate_id(fetched)
+        accept = "`mlgit state restore --accept-remote` to go on from that of the remote; this clone keeps both"
+        if self.repository.is_ancestor(fetched, newest_known):
+            message = (
+                f"the remote {self.remote} has the live state {self.name} at {remote}, which is older than {known}"
+            )
+            hint = f"it was set back: run `mlgit state restore` to push {known} again, or {accept}"
+        else:
+            message = (
+                f"the remote {self.remote} has the live state {self.name} at {remote}, which does not follow {known}"
+            )
+            hint = f"its history was replaced: find out by whom, then run {accept}"
+        return user_error("state-rewound", f"{message}, the newest known here", hint)
 
     def seconds_since_fetch(self) -> float:
         return (
@@ -186,7 +236,9 @@ class RemoteRefStore(_BaseRefStore):
             time.sleep(delay)
             try:
                 self._fetch_refs()
-            except UserError:
+            except UserError as error:
+                if error.diagnostics[0].code == "remote-timeout":
+                    return False  # it was waited for long enough
                 continue
             return any(
                 self._has_commit(update.ref, update.new) for update in updates if update.new and update.old is not None

@@ -80,15 +80,23 @@ def restore_state(state: StateStore, commit: str, by: str) -> str:
 
 
 def restore_remote_state(ref_store: RefStore) -> str:
-    """Push the newest live state known here to a remote that has lost it; return its commit, "" if none is lost."""
+    """Push the newest live state known here to a remote that has lost it; return its commit, "" if none is lost.
+
+    What the remote has is replaced only if it is older. Raises UserError ``state-rewound`` if it is another history.
+    """
     try:
         ref_store.fetch()
     except UserError as error:
-        if error.diagnostics[0].code != "state-vanished":
+        if error.diagnostics[0].code not in _LOST_CODES:
             raise
-        newest = ref_store.newest_known_commit()
-        return newest if ref_store.compare_and_swap(RefUpdate(LIVE_REF, newest, "")) else ""
+        newest, present = ref_store.newest_known_commit(), ref_store.fetch_remote_commit()
+        if present and not ref_store.repository.is_ancestor(present, newest):
+            raise
+        return newest if ref_store.compare_and_swap(RefUpdate(LIVE_REF, newest, present)) else ""
     return ""
+
+
+_LOST_CODES = frozenset({"state-vanished", "state-rewound"})
 
 
 def read_state_format(state: StateStore) -> int:

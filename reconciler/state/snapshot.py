@@ -5,9 +5,9 @@ A plan looks up only the records that it needs; a state may have a hundred thous
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from reconciler.diagnostics import UserError, user_error
@@ -17,10 +17,8 @@ from reconciler.model import Address, Json, Record, Run, State, TreeEntry, looku
 from reconciler.state import codec, paths
 
 _S = TypeVar("_S")
-_R = TypeVar("_R", Run, codec.RunSummary)
 
 STATE_FORMAT = 1
-_MAX_LISTED_FOLDERS = 50  # beyond that the whole history of the kind is listed
 _NOT_A_RECORD = "it is not a record of mlgit"
 
 
@@ -48,7 +46,8 @@ class Snapshot:
             lookup_under_former_names(current, self.read_run),
             lookup_under_former_names(current, self.read_version),
         )
-        return State(lineage, current, run, version, self.commit, applied, store, rollback)
+        rewritten = codec.decode_rewritten(meta.get("rewritten"))
+        return State(lineage, current, run, version, self.commit, applied, store, rollback, rewritten)
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
         """Return the meta data.
@@ -86,38 +85,25 @@ class Snapshot:
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_record) if raw else None
 
-    def runs_of(self, address: Address) -> list[Run]:
-        """Return every run of a job, oldest first."""
-        record = CurrentRecords(self).get(address)
-        names = former_and_current_names(record) if record else (address,)
-        return [replace(run, address=address) for run in self.read_runs({address: names}, codec.decode_run)[address]]
-
-    def read_runs(
-        self, jobs: Mapping[Address, Sequence[Address]], read: Callable[[bytes], _R]
-    ) -> dict[Address, list[_R]]:
-        """Return every run of many jobs, oldest first, in two processes; each job comes with all its names."""
-        if not jobs:
-            return {}
-        job_by_folder = {paths.history_folder(name): job for job, names in jobs.items() for name in names}
-        rank_by_folder = {folder: rank for rank, folder in enumerate(job_by_folder)}
-        kinds = sorted({paths.history_kind_folder(job.kind) for job in jobs})
-        listed = self.list_files(*(kinds if len(job_by_folder) > _MAX_LISTED_FOLDERS else job_by_folder))
-        run_paths = [path for path in listed if paths.folder_of(path) in job_by_folder]
-        run_paths.sort(key=lambda path: rank_by_folder[paths.folder_of(path)])  # the newest name of a run wins
-        runs_by_id: dict[Address, dict[str, _R]] = {job: {} for job in jobs}
-        for path, run in zip(run_paths, self.read_files({path: listed[path] for path in run_paths}, read), strict=True):
-            runs_by_id[job_by_folder[paths.folder_of(path)]][run.id] = run
-        return {
-            job: sorted(runs.values(), key=lambda run: (run.submitted_at, run.attempt))
-            for job, runs in runs_by_id.items()
-        }
-
     def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
         """Return the files below folders of the state."""
         try:
             return trees.list_files(self.repository, self.commit, *folders)
         except trees.MissingObjectError as error:
             raise self.corrupt_error(", ".join(folders), "Git does not have all of it") from error
+
+    def list_folder(self, path: str) -> Mapping[str, TreeEntry]:
+        """Return the entries of a folder of the state; none if there is no such folder."""
+        try:
+            entries = trees.list_folder(self.repository, f"{self.commit}^{{tree}}")
+            for name in path.split("/"):
+                entry = entries.get(name)
+                if entry is None or entry.mode != trees.FOLDER_MODE:
+                    return {}
+                entries = trees.list_folder(self.repository, entry.oid)
+        except trees.MissingObjectError as error:
+            raise self.corrupt_error(f"{path}/", "Git does not have all of it") from error
+        return entries
 
     def read_files(self, entries: Mapping[str, TreeEntry], read: Callable[[bytes], _S]) -> list[_S]:
         """Return the decoded content of listed files, read in one batch."""

@@ -15,8 +15,10 @@ from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.lease import HeldLock
+from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
+from reconciler.state.run_list import FolderMemory, ListedJob, list_jobs
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
 
@@ -140,13 +142,24 @@ class StateStore:
     def runs_of(self, address: Address) -> Iterator[Run]:
         """Yield every run of a job, oldest first."""
         snapshot = self._open_snapshot()
-        yield from snapshot.runs_of(address) if snapshot else ()
+        yield from read_runs_of(snapshot, address) if snapshot else ()
 
     def runs_by_job(self, records: Iterable[Record], read: Callable[[bytes], _R]) -> dict[Address, list[_R]]:
         """Return every run of the jobs with these records, oldest first, decoded with ``read``."""
         jobs = {record.address: former_and_current_names(record) for record in records}
         snapshot = self._open_snapshot()
-        return snapshot.read_runs(jobs, read) if snapshot else {}
+        return read_runs(snapshot, jobs, read) if snapshot else {}
+
+    def list_jobs(self, kind: str, memory: FolderMemory) -> list[ListedJob]:
+        """Return all jobs with what a list shows of their runs; ``memory`` remembers what was read before."""
+        snapshot = self._open_snapshot()
+        return list_jobs(snapshot, kind, memory) if snapshot else []
+
+    def versions_by_asset(self, records: Iterable[Record]) -> dict[Address, list[Record]]:
+        """Return every version of the assets with these records, newest first; empty lists for kinds without any."""
+        assets = {record.address: former_and_current_names(record) for record in records}
+        snapshot = self._open_snapshot()
+        return read_versions(snapshot, assets) if snapshot else {}
 
     def history(self, limit: int) -> Iterator[Commit]:
         """Yield the commits of the state, newest first."""

@@ -105,7 +105,8 @@ class StateTransaction:
 
     def _commit_message(self, lines: list[str]) -> str:
         subject = lines[0] if len(lines) == 1 else f"{len(lines)} actions"
-        body = "\n" + "\n".join([*lines, *self.notes]) + "\n" if len(lines) > 1 or self.notes else ""
+        notes = (" ".join(note.split()) for note in self.notes)
+        body = "\n" + "\n".join([*lines, *notes]) + "\n" if len(lines) > 1 or self.notes else ""
         self.notes = ()
         return f"apply: {subject}\n{body}\n{self.trailers}\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -121,6 +122,16 @@ def test_metrics_that_a_script_logs_are_one_json_object_a_line(bench):
     (line,) = bench.backend.metrics_path(run.id).read_text(encoding="utf-8").splitlines()
     metric = json.loads(line)
     assert (metric["key"], metric["value"], metric["step"]) == ("loss", 0.5, 2)
+
+
+def test_the_folder_of_a_run_has_its_files_and_may_be_removed_when_it_has_ended(bench):
+    run = bench.submit(bench.task("echo begun"))
+    bench.wait_until_ended(run)
+    folder = bench.backend.run_folder(run.id)
+    assert folder in bench.backend.log_path(run.id).parents
+    assert folder in bench.backend.metrics_path(run.id).parents
+    shutil.rmtree(folder)
+    assert bench.backend.poll([run.id])[run.id].status is RunStatus.LOST
 
 
 def test_a_command_that_fails_is_a_user_failure_with_its_exit_code(bench):

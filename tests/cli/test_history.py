@@ -111,7 +111,7 @@ def test_one_step_back_is_the_state_before_the_last_apply(second_apply, mlgit):
         json.loads(mlgit("diff", entry, "--format", "json", cwd=second_apply).out) for entry in ("~1", "HEAD~1")
     )
     assert by_step == by_name
-    assert "[moment-unknown]" in mlgit("diff", "~2", cwd=second_apply).err
+    assert "[moment-unknown]" in mlgit("diff", "~3", cwd=second_apply).err
 
 
 @pytest.mark.slow

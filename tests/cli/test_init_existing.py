@@ -59,7 +59,7 @@ def test_jobs_of_an_existing_repository_run_only_on_request(empty, mlgit):
     ended = mlgit("plan", cwd=empty)
     assert ended.code == 0
     assert "starts" not in ended.out
-    assert "job/sum: is run by hand: mlgit job rerun sum" in ended.out
+    assert "1 job is run by hand: `mlgit job rerun sum`\n" in ended.out
     assert all(not glob.runs_on_change for glob in config(empty).include)
 
 
@@ -134,3 +134,49 @@ def test_the_editor_knows_the_schemas(existing, mlgit):
     assert mlgit("init", "--here", cwd=existing).code == 0
     settings = json.loads((existing / ".vscode/settings.json").read_text())
     assert all((existing / name).is_file() for name in settings["yaml.schemas"])
+
+
+COMPUTES = {"gpu": 3, "big cluster": 1}
+
+
+@pytest.fixture
+def with_computes(empty):
+    """Make a repository whose jobs run on computes without files."""
+    files = {name: text for name, text in SMALL.items() if name not in {"mlgit.yml", ".gitignore"}}
+    for compute, count in COMPUTES.items():
+        for number in range(count):
+            name = f"{compute[0]}{number}"
+            text = SMALL["jobs/sum.yml"].replace("name: sum", f"name: {name}")
+            files[f"jobs/{name}.yml"] = text.replace("compute: local", f'compute: "azureml:{compute}"')
+    commit(empty, "start", files)
+    return empty
+
+
+def test_computes_that_have_no_file_need_none_and_are_listed(with_computes, mlgit):
+    ended = mlgit("init", "--here", cwd=with_computes)
+    assert (ended.code, ended.err) == (0, "")
+    assert "2 computes without a file. None is needed" in ended.out
+    assert "  compute/gpu: in 3 files\n  compute/big cluster: in 1 file\n" in ended.out
+    assert "referenced name" not in ended.out
+    assert not (with_computes / "compute").exists()
+    plan = mlgit("plan", cwd=with_computes)
+    assert plan.code == 0
+    assert plan.err.count("[reference-dangling]") == len(COMPUTES)
+
+
+def test_init_writes_files_for_computes_if_it_is_asked_to(with_computes, mlgit):
+    write(with_computes, {"compute/big-cluster.yml": "a: b\n"})
+    ended = mlgit("init", "--here", "--write-computes", cwd=with_computes)
+    assert (ended.code, ended.err) == (0, "")
+    assert "  wrote compute/gpu.yml\n" in ended.out
+    assert "  kept compute/big-cluster.yml: it exists already\n" in ended.out
+    assert "compute/gpu: in" not in ended.out
+    assert (with_computes / "compute/big-cluster.yml").read_text("utf-8") == "a: b\n"
+    assert mlgit("validate", "compute/gpu.yml", "jobs/g0.yml", cwd=with_computes).out == "2 files: fine.\n"
+    assert "+ compute/gpu: create, bound to backend local" in mlgit("plan", cwd=with_computes).out
+
+
+def test_only_a_repository_that_is_there_gets_files_for_computes(tmp_path, mlgit):
+    ended = mlgit("init", "new", "--write-computes", cwd=tmp_path)
+    assert (ended.code, "--write-computes belongs to --here" in ended.err) == (1, True)
+    assert not (tmp_path / "new").exists()

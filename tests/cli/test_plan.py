@@ -120,7 +120,11 @@ def test_a_plan_can_be_written_as_markdown(small, mlgit):
     assert (page.err, comment.err) == ("", "")
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "type: [\n"], ids=["empty", "a comment", "broken"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "# nothing\n", "type: [\n", "stages: {train: {cmd: x}}\n", "name: total\ntraffic: {a: x}\n"],
+    ids=["empty", "a comment", "broken", "of another tool", "with keys of a kind by chance"],
+)
 def test_an_emptied_file_is_an_error_and_does_not_remove_its_asset(text, applied, mlgit):
     (applied / "models/total.yml").write_text(text)
     planned = mlgit("plan", cwd=applied)

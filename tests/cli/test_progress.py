@@ -41,7 +41,7 @@ def drawn(output: Console, *words: str) -> str:
 
 def test_each_running_action_and_run_has_a_line_with_its_duration_and_last_message():
     output = console()
-    with TerminalApplyListener(lambda _: "epoch 3, loss 0.25", output) as progress:
+    with TerminalApplyListener(lambda _: ("epoch 2, loss 0.5", "epoch 3, loss 0.25"), output) as progress:
         for name in ("plain", "gpu"):
             progress.on_event(Event(Progress.STARTED, building(name)))
         progress.on_event(Event(Progress.MESSAGE, building("gpu"), "installing numpy"))
@@ -54,7 +54,7 @@ def test_each_running_action_and_run_has_a_line_with_its_duration_and_last_messa
 
 def test_a_finished_action_has_no_progress_line():
     output = console()
-    with TerminalApplyListener(lambda _: "", output) as progress:
+    with TerminalApplyListener(lambda _: (), output) as progress:
         progress.on_running_runs((run(1),))
         drawn(output, "job/train (", "run train-0a1b2c3d is running")
         progress.on_running_runs(())
@@ -70,7 +70,7 @@ def test_a_finished_action_has_no_progress_line():
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_line_leaves_room_for_the_echo_of_ctrl_c(width):
     output = console(width)
-    with TerminalApplyListener(lambda _: "x" * 500, output) as progress:
+    with TerminalApplyListener(lambda _: ("x" * 500,), output) as progress:
         progress.on_running_runs((run(1),))
         frame = drawn(output, "job/train")
     lines = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]|\r", "", line) for line in frame.split("\n") if "job/train" in line]
@@ -79,14 +79,14 @@ def test_a_line_leaves_room_for_the_echo_of_ctrl_c(width):
 
 def test_lines_that_do_not_fit_are_counted():
     output = console()
-    with TerminalApplyListener(lambda _: "", output) as progress:
+    with TerminalApplyListener(lambda _: (), output) as progress:
         for number in range(30):
             progress.on_event(Event(Progress.STARTED, building(f"e{number}")))
         drawn(output, "and 21 more")
 
 
 def test_without_a_terminal_each_line_is_printed_once(capsys):
-    with TerminalApplyListener(lambda _: "epoch 3", console(drawing=False)) as progress:
+    with TerminalApplyListener(lambda _: ("epoch 3",), console(drawing=False)) as progress:
         for _ in range(3):
             progress.on_running_runs((run(5),))
         progress.on_event(Event(Progress.STARTED, building("plain")))

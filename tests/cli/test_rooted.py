@@ -150,7 +150,7 @@ def test_links_below_a_folder_that_lead_out_are_reported_and_not_followed(small,
 
 
 @pytest.mark.parametrize(
-    "link", [".vscode", ".vscode/settings.json", ".mlgit", ".mlgit/schemas", ".mlgit/schemas/job.schema.json"]
+    "link", [".vscode", ".vscode/settings.json", ".vscode/mlgit-schemas", ".vscode/mlgit-schemas/job.schema.json"]
 )
 @pytest.mark.parametrize("is_there", [True, False])
 def test_editor_settings_are_not_written_through_a_link_that_leads_out(small, outside, mlgit, link, is_there):

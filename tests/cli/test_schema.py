@@ -34,10 +34,46 @@ def test_the_schema_of_a_kind_is_self_contained(tmp_path, mlgit):
 
 
 def test_a_mistyped_kind_is_answered_with_a_suggestion(tmp_path, mlgit):
-    result = mlgit("schema", "jobs", cwd=tmp_path)
+    result = mlgit("schema", "jbo", cwd=tmp_path)
     assert result.code == 1
     assert "[schema-unknown]" in result.err
     assert "did you mean job?" in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("jobs", "Job"),
+        ("Job", "Job"),
+        ("command", "Command job"),
+        ("commandJob", "Command job"),
+        ("command-job", "Command job"),
+        ("job/command", "Command job"),
+        ("commandJob.schema.json", "Command job"),
+        ("https://azuremlschemas.azureedge.net/latest/commandJob.schema.json", "Command job"),
+        ("pipelineJob", "Pipeline job"),
+        ("commandComponent", "Command component"),
+        ("amlcompute", "Compute cluster"),
+        ("AmlCompute", "Compute cluster"),
+        ("azureBlob", "A container of Azure Blob Storage"),
+        ("azure_blob", "A container of Azure Blob Storage"),
+        ("managedOnlineDeployment", "Managed online deployment"),
+        ("batchEndpoint", "Batch endpoint"),
+        ("workspaceConnection", "Connection"),
+        ("data_import", "Data import"),
+        ("environments", "Environment"),
+        ("conda", "Conda file"),
+    ],
+)
+def test_a_form_of_a_kind_and_any_spelling_of_a_name_find_the_schema(tmp_path, mlgit, name, title):
+    result = mlgit("schema", name, cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["title"] == title
+
+
+@pytest.mark.parametrize(("name", "closest"), [("comand", "command"), ("enviroment", "environment")])
+def test_a_name_that_means_no_schema_is_answered_with_the_closest(tmp_path, mlgit, name, closest):
+    assert f"did you mean {closest}?" in mlgit("schema", name, cwd=tmp_path).err
 
 
 def test_schemas_of_parts_cannot_be_printed(tmp_path, mlgit):
@@ -46,7 +82,7 @@ def test_schemas_of_parts_cannot_be_printed(tmp_path, mlgit):
 
 def asset_schema(folder: Path) -> Draft202012Validator:
     """Return a validator for the written asset schema that resolves references relative to its file, as editors do."""
-    schemas = folder / ".mlgit/schemas"
+    schemas = folder / ".vscode/mlgit-schemas"
     documents = ((path.name, json.loads(path.read_text("utf-8"))) for path in schemas.iterdir())
     resources = ((f"file:///{name}", Resource.from_contents(document)) for name, document in documents)
     registry = Registry().with_resources(resources)
@@ -62,9 +98,16 @@ def workspace_with_settings(tmp_path: Path, mlgit) -> Path:
 
 def test_the_settings_associate_assets_with_their_schema(workspace_with_settings):
     settings = json.loads((workspace_with_settings / ".vscode/settings.json").read_text("utf-8"))
-    globs = settings["yaml.schemas"]["./.mlgit/schemas/asset.schema.json"]
+    globs = settings["yaml.schemas"]["./.vscode/mlgit-schemas/asset.schema.json"]
     assert {"workspace.yml", "data/**/*.yml", "jobs/**/*.yml"} <= set(globs)
-    assert settings["yaml.schemas"]["./.mlgit/schemas/mlgit.schema.json"] == ["mlgit.yml"]
+    assert settings["yaml.schemas"]["./.vscode/mlgit-schemas/mlgit.schema.json"] == ["mlgit.yml"]
+
+
+def test_conda_files_have_their_own_schema_and_not_that_of_assets(workspace_with_settings):
+    schemas = json.loads((workspace_with_settings / ".vscode/settings.json").read_text("utf-8"))["yaml.schemas"]
+    conda = schemas["./.vscode/mlgit-schemas/conda.schema.json"]
+    assert "**/conda*.yml" in conda
+    assert schemas["./.vscode/mlgit-schemas/asset.schema.json"][-2:] == [f"!{glob}" for glob in conda]
 
 
 def test_only_the_given_folder_is_searched_for_assets(tmp_path, mlgit):
@@ -96,7 +139,7 @@ def test_existing_settings_are_kept(tmp_path, mlgit):
     settings = json.loads(written)
     assert settings["editor.tabSize"] == 2
     assert settings["yaml.schemas"]["./own.json"] == "own.yml"
-    assert len(settings["yaml.schemas"]) == 3
+    assert len(settings["yaml.schemas"]) == 4
     mlgit("schema", "--write-editor-settings", ".", cwd=tmp_path)
     assert (tmp_path / ".vscode/settings.json").read_text("utf-8") == written
 
@@ -109,7 +152,7 @@ def test_settings_that_cannot_be_merged_are_left_alone(tmp_path, mlgit, text):
     result = mlgit("schema", "--write-editor-settings", cwd=tmp_path)
     assert result.code == 1
     assert "[settings-not-json]" in result.err
-    assert '"./.mlgit/schemas/asset.schema.json"' in result.err
+    assert '"./.vscode/mlgit-schemas/asset.schema.json"' in result.err
     assert path.read_text("utf-8") == text
     assert not (tmp_path / ".mlgit").exists()
 

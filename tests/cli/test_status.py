@@ -39,7 +39,7 @@ def test_a_job_that_waits_for_a_manual_run_is_pending(applied, mlgit):
     (applied / "mlgit.yml").write_text(f'{config}assets: {{include: [{{glob: "**/*.yml", run: manual}}]}}\n')
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
     commit(applied)
-    assert "  job/sum: is run by hand: mlgit job rerun sum" in mlgit("status", cwd=applied).out
+    assert "1 job is run by hand: `mlgit job rerun sum`\n" in mlgit("status", cwd=applied).out
     assets = json.loads(mlgit("status", "--format", "json", cwd=applied).out)
     pending = {asset["address"]: asset["pending"] for asset in assets if "pending" in asset}
     assert pending["job/sum"] == {"failed": False, "message": "is run by hand: mlgit job rerun sum"}

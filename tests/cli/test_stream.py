@@ -23,7 +23,7 @@ def types(out: str) -> list[object]:
 def test_plan_writes_a_stream_of_events(small, mlgit):
     result = mlgit("plan", "--format", "json", "--detailed-exitcode", cwd=small)
     assert (result.code, result.err) == (2, "")
-    assert types(result.out) == ["plan-started", *["action-planned"] * 6, "plan-made", "ended"]
+    assert types(result.out) == ["plan-started", *["action-planned"] * 6, "note", "plan-made", "ended"]
     assert events(result.out)[-1]["exit_code"] == 2
 
 

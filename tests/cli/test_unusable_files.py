@@ -54,7 +54,8 @@ def test_a_file_of_mlgit_may_be_anything(applied, mlgit, how):
         for command in (("plan",), ("status",), APPLY, ("job", "show", "sum"), ("job", "metrics", "sum"), ("drift",)):
             ended = mlgit(*command, cwd=applied)
             assert ended.code in {0, 1}, (command, ended.err)
-            assert ended.code == 0 or f"{path.name} cannot be used" in ended.err
+            assert ended.code == 0 or "error: " in ended.err
+            assert ended.code == 0 or path.name in ended.err
         if path.is_dir():
             path.rmdir()
         path.unlink(missing_ok=True)
@@ -81,7 +82,8 @@ def test_a_conda_file_of_another_type_is_a_diagnostic(small, mlgit, conda):
     git(small, "commit", "-qm", "change")
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
-    assert "environment/plain: " in ended.out + ended.err or "environments/conda.yml:1:1: error: " in ended.err
+    assert "error: " in ended.err
+    assert "environment/plain: " in ended.err or "environments/conda.yml:1:" in ended.err
 
 
 def test_a_record_that_is_nested_too_deep_is_named_and_repaired(applied, mlgit):

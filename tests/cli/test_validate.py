@@ -25,7 +25,7 @@ def test_an_error_is_printed_with_its_line_and_a_hint(small, mlgit, golden):
 
 def test_json_is_one_document_with_or_without_errors(small, mlgit):
     fine = mlgit("validate", "--format", "json", cwd=small)
-    assert (fine.code, json.loads(fine.out)) == (0, {"files": 5, "diagnostics": []})
+    assert (fine.code, json.loads(fine.out)) == (0, {"files": 5, "diagnostics": [], "unknown_files": 0})
     edit(small, "data/numbers.yml", "path:", "paht:")
     wrong = mlgit("validate", "--format", "json", cwd=small)
     assert (wrong.code, wrong.err) == (1, "")
@@ -153,7 +153,7 @@ OTHER_FILES = {
 def test_files_that_are_not_assets_are_skipped_without_a_message(tmp_path, mlgit):
     for name, text in OTHER_FILES.items():
         (tmp_path / name).write_text(text, "utf-8")
-    assert mlgit("validate", ".", cwd=tmp_path).out == "0 files: fine.\n"
+    assert mlgit("validate", ".", cwd=tmp_path).out == "No asset file found.\n"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def _key(container: Any, part: str) -> Any:
 
 def check_cases(folder: Path, cases: list[Case]) -> list[Verdict]:
     """Return the verdicts of mlgit on cases."""
-    checked = check_files(DiskFiles(folder, {}), [case.path for case in cases], None, one_workspace=False)
+    checked = check_files(DiskFiles(folder, {}), [case.path for case in cases], None, across_files=False)
     by_path: dict[str, list[Diagnostic]] = {}
     for diagnostic in checked.diagnostics:
         if diagnostic.span is not None:

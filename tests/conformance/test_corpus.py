@@ -81,8 +81,8 @@ def test_both_schema_validators_agree(folder, file_verdicts, mutation_verdicts):
     differing = []
     for verdict in (*file_verdicts, *mutation_verdicts):
         path = verdict.case.path
-        data = parse_yaml(path, (folder / path).read_bytes())[0].data
-        kind = detect_kind(data)
+        document = parse_yaml(path, (folder / path).read_bytes())[0]
+        kind, data = detect_kind(document), document.data
         if kind is not None and is_valid_for_schema(data, kind.name) != validators[kind.name].is_valid(data):
             differing.append(path)
     assert differing == []

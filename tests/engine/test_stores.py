@@ -61,3 +61,18 @@ def test_linked_work_trees_share_the_store_and_the_runs(waiting, mlgit, run_json
     assert mlgit(*APPLY, cwd=linked).code == 0
     assert not (linked / ".mlgit").exists()
     assert run_json(waiting.folder, "job", "list")[0]["status"] == "completed"
+
+
+def test_an_apply_that_waits_stops_if_the_store_is_replaced_and_no_run_is_lost(waiting, mlgit, mlgit_process, run_json):
+    process = mlgit_process(*APPLY, cwd=waiting.folder)
+    until(waiting.executions)
+    until(lambda: [run["status"] for run in run_json(waiting.folder, "job", "list")] == ["running"])
+    id_file = waiting.folder / ".mlgit" / "store" / "id"
+    store_id = id_file.read_text()
+    id_file.write_text("0" * len(store_id))
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "[store-other]" in err) == (1, True)
+    id_file.write_text(store_id)
+    waiting.let_it_end()
+    assert mlgit(*APPLY, cwd=waiting.folder).code == 0
+    assert (len(waiting.executions()), len(run_json(waiting.folder, "job", "list"))) == (1, 1)

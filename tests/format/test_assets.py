@@ -58,7 +58,7 @@ def test_a_duplicate_key_is_the_only_diagnostic_of_its_file():
 def test_a_schema_of_an_unknown_kind_is_reported():
     diagnostic = single_diagnostic({**small(), "new.yml": SCHEMA.format("hologram") + "name: h\n"})
     assert (diagnostic.code, diagnostic.span) == ("kind-unknown", Span("new.yml", 1, 10))
-    assert "exclude" in diagnostic.hint
+    assert "newer mlgit" in diagnostic.hint
 
 
 def test_a_file_that_mlgit_yml_names_must_show_its_kind():

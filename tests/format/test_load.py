@@ -48,7 +48,7 @@ class Files:
     raw: bytes
 
     def read_file(self, path: str) -> bytes:
-        return self.raw if path == self.path else SOURCES[path]
+        return self.raw if path == self.path else SOURCES.get(path, b"")  # empty for a folder, as of a tree
 
     def exists(self, path: str) -> bool:
         return path in SOURCES or any(source.startswith(f"{path}/") for source in SOURCES)

@@ -58,8 +58,8 @@ def test_a_bundle_is_a_valid_schema(kind):
 
 @pytest.mark.parametrize("path", sorted(TEMPLATE.rglob("*.yml")), ids=lambda path: path.name)
 def test_a_bundle_gives_the_same_errors_as_the_schema_files(path):
-    data = parse_yaml(path.name, path.read_bytes())[0].data
-    kind = detect_kind(data)
+    document = parse_yaml(path.name, path.read_bytes())[0]
+    kind, data = detect_kind(document), document.data
     if kind is None:
         assert path.name in {"mlgit.yml", "conda.yml"}
         return

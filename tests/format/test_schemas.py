@@ -13,6 +13,7 @@ from workspaces import SMALL
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format import schema_errors, schemas
 from reconciler.format.kinds import kinds
+from reconciler.format.schema_files import load_schemas
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
 from reconciler.format.yaml import parse_yaml
@@ -57,7 +58,7 @@ def test_no_two_schemas_share_an_id():
 
 @pytest.mark.parametrize("name", [*kinds(), "mlgit"])
 def test_each_kind_has_a_schema(name):
-    assert schemas.schema_id(name) in schemas.load_schemas()
+    assert schemas.schema_id(name) in load_schemas()
 
 
 def test_a_valid_document_has_no_diagnostics():

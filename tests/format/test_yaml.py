@@ -149,8 +149,13 @@ def test_an_alias_is_replaced_by_its_value():
         ("1_000", 1000),
         ("+12", 12),
         ("09", "09"),
-        ("1:30", "1:30"),
-        ("190:20:30.15", "190:20:30.15"),
+        ("1:30", 90),
+        ("12:30:45", 45045),
+        ("-1:30", -90),
+        ("1_0:30", 630),
+        ("01:30", "01:30"),
+        ("1:60", "1:60"),
+        ("190:20:30.15", 685230.15),
         ("2020-01-01", "2020-01-01"),
         ("1e3", "1e3"),
         (".5", 0.5),
@@ -159,7 +164,7 @@ def test_an_alias_is_replaced_by_its_value():
         ("!!str 1", "1"),
     ],
 )
-def test_scalars_are_read_as_in_yaml_1_1_except_rare_forms(text, value):
+def test_scalars_are_read_as_in_yaml_1_1_and_dates_as_text(text, value):
     scalar = data(f"a: {text}\n")["a"]
     assert (scalar, type(scalar)) == (value, type(value))
 

@@ -37,7 +37,7 @@ from reconciler.model import (
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.planning.pipeline import run_plan_pipeline
-from reconciler.planning.plan import DesiredState
+from reconciler.planning.plan import DesiredState, PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protecting_glob
 
@@ -139,7 +139,7 @@ class InMemoryProject:
         """Return plan and diagnostics of files; ``requested`` are replaced, ``reports`` are those of backends."""
         policy = replace(policy_of(files), replace=requested, select=select, exclude=exclude)
         desired = self.desired(files, runs=runs, ancestry=ancestry)
-        return run_plan_pipeline(desired, self.state(), policy, Observation(reports or {}))
+        return run_plan_pipeline(PlanInputs(desired, self.state(), policy, Observation(reports or {})))
 
     def plan(self, files: Files, **options: object) -> Plan:
         """Return the plan of files without diagnostics."""

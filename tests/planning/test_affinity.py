@@ -9,11 +9,8 @@ from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, edited
 from reconciler.config.config import Config
 from reconciler.model import Address, Op, Plan, RunReport, RunStatus
 from reconciler.planning.affinity import (
-    backend_host,
     deferral_reason,
     deferred_notes,
-    has_store,
-    reachable_backends,
     restrict_plan_to_host,
 )
 
@@ -98,15 +95,15 @@ def test_a_description_can_be_updated_on_any_machine():
 
 def test_backends_are_reachable_from_their_host_only():
     both = config("backends: {local: {type: local, host: big}, far: {type: local}}")
-    assert {*reachable_backends(both, "big")} == {"local", "far"}
-    assert {*reachable_backends(both, "laptop")} == {"far"}
-    assert reachable_backends(config(ON_BIG["store"]), "laptop") == {}
-    assert [backend_host(both, host) for host in ("local", "far", "gone")] == ["big", "", ""]
+    assert {*both.reachable_backends("big")} == {"local", "far"}
+    assert {*both.reachable_backends("laptop")} == {"far"}
+    assert config(ON_BIG["store"]).reachable_backends("laptop") == {}
+    assert [both.backend_host(host) for host in ("local", "far", "gone")] == ["big", "", ""]
 
 
 def test_only_the_store_host_has_the_store():
-    assert [has_store(config(ON_BIG["store"]), host) for host in ("big", "laptop")] == [True, False]
-    assert has_store(config(), "laptop")
+    assert [config(ON_BIG["store"]).has_store(host) for host in ("big", "laptop")] == [True, False]
+    assert config().has_store("laptop")
 
 
 def test_every_machine_makes_the_same_plan(plan):

@@ -17,6 +17,7 @@ from reconciler.planning.drift import (
     with_repairs,
 )
 from reconciler.planning.pipeline import run_plan_pipeline
+from reconciler.planning.plan import PlanInputs
 
 pytestmark = pytest.mark.fast
 
@@ -59,7 +60,9 @@ def drift_of(project: InMemoryProject, observation: Observation, settings: Confi
 
 def planned(project: InMemoryProject, observation: Observation, drift: str = "{}") -> Plan:
     files = edited("mlgit.yml", "store:", f"drift: {drift}\nstore:", {**small(), "compute/cpu.yml": COMPUTE})
-    plan, diagnostics = run_plan_pipeline(project.desired(files), project.state(), policy_of(files), observation)
+    plan, diagnostics = run_plan_pipeline(
+        PlanInputs(project.desired(files), project.state(), policy_of(files), observation)
+    )
     assert diagnostics == ()
     return plan
 
@@ -190,9 +193,8 @@ def test_the_longest_matching_glob_decides_the_drift_policy(drift, policy):
 
 def test_an_asset_that_gets_a_new_version_is_not_repaired_first(project):
     files = edited("data/numbers.csv", "3\n", "4\n", {**small(), "compute/cpu.yml": COMPUTE})
-    plan, _ = run_plan_pipeline(
-        project.desired(files), project.state(), policy_of(files), Observation(missing_contents=frozenset({KEY}))
-    )
+    observation = Observation(missing_contents=frozenset({KEY}))
+    plan, _ = run_plan_pipeline(PlanInputs(project.desired(files), project.state(), policy_of(files), observation))
     assert [action.op for action in plan.actions if action.address == NUMBERS] == [Op.NEW_VERSION]
 
 

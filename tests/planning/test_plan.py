@@ -28,7 +28,7 @@ from reconciler.format.assets import check_references
 from reconciler.format.kinds import kinds
 from reconciler.model import ActionId, Address, Observation, Op, RunReport, RunStatus
 from reconciler.planning.diff import field_changes
-from reconciler.planning.plan import make_plan
+from reconciler.planning.plan import PlanInputs, make_plan
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import referencable
 from reconciler.render.sentences import action_sentence
@@ -70,7 +70,7 @@ def test_plan_is_a_function_of_its_arguments(path, last, data):
     observation = Observation(
         {run.id: RunReport(RunStatus.RUNNING) for run in project.runs.values() if run.status.is_active}
     )
-    first, second = (make_plan(desired, state, policy, observation) for _ in range(2))
+    first, second = (make_plan(PlanInputs(desired, state, policy, observation)) for _ in range(2))
     assert first == second
     assert dict(state.current) == project.records
 

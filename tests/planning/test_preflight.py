@@ -49,10 +49,3 @@ def test_preflight_checks_only_submitted_jobs():
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
     assert "create job/p" in action_keys(project.plan({**small(), "p.yml": pipeline}))
     assert InMemoryProject().plan(REMOTE, runs=False).submissions == ()
-
-
-def test_a_path_that_git_does_not_have_is_a_warning_in_the_file_and_an_error_in_the_plan():
-    _, diagnostics = InMemoryProject().plan_with_diagnostics(edited("data/numbers.yml", "numbers.csv", "number.csv"))
-    assert [(diagnostic.code, diagnostic.span) for diagnostic in diagnostics] == [
-        ("path-missing", Span("data/numbers.yml", 4, 7))
-    ]

@@ -17,7 +17,7 @@ from planning.project import (
 )
 
 from reconciler.model import ActionId, Address, Op, Run, RunReport, RunStatus
-from reconciler.planning.plan import make_plan
+from reconciler.planning.plan import PlanInputs, make_plan
 
 pytestmark = pytest.mark.fast
 
@@ -67,7 +67,7 @@ def test_a_running_job_continues_and_its_dependents_wait(project):
 
 def test_without_refresh_a_run_has_its_recorded_status(project):
     desired, state = project.desired(small()), project.state()
-    plan, _ = make_plan(desired, state, policy_of(small()))
+    plan, _ = make_plan(PlanInputs(desired, state, policy_of(small())))
     message = f"run {project.latest().id} was queued when last recorded; --refresh asks"
     assert plan.blocked[0].message.startswith(message)
 

@@ -8,10 +8,10 @@ import pytest
 from workspaces import commit, edit, git
 
 from reconciler.diagnostics import UserError
-from reconciler.model import ActionId, Address, Op
+from reconciler.model import Address, Op
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan
-from reconciler.project.prepare import AllowedDecisions, ApplyOptions, prepare_apply
+from reconciler.project.prepare import ApplyOptions, Approval, prepare_apply
 from reconciler.project.session import open_session
 
 
@@ -59,21 +59,27 @@ def test_the_checks_have_an_order(applied, prepared_from):
 
 
 def test_only_the_decisions_about_one_address_are_prepared(small, prepared_from):
-    prepared = prepared_from(small, only_address=Address("data", "numbers"))
+    with open_session(small) as session:
+        policy = Policy(session.config, only_address=Address("data", "numbers"))
+    prepared = prepared_from(small, policy=policy)
     assert [str(action.key) for action in prepared.plan.decisions] == ["new-version data/numbers"]
 
 
 def test_decisions_beyond_the_limits_are_left_out_with_their_reasons(small, prepared_from):
-    limited = []
+    edit(small, "mlgit.yml", "store:", "limits: {submit: 0}\nstore:")
+    commit(small)
+    assert code_of_failure(prepared_from, small) == "too-many-runs"
+    prepared = prepared_from(small, approval=Approval.LIMITS)
+    assert Op.SUBMIT not in {action.op for action in prepared.plan.decisions}
+    assert "new-version data/numbers" in [str(action.key) for action in prepared.plan.decisions]
+    assert [diagnostic.code for diagnostic in prepared.stop_reasons] == ["too-many-runs"]
 
-    def limit_decisions(plan, state, policy):
-        limited.append((len(plan.decisions), state.commit, policy.exclude))
-        return AllowedDecisions(frozenset({ActionId(Op.NEW_VERSION, Address("data", "numbers"))}))
 
-    prepared = prepared_from(small, limit_decisions=limit_decisions)
-    assert [str(action.key) for action in prepared.plan.decisions] == ["new-version data/numbers"]
-    assert limited == [(5, "", ())]
-    assert prepared.stop_reasons == ()
+def test_without_approval_nothing_is_decided_and_the_limits_are_no_matter(small, prepared_from):
+    edit(small, "mlgit.yml", "store:", "limits: {submit: 0}\nstore:")
+    commit(small)
+    prepared = prepared_from(small, approval=Approval.NOBODY)
+    assert (prepared.plan.decisions, prepared.stop_reasons) == ((), ())
 
 
 def test_a_protected_asset_is_left_out_if_nobody_approves_the_plan(applied, prepared_from):
@@ -81,7 +87,7 @@ def test_a_protected_asset_is_left_out_if_nobody_approves_the_plan(applied, prep
     (applied / "models/total.yml").unlink()
     commit(applied)
     assert code_of_failure(prepared_from, applied) == "protected"
-    prepared = prepared_from(applied, limit_decisions=lambda *_: AllowedDecisions(None))
+    prepared = prepared_from(applied, approval=Approval.LIMITS)
     assert prepared.plan.actions == ()
     assert prepared.request.policy.exclude == ("model/total",)
     assert [diagnostic.code for diagnostic in prepared.stop_reasons] == ["protected"]

@@ -155,7 +155,7 @@ def test_a_validation_is_summarized_in_one_line(severities, expected):
 
 def test_nested_values_are_written_as_an_indented_outline():
     value = {"a": 1, "b": {"c": [1, {"d": "x"}]}, "e": [], "f": "one\ntwo\n", "g": "x\n" * 500, "h": True}
-    expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  one", "  two"]
+    expected = ["a: 1", "b:", "  c:", "    - 1", "    -", "      d: x", "e: []", "f:", "  | one", "  | two"]
     expected += ["g: (500 lines)", "h: true"]
     assert text.format_outline(value).splitlines() == expected
 
@@ -177,6 +177,7 @@ def test_the_json_of_a_plan_has_the_sentences_and_counts_of_its_text():
         "cancels": 3,
         "waiting": 1,
         "failed": 1,
+        "manual": 0,
         "drift": 0,
         "left_out": 0,
     }
@@ -235,3 +236,23 @@ def test_the_json_of_a_record_and_a_run_omits_empty_values():
     }
     document = plan_json.run_to_json(RUN)
     assert document == {"run": RUN.id, "job": "job/train", "status": "completed", "attempt": 1, "backend": "local"}
+
+
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [
+        (0, ""),
+        (1, "1 job is run by hand: `mlgit job rerun j0`"),
+        (20, "20 jobs are run by hand (`mlgit job rerun JOB`): j0, j1, j2 and 17 more"),
+    ],
+)
+def test_jobs_that_are_run_by_hand_are_one_line_with_their_number(count, line):
+    manual = tuple(Blocked(Address("job", f"j{n}"), "is run by hand", manual=True) for n in range(count))
+    plan = Plan(SourceRevision("c", "t"), "", (), (*manual, Blocked(MODEL, "waits for job/j0")))
+    printed = text.format_plan(plan)
+    body = plan_json.plan_body(plan, policy_of(small()))
+    assert text.format_plan_body(body) == printed
+    assert printed.startswith("No changes to make now; 1 waiting.\n\nWaiting:\n  model/iris: waits for job/j0")
+    assert printed.count("by hand") == bool(count)
+    assert printed.endswith(line)
+    assert (body["summary"]["waiting"], body["summary"]["manual"]) == (1, count)

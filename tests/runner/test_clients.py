@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = {"mlflow-new": ["mlflow-skinny>=3"], "mlflow-old": ["mlflow-skinny==2.9.2", "setuptools<81"]}
 SCIENCE = ["mlflow-skinny>=3", "pandas", "scikit-learn", "skops"]
+FIGURES = [*SCIENCE, "matplotlib", "pillow"]
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "workspace-template"
 
@@ -31,6 +32,7 @@ def test_a_script_can_use_the_functions_of_mlflow(
     losses = [row for row in bench.metrics() if row["key"] == "loss" and "run" not in row]
     assert [(row["step"], row["value"]) for row in losses] == [(0, 1.0), (1, 0.5), (2, 1 / 3), (3, 0.25), (4, 0.2)]
     assert [row["value"] for row in bench.metrics() if "run" in row] == [100.0]
+    assert "mlgit: iris was not registered, because models are registered from files." in bench.log()
     assert (bench.folder / "artifacts/run/notes/hello.txt").read_text() == "hello"
     assert (bench.folder / "artifacts/run/notes/empty.txt").read_text() == ""
     assert json.loads((bench.folder / "artifacts/run/a name with blanks.json").read_text()) == {"a": [1, 2]}
@@ -48,6 +50,21 @@ def test_autologging_and_logged_models_are_supported(
     assert result["params"]["max_iter"] == "500"
     assert result["metrics"]["training_accuracy_score"] > 0.9
     assert len(list((bench.folder / "artifacts/models").glob("*/MLmodel"))) == 1
+
+
+def test_everything_else_that_a_script_may_log_is_supported(
+    bench: Any, scripts: Path, environment_with: Callable[..., Path]
+) -> None:
+    bench.spec["environment"]["path"] = [str(environment_with("science-with-figures", *FIGURES))]
+    bench.spec["variables"] = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true"}
+    bench.script((scripts / "logging_calls.py").read_text())
+    result = bench.run()
+    assert result["status"] == "completed", bench.log()
+    losses = [(row["step"], row["value"]) for row in bench.metrics() if row["key"] == "loss"]
+    assert losses == [(0, 1.0), (1, 0.5), (2, 0.25)]  # each model logs them again
+    for name in ("figures/plot.png", "picture.png", "table.json", "folder/inner/a.txt"):
+        assert (bench.folder / "artifacts/run" / name).stat().st_size > 0
+    assert "mlgit:   path: azureml://jobs/train/outputs/model\n" in bench.log()
 
 
 def test_the_training_script_of_the_template_logs_a_model_without_warnings(

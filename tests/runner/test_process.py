@@ -35,20 +35,15 @@ def test_a_run_whose_command_succeeds_is_completed(bench: Any) -> None:
     assert token_file["run"] == "train-1a2b3c4d"
 
 
-def test_an_exit_code_is_reported_with_the_last_lines_of_the_log(bench: Any) -> None:
+def test_an_exit_code_is_reported_without_what_the_command_wrote(bench: Any) -> None:
     result = bench.run(command="for i in 1 2 3 4 5 6 7; do echo line $i; done; exit 3")
     assert (result["status"], result["exit_code"], result["failure"]["class"]) == ("failed", 3, "user")
-    lines = "\n".join(f"line {number}" for number in range(3, 8))
-    assert result["failure"]["message"] == f"the command ended with exit code 3; its last lines:\n{lines}"
+    assert result["failure"]["message"] == "the command ended with exit code 3"
+    assert bench.log().endswith("line 6\nline 7\n")
 
 
 def test_an_empty_log_is_reported(bench: Any) -> None:
     assert bench.run(command="exit 3")["failure"]["message"] == "the command ended with exit code 3; its log is empty"
-
-
-def test_the_end_of_a_log_in_a_message_is_short(bench: Any) -> None:
-    result = bench.run(command="head -c 100000 /dev/zero | tr '\\0' x; exit 1")
-    assert len(result["failure"]["message"]) < 600
 
 
 def test_a_killed_command_is_reported_with_its_signal(bench: Any) -> None:
@@ -62,7 +57,7 @@ def test_a_missing_program_is_reported(bench: Any) -> None:
     failure = bench.run(command="python9.99 train.py")["failure"]
     assert (failure["class"], failure["exit_code"]) == ("user", 127)
     assert "was not found" in failure["message"]
-    assert "python9.99" in failure["message"]
+    assert "python9.99" in bench.log()
 
 
 def test_a_second_runner_with_the_same_token_does_nothing(bench: Any) -> None:

@@ -170,7 +170,7 @@ def test_a_call_without_the_token_is_an_error(client: Client, token: str) -> Non
         ("runs/log-batch", b'{"run_id": "train-1", "metrics": [1]}', (400, "INVALID_PARAMETER_VALUE")),
         ("runs/search", b'{"filter": "metrics.x >"}', (400, "INVALID_PARAMETER_VALUE")),
         ("runs/search", b'{"filter": "planets.x = 1"}', (400, "INVALID_PARAMETER_VALUE")),
-        ("registered-models/create", b"{}", (404, "ENDPOINT_NOT_FOUND")),
+        ("gateway-proxy", b"{}", (404, "ENDPOINT_NOT_FOUND")),
     ],
 )
 def test_an_invalid_call_gets_the_error_code_of_mlflow(

@@ -159,6 +159,7 @@ def test_metadata_without_a_good_copy_is_created_again(applied, mlgit):
     root = git(applied.first, "commit-tree", "-m", "x", git(applied.first, "mktree", "--missing"))
     git(applied.first, "push", "--quiet", "origin", f"{root}:{LIVE}")
     write_to_state(applied, paths.META_PATH, b"no")
+    assert mlgit("state", "restore", "--accept-remote", "--auto-approve", cwd=applied.first).code == 0
     assert "[state-corrupt]" in mlgit("plan", cwd=applied.first).err
     assert mlgit("state", "repair", "--auto-approve", cwd=applied.first).code == 0
     assert mlgit("plan", cwd=applied.first).out.startswith("Plan: 2 changes")

@@ -10,7 +10,7 @@ _MODEL_TYPES = word_set("custom_model mlflow_model triton_model")
 
 def input_kind(declared: Spec) -> str:
     """Return the kind of asset that the path of an input refers to, by the type of the input."""
-    return "model" if declared.get("type") in _MODEL_TYPES else "data"
+    return "model" if str(declared.get("type")) in _MODEL_TYPES else "data"
 
 
 def code_sites(pointer: str = "") -> tuple[ReferenceSite, ...]:

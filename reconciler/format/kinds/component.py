@@ -8,7 +8,12 @@ KIND = Kind(
     lifecycle=Lifecycle.VERSIONED,
     deletion_policy=DeletionPolicy.ARCHIVE,
     schema_pattern=r".*component",
-    key_sets=(word_set("name command environment"), word_set("name type jobs outputs")),
+    key_sets=(
+        word_set("name command environment code"),
+        word_set("name type command environment"),
+        word_set("name type jobs outputs"),
+    ),
+    common_key_sets=(word_set("name command environment"),),
     excluded_keys=word_set("compute experiment_name limits services"),
     types=word_set("command pipeline parallel spark automl import data_transfer"),
     in_place_fields=word_set("description tags display_name properties"),

@@ -7,7 +7,13 @@ KIND = Kind(
     lifecycle=Lifecycle.SINGLETON,
     deletion_policy=DeletionPolicy.DELETE,
     schema_pattern=r"(workspace)?connection",
-    key_sets=(word_set("name type target"), word_set("name type credentials")),
+    key_sets=(
+        word_set("target credentials.type"),
+        word_set("name type credentials.type"),
+        word_set("name type target credentials"),
+    ),
+    any_type_keys=word_set("name target credentials.type"),
+    common_key_sets=(word_set("name type target"), word_set("name type credentials")),
     # Types that no datastore has. A connection of another type is detected by its $schema or its target.
     types=word_set(
         "git container_registry python_feed s3 snowflake custom api_key open_ai serp serverless azure_sql_db "

@@ -7,7 +7,8 @@ KIND = Kind(
     lifecycle=Lifecycle.SINGLETON,
     deletion_policy=DeletionPolicy.DELETE,
     schema_pattern=r".*deployment",
-    key_sets=(
+    key_sets=(word_set("endpoint_name code_configuration"), word_set("endpoint_name model environment")),
+    common_key_sets=(
         word_set("name endpoint_name"),
         word_set("endpoint_name model"),
         word_set("name model instance_type"),

@@ -7,9 +7,10 @@ KIND = Kind(
     lifecycle=Lifecycle.SINGLETON,
     deletion_policy=DeletionPolicy.DELETE,
     schema_pattern=r".*endpoint",
-    key_sets=(
+    key_sets=(word_set("name auth_mode"),),
+    common_key_sets=(
         word_set("name model_id"),
-        word_set("name auth_mode"),
+        word_set("model_id"),
         word_set("name defaults"),
         word_set("name traffic"),
     ),

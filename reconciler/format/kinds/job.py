@@ -11,14 +11,18 @@ KIND = Kind(
     key_sets=(
         word_set("command compute"),
         word_set("command experiment_name"),
-        word_set("jobs type"),
         word_set("jobs experiment_name"),
         word_set("trial search_space"),
+        word_set("training_data model_provider"),
+        word_set("teacher_model_endpoint_connection student_model"),
+    ),
+    common_key_sets=(
+        word_set("jobs type"),
+        word_set("jobs settings"),
+        word_set("environment compute"),
         word_set("entry compute"),
         word_set("entry resources"),
         word_set("task training_data"),
-        word_set("training_data model_provider"),
-        word_set("teacher_model_endpoint_connection student_model"),
     ),
     types=word_set("command pipeline sweep automl spark import finetuning distillation data_transfer"),
     # Fields that decide where, for how long or under which title a job runs do not change its result.

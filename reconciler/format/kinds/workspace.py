@@ -8,11 +8,11 @@ KIND = Kind(
     deletion_policy=DeletionPolicy.KEEP,
     schema_pattern=r"workspace|hub|project",
     key_sets=(
-        word_set("name resource_group"),
-        word_set("name managed_network"),
         word_set("name hbi_workspace"),
+        word_set("managed_network"),  # a file that only updates a workspace, as the next one
+        word_set("identity.user_assigned_identities"),
     ),
-    exact_key_sets=(word_set("managed_network"), word_set("identity")),  # a file that only updates a workspace
+    common_key_sets=(word_set("name resource_group"),),
     in_place_fields=word_set(
         "description tags display_name public_network_access image_build_compute "
         "primary_user_assigned_identity identity managed_network network_acls serverless_compute "

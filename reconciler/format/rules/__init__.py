@@ -12,6 +12,7 @@ from reconciler.format.rule_context import Rule
 from reconciler.format.rules import (
     bindings,
     commands,
+    conda_files,
     datastores,
     distributions,
     endpoints,
@@ -19,10 +20,12 @@ from reconciler.format.rules import (
     inputs,
     instance_counts,
     io_names,
+    mltables,
     names,
     paths,
     pipeline_hooks,
     pipelines,
+    plain_scalars,
     reference_syntax,
     schedules,
     secrets,
@@ -34,8 +37,11 @@ from reconciler.format.rules.graph import PipelineCheck, pipeline_rule
 _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
+    *mltables.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
+    *conda_files.INLINE_RULES,
     *distributions.RULES,
+    *plain_scalars.EXECUTABLE_RULES,
     *secrets.RULES,
 )
 _PIPELINE_CHECKS: tuple[PipelineCheck, ...] = (
@@ -61,12 +67,18 @@ JOB_RULES: tuple[Rule, ...] = (
     *pipeline_hooks.RULES,
     *spark.JOB_RULES,
 )
-SCHEDULE_RULES: tuple[Rule, ...] = (*schedules.RULES, *_EXECUTABLE_RULES, *commands.JOB_RULES)
+SCHEDULE_RULES: tuple[Rule, ...] = (
+    *schedules.RULES,
+    *plain_scalars.SCHEDULE_RULES,
+    *_EXECUTABLE_RULES,
+    *commands.JOB_RULES,
+)
 DEPLOYMENT_RULES: tuple[Rule, ...] = (
     *names.ENDPOINT_RULES,
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
+    *conda_files.INLINE_RULES,
     *endpoints.DEPLOYMENT_RULES,
     *instance_counts.RULES,
     *secrets.RULES,
@@ -76,11 +88,18 @@ ENVIRONMENT_RULES: tuple[Rule, ...] = (
     *names.ENVIRONMENT_RULES,
     *paths.ENVIRONMENT_RULES,
     *environments.ASSET_RULES,
+    *conda_files.ASSET_RULES,
     *secrets.RULES,
 )
-DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *secrets.RULES)
+DATA_RULES: tuple[Rule, ...] = (*names.ASSET_RULES, *paths.CONTENT_RULES, *mltables.DATA_RULES, *secrets.RULES)
 MODEL_RULES: tuple[Rule, ...] = DATA_RULES
-COMPUTE_RULES: tuple[Rule, ...] = (*names.COMPUTE_RULES, *instance_counts.RULES, *schedules.RULES, *secrets.RULES)
+COMPUTE_RULES: tuple[Rule, ...] = (
+    *names.COMPUTE_RULES,
+    *instance_counts.RULES,
+    *schedules.RULES,
+    *plain_scalars.SCHEDULE_RULES,
+    *secrets.RULES,
+)
 DATASTORE_RULES: tuple[Rule, ...] = (*names.CONTAINER_RULES, *datastores.RULES, *secrets.RULES)
 WORKSPACE_RULES: tuple[Rule, ...] = (*names.WORKSPACE_RULES, *secrets.RULES)
 FEATURESTORE_RULES: tuple[Rule, ...] = WORKSPACE_RULES
@@ -93,6 +112,7 @@ MODEL_PACKAGE_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
+    *conda_files.INLINE_RULES,
     *secrets.RULES,
 )
 

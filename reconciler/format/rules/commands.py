@@ -17,10 +17,11 @@ from reconciler.format.rules.expressions import (
     Expression,
     MalformedExpression,
     expression_span,
+    find_lookalikes,
     malformed_expression_diagnostic,
     parse_expressions,
 )
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, executable_nodes
+from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, executable_nodes, iter_strings
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json, Spec
 
@@ -54,6 +55,10 @@ class CommandExpressionRule:
                 text, pointer = _command_text(node, keys) if keys[0] in node.spec else ("", ())
                 if "${{" in text or "$[[" in text:
                     yield from self._check_expressions(context, node, parse_expressions(text, pointer))
+                yield from _check_lookalikes(context, text, pointer, with_any_name=True)
+            for group in _IO_GROUPS:
+                for pointer, text in iter_strings(node.spec.get(group), node.child_pointer(group)):
+                    yield from _check_lookalikes(context, text, pointer, with_any_name=False)
 
     def _check_expressions(
         self, context: RuleContext, node: SpecNode, expressions: Iterable[Expression | MalformedExpression]
@@ -65,6 +70,13 @@ class CommandExpressionRule:
                 yield malformed_expression_diagnostic(context, expression)
             elif scope is not None:
                 yield from _check_expression(context, expression, scope)
+
+
+def _check_lookalikes(
+    context: RuleContext, text: str, pointer: Pointer, *, with_any_name: bool
+) -> Iterator[Diagnostic]:
+    for lookalike in find_lookalikes(text, pointer, with_any_name=with_any_name):
+        yield malformed_expression_diagnostic(context, lookalike)
 
 
 def _command_text(node: SpecNode, keys: tuple[str, ...]) -> tuple[str, Pointer]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reconciler.diagnostics import has_errors
+from reconciler.format.detect import is_flow
 from reconciler.format.document import Document
 from reconciler.format.rule_context import RuleContext
 from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, executable_nodes
@@ -90,7 +91,7 @@ def parse_local_path(text: str) -> str | None:
 
 
 def load_included_file(context: RuleContext, text: str) -> RuleContext | None:
-    """Return the asset in the YAML file that a relative path names; None if there is no readable mapping."""
+    """Return the asset in the YAML file that a relative path names; None if there is no readable mapping, or a flow."""
     path = parse_local_path(text)
     if not path or posixpath.isabs(path):
         return None
@@ -102,7 +103,7 @@ def load_included_file(context: RuleContext, text: str) -> RuleContext | None:
     except (KeyError, OSError):  # a folder
         return None
     document = _parse_valid_document(context.files.display_path(included_path), raw)
-    if document is None or not isinstance(document.data, dict):
+    if document is None or not isinstance(document.data, dict) or is_flow(document):
         return None
     return RuleContext(included_path, document, document.data, context.files)
 

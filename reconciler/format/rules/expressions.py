@@ -6,6 +6,7 @@ In a command, expressions refer to the inputs and outputs of the job or componen
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ from reconciler.format.rule_context import RuleContext
 from reconciler.format.rules.spec_nodes import Pointer
 
 _OPEN, _CLOSE = "${{", "}}"
+# Texts that look like an expression: $ {{x}}, {{x}}, {{$x}}, and ${inputs.x}, which the shell would expand.
+_LOOKALIKE = re.compile(
+    r"\$[ \t]+\{\{([^{}\n]*)\}\}"
+    r"|(?<![${])\{\{\s*\$?\s*([A-Za-z_][\w.]*)\s*\}\}(?!\})"
+    r"|\$\{\s*((?:parent|inputs|outputs|search_space)\.[\w.]+)\s*\}"
+)
+_ROOTS = frozenset({"parent", "inputs", "outputs", "search_space"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,21 @@ def _optional_ranges(text: str) -> tuple[tuple[int, int], ...]:
         ranges.append((start, end))
         start = text.find("$[[", end)
     return tuple(ranges)
+
+
+def find_lookalikes(text: str, pointer: Pointer, *, with_any_name: bool) -> Iterator[MalformedExpression]:
+    """Yield the texts that look like an expression and are none; only those of a known root unless ``with_any_name``.
+
+    Other programs have placeholders of the same form, such as templates of prompts.
+    """
+    without_expressions = text.replace(_OPEN, "")
+    if "{{" not in without_expressions and "${" not in without_expressions:
+        return  # nearly every text
+    for match in _LOOKALIKE.finditer(text):
+        inside = (match[1] or match[2] or match[3] or "").strip().lstrip("$").strip()
+        if with_any_name or inside.partition(".")[0] in _ROOTS:
+            reason = f"it is text; write {_OPEN}{inside}{_CLOSE}" if inside else "it is text"
+            yield MalformedExpression(pointer, match[0], reason, match.start())
 
 
 def parse_binding(value: object, pointer: Pointer = ()) -> Expression | None:

@@ -13,7 +13,6 @@ from reconciler.format.rules.spec_nodes import has_placeholder
 _RESERVED_PREFIXES = ("azureml-", "microsoft")
 _DATE_VERSION = re.compile(r"\d{4}-\d\d?-\d\d?(?:[Tt ].*)?")
 _ILLEGAL_VERSION_CHARACTER = re.compile(r"[\s:/@\\]")
-_STRING_MARKERS = frozenset("\"'&!|>*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def check_ambiguous_version(context: RuleContext) -> Iterator[Diagnostic]:
     """Yield a version that YAML reads as a different value (section 4, asset version)."""
     version = context.spec.get("version")
     if isinstance(version, str):
-        if _DATE_VERSION.fullmatch(version) and not _is_quoted(context):
+        if _DATE_VERSION.fullmatch(version) and context.document.plain_text("/version") is not None:
             yield _ambiguous_version_diagnostic(context, f"version: {version} is a date in YAML", version)
     elif isinstance(version, int | float) and f"version: {version}\n" not in context.document.text:
         typed = context.document.scalar_text("/version")
@@ -94,14 +93,6 @@ def check_ambiguous_version(context: RuleContext) -> Iterator[Diagnostic]:
 
 def _ambiguous_version_diagnostic(context: RuleContext, message: str, typed: str) -> Diagnostic:
     return context.value_diagnostic("version-ambiguous", message, "version", hint=f'write version: "{typed}"')
-
-
-def _is_quoted(context: RuleContext) -> bool:
-    """Return True if the version is in quotes or otherwise marked as text."""
-    span = context.document.value_span("/version")
-    lines = context.document.text.splitlines()
-    line = lines[span.line - 1] if span.line <= len(lines) else ""
-    return line[span.column - 1 : span.column] in _STRING_MARKERS
 
 
 def check_version_characters(context: RuleContext) -> Iterator[Diagnostic]:

@@ -15,12 +15,11 @@ from reconciler.format.path_content import PathInspector, find_path_problem
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import parse_local_path
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_lower_text, executable_nodes, has_placeholder
+from reconciler.format.rules.spec_nodes import Pointer, SpecNode, executable_nodes, has_placeholder
 from reconciler.model import Json, PathProblem
 
 _FILE_PREFIX = "file:"
 _DOCKERFILE = "Dockerfile"
-_MLTABLE_FILE = "MLTable"
 _SPARK_FILE_FIELDS = ("py_files", "jars", "files", "archives")
 _INCLUDE_FIELDS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
 _FILE_DESCRIPTIONS = frozenset({"conda file", "component file", "job file", "environment file"})
@@ -154,7 +153,8 @@ def _executable_paths(node: SpecNode) -> Iterator[PathMention]:
 def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnostic]:
     """Yield a path that does not exist or is outside the repository."""
     text = mention.text
-    if mention.severity is Severity.WARNING and ("*" in text or has_placeholder(text) or "${{" in text):
+    is_expression = "${{" in text and (mention.base_folder != "" or mention.severity is Severity.WARNING)
+    if is_expression or (mention.severity is Severity.WARNING and ("*" in text or has_placeholder(text))):
         return
     if mention.base_folder and not _path_exists(context, context.resolve_relative_path(mention.base_folder)):
         return  # reported for the folder
@@ -231,23 +231,6 @@ def _content_paths(node: SpecNode) -> Iterator[PathMention]:
     yield from _field_paths(node, "path", "path", Severity.WARNING)
 
 
-def check_mltable_file(context: RuleContext) -> Iterator[Diagnostic]:
-    """Yield folders of type mltable without a file MLTable (sections 1 and 8)."""
-    text = context.spec.get("path")
-    path = parse_local_path(text) if isinstance(text, str) else None
-    if not path or as_lower_text(context.spec.get("type")) != "mltable":
-        return
-    folder = context.resolve_relative_path(path)
-    table = posixpath.join(folder, _MLTABLE_FILE)
-    if (
-        posixpath.basename(folder) != _MLTABLE_FILE
-        and _path_exists(context, folder)
-        and not context.files.exists(table)
-    ):
-        message = f"{text} has no file {_MLTABLE_FILE}, which type: mltable requires"
-        yield Diagnostic("mltable-missing", message, context.document.value_span("/path"), "", Severity.WARNING)
-
-
 def check_duplicate_includes(context: RuleContext) -> Iterator[Diagnostic]:
     """Yield additional includes that exist in the code folder, as azure-ai-ml does."""
     for node in executable_nodes(context):
@@ -266,4 +249,4 @@ def check_duplicate_includes(context: RuleContext) -> Iterator[Diagnostic]:
 
 EXECUTABLE_RULES: tuple[Rule, ...] = (_path_rule(executable_nodes, _executable_paths), check_duplicate_includes)
 ENVIRONMENT_RULES: tuple[Rule, ...] = (_path_rule(_root_node, _environment_definition_paths),)
-CONTENT_RULES: tuple[Rule, ...] = (_path_rule(_root_node, _content_paths), check_mltable_file)
+CONTENT_RULES: tuple[Rule, ...] = (_path_rule(_root_node, _content_paths),)

@@ -15,6 +15,7 @@ from reconciler.format.rules.components import ComponentInterface, node_interfac
 from reconciler.format.rules.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, iter_strings
+from reconciler.format.schema_hints import NODE_NAME_PATTERN, name_hint
 
 _NODE_NAME = re.compile(r"[a-z_][a-z\d_]*")
 _CONTROL_FLOW_TYPES = frozenset({"if_else", "do_while", "parallel_for"})
@@ -33,7 +34,7 @@ def check_node_names(graph: PipelineGraph) -> Iterator[Diagnostic]:
     for name in as_mapping(graph.root.spec.get("jobs")):
         if not _NODE_NAME.fullmatch(str(name)):
             message = f"{name} is not a valid node name"
-            hint = "use lowercase letters, digits and _, not beginning with a digit"
+            hint = name_hint(name, NODE_NAME_PATTERN)
             yield graph.context.key_diagnostic("node-name", message, "jobs", name, hint=hint)
 
 

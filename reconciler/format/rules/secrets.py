@@ -14,19 +14,24 @@ from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.spec_nodes import Pointer, executable_nodes, has_placeholder, iter_strings
 from reconciler.secrets.fields import ENVIRONMENT_VARIABLES_FIELD, SECRET_CONTAINER_FIELDS, is_secret_at, is_secret_name
+from reconciler.secrets.urls import find_url_secrets
 
 _CONNECTION_SECRET_FIELDS = ("api_key", "client_secret", "password", "sas_token", "account_key", "key")
 _EXAMPLE_VALUE = re.compile(
     r"example|dummy|placeholder|changeme|your|sample|fake|redacted|todo|(?<![^\W_])secret(?![^\W_])|\.\.\.|\*\*\*",
     re.IGNORECASE,
 )
+_URL_PLACEHOLDER = re.compile(
+    r"[${\[]|%\w+%|[x*.…_-]+$|.*(?:example|dummy|placeholder|changeme|your[-_]|redacted)", re.IGNORECASE
+)
 _MIN_SECRET_LENGTH, _MIN_SECRET_VARIETY = 20, 10
 # Secrets that are recognised in any field. The word comes first, because a search is cheaper than a pattern.
 _KNOWN_SECRET_PATTERNS = (
     ("AccountKey=", re.compile(r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})"), "a storage account key"),
-    ("sig=", re.compile(r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{30,}={0,2})"), "a shared access signature"),
+    ("SharedAccessKey=", re.compile(r"SharedAccessKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})"), "a shared access key"),
     ("PRIVATE KEY", re.compile(r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----)"), "a private key"),
     ("AKIA", re.compile(r"\b(?P<secret>AKIA[0-9A-Z]{16})\b"), "an AWS access key"),
+    ("ASIA", re.compile(r"\b(?P<secret>ASIA[0-9A-Z]{16})\b"), "an AWS access key"),
     ("ghp_", re.compile(r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b"), "a GitHub token"),
 )
 _HINT = "remove it from the file, revoke it, and read its replacement from a file that is not in Git"
@@ -71,17 +76,29 @@ def _is_likely_secret(text: str) -> bool:
 
 
 def check_known_secret_patterns(context: RuleContext) -> Iterator[Diagnostic]:
-    """Yield keys of well-known formats anywhere in the file: in a command, a comment, a URL."""
-    source = context.document.text
+    """Yield secrets of well-known forms anywhere in the file: in a path, a command, a comment."""
+    descriptions = dict(_find_known_secrets(context.document.text))
+    for position, description in sorted(descriptions.items()):
+        message = f"this file, which is in Git, contains {description}"
+        yield Diagnostic("secret-literal", message, context.document.span_at(position), _HINT)
+
+
+def _find_known_secrets(source: str) -> Iterator[tuple[int, str]]:
+    """Yield where each secret begins, and what it is; the last one counts if several begin at one place."""
+    for start, end, description in find_url_secrets(source):
+        if not _is_placeholder_in_url(source[start:end]):
+            yield start, description
     for word, pattern, description in _KNOWN_SECRET_PATTERNS:
-        if word not in source:
-            continue
-        for match in pattern.finditer(source):
+        for match in pattern.finditer(source) if word in source else ():
             secret = match["secret"]
-            if _is_placeholder_secret(secret) or (len(set(secret)) < _MIN_SECRET_VARIETY and "-----" not in secret):
-                continue
-            span = context.document.span_at(match.start("secret"))
-            yield Diagnostic("secret-literal", f"this file, which is in Git, contains {description}", span, _HINT)
+            is_varied = len(set(secret)) >= _MIN_SECRET_VARIETY or "-----" in secret
+            if is_varied and not _is_placeholder_secret(secret):
+                yield match.start("secret"), description
+
+
+def _is_placeholder_in_url(text: str) -> bool:
+    """Return True for a variable, an ellipsis or a word that says so: a real password may be short, or a word."""
+    return has_placeholder(text) or _URL_PLACEHOLDER.match(text) is not None
 
 
 RULES: tuple[Rule, ...] = (check_secret_fields, check_known_secret_patterns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.rules.bindings import io_binding
 from reconciler.format.rules.expressions import Expression, expression_span
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
@@ -74,7 +74,10 @@ def _node_io(graph: PipelineGraph, node: str, group: str, name: str) -> Spec | N
 
 
 def check_pipeline_output_types(graph: PipelineGraph) -> Iterator[Diagnostic]:
-    """Yield outputs of nodes that are bound to a pipeline output of another type."""
+    """Yield outputs of nodes that are bound to a pipeline output of another type.
+
+    Published components bind a folder to a file, so data of another type is a warning.
+    """
     for node_name, node in graph.nodes.items():
         for name, value in as_mapping(node.spec.get("outputs")).items():
             expression = io_binding(value, node.child_pointer("outputs", name))
@@ -82,7 +85,11 @@ def check_pipeline_output_types(graph: PipelineGraph) -> Iterator[Diagnostic]:
                 continue
             source_type = declared_type(_node_io(graph, node_name, "outputs", name) or {})
             target_type = declared_type(as_mapping(graph.outputs.get(expression.path[-1])))
+            is_data = {source_type, target_type} <= ASSET_TYPES
+            if is_data and declared_type(as_mapping(value)):
+                continue
             if severity := type_mismatch_severity(source_type, target_type):
+                severity = Severity.WARNING if is_data else severity
                 message = (
                     f"{expression} has type {target_type}, but the output {name} of {node_name} has type {source_type}"
                 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.diagnostics import Diagnostic
 from reconciler.model import Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
+from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
 from reconciler.planning.fingerprint import submission_token
@@ -107,7 +107,7 @@ def _decide_submission(
         token=token,
         fingerprint=resolved.fingerprint,
         attempt=attempt,
-        backend=_backend_of(context, resolved),
+        backend=context.policy.config.backend_of(compute_name(resolved.asset)),
         status=RunStatus.INTENDED,
         spec=resolved.asset.spec,
         references=resolved.references,
@@ -130,21 +130,6 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
         attempts = _count_attempts(runs)
         return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.policy.config.retries + 1})"
     return f"it was requested again (attempt {runs[-1].attempt + 1})"
-
-
-def _backend_of(context: PlanContext, resolved: ResolvedAsset) -> str:
-    """Return the backend that the job's compute is bound to; a compute that is not bound is a diagnostic."""
-    config, asset = context.policy.config, resolved.asset
-    named = next(
-        (reference.address.name for pointer, reference in resolved.references.items() if pointer == "/compute"), ""
-    )
-    backend = config.backend_of(named or str(asset.spec.get("compute", "local")))
-    if not backend:
-        message = f"{asset.address} runs on {asset.spec.get('compute')}, which is not bound to a backend"
-        span = context.declared.documents[asset.source].value_span("/compute")
-        hint = f"bind it in mlgit.yml: compute: {{{named or '*'}: BACKEND}}; backends: {', '.join(config.backends)}"
-        context.diagnostics.append(Diagnostic("compute-unbound", message, span, hint))
-    return backend
 
 
 def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
@@ -177,7 +162,7 @@ def _decide_blocked(resolved: ResolvedAsset, run: Run, message: str, *, failed: 
 
 def _decide_manual_run(resolved: ResolvedAsset) -> Decision:
     address = resolved.asset.address
-    blocked = Blocked(address, f"is run by hand: mlgit job rerun {address.name}")
+    blocked = Blocked(address, f"is run by hand: mlgit job rerun {address.name}", manual=True)
     return Decision(PlannedState(known_after=address, blocked=True), (), (blocked,))
 
 
@@ -186,6 +171,6 @@ def _failure_message(context: PlanContext, runs: list[Run]) -> str:
     outcome = _OUTCOME_PHRASES.get(run.status, "failed")
     if run.status is RunStatus.LOST and _count_attempts(runs) > context.policy.config.retries:
         outcome += " too often"
-    cause = f": {run.message.splitlines()[0].removesuffix('; its last lines:')}" if run.message else ""
+    cause = f": {run.message}" if run.message else ""
     logs = f"see `mlgit job logs {name}`"
     return f"run {run.id} {outcome}{cause}; {logs}, run it again with `mlgit job rerun {name}`"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from .errors import invalid_value_error
 from .runs import Metric, current_milliseconds, parse_number
 
 JsonObject = dict[str, Any]
+_LARGEST_INTEGER = 2**63 - 1  # as in the databases of MLflow
 _DEFAULT_PAGE_SIZE = 25_000  # rows of one response, if the client sets no limit
 
 
@@ -19,7 +21,7 @@ def parse_metric(row: JsonObject) -> Metric:
     )
 
 
-def paginate_rows(name: str, rows: list[Any], body: JsonObject) -> JsonObject:
+def paginate_rows(name: str, rows: Sequence[Any], body: JsonObject) -> JsonObject:
     """Return one page of a response; the token of the next page is the index of its first row."""
     start = parse_integer(body.get("page_token") or 0)
     end = start + (parse_integer(body.get("max_results") or 0) or _DEFAULT_PAGE_SIZE)
@@ -54,6 +56,9 @@ def require_text(row: JsonObject, key: str) -> str:
 
 def parse_integer(value: Any) -> int:
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise invalid_value_error(f"{value!r} is not an integer") from error
+    if abs(number) > _LARGEST_INTEGER:
+        raise invalid_value_error(f"{value!r} is too large")
+    return number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable
 
@@ -20,6 +19,8 @@ from .arguments import (
 from .artifacts import ArtifactStore
 from .errors import ApiError
 from .models import LoggedModels, model_artifact_path
+from .registry_calls import RegistryApi
+from .routes import compile_routes, find_route
 from .runs import EXPERIMENT_ID, TrackedRun, TrackedRuns
 from .search import filter_and_sort, read_model_field, read_run_field
 
@@ -31,18 +32,22 @@ _MODEL_HISTORY_TAG = "mlflow.log-model.history"
 class TrackingApi:
     """Handles one call at a time, so that the state needs no locks of its own; each takes microseconds."""
 
-    def __init__(self, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore, registry: RegistryApi
+    ) -> None:
         self._runs = runs
         self._models = models
+        self._registry = registry
         self._artifacts = artifacts
         self._lock = threading.Lock()
 
     def handle_call(self, method: str, path: str, body: JsonObject) -> JsonObject:
         """Return the response of a call by its path below ``/mlflow/``; raises ApiError."""
-        for route_method, pattern, handler in _ROUTES:
-            if route_method == method and (match := pattern.fullmatch(path)):
-                with self._lock:
-                    return handler(self, {**body, **match.groupdict()})
+        route = find_route(_ROUTES, method, path)
+        with self._lock:
+            response = route[0](self, {**body, **route[1]}) if route else self._registry.handle_call(method, path, body)
+        if response is not None:
+            return response
         raise ApiError("ENDPOINT_NOT_FOUND", f"the tracking server of this run has no {method} {path}")
 
     # -- experiments: there is one, and every name is a name of it
@@ -142,8 +147,9 @@ class TrackingApi:
         return {}
 
     def get_metric_history(self, body: JsonObject) -> JsonObject:
-        history = self._runs.metric_history(self._find_run(body), require_text(body, "metric_key"))
-        return paginate_rows("metrics", [metric.to_json() for metric in history], body)
+        history = self._find_run(body).histories.get(require_text(body, "metric_key"), ())
+        page = paginate_rows("metrics", history, body)
+        return {**page, "metrics": [metric.to_json() for metric in page["metrics"]]}
 
     # -- logged models
 
@@ -206,49 +212,40 @@ class TrackingApi:
 _CallHandler = Callable[[TrackingApi, JsonObject], JsonObject]
 
 
-def _compile_routes(handlers: dict[str, _CallHandler]) -> list[tuple[str, re.Pattern[str], _CallHandler]]:
-    routes = []
-    for call, handler in handlers.items():
-        method, path = call.split()
-        routes.append((method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), handler))
-    return routes
-
-
-_ROUTES = _compile_routes(
-    {
-        "GET experiments/get": TrackingApi.get_experiment,
-        "GET experiments/get-by-name": TrackingApi.get_experiment,
-        "POST experiments/create": TrackingApi.create_experiment,
-        "GET experiments/search": TrackingApi.search_experiments,
-        "POST experiments/search": TrackingApi.search_experiments,
-        "POST experiments/set-experiment-tag": TrackingApi.set_experiment_tag,
-        "POST runs/create": TrackingApi.create_run,
-        "GET runs/get": TrackingApi.get_run,
-        "POST runs/update": TrackingApi.update_run,
-        "POST runs/delete": TrackingApi.delete_run,
-        "POST runs/restore": TrackingApi.restore_run,
-        "POST runs/search": TrackingApi.search_runs,
-        "POST runs/log-metric": TrackingApi.log_metric,
-        "POST runs/log-parameter": TrackingApi.log_param,
-        "POST runs/set-tag": TrackingApi.set_tag,
-        "POST runs/delete-tag": TrackingApi.delete_tag,
-        "POST runs/log-batch": TrackingApi.log_batch,
-        "POST runs/log-inputs": TrackingApi.log_inputs,
-        "POST runs/outputs": TrackingApi.log_outputs,
-        "POST runs/log-model": TrackingApi.log_model,
-        "GET metrics/get-history": TrackingApi.get_metric_history,
-        "POST logged-models": TrackingApi.create_model,
-        "POST logged-models/search": TrackingApi.search_models,
-        "GET logged-models/{model_id}": TrackingApi.get_model,
-        "PATCH logged-models/{model_id}": TrackingApi.finalize_model,
-        "DELETE logged-models/{model_id}": TrackingApi.delete_model,
-        "PATCH logged-models/{model_id}/tags": TrackingApi.tag_model,
-        "DELETE logged-models/{model_id}/tags/{tag_key}": TrackingApi.untag_model,
-        "POST logged-models/{model_id}/params": TrackingApi.log_model_params,
-        "GET logged-models/{model_id}/artifacts/directories": TrackingApi.list_model_artifacts,
-        "GET artifacts/list": TrackingApi.list_artifacts,
-    }
-)
+_HANDLERS: dict[str, _CallHandler] = {
+    "GET experiments/get": TrackingApi.get_experiment,
+    "GET experiments/get-by-name": TrackingApi.get_experiment,
+    "POST experiments/create": TrackingApi.create_experiment,
+    "GET experiments/search": TrackingApi.search_experiments,
+    "POST experiments/search": TrackingApi.search_experiments,
+    "POST experiments/set-experiment-tag": TrackingApi.set_experiment_tag,
+    "POST runs/create": TrackingApi.create_run,
+    "GET runs/get": TrackingApi.get_run,
+    "POST runs/update": TrackingApi.update_run,
+    "POST runs/delete": TrackingApi.delete_run,
+    "POST runs/restore": TrackingApi.restore_run,
+    "POST runs/search": TrackingApi.search_runs,
+    "POST runs/log-metric": TrackingApi.log_metric,
+    "POST runs/log-parameter": TrackingApi.log_param,
+    "POST runs/set-tag": TrackingApi.set_tag,
+    "POST runs/delete-tag": TrackingApi.delete_tag,
+    "POST runs/log-batch": TrackingApi.log_batch,
+    "POST runs/log-inputs": TrackingApi.log_inputs,
+    "POST runs/outputs": TrackingApi.log_outputs,
+    "POST runs/log-model": TrackingApi.log_model,
+    "GET metrics/get-history": TrackingApi.get_metric_history,
+    "POST logged-models": TrackingApi.create_model,
+    "POST logged-models/search": TrackingApi.search_models,
+    "GET logged-models/{model_id}": TrackingApi.get_model,
+    "PATCH logged-models/{model_id}": TrackingApi.finalize_model,
+    "DELETE logged-models/{model_id}": TrackingApi.delete_model,
+    "PATCH logged-models/{model_id}/tags": TrackingApi.tag_model,
+    "DELETE logged-models/{model_id}/tags/{tag_key}": TrackingApi.untag_model,
+    "POST logged-models/{model_id}/params": TrackingApi.log_model_params,
+    "GET logged-models/{model_id}/artifacts/directories": TrackingApi.list_model_artifacts,
+    "GET artifacts/list": TrackingApi.list_artifacts,
+}
+_ROUTES = compile_routes(_HANDLERS)
 
 
 def _experiment_to_json(name: str) -> JsonObject:

@@ -16,6 +16,7 @@ class LoggedModels:
 
     def __init__(self) -> None:
         self._models: dict[str, ModelDocument] = {}
+        self._known_metrics: set[tuple[str, str, Metric]] = set()
 
     def create(self, body: ModelDocument, tags: dict[str, str]) -> ModelDocument:
         model_id = f"m-{uuid.uuid4().hex}"
@@ -65,7 +66,10 @@ class LoggedModels:
         self.get(model_id)["data"]["params"] += params
 
     def add_metric(self, model_id: str, run_id: str, metric: Metric) -> None:
-        """Add a metric of a run to the model that it was measured on."""
+        """Add a metric of a run to the model that it was measured on; equal rows are kept once."""
+        if (model_id, run_id, metric) in self._known_metrics:
+            return
+        self._known_metrics.add((model_id, run_id, metric))
         document = {**metric.to_json(), "model_id": model_id, "run_id": run_id}
         self.get(model_id)["data"]["metrics"].append(document)
 

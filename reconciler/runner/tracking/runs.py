@@ -5,14 +5,14 @@ Not thread-safe: ``calls`` handles one call at a time.
 
 from __future__ import annotations
 
-import json
 import math
+import struct
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from ..files import to_json_line  # noqa: TID252 - this package is shipped under another name
 from ..result import TrackedValues  # noqa: TID252 - this package is shipped under another name
@@ -21,6 +21,7 @@ from .errors import invalid_value_error, not_found_error
 EXPERIMENT_ID = "0"  # a job has one experiment, whatever name its script uses
 _RUN_NAME_TAG = "mlflow.runName"
 _INTERNAL_TAG_PREFIX = "mlflow."
+_PACKED_METRIC = struct.Struct("<qqd")  # step, time, value: a run may log millions
 
 
 def current_milliseconds() -> int:
@@ -45,9 +46,46 @@ class Metric:
         return {"key": self.key, "value": number_to_json(self.value), "timestamp": self.timestamp, "step": self.step}
 
 
+class MetricHistory(Sequence[Metric]):
+    """All values of one metric of a run, in the order in which they were logged; equal rows are kept once.
+
+    MLflow clients log rows again, such as with every model that they log.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._rows: list[bytes] = []
+        self._known: set[bytes] = set()
+
+    def add(self, metric: Metric) -> bool:
+        """Add a value; return False if it is there already."""
+        row = _PACKED_METRIC.pack(metric.step, metric.timestamp, metric.value)
+        if row in self._known:
+            return False
+        self._known.add(row)
+        self._rows.append(row)
+        return True
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Metric: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Metric]: ...
+    def __getitem__(self, index: int | slice) -> Metric | list[Metric]:
+        if isinstance(index, slice):
+            return [self._unpack(row) for row in self._rows[index]]
+        return self._unpack(self._rows[index])
+
+    def _unpack(self, row: bytes) -> Metric:
+        step, timestamp, value = _PACKED_METRIC.unpack(row)
+        return Metric(self._key, value, timestamp, step)
+
+
 @dataclass(slots=True)
 class TrackedRun:
-    """The state of one run; of its metrics only the last values."""
+    """The state of one run: the last values of its metrics, and the histories of them."""
 
     id: str
     artifact_path: str  # relative to the folder of the artifacts
@@ -57,6 +95,7 @@ class TrackedRun:
     status: str = "RUNNING"
     lifecycle_stage: str = "active"
     metrics: dict[str, Metric] = field(default_factory=dict)
+    histories: dict[str, MetricHistory] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     datasets: list[Any] = field(default_factory=list)
@@ -105,7 +144,6 @@ class TrackedRuns:
     def __init__(self, main: str, metrics: Path) -> None:
         self.main = TrackedRun(main, "run", tags={_RUN_NAME_TAG: main})
         self._runs = {main: self.main}
-        self._path = metrics
         self._file = metrics.open("a", encoding="utf-8")
 
     def close(self) -> None:
@@ -139,23 +177,17 @@ class TrackedRuns:
             )
 
     def log_metrics(self, run: TrackedRun, metrics: list[Metric]) -> None:
-        """Append values to metrics.jsonl, and keep the last value of each metric."""
+        """Append the values that are new to metrics.jsonl, and keep the last value of each metric by step and time."""
         run_field = {} if run is self.main else {"run": run.id}
-        for metric in metrics:
+        added = [
+            metric for metric in metrics if run.histories.setdefault(metric.key, MetricHistory(metric.key)).add(metric)
+        ]
+        for metric in added:
             last = run.metrics.get(metric.key)
             if last is None or metric.sort_key >= last.sort_key:
                 run.metrics[metric.key] = metric
-        self._file.write("".join(to_json_line({**metric.to_json(), **run_field}) + "\n" for metric in metrics))
+        self._file.write("".join(to_json_line({**metric.to_json(), **run_field}) + "\n" for metric in added))
         self._file.flush()
-
-    def metric_history(self, run: TrackedRun, key: str) -> Iterator[Metric]:
-        """Yield all values of one metric from metrics.jsonl, in the order in which they were logged."""
-        run_id = None if run is self.main else run.id
-        with self._path.open(encoding="utf-8") as file:
-            for line in file:
-                row = json.loads(line)
-                if row["key"] == key and row.get("run") == run_id:
-                    yield Metric(key, parse_number(row["value"]), row["timestamp"], row["step"])
 
 
 def key_value_pairs(mapping: dict[str, str]) -> list[dict[str, str]]:

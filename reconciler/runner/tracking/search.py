@@ -16,11 +16,15 @@ FieldReader = Callable[[Any, str, str], FieldValue]
 _Predicate = Callable[[Any], bool]
 
 _FIELD_PATTERN = r"""\s*(?:(?P<group>\w+)\.)?(?P<key>`[^`]+`|"[^"]+"|[\w./-]+)"""
+_VALUE_PATTERN = r"""(?:'[^']*'|"[^"]*"|[-+]?[\d.]+(?:[eE][-+]?\d+)?)"""
 _COMPARISON_PATTERN = re.compile(
-    _FIELD_PATTERN
-    + r"""\s*(?P<operator>!=|>=|<=|=|>|<|I?LIKE\b)"""
-    + r"""\s*(?P<value>'[^']*'|"[^"]*"|[-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(?:\bAND\b|$)""",
-    re.IGNORECASE,
+    rf"""{_FIELD_PATTERN}
+    (?: \s*(?P<operator> != | >= | <= | = | > | < | I?LIKE\b ) \s*(?P<value>{_VALUE_PATTERN})
+      | \s+(?P<not_in>NOT\s+)?IN\s*\( \s*(?P<values>{_VALUE_PATTERN}(?:\s*,\s*{_VALUE_PATTERN})*)\s*,?\s* \)
+      | \s+IS\s+(?P<not_null>NOT\s+)?(?P<null>NULL)\b
+    )
+    \s*(?:\bAND\b|$)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _ORDER_PATTERN = re.compile(_FIELD_PATTERN + r"\s*(?P<direction>ASC|DESC)?\s*$", re.IGNORECASE)
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -70,14 +74,26 @@ def read_run_field(run: TrackedRun, group: str, key: str) -> FieldValue:
 def read_model_field(model: dict[str, Any], group: str, key: str) -> FieldValue:
     """Return a field of a logged model; None if the model does not have it."""
     if group in _METRIC_ALIASES:
-        values = [metric["value"] for metric in model["data"]["metrics"] if metric["key"] == key]
-        return parse_number(values[-1]) if values else None
+        rows = [metric for metric in model["data"]["metrics"] if metric["key"] == key]
+        last = max(rows, key=lambda row: (row["step"], row["timestamp"]), default=None)
+        return parse_number(last["value"]) if last else None
     if group in _PARAM_ALIASES:
         return _find_value(model["data"]["params"], key)
     if group in _TAG_ALIASES:
         return _find_value(model["info"]["tags"], key)
     attributes = {**model["info"], "creation_timestamp": model["info"]["creation_timestamp_ms"]}
     return _read_attribute(attributes, group, key)
+
+
+def read_registered_field(document: dict[str, Any], group: str, key: str) -> FieldValue:
+    """Return a field of a registered model or of a version of one; a tag that it does not have is "".
+
+    Clients leave out prompts by ``!=`` on a tag, which must be true of a model without that tag.
+    """
+    if group in _TAG_ALIASES:
+        return _find_value(document["tags"], key) or ""
+    numbers = {"version_number": int(document["version"])} if "version" in document else {}
+    return _read_attribute({**document, **numbers, "timestamp": document["creation_timestamp"]}, group, key)
 
 
 def _read_attribute(attributes: dict[str, FieldValue], group: str, key: str) -> FieldValue:
@@ -110,6 +126,11 @@ def _make_field_getter(match: re.Match[str], read: FieldReader) -> Callable[[Any
 
 
 def _make_predicate(match: re.Match[str], get_field: Callable[[Any], Any]) -> _Predicate:
+    if match["null"]:
+        return lambda item: (get_field(item) is None) != bool(match["not_null"])
+    if match["values"]:
+        texts = [value.strip("'\"") for value in re.findall(_VALUE_PATTERN, match["values"])]
+        return lambda item: _is_among(get_field(item), texts, is_wanted=not match["not_in"])
     text = match["value"].strip("'\"")
     symbol = match["operator"].upper()
     if symbol in _OPERATORS:
@@ -123,6 +144,11 @@ def _is_match(compare: Callable[[Any, Any], bool], value: FieldValue, text: str)
     if value is None:
         return False
     return compare(value, text if isinstance(value, str) else parse_number(text))
+
+
+def _is_among(value: FieldValue, texts: Sequence[str], *, is_wanted: bool) -> bool:
+    """Return True if a field is one of some values, or is none of them, as wanted; a missing field never matches."""
+    return value is not None and any(_is_match(operator.eq, value, text) for text in texts) is is_wanted
 
 
 def _sort_by_field(items: list[Any], order: str, read: FieldReader) -> list[Any]:

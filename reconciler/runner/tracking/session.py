@@ -13,6 +13,8 @@ from ..spec import RunSpec  # noqa: TID252 - this package is shipped under anoth
 from .artifacts import ArtifactStore
 from .calls import TrackingApi
 from .models import LoggedModels
+from .registered import RegisteredModels
+from .registry_calls import RegistryApi
 from .remote import RemoteTracking
 from .runs import EXPERIMENT_ID, TrackedRuns
 from .server import serve_tracking
@@ -47,10 +49,21 @@ def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
     artifacts = ArtifactStore(spec.folder / "artifacts")
     runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE)
     try:
-        with serve_tracking(TrackingApi(runs, LoggedModels(), artifacts), artifacts, token) as address:
+        with serve_tracking(_make_api(spec, runs, artifacts), artifacts, token) as address:
             yield _LocalTracking(_client_variables(address, token, spec.run), runs)
     finally:
         runs.close()
+
+
+def _make_api(spec: RunSpec, runs: TrackedRuns, artifacts: ArtifactStore) -> TrackingApi:
+    def write_note(note: str) -> None:
+        with (spec.folder / LOG_FILE).open("a", encoding="utf-8") as log:
+            log.write(note)
+
+    models = LoggedModels()
+    outputs = {name: output.type for name, output in spec.outputs.items()}
+    registered = RegisteredModels(spec.address.partition("/")[2], outputs, write_note)
+    return TrackingApi(runs, models, artifacts, RegistryApi(registered, models))
 
 
 def _client_variables(address: str, token: str, run: str) -> dict[str, str]:

@@ -108,9 +108,3 @@ def test_the_paths_of_an_environment_file_are_checked(check):
 def test_missing_data_is_a_warning(check):
     assert check(paths.CONTENT_RULES, "path: ./no.csv") == ["path-missing 1:7 warning"]
     assert check(paths.CONTENT_RULES, "path: azureml://datastores/a/paths/b") == []
-
-
-def test_a_table_without_an_mltable_file_is_a_warning(check):
-    text = "type: mltable\npath: ./table"
-    assert check(paths.CONTENT_RULES, text, {"jobs/table/a.csv": ""}) == ["mltable-missing 2:7 warning"]
-    assert check(paths.CONTENT_RULES, text, {"jobs/table/MLTable": ""}) == []

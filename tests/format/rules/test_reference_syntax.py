@@ -59,6 +59,8 @@ def test_a_reference_of_another_form_is_an_error(check, text, expected):
         "azureml://locations/westus/workspaces/W/models/m/versions/1",
         "azureml://jobs/sum/outputs/total",
         "azureml://jobs/jobs/sum/outputs/total/paths/a/b",
+        "azureml://jobs/block/outputs/artifacts/paths/outputs/m/",
+        "azureml://jobs/block/outputs/artifacts/paths/logs",
     ],
 )
 def test_documented_references_are_valid(text):

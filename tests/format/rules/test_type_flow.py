@@ -113,7 +113,11 @@ def test_a_mismatch_is_reported_at_the_binding_with_both_types_and_a_hint(diagno
 @pytest.mark.parametrize(
     ("declared", "output", "expected"),
     [
-        ("{type: uri_file}", "'${{parent.outputs.it}}'", ["binding-type"]),
+        ("{type: uri_file}", "'${{parent.outputs.it}}'", ["binding-type warning"]),
+        ("{type: uri_file}", "{path: '${{parent.outputs.it}}'}", ["binding-type warning"]),
+        ("{type: uri_file}", "{mode: upload, path: '${{parent.outputs.it}}'}", ["binding-type warning"]),
+        ("{type: uri_file}", "{type: uri_folder, path: '${{parent.outputs.it}}'}", []),
+        ("{type: string}", "'${{parent.outputs.it}}'", ["binding-type"]),
         ("{type: mlflow_model}", "{path: '${{parent.outputs.it}}'}", []),
         ("{type: uri_folder}", "'${{parent.outputs.it}}'", []),
         ("{mode: upload}", "'${{parent.outputs.it}}'", []),

@@ -42,6 +42,16 @@ matches = client.search_runs(["0"], "metrics.loss > 50 and tags.mlflow.parentRun
 assert [match.info.run_id for match in matches] == [child.info.run_id], matches
 sorted_runs = client.search_runs(["0"], order_by=["metrics.loss ASC"])
 assert [match.data.metrics["loss"] for match in sorted_runs] == [0.2, 100.0], sorted_runs
+named = client.search_runs(["0"], "attributes.run_name IN ('child', 'other')")
+assert [match.info.run_id for match in named] == [child.info.run_id], named
+
+client.create_registered_model("iris")
+source = mlflow.get_artifact_uri("notes")
+assert client.create_model_version("iris", source, run_id=run.info.run_id).version in {1, "1"}
+client.set_registered_model_alias("iris", "best", "1")
+assert client.get_model_version_by_alias("iris", "best").source == source
+assert client.get_model_version_download_uri("iris", "1") == source
+assert [model.name for model in client.search_registered_models("name = 'iris'")] == ["iris"]
 message = ""
 try:
     mlflow.log_param("lr", 0.2)

@@ -1,0 +1,121 @@
+"""Everything that is wrong between the files of a workspace, which ``validate`` and ``plan`` report alike.
+
+What the live state can still set right, such as a reference to an asset that only is live, is a warning of
+``validate`` and an error of a plan for which it is not live. Only ``planning.plan`` finds what follows from the live
+state alone: a version that is registered with other content, a version that does not exist, a broken limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.config.config import Config
+from reconciler.config.moved import final_renames
+from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.assets import AssetSet, check_references, kind_of
+from reconciler.model import Address, Asset, LocalPath, Reference, Tree
+from reconciler.planning.compute import bound_backend
+from reconciler.planning.graph import ExistenceCheck, find_cycles
+from reconciler.planning.moved import declaration_diagnostic
+from reconciler.planning.preflight import check_run
+from reconciler.planning.resolve import label_message, missing_output
+
+_PATH_MISSING = "path-missing"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAssets:
+    """What of the live state counts for the files: which assets can be referenced, and which versions exist.
+
+    ``removal_hints`` has a hint for each live asset that the plan removes.
+    """
+
+    referencable: Container[Address]
+    exists: ExistenceCheck
+    removal_hints: Mapping[Address, str]
+
+
+def check_files_together(
+    declared: AssetSet, config: Config, tree: Tree | None, live: LiveAssets | None = None
+) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of all files, those across files included, sorted by position.
+
+    Without ``live`` the live state is not known. Without ``tree`` the files are on disk, not in Git.
+    """
+    diagnostics = [*_check_paths(declared, tree, live)] if tree is not None else [*declared.diagnostics]
+    referencable, hints = (live.referencable, live.removal_hints) if live else (None, None)
+    diagnostics += check_references(declared, referencable, hints, lambda address: bound_backend(config, address))
+    diagnostics += find_cycles(declared, live.exists) if live else find_cycles(declared)
+    diagnostics += () if live else _check_renames(declared, config)
+    reported = {diagnostic.span for diagnostic in diagnostics}
+    for asset in declared.readable_assets.values():
+        diagnostics += (item for item in _check_asset(declared, asset, config) if item.span not in reported)
+    return sort_diagnostics(diagnostics)
+
+
+def sort_diagnostics(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return diagnostics by position, each once; those without one come first."""
+    return tuple(sorted(dict.fromkeys(diagnostics), key=lambda diagnostic: diagnostic.span or Span("", 0, 0)))
+
+
+def _check_asset(declared: AssetSet, asset: Asset, config: Config) -> Iterator[Diagnostic]:
+    """Yield what is wrong between an asset and those that it refers to."""
+    for reference in asset.references:
+        if problem := _reference_problem(declared, reference):
+            span = declared.documents[asset.source].value_span(reference.pointer)
+            yield Diagnostic("reference-unresolved", problem[0], span, problem[1])
+    kind = kind_of(asset)
+    if asset.address in declared.assets and kind.is_runnable and asset.runs_on_change and kind.is_supported(asset.spec):
+        yield from check_run(declared, asset, config, lambda reference: _declared_target(declared, reference))
+
+
+def _reference_problem(declared: AssetSet, reference: Reference) -> tuple[str, str] | None:
+    """Return what is wrong with a reference to something that is declared, and a hint."""
+    target = declared.assets.get(reference.address)
+    if target is None:
+        return None
+    return missing_output(reference, target.spec) if reference.output else label_message(reference)
+
+
+def _declared_target(declared: AssetSet, reference: Reference) -> Asset | None:
+    """Return the declared asset that a reference stands for; None if it may be a version that is only live."""
+    target = declared.assets.get(reference.address)
+    is_declared = target is not None and reference.version in ("", target.version)
+    return target if is_declared else None
+
+
+def _check_renames(declared: AssetSet, config: Config) -> Iterator[Diagnostic]:
+    """Yield the renames that the files contradict: warnings, because the asset may never have been live."""
+    for rename in final_renames(config.moved).values():
+        if diagnostic := declaration_diagnostic(declared, rename):
+            yield replace(diagnostic, severity=Severity.WARNING)
+
+
+def _check_paths(declared: AssetSet, tree: Tree, live: LiveAssets | None) -> Iterator[Diagnostic]:
+    """Yield the diagnostics of the files, those of missing paths as errors of a plan.
+
+    That is for paths of assets that a provider supports: what they name must be in Git.
+    """
+    severity = Severity.ERROR if live else Severity.WARNING
+    missing = dict(_missing_paths(declared, tree))
+    reported: set[Span] = set()
+    for diagnostic in declared.diagnostics:
+        if diagnostic.code == _PATH_MISSING and diagnostic.span in missing:
+            reported.add(diagnostic.span)
+            yield replace(diagnostic, severity=min(diagnostic.severity, severity, key=list(Severity).index))
+        else:
+            yield diagnostic
+    known = {diagnostic.span for diagnostic in declared.diagnostics}
+    for span, path in missing.items():
+        if span not in reported | known:
+            message = f"path {path.text} not found: {tree.display_path(path.path)} does not exist"
+            hint = "paths are relative to the folder of this file; files that .gitignore excludes are not in Git"
+            yield Diagnostic(_PATH_MISSING, message, span, hint, severity)
+
+
+def _missing_paths(declared: AssetSet, tree: Tree) -> Iterator[tuple[Span, LocalPath]]:
+    for asset in declared.readable_assets.values():
+        for path in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
+            if not tree.exists(path.path):
+                yield declared.documents[asset.source].value_span(path.pointer), path

@@ -1,0 +1,93 @@
+"""A plan of a part of the files: what a selection needs must be right, errors in other files do not stop it.
+
+The files of the part are planned as if there were no others. What the others declare is neither planned nor removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from reconciler.diagnostics import Diagnostic, Severity, within_paths
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.rule_context import resolve_relative_path
+from reconciler.model import Address, Asset, State
+from reconciler.planning.policy import Policy
+from reconciler.planning.selection import made_from, reachable_from, selectables_of, selected_addresses
+
+
+def is_narrow(policy: Policy) -> bool:
+    """Return True if only a part of the files is asked for."""
+    return policy.only_address is not None or bool(policy.select or policy.exclude)
+
+
+def needed_addresses(declared: AssetSet, policy: Policy) -> AbstractSet[Address]:
+    """Return what a selection, or one asset, needs: itself and everything that it refers to.
+
+    What is registered from the outputs of the one asset belongs to it.
+    """
+    selectables = selectables_of(declared, declared.readable_assets)
+    only = policy.only_address
+    start = {only} if only is not None else selected_addresses(selectables, policy)
+    needed = reachable_from(start, {address: item.upstream for address, item in selectables.items()})
+    return needed | (made_from(declared, only) if only is not None else set())
+
+
+def needed_paths(declared: AssetSet, needed: AbstractSet[Address], selectors: Iterable[str]) -> AbstractSet[str]:
+    """Return the files, as the user sees them, that declare what is needed, or may declare it once they can be read."""
+    paths = {declared.documents[source].path for address in needed for source in declared.sources.get(address, ())}
+    assets = declared.readable_assets
+    paths |= {path for address in needed & assets.keys() for path in _paths_in(declared, assets[address])}
+    names = {address.name for address in needed} | {selector.strip("+").rpartition("/")[2] for selector in selectors}
+    return paths | {path for path, possible in declared.unreadable_files.items() if not names.isdisjoint(possible)}
+
+
+def _paths_in(declared: AssetSet, asset: Asset) -> Iterator[str]:
+    """Yield the files that an asset refers to or that are inlined in it, such as its conda file."""
+    document = declared.documents[asset.source]
+    root = asset.source.removesuffix(document.path)
+    yield from (path.path.removeprefix(root) for path in asset.paths)
+    inlined = kind_of(asset).inlined_fields
+    for name in inlined & document.data.keys() if inlined else ():
+        if isinstance(document.data[name], str):
+            yield resolve_relative_path(asset.source, document.data[name].removeprefix("file:")).removeprefix(root)
+
+
+def diagnostics_of(paths: AbstractSet[str], diagnostics: Iterable[Diagnostic], config_file: str) -> list[Diagnostic]:
+    """Return the diagnostics with a position in some files or in mlgit.yml, or with none."""
+    kept = paths | {config_file}
+    restricted = (within_paths(diagnostic, kept.__contains__) for diagnostic in diagnostics)
+    return [diagnostic for diagnostic in restricted if diagnostic is not None]
+
+
+def narrow_to(declared: AssetSet, state: State, needed: AbstractSet[Address], paths: AbstractSet[str]) -> AssetSet:
+    """Return what is needed of what is declared; everything else counts as declared in files with errors."""
+    assets = {address: asset for address, asset in declared.assets.items() if address in needed}
+    rest = {address: asset for address, asset in declared.readable_assets.items() if address not in assets}
+    others = (declared.sources.keys() - assets.keys()) | set(_live_in_unread_files(declared, state, paths))
+    return replace(declared, assets=assets, invalid_addresses=frozenset(others), faulty=rest)
+
+
+def _live_in_unread_files(declared: AssetSet, state: State, paths: AbstractSet[str]) -> Iterator[Address]:
+    """Yield what is live from files that may still declare it, though that cannot be read."""
+    unread = {document.path for document in declared.documents.values()} - paths
+    declared_in: Mapping[Address, object] = declared.sources
+    for address, record in state.current.items():
+        if address not in declared_in and record.source in unread:
+            yield address
+
+
+def other_errors_note(diagnostics: Iterable[Diagnostic], kept: Iterable[Diagnostic]) -> str:
+    """Return how many errors there are in files that are not needed, "" if there are none."""
+    reported = frozenset(kept)
+    errors = [
+        diagnostic
+        for diagnostic in diagnostics
+        if diagnostic.severity is Severity.ERROR and diagnostic.span and diagnostic not in reported
+    ]
+    if not errors:
+        return ""
+    files = {diagnostic.span.path for diagnostic in errors if diagnostic.span}
+    counts = f"{len(errors)} {'error' if len(errors) == 1 else 'errors'} in {len(files)} other"
+    return f"{counts} {'file' if len(files) == 1 else 'files'}; run `mlgit validate`"
