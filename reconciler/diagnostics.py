@@ -32,6 +32,7 @@ class Diagnostic:
     """A problem in the user's files: its code, the message, the position, and a hint how to fix it.
 
     ``places`` are the other positions with the same problem, such as all references to an asset that is missing.
+    ``example`` has the lines that the hint says to write, if they are more than one.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Diagnostic:
     hint: str = ""
     severity: Severity = Severity.ERROR
     places: tuple[Span, ...] = ()
+    example: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         location = f"{self.span}: " if self.span else ""

@@ -70,8 +70,11 @@ class Backend(Protocol):
         """Return the reports of several runs at once; a run that ended without a result is lost."""
         ...
 
-    def cancel(self, run: str) -> None:
-        """Stop a run and all of its processes, and wait until they have exited. A run that has ended is unchanged."""
+    def cancel(self, run: str) -> bool:
+        """Stop a run and all of its processes, and wait until they have exited; return True if any was running.
+
+        A run that has ended is unchanged, but processes that it may have left are stopped.
+        """
         ...
 
     def run_folder(self, run: str) -> Path:

@@ -17,11 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from reconciler.backends import BackendFactory, Submission, Task
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, RunReport, RunStatus
+from reconciler.private_files import create_private_file, make_private_folder, touch_private_file
+from reconciler.runner.descendants import find_marked, send_signal
 from reconciler.runner.environment import allowed_variables
 from reconciler.runner.files import read_json_object
 from reconciler.runner.process import COMMAND_FILE
@@ -72,9 +75,9 @@ class LocalBackend:
         if self.find(submission.run, submission.token) is not None:
             return
         folder = self._runs / submission.run
-        folder.mkdir(parents=True, exist_ok=True)
-        self._token_files.mkdir(parents=True, exist_ok=True)
-        (folder / "runner.pyz").write_bytes(build_zipapp())
+        for private in (self._runs, folder, self._token_files):
+            make_private_folder(private)
+        create_private_file(folder / "runner.pyz", build_zipapp())
         with _inheritable_lock(folder / _SUPERVISOR_LOCK) as alive, _inheritable_lock(folder / _COMMAND_LOCK) as child:
             spec = replace(submission.spec, alive_fd=alive, child_lock_fd=child)
             _write_json(folder / _SPEC_FILE, spec.to_json())
@@ -93,14 +96,24 @@ class LocalBackend:
     def poll(self, runs: Iterable[str]) -> Mapping[str, RunReport]:
         return {run: self._read_report(self._runs / run) for run in runs}
 
-    def cancel(self, run: str) -> None:
+    def cancel(self, run: str) -> bool:
         folder = self._runs / run
-        _signal_until_released(
-            run, folder / _SUPERVISOR_LOCK, lambda: _supervisor_pid(folder), lambda pid: os.kill(pid, signal.SIGTERM)
+        locks = (folder / _SUPERVISOR_LOCK, folder / _COMMAND_LOCK)
+        was_running = any(map(_is_locked, locks)) or bool(find_marked(folder))
+        _signal_until_ended(
+            run,
+            partial(_is_locked, locks[0]),
+            lambda: _supervisor_pid(folder),
+            lambda pid: os.kill(pid, signal.SIGTERM),
         )
-        _signal_until_released(
-            run, folder / _COMMAND_LOCK, lambda: _command_pgid(folder), lambda pgid: os.killpg(pgid, signal.SIGKILL)
+        _signal_until_ended(
+            run,
+            partial(_is_locked, locks[1]),
+            lambda: _command_pgid(folder),
+            lambda pgid: _kill_processes(folder, pgid),
         )
+        _signal_until_ended(run, lambda: bool(find_marked(folder)), lambda: 0, lambda _: _kill_processes(folder))
+        return was_running
 
     def run_folder(self, run: str) -> Path:
         return self._runs / run
@@ -140,6 +153,7 @@ def _start_supervisor(folder: Path) -> int:
     It gets none of the caller's secrets: a job can read the environment that its parent was started with.
     """
     command = [sys.executable, "-I", str(folder / "runner.pyz"), str(folder / _SPEC_FILE)]
+    touch_private_file(folder / "supervisor.log")
     with (folder / "supervisor.log").open("ab") as log:
         file_actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -210,23 +224,31 @@ def _report_result(result: Mapping[str, Json]) -> RunReport:
     return RunReport(RunStatus(result["status"]), result)
 
 
-def _signal_until_released(
-    run: str, lock: Path, find_process: Callable[[], int | None], send_signal: Callable[[int], None]
+def _kill_processes(folder: Path, pgid: int | None = None) -> None:
+    """Kill the processes of a run that its supervisor has left, in whatever session they are."""
+    if pgid is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(pgid, signal.SIGKILL)
+    send_signal(find_marked(folder), signal.SIGKILL)
+
+
+def _signal_until_ended(
+    run: str, is_running: Callable[[], bool], find_process: Callable[[], int | None], signal_it: Callable[[int], None]
 ) -> None:
-    """Signal the holder of a lock until the lock is released."""
+    """Signal a process as long as it, or what holds its lock, is running."""
     deadline = time.monotonic() + _CANCEL_TIMEOUT_SECONDS
-    while _is_locked(lock):
+    while is_running():
         if time.monotonic() > deadline:
             message = f"run {run} has not stopped within {_CANCEL_TIMEOUT_SECONDS:.0f} s"
             raise user_error("cancel-failed", message, "look for its processes with ps, then run the command again")
         process = find_process()
         if process is not None:
             with suppress(ProcessLookupError):  # it ended by itself meanwhile
-                send_signal(process)
+                signal_it(process)
         time.sleep(_POLL_SECONDS)
 
 
 def _write_json(path: Path, document: Json) -> None:
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    create_private_file(temporary, json.dumps(document, indent=1).encode())
     temporary.replace(path)

@@ -10,48 +10,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from filelock import FileLock, Timeout
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
 
 from reconciler.builders import BuilderFactory, BuildProblem, BuildRequest, BuiltEnvironment
 from reconciler.builders._conda_file import parse_conda_file
+from reconciler.builders._interpreter import Interpreter, find_interpreter
 from reconciler.builders._problems import find_problems
-from reconciler.builders._uv import error_from_stderr, run_program, run_uv, terminate_children
+from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
 from reconciler.diagnostics import user_error
 
 MARKER = "mlgit-environment.json"
+_PIP = "pip"
 _WHEELS_ONLY = ("--only-binary", ":all:")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _IGNORED_FIELDS = frozenset({"image", "inference_config"})
+_PREFIX_FORMAT = 2  # of what is in a prefix besides its packages: pip, and bytecode
 _INDEX_FORMAT = 1  # of the index files; an environment whose index has another format is built again
-
-_PROBE_SCRIPT = """
-import json, platform, sys, sysconfig
-names = [sys.implementation.cache_tag, sysconfig.get_platform(), *platform.libc_ver()]
-print(json.dumps([platform.python_version(), "-".join(filter(None, names))]))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Interpreter:
-    """A Python interpreter of this machine."""
-
-    executable: str
-    version: str
-    platform: str
 
 
 class VenvBuilder:
@@ -123,7 +107,7 @@ class VenvBuilder:
         terminate_children()
 
     def _lock_and_install(self, request: BuildRequest, progress: Callable[[str], None]) -> BuiltEnvironment:
-        python = _find_interpreter(request)
+        python = find_interpreter(request)
         lock = request.lock or self._previous_lock(request, python) or _compile_lock(request, python, progress)
         identity = hashlib.sha256(json.dumps([lock, python.version, python.platform]).encode()).hexdigest()
         prefix = self._prefix_path(identity)
@@ -146,7 +130,7 @@ class VenvBuilder:
             raise user_error("environment-build-failed", message, f"do not remove files of {self._root} during a build")
         return environment
 
-    def _previous_lock(self, request: BuildRequest, python: _Interpreter) -> str:
+    def _previous_lock(self, request: BuildRequest, python: Interpreter) -> str:
         """Return the lock of a removed prefix, so that the same packages are installed; "" if there is none."""
         index = self._read_index(request.fingerprint)
         is_same_python = (index.get("python"), index.get("platform")) == (python.version, python.platform)
@@ -160,7 +144,7 @@ class VenvBuilder:
         return self._root / "by-fingerprint" / f"{_safe_file_name(fingerprint)}.json"
 
     def _prefix_path(self, identity: str) -> Path:
-        return self._root / identity[:16]
+        return self._root / f"{identity[:16]}-{_PREFIX_FORMAT}"
 
     @contextmanager
     def _exclusive_lock(self, key: str, progress: Callable[[str], None]) -> Iterator[None]:
@@ -182,24 +166,7 @@ class VenvBuilder:
 BUILDER: BuilderFactory = VenvBuilder
 
 
-def _find_interpreter(request: BuildRequest) -> _Interpreter:
-    if SpecifierSet(request.requires_python).contains(platform.python_version(), prereleases=True):
-        program = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001  -- not the one in the venv of mlgit
-    else:
-        outcome = run_uv(["python", "find", "--no-project", "--system", request.requires_python])
-        if outcome.exit_code:
-            message = f"{request.address}: there is no Python {request.requires_python} on this machine"
-            hint = f"install one (uv python install), or require the one of this machine: {platform.python_version()}"
-            raise user_error("python-not-found", message, hint)
-        program = outcome.stdout.strip()
-    outcome = run_program([program, "-I", "-c", _PROBE_SCRIPT])
-    if outcome.exit_code:
-        message = f"{request.address}: the Python interpreter {program} cannot be run"
-        raise user_error("python-not-found", message, "repair or remove that installation")
-    return _Interpreter(program, *json.loads(outcome.stdout))
-
-
-def _compile_lock(request: BuildRequest, python: _Interpreter, progress: Callable[[str], None]) -> str:
+def _compile_lock(request: BuildRequest, python: Interpreter, progress: Callable[[str], None]) -> str:
     if not request.packages:
         return ""
     progress(f"resolving {_format_package_count(len(request.packages))}")
@@ -209,7 +176,7 @@ def _compile_lock(request: BuildRequest, python: _Interpreter, progress: Callabl
 
 
 def _install_prefix(
-    address: str, prefix: Path, python: _Interpreter, lock: str, progress: Callable[[str], None]
+    address: str, prefix: Path, python: Interpreter, lock: str, progress: Callable[[str], None]
 ) -> None:
     """Install the packages of a lock into a new prefix; after any error there is no prefix."""
     packages = _parse_lock(address, lock)
@@ -217,9 +184,12 @@ def _install_prefix(
     try:
         progress(f"installing {_format_package_count(len(packages))} for Python {python.version}")
         _run_uv_checked(address, ["venv", "--no-project", "--python", python.executable, str(prefix)])
+        # Compiled here, because runs write no bytecode into an environment that they share.
+        target = ("--python", str(_python_path(prefix)), "--compile-bytecode")
         if packages:
-            target = ("--python", str(_python_path(prefix)))
             _run_uv_checked(address, ["pip", "sync", "-", *target, "--require-hashes", *_WHEELS_ONLY], lock)
+        if _PIP not in packages and python.pip_wheel:
+            _run_uv_checked(address, ["pip", "install", *target, "--offline", "--no-deps", python.pip_wheel])
     except BaseException:
         _remove_prefix(prefix)
         raise

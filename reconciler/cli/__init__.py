@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "Explain a diagnostic, and how to fix it.",
 }
 
-EXIT_INTERRUPTED = 130
+EXIT_BUG, EXIT_INTERRUPTED = 3, 130
 
 _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""
@@ -132,7 +132,7 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
 def _report_bug(error: Exception) -> int:
     if isinstance(error, BrokenPipeError) and _is_stdout_closed():
         return 1
-    return _print_error(traceback.format_exc(), _BUG_MESSAGE, code=3)
+    return _print_error(traceback.format_exc(), _BUG_MESSAGE, code=EXIT_BUG)
 
 
 def _is_stdout_closed() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import Json, Run, RunStatus
+from reconciler.model import DEFAULT_ARTIFACTS, Json, Run, RunStatus
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
 from reconciler.render.plan_json import run_to_json
@@ -31,7 +31,7 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 
 def _log_and_output_paths(session: StateSession, run: Run) -> Json:
-    """Return where the log and the outputs of a run are, or that they are gone, and the end of the log if it failed."""
+    """Return where a run's log and outputs are, or that they are gone; its artifacts; the log's end if it failed."""
     backends = session.open_backends()
     backend = backends.get(run.backend)
     if backend is None:
@@ -43,5 +43,7 @@ def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     if not folder.is_dir():
         return {"files_gone": f"{folder} does not exist: it was removed, or is on another machine"}
     tail = read_log_tail(backends, run) if run.status is RunStatus.FAILED else ()
-    paths = {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
-    return paths | ({"log_tail": "\n".join(tail) + "\n"} if tail else {})
+    paths: Json = {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
+    artifacts = backend.outputs_path(run.id) / DEFAULT_ARTIFACTS
+    files = sorted(path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
+    return paths | ({"artifacts": files} if files else {}) | ({"log_tail": "\n".join(tail) + "\n"} if tail else {})

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.abbreviation import pluralize
+from reconciler.cli import EXIT_BUG
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line, print_coloured_lines
@@ -211,7 +212,7 @@ def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
         stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
     else:
         _print_result(result, failed=failed, skipped=skipped)
-    return int(bool(failed or locked))
+    return EXIT_BUG if result.has_bug else int(bool(failed or locked))
 
 
 def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:

@@ -18,7 +18,7 @@ from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
-from reconciler.format.workspace_rules import compute_file_path, compute_file_text
+from reconciler.format.workspace_rules import compute_file_lines, compute_file_path
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
@@ -115,7 +115,7 @@ def _write_computes(folder: Path, inventory: Inventory) -> list[str]:
         elif files.kind_of(path) != MISSING:
             outcomes.append(f"kept {path}: it exists already")
         else:
-            files.create_file(path, (compute_file_text(address.name) + "\n").encode())
+            files.create_file(path, ("\n".join(compute_file_lines(address.name)) + "\n").encode())
             outcomes.append(f"wrote {path}")
     return outcomes
 

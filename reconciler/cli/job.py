@@ -160,7 +160,10 @@ def cancel(job: str) -> None:
     """
     session, run, backend = _find_run_and_backend(job)
     if not run.status.is_active:
-        raise user_error("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
+        if not backend.cancel(run.id):
+            raise user_error("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
+        echo(f"Run {run.id} is {run.status}; processes that it had left were stopped.")
+        return
     backend.cancel(run.id)
     ended = merge_report(run, backend.poll([run.id])[run.id])
     # lost: it had not started, or could not end by itself

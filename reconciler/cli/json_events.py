@@ -13,14 +13,13 @@ from typing import Self
 import click
 
 from reconciler import __version__
+from reconciler.cli import EXIT_BUG, EXIT_INTERRUPTED
 from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import json_events
 from reconciler.timestamps import utc_timestamp
-
-_EXIT_INTERRUPTED, _EXIT_BUG = 130, 3
 
 
 class EventStream:
@@ -82,7 +81,7 @@ def run_with_event_stream(run_command: Callable[[EventStream], int]) -> int:
     """Run a command that writes to an event stream; return its exit code, which the last event contains, too."""
     stream = EventStream()
     click.get_current_context().meta[DIAGNOSTICS_HANDLER_KEY] = stream.write_diagnostic
-    code = _EXIT_BUG
+    code = EXIT_BUG
     try:
         code = run_command(stream)
     except UserError as error:
@@ -93,7 +92,7 @@ def run_with_event_stream(run_command: Callable[[EventStream], int]) -> int:
         code = 1
         raise
     except (click.Abort, KeyboardInterrupt):
-        code = _EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
         raise
     finally:
         stream.write({"type": "ended", "exit_code": code})

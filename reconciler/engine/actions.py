@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from reconciler.builders import built_environment_to_json
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.engine.artifacts import store_asset_contents
+from reconciler.engine.bug_report import unexpected_error
 from reconciler.engine.repair import check_run_outputs, check_version_content, repair_record
 from reconciler.engine.run_actions import cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
@@ -22,8 +23,16 @@ _BUILD_FIELDS = ("builder", "identity", "python", "lock")
 
 
 def execute_action(context: ActionContext, action: Action) -> WriteBatch:
-    """Execute one action and return what to write to the state; raises UserError if it cannot be done."""
-    return _ACTION_HANDLERS[action.op](context, action)
+    """Execute one action and return what to write to the state.
+
+    Raises UserError if it cannot be done, also for an unexpected exception, which is the failure of this action alone.
+    """
+    try:
+        return _ACTION_HANDLERS[action.op](context, action)
+    except UserError:
+        raise
+    except Exception as error:
+        raise unexpected_error(error, action, context.transaction.state_store.local_folder) from error
 
 
 def is_external(action: Action) -> bool:

@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from reconciler.diagnostics import UserError
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.actions import execute_action, is_external, is_slow
+from reconciler.engine.bug_report import unexpected_error
 from reconciler.model import Action, ActionId, Address, Event, Plan, Progress
 from reconciler.state.store import WriteBatch
 
@@ -100,8 +101,32 @@ class _PlanExecutor:
 
     def flush(self) -> None:
         """Write the results so far, and report their actions as done."""
-        for action in self.context.transaction.flush():
-            self.context.emit(Event(Progress.DONE, action))
+        try:
+            done = self.context.transaction.flush()
+        except UserError:
+            raise
+        except Exception:  # noqa: BLE001 - one of the results cannot be written, which is the failure of its action alone
+            self._flush_one_by_one()
+        else:
+            for action in done:
+                self.context.emit(Event(Progress.DONE, action))
+
+    def _flush_one_by_one(self) -> None:
+        """Write each result by itself; one that cannot be written is a failure, and what needs it is not written."""
+        transaction = self.context.transaction
+        for action, writes in transaction.take_pending():
+            event = self._blocked_event(action) or Event(Progress.DONE, action)
+            if event.progress is Progress.DONE:
+                try:
+                    transaction.add_writes(writes, action)
+                    transaction.flush()
+                except UserError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - reported as the failure of the action
+                    transaction.take_pending()
+                    bug = unexpected_error(error, action, transaction.state_store.local_folder)
+                    event = Event(Progress.FAILED, action, error=bug)
+            self._record_event(event)
 
     def _is_stopping(self) -> bool:
         """Return True if no action may be started; report once which running actions are waited for."""
@@ -115,11 +140,12 @@ class _PlanExecutor:
     def _start_action(self, action: Action) -> bool:
         """Execute an action, or hand it to a worker; return True if a worker has it."""
         blocked = self._blocked_event(action)
+        if blocked is None and (is_external(action) or self.context.transaction.is_flush_due()):
+            self.flush()
+            blocked = self._blocked_event(action)  # what it needs could perhaps not be written
         if blocked is not None:
             self._record_event(blocked)
             return False
-        if is_external(action) or self.context.transaction.is_flush_due():
-            self.flush()
         self.started.add(action.key)
         self.context.emit(Event(Progress.STARTED, action))
         if is_slow(action):
@@ -162,7 +188,7 @@ class _PlanExecutor:
         self.context.emit(event)
         if event.progress is Progress.WAITING:
             self.waiting.add(event.action.key)
-        else:
+        elif event.progress is not Progress.DONE:
             self.failed[event.action.key] = event
 
 

@@ -11,12 +11,10 @@ from reconciler.backends import Task
 from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
+from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
 from reconciler.engine.providers import Providers
-from reconciler.format.include import ANY_FILE
-from reconciler.format.load import load_assets
-from reconciler.git.trees import read_blobs
-from reconciler.model import Record, ResolvedAsset, ResolvedReference, Run, Tree, parse_address
-from reconciler.planning.content import TrackedContent, tracked_content
+from reconciler.model import ResolvedAsset, ResolvedReference, Run
+from reconciler.planning.content import tracked_content
 from reconciler.runner.spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, StagedFile, UriInput
 from reconciler.storage.content import StoredContent
 from reconciler.storage.manifest import check_path
@@ -31,23 +29,13 @@ _INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-chang
 def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, StoredContent]:
     """Store the content of an asset: its local paths and the run outputs that it refers to; return it by pointer."""
     contents = {
-        local_path.pointer: _store_git_content(context.providers, tracked_content(context.tree, local_path.path))
+        local_path.pointer: store_git_content(context.providers, tracked_content(context.tree, local_path.path))
         for local_path in resolved.asset.paths
     }
     for pointer, reference in resolved.references.items():
         if reference.output:
             contents[pointer] = _output_content(context, reference)
     return contents
-
-
-def _store_git_content(providers: Providers, content: TrackedContent) -> StoredContent:
-    """Store files from their Git blobs, never from the work tree."""
-    blobs = read_blobs(providers.state_store.repository, [entry.oid for _, entry in content.files])
-    files = [(name, entry.mode, blobs[entry.oid]) for name, entry in content.files]
-    if content.is_file:
-        name, _, data = files[0]
-        return replace(providers.store.put_bytes(name, data), name=name)
-    return providers.store.put_files(files)
 
 
 def store_run_outputs(providers: Providers, run: Run) -> dict[str, StoredContent]:
@@ -86,16 +74,13 @@ def _output_content(context: ActionContext, reference: ResolvedReference) -> Sto
     """Return the content of a run's output, or of a path within it."""
     run = context.state.find_run(reference.address, reference.version)
     output = run.outputs.get(reference.output) if run else None
-    if output is None:
+    if run is None or output is None:
         raise user_error("output-missing", f"run {reference.version} has no output {reference.output}")
     if "md5" not in output:
         message = f"output {reference.output} of run {reference.version} is not in the store yet"
         raise user_error("output-missing", message, "run `mlgit apply`, which records the run and stores its outputs")
-    content = StoredContent.from_json(output)
-    if not reference.path:
-        check_content_stored(context.providers, content.md5)
-        return content
-    return _output_path_content(context.providers, content, reference)
+    content = check_run_output(context.providers, run, reference.output)
+    return _output_path_content(context.providers, content, reference) if reference.path else content
 
 
 def _output_path_content(providers: Providers, content: StoredContent, reference: ResolvedReference) -> StoredContent:
@@ -162,7 +147,7 @@ def _make_input(
 
 
 def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> StoredContent | str:
-    """Return the content of a referenced version, restored from Git if the store has lost it; or its URI."""
+    """Return the content of a referenced version, restored from Git if need be; or its URI."""
     record = context.state.find_version(reference.address, reference.version)
     record = record or context.state.current.get(reference.address)
     if record is None:
@@ -170,36 +155,12 @@ def _referenced_content(context: ActionContext, reference: ResolvedReference, na
     recorded = record.realised.get("contents", {}).get("/path")
     if not recorded:
         return str(record.spec["path"])
-    content = StoredContent.from_json(recorded)
-    if not context.providers.store.has_content(content.md5):
-        restore_content(context.providers, context.tree, record)
-    return content
-
-
-def restore_content(providers: Providers, tree: Tree, record: Record) -> None:
-    """Store the content of a record from its commit in Git; does nothing if Git no longer has it."""
-    recorded_tree = tree.tree_at_commit(record.lineage.get("commit", ""))
-    path = f"{tree.root}{record.source}"
-    if recorded_tree is None or path not in recorded_tree.entries:
-        return
-    assets = load_assets(recorded_tree, [(path, ANY_FILE)]).assets
-    addresses = (record.address, *map(parse_address, record.formerly))
-    asset = next((assets[address] for address in addresses if address in assets), None)
-    for local_path in asset.paths if asset else ():
-        if recorded_tree.exists(local_path.path):
-            _store_git_content(providers, tracked_content(recorded_tree, local_path.path))
+    ensure_version_content(context.providers, context.tree, record)
+    return StoredContent.from_json(recorded)
 
 
 def _files_to_stage(providers: Providers, content: StoredContent) -> tuple[StagedFile, ...]:
-    """Return the files of a content; raises UserError ``content-missing``."""
-    check_content_stored(providers, content.md5)
+    """Return the files of a content, which was checked, with what the runner checks them by."""
     files = providers.store.manifest(content.md5, content.name, sha256=content.sha256)
-    return tuple(StagedFile(*file) for file in files)
-
-
-def check_content_stored(providers: Providers, *keys: str) -> None:
-    """Raise UserError ``content-missing`` unless the store has all of the contents."""
-    if missing := providers.store.missing_keys(keys):
-        message = f"content {missing[0]} is missing or incomplete in the store at {providers.store.root}"
-        hint = "make the store available again; `mlgit job rerun JOB` creates the outputs of a run again"
-        raise user_error("content-missing", message, hint)
+    stamps = providers.store.verified_stamps(file.md5 for file in files)
+    return tuple(StagedFile(*file, stamps.get(file.md5, ())) for file in files)

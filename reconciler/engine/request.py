@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from reconciler.engine.bug_report import UnexpectedError
 from reconciler.model import Action, ActionId, Address, Blocked, Event, Run
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
@@ -56,6 +57,11 @@ class ApplyResult:
     locked_out: tuple[Event, ...]
     pending: tuple[Blocked, ...]
     recorded_run_ids: frozenset[str]
+
+    @property
+    def has_bug(self) -> bool:
+        """True if an action failed by a bug in mlgit or in a plug-in."""
+        return any(isinstance(event.error, UnexpectedError) for event in self.failed)
 
     @property
     def failed_runs(self) -> tuple[Blocked, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.document import Document
@@ -45,11 +46,10 @@ def compute_file_path(name: str) -> str:
     return f"compute/{re.sub(r'[^A-Za-z0-9._-]', '-', name)}.yml"
 
 
-def compute_file_text(name: str, indent: str = "") -> str:
+def compute_file_lines(name: str) -> tuple[str, ...]:
     """Return the four lines that declare a compute; its size matters to Azure ML only."""
     written = name if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name) else json.dumps(name)
-    lines = (_COMPUTE_SCHEMA, f"name: {written}", "type: amlcompute", "size: Standard_DS3_v2")
-    return "\n".join(indent + line for line in lines)
+    return _COMPUTE_SCHEMA, f"name: {written}", "type: amlcompute", "size: Standard_DS3_v2"
 
 
 def dangling_reference_diagnostic(
@@ -69,8 +69,9 @@ def removed_reference_diagnostic(address: Address, uses: Uses, hint: str) -> Dia
 def bound_reference_diagnostic(address: Address, uses: Uses, backend: str) -> Diagnostic:
     """Return the warning about all references to a compute that has no file, but a backend in mlgit.yml."""
     fact = f"is not declared; mlgit.yml binds it to the backend {backend}"
-    hint = f"to declare it, write {compute_file_path(address.name)}:\n{compute_file_text(address.name, '    ')}"
-    return _reference_diagnostic(address, uses, fact, hint, Severity.WARNING)
+    hint = f"to declare it, write {compute_file_path(address.name)}:"
+    diagnostic = _reference_diagnostic(address, uses, fact, hint, Severity.WARNING)
+    return replace(diagnostic, example=compute_file_lines(address.name))
 
 
 def _reference_diagnostic(

@@ -33,6 +33,9 @@ _LOG_TAIL_MARK = "; its last lines:"
 REMOVED_FROM_GIT = "left"
 SUPERSEDED = "superseded"
 
+DEFAULT_ARTIFACTS = "artifacts"
+"""The output that every job has: its ./outputs and ./logs, and the files that it logged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

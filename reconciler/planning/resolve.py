@@ -9,6 +9,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import (
+    DEFAULT_ARTIFACTS,
     ActionId,
     Address,
     Asset,
@@ -178,6 +179,10 @@ def _resolve_job_output(
         return _report_unresolved(context, asset, reference, *problem)
     if planned.known_after or planned.run is None or planned.run.status is not RunStatus.COMPLETED:
         return None
+    if reference.output == DEFAULT_ARTIFACTS and DEFAULT_ARTIFACTS not in planned.run.outputs:
+        message = f"{reference.text}: run {planned.run.id} has kept nothing of ./outputs and ./logs"
+        hint = f"let the job write there; of a run before mlgit kept them, `mlgit job rerun {reference.address.name}`"
+        return _report_unresolved(context, asset, reference, message, hint)
     stored = planned.run.outputs.get(reference.output, {}).get("md5", "")
     if not stored and (kind_of(asset).is_runnable or planned.run.id not in context.run_ids_to_record):
         return None  # the run has ended, its output is not in the store yet
@@ -189,7 +194,7 @@ def missing_output(reference: Reference, job: Spec) -> tuple[str, str] | None:
     """Return the message and the hint for a reference to an output that a job does not have; None if it has it."""
     outputs = job.get("outputs")
     names = [str(name) for name in outputs] if isinstance(outputs, Mapping) else []
-    if reference.output in names:
+    if reference.output in (*names, DEFAULT_ARTIFACTS):
         return None
     hint = did_you_mean(reference.output, names) or f"outputs it has: {', '.join(names) or 'none'}"
     return f"{reference.address} has no output {reference.output}", hint

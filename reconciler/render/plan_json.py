@@ -180,7 +180,7 @@ def diagnostic_to_json(diagnostic: Diagnostic) -> Json:
         "severity": str(diagnostic.severity),
         "code": diagnostic.code,
         "message": diagnostic.message,
-        "hint": diagnostic.hint,
+        "hint": "\n".join((diagnostic.hint, *diagnostic.example)),
     } | _drop_empty({"places": [_span_to_json(place) for place in diagnostic.places]})
 
 

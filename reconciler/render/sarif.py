@@ -39,7 +39,7 @@ def _rule_to_json(code: str) -> Json:
 
 
 def _result_to_json(diagnostic: Diagnostic, index: int, root: str) -> Json:
-    message = "\n".join(map(sanitize_line, filter(None, (diagnostic.message, diagnostic.hint))))
+    message = "\n".join(map(sanitize_line, filter(None, (diagnostic.message, diagnostic.hint, *diagnostic.example))))
     result = {
         "ruleId": diagnostic.code,
         "ruleIndex": index,

@@ -51,6 +51,7 @@ def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _Sourc
         yield from code_frame_lines(diagnostic.span, source.lines, source.secrets)
     if diagnostic.hint:
         yield f"  help: {sanitize_line(diagnostic.hint)}"
+        yield from (f"    {sanitize_line(line)}" for line in diagnostic.example)
     if diagnostic.places:
         yield sanitize_line(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 

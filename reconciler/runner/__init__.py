@@ -9,9 +9,12 @@ order of a run::
     files        atomic JSON files, and the token file
     workdir      code, inputs and outputs, staged in the folder of the run
     command      ${{inputs.x}} and ${{outputs.x}} -> words of a shell command
+    layer        a layer over each virtual environment: jobs cannot change what they share
     environment  the environment variables of the command: an allow-list
-    process      the command in its own process group: heartbeat, timeout, cancel
+    process      the command and what it starts: heartbeat, timeout, cancel
+    descendants  the processes of a run, in whatever session they are
     tracking/    the MLflow tracking protocol, answered here or by another server
+    artifacts    ./outputs, ./logs and logged files, kept as the output that every job has
     result       how the run ended: values, messages, result.json
     zipapp       this package as one file
 """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from .descendants import MARK_VARIABLE
 from .spec import RunSpec
 
 # All are about the machine, none has a user's secrets. Proxy variables are left out: they often contain passwords.
 _ALLOWED_VARIABLES = frozenset(
     {
-        "PATH",  # the programs of the system
         "LD_LIBRARY_PATH",  # drivers in the folders of a cluster
         "HOME",  # the caches of libraries
         "USER",  # read by getpass.getuser()
@@ -29,16 +29,34 @@ _ALLOWED_VARIABLES = frozenset(
     }
 )
 _ALLOWED_PREFIX = "LC_"
+# Of these, the folders that exist: the PATH of whoever starts a run can lead into a Python environment of theirs.
+_SYSTEM_PATH = (
+    *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
+    *("/usr/local/cuda/bin", "/snap/bin", "/opt/homebrew/bin", "/run/current-system/sw/bin"),
+)
+_CALLER_ENVIRONMENTS = ("VIRTUAL_ENV", "CONDA_PREFIX")
+_FIXED_VARIABLES = {
+    "PYTHONUNBUFFERED": "1",  # so that the log can be read during the run
+    "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside the modules that several runs share
+    "PYTHONNOUSERSITE": "1",  # no packages of the user's home
+    "PIP_REQUIRE_VIRTUALENV": "1",  # pip installs into the layer of a run, never into the system
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
 # MLflow would use these instead of the token of the runner's tracking server.
 _MLFLOW_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 def allowed_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a process's variables that a job may see: about the machine, nothing secret."""
+    """Return those of a process's variables that a job may see: about the machine, nothing secret.
+
+    What leads into the Python environment that the process was started from is left out.
+    """
+    roots = tuple(f"{root}/" for name in _CALLER_ENVIRONMENTS if (root := variables.get(name)))
     return {
         name: value
         for name, value in variables.items()
-        if name in _ALLOWED_VARIABLES or name.startswith(_ALLOWED_PREFIX)
+        if (name in _ALLOWED_VARIABLES or name.startswith(_ALLOWED_PREFIX))
+        and not any(f"{entry}/".startswith(roots) for entry in value.split(os.pathsep))
     }
 
 
@@ -46,12 +64,12 @@ def command_variables(
     runner_variables: Mapping[str, str], spec: RunSpec, tracking_variables: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the variables of the command; those of the spec override the runner's, those of tracking override both."""
-    variables = allowed_variables(runner_variables)
-    variables["PYTHONUNBUFFERED"] = "1"  # so that the log can be read during the run
-    variables["PATH"] = os.pathsep.join([*spec.path_entries, variables.get("PATH", os.defpath)])
+    variables = allowed_variables(runner_variables) | _FIXED_VARIABLES
+    variables["PATH"] = os.pathsep.join([*spec.path_entries, *filter(os.path.isdir, _SYSTEM_PATH)])
     variables.update(spec.environment)
     variables.update(spec.variables)
     variables["AZUREML_RUN_ID"] = spec.run
+    variables[MARK_VARIABLE] = str(spec.folder)
     if "MLFLOW_TRACKING_TOKEN" in tracking_variables:
         for name in _MLFLOW_CREDENTIALS:
             variables.pop(name, None)

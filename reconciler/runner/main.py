@@ -7,9 +7,11 @@ import sys
 import traceback
 from pathlib import Path
 
+from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .environment import command_variables
 from .files import reserve_token, write_json_atomically
+from .layer import layered_environment
 from .process import RunMonitor, execute_command
 from .result import (
     LOG_FILE,
@@ -36,6 +38,7 @@ def main() -> int:
     """Execute the run that spec.json (the one argument) describes, and write its result.json."""
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
+    os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
     try:
         spec = read_spec(Path(sys.argv[1]))
         monitor = RunMonitor(spec.folder)
@@ -56,9 +59,10 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
     try:
         _create_log_files(spec)
         workdir = prepare_workdir(spec, monitor.heartbeat)
+        make_working_folders(workdir.code_folder)
         command = substitute_expressions(spec.command, workdir.values)
-        with open_tracking(spec) as tracking:
-            variables = command_variables(os.environ, spec, tracking.variables)
+        with layered_environment(spec) as layered, open_tracking(spec) as tracking:
+            variables = command_variables(os.environ, layered, tracking.variables)
             outcome = execute_command(command, workdir.code_folder, variables, spec, monitor)
             tracked = tracking.finish(outcome.status)
     except RunCanceledError:
@@ -70,10 +74,18 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
         outcome = CommandOutcome(
             FinalStatus.FAILED, Failure("engine", f"the runner failed: {type(error).__name__}: {error}")
         )
+    _collect_artifacts(spec)
     write_json_atomically(
         spec.folder / RESULT_FILE, make_result_document(spec, outcome, started, tracked, output_sizes(spec))
     )
     return 0 if outcome.status is FinalStatus.COMPLETED else 1
+
+
+def _collect_artifacts(spec: RunSpec) -> None:
+    try:
+        collect_artifacts(spec)
+    except OSError as error:  # the outcome of the run is what counts
+        sys.stderr.write(f"not all of ./outputs and ./logs could be kept: {error}\n")
 
 
 def _create_log_files(spec: RunSpec) -> None:

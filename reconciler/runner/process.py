@@ -1,4 +1,4 @@
-"""The command in its own process group: heartbeat, timeout, cancel, and the outcome."""
+"""The command and the processes that it starts: heartbeat, timeout, cancel, and the outcome."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
 
+from .descendants import adopt_orphans, find_descendants, kill_descendants, reap_orphans, send_signal
 from .files import write_json_atomically
-from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure
+from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure, signal_name
 from .spec import RunSpec
 
 COMMAND_FILE = "command.json"
 HEARTBEAT_SECONDS = 2.0  # between two heartbeats
-_POLL_SECONDS = 0.05  # between two checks of a process group that is ending
+_POLL_SECONDS = 0.05  # between two checks of processes that are ending
+_KILL_SECONDS = 10.0  # for processes to end that cannot refuse to
 _STOP_EVENT, _END_EVENT = "stop", "ended"
 
 
@@ -32,6 +35,7 @@ class RunMonitor:
         self._events: SimpleQueue[str] = SimpleQueue()  # its put() is safe in a signal handler
         self._next_heartbeat = 0.0
         self._is_stopped = False
+        self._command = 0
 
     def install_signal_handlers(self) -> None:
         """Treat SIGTERM and SIGINT as requests to stop from here on."""
@@ -43,6 +47,10 @@ class RunMonitor:
         self._touch_heartbeat_file()
         if self._is_stopped:
             raise RunCanceledError
+
+    def watch_command(self, command: int) -> None:
+        """Remember the process id of the command, whose orphans are reaped at every heartbeat."""
+        self._command = command
 
     def notify_ended(self) -> None:
         """Report that the command has ended."""
@@ -69,6 +77,8 @@ class RunMonitor:
     def _touch_heartbeat_file(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
             self._heartbeat_file.touch()
+            if self._command:
+                reap_orphans(self._command)
             self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -81,13 +91,17 @@ class _ChildProcess:
     process: subprocess.Popen[bytes]
     wait_thread: threading.Thread
 
-    def send_signal(self, number: int) -> bool:
-        """Signal the process group (0 only checks it); return True if it has a process that can be signalled."""
-        try:
+    def send_signal(self, number: int) -> None:
+        """Signal the process group of the command."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS raises the second for a group of zombies
             os.killpg(self.process.pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS raises the second for a group of zombies
+
+    def is_outside_group(self, process: int) -> bool:
+        """Return True if a living process is not in the process group of the command."""
+        try:
+            return os.getpgid(process) != self.process.pid
+        except ProcessLookupError:
             return False
-        return True
 
 
 def execute_command(
@@ -96,7 +110,9 @@ def execute_command(
     """Run a shell command in a folder until it ends, exceeds its time limit or is stopped; leave no process behind."""
     monitor.heartbeat()
     deadline = None if spec.timeout is None else time.monotonic() + spec.timeout
+    adopt_orphans()
     child = _start_command(command, folder, variables, spec, monitor.notify_ended)
+    monitor.watch_command(child.process.pid)
     try:
         write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": child.process.pid, "pid": child.process.pid})
         event = monitor.wait_for_event(deadline)
@@ -106,15 +122,17 @@ def execute_command(
         child.send_signal(signal.SIGKILL)
         child.wait_thread.join()
         return_code = child.process.wait()
+        kill_descendants(signal.SIGKILL, time.monotonic() + _KILL_SECONDS)
     return _make_outcome(event, return_code, spec)
 
 
 def _terminate_gracefully(child: _ChildProcess, monitor: RunMonitor, deadline: float) -> None:
-    """Send SIGTERM to the group and wait for all of it: the shell exits at once, its children may still be saving."""
+    """Send SIGTERM to all processes and wait for them: the shell exits at once, its children may still be saving."""
     child.send_signal(signal.SIGTERM)
+    send_signal(filter(child.is_outside_group, find_descendants(os.getpid())), signal.SIGTERM)
     if monitor.wait_for_end(deadline):
         child.process.wait()
-        while child.send_signal(0) and time.monotonic() < deadline:
+        while find_descendants(os.getpid()) and time.monotonic() < deadline:
             monitor.wait_for_event(min(deadline, time.monotonic() + _POLL_SECONDS))
 
 
@@ -123,9 +141,9 @@ def _make_outcome(event: str | None, return_code: int, spec: RunSpec) -> Command
     if event == _STOP_EVENT:
         return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
     if event is None:
-        signal_name = None if return_code >= 0 else signal.Signals(-return_code).name
+        name = None if return_code >= 0 else signal_name(-return_code)
         message = f"the command was stopped after {spec.timeout:g} seconds, the time limit of the job"
-        return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, signal_name), exit_code)
+        return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, name), exit_code)
     if return_code != 0:
         return CommandOutcome(FinalStatus.FAILED, command_failure(return_code, spec.folder / LOG_FILE), exit_code)
     return CommandOutcome(FinalStatus.COMPLETED, None, 0)

@@ -133,9 +133,14 @@ def utc_timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def signal_name(number: int) -> str:
+    """Return how a signal is called: SIGKILL, or "signal 35" for one of those that have no name."""
+    return Signals(number).name if number in {*Signals} else f"signal {number}"
+
+
 def command_failure(return_code: int, log: Path) -> Failure:
     """Return the failure of a command; what it wrote is in its log only, which may have secrets in it."""
-    name = Signals(-return_code).name if return_code < 0 else None
+    name = signal_name(-return_code) if return_code < 0 else None
     reason = f"the command was ended by {name}" if name else f"the command ended with exit code {return_code}"
     hint = _EXIT_CODE_HINTS.get(128 - return_code if name else return_code)
     message = reason + (f": {hint}" if hint else "") + ("" if _has_text(log) else "; its log is empty")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,21 @@ class SpecError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A file to stage: path within its folder, the stored object with its bytes, the mode as Git writes it."""
+    """A file to stage: path within its folder, the stored object with its bytes, the mode as Git writes it.
+
+    ``md5`` is the digest of the bytes, "" if it is not known; they are not read to check it while the object has this
+    ``stamp`` (inode, size and the two times of a change in nanoseconds).
+    """
 
     path: str
     object_path: Path
     mode: int
+    md5: str = ""
+    stamp: tuple[int, ...] = ()
 
     def to_json(self) -> list[Any]:
-        return [self.path, str(self.object_path), self.mode]
+        row = [self.path, str(self.object_path), self.mode]
+        return [*row, self.md5, list(self.stamp)] if self.md5 else row
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,11 @@ def _parse_input(document: dict[str, Any]) -> JobInput:
 
 
 def _parse_files(rows: list[Any]) -> tuple[StagedFile, ...]:
-    return tuple(StagedFile(path, _absolute_path(object_path), int(mode)) for path, object_path, mode in rows)
+    return tuple(_parse_file(*row) for row in rows)
+
+
+def _parse_file(path: str, object_path: str, mode: int, md5: str = "", stamp: Iterable[int] = ()) -> StagedFile:
+    return StagedFile(path, _absolute_path(object_path), int(mode), md5, tuple(stamp))
 
 
 def _stringify_values(mapping: dict[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -12,7 +13,8 @@ from .command import CommandValue, RawText, ShellWord
 from .result import OutputSize, staging_error
 from .spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, RunSpec, StagedFile, UriInput
 
-OUTPUTS_FOLDER = "outputs"
+CODE_FOLDER, OUTPUTS_FOLDER = "code", "outputs"
+ARTIFACTS_OUTPUT = "artifacts"  # the output that every job has
 
 # Called regularly while bytes are copied; raises RunCanceledError if the run is to stop.
 Heartbeat = Callable[[], None]
@@ -34,7 +36,7 @@ class Workdir:
 
 def prepare_workdir(spec: RunSpec, heartbeat: Heartbeat) -> Workdir:
     """Stage the files of a run; raises RunFailedError if that is not possible."""
-    code = spec.folder / "code"
+    code = spec.folder / CODE_FOLDER
     _stage_files(spec.code, code, read_only=False, heartbeat=heartbeat)
     values: dict[str, CommandValue] = {"name": ShellWord(spec.run)}
     for name, job_input in spec.inputs.items():
@@ -46,7 +48,9 @@ def prepare_workdir(spec: RunSpec, heartbeat: Heartbeat) -> Workdir:
 
 def output_sizes(spec: RunSpec) -> dict[str, OutputSize]:
     """Return the number and the bytes of the regular files of each output; links are not followed."""
-    return {name: _measure_folder(spec.folder / OUTPUTS_FOLDER / name) for name in spec.outputs}
+    folder = spec.folder / OUTPUTS_FOLDER
+    artifacts = [ARTIFACTS_OUTPUT] if (folder / ARTIFACTS_OUTPUT).is_dir() else []
+    return {name: _measure_folder(folder / name) for name in dict.fromkeys([*spec.outputs, *artifacts])}
 
 
 def _stage_input(folder: Path, name: str, job_input: JobInput, heartbeat: Heartbeat) -> CommandValue:
@@ -93,11 +97,34 @@ def _stage_file(file: StagedFile, target: Path, *, read_only: bool, heartbeat: H
         raise staging_error(f"{file.path} is below a symlink, so it was not copied")
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_symlink(file):
-        target.symlink_to(os.fsdecode(file.object_path.read_bytes()))
+        content = file.object_path.read_bytes()
+        _check_digest(file, hashlib.md5(content, usedforsecurity=False).hexdigest())
+        target.symlink_to(os.fsdecode(content))
     else:
         _copy_file(file.object_path, target, heartbeat)
-        mode = 0o755 if file.mode & _EXECUTABLE_BITS else 0o644
+        if file.md5 and _stamp(file.object_path) != file.stamp:  # changed since, or on another machine
+            _check_digest(file, _file_md5(target, heartbeat))
+        mode = 0o700 if file.mode & _EXECUTABLE_BITS else 0o600
         target.chmod(mode & ~_WRITABLE_BITS if read_only else mode)
+
+
+def _check_digest(file: StagedFile, md5: str) -> None:
+    if file.md5 and md5 != file.md5:
+        raise staging_error(f"{file.path} is not what was stored: its object {file.object_path} was changed or damaged")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _file_md5(path: Path, heartbeat: Heartbeat) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_SIZE):
+            digest.update(chunk)
+            heartbeat()
+    return digest.hexdigest()
 
 
 def _copy_file(source: Path, target: Path, heartbeat: Heartbeat) -> None:

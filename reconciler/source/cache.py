@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.package_files import installation_stamp
+from reconciler.private_files import make_private_folder, touch_private_file
 
 CACHE_FILE = "cache.sqlite"
 _LOCK_TIMEOUT = 1  # seconds to wait for another process; then this one works without the cache
@@ -104,7 +105,9 @@ class Cache:
         if self.is_read_only:
             return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
+            if not self.path.exists():
+                touch_private_file(self.path)
             with closing(_connect(self.path)) as database:
                 database.execute("BEGIN IMMEDIATE")
                 _create_tables(database)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
+from reconciler.private_files import make_private_folder
 from reconciler.regular_files import check_regular, read_regular_file
 
 STARTED_EVENT, ENDED_EVENT = "begun", "ended"
@@ -35,7 +36,7 @@ class Journal:
         """Add a line; when this returns it is on the disk. Raise UserError ``journal-unusable`` if it cannot be."""
         line = json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             descriptor = os.open(self.path, _APPEND_FLAGS, 0o600)
             try:
                 check_regular(descriptor, self.path)

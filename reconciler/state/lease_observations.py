@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.model import Json
+from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.regular_files import naming_errors, read_regular_file
 
 _MAX_BYTES = 5_000_000
@@ -46,10 +47,10 @@ class LeaseObservations:
             return {}  # nothing was observed yet: every lease begins at this moment
 
     def _write_observations(self, observations: Mapping[str, tuple[str, float]]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.path.parent)
         partial = self.path.with_suffix(f".{time.monotonic_ns()}.part")
         with naming_errors(self.path):
-            partial.write_text(json.dumps(observations), encoding="utf-8")
+            create_private_file(partial, json.dumps(observations).encode())
             partial.replace(self.path)
 
 

@@ -19,6 +19,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git import refs, remotes
 from reconciler.git.refs import RefUpdate
 from reconciler.git.repository import Repository
+from reconciler.private_files import make_private_folder, touch_private_file
 
 _LIVE_REF = "live"
 _RETRY_DELAYS = (0.0, 0.2, 1.0, 3.0)  # seconds before each attempt
@@ -143,8 +144,8 @@ class RemoteRefStore(_BaseRefStore):
         """
         newest_known = self.newest_known_commit()  # before the fetch: another process may push meanwhile
         self._fetch_refs()
-        self._fetch_time_file.parent.mkdir(parents=True, exist_ok=True)
-        self._fetch_time_file.touch()
+        make_private_folder(self._fetch_time_file.parent)
+        touch_private_file(self._fetch_time_file)
         fetched = self.read_ref(_LIVE_REF)
         if newest_known and not fetched:
             raise self._vanished_error(newest_known)

@@ -32,8 +32,7 @@ class StateTransaction:
     journal: Journal | None = None
     expected_commit: str = ""
     notes: tuple[str, ...] = ()
-    pending_writes: list[WriteBatch] = field(default_factory=list)
-    pending_actions: list[Action] = field(default_factory=list)
+    pending: list[tuple[Action, WriteBatch]] = field(default_factory=list)
     live: State = field(init=False)
     _records: dict[Address, Record] = field(default_factory=dict)
     _removed: set[Address] = field(default_factory=set)
@@ -61,21 +60,26 @@ class StateTransaction:
         """Add what an action changes; it is durable after the next flush."""
         with self._lock:
             self._update_live(writes)
-            self.pending_writes.append(writes)
-            self.pending_actions.append(action)
+            self.pending.append((action, writes))
 
     def flush(self) -> tuple[Action, ...]:
         """Write everything in one commit; return the actions that this made durable."""
         with self._lock:
-            actions, writes = tuple(self.pending_actions), merge_write_batches(self.pending_writes)
-            if writes:
+            actions = tuple(action for action, _ in self.pending)
+            if writes := merge_write_batches([writes for _, writes in self.pending]):
                 self._write(writes, [_format_action(action) for action in actions])
-            self.pending_actions, self.pending_writes = [], []
+            self.pending = []
             return actions
+
+    def take_pending(self) -> list[tuple[Action, WriteBatch]]:
+        """Remove and return the actions and their writes that are not durable yet."""
+        with self._lock:
+            pending, self.pending = self.pending, []
+            return pending
 
     def is_flush_due(self) -> bool:
         """Return True if an action has waited long enough to be written."""
-        return bool(self.pending_actions) and time.monotonic() - self._flushed_at > _FLUSH_SECONDS
+        return bool(self.pending) and time.monotonic() - self._flushed_at > _FLUSH_SECONDS
 
     def write_now(self, writes: WriteBatch, action: Action) -> None:
         """Write at once what must be durable before the next external effect."""
@@ -101,13 +105,13 @@ class StateTransaction:
         self.expected_commit = self.state_store.write(
             merge_write_batches([writes, applied]), message, since=self.expected_commit, held=self.held_lock
         )
+        self.notes = ()
         self._flushed_at = time.monotonic()
 
     def _commit_message(self, lines: list[str]) -> str:
         subject = lines[0] if len(lines) == 1 else f"{len(lines)} actions"
         notes = (" ".join(note.split()) for note in self.notes)
         body = "\n" + "\n".join([*lines, *notes]) + "\n" if len(lines) > 1 or self.notes else ""
-        self.notes = ()
         return f"apply: {subject}\n{body}\n{self.trailers}\n"
 
 

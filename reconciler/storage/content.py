@@ -42,8 +42,16 @@ class StoredContent:
 
 
 class StoredFile(NamedTuple):
-    """One file of a content: path within its folder, the object with its bytes, the mode as Git writes it."""
+    """One file of a content: path within its folder, the object with its bytes and its md5, the mode as Git has it."""
 
     path: str
     object_path: Path
     mode: int
+    md5: str
+
+
+class Damage(NamedTuple):
+    """A file of a content that the store lacks, or has with other bytes; ``file`` is blank for the list of a folder."""
+
+    file: str
+    path: Path

@@ -6,11 +6,12 @@ The modes of files, which dvc does not record, are kept beside them under the sh
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from dvc_objects.errors import ObjectFormatError
 from dvc_objects.fs.local import localfs
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.storage.content import StoredContent, StoredFile
+from reconciler.storage.content import Damage, StoredContent, StoredFile
 from reconciler.storage.manifest import (
     EXECUTABLE_MODE,
     REGULAR_MODE,
@@ -38,7 +39,8 @@ from reconciler.storage.manifest import (
     special_modes,
 )
 from reconciler.storage.objects import FOLDER_SUFFIX, ObjectFiles, is_object_key, store_unusable_error
-from reconciler.storage.store_id import STORE_ID_FILE, read_store_id
+from reconciler.storage.stamps import Stamp, stamp_of
+from reconciler.storage.store_id import STORE_ID_FILE, require_store_id
 from reconciler.storage.walk import walk_files
 
 
@@ -59,12 +61,7 @@ class ObjectStore:
                 with self._objects.temporary_path() as temporary, suppress(FileExistsError):
                     temporary.write_text(uuid.uuid4().hex, encoding="ascii")
                     os.link(temporary, path)  # unlike a rename, this fails if another process was faster
-            store_id = read_store_id(self.root)
-        if not store_id:
-            message = f"the id of the object store cannot be read from {path}"
-            hint = "restore the file from a copy of the store; records name the store by its id"
-            raise user_error("store-not-usable", message, hint)
-        return store_id
+        return require_store_id(self.root)
 
     def put_path(self, path: Path) -> StoredContent:
         """Store a file or a folder on disk; raises UserError if it cannot be read or stored.
@@ -77,7 +74,9 @@ class ObjectStore:
                 return self._put_folder(self._put_disk_files(real_path))
             if not real_path.is_file():
                 raise user_error("not-a-file", f"{path} is neither a file nor a folder", "name a file or a folder")
-            return StoredContent(*self._objects.put_file(real_path), 1)
+            digests = self._objects.put_file(real_path)
+            self._objects.stamps.flush()
+            return StoredContent(*digests, 1)
 
     def put_files(self, files: Iterable[tuple[str, int, bytes]]) -> StoredContent:
         """Store a folder from (relative path, Git mode, bytes); the bytes of a link are its target."""
@@ -86,7 +85,9 @@ class ObjectStore:
     def put_bytes(self, name: str, data: bytes) -> StoredContent:
         """Store a single file; its name is checked, but is not part of the content."""
         check_path(name)
-        return StoredContent(*self._objects.put_bytes(data), 1)
+        digests = self._objects.put_bytes(data)
+        self._objects.stamps.flush()
+        return StoredContent(*digests, 1)
 
     def manifest(self, md5: str, name: str = "", *, sha256: str = "") -> tuple[StoredFile, ...]:
         """Return the files of a content, sorted by path; a single file has `name` as its path.
@@ -96,10 +97,10 @@ class ObjectStore:
         UserError (``content-missing``, ``content-corrupt``) if the listing cannot be read; files are not checked.
         """
         if not _is_folder_key(md5):
-            return (StoredFile(name or md5, self._objects.object_path(md5), REGULAR_MODE),)
+            return (StoredFile(name or md5, self._objects.object_path(md5), REGULAR_MODE, md5),)
         modes = self._load_modes(md5, sha256)
         return tuple(
-            StoredFile(path, self._objects.object_path(key), modes.get(path, REGULAR_MODE))
+            StoredFile(path, self._objects.object_path(key), modes.get(path, REGULAR_MODE), key)
             for path, key in sorted(self._load_folder_listing(md5).items())
         )
 
@@ -114,10 +115,6 @@ class ObjectStore:
         except UserError:  # a listing that cannot be read counts as missing
             return False
 
-    def missing_keys(self, md5s: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the keys that are not in the store, without duplicates, in the given order."""
-        return tuple(md5 for md5 in dict.fromkeys(md5s) if not self.has_content(md5))
-
     def is_intact(self, md5: str) -> bool:
         """Return True if a content is in the store and its bytes match its key; reads all of it."""
         if not self.has_content(md5):
@@ -128,6 +125,27 @@ class ObjectStore:
                 file_md5(str(self._objects.object_path(key)), localfs) == key.removesuffix(FOLDER_SUFFIX)
                 for key in keys
             )
+
+    def find_damage(self, content: StoredContent) -> Damage | None:
+        """Return the first file of a content that is missing or not as it was stored; None if the content is whole.
+
+        A file that has the stamp of when its bytes were last known to be right is not read.
+        """
+        if self._objects.find_damaged([content.md5]):
+            return Damage(content.name, self._objects.object_path(content.md5))
+        if not _is_folder_key(content.md5):
+            return None
+        listing = self._load_folder_listing(content.md5)
+        damaged = self._objects.find_damaged(listing.values())
+        for path, key in listing.items() if damaged else ():
+            if key in damaged:
+                return Damage(path, self._objects.object_path(key))
+        is_whole = not content.sha256 or self._has_modes(content.md5, content.sha256, listing)
+        return None if is_whole else Damage("", self._modes_path(content.md5, content.sha256))
+
+    def verified_stamps(self, md5s: Iterable[str]) -> Mapping[str, Stamp]:
+        """Return the stamps of objects from when their bytes were last known to be right."""
+        return self._objects.stamps.read(md5s)
 
     def export(self, md5: str, target: Path, *, sha256: str = "") -> None:
         """Copy a content to a path that must not exist; the path appears when the copy is complete."""
@@ -140,8 +158,9 @@ class ObjectStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             if _is_folder_key(md5):
                 temporary.mkdir()
-            for path, object_path, mode in self.manifest(md5, sha256=sha256):
-                _export_file(object_path, temporary / path if _is_folder_key(md5) else temporary, mode)
+            for file in self.manifest(md5, sha256=sha256):
+                target_path = temporary / file.path if _is_folder_key(md5) else temporary
+                _export_file(file.object_path, target_path, file.mode)
             temporary.rename(target)
         except OSError as error:
             raise store_unusable_error(error, target) from error
@@ -169,13 +188,43 @@ class ObjectStore:
             tree.add(tuple(entry.path.split("/")), None, HashInfo("md5", entry.md5))
         sha256 = manifest_sha256(entries)
         md5 = self._objects.put_bytes(tree.as_bytes(), FOLDER_SUFFIX).md5
-        if modes := special_modes(entries):
-            path = self.root / "modes" / md5 / f"{sha256}.json"
-            with self._objects.translate_write_errors(), self._objects.temporary_path() as temporary:
+        self._write_modes(md5, sha256, special_modes(entries))
+        self._objects.stamps.flush()
+        return StoredContent(md5, sha256, sum(entry.size for entry in entries), len(entries))
+
+    def _write_modes(self, md5: str, sha256: str, modes: Mapping[str, int]) -> None:
+        """Store the modes of a folder beside its listing; no file if all of its files are regular."""
+        path = self._modes_path(md5, sha256)
+        with self._objects.translate_write_errors(), self._objects.temporary_path() as temporary:
+            if modes:
                 temporary.write_text(json.dumps(modes, sort_keys=True), encoding="utf-8")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 temporary.replace(path)
-        return StoredContent(md5, sha256, sum(entry.size for entry in entries), len(entries))
+            else:
+                path.unlink(missing_ok=True)
+        self._objects.stamps.record({f"{md5}/{sha256}": stamp_of(path)})
+
+    def _modes_path(self, md5: str, sha256: str) -> Path:
+        return self.root / "modes" / md5 / f"{sha256}.json"
+
+    def _has_modes(self, md5: str, sha256: str, listing: Mapping[str, str]) -> bool:
+        """Return True if the stored modes of a folder are those of the content; the files must be intact."""
+        stamp = stamp_of(self._modes_path(md5, sha256))
+        if self._objects.stamps.read([f"{md5}/{sha256}"]).get(f"{md5}/{sha256}") == stamp:
+            return True
+        try:
+            modes = self._load_modes(md5, sha256)
+        except UserError:
+            return False
+        entries = (
+            ManifestEntry(path, modes.get(path, REGULAR_MODE), key, _file_sha256(self._objects.object_path(key)), 0)
+            for path, key in listing.items()
+        )
+        if manifest_sha256(entries) != sha256:
+            return False
+        self._objects.stamps.record({f"{md5}/{sha256}": stamp})
+        self._objects.stamps.flush()
+        return True
 
     def _load_folder_listing(self, md5: str) -> dict[str, str]:
         """Return the listing of a folder: relative path to key."""
@@ -197,11 +246,9 @@ class ObjectStore:
         paths = sorted((self.root / "modes" / md5).glob(f"{sha256 or '*'}.json"))
         try:
             documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-        except (ValueError, OSError, RecursionError) as error:
+            return {path: mode for document in documents for path, mode in document.items()}
+        except (ValueError, OSError, RecursionError, AttributeError) as error:  # AttributeError: other JSON
             raise self._corrupt_error(md5) from error
-        if not all(isinstance(document, dict) for document in documents):
-            raise self._corrupt_error(md5)
-        return {path: mode for document in documents for path, mode in document.items()}
 
     def _missing_error(self, md5: str) -> UserError:
         message = f"content {md5} is missing or incomplete in the store at {self.root}"
@@ -226,6 +273,11 @@ def _translate_read_errors(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # a cycle of links is one or the other, depending on the Python version
         file, reason = (error.filename or path, error.strerror) if isinstance(error, OSError) else (path, error)
         raise user_error("path-unreadable", f"{file} cannot be read: {reason}", "check its permissions") from error
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _export_file(source: Path, target: Path, mode: int) -> None:

@@ -10,12 +10,13 @@ import errno
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.storage.stamps import NO_FILE, Stamp, Stamps, stamp_of
 
 FOLDER_SUFFIX = ".dir"
 """What DVC appends to the md5 of the listing of a folder."""
@@ -23,7 +24,7 @@ FOLDER_SUFFIX = ".dir"
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _CHUNK_SIZE = 1 << 20
 _READ_ONLY_MODE = 0o444
-_DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Digests(NamedTuple):
@@ -40,6 +41,7 @@ class ObjectFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / "files" / "md5"
+        self.stamps = Stamps(root)
 
     def object_path(self, key: str) -> Path:
         """Return the path of an object, whether it exists or not; raises UserError for an invalid key."""
@@ -62,6 +64,18 @@ class ObjectFiles:
                     raise user_error("file-changed", message, "wait until it is complete, then try again")
                 self._publish_object(temporary, digests.md5)
         return digests
+
+    def find_damaged(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return those of the keys whose object is missing or changed; only those with another stamp are read."""
+        stamps = {key: stamp_of(self.object_path(key)) for key in keys}
+        recorded = self.stamps.read(stamps)
+        damaged = frozenset(
+            key
+            for key, stamp in stamps.items()
+            if stamp == NO_FILE or (recorded.get(key) != stamp and not self._has_its_bytes(key, stamp))
+        )
+        self.stamps.flush()
+        return damaged
 
     def put_bytes(self, data: bytes, suffix: str = "") -> Digests:
         """Store bytes; the suffix is appended to the key."""
@@ -92,17 +106,29 @@ class ObjectFiles:
             raise store_unusable_error(error, self.root) from error
 
     def _has_object(self, digests: Digests) -> bool:
-        """Return True if an object exists in its full size; one that a crash cut short is written again."""
+        """Return True if an object exists with its bytes; one that was cut short or changed is written again."""
+        stamp = stamp_of(self.object_path(digests.md5))
+        if stamp == NO_FILE or stamp[1] != digests.size:
+            return False
+        return self.stamps.read([digests.md5]).get(digests.md5) == stamp or self._has_its_bytes(digests.md5, stamp)
+
+    def _has_its_bytes(self, key: str, stamp: Stamp) -> bool:
+        """Return True if the bytes of an object match its key; then its stamp, read before, is recorded."""
         try:
-            return self.object_path(digests.md5).stat().st_size == digests.size
+            with self.object_path(key).open("rb") as file:
+                is_intact = _compute_digests(file).md5 == key.removesuffix(FOLDER_SUFFIX)
         except OSError:
             return False
+        if is_intact:
+            self.stamps.record({key: stamp})
+        return is_intact
 
     def _publish_object(self, temporary: Path, key: str) -> None:
         temporary.chmod(_READ_ONLY_MODE)
         path = self.object_path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(path)
+        self.stamps.record({key: stamp_of(path)})
 
 
 def is_object_key(key: object) -> bool:
@@ -112,7 +138,7 @@ def is_object_key(key: object) -> bool:
 
 def store_unusable_error(error: OSError, path: Path) -> UserError:
     """Return the error of a disk that is full, or of a folder that cannot be written to."""
-    if error.errno in _DISK_FULL_ERRNOS:
+    if error.errno in DISK_FULL_ERRNOS:
         message = f"no space left to write {path}: {error.strerror}"
         return user_error("store-full", message, "free some space, or choose a larger disk")
     message = f"the object store cannot use {path}: {error.strerror}"

@@ -13,6 +13,7 @@ from workspaces import has_ended, until
 
 from reconciler.backends import local
 from reconciler.model import RunStatus
+from reconciler.runner.descendants import find_marked
 
 
 @pytest.fixture
@@ -120,3 +121,39 @@ def test_a_command_that_is_killed_is_reported_with_the_signal(bench):
     assert report.status is RunStatus.FAILED
     assert report.result
     assert report.result["failure"]["signal"] == "SIGKILL"
+
+
+DETACHED = "setsid sleep 300 & setsid bash -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
+
+
+def test_cancel_leaves_no_process_in_whatever_session(bench):
+    run = bench.submit(bench.task(DETACHED))
+    bench.wait_until_running(run)
+    folder = bench.store / "runs" / run.id
+    processes = until(lambda: len(find_marked(folder)) >= 3 and find_marked(folder))
+    assert bench.backend.cancel(run.id)
+    assert all(map(has_ended, processes))
+    assert bench.report(run).status is RunStatus.CANCELED
+    assert not bench.backend.cancel(run.id)
+
+
+def test_a_second_cancel_stops_what_a_killed_supervisor_has_left(bench):
+    run = bench.submit(bench.task(DETACHED))
+    bench.wait_until_running(run)
+    folder = bench.store / "runs" / run.id
+    until(lambda: len(find_marked(folder)) >= 3)
+    os.kill(json.loads((bench.store / "claims" / run.token).read_text())["pid"], signal.SIGKILL)
+    processes = find_marked(folder)
+    assert bench.backend.cancel(run.id)
+    assert all(map(has_ended, processes))
+
+
+def test_cancel_of_a_run_that_has_ended_stops_what_it_left(bench):
+    run = bench.submit(bench.task("true"))
+    bench.wait_until_ended(run)
+    environment = {"MLGIT_RUN_FOLDER": str(bench.store / "runs" / run.id)}
+    with subprocess.Popen(["sleep", "300"], env=environment) as remaining:
+        until(lambda: find_marked(bench.store / "runs" / run.id))
+        assert bench.backend.cancel(run.id)
+        assert remaining.wait(5) == -signal.SIGKILL
+    assert bench.report(run).status is RunStatus.COMPLETED

@@ -56,10 +56,9 @@ def test_a_compute_that_mlgit_yml_binds_needs_no_file_and_a_warning_says_what_to
         assert (diagnostic.code, diagnostic.severity) == ("reference-dangling", Severity.WARNING)
         assert "mlgit.yml binds it to the backend local" in diagnostic.message
         assert len(diagnostic.places) == 3
-        heading, *lines = diagnostic.hint.splitlines()
-        assert heading == "to declare it, write compute/gpu.yml:"
-    text = "".join(f"{line.strip()}\n" for line in lines)
-    assert len(lines) == 4
+        assert diagnostic.hint == "to declare it, write compute/gpu.yml:"
+        assert len(diagnostic.example) == 4
+    text = "".join(f"{line}\n" for line in diagnostic.example)
     assert check({**CLUSTER, "compute/gpu.yml": text}, planned=True) == ()
     submission = next(action for action in InMemoryProject().plan(CLUSTER).submissions)
     assert submission.run is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def test_a_mounted_input_is_a_read_only_copy_and_a_downloaded_input_a_writable_c
     assert result["status"] == "completed", bench.log()
     assert bench.log() == "a,b\ndeep"
     mounted = bench.folder / "inputs/mounted/iris.csv"
-    assert (mounted.is_symlink(), mounted.stat().st_mode & 0o777) == (False, 0o444)
+    assert (mounted.is_symlink(), mounted.stat().st_mode & 0o777) == (False, 0o400)
     assert (bench.folder / "inputs/loaded/iris.csv").read_text() == "a,b\nx\n"
     assert Path(row[1]).read_text() == "a,b\n"
 
@@ -131,7 +132,7 @@ def test_paths_with_blanks_and_quotes_reach_the_command_unchanged(bench: Any) ->
     bench.spec["inputs"] = {"x": bench.files("uri_file", "ro_mount", bench.row(name, "content\n"))}
     bench.run(command="""cat ${{inputs.x}} "${{inputs.x}}" '${{inputs.x}}'""")
     assert bench.log() == "content\n" * 3
-    assert list((bench.folder / "code").iterdir()) == []
+    assert {path.name for path in (bench.folder / "code").iterdir()} == {"logs", "outputs"}
 
 
 def test_the_command_gets_the_allowed_variables_of_the_runner_only(bench: Any) -> None:
@@ -151,4 +152,25 @@ def test_the_command_gets_the_allowed_variables_of_the_runner_only(bench: Any) -
     expected = {"LC_ALL": "C.UTF-8", "TZ": "Europe/Berlin", "VIRTUAL_ENV": "/prefix", "WHO": "job", "MY_FLAG": "1"}
     expected |= {"AZUREML_RUN_ID": "train-1a2b3c4d", "MLFLOW_RUN_ID": "train-1a2b3c4d", "PYTHONUNBUFFERED": "1"}
     assert expected.items() <= variables.items()
-    assert variables["PATH"].startswith(bench.spec["environment"]["path"][0] + ":")
+    assert variables["PATH"].startswith(f"{bench.folder}/environment/0/bin:/usr/local/")
+
+
+def test_bytes_that_changed_after_they_were_checked_are_an_error_that_names_the_file(bench: Any) -> None:
+    path, stored, mode = bench.row("train.py", "print(1)")
+    status = Path(stored).stat()
+    stamp = [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    right, wrong = (hashlib.md5(text, usedforsecurity=False).hexdigest() for text in (b"print(1)", b"print(2)"))
+    cases = {(right, None): True, (wrong, None): False, (wrong, "stamp"): True}
+    for number, ((md5, known), is_taken) in enumerate(cases.items()):
+        run_bench = type(bench)(bench.root / str(number))
+        run_bench.spec["code"] = [[path, stored, mode, md5, stamp if known else []]]
+        result = run_bench.run()
+        assert (result["status"] == "completed") is is_taken
+        if not is_taken:
+            assert result["failure"]["class"] == "staging"
+            assert f"train.py is not what was stored: its object {stored}" in result["failure"]["message"]
+
+
+def test_the_target_of_a_link_is_checked_too(bench: Any) -> None:
+    bench.spec["code"] = [[*bench.row("link", "elsewhere", SYMLINK), "0" * 32, []]]
+    assert "link is not what was stored" in bench.run()["failure"]["message"]

@@ -113,7 +113,8 @@ def test_a_diagnostic_in_an_included_file_is_remembered_with_its_own_path(tmp_pa
     write(
         tmp_path,
         {
-            "p.yml": "type: pipeline\nsettings: {default_compute: azureml:c}\njobs: {a: {component: ./c.yml}}\n",
+            "p.yml": "$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json\ntype: pipeline\n"
+            "settings: {default_compute: azureml:c}\njobs: {a: {component: ./c.yml}}\n",
             "c.yml": "$schema: azureml/commandComponent.schema.json\ntype: command\nname: c\ncomand: x\n",
         },
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Address, Record, ResolvedReference, Run, RunStatus, parse_address
+from reconciler.model import Address, Record, ResolvedReference, Run, RunStatus, failure_reason, parse_address
 from reconciler.state import codec, paths
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
@@ -56,7 +56,7 @@ RUNS = st.builds(
     backend=TEXT,
     status=st.sampled_from(RunStatus),
     failure=TEXT,
-    message=TEXT,
+    message=TEXT.map(failure_reason),  # more lines are those of a log, which an older mlgit recorded
     commit=TEXT,
     submitted_at=TEXT,
     started_at=TEXT,

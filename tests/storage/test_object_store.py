@@ -118,7 +118,7 @@ def test_an_empty_folder_can_be_stored(store: ObjectStore, tmp_path: Path) -> No
 
 def test_the_manifest_of_a_single_file_has_the_given_name(store: ObjectStore) -> None:
     content = store.put_bytes("iris.csv", b"1,2")
-    [(name, object_path, mode)] = store.manifest(content.md5, "iris.csv")
+    [(name, object_path, mode, _)] = store.manifest(content.md5, "iris.csv")
     assert (name, mode, object_path.read_bytes()) == ("iris.csv", PLAIN, b"1,2")
     assert object_path.is_absolute()
 
@@ -194,11 +194,12 @@ def test_the_store_reads_contents_written_by_dvc(store: ObjectStore, source: Pat
 def test_contents_that_were_not_stored_are_missing(store: ObjectStore) -> None:
     folder = store.put_files([("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
     file = store.put_bytes("c", b"c")
-    assert store.missing_keys([folder.md5, ABSENT, file.md5, ABSENT, f"{ABSENT}.dir"]) == (ABSENT, f"{ABSENT}.dir")
+    assert [store.has_content(md5) for md5 in (folder.md5, file.md5)] == [True, True]
+    assert [store.has_content(md5) for md5 in (ABSENT, f"{ABSENT}.dir")] == [False, False]
     store.manifest(folder.md5)[0].object_path.unlink()
     assert not store.has_content(folder.md5)  # one of its files is missing
     assert not store.is_intact(folder.md5)
-    assert ObjectStore(store.root / "nowhere").missing_keys([file.md5]) == (file.md5,)
+    assert not ObjectStore(store.root / "nowhere").has_content(file.md5)
 
 
 @pytest.mark.parametrize("damage", [b"", b"other bytes"])
@@ -289,7 +290,7 @@ def test_the_id_of_a_store_is_the_same_for_concurrent_readers(tmp_path: Path) ->
 
 
 def test_reading_from_a_store_does_not_create_it(tmp_path: Path) -> None:
-    ObjectStore(tmp_path / "store").missing_keys([ABSENT])
+    ObjectStore(tmp_path / "store").has_content(ABSENT)
     assert list(tmp_path.iterdir()) == []
 
 

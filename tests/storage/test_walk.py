@@ -108,7 +108,7 @@ def test_two_files_with_conflicting_paths_are_an_error(store: ObjectStore, paths
 @pytest.mark.parametrize("target", ["x", "sub/x", "../x", "../sub/x", "./x", "./../x"])
 def test_a_git_link_inside_the_folder_is_stored_as_a_link(store: ObjectStore, target: str) -> None:
     content = store.put_files([("sub/link", LINK, target.encode())])
-    [(path, object_path, mode)] = store.manifest(content.md5)
+    [(path, object_path, mode, _)] = store.manifest(content.md5)
     assert (path, mode, object_path.read_text()) == ("sub/link", LINK, target)
 
 

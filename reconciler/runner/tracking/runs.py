@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
+from ..artifacts import MAIN_RUN_FOLDER  # noqa: TID252 - this package is shipped under another name
 from ..files import to_json_line  # noqa: TID252 - this package is shipped under another name
 from ..result import TrackedValues  # noqa: TID252 - this package is shipped under another name
 from .errors import invalid_value_error, not_found_error
@@ -142,7 +143,7 @@ class TrackedRuns:
     """The runs of one job: the main run, and those that its script creates."""
 
     def __init__(self, main: str, metrics: Path) -> None:
-        self.main = TrackedRun(main, "run", tags={_RUN_NAME_TAG: main})
+        self.main = TrackedRun(main, MAIN_RUN_FOLDER, tags={_RUN_NAME_TAG: main})
         self._runs = {main: self.main}
         self._file = metrics.open("a", encoding="utf-8")
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..artifacts import LOGGED_FOLDER  # noqa: TID252 - this package is shipped under another name
 from ..result import LOG_FILE, METRICS_FILE, FinalStatus, TrackedValues  # noqa: TID252 - this package is shipped under another name
 from ..spec import RunSpec  # noqa: TID252 - this package is shipped under another name
 from .artifacts import ArtifactStore
@@ -46,7 +47,7 @@ def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
         yield RemoteTracking(spec.tracking_server, spec.run, spec.address, credentials, spec.folder / LOG_FILE)
         return
     token = secrets.token_hex(32)
-    artifacts = ArtifactStore(spec.folder / "artifacts")
+    artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
     runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE)
     try:
         with serve_tracking(_make_api(spec, runs, artifacts), artifacts, token) as address:

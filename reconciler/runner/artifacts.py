@@ -1,0 +1,63 @@
+"""The default artifacts of a run: what it wrote to ./outputs and ./logs, and the files that it logged with MLflow.
+
+They are kept as an output that every job has, as on Azure ML: ``azureml://jobs/JOB/outputs/artifacts/paths/outputs/...``.
+What a store cannot keep (a link out of the job's folder or to nowhere, a socket, a name that is no text) is left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from .spec import RunSpec
+from .workdir import ARTIFACTS_OUTPUT, CODE_FOLDER, OUTPUTS_FOLDER
+
+LOGGED_FOLDER = "artifacts"  # of the files that are logged, by run
+MAIN_RUN_FOLDER = "run"
+_WORKING_FOLDERS = ("outputs", "logs")
+
+
+def make_working_folders(code: Path) -> None:
+    """Make the folders that exist in every run, unless a file of the code has the name."""
+    for name in _WORKING_FOLDERS:
+        with suppress(FileExistsError):
+            (code / name).mkdir()
+
+
+def collect_artifacts(spec: RunSpec) -> None:
+    """Move the default artifacts of a run to its outputs; a declared output of that name takes precedence."""
+    if ARTIFACTS_OUTPUT in spec.outputs:
+        return
+    target = spec.folder / OUTPUTS_FOLDER / ARTIFACTS_OUTPUT
+    code = spec.folder / CODE_FOLDER
+    for name in _WORKING_FOLDERS:
+        _collect_files(code / name, target / name, code.resolve())
+    logged = spec.folder / LOGGED_FOLDER / MAIN_RUN_FOLDER
+    _collect_files(logged, target, logged.resolve())
+
+
+def _collect_files(source: Path, target: Path, root: Path) -> None:
+    """Move the files below a folder, and copy the targets of links inside of a root."""
+    if source.is_symlink():
+        return
+    for path in _walk_files(source):
+        destination = target / path.relative_to(source)
+        if path.resolve().is_relative_to(root) and not destination.exists():
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_symlink():
+                shutil.copy(path, destination)
+            else:
+                path.rename(destination)
+
+
+def _walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder whose names are text, the links to files first."""
+    paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    for path in sorted(paths, key=lambda path: (not path.is_symlink(), str(path))):
+        with suppress(UnicodeEncodeError, OSError, RuntimeError):  # a name that is no text, a link in a circle
+            str(path).encode()
+            if path.is_file():
+                yield path

@@ -1,0 +1,48 @@
+"""mlgit whose providers and state raise unexpected exceptions: ``raising.py ARGUMENT...``.
+
+Every call on an asset or a run whose name has the word ``bad`` raises, with the variable SECRET in its message.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from reconciler import cli
+from reconciler.backends import local
+from reconciler.builders import venv
+from reconciler.state import store
+from reconciler.storage import object_store
+
+SECRET = os.environ["SECRET"]
+
+
+def raise_if(owner, name, is_meant, error):
+    """Make a method raise an error from another one if its arguments are meant."""
+    original = getattr(owner, name)
+
+    def method(self, *arguments, **options):
+        if is_meant(*arguments, **options):
+            raise error from RuntimeError(f"caused by {SECRET}")
+        return original(self, *arguments, **options)
+
+    setattr(owner, name, method)
+
+
+def is_bad(writes, _message, **_options):
+    """Tell whether records of a bad asset are written; those of jobs are, because the backend raises."""
+    addresses = [*(record.address for record in (*writes.current, *writes.versions)), *writes.removed]
+    return any(address.name.startswith("bad-") and address.kind != "job" for address in addresses)
+
+
+raise_if(store.StateStore, "write", is_bad, KeyError(SECRET))
+raise_if(venv.VenvBuilder, "build", lambda request, _: "bad-" in request.address, AssertionError(SECRET))
+raise_if(
+    local.LocalBackend, "submit", lambda submission: submission.run.startswith("bad-submitted"), OSError(5, SECRET)
+)
+raise_if(local.LocalBackend, "cancel", lambda run: run.startswith("bad-"), RecursionError(SECRET))
+raise_if(object_store.ObjectStore, "put_path", lambda path: "bad-" in str(path), PermissionError(13, SECRET, SECRET))
+raise_if(object_store.ObjectStore, "put_bytes", lambda name, _: "bad-" in name, ValueError(SECRET))
+
+sys.argv = ["mlgit", *sys.argv[1:]]
+cli.run()
