@@ -72,8 +72,23 @@ class Registry(Generic[T]):
     def _load(self, name: str, source: str, load: Callable[[], Any]) -> T:
         try:
             factory: T = load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = f"the {self.noun} '{name}' cannot be imported from {source}: {type(error).__name__}: {error}"
             hint = f"reinstall the package that provides it, or use another {self.noun} in mlgit.yml"
             raise UserError(Diagnostic(f"{self.noun}-broken", message, hint=hint)) from error
         return factory
+
+    def make(self, name: str, *arguments: Any) -> Any:
+        """Return what the factory of that name makes.
+
+        Raises UserError as `load`, and ``NOUN-broken`` if the factory fails with another error.
+        """
+        factory: Any = self.load(name)
+        try:
+            return factory(*arguments)
+        except UserError:
+            raise
+        except (Exception, SystemExit) as error:
+            message = f"the {self.noun} '{name}' cannot be used: {type(error).__name__}: {error}"
+            hint = f"report this to the authors of the {self.noun}, or use another one in mlgit.yml"
+            raise UserError(Diagnostic(f"{self.noun}-broken", message, hint=hint)) from error

@@ -31,12 +31,12 @@ PURE_IMPORTS = {
 }
 EDGE_IMPORTS = {
     "git": {"secrets"},
-    "storage": set(),
+    "storage": {"regular_files"},
     "builders": {"registry", "secrets"},
     "runner": set(),
     "backends": {"runner", "registry", "private_files"},
-    "state": {"git", "format", "private_files"},
-    "source": {"git", "format", "config", "secrets", "package_files", "private_files"},
+    "state": {"git", "format", "private_files", "regular_files"},
+    "source": {"git", "format", "config", "secrets", "package_files", "private_files", "regular_files"},
 }
 JOINING_IMPORTS = {
     "engine": {
@@ -54,7 +54,7 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "state", "source", "engine"),
-        *("planning", "render", "format", "config", "secrets", "package_files"),
+        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
 }
@@ -65,11 +65,12 @@ ALLOWED = {
     "diagnostics": set(),
     "private_files": set(),
     "registry": set(),
+    "regular_files": set(),
     "timestamps": set(),
     **PURE_IMPORTS,
     **EDGE_IMPORTS,
     **JOINING_IMPORTS,
-    "cli": {*PURE_IMPORTS, *JOINING_IMPORTS, "git", "state", "source", "backends", "package_files"},
+    "cli": {*PURE_IMPORTS, *JOINING_IMPORTS, "git", "state", "source", "backends", "package_files", "regular_files"},
     "__main__": {"cli"},
 }
 PURE = (*PURE_IMPORTS, "abbreviation", "diagnostics")

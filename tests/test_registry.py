@@ -145,3 +145,24 @@ def test_listing_the_names_imports_no_plug_in() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('no licence')", "SystemExit(4)", "OSError(5, 'no device')"])
+@pytest.mark.parametrize(
+    ("noun", "old", "new"),
+    [
+        ("backend", "local: {type: local}", "local: {type: pixie}"),
+        ("builder", "store: {", "builder: pixie\nstore: {"),
+    ],
+)
+def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Path, mlgit: Any, noun: str, old: str, new: str, error: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "pixie_failing", raising=False)
+    install(tmp_path, monkeypatch, f"def Pixie(*arguments): raise {error}\n", "pixie_failing")
+    edit(small, "mlgit.yml", old, new)
+    commit(small)
+    ended = mlgit(*APPLY, cwd=small)
+    assert ended.code == 1
+    assert f"error: the {noun} 'pixie' cannot be used: {error.partition('(')[0]}: " in ended.err
+    assert f"[{noun}-broken]" in ended.err

@@ -102,7 +102,8 @@ BACKENDS: Registry[BackendFactory] = Registry("backend", __name__, "BACKEND", "m
 
 def load_backend(settings: Mapping[str, Json], store: Path) -> Backend:
     """Return the backend that ``type`` of the settings names; raises UserError (``backend-unknown``, ``-broken``)."""
-    return BACKENDS.load(settings["type"])(settings, store)
+    backend: Backend = BACKENDS.make(settings["type"], settings, store)
+    return backend
 
 
 def open_backends(settings: Mapping[str, Mapping[str, Json]], store: Path) -> dict[str, Backend]:

@@ -26,8 +26,9 @@ from reconciler.model import Json, RunReport, RunStatus
 from reconciler.private_files import create_private_file, make_private_folder, touch_private_file
 from reconciler.runner.descendants import find_marked, send_signal
 from reconciler.runner.environment import allowed_variables
+from reconciler.runner.files import read_json_object
 from reconciler.runner.process import COMMAND_FILE
-from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE, ResultDocument
+from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE
 from reconciler.runner.spec import RunSpec
 from reconciler.runner.workdir import OUTPUTS_FOLDER
 from reconciler.runner.zipapp import build_zipapp
@@ -36,6 +37,10 @@ _SPEC_FILE, _SUPERVISOR_FILE = "spec.json", "supervisor.json"
 _SUPERVISOR_LOCK, _COMMAND_LOCK = "alive.lock", "child.lock"
 _POLL_SECONDS = 0.05
 _CANCEL_TIMEOUT_SECONDS = 30.0
+
+_FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED})
+_RESULT_TYPES = {"status": str, "started": str, "ended": str, "metrics": dict, "params": dict, "outputs": dict}
+_FAILURE_TYPES = {"class": str, "message": str}
 
 
 class LocalBackend:
@@ -80,8 +85,8 @@ class LocalBackend:
 
     def find(self, run: str, token: str) -> RunReport | None:
         folder = self._runs / run
-        spec = _read_json(folder / _SPEC_FILE)
-        if spec is None or spec["token"] != token:
+        spec = read_json_object(folder / _SPEC_FILE)
+        if spec is None or spec.get("token") != token:
             return None
         report = self._read_report(folder)
         # Without a supervisor and a token file, the process that submitted it was killed before the run started.
@@ -124,9 +129,9 @@ class LocalBackend:
 
     def _read_report(self, folder: Path) -> RunReport:
         is_alive = _is_locked(folder / _SUPERVISOR_LOCK)  # checked before the result, which may be written meanwhile
-        result: ResultDocument | None = _read_json(folder / RESULT_FILE)
+        result = read_json_object(folder / RESULT_FILE)
         if result is not None:
-            return RunReport(RunStatus(result["status"]), result)
+            return _report_result(result)
         if is_alive:
             is_started = (folder / COMMAND_FILE).exists()
             return RunReport(RunStatus.RUNNING if is_started else RunStatus.QUEUED)
@@ -174,8 +179,8 @@ def _inheritable_lock(path: Path) -> Iterator[int]:
 def _is_locked(path: Path) -> bool:
     """Return True if a living process holds the lock."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
-    except (FileNotFoundError, NotADirectoryError):
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    except OSError:  # there is none, or something else in its place
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two checks do not see each other
@@ -188,15 +193,35 @@ def _is_locked(path: Path) -> bool:
 
 def _supervisor_pid(folder: Path) -> int | None:
     """Return the process id of a supervisor; the token file has it if the submitter was killed before it wrote it."""
-    spec = _read_json(folder / _SPEC_FILE)
-    process = _read_json(folder / _SUPERVISOR_FILE) or (_read_json(Path(spec["claim"])) if spec else None)
-    return process["pid"] if process else None
+    spec = read_json_object(folder / _SPEC_FILE)
+    process = read_json_object(folder / _SUPERVISOR_FILE) or (
+        read_json_object(Path(str(spec.get("claim")))) if spec else None
+    )
+    return _process_number(process, "pid")
 
 
 def _command_pgid(folder: Path) -> int | None:
     """Return the process group of a command."""
-    process = _read_json(folder / COMMAND_FILE)
-    return process["pgid"] if process else None
+    return _process_number(read_json_object(folder / COMMAND_FILE), "pgid")
+
+
+def _process_number(document: Mapping[str, Json] | None, name: str) -> int | None:
+    """Return the number of a process in a document; None if it has none that could be one of a run."""
+    number = (document or {}).get(name)
+    return number if isinstance(number, int) and number > 1 else None
+
+
+def _has_types(document: Mapping[str, Json], types: Mapping[str, type]) -> bool:
+    return all(isinstance(document[name], types[name]) for name in types.keys() & document.keys())
+
+
+def _report_result(result: Mapping[str, Json]) -> RunReport:
+    """Return what result.json says of a run; what no runner has written counts as lost."""
+    failure = result.get("failure") or {}
+    is_valid = _has_types(result, _RESULT_TYPES) and isinstance(failure, dict) and _has_types(failure, _FAILURE_TYPES)
+    if not is_valid or result.get("status") not in _FINAL_STATUSES:
+        return RunReport(RunStatus.LOST, message=f"its {RESULT_FILE} is damaged")
+    return RunReport(RunStatus(result["status"]), result)
 
 
 def _kill_processes(folder: Path, pgid: int | None = None) -> None:
@@ -227,14 +252,3 @@ def _write_json(path: Path, document: Json) -> None:
     temporary = path.with_suffix(".part")
     create_private_file(temporary, json.dumps(document, indent=1).encode())
     temporary.replace(path)
-
-
-def _read_json(path: Path) -> Json:
-    try:
-        return json.loads(path.read_bytes())
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # absent, or incomplete: a token file is not written atomically
-        return None

@@ -104,7 +104,8 @@ BUILDERS: Registry[BuilderFactory] = Registry("builder", __name__, "BUILDER", "m
 
 def load_builder(name: str, root: Path | None = None) -> Builder:
     """Return the builder of that name; raises UserError (``builder-unknown``, ``builder-broken``)."""
-    return BUILDERS.load(name)(root)
+    builder: Builder = BUILDERS.make(name, root)
+    return builder
 
 
 def built_environment_to_json(environment: BuiltEnvironment) -> dict[str, Any]:

@@ -7,7 +7,7 @@ executed while the environment is built, so they are refused before anything run
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +62,7 @@ class _ParseResult:
         )
 
 
-def parse_conda_file(address: str, content: Mapping[str, Any]) -> CondaFile:
+def parse_conda_file(address: str, content: Any) -> CondaFile:
     """Return what a conda file (as JSON) declares; raises UserError with every entry that cannot be used."""
     result, variables = _parse_content(address, content)
     if result.problems:
@@ -71,35 +71,57 @@ def parse_conda_file(address: str, content: Mapping[str, Any]) -> CondaFile:
     return CondaFile(requires_python, tuple(dict.fromkeys(result.packages)), variables)
 
 
-def find_conda_problems(address: str, content: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
+def find_conda_problems(address: str, content: Any) -> tuple[BuildProblem, ...]:
     """Return every entry of a conda file that cannot be used, by pointers relative to the file."""
     return tuple(_parse_content(address, content)[0].problems)
 
 
-def python_requirements(content: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def python_requirements(content: Any) -> tuple[tuple[str, str], ...]:
     """Return the pointers and the version specifiers of the entries of a conda file that name Python."""
     declared = _parse_content("", content)[0].declared
     return tuple((pointer, specifier) for name, specifier, pointer in declared if name == _PYTHON)
 
 
-def _parse_content(address: str, content: Mapping[str, Any]) -> tuple[_ParseResult, tuple[tuple[str, str], ...]]:
+def _parse_content(address: str, content: Any) -> tuple[_ParseResult, tuple[tuple[str, str], ...]]:
     result = _ParseResult(address)
-    for index, entry in enumerate(content.get("dependencies") or ()):
-        result.pointer = f"/dependencies/{index}"
-        match entry:
-            case str():
-                _parse_conda_entry(entry, result)
-            case {"pip": entries, **rest} if not rest:
-                for pip_index, pip_entry in enumerate(entries or ()):
-                    result.pointer = f"/dependencies/{index}/pip/{pip_index}"
-                    _parse_pip_entry(str(pip_entry), result)
-            case _:
-                hint = "write 'name=version', or 'pip:' and a list"
-                result.add_diagnostic(f"'{entry}' is not a dependency of a conda file", hint)
+    if not isinstance(content, Mapping):
+        result.add_diagnostic("its conda file is not a mapping of fields", "write 'dependencies:' and a list")
+        return result, ()
+    for index, entry in enumerate(_list_in_field(content, "dependencies", result)):
+        _parse_dependency(entry, f"/dependencies/{index}", result)
     result.pointer = "/variables"
-    variables = tuple(_parse_variables(content.get("variables") or {}, result))
+    variables = content.get("variables") or {}
+    if not isinstance(variables, Mapping):
+        result.add_diagnostic("'variables' of its conda file is not a mapping", "write 'NAME: value' below it")
+        variables = {}
+    parsed_variables = tuple(_parse_variables(variables, result))
     _find_contradictions(result)
-    return result, variables
+    return result, parsed_variables
+
+
+def _list_in_field(content: Mapping[str, Any], name: str, result: _ParseResult) -> Sequence[Any]:
+    """Return the list in a field of the entry that is parsed, empty if there is none; anything else is a problem."""
+    value = content.get(name)
+    if value is None or isinstance(value, list | tuple):
+        return value or ()
+    outer, result.pointer = result.pointer, f"{result.pointer}/{name}"
+    result.add_diagnostic(f"'{name}' of its conda file is not a list but '{value}'", f"write '{name}:' and a list")
+    result.pointer = outer
+    return ()
+
+
+def _parse_dependency(entry: Any, pointer: str, result: _ParseResult) -> None:
+    result.pointer = pointer
+    match entry:
+        case str():
+            _parse_conda_entry(entry, result)
+        case {"pip": _, **rest} if not rest:
+            for index, pip_entry in enumerate(_list_in_field(entry, "pip", result)):
+                result.pointer = f"{pointer}/pip/{index}"
+                _parse_pip_entry(str(pip_entry), result)
+        case _:
+            hint = "write 'name=version', or 'pip:' and a list"
+            result.add_diagnostic(f"'{entry}' is not a dependency of a conda file", hint)
 
 
 def _find_contradictions(result: _ParseResult) -> None:

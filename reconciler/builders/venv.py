@@ -50,7 +50,9 @@ class VenvBuilder:
         if spec.get("build"):
             message = f"{address}: the venv builder cannot build a Docker context ('build')"
             raise user_error("builder-cannot", message, "declare a 'conda_file' instead, or use another builder")
-        conda_file = parse_conda_file(address, spec.get("conda_file") or {})
+        content = spec.get("conda_file") or {}
+        # The name of the file is left where the file is empty: there is nothing to install.
+        conda_file = parse_conda_file(address, {} if isinstance(content, str) else content)
         notes = tuple(
             f"{field}{f' {value}' if isinstance(value, str) else ''} is recorded, not used by the venv builder"
             for field, value in spec.items()
@@ -254,7 +256,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; empty if it is missing or invalid, so that it is written again."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

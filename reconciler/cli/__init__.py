@@ -6,7 +6,6 @@ in mlgit, 130 interrupted.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -20,6 +19,7 @@ from reconciler import __version__
 from reconciler.cli.console import echo
 from reconciler.diagnostics import UserError
 from reconciler.format.suggest import did_you_mean
+from reconciler.regular_files import describe_os_error
 from reconciler.render.sanitize import sanitize_line
 
 # Command -> its line in `mlgit --help`; the module of the same name defines the command.
@@ -48,8 +48,6 @@ COMMANDS: Mapping[str, str] = {
 }
 
 EXIT_BUG, EXIT_INTERRUPTED = 3, 130
-_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
-_DISK_FULL_HINT = "  help: free some space, and run the command again: what was recorded is kept"
 
 _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""
@@ -124,11 +122,8 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
     except (click.Abort, KeyboardInterrupt) as interruption:
         return _print_error(str(interruption) or "interrupted", code=EXIT_INTERRUPTED)
     except OSError as error:
-        if error.errno in _DISK_FULL_ERRNOS:
-            path = error.filename or "a file"
-            message = f"error: there is no room left to write {path} [disk-full]"
-            return _print_error(sanitize_line(message), _DISK_FULL_HINT, code=1)
-        return _report_bug(error)
+        diagnostic = describe_os_error(error)
+        return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
     except Exception as error:  # noqa: BLE001 - report any other exception as a bug
         return _report_bug(error)
     return result if isinstance(result, int) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 import time
 from collections import Counter
@@ -14,9 +15,11 @@ from typing import TypeAlias
 from reconciler.backends import Backend
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, Run, RunStatus
+from reconciler.regular_files import open_regular_file, read_regular_file
 
 _POLL_SECONDS = 0.2
 _METRIC_FIELDS = {"key", "value", "step"}
+_MAX_METRICS_BYTES = 50_000_000
 
 Metric: TypeAlias = dict[str, Json]
 
@@ -66,14 +69,14 @@ def print_log(run: Run, backend: Backend, *, follow: bool) -> int:
 def _copy_log(log: Path, position: int) -> int:
     """Copy a log from a position on to standard output; return where it ends."""
     try:
-        with log.open("rb") as file:
-            file.seek(position)
-            content = file.read()
+        file = open_regular_file(log)
     except OSError as error:
         raise user_error("run-files-unreadable", f"{log} cannot be read: {error.strerror}") from error
-    sys.stdout.buffer.write(content)
-    sys.stdout.flush()
-    return position + len(content)
+    with file:
+        file.seek(position)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+        return file.tell()
 
 
 def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
@@ -85,7 +88,7 @@ def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
     if not _require_file(run, backend, path, "metrics"):
         return [], 0
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = read_regular_file(path, _MAX_METRICS_BYTES).decode("utf-8", "replace").splitlines()
     except OSError as error:
         raise user_error("run-files-unreadable", f"{path} cannot be read: {error.strerror}") from error
     metrics = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
@@ -98,7 +101,7 @@ def _parse_metric_line(line: str) -> Metric | None:
     try:
         metric: Json = json.loads(line)
         return metric if isinstance(metric, dict) and metric.keys() >= _METRIC_FIELDS and _sort_key(metric) else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,12 +17,14 @@ from reconciler.diagnostics import Diagnostic, Span, UserError
 from reconciler.format.formatter import format_document
 from reconciler.format.schema_bundle import bundle_schema, schema_property_names
 from reconciler.format.schema_files import load_schemas, schema_id
+from reconciler.format.yaml import split_source_lines
 from reconciler.model import Json
 from reconciler.render.plan_json import diagnostics_to_json, dump_json
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.text import SourceLineReader, format_diagnostics
 from reconciler.source.discovery import find_workspace_folder
 from reconciler.source.files import SourceFile, find_asset_files
+from reconciler.source.rooted_files import RootedFiles, named_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,8 @@ def command(paths: tuple[str, ...], form: str, *, check: bool, diff: bool) -> in
     changed = [file for file in files if file.is_changed]
     diagnostics = [diagnostic for file in files for diagnostic in file.diagnostics]
     if not (check or diff):
-        diagnostics += [diagnostic for file in changed for diagnostic in _replace_file(top, file)]
+        rooted = RootedFiles(top, named_roots(top, paths))
+        diagnostics += [diagnostic for file in changed for diagnostic in _replace_file(rooted, file)]
     summary = _Summary(files, changed, diagnostics)
     if form == "json":
         echo(dump_json(_summary_to_json(summary, diff=diff)))
@@ -122,25 +122,17 @@ def _unified_diff(file: _FormattedFile) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _replace_file(top: Path, formatted: _FormattedFile) -> Iterator[Diagnostic]:
+def _replace_file(rooted: RootedFiles, formatted: _FormattedFile) -> Iterator[Diagnostic]:
     """Replace a file atomically and keep its mode; of a symbolic link, the file that it leads to."""
-    target = (top / formatted.path).resolve()
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(formatted.text)
-            shutil.copymode(target, name)
-            Path(name).replace(target)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        rooted.replace_file(formatted.path, formatted.text.encode())
     except OSError as error:
         yield Diagnostic("path-not-writable", f"the file cannot be written: {error.strerror}", Span(formatted.path))
 
 
 def _source_line_reader(files: Sequence[_FormattedFile]) -> SourceLineReader:
     contents = {file.path: file.file.raw for file in files}
-    return lambda path: contents.get(path, b"").decode("utf-8", "replace").splitlines()
+    return lambda path: split_source_lines(contents.get(path, b""))
 
 
 def _format_counts(summary: _Summary, *, is_written: bool) -> str:

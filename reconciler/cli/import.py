@@ -24,6 +24,7 @@ from reconciler.operations.archive import archived_reference_notes
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
 from reconciler.project.session import Session
 from reconciler.render import plan_json
+from reconciler.source.rooted_files import MISSING, WORKSPACE, Root, RootedFiles
 
 
 @click.command("import")
@@ -55,7 +56,7 @@ def command(addresses: tuple[str, ...], form: str, *, everything: bool, dry_run:
     generated_files, errors = _generate_files(session, records)
     generated_files = [_with_archived_reference_notes(file, state, declared) for file in generated_files]
     for generated_file in () if dry_run else generated_files:
-        _write_generated_file(session.workspace.folder, generated_file)
+        _write_generated_file(_workspace_files(session), generated_file)
     if form == "json":
         echo(
             plan_json.dump_json(
@@ -92,8 +93,8 @@ def _find_undeclared_record(state: State, declared: AssetSet, argument: str) -> 
 
 def _generate_files(session: Session, records: Iterable[Record]) -> tuple[list[GeneratedFile], list[UserError]]:
     """Return the files for the records, and the errors of the records that no file can be generated for."""
-    folder = session.workspace.folder
-    importer = Importer(session.tree, lambda path: _is_path_taken(folder, path))
+    files = _workspace_files(session)
+    importer = Importer(session.tree, lambda path: files.kind_of(path) != MISSING)
     generated_files: list[GeneratedFile] = []
     errors: list[UserError] = []
     for record in records:
@@ -114,18 +115,15 @@ def _with_archived_reference_notes(generated_file: GeneratedFile, state: State, 
     return replace(generated_file, notes=(*generated_file.notes, *notes))
 
 
-def _is_path_taken(folder: Path, path: str) -> bool:
-    """Return True if a file exists at a path, or the path leaves the workspace through a link."""
-    target = folder / path
-    return os.path.lexists(target) or not target.resolve().is_relative_to(folder.resolve())
+def _workspace_files(session: Session) -> RootedFiles:
+    """Return the files of the workspace; unlike what is read, nothing is written elsewhere in the repository."""
+    folder = session.workspace.folder
+    return RootedFiles(folder, (Root(os.path.realpath(folder), WORKSPACE),))
 
 
-def _write_generated_file(folder: Path, generated_file: GeneratedFile) -> None:
-    target = folder / generated_file.path
+def _write_generated_file(files: RootedFiles, generated_file: GeneratedFile) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8", newline="") as file:
-            file.write(generated_file.text)
+        files.create_file(generated_file.path, generated_file.text.encode())
     except OSError as error:
         message = f"{generated_file.path} cannot be written: {error.strerror}"
         raise user_error("path-not-writable", message, "what was said before is written") from error

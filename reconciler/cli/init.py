@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -56,7 +57,12 @@ def _create_workspace(folder: Path, name: str | None) -> None:
         raise user_error("folder-not-empty", f"{folder} is there already, and not empty", hint)
     workspace_name = _validate_name(name) if name else _name_from_folder(folder)
     in_repository = is_inside_repository(folder)
-    shutil.copytree(data_folder("workspace-template"), folder, ignore=_IGNORE_PATTERNS, dirs_exist_ok=True)
+    try:
+        shutil.copytree(data_folder("workspace-template"), folder, ignore=_IGNORE_PATTERNS, dirs_exist_ok=True)
+    except shutil.Error as error:
+        _, target, reason = error.args[0][0]
+        hint = "free some space, or make the folder writable; then remove it and run the command again"
+        raise user_error("path-not-writable", f"{target} cannot be written: {reason}", hint) from error
     _fill_in_template(folder, workspace_name)
     write_editor_settings(folder)
     if not in_repository:
@@ -78,7 +84,7 @@ def _validate_name(name: str) -> str:
 
 
 def _name_from_folder(folder: Path) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:33].strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", Path(os.path.realpath(folder)).name.lower()).strip("-")[:33].strip("-")
     return slug if len(slug) > 2 else _TEMPLATE_NAME  # noqa: PLR2004 - Azure ML requires at least 3 characters
 
 

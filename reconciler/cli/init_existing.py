@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import textwrap
 import uuid
@@ -19,13 +19,15 @@ from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
 from reconciler.format.workspace_rules import compute_file_lines, compute_file_path
+from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.sanitize import sanitize_line
+from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
-_WORKFLOW_PATH = Path(".github/workflows/mlgit.yml")
+_WORKFLOW_PATH = ".github/workflows/mlgit.yml"
 _GITIGNORE_ENTRY = "/.mlgit/"
 _MAX_SHOWN = 5  # entries of each list
 _WRAP_WIDTH = 100
@@ -82,7 +84,7 @@ def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> No
     repository = open_repository(folder)
     top = repository.top
     repository.close()
-    if (folder / CONFIG_FILE).exists():
+    if os.path.lexists(folder / CONFIG_FILE):
         hint = f"run `mlgit plan`; to start over with a new live state, delete {CONFIG_FILE} first"
         raise user_error("workspace-there", f"{CONFIG_FILE} already exists: this folder is a workspace", hint)
     outcomes = _write_workspace_files(folder, top, name)
@@ -104,56 +106,59 @@ def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> No
 
 def _write_computes(folder: Path, inventory: Inventory) -> list[str]:
     """Write a file for each compute that has none; return one line for each."""
+    files = repository_files(folder)
     outcomes = []
     for address in inventory.bound_computes:
         path = compute_file_path(address.name)
-        if (folder / path).exists():
+        if problem := files.find_problem(path):
+            outcomes.append(f"skipped {path}: {problem}")
+        elif files.kind_of(path) != MISSING:
             outcomes.append(f"kept {path}: it exists already")
-            continue
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text("\n".join(compute_file_lines(address.name)) + "\n", encoding="utf-8")
-        outcomes.append(f"wrote {path}")
+        else:
+            files.create_file(path, ("\n".join(compute_file_lines(address.name)) + "\n").encode())
+            outcomes.append(f"wrote {path}")
     return outcomes
 
 
 def _write_workspace_files(folder: Path, top: Path, name: str) -> Sequence[str]:
     """Write the files that do not exist; return one line for each file, whether it was written or not."""
-    (folder / CONFIG_FILE).write_text(_CONFIG_TEMPLATE.format(name=name, lineage=uuid.uuid4().hex), encoding="utf-8")
+    files = repository_files(folder)
+    files.create_file(CONFIG_FILE, _CONFIG_TEMPLATE.format(name=name, lineage=uuid.uuid4().hex).encode())
     return [
         f"wrote {CONFIG_FILE}",
-        _add_to_gitignore(folder),
-        _write_workflow(folder, top),
-        *_write_new_editor_settings(folder),
+        _add_to_gitignore(files),
+        _write_workflow(files, top),
+        *_write_new_editor_settings(files),
     ]
 
 
-def _add_to_gitignore(folder: Path) -> str:
+def _add_to_gitignore(files: RootedFiles) -> str:
     """Make Git ignore the folder for local data of mlgit."""
-    path = folder / ".gitignore"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if {_GITIGNORE_ENTRY, ".mlgit/", ".mlgit", "/.mlgit"} & {line.strip() for line in text.splitlines()}:
+    raw = b"" if files.kind_of(".gitignore") == MISSING else files.read_file(".gitignore", MAX_BYTES)
+    lines = raw.decode("utf-8", "replace").splitlines()
+    if {_GITIGNORE_ENTRY, ".mlgit/", ".mlgit", "/.mlgit"} & {line.strip() for line in lines}:
         return "kept .gitignore: it lists .mlgit already"
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{'' if not text or text.endswith(chr(10)) else chr(10)}{_GITIGNORE_ENTRY}\n")
+    if len(raw) > MAX_BYTES:
+        return f"kept .gitignore: it is too long; add {_GITIGNORE_ENTRY} to it"
+    separator = b"" if not raw or raw.endswith(b"\n") else b"\n"
+    files.replace_file(".gitignore", b"%s%s%s\n" % (raw, separator, _GITIGNORE_ENTRY.encode()))
     return f"added {_GITIGNORE_ENTRY} to .gitignore"
 
 
-def _write_workflow(folder: Path, top: Path) -> str:
+def _write_workflow(files: RootedFiles, top: Path) -> str:
     """Write the workflow if the folder is the top of the repository: GitHub reads workflows there only."""
-    if folder.resolve() != top:
+    if files.top.resolve() != top:
         return f"skipped {_WORKFLOW_PATH}: GitHub reads it at the top of a repository only; `mlgit init DIR` writes one"
-    path = folder / _WORKFLOW_PATH
-    if path.exists():
+    if files.kind_of(_WORKFLOW_PATH) != MISSING:
         return f"kept {_WORKFLOW_PATH}: it exists already"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(data_folder("workspace-template") / _WORKFLOW_PATH, path)
+    files.create_file(_WORKFLOW_PATH, (data_folder("workspace-template") / _WORKFLOW_PATH).read_bytes())
     return f"wrote {_WORKFLOW_PATH}: a plan for each pull request"
 
 
-def _write_new_editor_settings(folder: Path) -> Sequence[str]:
-    if (folder / EDITOR_SETTINGS_PATH).exists():
+def _write_new_editor_settings(files: RootedFiles) -> Sequence[str]:
+    if files.kind_of(str(EDITOR_SETTINGS_PATH)) != MISSING:
         return [f"kept {EDITOR_SETTINGS_PATH}: it exists already; `mlgit schema --write-editor-settings .` extends it"]
-    return [f"wrote {path}" for path in write_editor_settings(folder)]
+    return [f"wrote {path}" for path in write_editor_settings(files.top)]
 
 
 def _inventory_lines(inventory: Inventory) -> list[str]:

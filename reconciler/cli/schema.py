@@ -17,9 +17,11 @@ from reconciler.format.kinds import kinds
 from reconciler.format.schema_bundle import bundle_schema
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.format.suggest import did_you_mean
+from reconciler.format.yaml import MAX_BYTES
 from reconciler.model import Json
 from reconciler.render import plan_json
 from reconciler.source.files import find_asset_files
+from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _SCHEMAS_FOLDER = PurePosixPath(".vscode/mlgit-schemas")  # committed with the settings, so a clone has both
 EDITOR_SETTINGS_PATH = PurePosixPath(".vscode/settings.json")
@@ -74,20 +76,17 @@ def write_editor_settings(folder: Path) -> tuple[str, ...]:
 
     Raise UserError, and write nothing, if the existing settings are not plain JSON: ``settings-not-json``.
     """
-    settings = folder / EDITOR_SETTINGS_PATH
-    merged = _merge_settings(settings, _schema_associations(folder))
-    schemas = folder / _SCHEMAS_FOLDER
-    schemas.mkdir(parents=True, exist_ok=True)
+    files = repository_files(folder)
+    merged = _merge_settings(files, _schema_associations(folder))
     for name in (*kinds(), _CONFIG_SCHEMA_NAME, _CONDA_SCHEMA_NAME):
-        _write_json(schemas / f"{name}.schema.json", _bundle_schema(name))
-    _write_json(schemas / f"{_ASSET_SCHEMA_NAME}.schema.json", _any_asset_schema())
-    settings.parent.mkdir(exist_ok=True)
-    _write_json(settings, merged)
+        _write_json(files, f"{_SCHEMAS_FOLDER}/{name}.schema.json", _bundle_schema(name))
+    _write_json(files, f"{_SCHEMAS_FOLDER}/{_ASSET_SCHEMA_NAME}.schema.json", _any_asset_schema())
+    _write_json(files, str(EDITOR_SETTINGS_PATH), merged)
     return f"{_SCHEMAS_FOLDER}/", str(EDITOR_SETTINGS_PATH)
 
 
-def _write_json(path: Path, value: Json) -> None:
-    path.write_text(f"{plan_json.dump_json(value)}\n", encoding="utf-8")
+def _write_json(files: RootedFiles, path: str, value: Json) -> None:
+    files.replace_file(path, f"{plan_json.dump_json(value)}\n".encode(), make_folders=True)
 
 
 def _bundle_schema(name: str) -> Json:
@@ -184,12 +183,14 @@ def _schema_associations(folder: Path) -> Json:
     }
 
 
-def _merge_settings(path: Path, associations: Json) -> Json:
+def _merge_settings(files: RootedFiles, associations: Json) -> Json:
+    path = str(EDITOR_SETTINGS_PATH)
+    raw = b"{}" if files.kind_of(path) == MISSING else files.read_file(path, MAX_BYTES)
     try:
-        settings = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+        settings = json.loads(raw.decode("utf-8-sig"))
         schemas = settings.get("yaml.schemas", {})
         return settings | {"yaml.schemas": schemas | associations}
-    except (ValueError, AttributeError, TypeError) as error:
-        message = f"{path} is not plain JSON with settings by name: it was left as it is"
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        message = f"{files.top / path} is not plain JSON with settings by name: it was left as it is"
         hint = f'put this into it by hand: "yaml.schemas": {json.dumps(associations)}'
         raise user_error("settings-not-json", message, hint) from error

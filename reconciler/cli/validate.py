@@ -15,10 +15,12 @@ from reconciler.cli.diagnostics_output import print_diagnostics
 from reconciler.cli.options import TARGET_KEY, diagnostics_format_option, target_option
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import has_errors
+from reconciler.format.yaml import MAX_BYTES
 from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
 from reconciler.source.discovery import find_workspace_of_file
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
+from reconciler.source.rooted_files import named_roots
 from reconciler.source.validation import CheckResult, check_files
 
 
@@ -48,7 +50,8 @@ def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: 
 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
-    files = DiskFiles(top, {STDIN: sys.stdin.buffer.read()} if STDIN in paths else {})
+    standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
+    files = DiskFiles(top, standard_input, named_roots(top, paths))
     unique = list(dict.fromkeys(expand_paths(top, paths)))
     named = frozenset(paths)
     if any(find_workspace_of_file(top / path) for path in unique):

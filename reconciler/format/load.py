@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from reconciler.diagnostics import Diagnostic, Severity, has_errors
+from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, possible_names
 from reconciler.format.detect import (
     azureml_schema_url,
@@ -23,7 +23,7 @@ from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.path_content import find_lfs_pointers, resolve_path_content
+from reconciler.format.path_content import find_lfs_pointers, find_path_problem, resolve_path_content
 from reconciler.format.references import find_references_and_paths, resolve_zip_path
 from reconciler.format.rule_context import RuleContext
 from reconciler.format.rules import RULE_SETS
@@ -32,7 +32,18 @@ from reconciler.format.rules.reference_syntax import find_malformed_references
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import EMPTY_MAPPING, Address, Asset, FileReader, Json, LocalPath, Reference, Spec, Tree
+from reconciler.model import (
+    EMPTY_MAPPING,
+    Address,
+    Asset,
+    FileReader,
+    Json,
+    LocalPath,
+    PathProblem,
+    Reference,
+    Spec,
+    Tree,
+)
 from reconciler.secrets.redact import mask_secrets, secret_values
 
 # Codes that are likely consequences of a mistyped field.
@@ -68,6 +79,8 @@ def load_asset_file(
     ``glob`` is the glob of mlgit.yml that includes the file, ``rules`` are the severity overrides.
     """
     raw = files.read_file(path)
+    if not raw and (problem := find_path_problem(files, path)):
+        return _load_unusable_path(files.display_path(path), problem)
     document, unreadable = parse_yaml(files.display_path(path), raw)
     kind = _kind_of_document(document, glob)
     if kind is None:
@@ -125,6 +138,11 @@ def _mask_secrets(diagnostics: Sequence[Diagnostic], document: Document) -> tupl
         )
         for diagnostic in diagnostics
     )
+
+
+def _load_unusable_path(path: str, problem: PathProblem) -> LoadedFile:
+    diagnostic = Diagnostic(problem.code, str(problem), Span(path), problem.hint)
+    return LoadedFile(path, Document(path, None), None, None, (diagnostic,))
 
 
 def _is_intended_asset(raw: bytes, glob: IncludeGlob, document: Document) -> bool:

@@ -10,18 +10,24 @@ import importlib
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.model import SUBMODULE_MODE, SYMLINK_MODE, BrokenLinkError, Tree, TreeEntry
+from reconciler.model import (
+    SUBMODULE_MODE,
+    SYMLINK_MODE,
+    BrokenLinkError,
+    FileReader,
+    PathProblem,
+    Tree,
+    TreeEntry,
+    broken_link_problem,
+)
 
 _LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
+_MAX_IGNORE_BYTES = 100_000  # a pattern takes a hundred times its length
 _MAX_LINK_DEPTH = 8  # of nested links to folders
 _LFS_POINTER_MAX_BYTES = 1024  # by the specification of Git LFS
-_BROKEN_LINK_REASONS = {
-    "link-outside": "is outside of the repository",
-    "link-circle": "leads back to the link",
-    "link-dangling": "does not exist",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,23 @@ class PathContent:
     files: tuple[tuple[str, TreeEntry], ...]
     is_file: bool
     unavailable: tuple[UnavailableFile, ...] = ()
+
+
+@runtime_checkable
+class PathInspector(Protocol):
+    """Files that can say why a path cannot be used."""
+
+    def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
+        """Return why what is at a path cannot be used; None if it can be, or if there is nothing."""
+        ...
+
+
+def find_path_problem(files: FileReader, path: str, *, must_be_file: bool = False) -> PathProblem | None:
+    """Return why what is at a path cannot be used; with ``must_be_file`` a folder is a problem too.
+
+    None if it can be used, if there is nothing, or if the files cannot say.
+    """
+    return files.path_problem(path, must_be_file=must_be_file) if isinstance(files, PathInspector) else None
 
 
 def resolve_path_content(tree: Tree, path: str) -> PathContent:
@@ -113,8 +136,8 @@ def _reject_non_utf8_name(tree: Tree, path: str, entry: TreeEntry) -> TreeEntry 
 
 
 def _broken_link(tree: Tree, code: str, link: str, target: str) -> UnavailableFile:
-    message = f"{tree.display_path(link)} is a symbolic link to {target}, which {_BROKEN_LINK_REASONS[code]}"
-    return UnavailableFile(code, message, "replace the link with a copy of its target")
+    problem = broken_link_problem(code, tree.display_path(link), target)
+    return UnavailableFile(problem.code, str(problem), problem.hint)
 
 
 def _unavailable_submodule(tree: Tree, path: str) -> UnavailableFile:
@@ -129,7 +152,12 @@ def _apply_ignore_file(
     ignore_file = entries.get(".amlignore") or entries.get(".gitignore")
     if not isinstance(ignore_file, TreeEntry):
         return entries
-    lines = tree.read_blob(ignore_file.oid).decode("utf-8", "replace").splitlines()
+    raw = tree.read_blob(ignore_file.oid)
+    if len(raw) > _MAX_IGNORE_BYTES:
+        name = ".amlignore" if ".amlignore" in entries else ".gitignore"
+        message = f"{name} has more than {_MAX_IGNORE_BYTES:,} bytes, which is the limit"
+        return {**entries, name: UnavailableFile("file-too-large", message, "write fewer patterns, with wildcards")}
+    lines = raw.decode("utf-8", "replace").splitlines()
     patterns = importlib.import_module("reconciler.format.ignore").parse_ignore_patterns(lines)
     return {name: entry for name, entry in entries.items() if not patterns.match_file(name)}
 

@@ -7,11 +7,13 @@ all cached needs none.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
+from reconciler.model import MAX_TEXT_BYTES
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = MAX_TEXT_BYTES
 MAX_DEPTH = 100
 MAX_VALUES = 20_000  # with aliases expanded: a few aliases can expand to a billion values
 
@@ -21,3 +23,8 @@ def parse_yaml(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, ...]]
     result: tuple[Document, tuple[Diagnostic, ...]]
     result = importlib.import_module("reconciler.format.yaml_parser").parse_document(path, raw)
     return result
+
+
+def split_source_lines(raw: bytes) -> Sequence[str]:
+    """Return the lines of a file to show; none if it is longer than a file may be."""
+    return raw.decode("utf-8", "replace").splitlines() if len(raw) <= MAX_BYTES else ()

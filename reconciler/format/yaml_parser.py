@@ -88,7 +88,7 @@ def parse_document(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, .
 
 def _decode_text(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
-        message = f"the file has {len(raw):,} bytes; the limit is {MAX_BYTES:,}"
+        message = f"the file has more than {MAX_BYTES:,} bytes, which is the limit"
         raise _UnreadableDocumentError("file-too-large", message)
     try:
         raw = raw.removeprefix(BOM_UTF8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,7 +95,10 @@ def trust_command(error: GitError) -> str:
 
 
 def describe_git_error(error: GitError) -> GitError | UserError:
-    """Return the error to raise for a command that failed: of a full disk, one that the user can act on."""
+    """Return the error to raise for a command that failed: of a full disk or a limit, one that the user can act on."""
+    if error.status in {-signal.SIGXFSZ, 128 + signal.SIGXFSZ}:
+        hint = "raise the limit on the size of files (`ulimit -f`) and run the command again"
+        return user_error("file-unusable", "Git cannot write a file: it exceeds the limit on the size of files", hint)
     line = next((line for line in error.stderr.splitlines() if any(text in line for text in _DISK_FULL_MESSAGES)), "")
     if not line:
         return error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.git import trees
 from reconciler.git.repository import Repository
-from reconciler.model import Tree, TreeEntries, TreeEntry
+from reconciler.model import MAX_TEXT_BYTES, Tree, TreeEntries, TreeEntry
 
 
 @dataclass(slots=True)
@@ -94,7 +94,10 @@ def load_tree(repository: Repository, tree: str, root: str = "") -> Tree:
         return load_tree(repository, repository.tree_of(resolved), root) if resolved else None
 
     def read_blob(oid: str) -> bytes:
-        return trees.read_blob(repository, oid)
+        content = repository.read_text(oid, MAX_TEXT_BYTES)
+        if content is None:
+            raise trees.MissingObjectError(oid)
+        return content
 
     def blob_size(oid: str) -> int:
         size = repository.object_size(oid)
@@ -135,5 +138,6 @@ def prefetch_tree(tree: Tree, paths: Iterable[str]) -> PrefetchedTree | None:
         return None
     sizes = trees.blob_sizes(entries.repository, entries.tree)
     len(entries)  # lists the whole tree, so that no forked process has to
-    blobs = trees.read_blobs(entries.repository, [entries[path].oid for path in paths])
+    oids = [entries[path].oid for path in paths]
+    blobs = trees.read_blobs(entries.repository, [oid for oid in oids if sizes.get(oid, 0) <= MAX_TEXT_BYTES])
     return PrefetchedTree(tree, entries, blobs, sizes)

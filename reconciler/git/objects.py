@@ -43,17 +43,16 @@ class ObjectReader:
     _answers: _AnswerStream | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def read(self, name: str) -> GitObject | None:
-        """Return an object; None if there is none of that name, or Git cannot read it."""
-        return self.read_all([name])[0]
+    def read_all(self, names: Sequence[str], max_bytes: int | None = None) -> list[GitObject | None]:
+        """Return the object of each name, None where there is none or Git cannot read it.
 
-    def read_all(self, names: Sequence[str]) -> list[GitObject | None]:
-        """Return the object of each name, None where there is none or Git cannot read it."""
+        A content that is longer than ``max_bytes`` is cut off, one byte beyond.
+        """
         answers: list[GitObject | None] = []
         with self._lock:
             try:
                 for batch in _split_questions(names):
-                    answers += self._ask(batch)
+                    answers += self._ask(batch, max_bytes)
             except BaseException:
                 self.close()  # or the rest of an answer would be taken for the next one, after Ctrl-C
                 raise
@@ -68,7 +67,7 @@ class ObjectReader:
                 os.killpg(process.pid, signal.SIGKILL)  # with what fetches objects of a partial clone
             process.communicate()
 
-    def _ask(self, questions: Sequence[bytes]) -> list[GitObject | None]:
+    def _ask(self, questions: Sequence[bytes], max_bytes: int | None) -> list[GitObject | None]:
         if self._process is None:
             mode = "--batch-check" if self.headers_only else "--batch"
             self._process = start_git(["cat-file", mode], self.folder, env=self.env, has_stderr=False)
@@ -78,10 +77,10 @@ class ObjectReader:
             stdin.write(b"".join(questions))
             stdin.flush()
             answers: _AnswerStream = self._answers  # type: ignore[assignment]
-            return [_read_answer(answers, headers_only=self.headers_only) for _ in questions]
+            return [_read_answer(answers, max_bytes, headers_only=self.headers_only) for _ in questions]
         except (EOFError, BrokenPipeError):  # Git gives up on an object that is damaged
             self.close()
-            return [None] if len(questions) == 1 else [self._ask([question])[0] for question in questions]
+            return [None] if len(questions) == 1 else [self._ask([question], max_bytes)[0] for question in questions]
 
 
 def _split_questions(names: Iterable[str]) -> Iterable[list[bytes]]:
@@ -126,6 +125,14 @@ class _AnswerStream:
             self._fill()
         return self._take(size)
 
+    def skip(self, size: int) -> None:
+        """Leave out as many bytes, of which no more than a chunk is in memory at a time."""
+        while len(self._buffer) < size:
+            size -= len(self._buffer)
+            self._buffer.clear()
+            self._fill()
+        del self._buffer[:size]
+
     def _take(self, size: int) -> bytes:
         taken = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
@@ -140,13 +147,14 @@ class _AnswerStream:
         self._buffer += chunk
 
 
-def _read_answer(answers: _AnswerStream, *, headers_only: bool) -> GitObject | None:
-    header = answers.read_line()
-    parsed = _parse_header(header)
+def _read_answer(answers: _AnswerStream, max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
+    parsed = _parse_header(answers.read_line())
     if parsed is None or headers_only:
         return parsed
-    content = answers.read(parsed.size + 1)
-    return parsed._replace(content=content[:-1])
+    kept_size = parsed.size if max_bytes is None else min(parsed.size, max_bytes + 1)
+    content = answers.read(kept_size)
+    answers.skip(parsed.size - kept_size + 1)  # with the line feed after the content
+    return parsed._replace(content=content)
 
 
 def _parse_header(header: bytes) -> GitObject | None:

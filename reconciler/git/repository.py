@@ -77,6 +77,11 @@ class Repository:
             return read_many_objects(self.top, self._env, names)
         return self._contents.read_all(names)
 
+    def read_text(self, oid: str, max_bytes: int) -> bytes | None:
+        """Return the content of an object, cut off one byte beyond ``max_bytes``; None if Git cannot read it."""
+        (git_object,) = self._contents.read_all([oid], max_bytes)
+        return git_object.content if git_object else None
+
     def object_size(self, oid: str) -> int | None:
         """Return the size of an object in bytes, None if Git does not have it or cannot read it."""
         (header,) = self._headers.read_all([oid])
@@ -129,8 +134,9 @@ class Repository:
 
     def _must_be_excluded(self, path: str) -> bool:
         """Return True if Git would add a path by itself; `git add` fails if an ignored path is excluded explicitly."""
-        if not os.path.lexists(self.top / path):
-            return False
+        parents = (self.top / parent for parent in Path(path).parents)
+        if not os.path.lexists(self.top / path) or any(parent.is_symlink() for parent in parents):
+            return False  # Git adds a link itself, and nothing that is behind one
         try:
             self.git("check-ignore", "--quiet", "--", str(self.top / path))
         except GitError as error:

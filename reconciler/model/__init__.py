@@ -1,6 +1,7 @@
 """The values that flow from a Git tree to a plan and its events. They do not depend on any kind."""
 
 from reconciler.model.assets import EMPTY_MAPPING as EMPTY_MAPPING
+from reconciler.model.assets import MAX_TEXT_BYTES as MAX_TEXT_BYTES
 from reconciler.model.assets import SUBMODULE_MODE as SUBMODULE_MODE
 from reconciler.model.assets import SYMLINK_MODE as SYMLINK_MODE
 from reconciler.model.assets import Address as Address
@@ -19,6 +20,8 @@ from reconciler.model.assets import parse_address as parse_address
 from reconciler.model.history import HistoryEntry as HistoryEntry
 from reconciler.model.history import ResourceDiff as ResourceDiff
 from reconciler.model.links import BrokenLinkError as BrokenLinkError
+from reconciler.model.links import PathProblem as PathProblem
+from reconciler.model.links import broken_link_problem as broken_link_problem
 from reconciler.model.locks import Lock as Lock
 from reconciler.model.overlay import Overlay as Overlay
 from reconciler.model.plan import Action as Action

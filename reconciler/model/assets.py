@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from reconciler.model.links import BrokenLinkError, follow_links
+from reconciler.model.links import BrokenLinkError, PathProblem, broken_link_problem, follow_links
 
 Json = Any
 Spec = Mapping[str, Json]
 
 EMPTY_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
+_FILE_HINT = "name a file"
+
+MAX_TEXT_BYTES = 5_000_000  # of a file that is parsed
 SYMLINK_MODE, SUBMODULE_MODE = 0o120000, 0o160000  # modes of a symbolic link and of a submodule
 
 
@@ -77,7 +80,7 @@ class Tree:
 
     oid: str
     entries: Mapping[str, TreeEntry]
-    read_blob: Callable[[str], bytes]
+    read_blob: Callable[[str], bytes]  # cut off beyond MAX_TEXT_BYTES by one byte, which tells that it is longer
     root: str = ""  # folder of the workspace inside the repository, "" or "a/b/"
     # The same workspace at another commit, None if Git does not have it.
     tree_at_commit: Callable[[str], Tree | None] = lambda _commit: None
@@ -100,6 +103,23 @@ class Tree:
         except BrokenLinkError:
             return False
         return not real or real in self.entries or any(True for _ in self.entries_below(real))
+
+    def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
+        """Return why what is at a path cannot be used; None if it can be, or if there is nothing."""
+        try:
+            real = self.real_path(path)
+        except BrokenLinkError as error:
+            if error.link:
+                return broken_link_problem(error.code, self.display_path(error.link), error.target)
+            return PathProblem("path-outside", self.display_path(path), "is outside the repository", "")
+        if real in self.entries:
+            return None
+        if any(True for _ in self.entries_below(real)):
+            return (
+                PathProblem("not-a-file", self.display_path(path), "is a folder", _FILE_HINT) if must_be_file else None
+            )
+        target = self._link_target(path)
+        return None if target is None else broken_link_problem("link-dangling", self.display_path(path), target)
 
     def entries_below(self, folder: str) -> Iterable[tuple[str, TreeEntry]]:
         """Yield the files below a folder, "" for the whole tree, without following links."""

@@ -3,8 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+_BROKEN_LINK_REASONS = {
+    "link-outside": "is outside the repository",
+    "link-circle": "leads back to the link",
+    "link-dangling": "does not exist",
+}
 _MAX_LINKS = 40  # links in one path, as in Linux
+
+
+@dataclass(frozen=True, slots=True)
+class PathProblem:
+    """Why a path cannot be used: the code of the diagnostic, the path as the user sees it, what is wrong, a hint."""
+
+    code: str
+    subject: str
+    predicate: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.predicate}"
+
+
+def broken_link_problem(code: str, link: str, target: str) -> PathProblem:
+    """Return the problem of a link that cannot be followed; ``link`` is its path as the user sees it."""
+    predicate = f"is a symbolic link to {target}, which {_BROKEN_LINK_REASONS[code]}"
+    return PathProblem(code, link, predicate, "replace the link with a copy of its target")
 
 
 class BrokenLinkError(Exception):

@@ -72,7 +72,7 @@ class Run:
     @property
     def is_unfinished(self) -> bool:
         """True if the end of the run, or its outputs in the store, are not recorded yet."""
-        unstored = any("md5" not in output for output in self.outputs.values())
+        unstored = any("md5" not in (output or ()) for output in self.outputs.values())
         return self.status.is_active or (self.status is RunStatus.COMPLETED and unstored)
 
 

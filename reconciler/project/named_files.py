@@ -12,8 +12,9 @@ from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config
 from reconciler.config.targets import DEFAULT_TARGET
-from reconciler.diagnostics import Diagnostic, has_errors, within_paths
+from reconciler.diagnostics import Diagnostic, Span, has_errors, within_paths
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
+from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.load import load_declaration
 from reconciler.format.severity import apply_severity_overrides
@@ -105,7 +106,11 @@ def _with_path_from(top: Path, folder: Path, diagnostic: Diagnostic, own_paths: 
 
 def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config, tuple[Diagnostic, ...]]:
     """Return the settings of a workspace, as far as they are valid, and what is wrong in mlgit.yml."""
-    raw = (folder / CONFIG_FILE).read_bytes()
+    files = DiskFiles(folder, {})
+    if problem := files.path_problem(CONFIG_FILE, must_be_file=True):
+        unusable = Diagnostic(problem.code, str(problem), Span(CONFIG_FILE), problem.hint)
+        return lenient_config(Document(CONFIG_FILE, None)), (unusable,)
+    raw = files.read_file(CONFIG_FILE)
     if cache and (cached := find_config(cache, raw, target)):
         return cached.config, ()
     document, unreadable = parse_yaml(CONFIG_FILE, raw)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from reconciler.backends import Backend
 from reconciler.model import Run
+from reconciler.regular_files import open_regular_file
 from reconciler.secrets.redact import mask_secrets, secret_values
 
 _TAIL_BYTES = 4096
@@ -22,9 +23,9 @@ def read_log_tail(backends: Mapping[str, Backend], run: Run) -> tuple[str, ...]:
     log = backend.log_path(run.id) if backend else None
     if log is None or not log.is_file():
         return ()
-    with log.open("rb") as file:
+    with open_regular_file(log) as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        text = file.read().decode("utf-8", "replace")
+        text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
     lines = [line.rstrip() for line in mask_secrets(text, secret_values(run.spec)).split("\n") if line.strip()]
     tail = "\n".join(lines[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
     return tuple(tail.split("\n")) if tail else ()

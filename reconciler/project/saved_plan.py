@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from reconciler import __version__
 from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
-from reconciler.diagnostics import user_error
-from reconciler.git.local_exclude import ignore_in_clone
+from reconciler.diagnostics import Span, user_error
 from reconciler.git.repository import Repository
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, dump_plan_file, parse_plan_file, plan_body_digest
 from reconciler.project.session import uncommitted_files
+from reconciler.regular_files import read_regular_file
 from reconciler.render import plan_json
+from reconciler.source.local_exclude import ignore_in_clone
+from reconciler.source.rooted_files import RootedFiles, find_root
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
 from reconciler.timestamps import utc_timestamp
+
+_MAX_BYTES = 20_000_000
+_MAX_VALUES = 1_000_000  # of a hundred bytes each in memory
 
 
 def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) -> None:
@@ -37,19 +43,33 @@ def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) ->
     with suppress(OSError):  # Git's folder may be read-only; then the plan is saved all the same
         ignore_in_clone(repository, path)
     try:
-        path.write_text(dump_plan_file(SavedPlan(envelope, body)), encoding="utf-8")
+        _write_plan_file(path, dump_plan_file(SavedPlan(envelope, body)).encode())
     except OSError as error:
         message = f"cannot write the plan to {path}: {error.strerror}"
         raise user_error("plan-not-written", message, "choose a file in an existing folder") from error
 
 
+def _write_plan_file(path: Path, content: bytes) -> None:
+    """Write a plan file; a link of a repository that leads out of it is not followed, and no pipe is waited for."""
+    root = find_root(path.parent)
+    if root is not None:
+        RootedFiles(Path.cwd(), (root,)).replace_file(str(path), content)
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
 def read_saved_plan(path: Path) -> SavedPlan:
     """Read a plan file; raise UserError if it cannot be read or is not a plan as mlgit wrote it."""
     try:
-        raw = path.read_bytes()
+        raw = read_regular_file(path, _MAX_BYTES)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise user_error("plan-file", message, "write one with `mlgit plan -o FILE`") from error
+    if len(raw) > _MAX_BYTES or raw.count(b",") > _MAX_VALUES:
+        message = f"{path} has more than {_MAX_BYTES:,} bytes or {_MAX_VALUES:,} values"
+        raise user_error("file-too-large", message, "write a plan with `mlgit plan -o FILE`", Span(str(path)))
     return parse_plan_file(str(path), raw)
 
 

@@ -16,7 +16,7 @@ from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, has_errors, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.format.document import Document
-from reconciler.format.yaml import parse_yaml
+from reconciler.format.yaml import parse_yaml, split_source_lines
 from reconciler.git.trees import changed_paths
 from reconciler.model import SourceRevision, Tree
 from reconciler.project.state_session import OnNote, StateSession, ignore_note
@@ -124,9 +124,9 @@ def uncommitted_files(workspace: Workspace, source: SourceRevision) -> tuple[str
 
 
 def read_tree_lines(tree: Tree, path: str) -> Sequence[str]:
-    """Return the lines of a file of a tree, none if there is no such file."""
+    """Return the lines of a file of a tree; none if there is no such file, or if it is longer than a file may be."""
     entry = tree.entries.get(tree.root + path)
-    return tree.read_blob(entry.oid).decode("utf-8", "replace").splitlines() if entry else ()
+    return split_source_lines(tree.read_blob(entry.oid)) if entry else ()
 
 
 def _load_config(

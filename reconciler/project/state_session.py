@@ -7,6 +7,7 @@ Imported by name: ``project.refresh``, which asks the backends, for a run that h
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ class StateSession:
     @property
     def store_path(self) -> Path:
         """The folder of the object store, shared by all linked work trees of the repository."""
-        return (self.workspace.repository.main / self.workspace.root / self.config.store).resolve()
+        return Path(os.path.realpath(self.workspace.repository.main / self.workspace.root / self.config.store))
 
     @property
     def state_store(self) -> StateStore:

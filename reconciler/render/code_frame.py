@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 from reconciler.diagnostics import Span
 from reconciler.render.sanitize import sanitize_line
@@ -16,26 +16,35 @@ from reconciler.secrets.source_lines import mask_source_line
 
 _MAX_WIDTH = 100
 _MAX_WIDTH_BEFORE_CARET = 60  # the part of _MAX_WIDTH before the caret
+_MAX_CHARS = 400  # characters on each side of the caret that are measured; some have no width
 _TAB_WIDTH = 4
 _ELLIPSIS = "…"
 
 
-def code_frame_lines(span: Span, lines: Sequence[str], secrets: AbstractSet[str] = frozenset()) -> Iterator[str]:
+def code_frame_lines(span: Span, lines: Sequence[str], secrets: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the line of a span and the line with the caret; yield nothing if the file has no such line.
 
     The line is shown without ``secrets``, and without the values behind names of secrets.
     """
     if not 0 < span.line <= len(lines):
         return
-    cells = _display_cells(mask_source_line(lines[span.line - 1].rstrip("\r\n"), secrets))
-    caret_index = min(span.column - 1, len(cells))
+    line = _mask_line(lines[span.line - 1].rstrip("\r\n"), secrets)
+    caret = min(span.column - 1, len(line))
+    start = max(0, caret - _MAX_CHARS)  # what is further away is not measured: a line may be very long
+    cells = _display_cells(line[start : caret + _MAX_CHARS])
+    caret_index = caret - start
     first, last = _visible_range(cells, caret_index)
-    prefix = _ELLIPSIS if first else ""
-    suffix = _ELLIPSIS if last < len(cells) else ""
+    prefix = _ELLIPSIS if start + first else ""
+    suffix = _ELLIPSIS if start + last < len(line) else ""
     number = str(span.line)
     yield f"  {number} | {prefix}{''.join(text for text, _ in cells[first:last])}{suffix}".rstrip()
     indent = len(prefix) + sum(width for _, width in cells[first:caret_index])
     yield f"  {' ' * len(number)} | {' ' * indent}^"
+
+
+@lru_cache(maxsize=4)  # many diagnostics may be in one very long line, and secrets are looked for in all of it
+def _mask_line(line: str, secrets: frozenset[str]) -> str:
+    return mask_source_line(line, secrets)
 
 
 def _display_cells(line: str) -> list[tuple[str, int]]:
@@ -43,11 +52,20 @@ def _display_cells(line: str) -> list[tuple[str, int]]:
     cells: list[tuple[str, int]] = []
     column = 0
     for character in line:
-        text = " " * (_TAB_WIDTH - column % _TAB_WIDTH) if character == "\t" else sanitize_line(character)
-        width = _char_width(text) if len(text) == 1 else len(text)
-        cells.append((text, width))
+        if character == "\t":
+            width = _TAB_WIDTH - column % _TAB_WIDTH
+            cells.append((" " * width, width))
+        else:
+            text, width = _display_cell(character)
+            cells.append((text, width))
         column += width
     return cells
+
+
+@lru_cache(maxsize=512)
+def _display_cell(character: str) -> tuple[str, int]:
+    text = sanitize_line(character)
+    return text, _char_width(text) if len(text) == 1 else len(text)
 
 
 def _char_width(character: str) -> int:

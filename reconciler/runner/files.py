@@ -5,8 +5,27 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Any, TextIO
+
+_MAX_BYTES = 50_000_000
+
+
+def read_json_object(path: Path) -> dict[str, Any] | None:
+    """Return the object of a JSON file; None if it is absent, incomplete, or anything but a file with an object.
+
+    A named pipe in the place of the file is not waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            document = json.loads(file.read(_MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def to_json_line(document: Any) -> str:

@@ -137,7 +137,7 @@ def read_spec(path: Path) -> RunSpec:
     """Read spec.json; raises SpecError."""
     try:
         document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SpecError(f"the spec {path} cannot be read: {error}") from error
     try:
         return parse_spec(document)

@@ -29,11 +29,19 @@ def find_line_secrets(lines: Iterable[str]) -> frozenset[str]:
 
 def mask_source_line(line: str, values: AbstractSet[str]) -> str:
     """Return a line with asterisks for its own secrets and for each of the values."""
-    for start, end in (*_find_values(line), *((start, end) for start, end, _ in find_url_secrets(line))):
-        line = line[:start] + "*" * (end - start) + line[end:]
+    line = _mask_spans(line, (*_find_values(line), *((start, end) for start, end, _ in find_url_secrets(line))))
     for value in sorted(values, key=len, reverse=True):
         line = line.replace(value, "*" * len(value))
     return line
+
+
+def _mask_spans(line: str, spans: Iterable[tuple[int, int]]) -> str:
+    parts, position = [], 0
+    for start, end in sorted(spans):
+        if end > position:
+            parts += [line[position:start], "*" * (end - max(start, position))]
+            position = end
+    return "".join((*parts, line[position:]))
 
 
 def _find_values(line: str) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """What the result of parsing one file depends on: recorded while the file is parsed, compared with the files later.
 
 A dependency is a path with its fingerprint. Files on disk have one: the blob id of the content and a stamp of inode,
-size and times, or whether the path exists. In a Git tree it is recorded as empty: a tree names all contents, so the
+size and times, or what there is at the path. In a Git tree it is recorded as empty: a tree names all contents, so the
 difference of two trees says which dependencies have changed; ``TreeFingerprints`` has them for the local cache.
 """
 
@@ -11,13 +11,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import FileReader, Tree, TreeEntries, TreeEntry
-from reconciler.source.disk import DiskFiles
+from reconciler.model import FileReader, PathProblem, Tree, TreeEntries, TreeEntry
+from reconciler.source.disk import USABLE, DiskFiles
+from reconciler.source.rooted_files import MISSING
 
 SourceFiles = Tree | DiskFiles
 
 _IN_TREE = ""
-_EXISTENCE = {True: "exists", False: "missing"}
 
 
 def trace_files(files: SourceFiles, path: str, deps: dict[str, str]) -> FileReader:
@@ -71,15 +71,23 @@ class _TracedFiles:
 
     def read_file(self, path: str) -> bytes:
         if path not in self._contents:
-            raw, stamp = self.files.read_with_stamp(path)
+            try:
+                raw, stamp = self.files.read_with_stamp(path)
+                self.deps[path] = _content_fingerprint(raw, stamp)
+            except OSError:
+                raw, self.deps[path] = b"", self.files.kind_of(path)
             self._contents[path] = raw
-            self.deps[path] = _content_fingerprint(raw, stamp)
         return self._contents[path]
 
     def exists(self, path: str) -> bool:
         if path not in self.deps:
-            self.deps[path] = _EXISTENCE[self.files.exists(path)]
-        return self.deps[path] != _EXISTENCE[False]
+            self.deps[path] = self.files.kind_of(path)
+        return _is_content(self.deps[path]) or self.deps[path] in USABLE
+
+    def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
+        if path not in self.deps:
+            self.deps[path] = self.files.kind_of(path)
+        return self.files.path_problem(path, must_be_file=must_be_file)
 
     def display_path(self, path: str) -> str:
         return self.files.display_path(path)
@@ -113,7 +121,7 @@ class TreeFingerprints:
                 digest.update(f"{name}\0{file.mode} {file.oid}\n".encode("utf-8", "surrogateescape"))
             return digest.hexdigest()
         entry = self.tree.entries.get(path)
-        return f"{entry.mode} {entry.oid}" if entry else _EXISTENCE[False]
+        return f"{entry.mode} {entry.oid}" if entry else MISSING
 
 
 @dataclass(slots=True)
@@ -122,7 +130,7 @@ class DependencyChecker:
 
     files: DiskFiles
     _contents: dict[str, str] = field(default_factory=dict)
-    _existence: dict[str, str] = field(default_factory=dict)
+    _kinds: dict[str, str] = field(default_factory=dict)
 
     def revalidate(self, deps: Mapping[str, str]) -> Mapping[str, str] | None:
         """Return the dependencies with their present stamps if none has changed; None if one has."""
@@ -133,10 +141,10 @@ class DependencyChecker:
         return current if unchanged else None
 
     def _current_fingerprint(self, path: str, recorded: str) -> str:
-        if recorded in _EXISTENCE.values():
-            if path not in self._existence:
-                self._existence[path] = _EXISTENCE[self.files.exists(path)]
-            return self._existence[path]
+        if not _is_content(recorded):
+            if path not in self._kinds:
+                self._kinds[path] = self.files.kind_of(path)
+            return self._kinds[path]
         if path not in self._contents:
             self._contents[path] = self._content_fingerprint(path, recorded)
         return self._contents[path]
@@ -146,9 +154,15 @@ class DependencyChecker:
         stamp = self.files.stamp(path)
         if stamp and stamp == recorded.partition(" ")[2]:
             return recorded
-        if not self.files.exists(path):
-            return _EXISTENCE[False]
-        return _content_fingerprint(self.files.read_file(path), stamp)
+        try:
+            return _content_fingerprint(*self.files.read_with_stamp(path))
+        except OSError:
+            return self.files.kind_of(path)
+
+
+def _is_content(fingerprint: str) -> bool:
+    """Return True if a fingerprint is one of content, not of what there is at a path."""
+    return " " in fingerprint
 
 
 def _content_fingerprint(raw: bytes, stamp: str) -> str:

@@ -3,57 +3,89 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.diagnostics import user_error
 from reconciler.format.path_content import replace_invalid_utf8
-from reconciler.format.yaml import MAX_BYTES
+from reconciler.format.yaml import MAX_BYTES, split_source_lines
+from reconciler.model import PathProblem
+from reconciler.regular_files import read_descriptor
+from reconciler.source.rooted_files import (
+    IS_FILE,
+    IS_FOLDER,
+    MISSING,
+    Root,
+    RootedFiles,
+    named_roots,
+)
 
 STDIN = "-"
 YAML_SUFFIXES = (".yml", ".yaml")
+USABLE = frozenset({IS_FILE, IS_FOLDER})  # what can be at a path that exists
 _MIN_AGE_NS = 2_000_000_000  # nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
 class DiskFiles:
-    """Files below a folder, by path from it; ``in_memory_files`` holds those of other origin, such as stdin."""
+    """Files by path from a folder; ``in_memory_files`` holds those of other origin, such as stdin.
+
+    What is outside of the roots is never read: it is a problem of the path. The root is by default the repository or
+    the workspace that the folder is in, else the folder.
+    """
 
     top: Path
     in_memory_files: dict[str, bytes]
+    roots: tuple[Root, ...] = ()
+    rooted: RootedFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the root by default."""
+        object.__setattr__(self, "rooted", RootedFiles(self.top, self.roots or named_roots(self.top, ())))
 
     def read_file(self, path: str) -> bytes:
-        """Return the content of a file, cut off beyond the size limit; empty if the path is not a regular file."""
-        return self.read_with_stamp(path)[0]
+        """Return the content of a file, cut off beyond the size limit; empty if the path is no file to be read."""
+        try:
+            return self.read_with_stamp(path)[0]
+        except OSError:
+            return b""
 
     def read_with_stamp(self, path: str) -> tuple[bytes, str]:
-        """Return the content of a file, and the stamp that it had before it was read."""
+        """Return the content of a file, and the stamp that it had before it was read. Raise OSError if it has none."""
         if path in self.in_memory_files:
             return self.in_memory_files[path], ""
-        descriptor = os.open(self._absolute_path(path), os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = self.rooted.open_file(path)
         try:
-            status = os.fstat(descriptor)
-            raw = _read_content(descriptor, status.st_size) if stat.S_ISREG(status.st_mode) else b""
-            return raw, _stamp_of(status)
+            stamp = _stamp_of(os.fstat(descriptor))
+            return read_descriptor(descriptor, MAX_BYTES), stamp
         finally:
             os.close(descriptor)
 
     def stamp(self, path: str) -> str:
         """Return a text that changes when the file changes; "" if none can be relied on."""
         try:
-            return "" if path in self.in_memory_files else _stamp_of(os.stat(self._absolute_path(path)))  # noqa: PTH116 - called for thousands of files
+            return "" if path in self.in_memory_files else _stamp_of(self.rooted.status(path))
         except OSError:
             return ""
 
     def exists(self, path: str) -> bool:
-        """Return True if there is a file or a folder at the path."""
-        return path in self.in_memory_files or os.path.exists(self._absolute_path(path))  # noqa: PTH110 - four times quicker
+        """Return True if there is a file or a folder at the path that can be used."""
+        return self.kind_of(path) in USABLE
 
-    def _absolute_path(self, path: str) -> str:
-        return os.path.join(self.top, path)  # noqa: PTH118 - called for thousands of files
+    def kind_of(self, path: str) -> str:
+        """Return what there is at a path, as `RootedFiles.kind_of`."""
+        return IS_FILE if path in self.in_memory_files else self.rooted.kind_of(path)
+
+    def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
+        """Return why what is at a path cannot be used; None if it can be, or if there is nothing."""
+        if path in self.in_memory_files:
+            return None
+        if must_be_file and self.kind_of(path) == IS_FOLDER:
+            return PathProblem("not-a-file", self.display_path(path), "is a folder", "name a file")
+        problem = self.rooted.find_problem(path)
+        return replace(problem, subject=self.display_path(problem.subject)) if problem else None
 
     def display_path(self, path: str) -> str:
         """Return a path as it was given, with invalid UTF-8 replaced."""
@@ -64,8 +96,8 @@ class DiskFiles:
         return self
 
     def read_lines(self, path: str) -> Sequence[str]:
-        """Return the lines of a file for a code frame; none if it does not exist."""
-        return self.read_file(path).decode("utf-8", "replace").splitlines() if self.exists(path) else ()
+        """Return the lines of a file for a code frame; none if it does not exist or is longer than a file may be."""
+        return split_source_lines(self.read_file(path))
 
 
 def _stamp_of(status: os.stat_result) -> str:
@@ -74,28 +106,28 @@ def _stamp_of(status: os.stat_result) -> str:
     return "" if is_young else f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
-def _read_content(descriptor: int, size: int) -> bytes:
-    """Read a file of about that size to its end, or to the size limit."""
-    raw = os.read(descriptor, min(size, MAX_BYTES) + 1)
-    while size < len(raw) <= MAX_BYTES and (chunk := os.read(descriptor, MAX_BYTES + 1 - len(raw))):
-        raw += chunk  # the file grew, or does not report its size, as those of /proc
-    return raw
-
-
-def expand_paths(top: Path, paths: Iterable[str]) -> Iterator[str]:
+def expand_paths(top: Path, paths: Sequence[str]) -> Iterator[str]:
     """Yield the files that paths name, and the YAML files in the folders that paths name.
 
-    Raise UserError ``path-unknown`` if there is neither.
+    Raise UserError ``path-unknown`` if there is neither, ``path-outside`` or ``link-outside`` for a path that leads out
+    of the roots (`named_roots`).
     """
+    rooted = RootedFiles(top, named_roots(top, paths))
     for path in paths:
-        absolute = os.path.join(top, path)  # noqa: PTH118 - called for thousands of paths
-        if path == STDIN or os.path.isfile(absolute):  # noqa: PTH113 - the same
+        if path == STDIN:
             yield path
-        elif os.path.isdir(absolute):  # noqa: PTH112 - the same
+            continue
+        kind = rooted.kind_of(path)
+        if kind == IS_FOLDER:
             yield from _walk_yaml_files(top, path)
-        else:
+        elif kind == MISSING:
             hint = "paths are relative to the current folder"
             raise user_error("path-unknown", f"there is no file or folder {path}", hint)
+        elif kind in {"path-outside", "link-outside"}:
+            hint = "run mlgit in the folder of the file" if kind == "path-outside" else "name the target of the link"
+            raise user_error(kind, str(rooted.find_problem(path)), hint)
+        else:
+            yield path
 
 
 def _walk_yaml_files(top: Path, folder: str) -> Iterator[str]:

@@ -67,10 +67,7 @@ class DiskWorkspace:
 
     def _read_row(self, path: str) -> str:
         """Return what a file declares as a text: its address, or the names that an unreadable file may declare."""
-        try:
-            address, names = read_declared_address(self.files, path, self.globs[path])
-        except OSError:
-            return ""  # deleted, or not readable by this user
+        address, names = read_declared_address(self.files, path, self.globs[path])
         return str(address) if address else " ".join([_UNREADABLE, *sorted(names)]) if names else ""
 
 

@@ -15,6 +15,9 @@ from reconciler.format.kind import Kind
 from reconciler.format.pointers import find_value
 from reconciler.format.yaml import parse_yaml
 from reconciler.source.disk import DiskFiles, expand_paths
+from reconciler.source.rooted_files import named_roots
+
+_MAX_IGNORE_BYTES = 100_000  # a pattern takes a hundred times its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def find_asset_files(top: Path, paths: Sequence[str]) -> Iterator[SourceFile]:
     ``assets: exclude:`` in mlgit.yml of ``top`` name, are left out unless a path names them. Other files are passed
     over, except those that cannot be read and that were named or mention Azure ML.
     """
-    files = DiskFiles(top, {})
+    files = DiskFiles(top, {}, named_roots(top, paths))
     excluded = parse_ignore_patterns(_excluded_patterns(top))
     for path in dict.fromkeys(expand_paths(top, paths)):
         is_inside = not path.startswith(("/", ".."))
@@ -47,10 +50,9 @@ def find_asset_files(top: Path, paths: Sequence[str]) -> Iterator[SourceFile]:
 
 
 def _read_source_file(files: DiskFiles, path: str, *, is_named: bool) -> SourceFile | None:
-    try:
-        raw = files.read_file(path)
-    except OSError as error:
-        diagnostic = Diagnostic("path-unreadable", f"the file cannot be read: {error.strerror}", Span(path))
+    raw = files.read_file(path)
+    if not raw and (problem := files.path_problem(path)):
+        diagnostic = Diagnostic(problem.code, str(problem), Span(path), problem.hint)
         return SourceFile(path, Document(path, None), None, (diagnostic,))
     document, diagnostics = parse_yaml(path, raw)
     kind = detect_kind(document)
@@ -59,9 +61,9 @@ def _read_source_file(files: DiskFiles, path: str, *, is_named: bool) -> SourceF
     return SourceFile(path, document, kind, raw=raw) if kind else None
 
 
-def _excluded_patterns(folder: Path) -> list[str]:
-    ignored, config = folder / ".gitignore", folder / CONFIG_FILE
-    lines = ignored.read_text("utf-8", "replace").splitlines() if ignored.is_file() else []
-    data = parse_yaml(CONFIG_FILE, config.read_bytes())[0].data if config.is_file() else None
+def _excluded_patterns(top: Path) -> list[str]:
+    files = DiskFiles(top, {})
+    lines = files.read_file(".gitignore")[:_MAX_IGNORE_BYTES].decode("utf-8", "replace").splitlines()
+    data = parse_yaml(CONFIG_FILE, files.read_file(CONFIG_FILE))[0].data
     excluded = find_value(data, ("assets", "exclude"))
-    return lines + [str(pattern) for pattern in excluded or () if not isinstance(excluded, str)]
+    return lines + [str(pattern) for pattern in (excluded if isinstance(excluded, list) else ())]

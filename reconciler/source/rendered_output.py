@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 from reconciler.diagnostics import UserError
 from reconciler.git.command import GitError
 from reconciler.git.repository import Repository, open_repository
+from reconciler.regular_files import read_regular_file
 from reconciler.source.cache import Cache
 
 _T = TypeVar("_T")
 
 _CONFIG_FILE = "mlgit.yml"
+_MAX_CONFIG_BYTES = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class RenderedOutputCache:
         return Cache(self.repository.common / "mlgit")
 
     def _settings_key(self) -> str:
-        config = (self.repository.top / self.root / _CONFIG_FILE).read_bytes()
+        config = read_regular_file(self.repository.top / self.root / _CONFIG_FILE, _MAX_CONFIG_BYTES)
         return _digest(self.root, hashlib.sha256(config).hexdigest())
 
 

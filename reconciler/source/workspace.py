@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,14 +10,15 @@ from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, parse_config, store_paths
 from reconciler.config.targets import DEFAULT_TARGET, document_for_target
-from reconciler.diagnostics import Diagnostic, user_error
+from reconciler.diagnostics import Diagnostic, Span, user_error
 from reconciler.format.document import Document
-from reconciler.format.yaml import parse_yaml
+from reconciler.format.yaml import MAX_BYTES, parse_yaml
 from reconciler.git.lazy_tree import load_tree
 from reconciler.git.repository import Repository, open_repository
-from reconciler.model import SourceRevision, Tree
+from reconciler.model import BrokenLinkError, SourceRevision, Tree
 from reconciler.source.cache import Cache
 from reconciler.source.config_cache import CachedConfig, find_config, remember_config
+from reconciler.source.rooted_files import REPOSITORY, Root, RootedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Workspace:
 
     def read_config_file(self) -> bytes:
         """Return the content of mlgit.yml in the work tree."""
-        return (self.folder / CONFIG_FILE).read_bytes()
+        files = RootedFiles(self.folder, (Root(str(self.repository.top), REPOSITORY),))
+        return files.read_file(CONFIG_FILE, MAX_BYTES)
 
     @property
     def cache(self) -> Cache:
@@ -95,7 +98,7 @@ def tree_of_work_tree(
 def _repository_path(repository: Repository, file: Path | None) -> Iterator[str]:
     """Yield the path of a file from the top of the repository, if it lies inside."""
     if file is not None:
-        absolute = file.parent.resolve() / file.name
+        absolute = Path(os.path.realpath(file.parent)) / file.name
         if repository.top in absolute.parents:
             yield absolute.relative_to(repository.top).as_posix()
 
@@ -119,7 +122,9 @@ def read_config(
     if path not in tree.entries:
         hint = f"is it ignored? `git check-ignore -v {CONFIG_FILE}` tells"
         raise user_error("not-a-workspace", f"{CONFIG_FILE} is not in Git", hint)
-    raw = tree.read_blob(tree.entries[path].oid)
+    if problem := tree.path_problem(path, must_be_file=True):
+        raise user_error(problem.code, str(problem), problem.hint, Span(CONFIG_FILE))
+    raw = tree.read_file(path)
     cached = find_config(cache, raw, target) if cache else None
     if cached is not None:
         return cached.config, tuple(_check_store_location(tree, cached.config))
@@ -149,6 +154,13 @@ def _check_store_location(tree: Tree, config: Config) -> Iterator[Diagnostic]:
 
 def _store_location_problem(tree: Tree, path: str, store: str) -> Diagnostic | None:
     """Return what is wrong with a store at a path from the top of the repository, None if it may be there."""
+    if not path.startswith(("/", "..")):
+        try:
+            path = tree.real_path(path) or "."
+        except BrokenLinkError as error:
+            link = tree.display_path(error.link)
+            message = f"the store {store} is behind {link}, a symbolic link to {error.target}"
+            return Diagnostic("store-outside", message, hint="replace the link with a folder, or use an absolute path")
     if any(name.casefold() == ".git" for name in path.split("/")):
         message = f"the store {store} lies in Git's own folder"
         return Diagnostic("store-in-git", message, hint="name a folder beside it, such as .mlgit/store")

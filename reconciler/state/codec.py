@@ -22,8 +22,12 @@ from reconciler.model import (
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
+_ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str}
+_MAX_DEPTH = 200  # twice that of a file
 _FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
 _T = TypeVar("_T", Record, Run)
+# What decoding raises for JSON that is not a record.
+DECODE_ERRORS = (ValueError, LookupError, TypeError, OverflowError, AttributeError, RecursionError)
 
 
 def encode_record(value: Record | Run) -> bytes:
@@ -35,12 +39,12 @@ def encode_record(value: Record | Run) -> bytes:
 
 def decode_record(raw: bytes) -> Record:
     """Read a record."""
-    return _check_field_types(Record(**_decode_fields(Record, json.loads(raw))))
+    return _check_field_types(Record(**_decode_fields(Record, _load_json(raw))))
 
 
 def decode_run(raw: bytes) -> Run:
     """Read a run."""
-    fields_by_name = _decode_fields(Run, json.loads(raw))
+    fields_by_name = _decode_fields(Run, _load_json(raw))
     run = _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
     return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
@@ -64,7 +68,7 @@ def summarize_run(run: Run) -> RunSummary:
 
 def decode_run_summary(raw: bytes) -> RunSummary:
     """Read what a list shows of a run: a tenth of the time that all of it takes."""
-    content = json.loads(raw)
+    content = _load_json(raw)
     attempt, texts = content["attempt"], [content.get(name, "") for name in ("id", "submitted_at", "message")]
     outputs = content.get("outputs", {})
     if not isinstance(attempt, int) or not all(isinstance(text, str) for text in texts):
@@ -77,7 +81,7 @@ def decode_run_summary(raw: bytes) -> RunSummary:
 
 def decode_meta(raw: bytes) -> dict[str, Json]:
     """Read the meta data of a state: its lineage and its format at least."""
-    meta: dict[str, Json] = json.loads(raw)
+    meta: dict[str, Json] = _load_json(raw)
     texts = (meta["lineage"], meta.get("applied", ""), meta.get("store", ""))
     rollback = meta.get("held") or {}
     if not all(isinstance(text, str) for text in texts) or not isinstance(rollback, Mapping):
@@ -101,6 +105,24 @@ def encode_json(value: Json) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
+def _load_json(raw: bytes) -> Json:
+    """Return the value of JSON; raise ValueError if it is nested deeper than anything that mlgit writes."""
+    value: Json = json.loads(raw)
+    if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: Json) -> None:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+        if not level:
+            return
+    raise ValueError(level)
+
+
 def _non_default_fields(value: Record | Run) -> Iterator[tuple[str, Any]]:
     """Yield the fields that differ from their default, with their values."""
     for field in fields(value):
@@ -113,7 +135,12 @@ def _check_field_types(value: _T) -> _T:
     """Return a record or a run; raise TypeError if a field has another type than declared."""
     for field in fields(value):
         field_type = _FIELD_TYPES.get(str(field.type).partition("[")[0])
-        if field_type and not isinstance(getattr(value, field.name), field_type):
+        content = getattr(value, field.name)
+        if field_type and not isinstance(content, field_type):
+            raise TypeError(field.name)
+        item_type = _ITEM_TYPES.get(field.name)
+        items = content.values() if isinstance(content, Mapping) else content
+        if item_type and not all(isinstance(item, item_type) for item in items):
             raise TypeError(field.name)
     return value
 
@@ -132,14 +159,20 @@ def _to_json(value: Any) -> Json:
     return value
 
 
+def _as_text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
 def _decode_fields(record_type: type[Record | Run], content: dict[str, Json]) -> dict[str, Any]:
     names = _FIELD_NAMES[record_type]
     decoded: dict[str, Any] = {name: value for name, value in content.items() if name in names}
     decoded["address"] = parse_address(decoded["address"])
     decoded["references"] = {
         pointer: ResolvedReference(
-            **{name: reference[name] for name in _REFERENCE_FIELDS & reference.keys()}
-            | {"address": parse_address(reference["address"])}
+            parse_address(reference["address"]),
+            **{name: _as_text(reference[name]) for name in (_REFERENCE_FIELDS - {"address"}) & reference.keys()},
         )
         for pointer, reference in decoded.get("references", {}).items()
     }

@@ -6,17 +6,24 @@ the locks have all that is needed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.private_files import make_private_folder
+from reconciler.regular_files import check_regular, read_regular_file
 
 STARTED_EVENT, ENDED_EVENT = "begun", "ended"
 _MAX_BYTES = 1_000_000
+_MAX_READ_BYTES = 20_000_000
+_APPEND_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REMOVE_HINT = "remove what is in its place and run the command again: nothing depends on the journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +33,32 @@ class Journal:
     path: Path
 
     def append(self, entry: Mapping[str, Json]) -> None:
-        """Add a line; when this returns it is on the disk."""
-        make_private_folder(self.path.parent)
+        """Add a line; when this returns it is on the disk. Raise UserError ``journal-unusable`` if it cannot be."""
         line = json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, b"\n" * self._is_torn() + line.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            make_private_folder(self.path.parent)
+            descriptor = os.open(self.path, _APPEND_FLAGS, 0o600)
+            try:
+                check_regular(descriptor, self.path)
+                os.write(descriptor, b"\n" * self._is_torn() + line.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise self._unusable_error(error) from error
 
     def entries(self) -> Iterator[Mapping[str, Json]]:
         """Yield the lines that are complete; a line that a crash has cut off is skipped."""
         try:
-            raw = self.path.read_bytes()
-        except FileNotFoundError:
-            return
+            raw = read_regular_file(self.path, _MAX_READ_BYTES)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not self.path.is_symlink():
+                return
+            raise self._unusable_error(error) from error  # before a lock is taken
         for line in raw.splitlines():
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict):
                 yield entry
@@ -62,7 +75,11 @@ class Journal:
 
     def trim(self) -> None:
         """Delete the file if it has grown and no apply in it is unfinished."""
-        if self.path.exists() and self.path.stat().st_size > _MAX_BYTES and not self.interrupted_applies():
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            return  # what is wrong is said when it is read or written
+        if size > _MAX_BYTES and not self.interrupted_applies():
             self.path.unlink(missing_ok=True)
 
     def _is_torn(self) -> bool:
@@ -72,3 +89,8 @@ class Journal:
                 return file.read(1) != b"\n"
         except OSError:  # it does not exist yet, or is empty
             return False
+
+    def _unusable_error(self, error: OSError) -> UserError:
+        message = f"the journal {self.path} cannot be used: {error.strerror}"
+        hint = "free some space, or raise `ulimit -f`" if error.errno in _SPACE_ERRNOS else _REMOVE_HINT
+        return user_error("journal-unusable", message, hint)

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from reconciler.model import Json
 from reconciler.private_files import create_private_file, make_private_folder
+from reconciler.regular_files import naming_errors, read_regular_file
 
+_MAX_BYTES = 5_000_000
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -37,18 +39,19 @@ class LeaseObservations:
 
     def _read_observations(self) -> dict[str, tuple[str, float]]:
         try:
-            content = json.loads(self.path.read_bytes())
+            content = json.loads(read_regular_file(self.path, _MAX_BYTES))
             return {
                 str(holder): (str(heartbeat), float(first_seen)) for holder, (heartbeat, first_seen) in content.items()
             }
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
             return {}  # nothing was observed yet: every lease begins at this moment
 
     def _write_observations(self, observations: Mapping[str, tuple[str, float]]) -> None:
         make_private_folder(self.path.parent)
         partial = self.path.with_suffix(f".{time.monotonic_ns()}.part")
-        create_private_file(partial, json.dumps(observations).encode())
-        partial.replace(self.path)
+        with naming_errors(self.path):
+            create_private_file(partial, json.dumps(observations).encode())
+            partial.replace(self.path)
 
 
 def _observation(before: Json, heartbeat: str, seconds: float) -> tuple[str, float]:

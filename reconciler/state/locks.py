@@ -69,6 +69,6 @@ def _parse_lock(path: str, raw: bytes) -> Lock:
             shared=frozenset(map(parse_address, content["shared"])),
             intents=tuple(dict(intent) for intent in content["intents"]),
         )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         hint = f"`mlgit unlock {shlex.quote(path.removesuffix(_SUFFIX))}` removes it"
         raise user_error("lock-corrupt", f"the lock {path} cannot be read", hint) from error

@@ -186,6 +186,6 @@ def _decoders(path: str) -> Iterator[Callable[[bytes], Any]]:
 def _can_decode(decode: Callable[[bytes], Any], raw: bytes, path: str) -> bool:
     try:
         record = decode(raw)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except codec.DECODE_ERRORS:
         return False
     return not path.startswith(paths.CURRENT_PREFIX) or paths.current_record_path(record.address) == path

@@ -60,7 +60,7 @@ class Snapshot:
             raise user_error("state-corrupt", message, f"look at it with `git log {self.ref}`")
         try:
             meta = codec.decode_meta(raw)
-        except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
+        except codec.DECODE_ERRORS as error:
             raise self.corrupt_error(paths.META_PATH, "it is not meta data of mlgit") from error
         if meta["lineage"] != lineage:
             message = f"{self.ref} has the lineage {meta['lineage']}, mlgit.yml has {lineage}"
@@ -125,7 +125,7 @@ class Snapshot:
         """Return the decoded content of a file of the state. Raises UserError ``state-corrupt``."""
         try:
             return read(raw)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except codec.DECODE_ERRORS as error:
             raise self.corrupt_error(path, _NOT_A_RECORD) from error
 
     def corrupt_error(self, path: str, why: str) -> UserError:

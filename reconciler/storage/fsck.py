@@ -49,7 +49,7 @@ def _member_keys(objects: ObjectFiles, key: str) -> tuple[str, ...] | None:
         return ()
     try:
         return tuple(entry["md5"] for entry in json.loads(objects.object_path(key).read_bytes()))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -40,7 +40,7 @@ from reconciler.storage.manifest import (
 )
 from reconciler.storage.objects import FOLDER_SUFFIX, ObjectFiles, is_object_key, store_unusable_error
 from reconciler.storage.stamps import Stamp, stamp_of
-from reconciler.storage.store_id import STORE_ID_FILE
+from reconciler.storage.store_id import STORE_ID_FILE, require_store_id
 from reconciler.storage.walk import walk_files
 
 
@@ -61,7 +61,7 @@ class ObjectStore:
                 with self._objects.temporary_path() as temporary, suppress(FileExistsError):
                     temporary.write_text(uuid.uuid4().hex, encoding="ascii")
                     os.link(temporary, path)  # unlike a rename, this fails if another process was faster
-            return path.read_text(encoding="ascii").strip()
+        return require_store_id(self.root)
 
     def put_path(self, path: Path) -> StoredContent:
         """Store a file or a folder on disk; raises UserError if it cannot be read or stored.
@@ -246,9 +246,9 @@ class ObjectStore:
         paths = sorted((self.root / "modes" / md5).glob(f"{sha256 or '*'}.json"))
         try:
             documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-        except ValueError as error:
+            return {path: mode for document in documents for path, mode in document.items()}
+        except (ValueError, OSError, RecursionError, AttributeError) as error:  # AttributeError: other JSON
             raise self._corrupt_error(md5) from error
-        return {path: mode for document in documents for path, mode in document.items()}
 
     def _missing_error(self, md5: str) -> UserError:
         message = f"content {md5} is missing or incomplete in the store at {self.root}"

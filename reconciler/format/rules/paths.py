@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.path_content import PathInspector, find_path_problem
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import parse_local_path
 from reconciler.format.rules.spec_nodes import Pointer, SpecNode, executable_nodes, has_placeholder
-from reconciler.model import Json
+from reconciler.model import Json, PathProblem
 
 _FILE_PREFIX = "file:"
 _DOCKERFILE = "Dockerfile"
 _SPARK_FILE_FIELDS = ("py_files", "jars", "files", "archives")
 _INCLUDE_FIELDS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
+_FILE_DESCRIPTIONS = frozenset({"conda file", "component file", "job file", "environment file"})
 _DATA_FIELDS = ("training_data", "validation_data", "test_data", "model", "specification")
 
 
@@ -37,6 +39,11 @@ class PathMention:
     description: str
     base_folder: str = ""
     severity: Severity = Severity.ERROR
+
+    @property
+    def must_be_file(self) -> bool:
+        """Return True if a folder cannot be meant."""
+        return self.description in _FILE_DESCRIPTIONS
 
 
 def _field_paths(
@@ -153,14 +160,33 @@ def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnost
         return  # reported for the folder
     path = context.resolve_relative_path(posixpath.join(mention.base_folder, text))
     if _path_exists(context, path) or _is_zipped_folder(context, mention, path):
-        return
-    span = context.document.value_span(join_pointer(*mention.pointer))
-    if posixpath.isabs(path) or path.split("/")[0] == "..":
+        problem = find_path_problem(context.files, path, must_be_file=True) if mention.must_be_file else None
+        if problem is not None and problem.code == "not-a-file":  # a link is reported for its asset
+            yield _path_diagnostic(context, mention, replace(problem, subject=f"{mention.description} {text}"))
+    else:
+        yield _path_diagnostic(context, mention, _absence_problem(context, mention, path))
+
+
+def _absence_problem(context: RuleContext, mention: PathMention, path: str) -> PathProblem:
+    """Return why there is nothing at a path that could be used."""
+    problem = find_path_problem(context.files, path)
+    if problem is not None and problem.code != "path-outside":
+        return problem
+    is_above = path.split("/", maxsplit=1)[0] == ".." and not isinstance(context.files, PathInspector)
+    if problem is not None or is_above or posixpath.isabs(path):
+        predicate = problem.predicate if problem else "is outside the repository"
         hint = "move it into the repository; paths are relative to the folder of this file"
-        yield Diagnostic("path-outside", f"{text} is outside the repository", span, hint, mention.severity)
-        return
-    message = f"{mention.description} {text} not found: {context.files.display_path(path)} does not exist"
-    yield Diagnostic("path-missing", message, span, _missing_path_hint(mention), mention.severity)
+        return PathProblem("path-outside", mention.text, predicate, hint)
+    subject = f"{mention.description} {mention.text} not found:"
+    predicate = f"{context.files.display_path(path)} does not exist"
+    return PathProblem("path-missing", subject, predicate, _missing_path_hint(mention))
+
+
+def _path_diagnostic(context: RuleContext, mention: PathMention, problem: PathProblem) -> Diagnostic:
+    """Return the diagnostic of a path; what cannot be stored is an error, as it is for a tree."""
+    span = context.document.value_span(join_pointer(*mention.pointer))
+    severity = mention.severity if problem.code in {"path-outside", "path-missing"} else Severity.ERROR
+    return Diagnostic(problem.code, str(problem), span, problem.hint, severity)
 
 
 def _missing_path_hint(mention: PathMention) -> str:

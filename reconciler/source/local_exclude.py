@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import Repository
+from reconciler.source.rooted_files import MISSING, Root, RootedFiles
 
+_PATH = "info/exclude"
 _SPECIAL = re.compile(r"([\\*?\[\]!# ])")
 
 
 def ignore_in_clone(repository: Repository, file: Path) -> None:
     """Let Git ignore an untracked file of the work tree in this clone; a file outside of it needs nothing."""
-    absolute = file.parent.resolve() / file.name
+    absolute = Path(os.path.realpath(file.parent)) / file.name
     if repository.top not in absolute.parents or any(not character.isprintable() for character in str(absolute)):
         return
     line = "/" + _SPECIAL.sub(r"\\\1", absolute.relative_to(repository.top).as_posix())
-    path = repository.common / "info" / "exclude"
-    text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
-    if line in text.splitlines():
+    folder = os.path.realpath(repository.common)
+    files = RootedFiles(Path(folder), (Root(folder, "Git's folder"),))
+    raw = b"" if files.kind_of(_PATH) == MISSING else files.read_file(_PATH, MAX_BYTES)
+    if len(raw) > MAX_BYTES or os.fsencode(line) in raw.splitlines():
         return
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8", errors="surrogateescape") as lines:
-        lines.write(f"{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n")
+    separator = b"" if not raw or raw.endswith(b"\n") else b"\n"
+    files.replace_file(_PATH, b"%s%s%s\n" % (raw, separator, os.fsencode(line)), make_folders=True)

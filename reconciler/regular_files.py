@@ -1,0 +1,95 @@
+"""Read files within a limit of size and without waiting for a named pipe; errors of the disk as diagnostics."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from reconciler.diagnostics import Diagnostic
+
+_DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BUG_ERRNOS = frozenset({errno.EBADF, errno.EFAULT, errno.EPIPE})  # nothing that is on a disk causes these
+_HINTS = {
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "the machine has too many open files: close some programs",
+    errno.EACCES: "make it accessible to you",
+    errno.EPERM: "make it accessible to you",
+    errno.EROFS: "the file system is read-only: mount it writable, or use another folder",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ENOENT: "restore it, and run the command again",
+    errno.EISDIR: "remove the folder that is in the place of the file",
+    errno.ENOTDIR: "remove the file that is in the place of the folder",
+    errno.ELOOP: "replace the symbolic link with a file or a folder",
+}
+_CHUNK_BYTES = 1 << 20
+READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def read_regular_file(path: str | Path, max_bytes: int) -> bytes:
+    """Return the content of a file, cut off beyond ``max_bytes`` by one byte. Raise OSError if it cannot be read."""
+    descriptor = os.open(path, READ_FLAGS)
+    try:
+        check_regular(descriptor, path)
+        return read_descriptor(descriptor, max_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def open_regular_file(path: str | Path) -> BinaryIO:
+    """Open a file for reading. Raise OSError if it cannot be read."""
+    file = os.fdopen(os.open(path, READ_FLAGS), "rb")
+    try:
+        check_regular(file.fileno(), path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def check_regular(descriptor: int, path: str | Path) -> None:
+    """Raise OSError if an open file is a folder, a pipe, a socket or a device."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+
+
+def read_descriptor(descriptor: int, max_bytes: int) -> bytes:
+    """Return what an open file has, cut off beyond ``max_bytes`` by one byte, which tells that it is longer."""
+    chunks, size = [], 0
+    while size <= max_bytes and (chunk := os.read(descriptor, min(_CHUNK_BYTES, max_bytes + 1 - size))):
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
+
+
+@contextmanager
+def naming_errors(path: str | Path) -> Iterator[None]:
+    """Add the path to an error of the disk: a write to an open file names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def describe_os_error(error: OSError) -> Diagnostic | None:
+    """Return the diagnostic of an error of the disk or the machine; None if it can only be a bug."""
+    path = error.filename2 or error.filename
+    if error.errno in _DISK_FULL_ERRNOS:
+        hint = "free some space, and run the command again: what was recorded is kept"
+        return Diagnostic("disk-full", f"there is no room left to write {path or 'a file'}", hint=hint)
+    if error.errno is None or error.errno in _BUG_ERRNOS or (error.errno == errno.EINVAL and path is None):
+        return None
+    hint = _HINTS.get(error.errno, "see what is at this path, and run the command again" if path else "")
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    message = f"{path} cannot be used: {error.strerror}" if path else str(error.strerror)
+    return Diagnostic("file-unusable", message, hint=hint)
