@@ -18,7 +18,7 @@ from reconciler.diagnostics import has_errors
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
-from reconciler.source.discovery import find_workspace_of_file
+from reconciler.source.discovery import has_workspace
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
 from reconciler.source.rooted_files import named_roots
 from reconciler.source.validation import CheckResult, check_files
@@ -51,10 +51,11 @@ def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
     standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
-    files = DiskFiles(top, standard_input, named_roots(top, paths))
-    unique = list(dict.fromkeys(expand_paths(top, paths)))
+    roots = named_roots(top, paths)
+    files = DiskFiles(top, standard_input, roots)
+    unique = list(dict.fromkeys(expand_paths(top, paths, roots)))
     named = frozenset(paths)
-    if any(find_workspace_of_file(top / path) for path in unique):
+    if has_workspace(top, unique):
         module = importlib.import_module("reconciler.project.named_files")
         target = click.get_current_context().meta.get(TARGET_KEY, DEFAULT_TARGET)
         return module.check_named_files(files, unique, named, _find_cache, target), files.read_lines

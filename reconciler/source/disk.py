@@ -106,13 +106,13 @@ def _stamp_of(status: os.stat_result) -> str:
     return "" if is_young else f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
-def expand_paths(top: Path, paths: Sequence[str]) -> Iterator[str]:
+def expand_paths(top: Path, paths: Sequence[str], roots: tuple[Root, ...] = ()) -> Iterator[str]:
     """Yield the files that paths name, and the YAML files in the folders that paths name.
 
     Raise UserError ``path-unknown`` if there is neither, ``path-outside`` or ``link-outside`` for a path that leads out
     of the roots (`named_roots`).
     """
-    rooted = RootedFiles(top, named_roots(top, paths))
+    rooted = RootedFiles(top, roots or named_roots(top, paths))
     for path in paths:
         if path == STDIN:
             yield path

@@ -53,14 +53,32 @@ class Root:
         return path == self.folder or path.startswith(self.folder.rstrip("/") + "/")
 
 
+class RootFinder:
+    """Finds the roots of folders, and looks at each folder above them once."""
+
+    def __init__(self) -> None:
+        self._has_name: dict[str, bool] = {}
+
+    def find_root(self, folder: str) -> Root | None:
+        """Return the root of the files in a folder without links in its path, as `find_root`."""
+        for name, description in ((_GIT_FOLDER, REPOSITORY), (CONFIG_FILE, WORKSPACE)):
+            current = folder
+            while not self._has(current, name) and current != "/":
+                current = current.rpartition("/")[0] or "/"
+            if self._has(current, name):
+                return Root(current, description)
+        return None
+
+    def _has(self, folder: str, name: str) -> bool:
+        path = f"{folder.rstrip('/')}/{name}"
+        if path not in self._has_name:
+            self._has_name[path] = os.path.lexists(path)
+        return self._has_name[path]
+
+
 def find_root(folder: Path) -> Root | None:
     """Return the root of the files in a folder: the repository that it is in, else the workspace; None without both."""
-    real = Path(os.path.realpath(folder))
-    for name, description in ((_GIT_FOLDER, REPOSITORY), (CONFIG_FILE, WORKSPACE)):
-        for parent in (real, *real.parents):
-            if os.path.lexists(parent / name):
-                return Root(str(parent), description)
-    return None
+    return RootFinder().find_root(os.path.realpath(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +171,10 @@ class RootedFiles:
         if "\0" in path or name in {"", ".", ".."} or name.lower() == _GIT_FOLDER:
             return self._resolve(absolute, path)
         if folder not in self._real_folders:
-            real = self._resolve(absolute, path)
-            if not self._is_usable(os.path.realpath(folder)):
-                return real  # the path is that of a root, whose own folder is outside
-            self._real_folders[folder] = os.path.realpath(folder)
+            real_folder = os.path.realpath(folder)
+            if not self._is_usable(real_folder):
+                return self._resolve(absolute, path)  # it leads out, or is a root, whose own folder is outside
+            self._real_folders[folder] = real_folder
         return f"{self._real_folders[folder].rstrip('/')}/{name}"
 
     def _is_usable(self, real: str) -> bool:
@@ -165,7 +183,11 @@ class RootedFiles:
 
     def _real_path(self, path: str) -> str:
         """Return the path with all links followed, as far as it exists. Raise UnavailablePathError if it leads out."""
-        return self._resolve(self._locate(path), path)
+        located = self._locate(path)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if not stat.S_ISLNK(os.lstat(located).st_mode):
+                return located  # the links of its folder are followed already
+        return self._resolve(located, path)
 
     def _resolve(self, absolute: str, path: str) -> str:
         try:
@@ -271,15 +293,24 @@ def named_roots(current: Path, paths: Iterable[str]) -> tuple[Root, ...]:
     root = find_root(current)
     if root is not None and any(os.path.lexists(folder / CONFIG_FILE) for folder in (current, *current.parents)):
         return (root,)
-    return tuple(dict.fromkeys(_root_of(current, path) for path in paths)) or (root or _folder_root(current),)
+    folders = dict.fromkeys(_folder_of(current, path) for path in paths)  # of thousands of paths, a few folders
+    here, finder = _folder_root(current), RootFinder()
+    return tuple(dict.fromkeys(_root_of(finder, here, folder) for folder in folders)) or (root or here,)
 
 
-def _root_of(current: Path, path: str) -> Root:
-    absolute = current / path
-    is_folder = absolute.is_dir() and not absolute.is_symlink()
-    folder = Path(os.path.realpath(absolute if is_folder else absolute.parent))
-    here = _folder_root(current)
-    return find_root(folder) or (here if here.contains(str(folder)) else Root(str(folder)))
+def _folder_of(current: Path, path: str) -> str:
+    """Return the folder that a path names, or that of the file; a link to a folder is in the folder of the link."""
+    absolute = os.path.join(current, path)  # noqa: PTH118 - called for thousands of paths
+    try:
+        is_folder = stat.S_ISDIR(os.lstat(absolute).st_mode)
+    except (OSError, ValueError):
+        is_folder = False
+    return absolute if is_folder else os.path.dirname(absolute)  # noqa: PTH120 - as above
+
+
+def _root_of(finder: RootFinder, here: Root, folder: str) -> Root:
+    real = os.path.realpath(folder)
+    return finder.find_root(real) or (here if here.contains(real) else Root(real))
 
 
 def _folder_root(folder: Path) -> Root:
