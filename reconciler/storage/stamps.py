@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 Stamp = tuple[int, int, int, int]
@@ -37,7 +37,6 @@ class Stamps:
     def __init__(self, root: Path) -> None:
         self._path = root / _FILE
         self._pending: dict[str, Stamp] = {}
-        self._connection: sqlite3.Connection | None = None
         self._mutex = threading.RLock()
 
     def read(self, keys: Iterable[str]) -> dict[str, Stamp]:
@@ -62,7 +61,7 @@ class Stamps:
             if not rows or not self._path.parent.is_dir() or (self._path.exists() and not self._path.is_file()):
                 return
             try:
-                with self._open() as connection:
+                with closing(self._open()) as connection, connection:
                     connection.executemany("INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?, ?)", rows)
             except sqlite3.Error as error:
                 self._discard_damaged(error)
@@ -73,24 +72,24 @@ class Stamps:
             return {}
         query = f"SELECT * FROM stamps WHERE key IN ({','.join('?' * len(keys))})"  # noqa: S608 - only question marks
         try:
-            return {key: (inode, size, *times) for key, inode, size, *times in self._open().execute(query, keys)}
+            with closing(self._open()) as connection:
+                return {key: (inode, size, *times) for key, inode, size, *times in connection.execute(query, keys)}
         except sqlite3.Error as error:
             self._discard_damaged(error)
             return {}
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
+        try:
             connection.execute("PRAGMA synchronous = OFF")  # after a crash of the machine, files are read once more
             connection.execute(_TABLE)
-            self._connection = connection
-        return self._connection
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def _discard_damaged(self, error: sqlite3.Error) -> None:
         """Remove the file if it is damaged, so that it is made again; one that is only locked or read-only stays."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)

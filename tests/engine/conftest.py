@@ -20,9 +20,9 @@ from workspaces import commit, edit, until, write
 _SCRIPT = """
 import os, pathlib, sys, time
 here = pathlib.Path({here!r})
+print("at work")
 with (here / "executions").open("a") as file:
     file.write(f"{{os.getpid()}}\\n")
-print("at work")
 {body}
 pathlib.Path(sys.argv[3], "total.txt").write_text("6")
 """

@@ -33,9 +33,9 @@ def test_a_script_can_use_the_functions_of_mlflow(
     assert [(row["step"], row["value"]) for row in losses] == [(0, 1.0), (1, 0.5), (2, 1 / 3), (3, 0.25), (4, 0.2)]
     assert [row["value"] for row in bench.metrics() if "run" in row] == [100.0]
     assert "mlgit: iris was not registered, because models are registered from files." in bench.log()
-    assert (bench.folder / "artifacts/run/notes/hello.txt").read_text() == "hello"
-    assert (bench.folder / "artifacts/run/notes/empty.txt").read_text() == ""
-    assert json.loads((bench.folder / "artifacts/run/a name with blanks.json").read_text()) == {"a": [1, 2]}
+    assert (bench.folder / "outputs/artifacts/notes/hello.txt").read_text() == "hello"
+    assert (bench.folder / "outputs/artifacts/notes/empty.txt").read_text() == ""
+    assert json.loads((bench.folder / "outputs/artifacts/a name with blanks.json").read_text()) == {"a": [1, 2]}
 
 
 def test_autologging_and_logged_models_are_supported(
@@ -63,7 +63,7 @@ def test_everything_else_that_a_script_may_log_is_supported(
     losses = [(row["step"], row["value"]) for row in bench.metrics() if row["key"] == "loss"]
     assert losses == [(0, 1.0), (1, 0.5), (2, 0.25)]  # each model logs them again
     for name in ("figures/plot.png", "picture.png", "table.json", "folder/inner/a.txt"):
-        assert (bench.folder / "artifacts/run" / name).stat().st_size > 0
+        assert (bench.folder / "outputs/artifacts" / name).stat().st_size > 0
     assert "mlgit:   path: azureml://jobs/train/outputs/model\n" in bench.log()
 
 
