@@ -132,6 +132,7 @@ BY_NAME = {
     "registry.py",
     "source/cached_parse.py",
     "source/parse.py",
+    "source/validation.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}

@@ -1,7 +1,11 @@
-"""Validate many files on disk: parse those that the local cache does not know, then check between files."""
+"""Validate many files on disk: parse those that the local cache does not know, then check between files.
+
+The parser (``source.parse``) is imported by name, with the first file that the cache does not know.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import posixpath
 import sqlite3
@@ -21,7 +25,6 @@ from reconciler.source.cache import Cache, select_in
 from reconciler.source.dependencies import DependencyChecker, SourceFiles
 from reconciler.source.disk import DiskFiles
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.parse import parse_files
 from reconciler.source.parsed_file import DECODE_ERRORS, ParsedFile, decode_parsed_file, encode_parsed_file
 
 _INSERT = "INSERT OR REPLACE INTO parsed_files VALUES (?, ?)"
@@ -95,7 +98,9 @@ def _parse_with_cache(
         if deps is not None:
             current[path] = parsed if deps is parsed.deps else replace(parsed, deps=deps)
     missing = [(path, globs.get(path, ANY_FILE)) for path in paths if path not in current]
-    current |= {parsed.path: parsed for parsed in parse_files(files, missing, EMPTY_MAPPING, lambda _: files)}
+    if missing:
+        parse = importlib.import_module("reconciler.source.parse")
+        current |= {parsed.path: parsed for parsed in parse.parse_files(files, missing, EMPTY_MAPPING, lambda _: files)}
     changed = [current[path] for path in cacheable if remembered.get(path) is not current[path]]
     if cache and changed:
         rows = [(parsed.path, _encode_json(encode_parsed_file(parsed))) for parsed in changed]

@@ -41,7 +41,7 @@ def imported_by(folder: Path, *arguments: str) -> set[str]:
         (("job", "list"), READS),
         (("plan",), READS),
         (("status",), READS),
-        (("validate",), {*HEAVY, *PROVIDERS}),
+        (("validate",), {*HEAVY, *PARSERS, *PROVIDERS}),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
