@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _OTHERS = 0o077
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC  # a named pipe is an error, not waited for
 
 
 def make_private_folder(folder: Path) -> None:
@@ -19,11 +20,11 @@ def make_private_folder(folder: Path) -> None:
 
 def create_private_file(path: Path, content: bytes = b"") -> None:
     """Write a file that only its owner can use."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(path, _WRITE_FLAGS | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
 
 
 def touch_private_file(path: Path) -> None:
     """Make a file that only its owner can use, or set the time of its last change."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    os.close(os.open(path, _WRITE_FLAGS, 0o600))
     os.utime(path)

@@ -43,13 +43,17 @@ def read_regular_file(path: str | Path, max_bytes: int) -> bytes:
 
 def open_regular_file(path: str | Path) -> BinaryIO:
     """Open a file for reading. Raise OSError if it cannot be read."""
-    file = os.fdopen(os.open(path, READ_FLAGS), "rb")
+    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - a Path takes no opener
     try:
         check_regular(file.fileno(), path)
     except OSError:
         file.close()
         raise
     return file
+
+
+def _open_without_waiting(path: str, _flags: int) -> int:
+    return os.open(path, READ_FLAGS)
 
 
 def check_regular(descriptor: int, path: str | Path) -> None:

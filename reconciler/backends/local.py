@@ -75,8 +75,7 @@ class LocalBackend:
         if self.find(submission.run, submission.token) is not None:
             return
         folder = self._runs / submission.run
-        for private in (self._runs, folder, self._token_files):
-            make_private_folder(private)
+        _make_private_folders(self._runs, folder, self._token_files)
         create_private_file(folder / "runner.pyz", build_zipapp())
         with _inheritable_lock(folder / _SUPERVISOR_LOCK) as alive, _inheritable_lock(folder / _COMMAND_LOCK) as child:
             spec = replace(submission.spec, alive_fd=alive, child_lock_fd=child)
@@ -137,6 +136,16 @@ class LocalBackend:
             return RunReport(RunStatus.RUNNING if is_started else RunStatus.QUEUED)
         cause = "its supervisor ended without a result" if folder.is_dir() else "its folder was removed"
         return RunReport(RunStatus.LOST, message=cause)
+
+
+def _make_private_folders(*folders: Path) -> None:
+    """Make folders of runs. Raise UserError ``file-unusable`` if something else is in the place of one."""
+    try:
+        for folder in folders:
+            make_private_folder(folder)
+    except (FileExistsError, NotADirectoryError) as error:
+        message = f"{error.filename} cannot be used: {error.strerror}"
+        raise user_error("file-unusable", message, "put a folder in its place, or remove it") from error
 
 
 def make_local_backend(_settings: Mapping[str, Json], store: Path) -> LocalBackend:

@@ -24,7 +24,8 @@ from reconciler.render.sanitize import sanitize_line
 from reconciler.render.text import SourceLineReader, format_diagnostics
 from reconciler.source.discovery import find_workspace_folder
 from reconciler.source.files import SourceFile, find_asset_files
-from reconciler.source.rooted_files import RootedFiles, named_roots
+from reconciler.source.rooted_files import RootedFiles
+from reconciler.source.roots import named_roots
 
 
 @dataclass(frozen=True, slots=True)

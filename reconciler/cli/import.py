@@ -24,7 +24,8 @@ from reconciler.operations.archive import archived_reference_notes
 from reconciler.operations.import_ import GeneratedFile, Importer, MissingContent
 from reconciler.project.session import Session
 from reconciler.render import plan_json
-from reconciler.source.rooted_files import MISSING, WORKSPACE, Root, RootedFiles
+from reconciler.source.rooted_files import MISSING, RootedFiles
+from reconciler.source.roots import WORKSPACE, Root
 
 
 @click.command("import")

@@ -20,7 +20,7 @@ from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
 from reconciler.source.discovery import has_workspace
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
-from reconciler.source.rooted_files import named_roots
+from reconciler.source.roots import named_roots
 from reconciler.source.validation import CheckResult, check_files
 
 

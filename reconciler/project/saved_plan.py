@@ -18,7 +18,8 @@ from reconciler.project.session import uncommitted_files
 from reconciler.regular_files import read_regular_file
 from reconciler.render import plan_json
 from reconciler.source.local_exclude import ignore_in_clone
-from reconciler.source.rooted_files import RootedFiles, find_root
+from reconciler.source.rooted_files import RootedFiles
+from reconciler.source.roots import find_root
 from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_tree
 from reconciler.timestamps import utc_timestamp
 

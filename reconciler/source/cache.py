@@ -130,6 +130,8 @@ def select_in(
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    if not path.is_file():  # SQLite waits for a named pipe
+        raise sqlite3.OperationalError(f"{path} is not a file")
     database = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
     database.execute("PRAGMA synchronous = NORMAL")
     return database

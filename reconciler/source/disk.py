@@ -13,14 +13,8 @@ from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.yaml import MAX_BYTES, split_source_lines
 from reconciler.model import PathProblem
 from reconciler.regular_files import read_descriptor
-from reconciler.source.rooted_files import (
-    IS_FILE,
-    IS_FOLDER,
-    MISSING,
-    Root,
-    RootedFiles,
-    named_roots,
-)
+from reconciler.source.rooted_files import IS_FILE, IS_FOLDER, MISSING, RootedFiles
+from reconciler.source.roots import Root, named_roots
 
 STDIN = "-"
 YAML_SUFFIXES = (".yml", ".yaml")

@@ -15,7 +15,7 @@ from reconciler.format.kind import Kind
 from reconciler.format.pointers import find_value
 from reconciler.format.yaml import parse_yaml
 from reconciler.source.disk import DiskFiles, expand_paths
-from reconciler.source.rooted_files import named_roots
+from reconciler.source.roots import named_roots
 
 _MAX_IGNORE_BYTES = 100_000  # a pattern takes a hundred times its length
 

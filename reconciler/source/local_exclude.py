@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import Repository
-from reconciler.source.rooted_files import MISSING, Root, RootedFiles
+from reconciler.source.rooted_files import MISSING, RootedFiles
+from reconciler.source.roots import Root
 
 _PATH = "info/exclude"
 _SPECIAL = re.compile(r"([\\*?\[\]!# ])")

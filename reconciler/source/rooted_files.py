@@ -11,21 +11,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import PathProblem, broken_link_problem
 from reconciler.regular_files import READ_FLAGS, check_regular, naming_errors, read_descriptor
+from reconciler.source.roots import GIT_FOLDER, Root, find_root, folder_root
 
-_GIT_FOLDER = ".git"
 _FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-REPOSITORY, WORKSPACE = "the repository", "the workspace"
 MISSING, IS_FILE, IS_FOLDER = "missing", "file", "folder"  # what there is at a path
 
 
@@ -36,49 +34,6 @@ class UnavailablePathError(OSError, UserError):
         OSError.__init__(self, errno.EACCES, problem.predicate, problem.subject)
         self.diagnostics = (Diagnostic(problem.code, str(problem), hint=problem.hint),)
         self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A folder without links in its path, and what it is called in messages."""
-
-    folder: str
-    description: str = ""
-
-    def __str__(self) -> str:
-        return self.description or f"the folder {self.folder}"
-
-    def contains(self, path: str) -> bool:
-        """Return True if a path is the folder, or lies below it."""
-        return path == self.folder or path.startswith(self.folder.rstrip("/") + "/")
-
-
-class RootFinder:
-    """Finds the roots of folders, and looks at each folder above them once."""
-
-    def __init__(self) -> None:
-        self._has_name: dict[str, bool] = {}
-
-    def find_root(self, folder: str) -> Root | None:
-        """Return the root of the files in a folder without links in its path, as `find_root`."""
-        for name, description in ((_GIT_FOLDER, REPOSITORY), (CONFIG_FILE, WORKSPACE)):
-            current = folder
-            while not self._has(current, name) and current != "/":
-                current = current.rpartition("/")[0] or "/"
-            if self._has(current, name):
-                return Root(current, description)
-        return None
-
-    def _has(self, folder: str, name: str) -> bool:
-        path = f"{folder.rstrip('/')}/{name}"
-        if path not in self._has_name:
-            self._has_name[path] = os.path.lexists(path)
-        return self._has_name[path]
-
-
-def find_root(folder: Path) -> Root | None:
-    """Return the root of the files in a folder: the repository that it is in, else the workspace; None without both."""
-    return RootFinder().find_root(os.path.realpath(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +123,7 @@ class RootedFiles:
         """Return the path with the links of its folder followed. Raise UnavailablePathError if they lead out."""
         absolute = os.path.join(self.top, path)  # noqa: PTH118 - called for thousands of files
         folder, name = os.path.split(absolute)
-        if "\0" in path or name in {"", ".", ".."} or name.lower() == _GIT_FOLDER:
+        if "\0" in path or name in {"", ".", ".."} or name.lower() == GIT_FOLDER:
             return self._resolve(absolute, path)
         if folder not in self._real_folders:
             real_folder = os.path.realpath(folder)
@@ -179,7 +134,7 @@ class RootedFiles:
 
     def _is_usable(self, real: str) -> bool:
         """Return True if a path without links is in a root, and not in Git's own folder."""
-        return any(root.contains(real) and _GIT_FOLDER not in _names_below(root, real) for root in self.roots)
+        return any(root.contains(real) and GIT_FOLDER not in _names_below(root, real) for root in self.roots)
 
     def _real_path(self, path: str) -> str:
         """Return the path with all links followed, as far as it exists. Raise UnavailablePathError if it leads out."""
@@ -280,38 +235,4 @@ def _write_new_file(name: str, content: bytes, folder: int, mode: int | None) ->
 
 def repository_files(folder: Path) -> RootedFiles:
     """Return the files of a folder and of the repository or the workspace that it is in."""
-    return RootedFiles(folder, (find_root(folder) or _folder_root(folder),))
-
-
-def named_roots(current: Path, paths: Iterable[str]) -> tuple[Root, ...]:
-    """Return the roots for paths that a user has named, relative to a folder.
-
-    In a workspace there is one root, the repository that the workspace is in, or else the workspace. Elsewhere each
-    path has its own: its repository or workspace, else the current folder if the path lies in it, else the folder that
-    is named, or the folder of the file.
-    """
-    root = find_root(current)
-    if root is not None and any(os.path.lexists(folder / CONFIG_FILE) for folder in (current, *current.parents)):
-        return (root,)
-    folders = dict.fromkeys(_folder_of(current, path) for path in paths)  # of thousands of paths, a few folders
-    here, finder = _folder_root(current), RootFinder()
-    return tuple(dict.fromkeys(_root_of(finder, here, folder) for folder in folders)) or (root or here,)
-
-
-def _folder_of(current: Path, path: str) -> str:
-    """Return the folder that a path names, or that of the file; a link to a folder is in the folder of the link."""
-    absolute = os.path.join(current, path)  # noqa: PTH118 - called for thousands of paths
-    try:
-        is_folder = stat.S_ISDIR(os.lstat(absolute).st_mode)
-    except (OSError, ValueError):
-        is_folder = False
-    return absolute if is_folder else os.path.dirname(absolute)  # noqa: PTH120 - as above
-
-
-def _root_of(finder: RootFinder, here: Root, folder: str) -> Root:
-    real = os.path.realpath(folder)
-    return finder.find_root(real) or (here if here.contains(real) else Root(real))
-
-
-def _folder_root(folder: Path) -> Root:
-    return Root(os.path.realpath(folder))
+    return RootedFiles(folder, (find_root(folder) or folder_root(folder),))

@@ -18,7 +18,8 @@ from reconciler.git.repository import Repository, open_repository
 from reconciler.model import BrokenLinkError, SourceRevision, Tree
 from reconciler.source.cache import Cache
 from reconciler.source.config_cache import CachedConfig, find_config, remember_config
-from reconciler.source.rooted_files import REPOSITORY, Root, RootedFiles
+from reconciler.source.rooted_files import RootedFiles
+from reconciler.source.roots import REPOSITORY, Root
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from reconciler.regular_files import open_regular_file
 from reconciler.storage.objects import FOLDER_SUFFIX, ObjectFiles, is_object_key
 
 _CHUNK_SIZE = 1 << 20
@@ -48,7 +49,8 @@ def _member_keys(objects: ObjectFiles, key: str) -> tuple[str, ...] | None:
     if not key.endswith(FOLDER_SUFFIX):
         return ()
     try:
-        return tuple(entry["md5"] for entry in json.loads(objects.object_path(key).read_bytes()))
+        with open_regular_file(objects.object_path(key)) as file:
+            return tuple(entry["md5"] for entry in json.load(file))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -56,7 +58,7 @@ def _member_keys(objects: ObjectFiles, key: str) -> tuple[str, ...] | None:
 def _file_md5(path: Path) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             while chunk := file.read(_CHUNK_SIZE):
                 digest.update(chunk)
     except OSError:

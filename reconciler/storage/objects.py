@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.regular_files import open_regular_file
 from reconciler.storage.stamps import NO_FILE, Stamp, Stamps, stamp_of
 
 FOLDER_SUFFIX = ".dir"
@@ -115,7 +116,7 @@ class ObjectFiles:
     def _has_its_bytes(self, key: str, stamp: Stamp) -> bool:
         """Return True if the bytes of an object match its key; then its stamp, read before, is recorded."""
         try:
-            with self.object_path(key).open("rb") as file:
+            with open_regular_file(self.object_path(key)) as file:
                 is_intact = _compute_digests(file).md5 == key.removesuffix(FOLDER_SUFFIX)
         except OSError:
             return False

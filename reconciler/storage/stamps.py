@@ -58,7 +58,7 @@ class Stamps:
         """Write what was recorded; if that is not possible, the files are read again when they are used."""
         with self._mutex:
             rows = [(key, *stamp) for key, stamp in self._pending.items()]
-            if not rows or not self._path.parent.is_dir():
+            if not rows or not self._path.parent.is_dir() or (self._path.exists() and not self._path.is_file()):
                 return
             try:
                 with closing(self._open()) as connection, connection:
@@ -68,7 +68,7 @@ class Stamps:
             self._pending = {}
 
     def _select(self, keys: list[str]) -> dict[str, Stamp]:
-        if not self._path.exists():
+        if not self._path.is_file():
             return {}
         query = f"SELECT * FROM stamps WHERE key IN ({','.join('?' * len(keys))})"  # noqa: S608 - only question marks
         try:
