@@ -83,15 +83,40 @@ def test_an_invalid_commit_is_reported_once_and_earlier_runs_are_recorded(site, 
     assert running.count(f"origin/main is at {broken[:10]}") == 1
 
 
-def test_an_unexpected_error_does_not_end_the_controller(site, controller):
-    blocking_file = site.clone / ".git/mlgit"
-    blocking_file.write_text("a file where a folder should be\n")
-    running = controller()
+# Imported by Python at its start: the first iteration of the controller fails as it would by a bug.
+_FAILING_ONCE = """
+import itertools
+from reconciler.controller import loop
+counter, run_iteration = itertools.count(), loop.run_iteration
+
+def fail_once(*arguments):
+    if next(counter) == 0:
+        raise ZeroDivisionError("a bug")
+    return run_iteration(*arguments)
+
+loop.run_iteration = fail_once
+"""
+
+
+def test_an_unexpected_error_does_not_end_the_controller(site, controller, tmp_path):
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start/sitecustomize.py").write_text(_FAILING_ONCE)
+    running = controller(env={"PYTHONPATH": str(tmp_path / "start")})
     running.wait_for("[turn-broken-off]")
-    blocking_file.unlink()
     running.wait_for("model/total: version 1")
     assert running.stop() == 0
     assert running.count("[turn-broken-off]") == 1
+
+
+def test_a_file_in_place_of_a_folder_of_mlgit_is_reported_until_it_is_removed(site, controller):
+    blocking_file = site.clone / ".git/mlgit"
+    blocking_file.write_text("a file where a folder should be\n")
+    running = controller()
+    running.wait_for("[journal-unusable]")
+    blocking_file.unlink()
+    running.wait_for("model/total: version 1")
+    assert running.stop() == 0
+    assert running.count("[journal-unusable]") == 1
 
 
 def test_a_superseded_run_is_canceled_if_mlgit_yml_says_so(site, mlgit):
