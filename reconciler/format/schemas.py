@@ -30,8 +30,13 @@ def _validator(name: str, branches: tuple[int, ...]) -> Any:
 def _compile(schema: Json) -> Any:
     jsonschema_rs = importlib.import_module("jsonschema_rs")
     linear = jsonschema_rs.RegexOptions()  # linear time for any text, and faster to compile than look-around patterns
-    registry = jsonschema_rs.Registry(list(load_referenced_schemas(schema).items()))
+    registry = _registry(frozenset(load_referenced_schemas(schema)))
     return jsonschema_rs.Draft202012Validator(schema, registry=registry, pattern_options=linear)
+
+
+@cache
+def _registry(schema_ids: frozenset[str]) -> Any:
+    return importlib.import_module("jsonschema_rs").Registry([(name, load_schema(name)) for name in schema_ids])
 
 
 @cache
@@ -56,6 +61,7 @@ def is_valid_for_schema(data: Json, name: str) -> bool:
 def compile_schemas(names: Iterable[str]) -> None:
     """Compile schemas in advance, so that forked processes do not each compile them."""
     for name in names:
+        _validator(name, ())
         for index in range(len(_branch_conditions(name))):
             _validator(name, (index,))
 
