@@ -6,6 +6,7 @@ in mlgit, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -18,7 +19,6 @@ import click
 from reconciler import __version__
 from reconciler.cli.console import echo
 from reconciler.diagnostics import UserError
-from reconciler.format.suggest import did_you_mean
 from reconciler.regular_files import describe_os_error
 from reconciler.render.sanitize import sanitize_line
 
@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, str] = {
 }
 
 EXIT_BUG, EXIT_INTERRUPTED = 3, 130
+_GC_THRESHOLD = 100_000  # new objects; what a command imports stays, and looking through it again takes time
 
 _BUG_MESSAGE = """mlgit itself failed: this is a bug, not a mistake of yours. Nothing was left half-done on purpose;
 `mlgit status` shows what is live. Please report the lines above."""
@@ -67,7 +68,8 @@ class _LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], COMMANDS) or "the commands there are: " + ", ".join(COMMANDS)
+            suggest = importlib.import_module("reconciler.format.suggest")
+            hint = suggest.did_you_mean(args[0], COMMANDS) or "the commands there are: " + ", ".join(COMMANDS)
             ctx.fail(f"there is no command {args[0]}; {hint}")
         return super().resolve_command(ctx, args)
 
@@ -106,6 +108,7 @@ def main(context: click.Context, folder: str | None) -> int:
 
 def run() -> None:
     """Run the command line and exit with its exit code."""
+    gc.set_threshold(_GC_THRESHOLD)
     sys.exit(_run_main())
 
 

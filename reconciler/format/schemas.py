@@ -7,7 +7,7 @@ jsonschema-rs validates in microseconds; it is imported by name, with the first 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -40,21 +40,32 @@ def _registry(schema_ids: frozenset[str]) -> Any:
 
 
 @cache
-def _branch_conditions(name: str) -> tuple[Any, ...]:
-    """Return a validator for the condition of each branch of a schema; all documents choose one without condition.
+def _branch_conditions(name: str) -> tuple[Callable[[Json], bool], ...]:
+    """Return the condition of each branch of a schema as a function; all documents choose one without condition.
 
     Most schemas have a branch for each ``type``. Compiling all of those of a job takes ten times as long as one.
     """
     schema = load_schema(schema_id(name))
     conditions = (branch["if"] if branch.keys() <= _BRANCH_KEYS else True for branch in schema.get("allOf", ()))
     header = {key: schema[key] for key in ("$schema", "$id") if key in schema}
-    return tuple(_compile({**header, "allOf": [condition]}) for condition in conditions)
+    return tuple(_make_condition(condition, header) for condition in conditions)
+
+
+def _make_condition(condition: Json, header: Mapping[str, Json]) -> Callable[[Json], bool]:
+    """Return a condition as a function; one that a field has a certain text needs no validator."""
+    match condition:
+        case {"type": "object", "required": [str(field)], "properties": dict(properties), **rest} if not rest:
+            constant = properties.get(field, {}).get("const")
+            if properties == {field: {"const": constant}} and isinstance(constant, str):
+                return lambda data: isinstance(data, dict) and data.get(field) == constant
+    is_valid: Callable[[Json], bool] = _compile({**header, "allOf": [condition]}).is_valid
+    return is_valid
 
 
 def is_valid_for_schema(data: Json, name: str) -> bool:
     """Return True if a value satisfies the schema of that name."""
     conditions = _branch_conditions(name)
-    branches = tuple(index for index, condition in enumerate(conditions) if condition.is_valid(data))
+    branches = tuple(index for index, condition in enumerate(conditions) if condition(data))
     return bool(_validator(name, branches).is_valid(data))
 
 

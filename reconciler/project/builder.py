@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +12,7 @@ from reconciler import builders
 from reconciler.abbreviation import join_some
 from reconciler.builders import Builder
 from reconciler.diagnostics import UserError
-from reconciler.model import Op, Plan
+from reconciler.model import Op, Plan, ResolvedAsset
 from reconciler.project.state_session import StateSession
 
 
@@ -22,12 +24,24 @@ def open_builder(session: StateSession) -> Builder:
 
 def build_notes(session: StateSession, plan: Plan) -> tuple[str, ...]:
     """Return the notes of the builder on the environments that a plan builds; errors are left to the build."""
-    builder = open_builder(session)
     environments: dict[str, list[str]] = {}
     for action in plan.actions:
         if action.op is Op.BUILD and action.resolved is not None:
-            spec = action.resolved.asset.spec
-            with suppress(UserError):
-                for note in builder.plan_build(str(action.address), action.resolved.fingerprint, spec).notes:
-                    environments.setdefault(note, []).append(str(action.address))
+            for note in _notes_on_build(session, action.resolved):
+                environments.setdefault(note, []).append(str(action.address))
     return tuple(f"{join_some(addresses)}: {note}" for note, addresses in environments.items())
+
+
+def _notes_on_build(session: StateSession, resolved: ResolvedAsset) -> tuple[str, ...]:
+    """Return the notes on one environment; the cache remembers them, so that a plan need not load the builder."""
+    cache, spec = session.workspace.cache, resolved.asset.spec
+    key = hashlib.sha256(json.dumps(["build notes", session.config.builder, spec]).encode()).hexdigest()
+    with suppress(ValueError):
+        if (value := cache.find_entry(key)) is not None:
+            return tuple(map(str, json.loads(value)))
+    with suppress(UserError):
+        builder = open_builder(session)
+        notes = tuple(builder.plan_build(str(resolved.asset.address), resolved.fingerprint, spec).notes)
+        cache.store_entries({key: json.dumps(notes)})
+        return notes
+    return ()
