@@ -110,7 +110,13 @@ def _latest_run(state: State, record: Record) -> Run | None:
 def _table_row(state: State, record: Record) -> tuple[str, str, str, str]:
     run = _latest_run(state, record)
     version = run.id if run else record.version
-    return (str(record.address), version, _state_label(record, run), record.applied_at)
+    since = (run.ended_at or run.started_at or run.submitted_at) if run else ""
+    return (str(record.address), version, _state_label(record, run), _to_seconds(since) or record.applied_at)
+
+
+def _to_seconds(timestamp: str) -> str:
+    """Return a time stamp without fractions of a second, as records have it; "" for none."""
+    return f"{timestamp.partition('.')[0].removesuffix('Z')}Z" if timestamp else ""
 
 
 def _state_label(record: Record, run: Run | None) -> str:
