@@ -13,7 +13,7 @@ The packages, in the order in which a plan and an apply flow through them::
     controller/  plan and apply repeatedly
     cli/         one module per command: parse, call, render, exit
 
-The edges, each the only place that talks to its part of the world::
+The edges, the only packages that talk to Git, disks, processes and services::
 
     git/         Git
     state/       the live state in Git refs: records, locks, journal, history

@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
     "show": "Show one asset, with its lineage.",
-    "drift": "Show where the world differs from the live state.",
+    "drift": "Show where the providers differ from the live state.",
     "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
     "log": "Show the history of the live state: who, when, from which commit.",
     "diff": "Show what differs between two revisions of the live state.",
