@@ -217,7 +217,9 @@ def _check_asset(context: RuleContext, kind: Kind, asset: Asset) -> tuple[Diagno
     ]
     diagnostics += _check_reference_syntax(context, diagnostics)
     diagnostics += _check_path_content(context, asset.paths)
-    return (*diagnostics, *_check_printable(asset, context.document))
+    unprintable = tuple(_check_printable(asset, context.document))
+    spans = {diagnostic.span for diagnostic in unprintable}
+    return (*(diagnostic for diagnostic in diagnostics if diagnostic.span not in spans), *unprintable)
 
 
 def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:

@@ -25,7 +25,9 @@ def _workflow_command(diagnostic: Diagnostic, root: str) -> str:
         }
         properties = position | properties
     places = f"also at {', '.join(f'{root}{place}' for place in diagnostic.places)}" if diagnostic.places else ""
-    message = "\n".join(filter(None, (diagnostic.message, diagnostic.hint, *diagnostic.example, places)))
+    message = "\n".join(
+        map(sanitize_line, filter(None, (diagnostic.message, diagnostic.hint, *diagnostic.example, places)))
+    )
     property_list = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     return f"::{_COMMAND_NAMES[diagnostic.severity]} {property_list}::{_escape_data(message)}"
 

@@ -52,7 +52,8 @@ def test_a_file_name_or_a_message_cannot_end_the_command():
     path, message = "a,b:c%0A\n::error::.yml", "100 % wrong\r\n::set-env name=PATH::/tmp"
     line = diagnostics_to_github([Diagnostic("a-b", message, Span(path, 1, 2))])
     assert "\n" not in line
-    assert parse_command(line) == ({"file": path, "line": "1", "col": "2", "title": "a-b"}, message)
+    shown = "100 % wrong\\r\\n::set-env name=PATH::/tmp"  # on one line of the annotation, too
+    assert parse_command(line) == ({"file": path, "line": "1", "col": "2", "title": "a-b"}, shown)
 
 
 def test_no_diagnostics_give_empty_text():
