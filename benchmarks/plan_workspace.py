@@ -181,8 +181,8 @@ def write_converged_state(folder: Path, history: int = 0) -> int:
     assert config is not None, problems
     asset_set = read_asset_set(tree, config)
     assert not asset_set.diagnostics, asset_set.diagnostics[:3]
-    desired = make_desired(workspace, source, tree, asset_set)
     state = StateStore(repository, config.state, config.lineage)
+    desired = make_desired(workspace, source, tree, asset_set, state.read())
     records: dict[object, Record] = {}
     while writes := _plan_batch(desired, state.read(), Policy(config), records):
         state.write(writes, "bench")
