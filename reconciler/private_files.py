@@ -14,7 +14,7 @@ def make_private_folder(folder: Path) -> None:
     """Make a folder that only its owner can use, with its parents; one that others can use is closed to them."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & _OTHERS:
-        with suppress(PermissionError):  # it belongs to somebody else, who decides
+        with suppress(PermissionError):  # it belongs to another user, who decides
             folder.chmod(0o700)
 
 

@@ -78,7 +78,7 @@ class Backend(Protocol):
         ...
 
     def run_folder(self, run: str) -> Path:
-        """Return the folder of a run's files; it exists from its submission until somebody removes it."""
+        """Return the folder of a run's files; it exists from its submission until it is removed."""
         ...
 
     def log_path(self, run: str) -> Path:

@@ -12,8 +12,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from reconciler.diagnostics import UserError, user_error
@@ -51,29 +51,30 @@ def timeout_seconds(variable: str) -> float:
 def read_all(process: subprocess.Popen[bytes], stdin: bytes | None = None) -> tuple[bytes, bytes]:
     """Return the output of a local process that ends within its deadline. Raises UserError ``git-timeout``."""
     seconds = timeout_seconds(LOCAL_TIMEOUT_VARIABLE)
-    try:
+    with _end_on_failure(process, local_timeout_error(seconds)):
         return process.communicate(stdin, seconds)
-    except subprocess.TimeoutExpired:
-        end_group(process)
-        raise local_timeout_error(seconds) from None
-    except BaseException:
-        end_group(process)
-        raise
 
 
 def read_all_from_network(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     """Return the output of a process that talks to a remote and never is silent for long. Raises GitTimeoutError."""
     seconds = timeout_seconds(NETWORK_TIMEOUT_VARIABLE)
-    try:
+    with _end_on_failure(process, GitTimeoutError(seconds)):
         outputs = _read_streams([process.stdout, process.stderr], seconds)
         process.wait(seconds)
+    return outputs[0], outputs[1]
+
+
+@contextmanager
+def _end_on_failure(process: subprocess.Popen[bytes], timeout: Exception) -> Iterator[None]:
+    """End a process and its children if it cannot be waited for; raise ``timeout`` if it has not ended in time."""
+    try:
+        yield
     except subprocess.TimeoutExpired:
         end_group(process)
-        raise GitTimeoutError(seconds) from None
+        raise timeout from None
     except BaseException:
         end_group(process)
         raise
-    return outputs[0], outputs[1]
 
 
 def _read_streams(streams: Sequence[IO[bytes] | None], seconds: float) -> list[bytes]:

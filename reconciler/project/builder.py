@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import suppress
@@ -14,6 +13,7 @@ from reconciler.builders import Builder
 from reconciler.diagnostics import UserError
 from reconciler.model import Op, Plan, ResolvedAsset
 from reconciler.project.state_session import StateSession
+from reconciler.source.cache import entry_key
 
 
 def open_builder(session: StateSession) -> Builder:
@@ -35,7 +35,7 @@ def build_notes(session: StateSession, plan: Plan) -> tuple[str, ...]:
 def _notes_on_build(session: StateSession, resolved: ResolvedAsset) -> tuple[str, ...]:
     """Return the notes on one environment; the cache remembers them, so that a plan need not load the builder."""
     cache, spec = session.workspace.cache, resolved.asset.spec
-    key = hashlib.sha256(json.dumps(["build notes", session.config.builder, spec]).encode()).hexdigest()
+    key = entry_key("build notes", session.config.builder, spec)
     with suppress(ValueError):
         if (value := cache.find_entry(key)) is not None:
             return tuple(map(str, json.loads(value)))

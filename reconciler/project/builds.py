@@ -6,8 +6,6 @@ and one without problems is remembered.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 
 from reconciler.builders import BUILDERS, BuildProblem, load_builder
@@ -16,7 +14,7 @@ from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.rule_context import resolve_relative_path
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Asset, FileReader, State
-from reconciler.source.cache import Cache
+from reconciler.source.cache import Cache, entry_key
 
 _CONDA_FILE = "conda_file"
 
@@ -40,7 +38,7 @@ def check_builds(
 
 def _find_problems(cache: Cache | None, builder_name: str, asset: Asset) -> tuple[BuildProblem, ...]:
     """Return what the builder cannot do; the cache remembers an environment without problems."""
-    key = hashlib.sha256(json.dumps(["build", builder_name, asset.spec]).encode()).hexdigest()
+    key = entry_key("build", builder_name, asset.spec)
     if cache and cache.find_entry(key) is not None:
         return ()
     problems = tuple(load_builder(builder_name).check(asset.spec))

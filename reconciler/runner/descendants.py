@@ -104,5 +104,5 @@ def _state_and_parent(path: Path) -> tuple[str, int]:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # it has ended, or belongs to somebody else
+    except OSError:  # it has ended, or belongs to another user
         return b""

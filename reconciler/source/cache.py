@@ -12,6 +12,8 @@ Used by ``source.validation`` and ``source.cached_parse`` (parsed files), by ``s
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -118,6 +120,11 @@ class Cache:
         except sqlite3.DatabaseError:
             with suppress(OSError):
                 self.path.unlink()
+
+
+def entry_key(*parts: object) -> str:
+    """Return the key of an entry that depends on these JSON values; the first names what the entry is."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def select_in(

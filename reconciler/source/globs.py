@@ -5,7 +5,6 @@ Translating a glob takes pathspec, which takes longer to import than all else th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from reconciler.config.config import Config
 from reconciler.format.ignore import IgnorePatterns, parse_ignore_patterns
 from reconciler.format.include import IncludeGlob
-from reconciler.source.cache import Cache
+from reconciler.source.cache import Cache, entry_key
 from reconciler.source.parsed_file import DECODE_ERRORS
 
 
@@ -41,7 +40,7 @@ def load_file_globs(config: Config, cache: Cache | None) -> FileGlobs:
 
 def _load_patterns(lines: Sequence[Sequence[str]], cache: Cache | None) -> list[IgnorePatterns]:
     """Return the patterns of groups of lines, from the cache if it has them."""
-    key = hashlib.sha256(json.dumps(["globs", lines]).encode()).hexdigest()
+    key = entry_key("globs", lines)
     with suppress(*DECODE_ERRORS, KeyError, re.error):
         if cache and (value := cache.find_entry(key)):
             groups = json.loads(value)["patterns"]

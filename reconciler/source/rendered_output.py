@@ -18,7 +18,7 @@ from reconciler.diagnostics import UserError
 from reconciler.git.command import GitError
 from reconciler.git.repository import Repository, open_repository
 from reconciler.regular_files import read_regular_file
-from reconciler.source.cache import Cache
+from reconciler.source.cache import Cache, entry_key
 
 _T = TypeVar("_T")
 
@@ -49,7 +49,7 @@ class OutputKey:
 
     def of_command(self, command: str) -> str:
         """Return the key of the output of a command with its options."""
-        return _digest(command, self.root, self.tree, self.state, self.head, self.environment_key)
+        return entry_key(command, self.root, self.tree, self.state, self.head, self.environment_key)
 
 
 @dataclass(slots=True)
@@ -84,11 +84,7 @@ class RenderedOutputCache:
 
     def _settings_key(self) -> str:
         config = read_regular_file(self.repository.top / self.root / _CONFIG_FILE, _MAX_CONFIG_BYTES)
-        return _digest(self.root, hashlib.sha256(config).hexdigest())
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+        return entry_key(self.root, hashlib.sha256(config).hexdigest())
 
 
 def _from_json(cls: Callable[..., _T], value: str | None) -> _T | None:
@@ -110,10 +106,10 @@ def open_output_cache(start: Path) -> RenderedOutputCache | None:
         relative = folder.relative_to(repository.top.resolve()).as_posix()
         root = "" if relative == "." else f"{relative}/"
         # A remote, and where the history of a shallow clone ends, can change an output.
-        files = (_file_digest(repository.common / name) for name in ("config", "shallow"))
+        files = (_fileentry_key(repository.common / name) for name in ("config", "shallow"))
         return RenderedOutputCache(repository, root, " ".join(files))
     return None
 
 
-def _file_digest(path: Path) -> str:
+def _fileentry_key(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""

@@ -16,7 +16,7 @@ class Verdict(Enum):
     RESUBMIT = "resubmit"  # submit the same attempt again: its token finds the run, which is never executed twice
     START_OVER = "start over"  # submit the next attempt; this one does not count, as mlgit canceled it
     RETRY = "retry"  # submit the next attempt, while limits: retries allows one
-    STOP = "stop"  # nothing until somebody runs the job again
+    STOP = "stop"  # nothing until a person runs the job again
 
 
 @dataclass(frozen=True, slots=True)
