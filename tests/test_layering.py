@@ -133,6 +133,7 @@ BY_NAME = {
     "source/cached_parse.py",
     "source/parse.py",
     "source/validation.py",
+    "storage/folder_store.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}

@@ -58,7 +58,7 @@ def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: I
 
 def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     """Wait until a run has ended that this apply can record; return False if no such run is active."""
-    backends, store = context.providers.backends, context.providers.store.root
+    backends, store = context.providers.backends, context.providers.store
     is_awaited = _awaited_jobs(context.request)
     while not context.is_stopping():
         observation = refresh_runs(state, backends, store)

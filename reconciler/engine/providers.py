@@ -9,9 +9,9 @@ from reconciler.backends import Backend, get_backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
 from reconciler.model import State
+from reconciler.model.object_store import ObjectStore
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
-from reconciler.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)

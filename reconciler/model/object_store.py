@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
 from reconciler.model.content import Content, ContentFile, Damage, LocalObject, SourceFile
+
+_ENTRY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class ObjectStore(Protocol):
@@ -71,8 +74,8 @@ class ObjectStore(Protocol):
     def create(self, name: str, data: bytes) -> bool:
         """Create a named entry and return True; False if there is one of that name, which stays as it is.
 
-        Of all callers, on all machines, one gets True. A name is GROUP/NAME: a group of lower-case letters, digits
-        and hyphens, a name of letters, digits, dots, hyphens and underscores, 200 at most.
+        Of all callers, on all machines, one gets True. A name is GROUP/NAME (see `is_entry_name`); this and the
+        other methods raise ValueError for any other.
         """
         ...
 
@@ -87,3 +90,18 @@ class ObjectStore(Protocol):
     def delete(self, name: str) -> None:
         """Delete a named entry, if there is one."""
         ...
+
+
+def is_entry_name(name: str) -> bool:
+    """Return True if a text can name an entry in every store.
+
+    It is GROUP/NAME: a group of lower-case letters, digits and hyphens, a name of letters, digits, dots, hyphens and
+    underscores, 200 at most.
+    """
+    return _ENTRY_NAME.fullmatch(name) is not None
+
+
+def check_entry_name(name: str) -> None:
+    """Raise ValueError for what cannot name an entry."""
+    if not is_entry_name(name):
+        raise ValueError(f"{name!r} is not the name of an entry of a store")
