@@ -31,7 +31,7 @@ PURE_IMPORTS = {
 }
 EDGE_IMPORTS = {
     "git": {"secrets"},
-    "storage": {"regular_files"},
+    "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
     "runner": set(),
     "backends": {"runner", "registry", "private_files"},

@@ -23,7 +23,9 @@ from reconciler.storage.disk_files import put_path, walk_files
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
-_INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
+_INFRASTRUCTURE_CODES = frozenset(
+    {"store-full", "store-not-usable", "store-unreachable", "file-changed", "backend-missing"}
+)
 
 
 def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:

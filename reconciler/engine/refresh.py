@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.backends import Backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Observation, Record, RunReport, RunStatus, State
 from reconciler.model.content import Content
@@ -21,10 +21,14 @@ from reconciler.state.process import host_name
 def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectStore) -> Observation:
     """Ask each backend, in one call, for its unfinished runs; runs of a backend that is not given stay as recorded.
 
-    So do all runs if the store is not the one that the state was written with: each would seem lost.
+    So do all runs if the store cannot be asked, or is not that of the state, where each would seem lost.
     """
     runs = [run for run in unfinished_runs(state) if run.backend in backends]  # other machines may have other backends
-    if state.store_id not in ("", store.find_id()):
+    try:
+        store_id = store.find_id()
+    except UserError as error:
+        return Observation(unreachable_store=error.diagnostics[0].message)
+    if state.store_id not in ("", store_id):
         return Observation(unexpected_store=store.location, unknown_runs=tuple(runs))
     reports: dict[str, RunReport] = {}
     for name in dict.fromkeys(run.backend for run in runs):
@@ -56,6 +60,9 @@ def refresh_all(  # noqa: PLR0913 - every provider
     observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
     if observation.unexpected_store:
         return observation
+    if observation.unreachable_store:
+        skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
+        return replace(observation, skipped_checks=(skipped,))
     missing = store.missing(contents)
     return replace(
         observation,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile, Damage, LocalObject, SourceFile
 
 _ENTRY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -105,3 +106,9 @@ def check_entry_name(name: str) -> None:
     """Raise ValueError for what cannot name an entry."""
     if not is_entry_name(name):
         raise ValueError(f"{name!r} is not the name of an entry of a store")
+
+
+def unreachable_error(location: str, cause: object) -> UserError:
+    """Return the error of a store that does not answer."""
+    message = f"the object store at {location} does not answer: {cause}"
+    return user_error("store-unreachable", message, "check that it runs and that this machine reaches it")
