@@ -6,21 +6,18 @@ import io
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, cast
 
-from reconciler.git.command import start_git
+from reconciler.git.command import STREAMING_OPTIONS, start_git
 from reconciler.git.objects import AnswerStream, parse_header
 from reconciler.git.process import end_group
 from reconciler.git.repository import Repository
 from reconciler.git.trees import MissingObjectError
-
-# Git itself holds a packed blob in memory that is smaller than this.
-_STREAM_OPTION = ("-c", "core.bigFileThreshold=16m")
 
 
 class BlobReader:
     """Opens blobs of a repository, one at a time. Use it in a ``with`` block."""
 
     def __init__(self, repository: Repository) -> None:
-        command = [*_STREAM_OPTION, "cat-file", "--batch"]
+        command = [*STREAMING_OPTIONS, "cat-file", "--batch"]
         self._process = start_git(command, repository.top, env=repository.objects_env, has_stderr=False)
         self._questions: IO[bytes] = self._process.stdin  # type: ignore[assignment]
         self._answers = AnswerStream(self._process.stdout.fileno())  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import GitError, decode_output, run_git, run_network_git, trust_command
+from reconciler.git.command import STREAMING_OPTIONS, GitError, decode_output, run_git, run_network_git, trust_command
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 FALLBACK_NAME = "mlgit"
@@ -127,7 +127,7 @@ class Repository:
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
             excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]
             try:
-                self.git("add", "--all", "--", ":/", *excluded, env=env)
+                self.git(*STREAMING_OPTIONS, "add", "--all", "--", ":/", *excluded, env=env)
             except GitError as error:
                 raise _work_tree_error(error) from error
             return self.git("write-tree", env=env)
