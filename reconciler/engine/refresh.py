@@ -63,11 +63,8 @@ def refresh_all(  # noqa: PLR0913 - every provider
     if observation.unreachable_store:
         skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
         return replace(observation, skipped_checks=(skipped,))
-    missing = store.missing(contents)
     return replace(
-        observation,
-        missing_contents=missing,
-        damaged_files=_damaged_files(store, contents.keys() - missing, contents) if deep else {},
+        _observe_contents(observation, store, contents, deep=deep),
         missing_run_files=dict(_missing_run_files(state, records, backends)),
         skipped_checks=tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
@@ -75,6 +72,18 @@ def refresh_all(  # noqa: PLR0913 - every provider
             if name not in backends
         ),
     )
+
+
+def _observe_contents(
+    observation: Observation, store: ObjectStore, contents: Mapping[str, Content], *, deep: bool
+) -> Observation:
+    """Return an observation with what the store lacks, or why it cannot be asked."""
+    try:
+        missing = store.missing(contents)
+        damaged = _damaged_files(store, contents.keys() - missing, contents) if deep else {}
+    except UserError as error:
+        return replace(observation, unreachable_store=error.diagnostics[0].message)
+    return replace(observation, missing_contents=missing, damaged_files=damaged)
 
 
 def _damaged_files(
