@@ -7,7 +7,7 @@ jsonschema-rs validates in microseconds; it is imported by name, with the first 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -94,8 +94,29 @@ def check_against_schema(document: Document, name: str) -> tuple[Diagnostic, ...
     if is_valid_for_schema(document.data, name):
         return ()
     schema_errors = importlib.import_module("reconciler.format.schema_errors")
-    diagnostics: tuple[Diagnostic, ...] = schema_errors.explain_schema_errors(document, name)
+    diagnostics: tuple[Diagnostic, ...] = schema_errors.explain_errors(document, schema_errors.schema_validator(name))
     if diagnostics:
         return diagnostics
     # If the validators disagree, the file is still invalid.
     return (Diagnostic("wrong-value", f"the file does not match the {name} schema", document.key_span("")),)
+
+
+def check_settings(
+    document: Document, path: Sequence[str], schema: Mapping[str, Json], common: Iterable[str]
+) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of a block of a document against the schema that a plug-in has for it.
+
+    ``common`` are the settings that every plug-in has, which the schema of the document checks.
+    """
+    if not schema:
+        return ()
+    nested: Json = {**schema, "properties": {**dict.fromkeys(common, True), **schema.get("properties", {})}}
+    for key in reversed(path):
+        nested = {"properties": {key: nested}}
+    if importlib.import_module("jsonschema_rs").is_valid(nested, document.data):
+        return ()
+    schema_errors = importlib.import_module("reconciler.format.schema_errors")
+    diagnostics: tuple[Diagnostic, ...] = schema_errors.explain_errors(
+        document, schema_errors.settings_validator(nested)
+    )
+    return diagnostics
