@@ -13,7 +13,7 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
 from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.model import Address, Op, Plan, State
+from reconciler.model import Address, Op, Plan, RunStatus, State
 from reconciler.planning.refresh import active_runs, merge_observation
 from reconciler.planning.selection import upstream_addresses
 
@@ -57,7 +57,10 @@ def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: I
 
 
 def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
-    """Wait until a run has ended that this apply can record; return False if no such run is active."""
+    """Wait until a run has ended that this apply can record; return False if no such run is active.
+
+    A run that is only intended is not waited for: its submission failed, and nobody makes up for it by waiting.
+    """
     backends, store = context.providers.backends, context.providers.store.root
     is_awaited = _awaited_jobs(context.request)
     while not context.is_stopping():
@@ -66,7 +69,11 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
         state_now, ended = merge_observation(state, observation)
         if any(action.versioned_key not in totals.failed and is_awaited(action.address) for action in ended):
             return True
-        running = tuple(run for run in active_runs(state_now) if run.backend in backends and is_awaited(run.address))
+        running = tuple(
+            run
+            for run in active_runs(state_now)
+            if run.backend in backends and is_awaited(run.address) and run.status is not RunStatus.INTENDED
+        )
         if not running:
             return False
         context.listener.on_running_runs(running)
