@@ -228,9 +228,17 @@ def _report_result(result: Mapping[str, Json]) -> RunReport:
     """Return what result.json says of a run; what no runner has written counts as lost."""
     failure = result.get("failure") or {}
     is_valid = _has_types(result, _RESULT_TYPES) and isinstance(failure, dict) and _has_types(failure, _FAILURE_TYPES)
-    if not is_valid or result.get("status") not in _FINAL_STATUSES:
+    if (
+        not is_valid
+        or not all(map(_is_output_size, result.get("outputs", {}).values()))
+        or result.get("status") not in _FINAL_STATUSES
+    ):
         return RunReport(RunStatus.LOST, message=f"its {RESULT_FILE} is damaged")
     return RunReport(RunStatus(result["status"]), result)
+
+
+def _is_output_size(output: Json) -> bool:
+    return isinstance(output, dict) and all(type(number) is int for number in output.values())
 
 
 def _kill_processes(folder: Path, pgid: int | None = None) -> None:
