@@ -16,7 +16,7 @@ from reconciler.config.targets import (
     unknown_target_diagnostic,
 )
 from reconciler.config.version import check_required_version
-from reconciler.diagnostics import Diagnostic, has_errors
+from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
 from reconciler.format.pointers import find_value, join_pointer
@@ -34,8 +34,9 @@ class Config:
     """The settings of mlgit.yml for one target, with defaults filled in.
 
     ``backends`` maps names to settings, ``compute`` names of compute assets to names of backends, ``rules`` codes of
-    diagnostics to severities or ``off``. ``protect`` are globs of addresses. ``moved`` are the renames. ``remote`` is
-    the name of the remote that shares the live state, "" for none. ``lease`` is in seconds. ``store_host`` is the
+    diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where each stands.
+    ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for none. ``lease``
+    is in seconds. ``store_host`` is the
     machine that has the store, "" if all have it. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted.
@@ -57,6 +58,7 @@ class Config:
     lease: float = 300
     store_host: str = ""
     protect: tuple[str, ...] = ()
+    protect_spans: tuple[Span, ...] = ()
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
@@ -101,8 +103,12 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     diagnostics = _check_documents(by_target.values(), _check_semantics)
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
+    protect_spans = tuple(
+        by_target[target].value_span(join_pointer("protect", index)) for index in range(len(config.protect))
+    )
     lineage = target_lineage(config.lineage, target)
-    return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+    config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
+    return config, diagnostics
 
 
 def lenient_config(document: Document) -> Config:

@@ -35,6 +35,7 @@ from reconciler.model.plan import Progress as Progress
 from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import exclude_actions as exclude_actions
 from reconciler.model.state import DEFAULT_ARTIFACTS as DEFAULT_ARTIFACTS
+from reconciler.model.state import DESTROYED as DESTROYED
 from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
 from reconciler.model.state import SUPERSEDED as SUPERSEDED
 from reconciler.model.state import Observation as Observation
