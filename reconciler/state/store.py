@@ -15,6 +15,7 @@ from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.lease import HeldLock
+from reconciler.state.lease_observations import LeaseObservations
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
@@ -83,6 +84,10 @@ class StateStore:
     def live_ref(self) -> str:
         """The ref of this repository that has the live state, or the copy of the remote's."""
         return self.ref_store.ref_name(LIVE_REF)
+
+    def lease_observations(self, lease: float) -> LeaseObservations:
+        """Return what this clone has seen of the heartbeats of the state's locks."""
+        return LeaseObservations(self.local_folder / f"seen-{self.name}-{self.target}.json", lease)
 
     def head_commit(self) -> str:
         """Return the newest commit of the live state known here; "" for none."""
