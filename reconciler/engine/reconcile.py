@@ -190,7 +190,7 @@ def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: S
         state,
         request.desired.source,
         request.trailers,
-        providers.store_id(state),
+        state.store_id if request.policy.destroy else providers.store_id(state),  # a destroy needs no store
         locks.held_lock,
         open_journal(providers.state_store),
         command="destroy" if request.policy.destroy else "apply",

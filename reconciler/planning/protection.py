@@ -11,6 +11,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from reconciler.config.config import CONFIG_FILE, Config
+from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import Action, Address, Op, Plan, Record, ResolvedAsset
 from reconciler.planning.decision import Decision, has_same_fingerprint, make_action
@@ -73,7 +74,8 @@ def _protection_hint(action: Action) -> str:
 
 
 def _destroy_hint(action: Action, config: Config) -> str:
+    apply = f"`mlgit apply --target {config.target}`" if config.target != DEFAULT_TARGET else "`mlgit apply`"
     keep = f"or keep it, and all that it refers to, with --exclude {action.address}"
     if protecting_glob(config, action.address):
-        return f"remove its line from protect: and run `mlgit apply` first, {keep}"
-    return f"run `mlgit apply` first, which ends its protection, {keep}"
+        return f"remove its line from protect: and run {apply} first, {keep}"
+    return f"run {apply} first, which ends its protection, {keep}"
