@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from reconciler.diagnostics import Diagnostic, Span, UserError
+from reconciler.model.plugins import Plugin
 
-T = TypeVar("T")
+P = TypeVar("P", bound=Plugin)
 
 
 @dataclass(frozen=True, slots=True)
-class Registry(Generic[T]):
-    """The plug-ins of one type, each a factory.
+class Registry(Generic[P]):
+    """The plug-ins of one type, each a `Plugin`.
 
     ``noun`` names the type in messages and codes (``backend-unknown``, ``backend-broken``). A module of ``package``
-    has its factory in ``attribute``, unless its name starts with an underscore; an entry point of ``group`` names the
-    factory itself. A module wins over an entry point of the same name.
+    has its plug-in in ``attribute``, unless its name starts with an underscore; an entry point of ``group`` names the
+    plug-in itself. A module wins over an entry point of the same name.
     """
 
     noun: str
@@ -40,8 +41,8 @@ class Registry(Generic[T]):
         """Return True if there is a plug-in of that name; faster than looking it up in `names`."""
         return name in self._module_names() or bool(self._entry_points(name=name))
 
-    def load(self, name: str) -> T:
-        """Import and return the factory of that name.
+    def load(self, name: str) -> P:
+        """Import and return the plug-in of that name; what acts is not imported before it is opened.
 
         Raises UserError: ``NOUN-unknown`` if there is none, ``NOUN-broken`` if it cannot be imported.
         """
@@ -69,21 +70,31 @@ class Registry(Generic[T]):
         )
         return entry_points
 
-    def _load(self, name: str, source: str, load: Callable[[], Any]) -> T:
+    def _load(self, name: str, source: str, load: Callable[[], Any]) -> P:
         try:
-            factory: T = load()
+            plugin: P = load()
         except (Exception, SystemExit) as error:
-            message = f"the {self.noun} '{name}' cannot be imported from {source}: {type(error).__name__}: {error}"
-            hint = f"reinstall the package that provides it, or use another {self.noun} in mlgit.yml"
-            raise UserError(Diagnostic(f"{self.noun}-broken", message, hint=hint)) from error
-        return factory
+            raise self._broken_error(name, source, error) from error
+        if not isinstance(plugin, Plugin):
+            raise self._broken_error(name, source, TypeError(f"{type(plugin).__name__} is not a plug-in"))
+        return plugin
 
-    def make(self, name: str, *arguments: Any) -> Any:
-        """Return what the factory of that name makes.
+    def _broken_error(self, name: str, source: str, error: BaseException) -> UserError:
+        message = f"the {self.noun} '{name}' cannot be imported from {source}: {type(error).__name__}: {error}"
+        hint = f"reinstall the package that provides it, or use another {self.noun} in mlgit.yml"
+        return UserError(Diagnostic(f"{self.noun}-broken", message, hint=hint))
 
-        Raises UserError as `load`, and ``NOUN-broken`` if the factory fails with another error.
+    def open(self, name: str, *arguments: Any) -> Any:
+        """Return what the factory of that plug-in makes.
+
+        Raises UserError as `load`, and ``NOUN-broken`` if the factory cannot be imported or fails.
         """
-        factory: Any = self.load(name)
+        source = self.load(name).open
+        module, _, attribute = source.partition(":")
+        try:
+            factory = getattr(importlib.import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            raise self._broken_error(name, source, error) from error
         try:
             return factory(*arguments)
         except UserError:

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.fast
 
 REGISTRIES = {"builder": BUILDERS, "backend": BACKENDS}
 PLUG_IN = """
+from reconciler.model.plugins import Plugin
+PIXIE = Plugin(open="pixie_plug_in:Pixie")
 class Pixie:
     name = "pixie"
     def __init__(self, *arguments): self.arguments = arguments
@@ -36,7 +38,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, package: s
     metadata = folder / f"{package}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    groups = (f"[mlgit.{noun}s]\npixie = {package}:Pixie\n" for noun in REGISTRIES)
+    groups = (f"[mlgit.{noun}s]\npixie = {package}:PIXIE\n" for noun in REGISTRIES)
     (metadata / "entry_points.txt").write_text("".join(groups))
     monkeypatch.syspath_prepend(folder)
 
@@ -84,7 +86,8 @@ def test_a_plug_in_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pyte
     [
         ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
-        ("Goblin = None", "AttributeError: module 'pixie_broken' has no attribute 'Pixie'"),
+        ("GOBLIN = None", "AttributeError: module 'pixie_broken' has no attribute 'PIXIE'"),
+        ("def PIXIE(*arguments): pass", "TypeError: function is not a plug-in"),
     ],
 )
 def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
@@ -96,7 +99,7 @@ def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
         registry.load("pixie")
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == f"{registry.noun}-broken"
-    assert diagnostic.message == f"the {registry.noun} 'pixie' cannot be imported from pixie_broken:Pixie: {error}"
+    assert diagnostic.message == f"the {registry.noun} 'pixie' cannot be imported from pixie_broken:PIXIE: {error}"
     assert diagnostic.hint == f"reinstall the package that provides it, or use another {registry.noun} in mlgit.yml"
 
 
@@ -116,7 +119,7 @@ def test_apply_reports_a_plug_in_that_cannot_be_imported(  # noqa: PLR0913, PLR0
     commit(small)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
-    assert f"error: the {noun} 'pixie' cannot be imported from pixie_broken:Pixie: ModuleNotFoundError" in ended.err
+    assert f"error: the {noun} 'pixie' cannot be imported from pixie_broken:PIXIE: ModuleNotFoundError" in ended.err
     assert f"[{noun}-broken]" in ended.err
 
 
@@ -137,14 +140,47 @@ def test_a_module_that_cannot_be_imported_is_a_diagnostic(
     assert caught.value.diagnostics[0].code == "goblin-broken"
 
 
+@pytest.mark.parametrize(
+    ("opened", "error"),
+    [
+        ("no_such_module_at_all:Pixie", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+        ("pixie_closed:Pixie", "AttributeError: module 'pixie_closed' has no attribute 'Pixie'"),
+    ],
+)
+def test_a_plug_in_whose_code_cannot_be_imported_is_a_diagnostic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: Registry[Any], opened: str, error: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "pixie_closed", raising=False)
+    code = f"from reconciler.model.plugins import Plugin\nPIXIE = Plugin(open='{opened}')\n"
+    install(tmp_path, monkeypatch, code, "pixie_closed")
+    assert registry.load("pixie").open == opened
+    with pytest.raises(UserError) as caught:
+        registry.open("pixie")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == f"{registry.noun}-broken"
+    assert diagnostic.message == f"the {registry.noun} 'pixie' cannot be imported from {opened}: {error}"
+
+
+@pytest.mark.parametrize("registry_and_code", [(BUILDERS, "_venv"), (BACKENDS, "_local")])
+def test_loading_a_plug_in_imports_none_of_its_code(registry_and_code: tuple[Registry[Any], str]) -> None:
+    registry, code = registry_and_code
+    name = code.removeprefix("_")
+    script = (
+        f"import sys; from {registry.package} import {registry.noun.upper()}S as registry\n"
+        f"registry.load('{name}'); print([name for name in sys.modules if name.endswith('.{code}')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_listing_the_names_imports_no_plug_in() -> None:
     code = (
         "import sys; from reconciler.builders import BUILDERS; from reconciler.backends import BACKENDS\n"
         "BUILDERS.names(), BACKENDS.names()\n"
-        "print({'uv', 'reconciler.builders.venv', 'reconciler.backends.local'} & set(sys.modules))"
+        "print([name for name in sys.modules if name == 'uv' or name.endswith(('venv', 'local'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("error", ["RuntimeError('no licence')", "SystemExit(4)", "OSError(5, 'no device')"])
@@ -159,7 +195,12 @@ def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Path, mlgit: Any, noun: str, old: str, new: str, error: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "pixie_failing", raising=False)
-    install(tmp_path, monkeypatch, f"def Pixie(*arguments): raise {error}\n", "pixie_failing")
+    code = (
+        "from reconciler.model.plugins import Plugin\n"
+        "PIXIE = Plugin(open='pixie_failing:Pixie')\n"
+        f"def Pixie(*arguments): raise {error}\n"
+    )
+    install(tmp_path, monkeypatch, code, "pixie_failing")
     edit(small, "mlgit.yml", old, new)
     commit(small)
     ended = mlgit(*APPLY, cwd=small)

@@ -1,18 +1,21 @@
 """Backends run jobs: the protocol, the values that it exchanges, and how a backend is found by name.
 
 ``make_submission`` is pure; everything else has effects. A backend is a module of this package whose attribute
-``BACKEND`` is its factory, or an entry point of the group ``mlgit.backends``. The contract tests run on every backend.
+``BACKEND`` is a `BackendPlugin`, or an entry point of the group ``mlgit.backends`` that names one. A module whose name
+starts with an underscore has the code of a backend and is imported when it is opened. The contract tests run on every
+backend.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.diagnostics import user_error
 from reconciler.model import Json, Run, RunReport
+from reconciler.model.plugins import BackendPlugin
 from reconciler.registry import Registry
 
 if TYPE_CHECKING:
@@ -94,15 +97,15 @@ class Backend(Protocol):
         ...
 
 
-BackendFactory = Callable[[Mapping[str, Json], Path], Backend]
-"""Makes a backend from its settings in mlgit.yml and the folder of the object store."""
-
-BACKENDS: Registry[BackendFactory] = Registry("backend", __name__, "BACKEND", "mlgit.backends")
+BACKENDS: Registry[BackendPlugin] = Registry("backend", __name__, "BACKEND", "mlgit.backends")
 
 
 def load_backend(settings: Mapping[str, Json], store: Path) -> Backend:
-    """Return the backend that ``type`` of the settings names; raises UserError (``backend-unknown``, ``-broken``)."""
-    backend: Backend = BACKENDS.make(settings["type"], settings, store)
+    """Return the backend that ``type`` of the settings names; raises UserError (``backend-unknown``, ``-broken``).
+
+    Its factory gets the settings and the folder of the object store.
+    """
+    backend: Backend = BACKENDS.open(settings["type"], settings, store)
     return backend
 
 

@@ -1,8 +1,9 @@
 """Builders make environments: the protocol, the values that it exchanges, and how a builder is found by name.
 
 ``plan_build`` is pure, ``find`` reads from this machine, ``build`` has effects. A builder is a module of this package
-whose attribute ``BUILDER`` is its factory (modules that start with an underscore are parts of a builder), or an entry
-point of the group ``mlgit.builders``. The contract tests run on every builder.
+whose attribute ``BUILDER`` is a `BuilderPlugin`, or an entry point of the group ``mlgit.builders`` that names one.
+Modules whose names start with an underscore have the code of a builder and are imported when it is opened. The contract
+tests run on every builder.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from reconciler.model.plugins import BuilderPlugin
 from reconciler.registry import Registry
 
 
@@ -96,15 +98,15 @@ class Builder(Protocol):
         ...
 
 
-BuilderFactory = Callable[[Path | None], Builder]
-"""Makes a builder that keeps its environments below the given folder; None is the user's cache folder."""
-
-BUILDERS: Registry[BuilderFactory] = Registry("builder", __name__, "BUILDER", "mlgit.builders")
+BUILDERS: Registry[BuilderPlugin] = Registry("builder", __name__, "BUILDER", "mlgit.builders")
 
 
 def load_builder(name: str, root: Path | None = None) -> Builder:
-    """Return the builder of that name; raises UserError (``builder-unknown``, ``builder-broken``)."""
-    builder: Builder = BUILDERS.make(name, root)
+    """Return the builder of that name; raises UserError (``builder-unknown``, ``builder-broken``).
+
+    It keeps its environments below the given folder; None is the user's cache folder.
+    """
+    builder: Builder = BUILDERS.open(name, root)
     return builder
 
 

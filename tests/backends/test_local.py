@@ -11,7 +11,7 @@ import sys
 import pytest
 from workspaces import has_ended, until
 
-from reconciler.backends import local
+from reconciler.backends import _local
 from reconciler.model import RunStatus
 from reconciler.runner.descendants import find_marked
 
@@ -70,7 +70,7 @@ def test_a_run_that_never_started_can_be_submitted_again(bench, monkeypatch):
 
     task = bench.task("echo good day")
     with monkeypatch.context() as patch:
-        patch.setattr(local, "_start_supervisor", kill)
+        patch.setattr(_local, "_start_supervisor", kill)
         with pytest.raises(KilledError):
             bench.submit(task)
     assert bench.backend.find(task.run.id, task.run.token) is None

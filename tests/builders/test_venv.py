@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.builders import BuildRequest
 from reconciler.builders._uv import error_from_stderr, run_program
-from reconciler.builders.venv import MARKER, VenvBuilder
+from reconciler.builders._venv import MARKER, VenvBuilder
 from reconciler.diagnostics import Diagnostic, UserError
 
 pytestmark = pytest.mark.slow
@@ -189,7 +189,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from reconciler.builders import BuildRequest
-from reconciler.builders.venv import VenvBuilder
+from reconciler.builders._venv import VenvBuilder
 root, lock = sys.argv[1:]
 try:
     VenvBuilder(Path(root)).build(BuildRequest("environment/x", "f" * 64, "", ("six",), lock), print)

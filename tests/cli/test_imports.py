@@ -17,7 +17,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 print(json.dumps(sorted(sys.modules)))
 """
 PARSERS = {"yaml", "jsonschema_rs", "pathspec", "reconciler.format.rules", "reconciler.format.load"}
-PROVIDERS = {"reconciler.engine", "reconciler.backends.local", "reconciler.builders.venv", "reconciler.runner"}
+PROVIDERS = {"reconciler.engine", "reconciler.backends._local", "reconciler.builders._venv", "reconciler.runner"}
 HEAVY = {"git", "rich", "dvc", "deepdiff", "jsonschema", "docker", "ruamel", "packaging", "multiprocessing"}
 READS = {*HEAVY, *PARSERS, *PROVIDERS, "reconciler.planning.pipeline", "reconciler.project.session"}
 

@@ -129,8 +129,9 @@ def hanging_index(workspace: ObservedWorkspace) -> Iterator[HangingIndex]:
 
 # The venv builder, which records each build and waits until the test lets it go on, or it is stopped.
 _PACED = """
-import pathlib, threading, time
-from reconciler.builders.venv import VenvBuilder
+import dataclasses, pathlib, threading, time
+from reconciler.builders import venv
+from reconciler.builders._venv import VenvBuilder
 from reconciler.diagnostics import user_error
 
 here = pathlib.Path(__file__).parent
@@ -152,6 +153,8 @@ class Paced(VenvBuilder):
 
     def stop(self):
         self.stopped.set()
+
+BUILDER = dataclasses.replace(venv.BUILDER, open="paced:Paced")
 """
 
 
@@ -185,7 +188,7 @@ def paced(workspace: ObservedWorkspace, tmp_path: Path, monkeypatch: pytest.Monk
         {
             "paced.py": _PACED,
             "paced-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: paced\nVersion: 1\n",
-            "paced-1.dist-info/entry_points.txt": "[mlgit.builders]\npaced = paced:Paced\n",
+            "paced-1.dist-info/entry_points.txt": "[mlgit.builders]\npaced = paced:BUILDER\n",
         },
     )
     monkeypatch.syspath_prepend(builder.folder)

@@ -9,8 +9,8 @@ import os
 import sys
 
 from reconciler import cli
-from reconciler.backends import local
-from reconciler.builders import venv
+from reconciler.backends import _local
+from reconciler.builders import _venv
 from reconciler.state import store
 from reconciler.storage import object_store
 
@@ -36,11 +36,11 @@ def is_bad(writes, _message, **_options):
 
 
 raise_if(store.StateStore, "write", is_bad, KeyError(SECRET))
-raise_if(venv.VenvBuilder, "build", lambda request, _: "bad-" in request.address, AssertionError(SECRET))
+raise_if(_venv.VenvBuilder, "build", lambda request, _: "bad-" in request.address, AssertionError(SECRET))
 raise_if(
-    local.LocalBackend, "submit", lambda submission: submission.run.startswith("bad-submitted"), OSError(5, SECRET)
+    _local.LocalBackend, "submit", lambda submission: submission.run.startswith("bad-submitted"), OSError(5, SECRET)
 )
-raise_if(local.LocalBackend, "cancel", lambda run: run.startswith("bad-"), RecursionError(SECRET))
+raise_if(_local.LocalBackend, "cancel", lambda run: run.startswith("bad-"), RecursionError(SECRET))
 raise_if(object_store.ObjectStore, "put_path", lambda path: "bad-" in str(path), PermissionError(13, SECRET, SECRET))
 raise_if(object_store.ObjectStore, "put_bytes", lambda name, _: "bad-" in name, ValueError(SECRET))
 

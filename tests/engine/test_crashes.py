@@ -11,8 +11,8 @@ pytestmark = pytest.mark.slow
 
 # A backend like local that kills its process at a given step, once.
 _PLUGIN = """
-import os, pathlib, signal
-from reconciler.backends import local
+import dataclasses, os, pathlib, signal
+from reconciler.backends import _local, local
 
 def kill_at(step):
     file = pathlib.Path(__file__).with_name(step)
@@ -20,7 +20,7 @@ def kill_at(step):
         file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
-start = local._start_supervisor
+start = _local._start_supervisor
 
 def start_or_be_killed(folder):
     kill_at("before-start")
@@ -28,9 +28,9 @@ def start_or_be_killed(folder):
     kill_at("after-start")
     return pid
 
-local._start_supervisor = start_or_be_killed
+_local._start_supervisor = start_or_be_killed
 
-class Killable(local.LocalBackend):
+class Killable(_local.LocalBackend):
     def submit(self, submission):
         kill_at("before-submit")
         super().submit(submission)
@@ -38,6 +38,8 @@ class Killable(local.LocalBackend):
 
 def make(settings, store):
     return Killable(store)
+
+BACKEND = dataclasses.replace(local.BACKEND, open="killable:make")
 """
 
 
@@ -50,7 +52,7 @@ def killable(workspace, tmp_path):
         {
             "killable.py": _PLUGIN,
             "killable-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: killable\nVersion: 1\n",
-            "killable-1.dist-info/entry_points.txt": "[mlgit.backends]\nkillable = killable:make\n",
+            "killable-1.dist-info/entry_points.txt": "[mlgit.backends]\nkillable = killable:BACKEND\n",
         },
     )
     edit(workspace.folder, "mlgit.yml", "type: local", "type: killable")

@@ -206,10 +206,10 @@ def test_a_clock_that_is_set_back_by_a_day_changes_nothing(building, workspace, 
 
 # A backend like local that stops its thread, once, between the intent and the submission.
 _SLEEPER = """
-import pathlib, signal, threading
-from reconciler.backends import local
+import dataclasses, pathlib, signal, threading
+from reconciler.backends import _local, local
 
-class Sleeper(local.LocalBackend):
+class Sleeper(_local.LocalBackend):
     def submit(self, submission):
         order = pathlib.Path(__file__).with_name("sleep")
         if order.exists():
@@ -220,6 +220,8 @@ class Sleeper(local.LocalBackend):
 
 def make(settings, store):
     return Sleeper(store)
+
+BACKEND = dataclasses.replace(local.BACKEND, open="sleeper:make")
 """
 
 
@@ -230,7 +232,7 @@ def test_a_submission_finished_by_two_applies_is_executed_once(workspace, paced,
             "sleeper.py": _SLEEPER,
             "sleep": "",
             "sleeper-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: sleeper\nVersion: 1\n",
-            "sleeper-1.dist-info/entry_points.txt": "[mlgit.backends]\nsleeper = sleeper:make\n",
+            "sleeper-1.dist-info/entry_points.txt": "[mlgit.backends]\nsleeper = sleeper:BACKEND\n",
         },
     )
     edit(workspace.folder, "mlgit.yml", "type: local", "type: sleeper")

@@ -53,11 +53,11 @@ def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(wai
 
 # A backend like local, on which every run completes just before it would be canceled; it can be full.
 _PLUGIN = """
-import pathlib, time
-from reconciler.backends import local
+import dataclasses, pathlib, time
+from reconciler.backends import _local, local
 from reconciler.diagnostics import user_error
 
-class Late(local.LocalBackend):
+class Late(_local.LocalBackend):
     def submit(self, submission):
         if pathlib.Path(__file__).with_name("full").exists():
             raise user_error("backend-full", "there is no room for another run", "wait for one to end")
@@ -72,6 +72,8 @@ class Late(local.LocalBackend):
 
 def make(settings, store):
     return Late(store)
+
+BACKEND = dataclasses.replace(local.BACKEND, open="late:make")
 """
 
 
@@ -84,7 +86,7 @@ def late(waiting, mlgit_process):
         {
             "late.py": _PLUGIN,
             "late-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: late\nVersion: 1\n",
-            "late-1.dist-info/entry_points.txt": "[mlgit.backends]\nlate = late:make\n",
+            "late-1.dist-info/entry_points.txt": "[mlgit.backends]\nlate = late:BACKEND\n",
         },
     )
     edit(waiting.folder, "mlgit.yml", "type: local", "type: late")

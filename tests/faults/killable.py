@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from reconciler import cli
-from reconciler.backends import local
-from reconciler.builders import venv
+from reconciler.backends import _local
+from reconciler.builders import _venv
 from reconciler.git import refs, remotes
 from reconciler.state import journal
 from reconciler.storage import objects
@@ -49,9 +49,9 @@ for owner, name in (
     (refs, "update_refs"),
     (remotes, "push_refs"),
     (journal.Journal, "append"),
-    (local.LocalBackend, "submit"),
-    (local, "_start_supervisor"),
-    (venv.VenvBuilder, "build"),
+    (_local.LocalBackend, "submit"),
+    (_local, "_start_supervisor"),
+    (_venv.VenvBuilder, "build"),
     (objects.ObjectFiles, "_publish_object"),
 ):
     count_steps(owner, name)

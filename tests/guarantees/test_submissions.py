@@ -13,13 +13,13 @@ from reconciler.storage.object_store import ObjectStore
 
 # A backend that refuses every run, and saves the refs of the remote and the journal at the submission.
 _REFUSING = """
-import json, pathlib, subprocess
-from reconciler.backends import local
+import dataclasses, json, pathlib, subprocess
+from reconciler.backends import _local, local
 from reconciler.diagnostics import user_error
 
 JOURNAL = pathlib.Path(".git/mlgit/journal-small-default.jsonl")
 
-class Refusing(local.LocalBackend):
+class Refusing(_local.LocalBackend):
     def submit(self, submission):
         refs = subprocess.run(
             ["git", "ls-remote", "origin", "refs/mlgit/*"], check=True, capture_output=True, text=True
@@ -30,6 +30,8 @@ class Refusing(local.LocalBackend):
 
 def make(settings, store):
     return Refusing(store)
+
+BACKEND = dataclasses.replace(local.BACKEND, open="refusing:make")
 """
 
 
@@ -40,7 +42,7 @@ def at_submission(shared, mlgit, tmp_path, monkeypatch):
     files = {
         "refusing.py": _REFUSING,
         "refusing-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: refusing\nVersion: 1\n",
-        "refusing-1.dist-info/entry_points.txt": "[mlgit.backends]\nrefusing = refusing:make\n",
+        "refusing-1.dist-info/entry_points.txt": "[mlgit.backends]\nrefusing = refusing:BACKEND\n",
     }
     write(plugin, files)
     monkeypatch.syspath_prepend(plugin)

@@ -15,7 +15,7 @@ import pytest
 from runner.conftest import Bench
 
 from reconciler.builders import BuildRequest
-from reconciler.builders.venv import VenvBuilder
+from reconciler.builders._venv import VenvBuilder
 
 pytestmark = pytest.mark.slow
 

@@ -63,10 +63,10 @@ def test_concurrent_applies_of_overlapping_selections_lose_no_record(clones, wit
 
 # A backend like local that kills, or stops, its own process once the run was submitted.
 _SIGNALLING_BACKEND = """
-import os, pathlib, signal
-from reconciler.backends import local
+import dataclasses, os, pathlib, signal
+from reconciler.backends import _local, local
 
-class SignallingBackend(local.LocalBackend):
+class SignallingBackend(_local.LocalBackend):
     def submit(self, submission):
         super().submit(submission)
         for signal_file in pathlib.Path(__file__).parent.glob("SIG*"):
@@ -75,6 +75,8 @@ class SignallingBackend(local.LocalBackend):
 
 def make(settings, store):
     return SignallingBackend(store)
+
+BACKEND = dataclasses.replace(local.BACKEND, open="signalling:make")
 """
 
 
@@ -85,7 +87,9 @@ def signalling(team, monkeypatch):
     (folder / "signalling-1.dist-info").mkdir(parents=True)
     (folder / "signalling.py").write_text(_SIGNALLING_BACKEND)
     (folder / "signalling-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: signalling\nVersion: 1\n")
-    (folder / "signalling-1.dist-info/entry_points.txt").write_text("[mlgit.backends]\nsignalling = signalling:make\n")
+    (folder / "signalling-1.dist-info/entry_points.txt").write_text(
+        "[mlgit.backends]\nsignalling = signalling:BACKEND\n"
+    )
     edit(team.first, "mlgit.yml", "type: local", "type: signalling")
     edit(team.first, "mlgit.yml", "name: small,", "name: small, lease: 2,")
     commit(team.first, "signalling")

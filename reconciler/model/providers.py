@@ -1,0 +1,52 @@
+"""What providers return of the things that they made: a handle, and the condition that a thing is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.assets import EMPTY_MAPPING, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a provider calls the thing that it made; recorded, and opaque to everyone else.
+
+    ``provider`` is the type of the provider, such as ``local``; ``data`` is what it needs besides the id.
+    """
+
+    provider: str
+    id: str
+    data: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING, hash=False)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the handle as the live state records it; `from_json` reads it back."""
+        return {"provider": self.provider, "id": self.id} | ({"data": dict(self.data)} if self.data else {})
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Handle:
+        """Return the handle of a document; raises KeyError if it has no provider or id."""
+        return cls(document["provider"], document["id"], document.get("data", EMPTY_MAPPING))
+
+
+class Phase(StrEnum):
+    """The phase that a run or a resource is in, as its provider reports it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    READY = "ready"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    GONE = "gone"
+    UNKNOWN = "unknown"  # the provider could not be asked; what is recorded stands
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How something is: its phase, the reason in one word, a message, and the result document of what has ended."""
+
+    phase: Phase
+    reason: str = ""
+    message: str = ""
+    result: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
