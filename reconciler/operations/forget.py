@@ -45,18 +45,25 @@ def forget_addresses(
 ) -> tuple[str, tuple[Lock, ...]]:
     """Remove records from the live state under a lock; return the commit, and the locks that were taken over.
 
-    Raises UserError ``state-locked`` if an apply locks one of them, ``run-active`` unless ``force`` is given.
+    Raises UserError ``state-locked`` if an apply locks one of them, ``run-active`` unless ``force`` is given, and
+    ``state-conflict`` if one of them is not live any more.
     """
     held_lock, taken_over = _acquire_lock(store, addresses, lease, by)
     try:
         state = store.read()
         if not force:
             check_no_unfinished_run(state, addresses)
-        removed = tuple(address for address in addresses if address in state.current)
-        message = _commit_message(removed, by)
-        return store.write(WriteBatch(removed=removed), message, since=state.commit, held=held_lock), taken_over
+        _check_still_live(state, addresses)
+        writes, message = WriteBatch(removed=tuple(addresses)), _commit_message(addresses, by)
+        return store.write(writes, message, since=state.commit, held=held_lock), taken_over
     finally:
         held_lock.release()
+
+
+def _check_still_live(state: State, addresses: Sequence[Address]) -> None:
+    if missing := [str(address) for address in addresses if address not in state.current]:
+        message = f"{', '.join(missing)}: removed by another command since it was read"
+        raise user_error("state-conflict", message, "run the command again without it")
 
 
 def _acquire_lock(

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 
 import pytest
+from held_locks import locked
 from workspaces import APPLY, commit, edit, git, has_ended, until
-
-from reconciler.model import Lock, parse_address
-from reconciler.state.lease import acquire_lock
-from reconciler.state.store import StateStore
 
 ALL = {"data/numbers", "environment/plain", "job/sum", "model/total", "workspace/small"}
 LIVE = "refs/mlgit/small/default/live"
@@ -24,18 +20,6 @@ def live(mlgit, folder):
 
 def state(folder):
     return git(folder, "rev-parse", LIVE)
-
-
-@contextmanager
-def locked(repository, *, exclusive=(), shared=()):
-    """Hold a lock as an apply of another machine does."""
-    store = StateStore(repository, "small", "1" * 32)
-    addresses = {"exclusive": exclusive, "shared": shared}
-    sets = {name: frozenset(map(parse_address, texts)) for name, texts in addresses.items()}
-    lock = Lock("0" * 12, "ada", "elsewhere", "2026-01-01T00:00:00Z", **sets)
-    held = acquire_lock(store.ref_store, store.lease_observations(300), lambda _: lock).held_lock
-    yield store
-    held.release()
 
 
 def test_addresses_are_forgotten_and_adopted_by_the_next_apply(applied, mlgit, golden):
