@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from reconciler.format.kind import DeletionPolicy
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import DESTROYED, Action, ActionId, Address, Observation, Op, Plan, Record, State
+from reconciler.model import DESTROYED, Action, ActionId, Address, Observation, Op, Plan, Record, RunStatus, State
 from reconciler.planning.graph import depth_first_order
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.refresh import merge_observation, unfinished_runs_of
@@ -30,8 +31,16 @@ def make_destroy_plan(inputs: PlanInputs) -> Plan:
     cancels = {address: tuple(_cancel_actions(state, record)) for address, record in records.items()}
     live = {address: record for address, record in records.items() if not record.archived}
     removals = tuple(_removal_actions(live, cancels))
-    actions = (*advances, *(action for actions in cancels.values() for action in actions), *removals)
+    recorded = map(_with_destroyed_failure, advances)
+    actions = (*recorded, *(action for actions in cancels.values() for action in actions), *removals)
     return Plan(inputs.desired.source, state.commit, actions, notes=notes, is_destroy=True)
+
+
+def _with_destroyed_failure(action: Action) -> Action:
+    """Return the record of a run with the reason of a cancel that was not recorded because its apply was killed."""
+    run = action.run
+    is_unrecorded = run is not None and run.status is RunStatus.CANCELED and not run.failure
+    return replace(action, run=replace(run, failure=DESTROYED)) if run and is_unrecorded else action
 
 
 def _cancel_actions(state: State, record: Record) -> Iterator[Action]:

@@ -167,6 +167,12 @@ def test_a_run_that_has_ended_is_recorded_and_not_canceled(running):
     assert plan.cancels == ()
 
 
+def test_a_cancel_that_was_not_recorded_because_its_apply_was_killed_counts_as_that_of_a_destroy(running):
+    plan = destroy(running, **{running.latest().id: RunReport(RunStatus.CANCELED)})
+    run = action_on(plan, SUM, Op.RECORD).run
+    assert (run.status, run.failure) == (RunStatus.CANCELED, DESTROYED)
+
+
 def test_a_selection_takes_along_what_depends_on_it(project):
     plan = destroy(project, replace(DESTROY, select=("data",)))
     assert action_keys(plan) == ["archive model/total", "archive job/sum", "archive data/numbers"]
