@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from reconciler.git.repository import Repository
 from reconciler.model import Lock, parse_address
 from reconciler.state.lease import acquire_lock
+from reconciler.state.lease_observations import open_lease_observations
 from reconciler.state.store import StateStore
 
 
@@ -23,7 +24,7 @@ def locked(repository: Repository, *, exclusive: Iterable[str] = (), shared: Ite
         exclusive=frozenset(map(parse_address, exclusive)),
         shared=frozenset(map(parse_address, shared)),
     )
-    held = acquire_lock(store.ref_store, store.lease_observations(300), lambda _others: lock).held_lock
+    held = acquire_lock(store.ref_store, open_lease_observations(store, 300), lambda _others: lock).held_lock
     assert held is not None
     yield
     held.release()

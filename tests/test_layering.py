@@ -31,7 +31,7 @@ PURE_IMPORTS = {
 }
 EDGE_IMPORTS = {
     "git": {"secrets"},
-    "storage": {"regular_files"},
+    "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
     "runner": set(),
     "backends": {"runner", "registry", "private_files"},
@@ -109,6 +109,7 @@ HOMES = {
 BY_NAME = {
     "cli/__init__.py",
     "cli/_job_argument.py",
+    "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
     "cli/job.py",
@@ -133,6 +134,7 @@ BY_NAME = {
     "source/cached_parse.py",
     "source/parse.py",
     "source/validation.py",
+    "storage/folder_store.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}

@@ -27,6 +27,8 @@ from reconciler.model import EMPTY_MAPPING, Json
 
 CONFIG_FILE = "mlgit.yml"
 DEFAULT_STORE_PATH = ".mlgit/store"
+FOLDER_STORE = "folder"  # the type of a store that is a folder, which is the default
+COMMON_STORE_SETTINGS = ("type", "host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class Config:
     ``backends`` maps names to settings, ``compute`` names of compute assets to names of backends, ``rules`` codes of
     diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where each stands.
     ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for none. ``lease``
-    is in seconds. ``store_host`` is the
-    machine that has the store, "" if all have it. ``drift`` maps kinds and globs of addresses to drift policies.
+    is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default one, where this
+    machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have it;
+    ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted.
     """
@@ -57,6 +60,8 @@ class Config:
     remote: str = ""
     lease: float = 300
     store_host: str = ""
+    store_type: str = FOLDER_STORE
+    store_settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     protect: tuple[str, ...] = ()
     protect_spans: tuple[Span, ...] = ()
     moved: tuple[Rename, ...] = ()
@@ -144,8 +149,22 @@ def store_paths(document: Document) -> tuple[str, ...]:
     """Return the store folders of all targets; settings that are invalid count as unset."""
     if not isinstance(document.data, dict):
         return (DEFAULT_STORE_PATH,)
-    paths = (find_value(document_for_target(document, name).data, ["store", "path"]) for name in target_names(document))
-    return tuple(dict.fromkeys(path if isinstance(path, str) else DEFAULT_STORE_PATH for path in paths))
+    stores = (find_value(document_for_target(document, name).data, ["store"]) for name in target_names(document))
+    return tuple(dict.fromkeys(map(_store_folder, stores)))
+
+
+def _store_folder(store: Json) -> str:
+    """Return the folder of a store; of one of another type, and of invalid settings, the default folder."""
+    is_folder = isinstance(store, dict) and store.get("type", FOLDER_STORE) == FOLDER_STORE
+    path = store.get("path") if is_folder else None
+    return path if isinstance(path, str) else DEFAULT_STORE_PATH
+
+
+def _store_settings(store: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the settings of a store's type."""
+    if store.get("type", FOLDER_STORE) == FOLDER_STORE:
+        return {"path": _store_folder(store)}
+    return {name: value for name, value in store.items() if name not in COMMON_STORE_SETTINGS}
 
 
 def _restore_off_levels(data: Json) -> Json:
@@ -157,12 +176,12 @@ def _restore_off_levels(data: Json) -> Json:
 
 
 def _build_config(data: Json) -> Config:
-    assets = data.get("assets", {})
+    assets, store = data.get("assets", {}), data.get("store", {})
     include = assets.get("include", [{"glob": "**/*.yml"}, {"glob": "**/*.yaml"}])
     return Config(
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
-        store=data.get("store", {}).get("path", DEFAULT_STORE_PATH),
+        store=_store_folder(store),
         include=tuple(
             IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""))
             for entry in include
@@ -176,7 +195,9 @@ def _build_config(data: Json) -> Config:
         rules=data.get("rules", EMPTY_MAPPING),
         remote=data["state"].get("remote", ""),
         lease=data["state"].get("lease", 300),
-        store_host=data.get("store", {}).get("host", ""),
+        store_host=store.get("host", ""),
+        store_type=store.get("type", FOLDER_STORE),
+        store_settings=_store_settings(store),
         protect=tuple(data.get("protect", ())),
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,21 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
 from reconciler.engine.providers import Providers
 from reconciler.model import ResolvedAsset, ResolvedReference, Run
+from reconciler.model.content import Content, ContentFile, SourceFile
+from reconciler.model.object_store import ObjectStore
 from reconciler.planning.content import tracked_content
 from reconciler.runner.spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, StagedFile, UriInput
-from reconciler.storage.content import StoredContent
-from reconciler.storage.manifest import check_path
-from reconciler.storage.walk import walk_files
+from reconciler.storage.disk_files import put_path, walk_files
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
-_INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
+_INFRASTRUCTURE_CODES = frozenset(
+    {"store-full", "store-not-usable", "store-unreachable", "file-changed", "backend-missing"}
+)
 
 
-def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, StoredContent]:
+def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:
     """Store the content of an asset: its local paths and the run outputs that it refers to; return it by pointer."""
     contents = {
         local_path.pointer: store_git_content(context.providers, tracked_content(context.tree, local_path.path))
@@ -38,7 +40,7 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
     return contents
 
 
-def store_run_outputs(providers: Providers, run: Run) -> dict[str, StoredContent]:
+def store_run_outputs(providers: Providers, run: Run) -> dict[str, Content]:
     """Store the outputs of a completed run; return them by name."""
     folder = providers.backend(run.backend).outputs_path(run.id)
     types = _output_types(run.spec)
@@ -47,14 +49,13 @@ def store_run_outputs(providers: Providers, run: Run) -> dict[str, StoredContent
     }
 
 
-def _store_output(providers: Providers, folder: Path, *, is_file: bool) -> StoredContent:
+def _store_output(providers: Providers, folder: Path, *, is_file: bool) -> Content:
     """Store the folder of one output; for an output of a file type, the only file in it."""
     file = _only_file(folder) if is_file else None
     if file is None:
-        return providers.store.put_path(folder)
+        return put_path(providers.store, folder)
     name, path = file
-    check_path(name)
-    return replace(providers.store.put_path(path), name=name)
+    return put_path(providers.store, path, name)
 
 
 def _only_file(folder: Path) -> tuple[str, Path] | None:
@@ -70,7 +71,7 @@ def is_infrastructure_error(error: UserError) -> bool:
     return any(diagnostic.code in _INFRASTRUCTURE_CODES for diagnostic in error.diagnostics)
 
 
-def _output_content(context: ActionContext, reference: ResolvedReference) -> StoredContent:
+def _output_content(context: ActionContext, reference: ResolvedReference) -> Content:
     """Return the content of a run's output, or of a path within it."""
     run = context.state.find_run(reference.address, reference.version)
     output = run.outputs.get(reference.output) if run else None
@@ -83,20 +84,21 @@ def _output_content(context: ActionContext, reference: ResolvedReference) -> Sto
     return _output_path_content(context.providers, content, reference) if reference.path else content
 
 
-def _output_path_content(providers: Providers, content: StoredContent, reference: ResolvedReference) -> StoredContent:
-    files = _files_to_stage(providers, content)
+def _output_path_content(providers: Providers, content: Content, reference: ResolvedReference) -> Content:
+    store = providers.store
+    files = store.manifest(content)
     for file in files:
         if file.path == reference.path:
-            stored = providers.store.put_bytes(file.path.rpartition("/")[2], file.object_path.read_bytes())
-            return replace(stored, name=file.path)
+            with store.open(file.digest) as stream:
+                return store.put_file(file.path, stream)
     prefix = f"{reference.path}/"
     inside = [file for file in files if file.path.startswith(prefix)]
     if not inside:
         names = ", ".join(sorted({file.path.partition("/")[0] for file in files})) or "nothing"
         message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {names}"
         raise user_error("output-path-missing", message, "correct the path after /paths/")
-    return providers.store.put_files(
-        (file.path.removeprefix(prefix), file.mode, file.object_path.read_bytes()) for file in inside
+    return store.put(
+        SourceFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
     )
 
 
@@ -126,7 +128,7 @@ def _output_types(spec: JobSpec) -> dict[str, str]:
 
 
 def _make_input(
-    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, StoredContent], name: str, declared: Any
+    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content], name: str, declared: Any
 ) -> JobInput:
     if not isinstance(declared, Mapping):
         return LiteralInput(declared)
@@ -134,7 +136,7 @@ def _make_input(
         return LiteralInput(declared.get("value"))
     pointer = f"/inputs/{name}/path"
     if pointer in contents:
-        content: StoredContent | str = contents[pointer]
+        content: Content | str = contents[pointer]
     elif pointer in resolved.references:
         content = _referenced_content(context, resolved.references[pointer], name)
     else:
@@ -146,7 +148,7 @@ def _make_input(
     return FilesInput(input_type, mode, files, is_single_file=bool(content.name))
 
 
-def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> StoredContent | str:
+def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
     """Return the content of a referenced version, restored from Git if need be; or its URI."""
     record = context.state.find_version(reference.address, reference.version)
     record = record or context.state.current.get(reference.address)
@@ -156,11 +158,17 @@ def _referenced_content(context: ActionContext, reference: ResolvedReference, na
     if not recorded:
         return str(record.spec["path"])
     ensure_version_content(context.providers, context.tree, record)
-    return StoredContent.from_json(recorded)
+    return Content.from_json(recorded)
 
 
-def _files_to_stage(providers: Providers, content: StoredContent) -> tuple[StagedFile, ...]:
+def _files_to_stage(providers: Providers, content: Content) -> tuple[StagedFile, ...]:
     """Return the files of a content, which was checked, with what the runner checks them by."""
-    files = providers.store.manifest(content.md5, content.name, sha256=content.sha256)
-    stamps = providers.store.verified_stamps(file.md5 for file in files)
-    return tuple(StagedFile(*file, stamps.get(file.md5, ())) for file in files)
+    return tuple(_file_to_stage(providers.store, file) for file in providers.store.manifest(content))
+
+
+def _file_to_stage(store: ObjectStore, file: ContentFile) -> StagedFile:
+    local = store.local(file.digest)
+    if local is None:
+        message = f"{file.path} is in the store at {store.location}, of which this machine has no copy"
+        raise user_error("content-missing", message)
+    return StagedFile(file.path, Path(local.path), file.mode, file.digest, local.stamp)

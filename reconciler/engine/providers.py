@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from reconciler.backends import Backend, get_backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
+from reconciler.diagnostics import UserError
 from reconciler.model import State
+from reconciler.model.object_store import ObjectStore
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
-from reconciler.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,13 @@ class Providers:
         return self.config.has_store(host_name())
 
     def store_id(self, state: State) -> str:
-        """Return the id of the store; a machine without the store uses the recorded id and creates none."""
-        return self.store.id if self.has_store else state.store_id
+        """Return the id of the store; a machine that has none, or cannot reach it, uses the recorded id."""
+        try:
+            return self.store.id if self.has_store else state.store_id
+        except UserError:
+            if not state.store_id:
+                raise
+            return state.store_id
 
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""

@@ -118,7 +118,7 @@ def _plan_iteration(context: ApplyContext, totals: Totals, baseline: str | None)
     providers, approved = context.providers, context.approved
     providers.state_store.ref_store.fetch()
     state = providers.state_store.read()
-    observation = refresh_runs(state, providers.backends, providers.store.root)
+    observation = refresh_runs(state, providers.backends, providers.store)
     check_store(observation)
     if baseline is None and approved.state_commit == state.commit and not observation.runs:
         plan = approved

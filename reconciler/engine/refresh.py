@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from reconciler.backends import Backend
 from reconciler.builders import Builder
 from reconciler.config.config import Config
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Observation, Record, RunReport, RunStatus, State
-from reconciler.planning.drift import content_keys_of, monitored_records
+from reconciler.model.content import Content
+from reconciler.model.object_store import ObjectStore
+from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.state.process import host_name
-from reconciler.storage import fsck, store_id
 
 
-def refresh_runs(state: State, backends: Mapping[str, Backend], store: Path) -> Observation:
+def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectStore) -> Observation:
     """Ask each backend, in one call, for its unfinished runs; runs of a backend that is not given stay as recorded.
 
-    So do all runs if the store is not the one that the state was written with: each would seem lost.
+    So do all runs if the store cannot be asked, or is not that of the state, where each would seem lost.
     """
     runs = [run for run in unfinished_runs(state) if run.backend in backends]  # other machines may have other backends
-    if state.store_id not in ("", store_id.read_store_id(store)):
-        return Observation(unexpected_store=str(store), unknown_runs=tuple(runs))
+    try:
+        store_id = store.find_id()
+    except UserError as error:
+        return Observation(unreachable_store=error.diagnostics[0].message)
+    if state.store_id not in ("", store_id):
+        return Observation(unexpected_store=store.location, unknown_runs=tuple(runs))
     reports: dict[str, RunReport] = {}
     for name in dict.fromkeys(run.backend for run in runs):
         backend, own = backends[name], [run for run in runs if run.backend == name]
@@ -37,7 +41,13 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: Path) -> 
 
 
 def refresh_all(  # noqa: PLR0913 - every provider
-    state: State, config: Config, backends: Mapping[str, Backend], store: Path, builder: Builder, *, deep: bool = False
+    state: State,
+    config: Config,
+    backends: Mapping[str, Backend],
+    store: ObjectStore,
+    builder: Builder,
+    *,
+    deep: bool = False,
 ) -> Observation:
     """Refresh runs, the store, and the environments built here; ``deep`` reads every byte of the store in use."""
     records = tuple(monitored_records(state, config))
@@ -46,14 +56,15 @@ def refresh_all(  # noqa: PLR0913 - every provider
     if not config.has_store(host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
         return Observation(unbuilt_environments=unbuilt, skipped_checks=(skipped,))
-    keys = tuple(key for record in records for key in content_keys_of(state, record))
+    contents = {content.digest: content for record in records for content in contents_of(state, record)}
     observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
     if observation.unexpected_store:
         return observation
+    if observation.unreachable_store:
+        skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
+        return replace(observation, skipped_checks=(skipped,))
     return replace(
-        observation,
-        missing_contents=fsck.find_missing_contents(store, keys),
-        damaged_files=fsck.find_corrupt_files(store, keys) if deep else {},
+        _observe_contents(observation, store, contents, deep=deep),
         missing_run_files=dict(_missing_run_files(state, records, backends)),
         skipped_checks=tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
@@ -61,6 +72,26 @@ def refresh_all(  # noqa: PLR0913 - every provider
             if name not in backends
         ),
     )
+
+
+def _observe_contents(
+    observation: Observation, store: ObjectStore, contents: Mapping[str, Content], *, deep: bool
+) -> Observation:
+    """Return an observation with what the store lacks, or why it cannot be asked."""
+    try:
+        missing = store.missing(contents)
+        damaged = _damaged_files(store, contents.keys() - missing, contents) if deep else {}
+    except UserError as error:
+        return replace(observation, unreachable_store=error.diagnostics[0].message)
+    return replace(observation, missing_contents=missing, damaged_files=damaged)
+
+
+def _damaged_files(
+    store: ObjectStore, digests: Iterable[str], contents: Mapping[str, Content]
+) -> Mapping[str, tuple[str, ...]]:
+    """Read contents that are present; return by digest where the files are whose bytes are not what was stored."""
+    damages = {digest: store.verify(contents[digest], deep=True) for digest in digests}
+    return {digest: tuple(damage.location for damage in damaged) for digest, damaged in damages.items() if damaged}
 
 
 def _missing_run_files(

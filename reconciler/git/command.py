@@ -18,6 +18,8 @@ from reconciler.secrets.urls import mask_url_secrets
 # by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
 _SAFE_CONFIG = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
 SAFE_CONFIG_OPTIONS = [option for setting in _SAFE_CONFIG for option in ("-c", setting)]
+# Git holds a file in memory as a whole that is smaller than this (512 MB by default).
+STREAMING_OPTIONS = ("-c", "core.bigFileThreshold=16m")
 
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}

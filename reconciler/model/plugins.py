@@ -28,3 +28,8 @@ class BackendPlugin(Plugin):
 @dataclass(frozen=True, slots=True)
 class BuilderPlugin(Plugin):
     """A builder of environments."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlugin(Plugin):
+    """A type of object store."""

@@ -161,7 +161,8 @@ class Observation:
 
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
     have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
-    nothing is known of the ``unknown_runs`` then. ``unbuilt_environments`` are the fingerprints of environments that
+    nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
+    contents stand as recorded. ``unbuilt_environments`` are the fingerprints of environments that
     are not on this machine; ``missing_run_files`` the folders of ended runs that do not exist here, or a file missing
     in one, by run. ``skipped_checks`` are sentences on what could not be checked.
     """
@@ -172,6 +173,7 @@ class Observation:
     unbuilt_environments: frozenset[str] = frozenset()
     unexpected_store: str = ""
     unknown_runs: tuple[Run, ...] = ()
+    unreachable_store: str = ""
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from reconciler.model import Address, Lock, Run, State
 from reconciler.planning.refresh import unfinished_runs_of
 from reconciler.state.history import format_trailers
 from reconciler.state.lease import HeldLock, acquire_lock
+from reconciler.state.lease_observations import open_lease_observations
 from reconciler.state.process import describe_current_process, host_name
 from reconciler.state.store import StateStore, WriteBatch
 from reconciler.timestamps import utc_timestamp
@@ -76,7 +77,7 @@ def _acquire_lock(
         conflicts[:] = [lock for lock in others.values() if lock.conflicts_with(addresses, ())]
         return None if conflicts else _make_lock(addresses, by)
 
-    acquisition = acquire_lock(store.ref_store, store.lease_observations(lease), make_lock)
+    acquisition = acquire_lock(store.ref_store, open_lease_observations(store, lease), make_lock)
     if acquisition.held_lock is None:
         raise UserError(*_lock_diagnostics(addresses, conflicts))
     return acquisition.held_lock, acquisition.taken_over

@@ -5,14 +5,15 @@ What is declared and not applied yet is no drift, nor is a run that ended by its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import Action, Address, Observation, Op, Plan, Record, Run, RunStatus, State, Tree
+from reconciler.model import Action, Address, Json, Observation, Op, Plan, Record, Run, RunStatus, State, Tree
+from reconciler.model.content import Content
 from reconciler.planning.refresh import unfinished_runs_of
 
 TreeLookup = Callable[[str], Tree | None]  # returns the tree of a commit, None if Git does not have it
@@ -69,15 +70,19 @@ def monitored_records(state: State, config: Config) -> Iterator[Record]:
 
 
 def content_keys_of(state: State, record: Record) -> tuple[str, ...]:
-    """Return the keys of what the store has for a record: its own content, and the outputs of its current run."""
+    """Return the digests of what the store has for a record: its own content, and the outputs of its current run."""
+    return tuple(dict.fromkeys(content["md5"] for content in _contents_of(state, record)))
+
+
+def contents_of(state: State, record: Record) -> tuple[Content, ...]:
+    """Return what the store has for a record: its own content, and the outputs of its current run."""
+    return tuple(map(Content.from_json, _contents_of(state, record)))
+
+
+def _contents_of(state: State, record: Record) -> Iterator[Mapping[str, Json]]:
+    yield from record.realised.get("contents", {}).values()
     run = state.find_run(record.address, record.run) if record.run else None
-    outputs = (output["md5"] for output in run.outputs.values() if "md5" in output) if run else ()
-    return tuple(dict.fromkeys((*own_content_keys_of(record), *outputs)))
-
-
-def own_content_keys_of(record: Record) -> tuple[str, ...]:
-    """Return the keys of the content that was put into the store for a version."""
-    return tuple(dict.fromkeys(content["md5"] for content in record.realised.get("contents", {}).values()))
+    yield from (output for output in (run.outputs.values() if run else ()) if "md5" in output)
 
 
 def find_drift(state: State, observation: Observation, config: Config, tree_at: TreeLookup) -> tuple[Drift, ...]:

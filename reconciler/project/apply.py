@@ -12,10 +12,9 @@ from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
 from reconciler.project.builder import open_builder
 from reconciler.project.prepare import PreparedApply
-from reconciler.project.refresh import open_backends
+from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
-from reconciler.storage.object_store import ObjectStore
 
 
 def apply_plan(
@@ -36,7 +35,7 @@ def apply_plan(
     providers = Providers(
         config=session.config,
         state_store=session.state_store,
-        store=ObjectStore(session.store_path),
+        store=open_store(session),
         builder=open_builder(session),
         backends=open_backends(session),
     )

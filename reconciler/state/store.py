@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.diagnostics import user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
@@ -14,14 +14,15 @@ from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
-from reconciler.state.lease import HeldLock
-from reconciler.state.lease_observations import LeaseObservations
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
 from reconciler.state.run_list import FolderMemory, ListedJob, list_jobs
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
+
+if TYPE_CHECKING:
+    from reconciler.state.lease import HeldLock  # only an apply holds a lock
 
 _R = TypeVar("_R", Run, codec.RunSummary)
 
@@ -84,10 +85,6 @@ class StateStore:
     def live_ref(self) -> str:
         """The ref of this repository that has the live state, or the copy of the remote's."""
         return self.ref_store.ref_name(LIVE_REF)
-
-    def lease_observations(self, lease: float) -> LeaseObservations:
-        """Return what this clone has seen of the heartbeats of the state's locks."""
-        return LeaseObservations(self.local_folder / f"seen-{self.name}-{self.target}.json", lease)
 
     def head_commit(self) -> str:
         """Return the newest commit of the live state known here; "" for none."""

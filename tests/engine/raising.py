@@ -11,8 +11,9 @@ import sys
 from reconciler import cli
 from reconciler.backends import _local
 from reconciler.builders import _venv
+from reconciler.engine import artifacts
 from reconciler.state import store
-from reconciler.storage import object_store
+from reconciler.storage import folder_store
 
 SECRET = os.environ["SECRET"]
 
@@ -41,8 +42,8 @@ raise_if(
     _local.LocalBackend, "submit", lambda submission: submission.run.startswith("bad-submitted"), OSError(5, SECRET)
 )
 raise_if(_local.LocalBackend, "cancel", lambda run: run.startswith("bad-"), RecursionError(SECRET))
-raise_if(object_store.ObjectStore, "put_path", lambda path: "bad-" in str(path), PermissionError(13, SECRET, SECRET))
-raise_if(object_store.ObjectStore, "put_bytes", lambda name, _: "bad-" in name, ValueError(SECRET))
+raise_if(artifacts, "put_path", lambda path, *_: "bad-" in str(path), PermissionError(13, SECRET, SECRET))
+raise_if(folder_store.FolderStore, "put_file", lambda name, _: "bad-" in name, ValueError(SECRET))
 
 sys.argv = ["mlgit", *sys.argv[1:]]
 cli.run()
