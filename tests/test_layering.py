@@ -109,6 +109,7 @@ HOMES = {
 BY_NAME = {
     "cli/__init__.py",
     "cli/_job_argument.py",
+    "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
     "cli/job.py",

@@ -18,8 +18,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics
-from reconciler.project.plan import plan_needed_part, read_plan_inputs
-from reconciler.project.rollback import rollback_notes
+from reconciler.project.plan import plan_needed_part, read_plan_inputs, rollback_notes
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.gc_pause import pause_gc

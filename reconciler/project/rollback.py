@@ -9,8 +9,7 @@ from reconciler.diagnostics import user_error
 from reconciler.git.repository import user_name
 from reconciler.model import SourceRevision, State
 from reconciler.project.session import Session
-from reconciler.render.history import rollback_hold_lines
-from reconciler.state.fast_forward import is_newer_than_rollback, write_rollback_hold
+from reconciler.state.fast_forward import write_rollback_hold
 from reconciler.state.history import applied_source_commit, last_step_of_another_source, read_state_at
 
 
@@ -50,9 +49,3 @@ def rollback_warning(source: SourceRevision) -> str:
     """Return what a rollback to a source means for the commit that is applied now."""
     newer, older = abbreviate_id(source.newer_commit), abbreviate_id(source.commit)
     return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."
-
-
-def rollback_notes(session: Session, state: State) -> tuple[str, ...]:
-    """Return who rolled back and what that holds off; nothing if the source is newer, which ends the hold."""
-    newer = is_newer_than_rollback(session.workspace.repository, state, session.source)
-    return () if newer else rollback_hold_lines(state.rollback)
