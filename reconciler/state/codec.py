@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from reconciler.model import (
     Address,
+    Handle,
     Json,
     Record,
     ResolvedReference,
@@ -152,6 +153,8 @@ def _to_json(value: Any) -> Json:
         case ResolvedReference():
             reference = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
             return reference | ({"output": value.output, "path": value.path} if value.output else {})
+        case Handle():
+            return value.to_json()
         case Mapping():
             return {name: _to_json(item) for name, item in value.items()}
         case list() | tuple():
@@ -176,6 +179,8 @@ def _decode_fields(record_type: type[Record | Run], content: dict[str, Json]) ->
         )
         for pointer, reference in decoded.get("references", {}).items()
     }
+    if "handle" in decoded:
+        decoded["handle"] = Handle.from_json(decoded["handle"])
     decoded["extra"] = {name: value for name, value in content.items() if name not in names}
     decoded |= {name: tuple(decoded[name]) for name in _TUPLE_FIELDS & decoded.keys()}
     return decoded
