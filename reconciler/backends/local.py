@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.model.plugins import BackendPlugin
+from reconciler.model.plugins import BackendPlugin, Form
 
-BACKEND = BackendPlugin(open="reconciler.backends._local:make_local_backend")
+BACKEND = BackendPlugin(
+    open="reconciler.backends._local:make_local_backend", accepts=frozenset({Form.PREFIX}), is_host_bound=True
+)

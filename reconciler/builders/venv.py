@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from reconciler.model.plugins import BuilderPlugin
+from reconciler.model.plugins import BuilderPlugin, Form
 
-BUILDER = BuilderPlugin(open="reconciler.builders._venv:VenvBuilder")
+BUILDER = BuilderPlugin(open="reconciler.builders._venv:make_venv_builder", produces=Form.PREFIX)

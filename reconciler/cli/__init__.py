@@ -18,7 +18,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.console import echo
-from reconciler.diagnostics import UserError
+from reconciler.diagnostics import UserError, memory_diagnostic
 from reconciler.regular_files import describe_os_error
 from reconciler.render.sanitize import sanitize_line
 
@@ -127,6 +127,8 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
     except OSError as error:
         diagnostic = describe_os_error(error)
         return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
+    except MemoryError:
+        return _print_error(*_user_error_lines(UserError(memory_diagnostic())), code=1)
     except Exception as error:  # noqa: BLE001 - report any other exception as a bug
         return _report_bug(error)
     return result if isinstance(result, int) else 0

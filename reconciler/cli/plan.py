@@ -42,12 +42,20 @@ class RenderedPlan:
     has_changes: bool
 
 
+def _check_file_name(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Path | None:
+    """Return the file that --out names; an empty name would be taken for that of the current folder."""
+    if file is not None and not file.name:
+        raise click.BadParameter("the name of the file is empty")
+    return file
+
+
 @click.command("plan")
 @click.option(
     "-o",
     "--out",
     "out",
     type=_FILE_TYPE,
+    callback=_check_file_name,
     metavar="FILE",
     help="Save the plan to a file, for `mlgit apply FILE`; Git ignores it in this clone.",
 )

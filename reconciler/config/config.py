@@ -35,12 +35,12 @@ COMMON_STORE_SETTINGS = ("type", "host")
 class Config:
     """The settings of mlgit.yml for one target, with defaults filled in.
 
-    ``backends`` maps names to settings, ``compute`` names of compute assets to names of backends, ``rules`` codes of
-    diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where each stands.
-    ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for none. ``lease``
-    is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default one, where this
-    machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have it;
-    ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
+    ``backends`` and ``builders`` map names to settings, ``compute`` names of compute assets to names of backends,
+    ``rules`` codes of diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where
+    each stands. ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for
+    none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
+    one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
+    it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted.
     """
@@ -50,7 +50,7 @@ class Config:
     store: str
     include: tuple[IncludeGlob, ...]
     exclude: tuple[str, ...]
-    builder: str
+    builders: Mapping[str, Mapping[str, Json]]
     backends: Mapping[str, Mapping[str, Json]]
     compute: Mapping[str, str]
     submit_limit: int
@@ -187,7 +187,7 @@ def _build_config(data: Json) -> Config:
             for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
-        builder=data.get("builder", "venv"),
+        builders=data.get("builders", {"venv": {"type": "venv"}}),
         backends=data.get("backends", {"local": {"type": "local"}}),
         compute=data.get("compute", {"*": "local"}),
         submit_limit=data.get("limits", {}).get("submit", 10),

@@ -34,6 +34,9 @@ from reconciler.model.plan import Plan as Plan
 from reconciler.model.plan import Progress as Progress
 from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import exclude_actions as exclude_actions
+from reconciler.model.providers import Condition as Condition
+from reconciler.model.providers import Handle as Handle
+from reconciler.model.providers import Phase as Phase
 from reconciler.model.state import DEFAULT_ARTIFACTS as DEFAULT_ARTIFACTS
 from reconciler.model.state import DESTROYED as DESTROYED
 from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
@@ -42,7 +45,6 @@ from reconciler.model.state import Observation as Observation
 from reconciler.model.state import Record as Record
 from reconciler.model.state import Rollback as Rollback
 from reconciler.model.state import Run as Run
-from reconciler.model.state import RunReport as RunReport
 from reconciler.model.state import RunStatus as RunStatus
 from reconciler.model.state import State as State
 from reconciler.model.state import failure_reason as failure_reason

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
+
+
+class Form(StrEnum):
+    """The form of a built environment: a folder of one host, or a container image."""
+
+    PREFIX = "prefix"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,17 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class BackendPlugin(Plugin):
-    """A type of backend."""
+    """A type of backend; ``is_host_bound`` is True if only the machine that starts a run can observe it."""
+
+    accepts: frozenset[Form] = frozenset({Form.PREFIX})
+    is_host_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BuilderPlugin(Plugin):
-    """A builder of environments."""
+    """A type of builder."""
+
+    produces: Form = Form.PREFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
+from reconciler.model.providers import Condition, Handle
 
 
 class RunStatus(StrEnum):
@@ -45,7 +46,7 @@ class Run:
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
     mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
     its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
-    is in its log only.
+    is in its log only. ``handle`` is what its backend calls it, None until it was submitted.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Run:
     started_at: str = ""
     ended_at: str = ""
     exit_code: int | None = None
+    handle: Handle | None = None
     spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
     references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
     contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -147,18 +149,10 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class RunReport:
-    """What a backend reports of one run; ``result`` is the record of the runner, once it has ended."""
-
-    status: RunStatus
-    result: Mapping[str, Json] | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """What the providers report at one moment: active runs, and what is missing.
 
+    ``handles`` are those of runs whose submission was not recorded, which were found by their tokens.
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
     have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
     nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
@@ -167,7 +161,8 @@ class Observation:
     in one, by run. ``skipped_checks`` are sentences on what could not be checked.
     """
 
-    runs: Mapping[str, RunReport] = field(default_factory=lambda: EMPTY_MAPPING)
+    runs: Mapping[str, Condition] = field(default_factory=lambda: EMPTY_MAPPING)
+    handles: Mapping[str, Handle] = field(default_factory=lambda: EMPTY_MAPPING)
     missing_contents: frozenset[str] = frozenset()
     damaged_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
     unbuilt_environments: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""What the builder of mlgit.yml cannot do with the declared environments, at the line that says it.
+"""What the builders of mlgit.yml cannot do with the declared environments, at the line that says it.
 
 Builders are imported only if there is an environment to check: one that is live as it is declared was built already,
 and one without problems is remembered.
@@ -6,42 +6,48 @@ and one without problems is remembered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from reconciler.builders import BUILDERS, BuildProblem, load_builder
+from reconciler.builders import BUILDERS, load_builder
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.rule_context import resolve_relative_path
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Asset, FileReader, State
+from reconciler.model import Asset, FileReader, Json, State
+from reconciler.model.builder import BuildProblem
 from reconciler.source.cache import Cache, entry_key
+
+Builders = Mapping[str, Mapping[str, Json]]  # the settings of mlgit.yml by name
 
 _CONDA_FILE = "conda_file"
 
 
 def check_builds(
-    files: FileReader, declared: AssetSet, builder: str, cache: Cache | None, state: State | None = None
+    files: FileReader, declared: AssetSet, builders: Builders, cache: Cache | None, state: State | None = None
 ) -> Iterator[Diagnostic]:
-    """Yield what the builder cannot do with an environment; a warning if another machine may be able to do it.
+    """Yield why no builder can build an environment; a warning if another machine may be able to do it.
 
-    A builder that is not installed is reported where mlgit.yml is checked.
+    With several builders, it is what the first one cannot do. A builder that is not installed is reported where
+    mlgit.yml is checked.
     """
-    if not BUILDERS.has(builder):
+    if not all(BUILDERS.has(str(settings["type"])) for settings in builders.values()):
         return
     for asset in declared.assets.values():
         if kind_of(asset).uses_builder and not _is_live(asset, state):
-            for problem in _find_problems(cache, builder, asset):
+            for problem in _find_problems(cache, builders, asset):
                 severity = Severity.ERROR if problem.is_certain else Severity.WARNING
                 span = _locate(files, declared, asset, problem)
                 yield Diagnostic(problem.code, f"{asset.address}: {problem.message}", span, problem.hint, severity)
 
 
-def _find_problems(cache: Cache | None, builder_name: str, asset: Asset) -> tuple[BuildProblem, ...]:
-    """Return what the builder cannot do; the cache remembers an environment without problems."""
-    key = entry_key("build", builder_name, asset.spec)
+def _find_problems(cache: Cache | None, builders: Builders, asset: Asset) -> tuple[BuildProblem, ...]:
+    """Return what the first builder cannot do, if no builder can; the cache remembers an environment without."""
+    key = entry_key("build", dict(builders), asset.spec)
     if cache and cache.find_entry(key) is not None:
         return ()
-    problems = tuple(load_builder(builder_name).check(asset.spec))
+    by_builder = [tuple(load_builder(settings).check(asset.spec)) for settings in builders.values()]
+    able = (problems for problems in by_builder if not any(problem.is_certain for problem in problems))
+    problems = next(able, by_builder[0])
     if cache and not problems:
         cache.store_entries({key: ""})
     return problems

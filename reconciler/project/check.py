@@ -104,7 +104,7 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
 
 
 def _check_builds(session: Session, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
-    yield from check_builds(session.tree, declared, session.config.builder, session.workspace.cache, state)
+    yield from check_builds(session.tree, declared, session.config.builders, session.workspace.cache, state)
 
 
 def _emptied_file_diagnostics(tree: Tree, declared: AssetSet, removals: Iterable[Record]) -> Iterator[Diagnostic]:
@@ -155,7 +155,7 @@ def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]
     """Return the errors in the files of a workspace whose mlgit.yml is wrong, as far as it can be used."""
     usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
     declared = read_asset_set(tree, usable)
-    diagnostics = (*check_files_together(declared, usable, tree), *check_builds(tree, declared, usable.builder, None))
+    diagnostics = (*check_files_together(declared, usable, tree), *check_builds(tree, declared, usable.builders, None))
     effective = apply_severity_overrides(diagnostics, usable.rules)
     return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 

@@ -89,7 +89,7 @@ def _check_in_workspace(  # noqa: PLR0913, PLR0917 - the files, and the workspac
     own_assets = {address: asset for address, asset in declared.assets.items() if asset.source in own_paths}
     builds = (
         _with_path_from(files.top, folder, diagnostic, own_paths)
-        for diagnostic in check_builds(workspace.files, replace(declared, assets=own_assets), config.builder, cache)
+        for diagnostic in check_builds(workspace.files, replace(declared, assets=own_assets), config.builders, cache)
     )
     overridden = apply_severity_overrides((*together, *builds), config.rules)
     return replace(result, diagnostics=sort_diagnostics([*diagnostics, *overridden]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from reconciler import backends, builders
 from reconciler.config.affinity import check_host_affinity
@@ -12,21 +12,28 @@ from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
 from reconciler.format.schemas import check_settings
+from reconciler.model import Json
+from reconciler.registry import Registry
 from reconciler.storage import stores
 
 
 def unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
-    """Yield the store, the builder and the backends that are not installed, and unknown settings of the store.
+    """Yield the store, the builders and the backends that are not installed, and unknown settings of the store.
 
     What is installed is listed only for a hint.
     """
     yield from _store_diagnostics(document, config)
-    if not builders.BUILDERS.has(config.builder):
-        yield builders.BUILDERS.unknown_diagnostic(config.builder, document.value_span("/builder"))
-    for name, settings in config.backends.items():
-        if not backends.BACKENDS.has(settings["type"]):
-            span = document.value_span(join_pointer("backends", name, "type"))
-            yield backends.BACKENDS.unknown_diagnostic(settings["type"], span)
+    yield from _not_installed(document, "builders", builders.BUILDERS, config.builders)
+    yield from _not_installed(document, "backends", backends.BACKENDS, config.backends)
+
+
+def _not_installed(
+    document: Document, section: str, registry: Registry[Any], providers: Mapping[str, Mapping[str, Json]]
+) -> Iterator[Diagnostic]:
+    for name, settings in providers.items():
+        if not registry.has(str(settings["type"])):
+            span = document.value_span(join_pointer(section, name, "type"))
+            yield registry.unknown_diagnostic(str(settings["type"]), span)
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
@@ -37,10 +44,8 @@ def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnosti
         yield from check_settings(document, ["store"], settings, COMMON_STORE_SETTINGS)
 
 
-def affinity_diagnostics(
-    document: Document, config: Config, store_path: Path, severity: Severity
-) -> tuple[Diagnostic, ...]:
+def affinity_diagnostics(document: Document, config: Config, severity: Severity) -> tuple[Diagnostic, ...]:
     """Return the bindings that exist on one machine only but name no ``host:``."""
-    opened = backends.open_backends(config.backends, store_path)
-    host_bound = {name for name, backend in opened.items() if backend.is_host_bound}
+    plugins = {name: backends.BACKENDS.load(settings["type"]) for name, settings in config.backends.items()}
+    host_bound = {name for name, plugin in plugins.items() if plugin.is_host_bound}
     return tuple(check_host_affinity(document, config, host_bound, severity))

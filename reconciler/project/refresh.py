@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from reconciler import backends
-from reconciler.backends import Backend
 from reconciler.engine import refresh
 from reconciler.model import Observation, State
+from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
-from reconciler.project.builder import open_builder
+from reconciler.project.builder import open_builders
 from reconciler.project.state_session import StateSession
 from reconciler.state.process import host_name
 from reconciler.storage import stores
@@ -33,8 +33,8 @@ def observe_runs(session: StateSession, state: State) -> Observation | None:
 
 def observe_all(session: StateSession, state: State, *, deep: bool = False) -> Observation:
     """Ask all providers; ``deep`` reads every byte of the store in use."""
-    opened, builder = open_backends(session), open_builder(session)
-    return refresh.refresh_all(state, session.config, opened, open_store(session), builder, deep=deep)
+    opened, builders = open_backends(session), open_builders(session)
+    return refresh.refresh_all(state, session.config, opened, open_store(session), builders.values(), deep=deep)
 
 
 def observe_providers(session: StateSession, state: State) -> Observation:

@@ -26,7 +26,7 @@ from reconciler.source.workspace import Workspace, find_workspace
 from reconciler.state.store import LIVE_REF, StateStore
 
 if TYPE_CHECKING:
-    from reconciler.backends import Backend  # most reads of the state need no backend
+    from reconciler.model.backend import Backend  # most reads of the state need no backend
 
 OnNote = Callable[[str], None]
 

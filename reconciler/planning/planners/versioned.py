@@ -107,7 +107,12 @@ def _build_actions(
         return ()
     return (
         make_action(
-            context, Op.BUILD, resolved, record, version=version, reason=f"with {context.policy.config.builder}"
+            context,
+            Op.BUILD,
+            resolved,
+            record,
+            version=version,
+            reason=f"with {' or '.join(context.policy.config.builders)}",
         ),
     )
 
