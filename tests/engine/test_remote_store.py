@@ -77,9 +77,7 @@ def test_without_the_store_plans_and_reads_show_what_is_recorded(small, mlgit, r
     assert run_json(small, "job", "list") == before
 
 
-def test_an_apply_without_the_store_does_what_needs_none_and_names_what_does(
-    small, mlgit, remote, use_remote, run_json
-):
+def test_an_apply_without_the_store_does_what_needs_none_and_names_the_rest(small, mlgit, remote, use_remote, run_json):
     use_remote(small)
     assert mlgit(*APPLY, cwd=small).code == 0
     compute = (
