@@ -17,7 +17,7 @@ class Content:
     """A file or a folder in an object store."""
 
     digest: str
-    """Its key, the same in every store: the md5 of the file or, with ``.dir``, of the list of its files as DVC has it."""
+    """Its key, the same in every store: md5 of the file or, with ``.dir``, of the list of its files as DVC has it."""
     sha256: str
     """Of the file; of the canonical manifest (path, mode, sha256) for a folder."""
     size: int
