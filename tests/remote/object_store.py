@@ -1,6 +1,6 @@
 """The remote reference store: an object store in another process, reached through a socket, that shares no folder.
 
-It is a plug-in as others would write one (`install_remote_store`), so that no assumption of one disk creeps in.
+It is a plug-in as others would write one (`install_remote_plugins`), so that no assumption of one disk creeps in.
 """
 
 from __future__ import annotations
@@ -319,9 +319,11 @@ class RemoteBench:
         return self.open().list("") == () and self.open().control({}) == []
 
 
-def install_remote_store(folder: Path) -> None:
-    """Make the store a plug-in named ``remote`` of processes that have a folder on their path."""
-    metadata = folder / "remote_store-1.0.dist-info"
+def install_remote_plugins(folder: Path) -> None:
+    """Make this store and the reference backend plug-ins named ``remote`` of processes with a folder on their path."""
+    metadata = folder / "remote-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: remote-store\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[mlgit.stores]\nremote = remote.object_store:STORE\n")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: remote\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[mlgit.stores]\nremote = remote.object_store:STORE\n[mlgit.backends]\nremote = remote.backend_server:REMOTE\n"
+    )
