@@ -133,6 +133,9 @@ class LocalBackend:
     def _read_file(self, handle: Handle, name: str, content: str, since: int) -> Iterator[bytes]:
         """Yield a file of a run from a byte on; nothing if the run has not written it yet."""
         path = self._folder(handle) / name
+        if not path.resolve().is_relative_to(self._folder(handle).resolve()):  # a job can put a link in its place
+            message = f"{path} is a link that leads out of the folder of run {handle.id}"
+            raise user_error("run-files-unreadable", message, "remove the link")
         try:
             with open_regular_file(path) as file:
                 size = os.fstat(file.fileno()).st_size

@@ -101,6 +101,7 @@ def result_condition(folder: Path, result: Mapping[str, Json]) -> Condition:
     """Return what result.json says of a run; what no runner has written counts as gone."""
     failure = result.get("failure") or {}
     is_valid = _has_types(result, _RESULT_TYPES) and isinstance(failure, dict) and _has_types(failure, _FAILURE_TYPES)
+    is_valid = is_valid and all(map(_is_output_size, result.get("outputs", {}).values()))
     if not is_valid or result.get("status") not in _FINAL_PHASES:
         return Condition(Phase.GONE, message=f"its {RESULT_FILE} is damaged")
     status = RunStatus(result["status"])
@@ -110,6 +111,10 @@ def result_condition(folder: Path, result: Mapping[str, Json]) -> Condition:
     return Condition(
         _FINAL_PHASES[status], FILES_GONE if missing else "", f"{missing} was removed" if missing else "", result
     )
+
+
+def _is_output_size(output: Json) -> bool:
+    return isinstance(output, dict) and all(type(number) is int for number in output.values())
 
 
 def _has_types(document: Mapping[str, Json], types: Mapping[str, type]) -> bool:

@@ -20,7 +20,9 @@ def run_details_to_json(session: StateSession, run: Run) -> Json:
 
 def _resolved_inputs_to_json(run: Run) -> Json:
     """Return the environment and inputs of a run: literal values as they are, everything else by its version."""
-    inputs = {name: _resolved_input(run, name, value) for name, value in (run.spec.get("inputs") or {}).items()}
+    declared = run.spec.get("inputs")
+    literals = declared if isinstance(declared, Mapping) else {}
+    inputs = {name: _resolved_input(run, name, value) for name, value in literals.items()}
     environment = run.references.get("/environment")
     return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
 

@@ -20,6 +20,7 @@ from reconciler.cli.session import open_current_session, remember_output, report
 from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
+from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
@@ -29,7 +30,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 if TYPE_CHECKING:
     from reconciler.cli.json_events import EventStream
 
-_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete")
+_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
 def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> int:
@@ -48,6 +49,8 @@ def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> i
 
 def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
     session = open_current_session(options["revision"], aside=options["out"], reuse=cache)
+    if options["destroy"]:
+        session = session_without_edits(session)
     policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
     if stream:
         stream.write_plan_started(session.source)
@@ -114,9 +117,10 @@ def _markdown() -> Any:
 
 def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
     """Return how to apply a plan, or why apply will refuse it."""
+    options = f"{session.target_option}{policy.destroy_option}"
     if refusal:
-        return "\n" + sanitize_line(f"`mlgit apply{session.target_option}` will refuse this plan: {refusal}.")
-    hint = APPLY_HINT.replace("apply`", f"apply{session.target_option}`")
+        return "\n" + sanitize_line(f"`mlgit apply{options}` will refuse this plan: {refusal}.")
+    hint = APPLY_HINT.replace("apply`", f"apply{options}`")
     hint = hint.replace("Apply", "Commit first, then apply") if session.source.dirty else hint
     needs_same_options = policy.select or policy.exclude or policy.replace
     return hint.replace("`.", "` and the same options.") if needs_same_options else hint

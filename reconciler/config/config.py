@@ -16,7 +16,7 @@ from reconciler.config.targets import (
     unknown_target_diagnostic,
 )
 from reconciler.config.version import check_required_version
-from reconciler.diagnostics import Diagnostic, has_errors
+from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
 from reconciler.format.pointers import find_value, join_pointer
@@ -36,13 +36,13 @@ class Config:
     """The settings of mlgit.yml for one target, with defaults filled in.
 
     ``backends`` and ``builders`` map names to settings, ``compute`` names of compute assets to names of backends,
-    ``rules`` codes of diagnostics to severities or ``off``. ``protect`` are globs of addresses. ``moved`` are the
-    renames. ``remote`` is the name of the remote that shares the live state, "" for none. ``lease`` is in seconds.
-    ``store`` is the folder of the store or, if the store is of another type, the default one, where this machine keeps
-    what its runs need. ``store_host`` is the machine that has the store, "" if all have it; ``store_settings`` are
-    those of its type. ``drift`` maps kinds and globs of addresses to drift policies. ``runs_per_day`` limits how often
-    the controller submits a job without a new commit. ``cancel_superseded`` is whether a run is cancelled when another
-    run of its job is submitted.
+    ``rules`` codes of diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where
+    each stands. ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for
+    none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
+    one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
+    it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
+    ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
+    whether a run is cancelled when another run of its job is submitted.
     """
 
     state: str
@@ -63,6 +63,7 @@ class Config:
     store_type: str = FOLDER_STORE
     store_settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     protect: tuple[str, ...] = ()
+    protect_spans: tuple[Span, ...] = ()
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
@@ -107,8 +108,12 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     diagnostics = _check_documents(by_target.values(), _check_semantics)
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
+    protect_spans = tuple(
+        by_target[target].value_span(join_pointer("protect", index)) for index in range(len(config.protect))
+    )
     lineage = target_lineage(config.lineage, target)
-    return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+    config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
+    return config, diagnostics
 
 
 def lenient_config(document: Document) -> Config:

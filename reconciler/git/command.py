@@ -57,6 +57,11 @@ def run_network_git(arguments: Sequence[str], folder: Path, *, env: Mapping[str,
         return output_of(process, *read_all_from_network(process))
 
 
+_DAMAGED_INDEX = (
+    r"(?m)^(?:fatal|error): (.*(?:index file|bad index|bad signature 0x|index uses|in the index|stage entries).*)"
+)
+
+
 def output_of(process: subprocess.Popen[bytes], stdout: bytes, stderr: bytes) -> bytes:
     """Return the standard output of a process that has ended; raise what `run_git` does if it failed."""
     if process.returncode:
@@ -101,6 +106,9 @@ def describe_git_error(error: GitError) -> GitError | UserError:
     if error.status in {-signal.SIGXFSZ, 128 + signal.SIGXFSZ}:
         hint = "raise the limit on the size of files (`ulimit -f`) and run the command again"
         return user_error("file-unusable", "Git cannot write a file: it exceeds the limit on the size of files", hint)
+    if damage := re.search(_DAMAGED_INDEX, error.stderr):
+        hint = "write it anew: `rm .git/index && git reset` keeps all files, and forgets what was staged"
+        return user_error("file-unusable", f"Git cannot read its index: {damage[1]}", hint)
     line = next((line for line in error.stderr.splitlines() if any(text in line for text in _DISK_FULL_MESSAGES)), "")
     if not line:
         return error

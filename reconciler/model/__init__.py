@@ -38,6 +38,7 @@ from reconciler.model.providers import Condition as Condition
 from reconciler.model.providers import Handle as Handle
 from reconciler.model.providers import Phase as Phase
 from reconciler.model.state import DEFAULT_ARTIFACTS as DEFAULT_ARTIFACTS
+from reconciler.model.state import DESTROYED as DESTROYED
 from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
 from reconciler.model.state import SUPERSEDED as SUPERSEDED
 from reconciler.model.state import Observation as Observation

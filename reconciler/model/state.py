@@ -33,6 +33,7 @@ _LOG_TAIL_MARK = "; its last lines:"
 # The failure of a run that mlgit canceled itself.
 REMOVED_FROM_GIT = "left"
 SUPERSEDED = "superseded"
+DESTROYED = "destroyed"
 
 DEFAULT_ARTIFACTS = "artifacts"
 """The output that every job has: its ./outputs and ./logs, and the files that it logged."""
@@ -43,9 +44,9 @@ class Run:
     """One execution of a job.
 
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
-    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git) or SUPERSEDED (by another run). ``message`` says
-    what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote is in its log only.
-    ``handle`` is what its backend calls it, None until it was submitted.
+    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
+    its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
+    is in its log only. ``handle`` is what its backend calls it, None until it was submitted.
     """
 
     id: str

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import ActionId, Plan
+from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
@@ -20,6 +21,10 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
+
+_CONTENT_STAYS_NOTE = (
+    "no content of the store, no data of a datastore and no history is removed; `mlgit apply` creates everything again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
 
     Limits are not checked.
     """
+    if inputs.policy.destroy:
+        return _run_destroy_pipeline(inputs)
     desired, state, policy = inputs.desired, inputs.state, inputs.policy
     renames = find_renames(desired.declared, state, policy.config.moved)
     plan, plan_diagnostics = make_plan(replace(inputs, state=state_with_renames(state, renames)))
@@ -59,6 +66,15 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
     plan = replace(plan, preconditions=collect_preconditions(plan.actions, state))
     replaced = _unknown_replacements(desired, policy)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)
+    return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
+
+
+def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """Return the plan that removes what is live, or what is selected of it, and its diagnostics."""
+    policy = inputs.policy
+    plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, policy)
+    notes = (*plan.notes, *([_CONTENT_STAYS_NOTE] if plan.removals else []))
+    plan = replace(plan, notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
     return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
 
 

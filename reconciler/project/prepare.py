@@ -103,7 +103,8 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     plan = replace(plan, notes=(*plan.notes, *session.build_notes(plan)))
     body = plan_json.plan_body(plan, allowed.policy)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
-    trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
+    applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
+    trailers = format_trailers(user_name(), applied_commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
     return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
 

@@ -16,12 +16,12 @@ from reconciler.state.history import applied_source_commit, last_step_of_another
 def open_rollback_session(session: Session, revision: str) -> tuple[Session, State]:
     """Return a session at the source that was applied at a revision, and the live state as it is now.
 
-    Raises UserError ``rollback-nowhere`` if that source is applied now.
+    Raises UserError ``rollback-nowhere`` if that source is applied now, and all that was live then still is.
     """
     state = session.fetch_and_read_state()
     past = read_state_at(session.state_store, state, revision)
     commit = applied_source_commit(session.state_store, past)
-    if commit == state.applied_commit:
+    if commit == state.applied_commit and not _has_removals_since(past, state):
         message = f"commit {abbreviate_id(commit)}, which was applied at {revision}, is applied now"
         other = last_step_of_another_source(session.state_store, state)
         hint = f"the last revision with another source commit is {other}" if other else "no other commit was applied"
@@ -32,6 +32,12 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     config = replace(past_session.config, **location)
     source = replace(past_session.source, newer_commit=state.applied_commit)
     return replace(past_session, config=config, source=source), state
+
+
+def _has_removals_since(past: State, state: State) -> bool:
+    """Return True if something that was live is not live any more: it was destroyed, or removed from the state."""
+    live = {address for address, record in state.current.items() if not record.archived}
+    return any(address not in live for address, record in past.current.items() if not record.archived)
 
 
 def record_rollback(session: Session, state: State, trailers: str) -> None:
@@ -48,4 +54,6 @@ def record_rollback(session: Session, state: State, trailers: str) -> None:
 def rollback_warning(source: SourceRevision) -> str:
     """Return what a rollback to a source means for the commit that is applied now."""
     newer, older = abbreviate_id(source.newer_commit), abbreviate_id(source.commit)
+    if newer == older:
+        return f"Roll back within {older}: what was removed since then is applied again."
     return f"Roll back from {newer} to {older}: {newer} is not applied again until there is a newer commit."

@@ -12,6 +12,7 @@ import pytest
 from workspaces import has_ended, until
 
 from reconciler.backends import _local
+from reconciler.diagnostics import UserError
 from reconciler.model import Phase
 from reconciler.model.providers import CANCELED
 from reconciler.runner.descendants import find_marked
@@ -156,3 +157,11 @@ def test_cancel_of_a_run_that_has_ended_stops_what_it_left(bench):
         assert bench.backend.cancel(run)
         assert remaining.wait(5) == -signal.SIGKILL
     assert bench.condition(run).phase is Phase.SUCCEEDED
+
+
+def test_a_log_that_a_job_replaced_by_a_link_out_of_its_folder_is_not_read(bench, tmp_path):
+    (tmp_path / "outside").write_text("what only the user may read")
+    run = bench.submit(bench.task(f"log=../user_logs/std_log.txt; rm $log; ln -s {tmp_path}/outside $log"))
+    bench.wait_until_ended(run)
+    with pytest.raises(UserError, match="leads out of the folder of run"):
+        bench.log(run)
