@@ -17,7 +17,7 @@ class Content:
     """A file or a folder in an object store."""
 
     digest: str
-    """Its key in the store: the md5 of the file; of the list of its files, with ``.dir``, for a folder."""
+    """Its key, the same in every store: md5 of the file or, with ``.dir``, of the list of its files as DVC has it."""
     sha256: str
     """Of the file; of the canonical manifest (path, mode, sha256) for a folder."""
     size: int

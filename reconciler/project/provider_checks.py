@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler import backends, builders
 from reconciler.config.affinity import check_host_affinity
-from reconciler.config.config import COMMON_STORE_SETTINGS, FOLDER_STORE, Config
+from reconciler.config.config import COMMON_STORE_SETTINGS, Config
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
@@ -39,7 +39,7 @@ def _not_installed(
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
     if not stores.STORES.has(config.store_type):
         yield stores.STORES.unknown_diagnostic(config.store_type, document.value_span("/store/type"))
-    elif config.store_type != FOLDER_STORE:  # the schema of mlgit.yml has the settings of a folder
+    else:
         settings = stores.STORES.load(config.store_type).settings
         yield from check_settings(document, ["store"], settings, COMMON_STORE_SETTINGS)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from remote.object_store import RemoteBench, install_remote_store
+from remote.backend_server import ServerProcess
+from remote.object_store import RemoteBench, install_remote_plugins
 from workspaces import APPLY, commit, edit, until
 
 pytestmark = pytest.mark.slow
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def remote(tmp_path, monkeypatch):
     """The server of a store, which mlgit finds by name."""
-    install_remote_store(tmp_path / "packages")
+    install_remote_plugins(tmp_path / "packages")
     monkeypatch.syspath_prepend(tmp_path / "packages")
     bench = RemoteBench(tmp_path / "elsewhere")
     yield bench
@@ -21,17 +22,32 @@ def remote(tmp_path, monkeypatch):
 
 @pytest.fixture
 def use_remote(remote):
-    """Return a function that makes a workspace use the store."""
+    """Return a function that makes a workspace use the store, and the reference backend if its port is given."""
 
-    def use(folder):
+    def use(folder, port=0):
         edit(folder, "mlgit.yml", "store: {path: .mlgit/store}", f'store: {{type: remote, url: "{remote.url}"}}')
+        if port:
+            edit(folder, "mlgit.yml", "{local: {type: local}}", f"{{local: {{type: remote, port: {port}}}}}")
         commit(folder)
 
     return use
 
 
-def test_content_goes_into_the_store_into_a_run_and_out_of_it_again(small, mlgit, remote, use_remote, run_json):
-    use_remote(small)
+@pytest.fixture(params=["local", "remote"])
+def port(request, tmp_path):
+    """The port of a backend in another process; 0 for the one on this machine."""
+    if request.param == "local":
+        yield 0
+        return
+    (tmp_path / "far").mkdir()
+    server = ServerProcess(tmp_path / "far")
+    server.start()
+    yield server.port
+    server.stop()
+
+
+def test_content_goes_into_the_store_into_a_run_and_out_of_it_again(small, mlgit, use_remote, port, run_json):
+    use_remote(small, port)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 0, ended.out + ended.err
     assert mlgit("job", "logs", "sum", cwd=small).out == "total 6\n"
@@ -77,9 +93,7 @@ def test_without_the_store_plans_and_reads_show_what_is_recorded(small, mlgit, r
     assert run_json(small, "job", "list") == before
 
 
-def test_an_apply_without_the_store_does_what_needs_none_and_names_what_does(
-    small, mlgit, remote, use_remote, run_json
-):
+def test_an_apply_without_the_store_does_what_needs_none_and_names_the_rest(small, mlgit, remote, use_remote, run_json):
     use_remote(small)
     assert mlgit(*APPLY, cwd=small).code == 0
     compute = (

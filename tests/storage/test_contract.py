@@ -19,6 +19,7 @@ from reconciler.diagnostics import UserError
 from reconciler.model.content import Content, SourceFile
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.export import export_content
+from reconciler.storage.folder_store import FolderStore
 
 PLAIN, EXECUTABLE, LINK, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o160000
 ABSENT = "0" * 32
@@ -111,6 +112,13 @@ def test_a_folder_on_disk_is_the_same_as_from_memory(store, tmp_path):
     (source / "run.sh").chmod(0o755)
     files = [(" ", PLAIN, b""), ("run.sh", EXECUTABLE, b"#!/bin/sh\n"), ("sub/é 名.txt", PLAIN, b"unicode")]
     assert put_path(store, source) == put_files(store, files)
+
+
+def test_a_content_is_the_same_in_every_store(store, tmp_path):
+    other = FolderStore(tmp_path / "other")
+    for files in ([], FILES, [("é", PLAIN, b"x"), ("d/e", EXECUTABLE, b"")]):
+        assert put_files(store, files) == put_files(other, files)
+    assert put_bytes(store, b"x") == put_bytes(other, b"x")
 
 
 def test_an_empty_folder_can_be_stored(store, tmp_path):
