@@ -38,7 +38,7 @@ class Config:
     the name of the remote that shares the live state, "" for none. ``lease`` is in seconds. ``store_host`` is the
     machine that has the store, "" if all have it. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
-    whether a run is cancelled when another run of its job is submitted.
+    whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
     """
 
     state: str
@@ -61,6 +61,7 @@ class Config:
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
     cancel_superseded: bool = False
+    targets: tuple[str, ...] = (DEFAULT_TARGET,)
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -102,7 +103,7 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
     lineage = target_lineage(config.lineage, target)
-    return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+    return replace(config, moved=renames, target=target, lineage=lineage, targets=tuple(by_target)), diagnostics
 
 
 def lenient_config(document: Document) -> Config:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import ActionId, Plan
 from reconciler.planning.drift import with_drift
@@ -20,6 +21,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
+from reconciler.planning.support import IGNORED, ignored_notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,21 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
         plan = with_drift(plan, state, inputs.observation, policy.config, desired.tree.tree_at_commit)
     plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
     plan, selection_diagnostics = select_actions(plan, desired.declared, policy)
-    plan = replace(plan, preconditions=collect_preconditions(plan.actions, state))
+    plan = replace(
+        plan,
+        preconditions=collect_preconditions(plan.actions, state),
+        notes=(*plan.notes, *_notes_on_ignored_fields(desired, policy, plan)),
+    )
     replaced = _unknown_replacements(desired, policy)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)
     return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
+
+
+def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) -> Iterator[str]:
+    """Yield what the providers do not use of the assets that a plan makes or changes."""
+    if policy.config.rules.get(IGNORED) != OFF:
+        assets = {action.address: action.resolved.asset for action in plan.actions if action.resolved}
+        yield from ignored_notes(desired.tree, desired.declared, assets.values(), desired.check_support)
 
 
 def _unknown_replacements(desired: DesiredState, policy: Policy) -> Iterator[Diagnostic]:

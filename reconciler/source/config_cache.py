@@ -60,7 +60,7 @@ def _decode(value: Mapping[str, Any]) -> CachedConfig:
     values = value["config"]
     values["include"] = tuple(IncludeGlob(**glob) for glob in values["include"])
     values["moved"] = tuple(_decode_rename(**rename) for rename in values["moved"])
-    values.update({name: tuple(values[name]) for name in ("exclude", "protect")})
+    values.update({name: tuple(values[name]) for name in ("exclude", "protect", "targets")})
     return CachedConfig(Config(**values), _to_texts(value["store_paths"]))
 
 
