@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.config.moved import Rename, check_renames, parse_renames
+from reconciler.config.patterns import check_patterns
 from reconciler.config.targets import (
     DEFAULT_TARGET,
     TARGETS_KEY,
@@ -133,6 +134,7 @@ def _check_semantics(document: Document) -> Iterator[Diagnostic]:
     yield from _check_backend_names(document)
     yield from _check_rule_overrides(document)
     yield from check_renames(document)
+    yield from check_patterns(document)
 
 
 def store_paths(document: Document) -> tuple[str, ...]:
@@ -186,7 +188,7 @@ def _check_backend_names(document: Document) -> list[Diagnostic]:
             "backend-unknown",
             f"compute {compute} is bound to the unknown backend {backend}",
             document.value_span(join_pointer("compute", compute)),
-            f"available backends: {', '.join(sorted(config.backends))}",
+            did_you_mean(backend, config.backends) or f"available backends: {', '.join(sorted(config.backends))}",
         )
         for compute, backend in config.compute.items()
         if backend not in config.backends

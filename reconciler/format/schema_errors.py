@@ -59,9 +59,10 @@ def schema_validator(name: str) -> Draft202012Validator:
     return validator
 
 
-def explain_schema_errors(document: Document, name: str) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of a document against the schema of that name, in the order of the file."""
-    errors = list(schema_validator(name).iter_errors(document.data))
+def explain_schema_errors(document: Document, schema: str | Json) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of a document against a schema, or the one of a name, in the order of the file."""
+    validator: Draft202012Validator = schema_validator(schema) if isinstance(schema, str) else _Validator(schema)
+    errors = list(validator.iter_errors(document.data))
     mistyped = _pair_mistyped_keys(errors)
     unique = dict.fromkeys(diagnostic for error in errors for diagnostic in _explain_error(document, error, mistyped))
     return tuple(

@@ -77,6 +77,16 @@ def compile_schemas(names: Iterable[str]) -> None:
             _validator(name, (index,))
 
 
+def check_against_own_schema(document: Document, schema: Json) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of a document against a schema that is no file of the package, such as a plug-in's."""
+    header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": schema_id("plug-in")}
+    if _compile({**header, **schema}).is_valid(document.data):
+        return ()
+    schema_errors = importlib.import_module("reconciler.format.schema_errors")
+    diagnostics: tuple[Diagnostic, ...] = schema_errors.explain_schema_errors(document, {**header, **schema})
+    return diagnostics
+
+
 def check_against_schema(document: Document, name: str) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of a document against the schema of that name."""
     if is_valid_for_schema(document.data, name):

@@ -10,9 +10,11 @@ from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, escalate_severities
 from reconciler.format.detect import detect_kind
+from reconciler.format.document import Document
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Asset, Plan, Record, State, Tree
+from reconciler.planning.config_checks import check_config_names
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
 from reconciler.planning.narrow import (
     diagnostics_of,
@@ -26,11 +28,11 @@ from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
-from reconciler.project.session import Session
+from reconciler.project.session import Session, provider_diagnostics
 from reconciler.project.support import make_support_check, support_diagnostics
 from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.workspace import read_config, tree_at_revision
+from reconciler.source.workspace import config_document, read_config, tree_at_revision
 from reconciler.state.fast_forward import is_in_rewritten_history
 
 
@@ -43,9 +45,20 @@ def load_desired(session: Session, state: State, policy: Policy) -> DesiredState
     declared = session.read_assets()
     desired = make_desired(session, declared, state)
     diagnostics = desired_diagnostics(session, desired, state)
+    diagnostics = (*diagnostics, *misspelt_names(session, declared, state))
     desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy)
     report_diagnostics(session, with_refusals(session, desired.declared, state, diagnostics))
     return desired
+
+
+def misspelt_names(session: Session, declared: AssetSet, state: State) -> tuple[Diagnostic, ...]:
+    """Return the names in mlgit.yml that are similar to those of assets, and that no asset has."""
+    names = check_config_names(declared, session.config, state.current, lambda: _config_document(session))
+    return tuple(item for item in names if item.severity is Severity.ERROR)
+
+
+def _config_document(session: Session) -> Document:
+    return config_document(session.tree, session.config.target)
 
 
 def with_refusals(
@@ -159,6 +172,7 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
         *together,
         *_support_diagnostics(session, declared, together),
         *session.affinity_diagnostics(Severity.WARNING),
+        *check_config_names(declared, session.config, None, lambda: _config_document(session)),
     ]
     return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
 
@@ -176,7 +190,7 @@ def _configs_of_targets(session: Session) -> Iterator[Config]:
     yield session.config
     for name in session.config.targets:
         if name != session.config.target:
-            config, _ = read_config(session.tree, name, session.workspace.cache)
+            config, _ = read_config(session.tree, name, session.workspace.cache, provider_diagnostics)
             yield from [config] if config else []
 
 

@@ -22,7 +22,13 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
-from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics, with_refusals
+from reconciler.project.check import (
+    desired_diagnostics,
+    make_desired,
+    misspelt_names,
+    report_diagnostics,
+    with_refusals,
+)
 from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (
     cache_key_of,
@@ -124,7 +130,7 @@ def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, Ind
     """Plan everything; return the index too, if one can be made."""
     asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
     desired = make_desired(session, asset_set, state)
-    file_diagnostics = desired_diagnostics(session, desired, state)
+    file_diagnostics = (*desired_diagnostics(session, desired, state), *misspelt_names(session, asset_set, state))
     report_diagnostics(session, with_refusals(session, asset_set, state, file_diagnostics))
     plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
     report_diagnostics(session, plan_diagnostics)

@@ -6,12 +6,12 @@ Only the named files are checked, and of the others only what they refer to is r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config
-from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.config.targets import DEFAULT_TARGET, document_for_target
 from reconciler.diagnostics import Diagnostic, Span, has_errors, within_paths
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
 from reconciler.format.document import Document
@@ -21,6 +21,7 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
 from reconciler.planning.file_checks import check_files_together, sort_diagnostics
+from reconciler.project.provider_checks import provider_diagnostics
 from reconciler.project.support import support_diagnostics
 from reconciler.source.cache import Cache
 from reconciler.source.config_cache import find_config
@@ -115,7 +116,19 @@ def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config
         return cached.config, ()
     document, unreadable = parse_yaml(CONFIG_FILE, raw)
     config, diagnostics = parse_config(document, target)
+    if config is not None:
+        diagnostics = (*diagnostics, *_check_providers(document, config))
     return config or lenient_config(document), (*unreadable, *diagnostics)
+
+
+def _check_providers(document: Document, config: Config) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the providers of all targets, each once."""
+    diagnostics: dict[Diagnostic, None] = {}
+    for name in config.targets:
+        own, _ = parse_config(document, name)
+        if own is not None:
+            diagnostics |= dict.fromkeys(provider_diagnostics(document_for_target(document, name), own))
+    yield from diagnostics
 
 
 def _load_declared(

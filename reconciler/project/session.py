@@ -139,7 +139,7 @@ def _load_config(
     workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
 ) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
-    config, diagnostics = read_config(tree, target, workspace.cache, _unknown_provider_diagnostics)
+    config, diagnostics = read_config(tree, target, workspace.cache, provider_diagnostics)
     if lenient and config is None:
         config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
     elif not lenient and has_errors(diagnostics):  # what is wrong in the other files is reported in the same run
@@ -151,8 +151,9 @@ def _load_config(
     return config
 
 
-def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
-    yield from _provider_checks().unknown_provider_diagnostics(document, config)
+def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the providers that mlgit.yml names for a target."""
+    yield from _provider_checks().provider_diagnostics(document, config)
 
 
 def _provider_checks() -> Any:
