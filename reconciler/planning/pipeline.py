@@ -69,10 +69,13 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
 
 
 def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) -> Iterator[str]:
-    """Yield what the providers do not use of the assets that a plan makes or changes."""
+    """Yield what the providers do not use of the assets that a plan makes or changes, or refuses to."""
     if policy.config.rules.get(IGNORED) != OFF:
-        assets = {action.address: action.resolved.asset for action in plan.actions if action.resolved}
-        yield from ignored_notes(desired.tree, desired.declared, assets.values(), desired.check_support)
+        changed = [action.address for action in plan.actions if action.resolved]
+        refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
+        declared = desired.declared
+        assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
+        yield from ignored_notes(desired.tree, declared, assets, desired.check_support)
 
 
 def _unknown_replacements(desired: DesiredState, policy: Policy) -> Iterator[Diagnostic]:
