@@ -27,7 +27,7 @@ _HINTS = {
     errno.ENOTDIR: "remove the file that is in the place of the folder",
     errno.ELOOP: "replace the symbolic link with a file or a folder",
 }
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 

@@ -31,10 +31,10 @@ PURE_IMPORTS = {
 }
 EDGE_IMPORTS = {
     "git": {"secrets"},
-    "storage": {"regular_files"},
+    "storage": {"registry", "regular_files"},
     "builders": {"registry", "secrets"},
     "runner": set(),
-    "backends": {"runner", "registry", "private_files"},
+    "backends": {"runner", "storage", "registry", "private_files", "regular_files"},
     "state": {"git", "format", "private_files", "regular_files"},
     "source": {"git", "format", "config", "secrets", "package_files", "private_files", "regular_files"},
 }
@@ -54,7 +54,7 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "state", "source", "engine"),
-        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files"),
+        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
 }
@@ -109,6 +109,7 @@ HOMES = {
 BY_NAME = {
     "cli/__init__.py",
     "cli/_job_argument.py",
+    "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
     "cli/job.py",
@@ -133,6 +134,7 @@ BY_NAME = {
     "source/cached_parse.py",
     "source/parse.py",
     "source/validation.py",
+    "storage/folder_store.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}

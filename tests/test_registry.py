@@ -77,7 +77,7 @@ def test_a_plug_in_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pyte
     for registry in REGISTRIES.values():
         assert "pixie" in registry.names()
         assert registry.has("pixie")
-    assert load_builder("pixie", tmp_path).name == "pixie"
+    assert load_builder({"type": "pixie"}, tmp_path).name == "pixie"
     assert vars(load_backend({"type": "pixie"}, tmp_path)) == {"arguments": ({"type": "pixie"}, tmp_path)}
 
 
@@ -107,7 +107,7 @@ def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
     ("noun", "old", "new"),
     [
         ("backend", "local: {type: local}", "local: {type: pixie}"),
-        ("builder", "store: {", "builder: pixie\nstore: {"),
+        ("builder", "store: {", "builders: {pixie: {type: pixie}}\nstore: {"),
     ],
 )
 def test_apply_reports_a_plug_in_that_cannot_be_imported(  # noqa: PLR0913, PLR0917 - fixtures
@@ -188,7 +188,7 @@ def test_listing_the_names_imports_no_plug_in() -> None:
     ("noun", "old", "new"),
     [
         ("backend", "local: {type: local}", "local: {type: pixie}"),
-        ("builder", "store: {", "builder: pixie\nstore: {"),
+        ("builder", "store: {", "builders: {pixie: {type: pixie}}\nstore: {"),
     ],
 )
 def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 - fixtures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.plugins import BackendPlugin
+from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import Honoured, Ignored, Support
 
 _JOB = (
@@ -32,4 +32,6 @@ BACKEND = BackendPlugin(
         honoured={"job": _JOB},
         ignored={"job": _IGNORED_OF_JOB, "compute": _IGNORED_OF_COMPUTE},
     ),
+    accepts=frozenset({Form.PREFIX}),
+    is_host_bound=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.plugins import BuilderPlugin
+from reconciler.model.plugins import BuilderPlugin, Form
 from reconciler.model.support import Honoured, Ignored, Support
 
 _HONOURED = (
@@ -22,6 +22,7 @@ _IGNORED = (
 )
 
 BUILDER = BuilderPlugin(
-    open="reconciler.builders._venv:VenvBuilder",
+    open="reconciler.builders._venv:make_venv_builder",
     support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
+    produces=Form.PREFIX,
 )

@@ -1,48 +1,55 @@
 """Run `mlgit plan` if its output is not cached.
 
-This is a module of its own so that a cached plan (``cli.plan``) loads none of it.
+This is a module of its own so that a cached plan (``cli.plan``) loads none of it. Imported by name: what writes another
+form than text, and ``project.saved_plan``, which saves a plan.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.abbreviation import join_some
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_lines
-from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
+from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
-from reconciler.project.saved_plan import save_plan
 from reconciler.project.session import Session
-from reconciler.render import markdown, plan_json, text
+from reconciler.render import plan_json, text
 from reconciler.render.sanitize import sanitize_line
 from reconciler.source.rendered_output import RenderedOutputCache
 
-_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete")
+if TYPE_CHECKING:
+    from reconciler.cli.json_events import EventStream
+
+_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
 def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> int:
     """Plan as the options say, print the plan and cache what was printed; return the exit code."""
     if options["form"] == "json":
-        return run_with_event_stream(lambda stream: _run_plan(options, cache, stream))
+        json_events = importlib.import_module("reconciler.cli.json_events")
+        return int(json_events.run_with_event_stream(lambda stream: _run_plan(options, cache, stream)))
     try:
         return _run_plan(options, cache, None)
     except UserError as error:
         if options["form"] != "text":  # what reads standard output, such as a comment of a pull request, must know
             errors = [diagnostic for diagnostic in reported_diagnostics() if has_errors([diagnostic])]
-            echo(markdown.errors_to_markdown(errors or error.diagnostics))
+            echo(_markdown().errors_to_markdown(errors or error.diagnostics))
         raise
 
 
 def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
     session = open_current_session(options["revision"], aside=options["out"], reuse=cache)
+    if options["destroy"]:
+        session = session_without_edits(session)
     policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
     if stream:
         stream.write_plan_started(session.source)
@@ -51,7 +58,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     plan, refusal = make_plan(session, state, policy, refresh=options["refresh"])
     out = options["out"]
     if out is not None:
-        save_plan(session.workspace.repository, plan, policy, out)
+        saved_plan = importlib.import_module("reconciler.project.saved_plan")
+        saved_plan.save_plan(session.workspace.repository, plan, policy, out)
     _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
     next_step = _format_apply_hint(session, policy, refusal) if plan.actions or refusal else ""
     if options["form"] == "text" and next_step and out is None:
@@ -100,14 +108,19 @@ def _print_plan(  # noqa: PLR0913, PLR0917 - what is printed, and how
     else:
         echo(f"> {sanitize_line(age_warning)}.\n\n" if age_warning else "", nl=False)
         body = plan_json.plan_body(plan, policy)
-        echo(markdown.plan_to_markdown(plan, body, heading=session.plan_heading, folded=form == "github"))
+        echo(_markdown().plan_to_markdown(plan, body, heading=session.plan_heading, folded=form == "github"))
+
+
+def _markdown() -> Any:
+    return importlib.import_module("reconciler.render.markdown")
 
 
 def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
     """Return how to apply a plan, or why apply will refuse it."""
+    options = f"{session.target_option}{policy.destroy_option}"
     if refusal:
-        return "\n" + sanitize_line(f"`mlgit apply{session.target_option}` will refuse this plan: {refusal}.")
-    hint = APPLY_HINT.replace("apply`", f"apply{session.target_option}`")
+        return "\n" + sanitize_line(f"`mlgit apply{options}` will refuse this plan: {refusal}.")
+    hint = APPLY_HINT.replace("apply`", f"apply{options}`")
     hint = hint.replace("Apply", "Commit first, then apply") if session.source.dirty else hint
     needs_same_options = policy.select or policy.exclude or policy.replace
     return hint.replace("`.", "` and the same options.") if needs_same_options else hint

@@ -64,7 +64,9 @@ assets:
   exclude:                    # files that are not assets of this workspace, such as samples
     - .github/
 
-builder: venv                 # environments are Python environments on this machine
+builders:
+  venv:
+    type: venv                # environments are Python environments on this machine
 
 backends:
   local:

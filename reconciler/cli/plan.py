@@ -17,6 +17,7 @@ from reconciler.cli.cached_output import open_default_output_cache
 from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
+    destroy_option,
     guard_options,
     plan_format_option,
     replace_option,
@@ -43,18 +44,27 @@ class RenderedPlan:
     has_refusals: bool
 
 
+def _check_file_name(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Path | None:
+    """Return the file that --out names; an empty name would be taken for that of the current folder."""
+    if file is not None and not file.name:
+        raise click.BadParameter("the name of the file is empty")
+    return file
+
+
 @click.command("plan")
 @click.option(
     "-o",
     "--out",
     "out",
     type=_FILE_TYPE,
+    callback=_check_file_name,
     metavar="FILE",
     help="Save the plan to a file, for `mlgit apply FILE`; Git ignores it in this clone.",
 )
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
 @click.option("--refresh", is_flag=True, help="Refresh from the providers before planning.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if an action could be done now.")
+@destroy_option
 @select_options
 @replace_option
 @guard_options
@@ -67,6 +77,7 @@ def command(**options: Any) -> int:
     mlgit plan
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
     mlgit plan --ref origin/main --detailed-exitcode
+    mlgit plan --destroy --target staging
     """
     cache = open_default_output_cache(_OPTIONS_NOT_IN_CACHE_KEY)
     rendered = cache.find("plan", RenderedPlan) if cache else None

@@ -1,10 +1,11 @@
-"""mlgit state: show, repair, restore and migrate the live state."""
+"""mlgit state: show, repair, restore and migrate the live state, and forget addresses in it."""
 
 from __future__ import annotations
 
 import click
 
 from reconciler.abbreviation import abbreviate_id, pluralize
+from reconciler.cli._state_rm import rm
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
@@ -26,12 +27,15 @@ from reconciler.state.store import StateStore
 
 @click.group("state")
 def command() -> None:
-    """Show, repair, restore and migrate the live state.
+    """Show, repair, restore and migrate the live state, and forget addresses in it.
 
     \b
     mlgit state show
     mlgit state repair
     """
+
+
+command.add_command(rm)
 
 
 @command.command("show")

@@ -51,9 +51,8 @@ def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
     standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
-    roots = named_roots(top, paths)
-    files = DiskFiles(top, standard_input, roots)
-    unique = list(dict.fromkeys(expand_paths(top, paths, roots)))
+    files = DiskFiles(top, standard_input, named_roots(top, paths))
+    unique = list(dict.fromkeys(expand_paths(files.rooted, paths)))
     named = frozenset(paths)
     if has_workspace(top, unique):
         module = importlib.import_module("reconciler.project.named_files")

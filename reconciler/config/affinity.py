@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Container, Iterator
 
-from reconciler.config.config import Config
+from reconciler.config.config import FOLDER_STORE, Config
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.document import Document
 from reconciler.format.pointers import find_value, join_pointer
@@ -25,7 +25,7 @@ def check_host_affinity(
     if not config.remote:
         return
     shared = f"the live state is shared through the remote {config.remote}"
-    if not config.store_host and not posixpath.isabs(config.store):
+    if config.store_type == FOLDER_STORE and not config.store_host and not posixpath.isabs(config.store):
         message = f"the store {config.store} exists in this clone only, but {shared}"
         hint = (
             "name its machine with store: {host: NAME}, or set store: path: to an absolute path that all machines share"

@@ -17,7 +17,7 @@ from reconciler.config.targets import (
     unknown_target_diagnostic,
 )
 from reconciler.config.version import check_required_version
-from reconciler.diagnostics import Diagnostic, has_errors
+from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
 from reconciler.format.pointers import find_value, join_pointer
@@ -28,16 +28,20 @@ from reconciler.model import EMPTY_MAPPING, Json
 
 CONFIG_FILE = "mlgit.yml"
 DEFAULT_STORE_PATH = ".mlgit/store"
+FOLDER_STORE = "folder"  # the type of a store that is a folder, which is the default
+COMMON_STORE_SETTINGS = ("type", "host")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings of mlgit.yml for one target, with defaults filled in.
 
-    ``backends`` maps names to settings, ``compute`` names of compute assets to names of backends, ``rules`` codes of
-    diagnostics to severities or ``off``. ``protect`` are globs of addresses. ``moved`` are the renames. ``remote`` is
-    the name of the remote that shares the live state, "" for none. ``lease`` is in seconds. ``store_host`` is the
-    machine that has the store, "" if all have it. ``drift`` maps kinds and globs of addresses to drift policies.
+    ``backends`` and ``builders`` map names to settings, ``compute`` names of compute assets to names of backends,
+    ``rules`` codes of diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where
+    each stands. ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for
+    none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
+    one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
+    it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
     """
@@ -47,7 +51,7 @@ class Config:
     store: str
     include: tuple[IncludeGlob, ...]
     exclude: tuple[str, ...]
-    builder: str
+    builders: Mapping[str, Mapping[str, Json]]
     backends: Mapping[str, Mapping[str, Json]]
     compute: Mapping[str, str]
     submit_limit: int
@@ -57,7 +61,10 @@ class Config:
     remote: str = ""
     lease: float = 300
     store_host: str = ""
+    store_type: str = FOLDER_STORE
+    store_settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     protect: tuple[str, ...] = ()
+    protect_spans: tuple[Span, ...] = ()
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
@@ -103,8 +110,12 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     diagnostics = _check_documents(by_target.values(), _check_semantics)
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
+    protect_spans = tuple(
+        by_target[target].value_span(join_pointer("protect", index)) for index in range(len(config.protect))
+    )
     lineage = target_lineage(config.lineage, target)
-    return replace(config, moved=renames, target=target, lineage=lineage, targets=tuple(by_target)), diagnostics
+    config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
+    return replace(config, targets=tuple(by_target)), diagnostics
 
 
 def lenient_config(document: Document) -> Config:
@@ -141,8 +152,22 @@ def store_paths(document: Document) -> tuple[str, ...]:
     """Return the store folders of all targets; settings that are invalid count as unset."""
     if not isinstance(document.data, dict):
         return (DEFAULT_STORE_PATH,)
-    paths = (find_value(document_for_target(document, name).data, ["store", "path"]) for name in target_names(document))
-    return tuple(dict.fromkeys(path if isinstance(path, str) else DEFAULT_STORE_PATH for path in paths))
+    stores = (find_value(document_for_target(document, name).data, ["store"]) for name in target_names(document))
+    return tuple(dict.fromkeys(map(_store_folder, stores)))
+
+
+def _store_folder(store: Json) -> str:
+    """Return the folder of a store; of one of another type, and of invalid settings, the default folder."""
+    is_folder = isinstance(store, dict) and store.get("type", FOLDER_STORE) == FOLDER_STORE
+    path = store.get("path") if is_folder else None
+    return path if isinstance(path, str) else DEFAULT_STORE_PATH
+
+
+def _store_settings(store: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the settings of a store's type."""
+    if store.get("type", FOLDER_STORE) == FOLDER_STORE:
+        return {"path": _store_folder(store)}
+    return {name: value for name, value in store.items() if name not in COMMON_STORE_SETTINGS}
 
 
 def _restore_off_levels(data: Json) -> Json:
@@ -154,18 +179,18 @@ def _restore_off_levels(data: Json) -> Json:
 
 
 def _build_config(data: Json) -> Config:
-    assets = data.get("assets", {})
+    assets, store = data.get("assets", {}), data.get("store", {})
     include = assets.get("include", [{"glob": "**/*.yml"}, {"glob": "**/*.yaml"}])
     return Config(
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
-        store=data.get("store", {}).get("path", DEFAULT_STORE_PATH),
+        store=_store_folder(store),
         include=tuple(
             IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""))
             for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
-        builder=data.get("builder", "venv"),
+        builders=data.get("builders", {"venv": {"type": "venv"}}),
         backends=data.get("backends", {"local": {"type": "local"}}),
         compute=data.get("compute", {"*": "local"}),
         submit_limit=data.get("limits", {}).get("submit", 10),
@@ -173,7 +198,9 @@ def _build_config(data: Json) -> Config:
         rules=data.get("rules", EMPTY_MAPPING),
         remote=data["state"].get("remote", ""),
         lease=data["state"].get("lease", 300),
-        store_host=data.get("store", {}).get("host", ""),
+        store_host=store.get("host", ""),
+        store_type=store.get("type", FOLDER_STORE),
+        store_settings=_store_settings(store),
         protect=tuple(data.get("protect", ())),
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),

@@ -1,32 +1,38 @@
-"""Artifacts: store the files of assets and the outputs of runs, and select the stored files that a run needs."""
+"""Artifacts: store the files of assets, and make the task of a run of contents of the store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from reconciler.backends import Task
-from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
 from reconciler.engine.providers import Providers
 from reconciler.model import ResolvedAsset, ResolvedReference, Run
+from reconciler.model.content import Content, SourceFile
+from reconciler.model.tasks import (
+    ContentInput,
+    Environment,
+    LiteralInput,
+    Resources,
+    Task,
+    TaskInput,
+    TaskOutput,
+    UriInput,
+)
 from reconciler.planning.content import tracked_content
-from reconciler.runner.spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, StagedFile, UriInput
-from reconciler.storage.content import StoredContent
-from reconciler.storage.manifest import check_path
-from reconciler.storage.walk import walk_files
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
 # Errors of the store or the backend, which a later apply may not meet; all others are errors of the outputs.
-_INFRASTRUCTURE_CODES = frozenset({"store-full", "store-not-usable", "file-changed", "backend-missing"})
+_INFRASTRUCTURE_CODES = frozenset(
+    {"store-full", "store-not-usable", "store-unreachable", "file-changed", "backend-missing"}
+)
 
 
-def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, StoredContent]:
+def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:
     """Store the content of an asset: its local paths and the run outputs that it refers to; return it by pointer."""
     contents = {
         local_path.pointer: store_git_content(context.providers, tracked_content(context.tree, local_path.path))
@@ -38,39 +44,12 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
     return contents
 
 
-def store_run_outputs(providers: Providers, run: Run) -> dict[str, StoredContent]:
-    """Store the outputs of a completed run; return them by name."""
-    folder = providers.backend(run.backend).outputs_path(run.id)
-    types = _output_types(run.spec)
-    return {
-        name: _store_output(providers, folder / name, is_file=types.get(name) in FILE_TYPES) for name in run.outputs
-    }
-
-
-def _store_output(providers: Providers, folder: Path, *, is_file: bool) -> StoredContent:
-    """Store the folder of one output; for an output of a file type, the only file in it."""
-    file = _only_file(folder) if is_file else None
-    if file is None:
-        return providers.store.put_path(folder)
-    name, path = file
-    check_path(name)
-    return replace(providers.store.put_path(path), name=name)
-
-
-def _only_file(folder: Path) -> tuple[str, Path] | None:
-    try:
-        files = list(walk_files(folder))
-    except OSError:
-        return None  # storing the folder reports the error
-    return (files[0][0], files[0][2]) if len(files) == 1 else None
-
-
 def is_infrastructure_error(error: UserError) -> bool:
     """Return True if outputs could not be stored for a reason outside the run, so that it is worth retrying."""
     return any(diagnostic.code in _INFRASTRUCTURE_CODES for diagnostic in error.diagnostics)
 
 
-def _output_content(context: ActionContext, reference: ResolvedReference) -> StoredContent:
+def _output_content(context: ActionContext, reference: ResolvedReference) -> Content:
     """Return the content of a run's output, or of a path within it."""
     run = context.state.find_run(reference.address, reference.version)
     output = run.outputs.get(reference.output) if run else None
@@ -83,40 +62,42 @@ def _output_content(context: ActionContext, reference: ResolvedReference) -> Sto
     return _output_path_content(context.providers, content, reference) if reference.path else content
 
 
-def _output_path_content(providers: Providers, content: StoredContent, reference: ResolvedReference) -> StoredContent:
-    files = _files_to_stage(providers, content)
+def _output_path_content(providers: Providers, content: Content, reference: ResolvedReference) -> Content:
+    store = providers.store
+    files = store.manifest(content)
     for file in files:
         if file.path == reference.path:
-            stored = providers.store.put_bytes(file.path.rpartition("/")[2], file.object_path.read_bytes())
-            return replace(stored, name=file.path)
+            with store.open(file.digest) as stream:
+                return store.put_file(file.path, stream)
     prefix = f"{reference.path}/"
     inside = [file for file in files if file.path.startswith(prefix)]
     if not inside:
         names = ", ".join(sorted({file.path.partition("/")[0] for file in files})) or "nothing"
         message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {names}"
         raise user_error("output-path-missing", message, "correct the path after /paths/")
-    return providers.store.put_files(
-        (file.path.removeprefix(prefix), file.mode, file.object_path.read_bytes()) for file in inside
+    return store.put(
+        SourceFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
     )
 
 
-def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, build: BuiltEnvironment) -> Task:
-    """Return one run as a task for its backend: the files to stage, inputs and outputs by name, the environment."""
+def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environment: Environment) -> Task:
+    """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment."""
     spec = resolved.asset.spec
     contents = store_asset_contents(context, resolved)
     return Task(
-        run=run,
+        run=run.id,
+        address=str(run.address),
+        token=run.token,
         command=spec["command"],
-        code=_files_to_stage(context.providers, contents["/code"]) if "/code" in contents else (),
+        environment=environment,
+        code=contents.get("/code"),
         inputs={
             name: _make_input(context, resolved, contents, name, declared)
             for name, declared in (spec.get("inputs") or {}).items()
         },
-        outputs={name: JobOutput(output_type) for name, output_type in _output_types(spec).items()},
-        path_entries=build.path_entries,
-        environment=dict(build.variables),
+        outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
+        resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
         variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
-        timeout=(spec.get("limits") or {}).get("timeout"),
     )
 
 
@@ -126,27 +107,25 @@ def _output_types(spec: JobSpec) -> dict[str, str]:
 
 
 def _make_input(
-    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, StoredContent], name: str, declared: Any
-) -> JobInput:
+    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content], name: str, declared: Any
+) -> TaskInput:
     if not isinstance(declared, Mapping):
         return LiteralInput(declared)
     if "path" not in declared:
         return LiteralInput(declared.get("value"))
     pointer = f"/inputs/{name}/path"
     if pointer in contents:
-        content: StoredContent | str = contents[pointer]
+        content: Content | str = contents[pointer]
     elif pointer in resolved.references:
         content = _referenced_content(context, resolved.references[pointer], name)
     else:
         content = declared["path"]
     if isinstance(content, str):
         return UriInput(content)
-    input_type, mode = declared.get("type", _DEFAULT_TYPE), declared.get("mode", "ro_mount")
-    files = _files_to_stage(context.providers, content)
-    return FilesInput(input_type, mode, files, is_single_file=bool(content.name))
+    return ContentInput(declared.get("type", _DEFAULT_TYPE), declared.get("mode", "ro_mount"), content)
 
 
-def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> StoredContent | str:
+def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
     """Return the content of a referenced version, restored from Git if need be; or its URI."""
     record = context.state.find_version(reference.address, reference.version)
     record = record or context.state.current.get(reference.address)
@@ -156,11 +135,4 @@ def _referenced_content(context: ActionContext, reference: ResolvedReference, na
     if not recorded:
         return str(record.spec["path"])
     ensure_version_content(context.providers, context.tree, record)
-    return StoredContent.from_json(recorded)
-
-
-def _files_to_stage(providers: Providers, content: StoredContent) -> tuple[StagedFile, ...]:
-    """Return the files of a content, which was checked, with what the runner checks them by."""
-    files = providers.store.manifest(content.md5, content.name, sha256=content.sha256)
-    stamps = providers.store.verified_stamps(file.md5 for file in files)
-    return tuple(StagedFile(*file, stamps.get(file.md5, ())) for file in files)
+    return Content.from_json(recorded)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.providers import Providers
 from reconciler.format.include import ANY_FILE
 from reconciler.format.load import load_assets
-from reconciler.git.trees import read_blobs
+from reconciler.git.blob_reader import BlobReader
 from reconciler.model import Record, Run, Tree, parse_address
+from reconciler.model.content import Content, Damage, SourceFile
 from reconciler.planning.content import TrackedContent, tracked_content
-from reconciler.storage.content import Damage, StoredContent
 
 
-def store_git_content(providers: Providers, content: TrackedContent) -> StoredContent:
+def store_git_content(providers: Providers, content: TrackedContent) -> Content:
     """Store files from their Git blobs, never from the work tree."""
-    blobs = read_blobs(providers.state_store.repository, [entry.oid for _, entry in content.files])
-    files = [(name, entry.mode, blobs[entry.oid]) for name, entry in content.files]
-    if content.is_file:
-        name, _, data = files[0]
-        return replace(providers.store.put_bytes(name, data), name=name)
-    return providers.store.put_files(files)
+    with BlobReader(providers.state_store.repository) as blobs:
+        if content.is_file:
+            name, entry = content.files[0]
+            return providers.store.put_file(name, blobs.open(entry.oid))
+        return providers.store.put(
+            SourceFile(name, entry.mode, partial(blobs.open, entry.oid)) for name, entry in content.files
+        )
 
 
 def ensure_version_content(providers: Providers, tree: Tree, record: Record) -> None:
@@ -29,20 +30,20 @@ def ensure_version_content(providers: Providers, tree: Tree, record: Record) -> 
 
     Raises UserError ``content-missing`` or ``content-corrupt`` if Git does not have it.
     """
-    contents = [StoredContent.from_json(content) for content in record.realised.get("contents", {}).values()]
-    if not any(map(providers.store.find_damage, contents)):
+    contents = [Content.from_json(content) for content in record.realised.get("contents", {}).values()]
+    if not any(map(providers.store.verify, contents)):
         return
     _restore_from_git(providers, tree, record)
-    for damage in filter(None, map(providers.store.find_damage, contents)):
-        raise _version_error(record, damage)
+    for damages in filter(None, map(providers.store.verify, contents)):
+        raise _version_error(record, damages[0])
 
 
-def check_run_output(providers: Providers, run: Run, output: str) -> StoredContent:
+def check_run_output(providers: Providers, run: Run, output: str) -> Content:
     """Return the content of a run's output; raises UserError ``content-missing`` or ``content-corrupt``."""
-    content = StoredContent.from_json(run.outputs[output])
-    if damage := providers.store.find_damage(content):
+    content = Content.from_json(run.outputs[output])
+    if damages := providers.store.verify(content):
         hint = f"make the store available again as it was, or run `mlgit job rerun {run.address.name}`"
-        raise _damage_error(f"output {output} of run {run.id}", damage, hint)
+        raise _damage_error(f"output {output} of run {run.id}", damages[0], hint)
     return content
 
 
@@ -72,7 +73,8 @@ def _version_error(record: Record, damage: Damage) -> UserError:
 
 def _damage_error(owner: str, damage: Damage, hint: str) -> UserError:
     file = f"the file {damage.file}" if damage.file else "the list of its files"
-    if damage.path.exists():
-        message = f"{owner}: {file} is not as it was stored; {damage.path} was changed or damaged"
-        return user_error("content-corrupt", message, hint)
-    return user_error("content-missing", f"{owner}: {file} is no longer in the store; {damage.path} is missing", hint)
+    if damage.is_missing:
+        message = f"{owner}: {file} is no longer in the store; {damage.location} is missing"
+        return user_error("content-missing", message, hint)
+    message = f"{owner}: {file} is not as it was stored; {damage.location} was changed or damaged"
+    return user_error("content-corrupt", message, hint)

@@ -13,7 +13,7 @@ from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
 from reconciler.engine.refresh import check_store, refresh_runs
 from reconciler.engine.request import ApplyListener, ApplyRequest, ApplyResult
-from reconciler.model import Address, Op, Plan, State
+from reconciler.model import Address, Op, Plan, Run, RunStatus, State
 from reconciler.planning.refresh import active_runs, merge_observation
 from reconciler.planning.selection import upstream_addresses
 
@@ -58,20 +58,36 @@ def _needs_another_iteration(context: ApplyContext, totals: Totals, iteration: I
 
 def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     """Wait until a run has ended that this apply can record; return False if no such run is active."""
-    backends, store = context.providers.backends, context.providers.store.root
+    backends, store = context.providers.backends, context.providers.store
     is_awaited = _awaited_jobs(context.request)
+    reported: set[str] = set()
     while not context.is_stopping():
         observation = refresh_runs(state, backends, store)
         check_store(observation)
+        problems = {*filter(None, (observation.unreachable_store,)), *observation.unreachable_backends}
+        for problem in sorted(problems - reported):
+            context.listener.on_note(f"{problem}; waiting until it answers")
+        reported = problems
         state_now, ended = merge_observation(state, observation)
         if any(action.versioned_key not in totals.failed and is_awaited(action.address) for action in ended):
             return True
-        running = tuple(run for run in active_runs(state_now) if run.backend in backends and is_awaited(run.address))
+        running = tuple(
+            run
+            for run in active_runs(state_now)
+            if run.backend in backends and is_awaited(run.address) and not _failed_to_start(totals, run)
+        )
         if not running:
             return False
         context.listener.on_running_runs(running)
         time.sleep(_RUN_POLL_SECONDS)
     return False
+
+
+def _failed_to_start(totals: Totals, run: Run) -> bool:
+    """Return True if a run was intended, and this apply could not submit it."""
+    return run.status is RunStatus.INTENDED and any(
+        key.op is Op.SUBMIT and key.address == run.address for key in totals.failed
+    )
 
 
 def _awaited_jobs(request: ApplyRequest) -> Callable[[Address], bool]:

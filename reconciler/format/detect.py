@@ -30,13 +30,8 @@ _SCHEMA_OWNERS = (_AZUREML, "mlgit")
 _SCHEMA_COMMENT = re.compile(r"^#\s*yaml-language-server\s*:.*?\$schema\s*=\s*(\S+)", re.MULTILINE)
 _NESTED_SCHEMA = re.compile(r"""^(?:[ \t]+|[ \t]*-[ \t]+)["']?\$schema["']?\s*:\s*["']?([^\s"',}]+)""", re.MULTILINE)
 # The same two, and the fields of assets, in a file that cannot be parsed.
-_RAW_SCHEMA = re.compile(
-    rb"""^(?:[\s{]*["']?\$schema["']?\s*:|#\s*yaml-language-server\s*:.*?\$schema\s*=)\s*["']?([^\s"',}]+)""",
-    re.MULTILINE,
-)
-_ASSET_KEYS = re.compile(
-    rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:", re.MULTILINE
-)
+_RAW_SCHEMA = rb"""^(?:[\s{]*["']?\$schema["']?\s*:|#\s*yaml-language-server\s*:.*?\$schema\s*=)\s*["']?([^\s"',}]+)"""
+_ASSET_KEYS = rb"^(command|environment|compute|conda_file|image|jobs|inputs|outputs|path|type|code)\s*:"
 _HEAD_BYTES = 100_000  # searched in a file that cannot be parsed
 _TYPO_CUTOFF = 0.75  # the least similarity of a mistyped key and its original
 _MIN_SCORE = 1.0  # of similar keys; a key that n kinds have counts 1/n
@@ -104,14 +99,15 @@ def kind_of_schema_url(url: str) -> Kind | None:
 
 def names_azureml_schema(raw: bytes) -> bool:
     """Return True if a file that cannot be parsed names a schema of Azure ML, other than that of a flow."""
-    urls = (match[1].decode("utf-8", "replace").lower() for match in _RAW_SCHEMA.finditer(raw[:_HEAD_BYTES]))
+    matches = re.finditer(_RAW_SCHEMA, raw[:_HEAD_BYTES], re.MULTILINE)
+    urls = (match[1].decode("utf-8", "replace").lower() for match in matches)
     return any(is_azureml_schema(url) and not is_promptflow_schema(url) for url in urls)
 
 
 def has_asset_keys(raw: bytes) -> bool:
     """Return True if a file that cannot be parsed refers to Azure ML and has several fields of assets."""
     head = raw[:_HEAD_BYTES]
-    return b"azureml:" in head and len(set(_ASSET_KEYS.findall(head))) > 1
+    return b"azureml:" in head and len(set(re.findall(_ASSET_KEYS, head, re.MULTILINE))) > 1
 
 
 def _kind_by_keys(data: Spec) -> Kind | None:

@@ -10,7 +10,6 @@ import importlib
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import (
@@ -52,21 +51,15 @@ class PathContent:
     unavailable: tuple[UnavailableFile, ...] = ()
 
 
-@runtime_checkable
-class PathInspector(Protocol):
-    """Files that can say why a path cannot be used."""
-
-    def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
-        """Return why what is at a path cannot be used; None if it can be, or if there is nothing."""
-        ...
-
-
 def find_path_problem(files: FileReader, path: str, *, must_be_file: bool = False) -> PathProblem | None:
     """Return why what is at a path cannot be used; with ``must_be_file`` a folder is a problem too.
 
     None if it can be used, if there is nothing, or if the files cannot say.
     """
-    return files.path_problem(path, must_be_file=must_be_file) if isinstance(files, PathInspector) else None
+    if not hasattr(files, "path_problem"):
+        return None
+    problem: PathProblem | None = files.path_problem(path, must_be_file=must_be_file)
+    return problem
 
 
 def resolve_path_content(tree: Tree, path: str) -> PathContent:

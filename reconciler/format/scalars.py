@@ -79,7 +79,7 @@ def _parse_integer(plain: str) -> int:
 
 def is_date(text: str) -> bool:
     """Return True if a plain scalar is a date or a time stamp."""
-    return parse_plain_scalar(text)[0] == "timestamp"
+    return text[:4].isdigit() and parse_plain_scalar(text)[0] == "timestamp"
 
 
 def is_read_differently(text: str) -> bool:

@@ -59,9 +59,14 @@ def schema_validator(name: str) -> Draft202012Validator:
     return validator
 
 
-def explain_schema_errors(document: Document, schema: str | Json) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of a document against a schema, or the one of a name, in the order of the file."""
-    validator: Draft202012Validator = schema_validator(schema) if isinstance(schema, str) else _Validator(schema)
+def settings_validator(schema: Json) -> Draft202012Validator:
+    """Return the jsonschema validator of a schema that refers to no other."""
+    validator: Draft202012Validator = _Validator(schema)
+    return validator
+
+
+def explain_errors(document: Document, validator: Draft202012Validator) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of a document against the schema of a validator, in the order of the file."""
     errors = list(validator.iter_errors(document.data))
     mistyped = _pair_mistyped_keys(errors)
     unique = dict.fromkeys(diagnostic for error in errors for diagnostic in _explain_error(document, error, mistyped))

@@ -30,7 +30,7 @@ from reconciler.format.source_map import event_position, yaml_events
 from reconciler.format.yaml import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from reconciler.model import Json
 
-# The characters that libyaml refuses without a position, as UTF-8; a pattern of bytes compiles in a tenth of the time.
+# The characters that libyaml refuses, as UTF-8; a pattern of bytes compiles in a tenth of the time.
 _NON_TEXT_CHARACTER = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]|\xef\xbf[\xbe\xbf]",
 )
@@ -76,12 +76,8 @@ def parse_document(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, .
     try:
         text = _decode_text(raw)
         data = _DocumentBuilder(path, diagnostics).build(text)
-    except _UnreadableDocumentError as error:
-        diagnostics = [error.to_diagnostic(path)]
-    except yaml.MarkedYAMLError as error:
-        diagnostics = [(_too_deep_before(text, error) or _syntax_error(error)).to_diagnostic(path)]
-    except yaml.YAMLError as error:
-        diagnostics = [Diagnostic("yaml-syntax", f"invalid YAML: {str(error).splitlines()[0]}", Span(path))]
+    except (_UnreadableDocumentError, yaml.YAMLError) as error:
+        diagnostics = [(_find_non_text_character(text) or _explain_error(text, error)).to_diagnostic(path)]
     parsed, unparsed = ("", text) if data is None else (text, "")
     return Document(path, data, parsed, unparsed), tuple(diagnostics)
 
@@ -92,17 +88,31 @@ def _decode_text(raw: bytes) -> str:
         raise _UnreadableDocumentError("file-too-large", message)
     try:
         raw = raw.removeprefix(BOM_UTF8)
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         position = (raw.count(b"\n", 0, error.start) + 1, error.start - raw.rfind(b"\n", 0, error.start))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         raise _UnreadableDocumentError("not-utf8", message, position, "save the file as UTF-8") from error
-    if match := _NON_TEXT_CHARACTER.search(raw):
-        line_start = raw.rfind(b"\n", 0, match.start()) + 1
-        position = (raw.count(b"\n", 0, match.start()) + 1, len(raw[line_start : match.start()].decode()) + 1)
-        message = f"the character 0x{ord(match[0].decode()):02x} is not allowed in YAML"
-        raise _UnreadableDocumentError("not-text", message, position)
-    return text
+
+
+def _find_non_text_character(text: str) -> _UnreadableDocumentError | None:
+    """Return the error for the first character that libyaml refuses, which it does without a position."""
+    raw = text.encode()
+    match = _NON_TEXT_CHARACTER.search(raw)
+    if match is None:
+        return None
+    line_start = raw.rfind(b"\n", 0, match.start()) + 1
+    position = (raw.count(b"\n", 0, match.start()) + 1, len(raw[line_start : match.start()].decode()) + 1)
+    message = f"the character 0x{ord(match[0].decode()):02x} is not allowed in YAML"
+    return _UnreadableDocumentError("not-text", message, position)
+
+
+def _explain_error(text: str, error: Exception) -> _UnreadableDocumentError:
+    if isinstance(error, _UnreadableDocumentError):
+        return error
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _too_deep_before(text, error) or _syntax_error(error)
+    return _UnreadableDocumentError("yaml-syntax", f"invalid YAML: {str(error).splitlines()[0]}")
 
 
 def _too_deep_before(text: str, error: yaml.MarkedYAMLError) -> _UnreadableDocumentError | None:

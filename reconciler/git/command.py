@@ -18,6 +18,8 @@ from reconciler.secrets.urls import mask_url_secrets
 # by core.hooksPath; `git add` has a hook of its own), ask a daemon, or write a cache for later.
 _SAFE_CONFIG = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false")
 SAFE_CONFIG_OPTIONS = [option for setting in _SAFE_CONFIG for option in ("-c", setting)]
+# Git holds a file in memory as a whole that is smaller than this (512 MB by default).
+STREAMING_OPTIONS = ("-c", "core.bigFileThreshold=16m")
 
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
@@ -53,6 +55,11 @@ def run_network_git(arguments: Sequence[str], folder: Path, *, env: Mapping[str,
     """Run one Git command that talks to a remote. Raises what `run_git` does, and GitTimeoutError if it is silent."""
     with start_git(arguments, folder, env=env, has_stdin=False) as process:
         return output_of(process, *read_all_from_network(process))
+
+
+_DAMAGED_INDEX = (
+    r"(?m)^(?:fatal|error): (.*(?:index file|bad index|bad signature 0x|index uses|in the index|stage entries).*)"
+)
 
 
 def output_of(process: subprocess.Popen[bytes], stdout: bytes, stderr: bytes) -> bytes:
@@ -99,6 +106,9 @@ def describe_git_error(error: GitError) -> GitError | UserError:
     if error.status in {-signal.SIGXFSZ, 128 + signal.SIGXFSZ}:
         hint = "raise the limit on the size of files (`ulimit -f`) and run the command again"
         return user_error("file-unusable", "Git cannot write a file: it exceeds the limit on the size of files", hint)
+    if damage := re.search(_DAMAGED_INDEX, error.stderr):
+        hint = "write it anew: `rm .git/index && git reset` keeps all files, and forgets what was staged"
+        return user_error("file-unusable", f"Git cannot read its index: {damage[1]}", hint)
     line = next((line for line in error.stderr.splitlines() if any(text in line for text in _DISK_FULL_MESSAGES)), "")
     if not line:
         return error

@@ -40,7 +40,7 @@ class ObjectReader:
     env: Mapping[str, str]
     headers_only: bool = False
     _process: subprocess.Popen[bytes] | None = None
-    _answers: _AnswerStream | None = None
+    _answers: AnswerStream | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def read_all(self, names: Sequence[str], max_bytes: int | None = None) -> list[GitObject | None]:
@@ -71,12 +71,12 @@ class ObjectReader:
         if self._process is None:
             mode = "--batch-check" if self.headers_only else "--batch"
             self._process = start_git(["cat-file", mode], self.folder, env=self.env, has_stderr=False)
-            self._answers = _AnswerStream(self._process.stdout.fileno())  # type: ignore[union-attr]
+            self._answers = AnswerStream(self._process.stdout.fileno())  # type: ignore[union-attr]
         try:
             stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]
             stdin.write(b"".join(questions))
             stdin.flush()
-            answers: _AnswerStream = self._answers  # type: ignore[assignment]
+            answers: AnswerStream = self._answers  # type: ignore[assignment]
             return [_read_answer(answers, max_bytes, headers_only=self.headers_only) for _ in questions]
         except (EOFError, BrokenPipeError):  # Git gives up on an object that is damaged
             self.close()
@@ -103,7 +103,7 @@ def _question(name: str) -> bytes:
     return b"\n" if "\n" in name or "\0" in name else name.encode("utf-8", "surrogateescape") + b"\n"
 
 
-class _AnswerStream:
+class AnswerStream:
     """The answers of a Git process, each of which comes within a deadline. Raises EOFError at their end."""
 
     def __init__(self, descriptor: int) -> None:
@@ -124,6 +124,12 @@ class _AnswerStream:
         while len(self._buffer) < size:
             self._fill()
         return self._take(size)
+
+    def read_some(self, size: int) -> bytes:
+        """Return bytes as soon as there are any, as many at most."""
+        if not self._buffer:
+            self._fill()
+        return self._take(min(size, len(self._buffer)))
 
     def skip(self, size: int) -> None:
         """Leave out as many bytes, of which no more than a chunk is in memory at a time."""
@@ -147,8 +153,8 @@ class _AnswerStream:
         self._buffer += chunk
 
 
-def _read_answer(answers: _AnswerStream, max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
-    parsed = _parse_header(answers.read_line())
+def _read_answer(answers: AnswerStream, max_bytes: int | None, *, headers_only: bool) -> GitObject | None:
+    parsed = parse_header(answers.read_line())
     if parsed is None or headers_only:
         return parsed
     kept_size = parsed.size if max_bytes is None else min(parsed.size, max_bytes + 1)
@@ -157,7 +163,7 @@ def _read_answer(answers: _AnswerStream, max_bytes: int | None, *, headers_only:
     return parsed._replace(content=content)
 
 
-def _parse_header(header: bytes) -> GitObject | None:
+def parse_header(header: bytes) -> GitObject | None:
     """Read ``<oid> <type> <size>``; None for ``<name> missing`` and ``<name> ambiguous``."""
     oid, _, rest = header.decode("utf-8", "surrogateescape").rstrip("\n").partition(" ")
     object_type, _, size = rest.partition(" ")
@@ -172,7 +178,7 @@ def read_many_objects(folder: Path, env: Mapping[str, str], names: Sequence[str]
     position = 0
     while position < len(output):
         header_end = output.index(b"\n", position)
-        answer = _parse_header(output[position:header_end])
+        answer = parse_header(output[position:header_end])
         position = header_end + 1
         if answer is not None:
             answer = answer._replace(content=output[position : position + answer.size])

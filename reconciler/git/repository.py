@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import GitError, decode_output, run_git, run_network_git, trust_command
+from reconciler.git.command import STREAMING_OPTIONS, GitError, decode_output, run_git, run_network_git, trust_command
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 FALLBACK_NAME = "mlgit"
@@ -43,23 +43,23 @@ class Repository:
         first = common.parent if common.name == ".git" else common
         self.main = first if is_linked else top  # what all its work trees share lies here
         self._scratch = scratch or Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
-        self._env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _prepend_alternate(str(self._scratch))}
-        self._contents = ObjectReader(top, self._env)
-        self._headers = ObjectReader(top, self._env, headers_only=True)
+        self.objects_env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _prepend_alternate(str(self._scratch))}
+        self._contents = ObjectReader(top, self.objects_env)
+        self._headers = ObjectReader(top, self.objects_env, headers_only=True)
         self._writer: _GitWriter | None = None
         self._own_scratch = None if scratch else self._scratch
         weakref.finalize(self, _release, self._contents, self._headers, self._own_scratch)
 
     def git(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Run one Git command and return its output without the last newline. Raises GitError if it fails."""
-        return decode_output(run_git(arguments, self.top, env={**self._env, **(env or {})}))
+        return decode_output(run_git(arguments, self.top, env={**self.objects_env, **(env or {})}))
 
     def network_git(self, *arguments: str, env: Mapping[str, str] | None = None, writes: bool = False) -> str:
         """Run one Git command that talks to a remote, with a deadline for its silence.
 
         With ``writes`` nothing counts as stored that only the scratch folder has. Raises GitError, GitTimeoutError.
         """
-        objects_env = _persistent_objects_env() if writes else self._env
+        objects_env = _persistent_objects_env() if writes else self.objects_env
         return decode_output(run_network_git(arguments, self.top, env={**objects_env, **(env or {})}))
 
     def write_git(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> str:
@@ -74,7 +74,7 @@ class Repository:
     def read_objects(self, names: Sequence[str]) -> list[GitObject | None]:
         """Return the object of each name, None for one that Git does not have or cannot read."""
         if len(names) > _BATCH_THRESHOLD:
-            return read_many_objects(self.top, self._env, names)
+            return read_many_objects(self.top, self.objects_env, names)
         return self._contents.read_all(names)
 
     def read_text(self, oid: str, max_bytes: int) -> bytes | None:
@@ -127,7 +127,7 @@ class Repository:
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
             excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]
             try:
-                self.git("add", "--all", "--", ":/", *excluded, env=env)
+                self.git(*STREAMING_OPTIONS, "add", "--all", "--", ":/", *excluded, env=env)
             except GitError as error:
                 raise _work_tree_error(error) from error
             return self.git("write-tree", env=env)

@@ -171,7 +171,7 @@ class Plan:
 
     ``preconditions`` are the etags of the records that the actions follow from, by address, "" where there was no
     record. ``drift`` are sentences about what differs from the live state. ``deselected_count`` is the number of
-    actions that were not selected.
+    actions that were not selected. ``is_destroy`` is True for a plan that removes what is live, whatever Git declares.
     """
 
     source: SourceRevision
@@ -182,6 +182,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     deselected_count: int = 0
+    is_destroy: bool = False
 
     @property
     def decisions(self) -> tuple[Action, ...]:
@@ -197,6 +198,11 @@ class Plan:
     def submissions(self) -> tuple[Action, ...]:
         """The actions that start a run."""
         return tuple(action for action in self.actions if action.op is Op.SUBMIT)
+
+    @property
+    def removals(self) -> tuple[Action, ...]:
+        """The actions that archive or delete an asset."""
+        return tuple(action for action in self.actions if action.op in (Op.ARCHIVE, Op.DELETE))
 
     @property
     def cancels(self) -> tuple[Action, ...]:

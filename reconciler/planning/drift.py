@@ -5,14 +5,15 @@ What is declared and not applied yet is no drift, nor is a run that ended by its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import Action, Address, Observation, Op, Plan, Record, Run, RunStatus, State, Tree
+from reconciler.model import Action, Address, Json, Observation, Op, Phase, Plan, Record, Run, State, Tree
+from reconciler.model.content import Content
 from reconciler.planning.refresh import unfinished_runs_of
 
 TreeLookup = Callable[[str], Tree | None]  # returns the tree of a commit, None if Git does not have it
@@ -69,15 +70,19 @@ def monitored_records(state: State, config: Config) -> Iterator[Record]:
 
 
 def content_keys_of(state: State, record: Record) -> tuple[str, ...]:
-    """Return the keys of what the store has for a record: its own content, and the outputs of its current run."""
+    """Return the digests of what the store has for a record: its own content, and the outputs of its current run."""
+    return tuple(dict.fromkeys(content["md5"] for content in _contents_of(state, record)))
+
+
+def contents_of(state: State, record: Record) -> tuple[Content, ...]:
+    """Return what the store has for a record: its own content, and the outputs of its current run."""
+    return tuple(map(Content.from_json, _contents_of(state, record)))
+
+
+def _contents_of(state: State, record: Record) -> Iterator[Mapping[str, Json]]:
+    yield from record.realised.get("contents", {}).values()
     run = state.find_run(record.address, record.run) if record.run else None
-    outputs = (output["md5"] for output in run.outputs.values() if "md5" in output) if run else ()
-    return tuple(dict.fromkeys((*own_content_keys_of(record), *outputs)))
-
-
-def own_content_keys_of(record: Record) -> tuple[str, ...]:
-    """Return the keys of the content that was put into the store for a version."""
-    return tuple(dict.fromkeys(content["md5"] for content in record.realised.get("contents", {}).values()))
+    yield from (output for output in (run.outputs.values() if run else ()) if "md5" in output)
 
 
 def find_drift(state: State, observation: Observation, config: Config, tree_at: TreeLookup) -> tuple[Drift, ...]:
@@ -128,9 +133,9 @@ def _repair_action(record: Record, message: str) -> Action:
 
 def _run_drift(state: State, observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
     for run in unfinished_runs_of(state, record):
-        report = observation.runs.get(run.id)
-        if report is not None and report.status is RunStatus.LOST:
-            cause = f": {report.message}" if report.message else ""
+        condition = observation.runs.get(run.id)
+        if condition is not None and condition.phase is Phase.GONE:
+            cause = f": {condition.message}" if condition.message else ""
             policy, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
             yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{cause}", remedy, policy)
         elif run.status.is_active and run.backend not in config.backends:
@@ -143,7 +148,7 @@ def _run_files_drift(observation: Observation, record: Record) -> Iterator[Drift
     """Yield the runs of a job whose files are not on this machine; its outputs are in the store."""
     for run_id in filter(None, dict.fromkeys((record.run, record.latest))):
         if missing := observation.missing_run_files.get(run_id):
-            message = f"{missing} of run {run_id} does not exist: it was removed, or is on another machine"
+            message = f"files of run {run_id} are gone: {missing}"
             rerun = f"`mlgit job rerun {record.address.name}` runs it again"
             remedy = f"`mlgit job show {run_id}` shows what is recorded, {rerun}"
             yield Drift(str(record.address), "run-files-gone", message, remedy, local=True)

@@ -13,6 +13,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import ActionId, Plan
+from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
@@ -22,6 +23,10 @@ from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
 from reconciler.planning.support import IGNORED, ignored_notes
+
+_CONTENT_STAYS_NOTE = (
+    "no content of the store, no data of a datastore and no history is removed; `mlgit apply` creates everything again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
 
     Limits are not checked.
     """
+    if inputs.policy.destroy:
+        return _run_destroy_pipeline(inputs)
     desired, state, policy = inputs.desired, inputs.state, inputs.policy
     renames = find_renames(desired.declared, state, policy.config.moved)
     plan, plan_diagnostics = make_plan(replace(inputs, state=state_with_renames(state, renames)))
@@ -76,6 +83,15 @@ def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) 
         declared = desired.declared
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
         yield from ignored_notes(desired.tree, declared, assets, desired.check_support)
+
+
+def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """Return the plan that removes what is live, or what is selected of it, and its diagnostics."""
+    policy = inputs.policy
+    plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, policy)
+    notes = (*plan.notes, *([_CONTENT_STAYS_NOTE] if plan.removals else []))
+    plan = replace(plan, notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
+    return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
 
 
 def _unknown_replacements(desired: DesiredState, policy: Policy) -> Iterator[Diagnostic]:

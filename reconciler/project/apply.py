@@ -10,12 +10,11 @@ from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
-from reconciler.project.builder import open_builder
+from reconciler.project.builder import open_builders
 from reconciler.project.prepare import PreparedApply
-from reconciler.project.refresh import open_backends
+from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
-from reconciler.storage.object_store import ObjectStore
 
 
 def apply_plan(
@@ -36,8 +35,8 @@ def apply_plan(
     providers = Providers(
         config=session.config,
         state_store=session.state_store,
-        store=ObjectStore(session.store_path),
-        builder=open_builder(session),
+        store=open_store(session),
+        builders=open_builders(session),
         backends=open_backends(session),
     )
     return apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)

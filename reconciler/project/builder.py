@@ -1,4 +1,4 @@
-"""Open the builder of environments."""
+"""Open the builders of environments."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from reconciler import builders
-from reconciler.builders import Builder
+from reconciler.model.builder import Builder
 from reconciler.project.state_session import StateSession
 
 
-def open_builder(session: StateSession) -> Builder:
-    """Open the builder of environments."""
+def open_builders(session: StateSession) -> dict[str, Builder]:
+    """Open the builders of environments."""
     cache = os.environ.get("MLGIT_CACHE_DIR")
-    return builders.load_builder(session.config.builder, Path(cache) / "environments" if cache else None)
+    root = Path(cache) / "environments" if cache else None
+    return {name: builders.load_builder(settings, root) for name, settings in session.config.builders.items()}

@@ -51,8 +51,8 @@ def plan_incrementally(session: Session, state: State, policy: Policy) -> Plan:
 
 
 def is_incremental_possible(state: State, policy: Policy) -> bool:
-    """Return True if there is a live state and the plan has no selection and no forced replacements."""
-    return bool(state.commit) and not (policy.replace or policy.select or policy.exclude)
+    """Return True if there is a live state and a plan of all files without forced replacements is asked for."""
+    return bool(state.commit) and not (policy.replace or policy.select or policy.exclude or policy.destroy)
 
 
 @pause_gc()

@@ -10,11 +10,12 @@ from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired, narrow_desired, report_diagnostics, report_refusals
+from reconciler.project.destroy import desire_nothing
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
-from reconciler.project.rollback import rollback_notes
 from reconciler.project.session import Session
+from reconciler.render.history import rollback_hold_lines
 from reconciler.source.gc_pause import pause_gc
-from reconciler.state.fast_forward import check_fast_forward
+from reconciler.state.fast_forward import check_fast_forward, is_newer_than_rollback
 
 _NOT_REFRESHED_NOTE = "run status is as last recorded; a run that has ended is recorded, not canceled: use --refresh"
 
@@ -39,7 +40,7 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
 @pause_gc()
 def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
-    desired = load_desired(session, state, policy)
+    desired = desire_nothing(session, state) if policy.destroy else load_desired(session, state, policy)
     return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
 
 
@@ -55,6 +56,12 @@ def plan_needed_part(session: Session, inputs: PlanInputs) -> tuple[PlanInputs, 
     notes = (*inputs.desired.notes, *narrowed.notes)
     inputs = replace(inputs, desired=replace(narrowed, notes=notes))
     return inputs, *plan_within_limits(inputs)
+
+
+def rollback_notes(session: Session, state: State) -> tuple[str, ...]:
+    """Return who rolled back and what that holds off; nothing if the source is newer, which ends the hold."""
+    newer = is_newer_than_rollback(session.workspace.repository, state, session.source)
+    return () if newer else rollback_hold_lines(state.rollback)
 
 
 def _check_fast_forward(session: Session, policy: Policy, state: State) -> tuple[str, tuple[str, ...]]:

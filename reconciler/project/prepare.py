@@ -18,8 +18,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.planning.unattended import plan_unattended
 from reconciler.project.check import report_diagnostics, report_refusals
-from reconciler.project.plan import plan_needed_part, read_plan_inputs
-from reconciler.project.rollback import rollback_notes
+from reconciler.project.plan import plan_needed_part, read_plan_inputs, rollback_notes
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.source.gc_pause import pause_gc
@@ -103,7 +102,8 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
     body = plan_json.plan_body(plan, allowed.policy)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
-    trailers = format_trailers(user_name(), session.source.commit, changed=session.source.dirty, plan=digest)
+    applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
+    trailers = format_trailers(user_name(), applied_commit, changed=session.source.dirty, plan=digest)
     notes = (*notes, *deferred_notes(plan, session.config, host_name()))
     return PreparedApply(plan, body, replace(request, trailers=trailers), notes, state, allowed.stop_reasons)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from reconciler import backends
-from reconciler.backends import Backend
 from reconciler.engine import refresh
 from reconciler.model import Observation, State
-from reconciler.project.builder import open_builder
+from reconciler.model.backend import Backend
+from reconciler.model.object_store import ObjectStore
+from reconciler.project.builder import open_builders
 from reconciler.project.state_session import StateSession
 from reconciler.state.process import host_name
+from reconciler.storage import stores
 
 
 def open_backends(session: StateSession) -> dict[str, Backend]:
@@ -16,20 +18,35 @@ def open_backends(session: StateSession) -> dict[str, Backend]:
     return backends.open_backends(session.config.reachable_backends(host_name()), session.store_path)
 
 
+def open_store(session: StateSession) -> ObjectStore:
+    """Open the object store; raises UserError ``store-unknown`` or ``store-broken``."""
+    config = session.config
+    return stores.open_store(config.store_type, config.store_settings, session.shared_folder)
+
+
 def observe_runs(session: StateSession, state: State) -> Observation | None:
     """Ask the backends for the runs that have not ended; None if their artifacts are in another store."""
-    observation = refresh.refresh_runs(state, open_backends(session), session.store_path)
+    observation = refresh.refresh_runs(state, open_backends(session), open_store(session))
+    _note_unreachable(session, observation)
     return None if observation.unexpected_store else observation
 
 
 def observe_all(session: StateSession, state: State, *, deep: bool = False) -> Observation:
     """Ask all providers; ``deep`` reads every byte of the store in use."""
-    opened, builder = open_backends(session), open_builder(session)
-    return refresh.refresh_all(state, session.config, opened, session.store_path, builder, deep=deep)
+    opened, builders = open_backends(session), open_builders(session)
+    return refresh.refresh_all(state, session.config, opened, open_store(session), builders.values(), deep=deep)
 
 
 def observe_providers(session: StateSession, state: State) -> Observation:
     """Ask all providers; raise UserError if the store is not the one that the state belongs to."""
     observation = observe_all(session, state)
     refresh.check_store(observation)
+    _note_unreachable(session, observation)
     return observation
+
+
+def _note_unreachable(session: StateSession, observation: Observation) -> None:
+    if observation.unreachable_store:
+        session.on_note(f"{observation.unreachable_store}; runs and contents are shown as recorded")
+    for problem in observation.unreachable_backends:
+        session.on_note(f"{problem}; its runs are shown as recorded")

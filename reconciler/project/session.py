@@ -64,9 +64,7 @@ class Session(StateSession):
         if not self.config.remote:
             return ()
         document = config_document(self.tree, self.config.target)
-        diagnostics: tuple[Diagnostic, ...] = _provider_checks().affinity_diagnostics(
-            document, self.config, self.store_path, severity
-        )
+        diagnostics: tuple[Diagnostic, ...] = _provider_checks().affinity_diagnostics(document, self.config, severity)
         return diagnostics
 
     def read_assets(self) -> AssetSet:

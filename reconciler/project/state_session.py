@@ -26,7 +26,7 @@ from reconciler.source.workspace import Workspace, find_workspace
 from reconciler.state.store import LIVE_REF, StateStore
 
 if TYPE_CHECKING:
-    from reconciler.backends import Backend  # most reads of the state need no backend
+    from reconciler.model.backend import Backend  # most reads of the state need no backend
 
 OnNote = Callable[[str], None]
 
@@ -56,9 +56,14 @@ class StateSession:
         self.workspace.repository.close()
 
     @property
+    def shared_folder(self) -> Path:
+        """The folder of the workspace in the main work tree, where what all linked work trees share is."""
+        return self.workspace.repository.main / self.workspace.root
+
+    @property
     def store_path(self) -> Path:
-        """The folder of the object store, shared by all linked work trees of the repository."""
-        return Path(os.path.realpath(self.workspace.repository.main / self.workspace.root / self.config.store))
+        """The folder of the object store or, if the store is none, the one for what runs need on this machine."""
+        return Path(os.path.realpath(self.shared_folder / self.config.store))
 
     @property
     def state_store(self) -> StateStore:

@@ -7,7 +7,7 @@ be built: one without problems is remembered.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Asset, FileReader
+from reconciler.model import Asset, FileReader, Json
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
@@ -59,7 +59,8 @@ def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom,
 def _bindings(config: Config) -> list[Any]:
     """Return the settings of a target on which it depends who realises an asset."""
     backends = {name: dict(settings) for name, settings in config.backends.items()}
-    return [config.builder, backends, dict(config.compute)]
+    builders = {name: dict(settings) for name, settings in config.builders.items()}
+    return [builders, backends, dict(config.compute)]
 
 
 def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
@@ -77,34 +78,51 @@ class _Providers:
 
     def check(self, asset: Asset, asks_provider: bool) -> SupportReport:  # noqa: FBT001 - a SupportCheck
         """Return what the provider of an asset does not support, and what it ignores."""
+        kind = kind_of(asset)
+        if not kind.is_supported(asset.spec):
+            return SupportReport()
         try:
-            name, remedy, support = self._provider_of(asset)
+            if kind.uses_builder:
+                return self._check_builders(asset, asks_provider=asks_provider)
+            if kind.uses_backend or kind.is_runnable:
+                compute = asset.address.name if kind.uses_backend else compute_name(asset)
+                return self._check_on_backend(asset, self.config.backend_of(compute))
         except UserError as error:  # a plug-in that cannot be used stops only what needs it
-            pointer = COMPUTE_POINTER if kind_of(asset).is_runnable else ""
+            pointer = COMPUTE_POINTER if kind.is_runnable else ""
             problems = (SupportProblem(pointer, item.code, item.message, item.hint) for item in error.diagnostics)
             return SupportReport(problems=tuple(problems))
+        return check_support(asset, OWN_SUPPORT, "mlgit", "see docs/support.md")
+
+    def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
+        """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""
+        type_name = str(self.config.backends[name]["type"]) if name in self.config.backends else ""
+        support = self._table("backend", type_name)
         if support is None:
             return SupportReport()
-        report = check_support(asset, support, name, remedy)
-        if not (asks_provider and kind_of(asset).uses_builder):
-            return report
-        return with_own_problems(report, self._find_build_problems(asset), name)
+        return check_support(asset, support, _label("backend", name, type_name), "bind its compute to another backend")
 
-    def _provider_of(self, asset: Asset) -> tuple[str, str, Support | None]:
-        """Return who realises an asset, what to do instead of changing it, and a table; no table if nobody does."""
-        kind, config = kind_of(asset), self.config
-        if not kind.is_supported(asset.spec):
-            return "", "", None
-        if kind.uses_builder:
-            return f"the {config.builder} builder", "use another builder", self._table("builder", config.builder)
-        if not (kind.uses_backend or kind.is_runnable):
-            return "mlgit", "see docs/support.md", OWN_SUPPORT
-        name = config.backend_of(asset.address.name if kind.uses_backend else compute_name(asset))
-        type_name = config.backends[name]["type"] if name in config.backends else ""
-        provider = f"backend {name}" if name == type_name else f"backend {name} ({type_name})"
-        return provider, "bind its compute to another backend", self._table("backend", type_name)
+    def _check_builders(self, asset: Asset, *, asks_provider: bool) -> SupportReport:
+        """Return what the first builder that can build an environment says of it; if none can, what the first says."""
+        reports = [
+            self._check_builder(asset, name, settings, asks_provider=asks_provider)
+            for name, settings in self.config.builders.items()
+        ]
+        able = (report for report in reports if not any(problem.is_certain for problem in report.problems))
+        return next(able, reports[0])
+
+    def _check_builder(
+        self, asset: Asset, name: str, settings: Mapping[str, Json], *, asks_provider: bool
+    ) -> SupportReport:
+        type_name = str(settings["type"])
+        support = self._table("builder", type_name)
+        if support is None:
+            return SupportReport()
+        provider = f"the {name} builder" if name == type_name else f"the builder {name} ({type_name})"
+        report = check_support(asset, support, provider, "use another builder")
+        return with_own_problems(report, self._find_problems(asset, settings), provider) if asks_provider else report
 
     def _table(self, noun: str, name: str) -> Support | None:
+        """Return the table of a plug-in, None if there is none of that name."""
         key = (noun, name)
         if key not in self.loaded:
             registry: Any = {"builder": BUILDERS, "backend": BACKENDS}[noun]
@@ -112,15 +130,20 @@ class _Providers:
         plugin = self.loaded[key]
         return plugin.support if plugin else None
 
-    def _find_build_problems(self, asset: Asset) -> tuple[SupportProblem, ...]:
-        """Return what the builder itself cannot do; the cache remembers an environment without problems."""
-        key = entry_key("build", self.config.builder, asset.spec)
+    def _find_problems(self, asset: Asset, settings: Mapping[str, Json]) -> tuple[SupportProblem, ...]:
+        """Return what a builder itself cannot do; the cache remembers an environment without problems."""
+        key = entry_key("build", dict(settings), asset.spec)
         if self.cache and self.cache.find_entry(key) is not None:
             return ()
         problems = tuple(
             SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
-            for problem in load_builder(self.config.builder).check(asset.spec)
+            for problem in load_builder(settings).check(asset.spec)
         )
         if self.cache and not problems:
             self.cache.store_entries({key: ""})
         return problems
+
+
+def _label(noun: str, name: str, type_name: str) -> str:
+    """Return a provider as messages name it: by its name in mlgit.yml, with its type if that is another."""
+    return f"{noun} {name}" if name == type_name else f"{noun} {name} ({type_name})"

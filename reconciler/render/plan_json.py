@@ -44,7 +44,7 @@ def plan_summary(plan: Plan) -> dict[str, int]:
         "cannot_run": cannot_run,
         "drift": len(plan.drift),
         "left_out": plan.deselected_count,
-    }
+    } | ({"destroys": len(plan.removals)} if plan.is_destroy else {})
 
 
 def plan_body(plan: Plan, policy: Policy) -> Json:
@@ -60,7 +60,8 @@ def plan_body(plan: Plan, policy: Policy) -> Json:
             "allow_submit": policy.allow_submit,
             "allow_mass_delete": policy.allow_mass_delete,
             "allow_rewind": policy.allow_rewind,
-        },
+        }
+        | ({"destroy": True} if policy.destroy else {}),
         "summary": plan_summary(plan),
         "actions": [action_to_json(action, impact) for action in plan.actions],
         "pending": [blocked_to_json(blocked) for blocked in plan.blocked],

@@ -163,13 +163,18 @@ def format_verdict(counts: Mapping[str, int]) -> str:
     if counts["changes"]:
         runs = (("starts", counts["submissions"]), ("cancels", counts.get("cancels", 0)))
         run_phrases = "".join(f", {label} {pluralize(number, 'run')}" for label, number in runs if number)
-        return f"Plan: {pluralize(counts['changes'], 'change')}{run_phrases}{f'; {remainder}' if remainder else ''}."
+        changes = pluralize(counts["changes"], "change")
+        if "destroys" in counts:
+            changes += f", destroys {pluralize(counts['destroys'], 'asset')}"
+        return f"Plan: {changes}{run_phrases}{f'; {remainder}' if remainder else ''}."
     if deselected:
         return (
             f"No changes within the selection; {'; '.join([*filter(None, [remainder]), _format_left_out(deselected)])}."
         )
     if remainder:
         return f"No changes to make now; {remainder}."
+    if "destroys" in counts:
+        return "No changes. No asset needs to be destroyed."
     return "No changes. The live state is what Git declares."
 
 

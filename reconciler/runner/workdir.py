@@ -24,6 +24,7 @@ _EXECUTABLE_BITS, _WRITABLE_BITS = 0o111, 0o222
 # Read-only copies take the place of a mount: through links, a job could change the objects of the store.
 _READ_ONLY_MODES = frozenset({"ro_mount", "eval_mount"})
 _CHUNK_SIZE = 4 << 20
+_MAX_LINK_BYTES = 4097  # one more than any system follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ def _stage_file(file: StagedFile, target: Path, *, read_only: bool, heartbeat: H
         raise staging_error(f"{file.path} is below a symlink, so it was not copied")
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_symlink(file):
-        content = file.object_path.read_bytes()
+        with file.object_path.open("rb") as link:
+            content = link.read(_MAX_LINK_BYTES)
         _check_digest(file, hashlib.md5(content, usedforsecurity=False).hexdigest())
         target.symlink_to(os.fsdecode(content))
     else:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 ENVIRONMENT_VARIABLES_FIELD = "environment_variables"
 CONDA_VARIABLES_FIELD = "variables"
 SECRET_CONTAINER_FIELDS = ("credentials", "ssh_settings", "teacher_model_endpoint_connection")
+_SECRET_HOLDERS = frozenset({ENVIRONMENT_VARIABLES_FIELD, CONDA_VARIABLES_FIELD, *SECRET_CONTAINER_FIELDS})
 
 # Variables are written in capitals, in small letters or in camel case, and numbered where there are several.
 _SECRET_NAME = re.compile(
@@ -19,6 +20,8 @@ _SECRET_NAME = re.compile(
     r"|conn(?:ection)?_?str(?:ing)?))_?\d{0,2}",
     re.IGNORECASE,
 )
+# Each such name has one of these in it; none has an i, which has relatives that are equal in any case.
+_WORDS_IN_SECRET_NAMES = ("pat", "key", "pass", "auth", "cook", "dsn", "sas", "pwd", "secret", "token", "cred", "conn")
 _CAMEL_CASE_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.]")
 
 
@@ -27,12 +30,12 @@ def is_secret_name(name: str | int) -> bool:
     return _SECRET_NAME.fullmatch(_CAMEL_CASE_BORDER.sub("_", str(name))) is not None
 
 
+def may_have_secret_name(text: str) -> bool:
+    """Return False if no part of a text is a name of a secret, which takes less time to see than to look for one."""
+    folded = text.casefold()
+    return any(word in folded for word in _WORDS_IN_SECRET_NAMES)
+
+
 def is_secret_at(path: Sequence[str | int]) -> bool:
     """Return True if the value at a path of a spec is a secret: by its name, inside a field that can hold secrets."""
-    return (
-        bool(path)
-        and is_secret_name(path[-1])
-        and any(
-            key in (ENVIRONMENT_VARIABLES_FIELD, CONDA_VARIABLES_FIELD, *SECRET_CONTAINER_FIELDS) for key in path[:-1]
-        )
-    )
+    return not _SECRET_HOLDERS.isdisjoint(path[:-1]) and is_secret_name(path[-1])

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from reconciler.secrets.fields import is_secret_name
+from reconciler.secrets.fields import is_secret_name, may_have_secret_name
 from reconciler.secrets.urls import find_url_secrets
 
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = (
     r"(?P<name>(?<![\w.-])[A-Za-z_][\w.-]{0,100})[\"']?\s{0,20}[:=]\s{0,20}[\"']?"
     r"(?P<value>(?![${<!&*|>\[])[^\s\"',}\]][^\"',}\]]*)"
 )
@@ -45,5 +45,5 @@ def _mask_spans(line: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _find_values(line: str) -> Iterator[tuple[int, int]]:
-    if ":" in line or "=" in line:
-        yield from (match.span("value") for match in _ASSIGNMENT.finditer(line) if is_secret_name(match["name"]))
+    if (":" in line or "=" in line) and may_have_secret_name(line):
+        yield from (match.span("value") for match in re.finditer(_ASSIGNMENT, line) if is_secret_name(match["name"]))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 URL_SECRET_MASK = "***"  # noqa: S105 - shown in place of a secret
 
-_WORD = r"[^\s'\"<>`]+"  # what has no character that ends a URL in prose, in YAML and in messages
+_URL = r"://[^\s'\"<>`]+"  # up to a character that ends a URL in prose, in YAML and in messages
 _USER = r"://[^/:@?#]*:(?!\d+[/?#;,)\]])"
 _DIGEST_PREFIX = "@sha256:"  # of an image, behind its tag
 _QUERY_NAME = (
@@ -26,19 +26,19 @@ def find_url_secrets(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield where each secret in the URLs of a text begins and ends, and what it is."""
     if "://" in text and "@" in text:
         yield from ((start, end, "the password of a URL") for start, end in _find_passwords(text))
-    if "=" in text:
+    if "=" in text and ("?" in text or "&" in text or ";" in text):
         for match in re.finditer(_QUERY_VALUE, text):
             yield *match.span("secret"), "the signature or token of a URL"
 
 
 def _find_passwords(text: str) -> Iterator[tuple[int, int]]:
-    for word in re.finditer(_WORD, text):
-        end = text.rfind("@", *word.span())
+    for url in re.finditer(_URL, text):
+        end = text.rfind("@", *url.span())
         if end < 0 or text.startswith(_DIGEST_PREFIX, end):
             continue
-        user = re.search(_USER, text[word.start() : end])
-        if user is not None and word.start() + user.end() < end:
-            yield word.start() + user.end(), end
+        user = re.search(_USER, text[url.start() : end])
+        if user is not None and url.start() + user.end() < end:
+            yield url.start() + user.end(), end
 
 
 def mask_url_secrets(text: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model import FileReader, PathProblem, Tree, TreeEntries, TreeEntry
 from reconciler.source.disk import USABLE, DiskFiles
-from reconciler.source.rooted_files import MISSING
+from reconciler.source.rooted_files import IS_FILE, MISSING
 
 SourceFiles = Tree | DiskFiles
 
@@ -87,6 +87,8 @@ class _TracedFiles:
     def path_problem(self, path: str, *, must_be_file: bool = False) -> PathProblem | None:
         if path not in self.deps:
             self.deps[path] = self.files.kind_of(path)
+        if _is_content(self.deps[path]) or self.deps[path] == IS_FILE:
+            return None
         return self.files.path_problem(path, must_be_file=must_be_file)
 
     def display_path(self, path: str) -> str:

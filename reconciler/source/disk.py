@@ -76,9 +76,9 @@ class DiskFiles:
         """Return why what is at a path cannot be used; None if it can be, or if there is nothing."""
         if path in self.in_memory_files:
             return None
-        if must_be_file and self.kind_of(path) == IS_FOLDER:
+        kind, problem = self.rooted.inspect(path)
+        if must_be_file and kind == IS_FOLDER:
             return PathProblem("not-a-file", self.display_path(path), "is a folder", "name a file")
-        problem = self.rooted.find_problem(path)
         return replace(problem, subject=self.display_path(problem.subject)) if problem else None
 
     def display_path(self, path: str) -> str:
@@ -100,20 +100,19 @@ def _stamp_of(status: os.stat_result) -> str:
     return "" if is_young else f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
-def expand_paths(top: Path, paths: Sequence[str], roots: tuple[Root, ...] = ()) -> Iterator[str]:
+def expand_paths(rooted: RootedFiles, paths: Sequence[str]) -> Iterator[str]:
     """Yield the files that paths name, and the YAML files in the folders that paths name.
 
     Raise UserError ``path-unknown`` if there is neither, ``path-outside`` or ``link-outside`` for a path that leads out
-    of the roots (`named_roots`).
+    of the roots.
     """
-    rooted = RootedFiles(top, roots or named_roots(top, paths))
     for path in paths:
         if path == STDIN:
             yield path
             continue
         kind = rooted.kind_of(path)
         if kind == IS_FOLDER:
-            yield from _walk_yaml_files(top, path)
+            yield from _walk_yaml_files(rooted.top, path)
         elif kind == MISSING:
             hint = "paths are relative to the current folder"
             raise user_error("path-unknown", f"there is no file or folder {path}", hint)

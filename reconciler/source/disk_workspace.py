@@ -86,7 +86,7 @@ def _list_yaml_files(folder: Path) -> Iterable[str]:
     patterns = [f":(icase)*{suffix}" for suffix in YAML_SUFFIXES]
     with suppress(GitError, UserError):
         return dict.fromkeys(map(os.fsdecode, filter(None, run_git([*_LIST_FILES, *patterns], folder).split(b"\0"))))
-    return expand_paths(folder, ["."])
+    return expand_paths(DiskFiles(folder, {}).rooted, ["."])
 
 
 def _load_rows(cache: Cache, keys: Iterable[str]) -> Iterator[tuple[str, tuple[str, str]]]:

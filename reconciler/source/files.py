@@ -40,7 +40,7 @@ def find_asset_files(top: Path, paths: Sequence[str]) -> Iterator[SourceFile]:
     """
     files = DiskFiles(top, {}, named_roots(top, paths))
     excluded = parse_ignore_patterns(_excluded_patterns(top))
-    for path in dict.fromkeys(expand_paths(top, paths)):
+    for path in dict.fromkeys(expand_paths(files.rooted, paths)):
         is_inside = not path.startswith(("/", ".."))
         if is_inside and path not in paths and excluded.match_file(path):
             continue

@@ -19,7 +19,7 @@ from pathlib import Path
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import PathProblem, broken_link_problem
 from reconciler.regular_files import READ_FLAGS, check_regular, naming_errors, read_descriptor
-from reconciler.source.roots import GIT_FOLDER, Root, find_root, folder_root
+from reconciler.source.roots import GIT_FOLDER, RealFolders, Root, find_root, folder_root
 
 _FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,7 +42,8 @@ class RootedFiles:
 
     top: Path
     roots: tuple[Root, ...]
-    _real_folders: dict[str, str] = field(default_factory=dict)
+    _real_folders: RealFolders = field(default_factory=RealFolders)
+    _usable_folders: dict[str, str] = field(default_factory=dict)  # with their links followed
 
     def status(self, path: str) -> os.stat_result:
         """Return the status of what a path leads to, links followed. Raise OSError if that cannot be used."""
@@ -52,13 +53,14 @@ class RootedFiles:
 
     def kind_of(self, path: str) -> str:
         """Return what there is at a path: ``file``, ``folder``, ``missing``, or the code of why it cannot be used."""
-        return self._inspect(path)[0]
+        return self.inspect(path)[0]
 
     def find_problem(self, path: str) -> PathProblem | None:
         """Return why the file or folder at a path cannot be used; None if it can be, or if there is none."""
-        return self._inspect(path)[1]
+        return self.inspect(path)[1]
 
-    def _inspect(self, path: str) -> tuple[str, PathProblem | None]:
+    def inspect(self, path: str) -> tuple[str, PathProblem | None]:
+        """Return what there is at a path, as `kind_of`, and why it cannot be used."""
         try:
             status = self.status(path)
         except UnavailablePathError as error:
@@ -90,15 +92,23 @@ class RootedFiles:
 
     def open_file(self, path: str) -> int:
         """Open a regular file for reading. Raise OSError if it cannot be read."""
-        real = self._real_path(path)
-        with self._open_parent(real) as parent:
-            descriptor = os.open(_name_of(real), READ_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+        located = self._locate(path)
+        try:
+            descriptor = self._open_real(located)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            descriptor = self._open_real(self._resolve(located, path))  # it is a link
         try:
             check_regular(descriptor, path)
         except OSError:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _open_real(self, real: str) -> int:
+        with self._open_parent(real) as parent:
+            return os.open(_name_of(real), READ_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
 
     def replace_file(self, path: str, content: bytes, *, make_folders: bool = False) -> None:
         """Write a file, or replace one atomically, keeping its mode; of a link, the file that it leads to."""
@@ -122,15 +132,15 @@ class RootedFiles:
     def _locate(self, path: str) -> str:
         """Return the path with the links of its folder followed. Raise UnavailablePathError if they lead out."""
         absolute = os.path.join(self.top, path)  # noqa: PTH118 - called for thousands of files
-        folder, name = os.path.split(absolute)
+        folder, _, name = absolute.rpartition("/")
         if "\0" in path or name in {"", ".", ".."} or name.lower() == GIT_FOLDER:
             return self._resolve(absolute, path)
-        if folder not in self._real_folders:
-            real_folder = os.path.realpath(folder)
+        if folder not in self._usable_folders:
+            real_folder = self._real_folders.resolve(folder or "/")
             if not self._is_usable(real_folder):
                 return self._resolve(absolute, path)  # it leads out, or is a root, whose own folder is outside
-            self._real_folders[folder] = real_folder
-        return f"{self._real_folders[folder].rstrip('/')}/{name}"
+            self._usable_folders[folder] = real_folder.rstrip("/")
+        return f"{self._usable_folders[folder]}/{name}"
 
     def _is_usable(self, real: str) -> bool:
         """Return True if a path without links is in a root, and not in Git's own folder."""

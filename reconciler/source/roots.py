@@ -29,6 +29,30 @@ class Root:
         return path == self.folder or path.startswith(self.folder.rstrip("/") + "/")
 
 
+class RealFolders:
+    """Follows the links in the paths of folders, and looks at each folder once."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, str] = {"/": "/"}
+
+    def resolve(self, folder: str) -> str:
+        """Return the path of a folder with all links followed, as `os.path.realpath`."""
+        pending = []
+        while folder not in self._by_path and folder.startswith("/"):
+            pending.append(folder)
+            folder = folder.rpartition("/")[0] or "/"
+        real = self._by_path.get(folder) or os.path.realpath(folder)
+        for path in reversed(pending):
+            real = self._by_path[path] = _resolve_name(real, path.rpartition("/")[2])
+        return real
+
+
+def _resolve_name(folder: str, name: str) -> str:
+    """Return the real path of what has a name in a folder whose own path has no links."""
+    path = f"{folder.rstrip('/')}/{name}"
+    return os.path.realpath(path) if name in {"", ".", ".."} or os.path.islink(path) else path  # noqa: PTH114 - of thousands
+
+
 class RootFinder:
     """Finds the roots of folders, and looks at each folder above them once."""
 
@@ -68,8 +92,9 @@ def named_roots(current: Path, paths: Iterable[str]) -> tuple[Root, ...]:
     if root is not None and any(os.path.lexists(folder / CONFIG_FILE) for folder in (current, *current.parents)):
         return (root,)
     folders = dict.fromkeys(_folder_of(current, path) for path in paths)  # of thousands of paths, a few folders
-    here, finder = folder_root(current), RootFinder()
-    return tuple(dict.fromkeys(_root_of(finder, here, folder) for folder in folders)) or (root or here,)
+    here, finder, real_folders = folder_root(current), RootFinder(), RealFolders()
+    real = dict.fromkeys(map(real_folders.resolve, folders))
+    return tuple(dict.fromkeys(_root_of(finder, here, folder) for folder in real)) or (root or here,)
 
 
 def _folder_of(current: Path, path: str) -> str:
@@ -82,8 +107,7 @@ def _folder_of(current: Path, path: str) -> str:
     return absolute if is_folder else os.path.dirname(absolute)  # noqa: PTH120 - as above
 
 
-def _root_of(finder: RootFinder, here: Root, folder: str) -> Root:
-    real = os.path.realpath(folder)
+def _root_of(finder: RootFinder, here: Root, real: str) -> Root:
     return finder.find_root(real) or (here if here.contains(real) else Root(real))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from reconciler.model import (
     Address,
+    Handle,
     Json,
     Record,
     ResolvedReference,
@@ -18,14 +19,12 @@ from reconciler.model import (
     failure_reason,
     parse_address,
 )
+from reconciler.state.field_types import check_field_types
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
-_ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str}
 _MAX_DEPTH = 200  # twice that of a file
-_FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
-_T = TypeVar("_T", Record, Run)
 # What decoding raises for JSON that is not a record.
 DECODE_ERRORS = (ValueError, LookupError, TypeError, OverflowError, AttributeError, RecursionError)
 
@@ -39,13 +38,13 @@ def encode_record(value: Record | Run) -> bytes:
 
 def decode_record(raw: bytes) -> Record:
     """Read a record."""
-    return _check_field_types(Record(**_decode_fields(Record, _load_json(raw))))
+    return check_field_types(Record(**_decode_fields(Record, _load_json(raw))))
 
 
 def decode_run(raw: bytes) -> Run:
     """Read a run."""
     fields_by_name = _decode_fields(Run, _load_json(raw))
-    run = _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    run = check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
     return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
@@ -106,8 +105,10 @@ def encode_json(value: Json) -> bytes:
 
 
 def _load_json(raw: bytes) -> Json:
-    """Return the value of JSON; raise ValueError if it is nested deeper than anything that mlgit writes."""
+    """Return the value of JSON; raise ValueError for what mlgit never writes: deep nesting, half a surrogate pair."""
     value: Json = json.loads(raw)
+    if b"\\ud" in raw.lower():
+        json.dumps(value, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError
     if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH:
         _check_depth(value)
     return value
@@ -131,20 +132,6 @@ def _non_default_fields(value: Record | Run) -> Iterator[tuple[str, Any]]:
             yield field.name, content
 
 
-def _check_field_types(value: _T) -> _T:
-    """Return a record or a run; raise TypeError if a field has another type than declared."""
-    for field in fields(value):
-        field_type = _FIELD_TYPES.get(str(field.type).partition("[")[0])
-        content = getattr(value, field.name)
-        if field_type and not isinstance(content, field_type):
-            raise TypeError(field.name)
-        item_type = _ITEM_TYPES.get(field.name)
-        items = content.values() if isinstance(content, Mapping) else content
-        if item_type and not all(isinstance(item, item_type) for item in items):
-            raise TypeError(field.name)
-    return value
-
-
 def _to_json(value: Any) -> Json:
     match value:
         case Address():
@@ -152,6 +139,8 @@ def _to_json(value: Any) -> Json:
         case ResolvedReference():
             reference = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
             return reference | ({"output": value.output, "path": value.path} if value.output else {})
+        case Handle():
+            return value.to_json()
         case Mapping():
             return {name: _to_json(item) for name, item in value.items()}
         case list() | tuple():
@@ -176,6 +165,8 @@ def _decode_fields(record_type: type[Record | Run], content: dict[str, Json]) ->
         )
         for pointer, reference in decoded.get("references", {}).items()
     }
+    if "handle" in decoded:
+        decoded["handle"] = Handle.from_json(decoded["handle"])
     decoded["extra"] = {name: value for name, value in content.items() if name not in names}
     decoded |= {name: tuple(decoded[name]) for name in _TUPLE_FIELDS & decoded.keys()}
     return decoded

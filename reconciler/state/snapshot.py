@@ -154,6 +154,7 @@ class CurrentRecords(Mapping[Address, Record]):
     snapshot: Snapshot
     _records: dict[Address, Record] = field(default_factory=dict)
     _folders: dict[str, Mapping[str, TreeEntry]] = field(default_factory=dict)
+    _files: Mapping[str, TreeEntry] | None = None
     _addresses: tuple[Address, ...] | None = None
     _is_complete: bool = False
 
@@ -236,9 +237,14 @@ class CurrentRecords(Mapping[Address, Record]):
 
     def _list_addresses(self) -> tuple[Address, ...]:
         if self._addresses is None:
-            addresses = (self._address_at(path) for path in self.snapshot.list_files(paths.CURRENT_PREFIX))
+            addresses = (self._address_at(path) for path in self._list_files())
             self._addresses = tuple(sorted(addresses, key=_sort_key))
         return self._addresses
+
+    def _list_files(self) -> Mapping[str, TreeEntry]:
+        if self._files is None:
+            self._files = self.snapshot.list_files(paths.CURRENT_PREFIX)
+        return self._files
 
     def _address_at(self, path: str) -> Address:
         address = paths.current_record_address(path)
@@ -248,7 +254,7 @@ class CurrentRecords(Mapping[Address, Record]):
 
     def _read_all(self) -> dict[Address, Record]:
         if not self._is_complete:
-            entries = self.snapshot.list_files(paths.CURRENT_PREFIX)
+            entries = self._list_files()
             decoded = self.snapshot.read_files(entries, codec.decode_record)
             records = [self._check_record_path(path, record) for path, record in zip(entries, decoded, strict=True)]
             self._records = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.diagnostics import user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
@@ -14,13 +14,15 @@ from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
-from reconciler.state.lease import HeldLock
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
 from reconciler.state.run_list import FolderMemory, ListedJob, list_jobs
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
+
+if TYPE_CHECKING:
+    from reconciler.state.lease import HeldLock  # only an apply holds a lock
 
 _R = TypeVar("_R", Run, codec.RunSummary)
 

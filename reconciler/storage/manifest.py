@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reconciler.diagnostics import UserError, user_error
 
 REGULAR_MODE, EXECUTABLE_MODE, SYMLINK_MODE = 0o100644, 0o100755, 0o120000
+MAX_LINK_BYTES = 4096  # no system follows a longer target
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def check_link(path: str, target: bytes) -> None:
 
     ``..`` is only allowed at the start: after a name, it could leave the target of another link.
     """
+    if len(target) > MAX_LINK_BYTES:
+        message = f"'{path}' is a link to a target of more than {MAX_LINK_BYTES} bytes, which cannot be followed"
+        raise user_error("link-dangling", message, "remove the link, or restore its target")
     parts = target.decode(errors="surrogateescape").split("/")
     names = [part for part in parts if part != "."]
     climbs = next((index for index, part in enumerate(names) if part != ".."), len(names))

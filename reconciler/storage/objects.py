@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -16,11 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from reconciler.diagnostics import UserError, user_error
+from reconciler.model.content import FOLDER_SUFFIX
 from reconciler.regular_files import open_regular_file
 from reconciler.storage.stamps import NO_FILE, Stamp, Stamps, stamp_of
-
-FOLDER_SUFFIX = ".dir"
-"""What DVC appends to the md5 of the listing of a folder."""
 
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _CHUNK_SIZE = 1 << 20
@@ -50,26 +50,44 @@ class ObjectFiles:
             raise user_error("content-key-invalid", f"'{key}' is not a key of the store", "a key is an md5, or md5.dir")
         return self.folder / key[:2] / key[2:]
 
-    def put_file(self, source: Path) -> Digests:
-        """Store one file; if the object exists already, the file is only read."""
-        with source.open("rb") as file:
-            digests = _compute_digests(file)
-            if self._has_object(digests):
-                return digests
-            file.seek(0)
-            with self.translate_write_errors(), self.temporary_path() as temporary:
-                with temporary.open("wb") as copy:
-                    copied = _compute_digests(file, copy.write)
-                if copied != digests:
-                    message = f"{source} was modified while it was stored"
-                    raise user_error("file-changed", message, "wait until it is complete, then try again")
+    def put_stream(self, stream: BinaryIO, name: str) -> Digests:
+        """Store a stream from where it is to its end; if the object exists already, the stream is only read.
+
+        One that cannot be read twice is written aside meanwhile, unless it is short. ``name`` is for messages.
+        """
+        start = _read_chunk(stream)
+        if len(start) < _CHUNK_SIZE:
+            return self._put_seekable(io.BytesIO(start), name)
+        if stream.seekable():
+            stream.seek(-len(start), os.SEEK_CUR)
+            return self._put_seekable(stream, name)
+        with self._temporary_path() as temporary:
+            digests = self._write(temporary, stream, start)
+            if not self._has_object(digests):
                 self._publish_object(temporary, digests.md5)
         return digests
 
-    def find_damaged(self, keys: Iterable[str]) -> frozenset[str]:
-        """Return those of the keys whose object is missing or changed; only those with another stamp are read."""
+    def put_bytes(self, data: bytes, suffix: str = "") -> Digests:
+        """Store bytes; the suffix is appended to the key."""
+        return self._put_seekable(io.BytesIO(data), "", suffix)
+
+    def open(self, key: str) -> BinaryIO:
+        """Return an object as a stream. Raises UserError ``content-missing``, ``store-not-usable``."""
+        path = self.object_path(key)
+        try:
+            return open_regular_file(path)
+        except FileNotFoundError as error:
+            raise missing_error(key, self.root) from error
+        except OSError as error:
+            raise store_unusable_error(error, path) from error
+
+    def find_damaged(self, keys: Iterable[str], *, deep: bool = False) -> frozenset[str]:
+        """Return those of the keys whose object is missing or changed.
+
+        Unless ``deep``, only those are read that have another stamp than when they were last known to be right.
+        """
         stamps = {key: stamp_of(self.object_path(key)) for key in keys}
-        recorded = self.stamps.read(stamps)
+        recorded = {} if deep else self.stamps.read(stamps)
         damaged = frozenset(
             key
             for key, stamp in stamps.items()
@@ -78,25 +96,71 @@ class ObjectFiles:
         self.stamps.flush()
         return damaged
 
-    def put_bytes(self, data: bytes, suffix: str = "") -> Digests:
-        """Store bytes; the suffix is appended to the key."""
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        digests = Digests(md5 + suffix, hashlib.sha256(data).hexdigest(), len(data))
-        if not self._has_object(digests):
-            with self.translate_write_errors(), self.temporary_path() as temporary:
-                temporary.write_bytes(data)
-                self._publish_object(temporary, digests.md5)
-        return digests
+    def publish_new(self, path: Path, data: bytes) -> bool:
+        """Write a file that does not exist and return True; False if it exists. Of several callers, one gets True."""
+        with self.translate_write_errors():
+            if path.exists():
+                return False
+            with self._temporary_path() as temporary:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(temporary, path)  # unlike a rename, this fails if another process was faster
+                except FileExistsError:
+                    return False
+        return True
+
+    def replace_file(self, path: Path, data: bytes) -> None:
+        """Write a file, in place of the one that there may be."""
+        with self.translate_write_errors(), self._temporary_path() as temporary:
+            temporary.write_bytes(data)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
 
     @contextmanager
-    def temporary_path(self) -> Iterator[Path]:
+    def _temporary_path(self) -> Iterator[Path]:
         """Yield a path on the disk of the store to write to; what is left there is removed afterwards."""
         path = self.root / "tmp" / uuid.uuid4().hex
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with self.translate_write_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+    def _put_seekable(self, stream: BinaryIO, name: str, suffix: str = "") -> Digests:
+        """Store a stream that can be read twice: first to know whether it has to be written."""
+        position = stream.tell()
+        digests = compute_digests(stream)
+        digests = digests._replace(md5=digests.md5 + suffix)
+        if self._has_object(digests):
+            return digests
+        stream.seek(position)
+        with self._temporary_path() as temporary:
+            written = self._write(temporary, stream)
+            if (written.sha256, written.size) != (digests.sha256, digests.size):
+                message = f"{name} was modified while it was stored"
+                raise user_error("file-changed", message, "wait until it is complete, then try again")
+            self._publish_object(temporary, digests.md5)
+        return digests
+
+    def _write(self, path: Path, stream: BinaryIO, start: bytes = b"") -> Digests:
+        """Write what was read of a stream and the rest of it to a new file: errors of each have their own messages."""
+        with self.translate_write_errors():
+            file = path.open("xb")
+
+        def write(chunk: bytes) -> None:
+            with self.translate_write_errors():
+                file.write(chunk)
+
+        try:
+            return compute_digests(stream, write, start)
+        finally:
+            with self.translate_write_errors():
+                file.close()
 
     @contextmanager
     def translate_write_errors(self) -> Iterator[None]:
@@ -117,7 +181,7 @@ class ObjectFiles:
         """Return True if the bytes of an object match its key; then its stamp, read before, is recorded."""
         try:
             with open_regular_file(self.object_path(key)) as file:
-                is_intact = _compute_digests(file).md5 == key.removesuffix(FOLDER_SUFFIX)
+                is_intact = compute_digests(file).md5 == key.removesuffix(FOLDER_SUFFIX)
         except OSError:
             return False
         if is_intact:
@@ -125,10 +189,11 @@ class ObjectFiles:
         return is_intact
 
     def _publish_object(self, temporary: Path, key: str) -> None:
-        temporary.chmod(_READ_ONLY_MODE)
         path = self.object_path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        with self.translate_write_errors():
+            temporary.chmod(_READ_ONLY_MODE)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
         self.stamps.record({key: stamp_of(path)})
 
 
@@ -146,12 +211,28 @@ def store_unusable_error(error: OSError, path: Path) -> UserError:
     return user_error("store-not-usable", message, "check that it is a folder that you may write to")
 
 
-def _compute_digests(file: BinaryIO, on_chunk: Callable[[bytes], object] = len) -> Digests:
-    """Return the digests of a stream, read once; `on_chunk` is called with each chunk."""
+def missing_error(key: str, root: Path) -> UserError:
+    """Return the error of an object or a content that the store does not have."""
+    message = f"content {key} is missing or incomplete in the store at {root}"
+    return user_error("content-missing", message, "store it again from its source")
+
+
+def _read_chunk(stream: BinaryIO) -> bytes:
+    """Return the next bytes of a stream; fewer than a chunk only at its end."""
+    chunk = stream.read(_CHUNK_SIZE)
+    while 0 < len(chunk) < _CHUNK_SIZE and (rest := stream.read(_CHUNK_SIZE - len(chunk))):
+        chunk += rest
+    return chunk
+
+
+def compute_digests(stream: BinaryIO, on_chunk: Callable[[bytes], object] = len, start: bytes = b"") -> Digests:
+    """Return the digests of a stream, read once; `on_chunk` is called with each chunk, first with ``start``."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    while chunk := file.read(_CHUNK_SIZE):
+    chunk = start or stream.read(_CHUNK_SIZE)
+    while chunk:
         md5.update(chunk)
         sha256.update(chunk)
         on_chunk(chunk)
         size += len(chunk)
+        chunk = stream.read(_CHUNK_SIZE)
     return Digests(md5.hexdigest(), sha256.hexdigest(), size)

@@ -36,6 +36,7 @@ class Stamps:
 
     def __init__(self, root: Path) -> None:
         self._path = root / _FILE
+        self._known: dict[str, Stamp] = {}
         self._pending: dict[str, Stamp] = {}
         self._mutex = threading.RLock()
 
@@ -43,15 +44,15 @@ class Stamps:
         """Return the recorded stamps of those of the keys that have one."""
         wanted = tuple(dict.fromkeys(keys))
         with self._mutex:
-            stamps = {key: self._pending[key] for key in wanted if key in self._pending}
-            missing = [key for key in wanted if key not in stamps]
+            missing = [key for key in wanted if key not in self._known]
             for start in range(0, len(missing), _BATCH):
-                stamps |= self._select(missing[start : start + _BATCH])
-        return stamps
+                self._known |= self._select(missing[start : start + _BATCH])
+            return {key: self._known[key] for key in wanted if key in self._known}
 
     def record(self, stamps: Mapping[str, Stamp]) -> None:
         """Record stamps; they are on the disk after `flush`."""
         with self._mutex:
+            self._known |= stamps
             self._pending |= stamps
 
     def flush(self) -> None:

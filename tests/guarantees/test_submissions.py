@@ -9,7 +9,7 @@ import pytest
 from workspaces import commit, edit, git, write
 
 from reconciler.state.journal import Journal
-from reconciler.storage.object_store import ObjectStore
+from reconciler.storage.folder_store import FolderStore
 
 # A backend that refuses every run, and saves the refs of the remote and the journal at the submission.
 _REFUSING = """
@@ -20,7 +20,7 @@ from reconciler.diagnostics import user_error
 JOURNAL = pathlib.Path(".git/mlgit/journal-small-default.jsonl")
 
 class Refusing(_local.LocalBackend):
-    def submit(self, submission):
+    def submit(self, task, store):
         refs = subprocess.run(
             ["git", "ls-remote", "origin", "refs/mlgit/*"], check=True, capture_output=True, text=True
         ).stdout
@@ -92,7 +92,7 @@ def test_an_entry_of_the_journal_is_synced_to_the_disk(tmp_path, monkeypatch):
 def test_records_name_the_store_that_has_their_content(applied):
     """Records name the store that has their content."""
     live = "refs/mlgit/small/default/live"
-    store = ObjectStore(applied / ".mlgit/store").id
+    store = FolderStore(applied / ".mlgit/store").id
     paths = git(applied, "ls-tree", "-r", "--name-only", live, "current/").splitlines()
     records = [json.loads(git(applied, "show", f"{live}:{path}")) for path in paths]
     stored = {record["address"]: record["realised"] for record in records if "contents" in record.get("realised", {})}

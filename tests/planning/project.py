@@ -21,12 +21,13 @@ from reconciler.model import (
     Action,
     Address,
     Asset,
+    Condition,
     Observation,
     Op,
+    Phase,
     Plan,
     Record,
     Run,
-    RunReport,
     RunStatus,
     SourceRevision,
     State,
@@ -34,6 +35,7 @@ from reconciler.model import (
     TreeEntry,
     lookup_under_former_names,
 )
+from reconciler.model.providers import CANCELED
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.planning.pipeline import run_plan_pipeline
@@ -51,6 +53,21 @@ SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 
 Files = Mapping[str, str]
 Problems = tuple[Diagnostic, ...]
+
+
+_PHASES = {
+    RunStatus.QUEUED: Condition(Phase.PENDING),
+    RunStatus.RUNNING: Condition(Phase.RUNNING),
+    RunStatus.COMPLETED: Condition(Phase.SUCCEEDED),
+    RunStatus.FAILED: Condition(Phase.FAILED),
+    RunStatus.CANCELED: Condition(Phase.FAILED, CANCELED),
+    RunStatus.LOST: Condition(Phase.GONE),
+}
+
+
+def condition_of(status: RunStatus, result: Mapping[str, object] | None = None, message: str = "") -> Condition:
+    """Return the condition that a backend reports of a run with a status."""
+    return replace(_PHASES[status], result=result or {}, message=message)
 
 
 def small() -> dict[str, str]:
@@ -132,7 +149,7 @@ class InMemoryProject:
         files: Files,
         *,
         requested: frozenset[Address] = frozenset(),
-        reports: Mapping[str, RunReport] | None = None,
+        reports: Mapping[str, Condition] | None = None,
         select: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
         runs: bool = True,

@@ -28,7 +28,7 @@ def many(tmp_path: Path) -> tuple[DiskFiles, list[str]]:
     write(tmp_path / "w7", {"models/total.yml": SMALL["models/total.yml"].replace("custom_model", "custom")})
     write(tmp_path / "w9", {"data/numbers.yml": "$schema: azureml/data.schema.json\nname: [1\n"})
     files = DiskFiles(tmp_path, {})
-    return files, list(expand_paths(tmp_path, ["."]))
+    return files, list(expand_paths(files.rooted, ["."]))
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stored_files import put_bytes, put_files
 
+from reconciler.model.content import Damage
 from reconciler.storage import objects
-from reconciler.storage.object_store import ObjectStore
+from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
 
@@ -16,35 +18,36 @@ REGULAR = 0o100644
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list of the files whose digests are computed from now on."""
     names: list[str] = []
-    original = objects._compute_digests
+    original = objects.compute_digests
 
     def compute(file, *arguments):
         names.append(Path(file.name).name)
         return original(file, *arguments)
 
-    monkeypatch.setattr(objects, "_compute_digests", compute)
+    monkeypatch.setattr(objects, "compute_digests", compute)
     return names
 
 
 @pytest.fixture
 def content(tmp_path):
     files = [(f"{number}.txt", REGULAR, f"{number}".encode()) for number in range(600)]
-    return ObjectStore(tmp_path / "store").put_files([*files, ("run.sh", 0o100755, b"true")])
+    return put_files(FolderStore(tmp_path / "store"), [*files, ("run.sh", 0o100755, b"true")])
 
 
 def test_nothing_unchanged_is_read(tmp_path, content, read):
-    store = ObjectStore(tmp_path / "store")
-    assert store.find_damage(content) is None
-    assert len(store.verified_stamps(file.md5 for file in store.manifest(content.md5))) == 601
+    store = FolderStore(tmp_path / "store")
+    assert store.verify(content) == ()
+    files = [store.local(file.digest) for file in store.manifest(content)]
+    assert len([file for file in files if file and file.stamp]) == 601
     assert read == []
 
 
 def test_what_was_only_touched_is_read_once(tmp_path, content, read):
     for path in (tmp_path / "store").glob("files/md5/*/*"):
         path.touch()
-    assert ObjectStore(tmp_path / "store").find_damage(content) is None
+    assert FolderStore(tmp_path / "store").verify(content) == ()
     assert len(read) == 602  # with the list of the files
-    assert ObjectStore(tmp_path / "store").find_damage(content) is None
+    assert FolderStore(tmp_path / "store").verify(content) == ()
     assert len(read) == 602
 
 
@@ -56,30 +59,30 @@ def test_without_usable_stamps_everything_is_read_once(data, tmp_path, content, 
     path.unlink()
     if data is not None:
         path.write_bytes(data)
-    assert ObjectStore(tmp_path / "store").find_damage(content) is None
+    assert FolderStore(tmp_path / "store").verify(content) == ()
     assert len(read) == 602
     for _ in range(2):
-        assert ObjectStore(tmp_path / "store").find_damage(content) is None
+        assert FolderStore(tmp_path / "store").verify(content) == ()
     assert len(read) <= 1204
 
 
 def test_putting_what_was_changed_writes_it_again(tmp_path):
-    store = ObjectStore(tmp_path / "store")
-    content = store.put_bytes("x", b"right")
+    store = FolderStore(tmp_path / "store")
+    content = put_bytes(store, b"right", "x")
     (path,) = (tmp_path / "store").glob("files/md5/*/*")
     path.chmod(0o644)
     path.write_bytes(b"wrong")
-    assert store.find_damage(content)
-    assert store.put_bytes("x", b"right") == content
-    assert (path.read_bytes(), store.find_damage(content)) == (b"right", None)
+    assert store.verify(content)
+    assert put_bytes(store, b"right", "x") == content
+    assert (path.read_bytes(), store.verify(content)) == (b"right", ())
 
 
 def test_a_modes_file_that_does_not_belong_to_a_content_is_damage(tmp_path):
-    store = ObjectStore(tmp_path / "store")
-    content = store.put_files([("a", REGULAR, b"a")])
-    path = tmp_path / "store" / "modes" / content.md5 / f"{content.sha256}.json"
+    store = FolderStore(tmp_path / "store")
+    content = put_files(store, [("a", REGULAR, b"a")])
+    path = tmp_path / "store" / "modes" / content.digest / f"{content.sha256}.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"a": 40960}')
-    assert store.find_damage(content) == ("", path)
-    store.put_files([("a", REGULAR, b"a")])
-    assert store.find_damage(content) is None
+    assert store.verify(content) == (Damage("", str(path), is_missing=False),)
+    put_files(store, [("a", REGULAR, b"a")])
+    assert store.verify(content) == ()

@@ -19,6 +19,7 @@ from reconciler.format.rules.expressions import (
     expression_span,
     find_lookalikes,
     malformed_expression_diagnostic,
+    may_have_lookalikes,
     parse_expressions,
 )
 from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, executable_nodes, iter_strings
@@ -50,13 +51,15 @@ class CommandExpressionRule:
 
     def __call__(self, context: RuleContext) -> Iterator[Diagnostic]:
         """Yield undeclared and malformed expressions in commands."""
+        has_lookalikes = may_have_lookalikes(context.document.text)
         for node in executable_nodes(context):
             for keys in _COMMAND_FIELDS:
                 text, pointer = _command_text(node, keys) if keys[0] in node.spec else ("", ())
                 if "${{" in text or "$[[" in text:
                     yield from self._check_expressions(context, node, parse_expressions(text, pointer))
-                yield from _check_lookalikes(context, text, pointer, with_any_name=True)
-            for group in _IO_GROUPS:
+                if has_lookalikes:
+                    yield from _check_lookalikes(context, text, pointer, with_any_name=True)
+            for group in _IO_GROUPS if has_lookalikes else ():
                 for pointer, text in iter_strings(node.spec.get(group), node.child_pointer(group)):
                     yield from _check_lookalikes(context, text, pointer, with_any_name=False)
 

@@ -109,15 +109,18 @@ def _optional_ranges(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
+def may_have_lookalikes(text: str) -> bool:
+    """Return False if nothing in a text looks like an expression and is none, as in nearly every text."""
+    without_expressions = text.replace(_OPEN, "")
+    return "{{" in without_expressions or "${" in without_expressions
+
+
 def find_lookalikes(text: str, pointer: Pointer, *, with_any_name: bool) -> Iterator[MalformedExpression]:
     """Yield the texts that look like an expression and are none; only those of a known root unless ``with_any_name``.
 
     Other programs have placeholders of the same form, such as templates of prompts.
     """
-    without_expressions = text.replace(_OPEN, "")
-    if "{{" not in without_expressions and "${" not in without_expressions:
-        return  # nearly every text
-    for match in _LOOKALIKE.finditer(text):
+    for match in _LOOKALIKE.finditer(text) if may_have_lookalikes(text) else ():
         inside = (match[1] or match[2] or match[3] or "").strip().lstrip("$").strip()
         if with_any_name or inside.partition(".")[0] in _ROOTS:
             reason = f"it is text; write {_OPEN}{inside}{_CLOSE}" if inside else "it is text"

@@ -31,7 +31,7 @@ def check_table_inputs(context: RuleContext) -> Iterator[Diagnostic]:
     for node in executable_nodes(context):
         inputs = as_mapping(node.spec.get("inputs"))
         for name, value in inputs.items():
-            if isinstance(value, dict) and "path" in value:
+            if as_lower_text(as_mapping(value).get("type")) == _MLTABLE_TYPE:
                 yield from _check_table(context, node.child("inputs", name))
 
 

@@ -19,28 +19,32 @@ _ILLEGAL_VERSION_CHARACTER = re.compile(r"[\s:/@\\]")
 class NameFormat:
     """The format of names of one kind, as a pattern and in words."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     description: str
+
+    def allows(self, name: str) -> bool:
+        """Return True if a name has this format."""
+        return re.fullmatch(self.pattern, name) is not None
 
 
 CONTAINER_NAME = NameFormat(
-    re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}"),
+    r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}",
     "up to 255 letters, digits, - and _, beginning with a letter or a digit",
 )
 WORKSPACE_NAME = NameFormat(
-    re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}"),
+    r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
     "3 to 33 letters, digits, - and _, beginning with a letter or a digit",
 )
 COMPUTE_NAME = NameFormat(
-    re.compile(r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}"),
+    r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}",
     "3 to 24 letters, digits and -, beginning with a letter and not ending in - and digits",
 )
 REGISTRY_NAME = NameFormat(
-    re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{1,31}"),
+    r"[a-zA-Z0-9][a-zA-Z0-9_-]{1,31}",
     "2 to 32 letters, digits, - and _, beginning with a letter or a digit",
 )
 ENDPOINT_NAME = NameFormat(
-    re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]"),
+    r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
     "3 to 32 letters, digits and -, beginning with a letter and ending in a letter or a digit",
 )
 
@@ -54,13 +58,13 @@ class NameRule:
     def __call__(self, context: RuleContext) -> Iterator[Diagnostic]:
         """Yield what is wrong with the name."""
         name = context.spec.get("name")
-        if not isinstance(name, str) or self.name_format.pattern.fullmatch(name):
+        if not isinstance(name, str) or self.name_format.allows(name):
             return
         span = context.document.value_span("/name")
         if has_placeholder(name):
             message = f"the name {name} is a placeholder"
             yield Diagnostic("name-placeholder", message, span, f"use {self.name_format.description}", Severity.WARNING)
-        elif self.name_format.pattern.fullmatch(name.replace(".", "-")):
+        elif self.name_format.allows(name.replace(".", "-")):
             # Registries and curated environments have names with dots; a workspace rejects them.
             message = f"the name {name} contains a dot, which only registries allow"
             yield Diagnostic("name-dotted", message, span, f"use {self.name_format.description}", Severity.WARNING)

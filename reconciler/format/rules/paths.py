@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.path_content import PathInspector, find_path_problem
+from reconciler.format.path_content import find_path_problem
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import parse_local_path
@@ -172,7 +172,7 @@ def _absence_problem(context: RuleContext, mention: PathMention, path: str) -> P
     problem = find_path_problem(context.files, path)
     if problem is not None and problem.code != "path-outside":
         return problem
-    is_above = path.split("/", maxsplit=1)[0] == ".." and not isinstance(context.files, PathInspector)
+    is_above = path.split("/", maxsplit=1)[0] == ".." and not hasattr(context.files, "path_problem")
     if problem is not None or is_above or posixpath.isabs(path):
         predicate = problem.predicate if problem else "is outside the repository"
         hint = "move it into the repository; paths are relative to the folder of this file"

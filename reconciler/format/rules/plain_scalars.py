@@ -15,7 +15,7 @@ from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.schedules import trigger_nodes
 from reconciler.format.rules.spec_nodes import Pointer, as_lower_text, as_mapping, executable_nodes
 from reconciler.format.scalars import is_date, is_read_differently
-from reconciler.model import Json
+from reconciler.model import Json, Spec
 
 # A quick search for any of them, which most files do not have.
 _SUSPICIOUS = re.compile(
@@ -29,20 +29,24 @@ _BOOLEAN = "boolean"
 
 def check_input_values(context: RuleContext) -> Iterator[Diagnostic]:
     """Yield the unquoted dates and misleading words among the values of inputs."""
-    if _SUSPICIOUS.search(context.document.text) is None:
-        return
-    for node in executable_nodes(context):
-        for name, value in as_mapping(node.spec.get("inputs")).items():
-            yield from _check_input(context, node.child_pointer("inputs", name), value)
+    constants = [
+        (node.child_pointer("inputs", *path), value)
+        for node in executable_nodes(context)
+        for path, value in _input_constants(as_mapping(node.spec.get("inputs")))
+        if not isinstance(value, str) or is_date(value)
+    ]
+    if constants and _SUSPICIOUS.search(context.document.text):
+        for pointer, value in constants:
+            yield from _check_value(context, pointer, value)
 
 
-def _check_input(context: RuleContext, pointer: Pointer, value: Json) -> Iterator[Diagnostic]:
-    if not isinstance(value, dict):
-        yield from _check_value(context, pointer, value)
-        return
-    for field in _CONSTANT_FIELDS:
-        if field in value and as_lower_text(value.get("type")) != _BOOLEAN:
-            yield from _check_value(context, (*pointer, field), value[field])
+def _input_constants(inputs: Spec) -> Iterator[tuple[Pointer, Json]]:
+    """Yield each constant among inputs with its path from there."""
+    for name, value in inputs.items():
+        if not isinstance(value, dict):
+            yield (name,), value
+        elif as_lower_text(value.get("type")) != _BOOLEAN:
+            yield from (((name, field), value[field]) for field in _CONSTANT_FIELDS if field in value)
 
 
 def _check_value(context: RuleContext, pointer: Pointer, value: Json) -> Iterator[Diagnostic]:

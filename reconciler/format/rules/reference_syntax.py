@@ -68,7 +68,6 @@ _ASSET_FORM = "azureml:NAME:VERSION or azureml:NAME@latest"
 _ARM_PATTERN = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+(?:/.+)?", re.IGNORECASE)
 # An asset by its name, with a version or a label. The name of a job without one is its path, so it may hold slashes.
 _ASSET_PATTERN = re.compile(r"(?!azureml:)[^/:@][^:@]*(?::.+|@.+)?", re.IGNORECASE | re.DOTALL)
-_URI_PATTERNS = {root: re.compile(rest, re.IGNORECASE | re.DOTALL) for root, (rest, _) in _URI_FORMS.items()}
 _EXPRESSION_PATTERN = re.compile(r"\$\{\{.*?\}\}")
 _ARM_ID = re.compile(r"/subscriptions/", re.IGNORECASE)
 _AZUREML_URI = re.compile(rf"//(?:{'|'.join(_URI_FORMS)})/", re.IGNORECASE)
@@ -97,7 +96,8 @@ def expected_syntax_hint(text: str) -> str:
         if close:
             return f"did you mean azureml://{close}/?"
         return f"a URI begins with one of {', '.join(f'azureml://{name}/' for name in _URI_FORMS)}"
-    return "" if _URI_PATTERNS[root.lower()].fullmatch(path) else f"the form is {_URI_FORMS[root.lower()][1]}"
+    uri_pattern, form = _URI_FORMS[root.lower()]
+    return "" if re.fullmatch(uri_pattern, path, re.IGNORECASE | re.DOTALL) else f"the form is {form}"
 
 
 def _iter_reference_texts(value: Json, pointer: _KeyPath, *, user_keys: bool) -> Iterator[tuple[_KeyPath, str]]:

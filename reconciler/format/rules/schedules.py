@@ -19,8 +19,8 @@ from reconciler.model import Json
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_IANA_ZONE = re.compile(r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+)+")
-_TIMESTAMP = re.compile(
+_IANA_ZONE = r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+)+"
+_TIMESTAMP = (
     r"(\d{4})-(\d\d?)-(\d\d?)"
     r"(?:(?:[Tt]|\s+)(\d\d?):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?\s*([Zz]|[+-]\d\d?:?(?:\d\d)?)?"
 )
@@ -155,7 +155,7 @@ def check_time_zone(context: RuleContext) -> Iterator[Diagnostic]:
             continue
         span = context.document.value_span("".join(f"/{item}" for item in node.child_pointer("time_zone")))
         close = did_you_mean(name, TIME_ZONE_NAMES)
-        if _IANA_ZONE.fullmatch(name):
+        if re.fullmatch(_IANA_ZONE, name):
             message = f"{name} is an IANA time zone; Azure ML only knows Windows names"
             hint = close or "use a name such as Pacific Standard Time"
             yield Diagnostic("zone-foreign", message, span, hint, Severity.WARNING)
@@ -189,7 +189,7 @@ def check_times(context: RuleContext) -> Iterator[Diagnostic]:
 
 def _parse_time(text: str) -> tuple[tuple[int, ...], str] | None:
     """Return the numbers from year to second, and the offset as written; None if a text is not a valid time."""
-    match = _TIMESTAMP.fullmatch(text.strip())
+    match = re.fullmatch(_TIMESTAMP, text.strip())
     if match is None:
         return None
     *numbers, offset = match.groups()

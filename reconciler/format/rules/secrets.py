@@ -17,22 +17,21 @@ from reconciler.secrets.fields import ENVIRONMENT_VARIABLES_FIELD, SECRET_CONTAI
 from reconciler.secrets.urls import find_url_secrets
 
 _CONNECTION_SECRET_FIELDS = ("api_key", "client_secret", "password", "sas_token", "account_key", "key")
-_EXAMPLE_VALUE = re.compile(
-    r"example|dummy|placeholder|changeme|your|sample|fake|redacted|todo|(?<![^\W_])secret(?![^\W_])|\.\.\.|\*\*\*",
-    re.IGNORECASE,
+# Patterns that few files need are compiled with the first text that they are asked of.
+_EXAMPLE_VALUE = (
+    r"example|dummy|placeholder|changeme|your|sample|fake|redacted|todo|(?<![^\W_])secret(?![^\W_])|\.\.\.|\*\*\*"
 )
-_URL_PLACEHOLDER = re.compile(
-    r"[${\[]|%\w+%|[x*.…_-]+$|.*(?:example|dummy|placeholder|changeme|your[-_]|redacted)", re.IGNORECASE
-)
+_URL_PLACEHOLDER = r"[${\[]|%\w+%|[x*.…_-]+$|.*(?:example|dummy|placeholder|changeme|your[-_]|redacted)"
 _MIN_SECRET_LENGTH, _MIN_SECRET_VARIETY = 20, 10
-# Secrets that are recognised in any field. The word comes first, because a search is cheaper than a pattern.
+# Secrets that are recognised in any field. The word comes first, because a search is cheaper than a pattern,
+# which is compiled only for a file that has the word.
 _KNOWN_SECRET_PATTERNS = (
-    ("AccountKey=", re.compile(r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})"), "a storage account key"),
-    ("SharedAccessKey=", re.compile(r"SharedAccessKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})"), "a shared access key"),
-    ("PRIVATE KEY", re.compile(r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----)"), "a private key"),
-    ("AKIA", re.compile(r"\b(?P<secret>AKIA[0-9A-Z]{16})\b"), "an AWS access key"),
-    ("ASIA", re.compile(r"\b(?P<secret>ASIA[0-9A-Z]{16})\b"), "an AWS access key"),
-    ("ghp_", re.compile(r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b"), "a GitHub token"),
+    ("AccountKey=", r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})", "a storage account key"),
+    ("SharedAccessKey=", r"SharedAccessKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})", "a shared access key"),
+    ("PRIVATE KEY", r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----)", "a private key"),
+    ("AKIA", r"\b(?P<secret>AKIA[0-9A-Z]{16})\b", "an AWS access key"),
+    ("ASIA", r"\b(?P<secret>ASIA[0-9A-Z]{16})\b", "an AWS access key"),
+    ("ghp_", r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b", "a GitHub token"),
 )
 _HINT = "remove it from the file, revoke it, and read its replacement from a file that is not in Git"
 
@@ -66,7 +65,7 @@ def _secret_field_values(context: RuleContext) -> Iterator[tuple[Pointer, str]]:
 
 def _is_placeholder_secret(text: str) -> bool:
     varied = set(text.lower()) - set("?&=-_:. ")
-    return has_placeholder(text) or len(varied) <= 2 or _EXAMPLE_VALUE.search(text) is not None  # noqa: PLR2004 - x and X, or *
+    return has_placeholder(text) or len(varied) <= 2 or re.search(_EXAMPLE_VALUE, text, re.IGNORECASE) is not None  # noqa: PLR2004 - x and X, or *
 
 
 def _is_likely_secret(text: str) -> bool:
@@ -89,7 +88,7 @@ def _find_known_secrets(source: str) -> Iterator[tuple[int, str]]:
         if not _is_placeholder_in_url(source[start:end]):
             yield start, description
     for word, pattern, description in _KNOWN_SECRET_PATTERNS:
-        for match in pattern.finditer(source) if word in source else ():
+        for match in re.finditer(pattern, source) if word in source else ():
             secret = match["secret"]
             is_varied = len(set(secret)) >= _MIN_SECRET_VARIETY or "-----" in secret
             if is_varied and not _is_placeholder_secret(secret):
@@ -98,7 +97,7 @@ def _find_known_secrets(source: str) -> Iterator[tuple[int, str]]:
 
 def _is_placeholder_in_url(text: str) -> bool:
     """Return True for a variable, an ellipsis or a word that says so: a real password may be short, or a word."""
-    return has_placeholder(text) or _URL_PLACEHOLDER.match(text) is not None
+    return has_placeholder(text) or re.match(_URL_PLACEHOLDER, text, re.IGNORECASE) is not None
 
 
 RULES: tuple[Rule, ...] = (check_secret_fields, check_known_secret_patterns)

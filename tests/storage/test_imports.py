@@ -1,4 +1,4 @@
-"""Only the object store imports dvc, so that no command loads it without the store."""
+"""What the modules of storage load, and who knows which store there is."""
 
 from __future__ import annotations
 
@@ -22,14 +22,25 @@ def imported_packages(file: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def test_only_the_object_store_imports_dvc() -> None:
+def test_only_the_listing_of_dvc_imports_dvc() -> None:
     importers = [file for file in ROOT.rglob("*.py") if imported_packages(file) & {"dvc", "dvc_data", "dvc_objects"}]
-    assert importers == [ROOT / "storage" / "object_store.py"]
+    assert importers == [ROOT / "storage" / "dvc_listing.py"]
 
 
 def test_the_other_modules_of_storage_do_not_load_dvc() -> None:
-    names = (path.stem for path in (ROOT / "storage").glob("[a-z]*.py") if path.stem != "object_store")
+    names = (path.stem for path in (ROOT / "storage").glob("[a-z]*.py") if path.stem != "dvc_listing")
     modules = ", ".join(f"reconciler.storage.{name}" for name in names)
     code = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('dvc')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_caller_knows_the_store_in_a_folder() -> None:
+    callers = [file for file in ROOT.rglob("*.py") if "storage" not in file.relative_to(ROOT).parts]
+    assert [str(file) for file in callers if "folder_store" in file.read_text(encoding="utf-8")] == []
+
+
+def test_nothing_that_moves_content_reads_a_file_as_a_whole() -> None:
+    files = (file for package in ("storage", "engine", "backends", "git") for file in (ROOT / package).rglob("*.py"))
+    calls = ((file, node) for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    assert [str(file) for file, node in calls if isinstance(node, ast.Attribute) and node.attr == "read_bytes"] == []

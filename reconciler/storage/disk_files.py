@@ -1,14 +1,54 @@
-"""Lists the files of a folder on disk; links inside the folder are followed, one that leads out of it is an error."""
+"""Files and folders on disk as what a store takes, in streams.
+
+Links inside the folder are followed, one that leads out of it is an error.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from reconciler.diagnostics import user_error
+from reconciler.model.content import Content, SourceFile
+from reconciler.model.object_store import ObjectStore
+from reconciler.regular_files import open_regular_file
 from reconciler.storage.manifest import EXECUTABLE_MODE, REGULAR_MODE, link_outside_error
+
+
+def put_path(store: ObjectStore, path: Path, name: str = "") -> Content:
+    """Store a file, under the given name or its own, or a folder; raises UserError if it cannot be read or stored.
+
+    No mode is kept of a single file.
+    """
+    with _translate_read_errors(path):
+        real_path = path.resolve(strict=True)
+        if real_path.is_dir():
+            return store.put(folder_files(real_path))
+        if not real_path.is_file():
+            raise user_error("not-a-file", f"{path} is neither a file nor a folder", "name a file or a folder")
+        with open_regular_file(real_path) as stream:
+            return store.put_file(name or path.name, stream)
+
+
+def folder_files(root: Path) -> Iterator[SourceFile]:
+    """Yield the files below a folder; raises UserError and OSError as `walk_files` does."""
+    return (SourceFile(name, mode, partial(open_regular_file, path)) for name, mode, path in walk_files(root))
+
+
+@contextmanager
+def _translate_read_errors(path: Path) -> Iterator[None]:
+    """Raise a UserError that names the file for an error in reading the user's files."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise user_error("path-not-found", f"{error.filename or path} does not exist", "check the path") from error
+    except (OSError, RuntimeError) as error:  # a cycle of links is one or the other, depending on the Python version
+        file, reason = (error.filename or path, error.strerror) if isinstance(error, OSError) else (path, error)
+        raise user_error("path-unreadable", f"{file} cannot be read: {reason}", "check its permissions") from error
 
 
 def walk_files(root: Path) -> Iterator[tuple[str, int, Path]]:

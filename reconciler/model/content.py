@@ -1,0 +1,89 @@
+"""Contents: files and folders that an object store keeps by digest, and what goes into it and comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple, Self
+
+from reconciler.model.assets import Json
+
+FOLDER_SUFFIX = ".dir"
+"""What ends the digest of a folder, as DVC has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file or a folder in an object store."""
+
+    digest: str
+    """Its key, the same in every store: md5 of the file or, with ``.dir``, of the list of its files as DVC has it."""
+    sha256: str
+    """Of the file; of the canonical manifest (path, mode, sha256) for a folder."""
+    size: int
+    """In bytes, of all files together."""
+    files: int
+    """How many there are."""
+    name: str = ""
+    """The name of a single file; blank for a folder."""
+
+    @property
+    def is_folder(self) -> bool:
+        """True if the content is a folder."""
+        return self.digest.endswith(FOLDER_SUFFIX)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the content as records and runs keep it."""
+        document = {"md5": self.digest, "sha256": self.sha256, "size": self.size, "files": self.files}
+        return {**document, "name": self.name} if self.name else document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return the content that a record or a run keeps; other keys are ignored."""
+        return cls(
+            digest=document["md5"],
+            sha256=document["sha256"],
+            size=document["size"],
+            files=document["files"],
+            name=document.get("name", ""),
+        )
+
+
+class ContentFile(NamedTuple):
+    """A file of a content: path within its folder, mode as Git has it, digest of its bytes; a link's are its target."""
+
+    path: str
+    mode: int
+    digest: str
+
+
+class SourceFile(NamedTuple):
+    """A file to store: path within its folder, mode as Git has it, and how its bytes are read.
+
+    ``open`` returns a new stream from the first byte, which whoever opened it closes before the next file is opened.
+    The bytes of a link are its target.
+    """
+
+    path: str
+    mode: int
+    open: Callable[[], BinaryIO]
+
+
+class LocalObject(NamedTuple):
+    """An object that is a file of this machine, which nothing may change.
+
+    ``stamp`` (inode, size, and the two times of a change in nanoseconds) is that of when its bytes were last known
+    to be right, empty if that is not known: with another stamp they have to be read to know it.
+    """
+
+    path: str
+    stamp: tuple[int, ...] = ()
+
+
+class Damage(NamedTuple):
+    """A file of a content that a store lacks, or has with other bytes; ``file`` is blank for the list of a folder."""
+
+    file: str
+    location: str
+    """Where its bytes should be, for a person."""
+    is_missing: bool

@@ -1,0 +1,114 @@
+"""The protocol of object stores: contents by digest, and named entries. The contract tests run on every store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import BinaryIO, Protocol
+
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model.content import Content, ContentFile, Damage, LocalObject, SourceFile
+
+_ENTRY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class ObjectStore(Protocol):
+    """Keeps contents by digest, and named entries; processes on several machines may use it at once.
+
+    Every method but `local` raises UserError ``store-unreachable`` if the store does not answer, and
+    ``store-not-usable`` or ``store-full`` if it answers that it cannot do it. No file is ever in memory as a whole.
+    """
+
+    @property
+    def location(self) -> str:
+        """Where the store is, for messages."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """The id of the store, which never changes; made by the first process that asks."""
+        ...
+
+    def find_id(self) -> str:
+        """Return the id of the store, "" if it has none: nothing was stored in it yet. Nothing is made."""
+        ...
+
+    def put(self, files: Iterable[SourceFile]) -> Content:
+        """Store a folder. Files that the store has are not stored again.
+
+        Raises UserError for a path or a link that leaves the folder, and ``file-changed`` for a file that changes
+        while it is stored; what ``open`` of a file raises is not caught.
+        """
+        ...
+
+    def put_file(self, name: str, stream: BinaryIO) -> Content:
+        """Store a single file, from where its stream is to the end; the content has its name."""
+        ...
+
+    def manifest(self, content: Content) -> tuple[ContentFile, ...]:
+        """Return the files of a content, sorted by path; a single file has the name of the content as its path.
+
+        Raises UserError ``content-missing`` or ``content-corrupt`` if the list of a folder cannot be read; the files
+        are not checked.
+        """
+        ...
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return the bytes of an object as a stream. Raises UserError ``content-missing`` if the store has no such."""
+        ...
+
+    def local(self, digest: str) -> LocalObject | None:
+        """Return an object as a file of this machine; None if it is none, or missing. Never asks another machine."""
+        ...
+
+    def missing(self, digests: Iterable[str]) -> frozenset[str]:
+        """Return those of the digests that the store does not have, or not all files of; nothing is read to check."""
+        ...
+
+    def verify(self, content: Content, *, deep: bool = False) -> tuple[Damage, ...]:
+        """Return what of a content is missing or not as it was stored.
+
+        What is known to be unchanged since its bytes were right need not be read; ``deep`` reads every byte.
+        """
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create a named entry and return True; False if there is one of that name, which stays as it is.
+
+        Of all callers, on all machines, one gets True. A name is GROUP/NAME (see `is_entry_name`); this and the
+        other methods raise ValueError for any other.
+        """
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Return the data of a named entry; None if there is none."""
+        ...
+
+    def list(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of all entries that start with a prefix, sorted."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a named entry, if there is one."""
+        ...
+
+
+def is_entry_name(name: str) -> bool:
+    """Return True if a text can name an entry in every store.
+
+    It is GROUP/NAME: a group of lower-case letters, digits and hyphens, a name of letters, digits, dots, hyphens and
+    underscores, 200 at most.
+    """
+    return _ENTRY_NAME.fullmatch(name) is not None
+
+
+def check_entry_name(name: str) -> None:
+    """Raise ValueError for what cannot name an entry."""
+    if not is_entry_name(name):
+        raise ValueError(f"{name!r} is not the name of an entry of a store")
+
+
+def unreachable_error(location: str, cause: object) -> UserError:
+    """Return the error of a store that does not answer."""
+    message = f"the object store at {location} does not answer: {cause}"
+    return user_error("store-unreachable", message, "check that it runs and that this machine reaches it")

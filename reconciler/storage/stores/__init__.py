@@ -1,0 +1,25 @@
+"""Object stores by name: a module of this package has one in ``STORE``, an installed package names one.
+
+A module is light, so that its settings are checked without its code, which lies in other modules of ``storage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.model import Json
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.plugins import StorePlugin
+from reconciler.registry import Registry
+
+STORES: Registry[StorePlugin] = Registry("store", __name__, "STORE", "mlgit.stores")
+
+
+def open_store(name: str, settings: Mapping[str, Json], folder: Path) -> ObjectStore:
+    """Return the store of that name; raises UserError (``store-unknown``, ``store-broken``).
+
+    Its factory gets its settings in mlgit.yml and the folder that relative paths in them start from.
+    """
+    store: ObjectStore = STORES.open(name, settings, folder)
+    return store

@@ -1,0 +1,20 @@
+"""The store `folder`: a folder of this machine, or of a disk that several machines share."""
+
+from __future__ import annotations
+
+from reconciler.model.plugins import StorePlugin
+
+STORE = StorePlugin(
+    open="reconciler.storage.folder_store:open_folder_store",
+    settings={
+        "type": "object",
+        "properties": {
+            "path": {
+                "type": "string",
+                "minLength": 1,
+                "description": "The folder of the store, relative to mlgit.yml; it is not tracked by Git.",
+            }
+        },
+        "additionalProperties": False,
+    },
+)
