@@ -20,6 +20,7 @@ PARSERS = {"yaml", "jsonschema_rs", "pathspec", "reconciler.format.rules", "reco
 PROVIDERS = {"reconciler.engine", "reconciler.backends._local", "reconciler.builders._venv", "reconciler.runner"}
 HEAVY = {"git", "rich", "dvc", "deepdiff", "jsonschema", "docker", "ruamel", "packaging", "multiprocessing"}
 OTHER_OUTPUTS = {"reconciler.cli.json_events", "reconciler.render.markdown", "reconciler.project.saved_plan"}
+PROTOCOLS = {f"reconciler.model.{name}" for name in ("backend", "builder", "object_store", "tasks")}
 WRITES = {"reconciler.state.lease", "reconciler.state.history", "reconciler.planning.saved"}
 READS = {*HEAVY, *PARSERS, *PROVIDERS, "reconciler.planning.pipeline", "reconciler.project.session"}
 
@@ -56,4 +57,4 @@ def test_a_plan_after_one_edit_imports_no_provider_and_nothing_of_apply_or_other
     imported_by(applied, "plan")
     with (applied / "jobs/sum.yml").open("a", encoding="utf-8") as file:
         file.write("# a comment\n")
-    assert imported_by(applied, "plan") & {*HEAVY, *PROVIDERS, *OTHER_OUTPUTS, *WRITES} == set()
+    assert imported_by(applied, "plan") & {*HEAVY, *PROVIDERS, *PROTOCOLS, *OTHER_OUTPUTS, *WRITES} == set()
