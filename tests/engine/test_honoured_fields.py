@@ -91,7 +91,7 @@ FILES = {
     "environments/windows.yml": ENVIRONMENT.format(
         name="windows", os_type="windows", conda_file=CONDA.format(name="windows")
     ),
-    "jobs/a.yml": JOB.format(name="a", compute="local", type="uri_file", mode="ro_mount"),
+    "jobs/a.yml": JOB.format(name="a", compute="local", type="URI_File", mode="RO_Mount"),  # case does not count
     "jobs/b.yml": JOB.format(name="b", compute="azureml:other", type="uri_folder", mode="download"),
     "jobs/too-long.yml": SLEEPER.format(name="too-long", seconds=60),
     "jobs/short.yml": SLEEPER.format(name="short", seconds=0),
