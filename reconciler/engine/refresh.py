@@ -36,12 +36,14 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectSto
     observation = Observation()
     for name in dict.fromkeys(run.backend for run in runs):
         reported, message = _poll_backend(backends[name], [run for run in runs if run.backend == name])
-        note = f"the backend {name} cannot be reached, so its runs stand as recorded: {message}"
+        note = f"the backend {name} cannot be reached: {message}"
         observation = replace(
             observation,
             runs={**observation.runs, **{run_id: condition for run_id, (_, condition) in reported.items()}},
             handles={**observation.handles, **{run_id: handle for run_id, (handle, _) in reported.items()}},
-            skipped_checks=(*observation.skipped_checks, note) if message else observation.skipped_checks,
+            unreachable_backends=(*observation.unreachable_backends, note)
+            if message
+            else observation.unreachable_backends,
         )
     return observation
 
@@ -85,7 +87,7 @@ def refresh_all(  # noqa: PLR0913 - every provider
     return replace(
         _observe_contents(observation, store, contents, deep=deep),
         missing_run_files=dict(_missing_run_files(state, records, backends)),
-        skipped_checks=observation.skipped_checks
+        skipped_checks=observation.unreachable_backends
         + tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends

@@ -120,9 +120,12 @@ class Repository:
         Raises UserError ``work-tree-unreadable``.
         """
         with tempfile.TemporaryDirectory(prefix="mlgit-index-") as folder:
-            index = Path(folder) / "index"
-            if (self.git_dir / "index").exists():
-                shutil.copy2(self.git_dir / "index", index)
+            index, own_index = Path(folder) / "index", self.git_dir / "index"
+            if own_index.is_file():
+                shutil.copy2(own_index, index)
+            elif own_index.exists():  # a pipe or a device has no end
+                hint = "remove it, then run `git reset`, which writes it anew and changes no file of yours"
+                raise user_error("file-unusable", f"{own_index} cannot be used: it is not a regular file", hint)
             objects_env = _persistent_objects_env() if keep else self.scratch_objects_env()
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
             excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]

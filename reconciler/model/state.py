@@ -156,9 +156,10 @@ class Observation:
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
     have other content than was stored. ``unexpected_store`` is where a store is that is not that of the live state:
     nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
-    contents stand as recorded. ``unbuilt_environments`` are the fingerprints of environments that
-    are not on this machine; ``missing_run_files`` the folders of ended runs that do not exist here, or a file missing
-    in one, by run. ``skipped_checks`` are sentences on what could not be checked.
+    contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
+    as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
+    ``missing_run_files`` the ended runs that have lost files, with what is missing. ``skipped_checks`` are sentences on
+    what could not be checked.
     """
 
     runs: Mapping[str, Condition] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -169,6 +170,7 @@ class Observation:
     unexpected_store: str = ""
     unknown_runs: tuple[Run, ...] = ()
     unreachable_store: str = ""
+    unreachable_backends: tuple[str, ...] = ()
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
 

@@ -48,3 +48,5 @@ def observe_providers(session: StateSession, state: State) -> Observation:
 def _note_unreachable(session: StateSession, observation: Observation) -> None:
     if observation.unreachable_store:
         session.on_note(f"{observation.unreachable_store}; runs and contents are shown as recorded")
+    for problem in observation.unreachable_backends:
+        session.on_note(f"{problem}; its runs are shown as recorded")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.abbreviation import abbreviate_id
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.git.repository import user_name
-from reconciler.model import SourceRevision, State
+from reconciler.model import Plan, SourceRevision, State
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import write_rollback_hold
 from reconciler.state.history import applied_source_commit, last_step_of_another_source, read_state_at
@@ -22,10 +22,7 @@ def open_rollback_session(session: Session, revision: str) -> tuple[Session, Sta
     past = read_state_at(session.state_store, state, revision)
     commit = applied_source_commit(session.state_store, past)
     if commit == state.applied_commit and not _has_removals_since(past, state):
-        message = f"commit {abbreviate_id(commit)}, which was applied at {revision}, is applied now"
-        other = last_step_of_another_source(session.state_store, state)
-        hint = f"the last revision with another source commit is {other}" if other else "no other commit was applied"
-        raise user_error("rollback-nowhere", message, hint)
+        raise _nowhere_error(session, state, commit, revision)
     past_session = session.at_revision(commit)
     # The live state is where mlgit.yml says today, whatever mlgit.yml said in that commit.
     location = {name: getattr(session.config, name) for name in ("state", "lineage", "target", "remote")}
@@ -38,6 +35,19 @@ def _has_removals_since(past: State, state: State) -> bool:
     """Return True if something that was live is not live any more: it was destroyed, or removed from the state."""
     live = {address for address, record in state.current.items() if not record.archived}
     return any(address not in live for address, record in past.current.items() if not record.archived)
+
+
+def check_rollback_leads_somewhere(session: Session, state: State, plan: Plan, revision: str) -> None:
+    """Raise UserError ``rollback-nowhere`` if the commit is applied now and nothing of it is to be applied again."""
+    if session.source.commit == state.applied_commit and not plan.actions:
+        raise _nowhere_error(session, state, session.source.commit, revision)
+
+
+def _nowhere_error(session: Session, state: State, commit: str, revision: str) -> UserError:
+    message = f"commit {abbreviate_id(commit)}, which was applied at {revision}, is applied now"
+    other = last_step_of_another_source(session.state_store, state)
+    hint = f"the last revision with another source commit is {other}" if other else "no other commit was applied"
+    return user_error("rollback-nowhere", message, hint)
 
 
 def record_rollback(session: Session, state: State, trailers: str) -> None:

@@ -203,3 +203,15 @@ def test_replace_contradicts_destroy(applied, mlgit):
         refused = mlgit(command, "--destroy", "--replace", "job/sum", cwd=applied)
         assert (refused.code, live(mlgit, applied)) == (1, ALL)
         assert "--destroy and --replace cannot be used together" in refused.err
+
+
+def test_a_rollback_to_the_applied_commit_leads_nowhere_if_nothing_of_it_is_gone(applied, mlgit):
+    git(applied, "rm", "--quiet", "models/total.yml")
+    commit(applied)
+    assert mlgit(*APPLY, "--exclude", "model/total", cwd=applied).code == 0
+    edit(applied, "data/numbers.yml", "name:", "description: new\nname:")
+    commit(applied)
+    assert mlgit(*APPLY, "--exclude", "model/total", cwd=applied).code == 0
+    assert mlgit("archive", "model/total", "--auto-approve", cwd=applied).code == 0
+    refused = mlgit("rollback", "~1", "--auto-approve", cwd=applied)
+    assert (refused.code, "[rollback-nowhere]" in refused.err) == (1, True)

@@ -18,6 +18,7 @@ from planning.project import (
     Problems,
     action_keys,
     action_on,
+    condition_of,
     edited,
     policy_of,
     small,
@@ -30,12 +31,12 @@ from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import (
     DESTROYED,
     Address,
+    Condition,
     Observation,
     Op,
     Plan,
     Record,
     ResolvedReference,
-    RunReport,
     RunStatus,
     SourceRevision,
     State,
@@ -67,7 +68,7 @@ def plan_destroy(
     return run_plan_pipeline(PlanInputs(desired, state, policy, observation))
 
 
-def destroy(project: InMemoryProject, policy: Policy = DESTROY, **reports: RunReport) -> Plan:
+def destroy(project: InMemoryProject, policy: Policy = DESTROY, **reports: Condition) -> Plan:
     plan, diagnostics = plan_destroy(project.state(), policy, Observation(reports))
     assert diagnostics == ()
     return plan
@@ -161,14 +162,14 @@ def test_a_run_of_an_archived_job_is_canceled(running):
 
 
 def test_a_run_that_has_ended_is_recorded_and_not_canceled(running):
-    report = RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})
+    report = condition_of(RunStatus.FAILED, {"failure": {"class": "user"}})
     plan = destroy(running, **{running.latest().id: report})
     assert action_keys(plan)[:2] == ["record job/sum", "archive model/total"]
     assert plan.cancels == ()
 
 
 def test_a_cancel_that_was_not_recorded_because_its_apply_was_killed_counts_as_that_of_a_destroy(running):
-    plan = destroy(running, **{running.latest().id: RunReport(RunStatus.CANCELED)})
+    plan = destroy(running, **{running.latest().id: condition_of(RunStatus.CANCELED)})
     run = action_on(plan, SUM, Op.RECORD).run
     assert (run.status, run.failure) == (RunStatus.CANCELED, DESTROYED)
 
