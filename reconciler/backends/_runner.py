@@ -10,7 +10,7 @@ from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import CANCELED, FILES_GONE, Condition, Phase
-from reconciler.model.tasks import ContentInput, LiteralInput, Prefix, Task, TaskInput, UriInput
+from reconciler.model.tasks import Prefix, Task, TaskContent, TaskInput, TaskLiteral, TaskUri
 from reconciler.runner import spec as runner_spec
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE
 from reconciler.storage.disk_files import put_path, walk_files
@@ -50,11 +50,11 @@ def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) ->
 
 def _stage_input(store: ObjectStore, task_input: TaskInput, folder: Path) -> runner_spec.JobInput:
     match task_input:
-        case LiteralInput(value):
+        case TaskLiteral(value):
             return runner_spec.LiteralInput(value)
-        case UriInput(uri):
+        case TaskUri(uri):
             return runner_spec.UriInput(uri)
-        case ContentInput(type_, mode, content):
+        case TaskContent(type_, mode, content):
             files = _stage_content(store, content, folder)
             return runner_spec.FilesInput(type_, mode, files, is_single_file=not content.is_folder)
 

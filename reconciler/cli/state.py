@@ -15,7 +15,7 @@ from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
 from reconciler.state.history import resolve_state_commit
 from reconciler.state.repair import (
-    Damage,
+    StateDamage,
     find_damage,
     read_state_format,
     repair_state,
@@ -89,7 +89,7 @@ def repair(*, auto_approve: bool) -> None:
     echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
 
 
-def _describe_repair(damage: Damage) -> str:
+def _describe_repair(damage: StateDamage) -> str:
     if damage.good_commit:
         return f"cannot be read; its newest good copy is in {abbreviate_id(damage.good_commit)}"
     return "cannot be read, and no commit has a good copy: it will be removed; `mlgit plan` then shows the effect"

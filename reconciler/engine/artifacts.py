@@ -11,16 +11,16 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
 from reconciler.engine.providers import Providers
 from reconciler.model import ResolvedAsset, ResolvedReference, Run
-from reconciler.model.content import Content, SourceFile
+from reconciler.model.content import Content, UploadFile
 from reconciler.model.tasks import (
-    ContentInput,
     Environment,
-    LiteralInput,
     Resources,
     Task,
+    TaskContent,
     TaskInput,
+    TaskLiteral,
     TaskOutput,
-    UriInput,
+    TaskUri,
 )
 from reconciler.planning.content import tracked_content
 
@@ -76,7 +76,7 @@ def _output_path_content(providers: Providers, content: Content, reference: Reso
         message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {names}"
         raise user_error("output-path-missing", message, "correct the path after /paths/")
     return store.put(
-        SourceFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
+        UploadFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
     )
 
 
@@ -110,9 +110,9 @@ def _make_input(
     context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content], name: str, declared: Any
 ) -> TaskInput:
     if not isinstance(declared, Mapping):
-        return LiteralInput(declared)
+        return TaskLiteral(declared)
     if "path" not in declared:
-        return LiteralInput(declared.get("value"))
+        return TaskLiteral(declared.get("value"))
     pointer = f"/inputs/{name}/path"
     if pointer in contents:
         content: Content | str = contents[pointer]
@@ -121,8 +121,8 @@ def _make_input(
     else:
         content = declared["path"]
     if isinstance(content, str):
-        return UriInput(content)
-    return ContentInput(_word(declared, "type", _DEFAULT_TYPE), _word(declared, "mode", "ro_mount"), content)
+        return TaskUri(content)
+    return TaskContent(_word(declared, "type", _DEFAULT_TYPE), _word(declared, "mode", "ro_mount"), content)
 
 
 def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:

@@ -12,7 +12,7 @@ from reconciler.diagnostics import UserError
 from reconciler.model import State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
-from reconciler.model.object_store import ObjectStore
+from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
 
@@ -36,8 +36,8 @@ class Providers:
         """Return the id of the store; a machine that has none, or cannot reach it, uses the recorded id."""
         try:
             return self.store.id if self.has_store else state.store_id
-        except UserError:
-            if not state.store_id:
+        except UserError as error:
+            if not state.store_id or error.diagnostics[0].code != UNREACHABLE_CODE:
                 raise
             return state.store_id
 

@@ -57,7 +57,7 @@ class ContentFile(NamedTuple):
     digest: str
 
 
-class SourceFile(NamedTuple):
+class UploadFile(NamedTuple):
     """A file to store: path within its folder, mode as Git has it, and how its bytes are read.
 
     ``open`` returns a new stream from the first byte, which whoever opened it closes before the next file is opened.

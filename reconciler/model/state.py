@@ -154,7 +154,7 @@ class Observation:
 
     ``handles`` are those of runs whose submission was not recorded, which were found by their tokens.
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
-    have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
+    have other content than was stored. ``unexpected_store`` is where a store is that is not that of the live state:
     nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
     contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
     as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;

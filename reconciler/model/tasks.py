@@ -43,21 +43,21 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
-class LiteralInput:
+class TaskLiteral:
     """A number, a string or a boolean, put into the command as it is."""
 
     value: Json
 
 
 @dataclass(frozen=True, slots=True)
-class UriInput:
+class TaskUri:
     """A URI that the command opens by itself (mode direct)."""
 
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
-class ContentInput:
+class TaskContent:
     """Files of the store; ``mode`` says whether the command may write to its copies."""
 
     type: str
@@ -65,7 +65,7 @@ class ContentInput:
     content: Content
 
 
-TaskInput = LiteralInput | UriInput | ContentInput
+TaskInput = TaskLiteral | TaskUri | TaskContent
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from workspaces import until
 from reconciler.backends import BACKENDS, load_backend
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import Backend
-from reconciler.model.content import Content, SourceFile
+from reconciler.model.content import Content, UploadFile
 from reconciler.model.tasks import Task
 from reconciler.storage.folder_store import FolderStore
 
@@ -56,7 +56,7 @@ class Bench:
     def content(self, files: Mapping[str, str]) -> Content:
         """Put a folder of texts into the store."""
         return self.store.put(
-            SourceFile(path, REGULAR, lambda text=text: BytesIO(text.encode())) for path, text in files.items()
+            UploadFile(path, REGULAR, lambda text=text: BytesIO(text.encode())) for path, text in files.items()
         )
 
     def file(self, name: str, text: str) -> Content:

@@ -14,7 +14,7 @@ from reconciler.diagnostics import UserError
 from reconciler.format.schema_files import load_schemas, schema_id
 from reconciler.model import Handle, Phase
 from reconciler.model.providers import CANCELED, FILES_GONE
-from reconciler.model.tasks import ContentInput, LiteralInput, Prefix, Resources, TaskOutput
+from reconciler.model.tasks import Prefix, Resources, TaskContent, TaskLiteral, TaskOutput
 
 # A shell, a child and a grandchild that ignore SIGTERM; each prints its process id.
 FAMILY = """
@@ -58,11 +58,11 @@ def test_the_result_of_a_run_matches_its_schema(bench, command):
 
 def test_the_command_finds_its_code_and_inputs_and_its_outputs_are_collected_into_the_store(bench):
     script = "import shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\nprint(sys.argv[3])\n"
-    table = ContentInput("uri_file", "ro_mount", bench.file("a.csv", "1\n"))
+    table = TaskContent("uri_file", "ro_mount", bench.file("a.csv", "1\n"))
     task = bench.task(
         "python train.py ${{inputs.table}} ${{outputs.model}} ${{inputs.lr}}",
         {"train.py": script},
-        inputs={"table": table, "lr": LiteralInput(0.1)},
+        inputs={"table": table, "lr": TaskLiteral(0.1)},
         outputs=MODEL,
     )
     handle = bench.submit(task)

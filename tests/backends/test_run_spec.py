@@ -12,7 +12,7 @@ from remote.backend_server import PYTHON
 from reconciler.backends._runner import make_spec
 from reconciler.diagnostics import UserError
 from reconciler.format.schema_files import load_schemas, schema_id
-from reconciler.model.tasks import ContentInput, Image, LiteralInput, Prefix, Resources, TaskOutput, UriInput
+from reconciler.model.tasks import Image, Prefix, Resources, TaskContent, TaskLiteral, TaskOutput, TaskUri
 from reconciler.runner.spec import parse_spec
 
 
@@ -28,9 +28,9 @@ def all_fields_task(bench):
         "python train.py ${{inputs.lr}} ${{inputs.table}} ${{outputs.model}}",
         {"train.py": "print('good day')\n"},
         inputs={
-            "lr": LiteralInput(0.1),
-            "table": ContentInput("uri_file", "ro_mount", bench.file("a.csv", "1\n")),
-            "far": UriInput("https://example.org/table.csv"),
+            "lr": TaskLiteral(0.1),
+            "table": TaskContent("uri_file", "ro_mount", bench.file("a.csv", "1\n")),
+            "far": TaskUri("https://example.org/table.csv"),
         },
         outputs={"model": TaskOutput("uri_folder")},
         environment=Prefix(PYTHON.path, "here", {"GREETING": "good day"}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from workspaces import git
 
@@ -26,3 +28,14 @@ def test_a_damaged_index_is_an_error_that_says_how_to_write_it_anew(small, mlgit
     index.unlink()
     git(small, "reset", "--quiet")
     assert mlgit("plan", cwd=small).code == 0
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, lambda index: index.symlink_to("/dev/zero")])
+def test_what_is_no_file_in_the_place_of_the_index_is_an_error_and_is_not_read(small, mlgit, put):
+    index = small / ".git/index"
+    index.unlink()
+    put(index)
+    for command in (("plan",), ("status",), ("apply", "--auto-approve")):
+        ended = mlgit(*command, cwd=small)
+        assert ended.code == 1
+        assert "git reset" in ended.err

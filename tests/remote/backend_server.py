@@ -30,7 +30,7 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.plugins import BackendPlugin
 from reconciler.model.providers import Condition, Handle, Phase
-from reconciler.model.tasks import ContentInput, Prefix, Task
+from reconciler.model.tasks import Prefix, Task, TaskContent
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.folder_store import FolderStore
 
@@ -142,7 +142,7 @@ class RemoteBackend:
 def _contents_of(task: Task) -> Iterator[Content]:
     if task.code:
         yield task.code
-    yield from (job_input.content for job_input in task.inputs.values() if isinstance(job_input, ContentInput))
+    yield from (job_input.content for job_input in task.inputs.values() if isinstance(job_input, TaskContent))
 
 
 def _receive(connection: Connection, timeout: float) -> Any:

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, SourceFile
+from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, UploadFile
 from reconciler.model.object_store import check_entry_name, unreachable_error
 from reconciler.model.plugins import StorePlugin
 from reconciler.storage.dvc_listing import encode_listing
@@ -69,7 +69,7 @@ class RemoteStore:
     def find_id(self) -> str:
         return (self.read("store/id") or b"").decode()
 
-    def put(self, files: Iterable[SourceFile]) -> Content:
+    def put(self, files: Iterable[UploadFile]) -> Content:
         entries = [self._put_source(file) for file in files]
         check_path_conflicts(entry.path for entry in entries)
         listing, sha256 = encode_listing({entry.path: entry.md5 for entry in entries}), manifest_sha256(entries)
@@ -152,7 +152,7 @@ class RemoteStore:
             raise user_error("content-corrupt", f"content {digest} at {self.location} is corrupt")
         return {entry["relpath"]: entry["md5"] for entry in json.loads(listing)}
 
-    def _put_source(self, file: SourceFile) -> ManifestEntry:
+    def _put_source(self, file: UploadFile) -> ManifestEntry:
         check_path(file.path)
         check_mode(file.path, file.mode)
         with file.open() as stream:
