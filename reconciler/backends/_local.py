@@ -50,7 +50,7 @@ class LocalBackend:
 
     def __init__(self, store: Path) -> None:
         self._runs = store / "runs"
-        self._token_files = store / "claims"
+        self._token_files = store / "tokens"
 
     def make_submission(self, task: Task) -> Submission:
         run = task.run
@@ -201,7 +201,7 @@ def _supervisor_pid(folder: Path) -> int | None:
     """Return the process id of a supervisor; the token file has it if the submitter was killed before it wrote it."""
     spec = read_json_object(folder / _SPEC_FILE)
     process = read_json_object(folder / _SUPERVISOR_FILE) or (
-        read_json_object(Path(str(spec.get("claim")))) if spec else None
+        read_json_object(Path(str(spec.get("token_file")))) if spec else None
     )
     return _process_number(process, "pid")
 

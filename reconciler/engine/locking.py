@@ -107,7 +107,7 @@ def open_journal(store: StateStore) -> Journal:
 
 
 def _lease_observations(store: StateStore, lease: float) -> LeaseObservations:
-    return LeaseObservations(store.local_folder / f"seen-{store.name}-{store.target}.json", lease)
+    return LeaseObservations(store.local_folder / f"leases-{store.name}-{store.target}.json", lease)
 
 
 @dataclass(slots=True)

@@ -50,3 +50,18 @@ class Condition:
     reason: str = ""
     message: str = ""
     result: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the condition as the live state records it; `from_json` reads it back."""
+        texts = {"reason": self.reason, "message": self.message, "result": dict(self.result)}
+        return {"phase": str(self.phase), **{name: value for name, value in texts.items() if value}}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Condition:
+        """Return the condition of a document; raises KeyError or ValueError if it has no phase, or an unknown one."""
+        return cls(
+            Phase(document["phase"]),
+            document.get("reason", ""),
+            document.get("message", ""),
+            document.get("result", EMPTY_MAPPING),
+        )

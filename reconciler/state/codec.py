@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from reconciler.model import (
     Address,
+    Condition,
+    Handle,
     Json,
     Record,
     ResolvedReference,
@@ -23,6 +25,7 @@ _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_typ
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
 _ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str}
+_OBJECT_FIELDS: Mapping[str, type[Handle | Condition]] = {"handle": Handle, "condition": Condition}
 _MAX_DEPTH = 200  # twice that of a file
 _FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
 _T = TypeVar("_T", Record, Run)
@@ -83,7 +86,7 @@ def decode_meta(raw: bytes) -> dict[str, Json]:
     """Read the meta data of a state: its lineage and its format at least."""
     meta: dict[str, Json] = _load_json(raw)
     texts = (meta["lineage"], meta.get("applied", ""), meta.get("store", ""))
-    rollback = meta.get("held") or {}
+    rollback = meta.get("rollback") or {}
     if not all(isinstance(text, str) for text in texts) or not isinstance(rollback, Mapping):
         raise TypeError(meta)
     return {**meta, "format": int(meta["format"])}
@@ -149,6 +152,8 @@ def _to_json(value: Any) -> Json:
     match value:
         case Address():
             return str(value)
+        case Handle() | Condition():
+            return value.to_json()
         case ResolvedReference():
             reference = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
             return reference | ({"output": value.output, "path": value.path} if value.output else {})
@@ -156,6 +161,16 @@ def _to_json(value: Any) -> Json:
             return {name: _to_json(item) for name, item in value.items()}
         case list() | tuple():
             return [_to_json(item) for item in value]
+    return value
+
+
+def _decode_object(object_type: type[Handle | Condition], document: Json) -> Handle | Condition:
+    """Return a handle or a condition; raise TypeError if a field has another type than declared."""
+    value = object_type.from_json(document)
+    for field in fields(value):
+        field_type = Mapping if field.name in ("data", "result") else str
+        if not isinstance(getattr(value, field.name), field_type):
+            raise TypeError(field.name)
     return value
 
 
@@ -176,6 +191,7 @@ def _decode_fields(record_type: type[Record | Run], content: dict[str, Json]) ->
         )
         for pointer, reference in decoded.get("references", {}).items()
     }
+    decoded |= {name: _decode_object(type_, decoded[name]) for name, type_ in _OBJECT_FIELDS.items() if name in decoded}
     decoded["extra"] = {name: value for name, value in content.items() if name not in names}
     decoded |= {name: tuple(decoded[name]) for name in _TUPLE_FIELDS & decoded.keys()}
     return decoded

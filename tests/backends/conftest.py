@@ -70,7 +70,7 @@ class Bench:
 
     def kill_supervisor(self, run: Run) -> None:
         """Kill the supervisor of a run; the token file has its process id."""
-        os.kill(json.loads((self.store / "claims" / run.token).read_text())["pid"], signal.SIGKILL)
+        os.kill(json.loads((self.store / "tokens" / run.token).read_text())["pid"], signal.SIGKILL)
         until(lambda: not self.report(run).status.is_active)
 
 
