@@ -42,7 +42,8 @@ class Config:
     ``store_host`` is the machine that has the store, "" if all have it; ``store_settings`` are those of its type.
     ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
-    whether a run is cancelled when another run of its job is submitted.
+    whether a run is cancelled when another run of its job is submitted. ``providers`` maps kinds to the settings of the
+    providers that make their assets; what is of another kind is recorded only.
     """
 
     state: str
@@ -67,6 +68,7 @@ class Config:
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
     cancel_superseded: bool = False
+    providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -197,6 +199,7 @@ def _build_config(data: Json) -> Config:
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
+        providers=data.get("providers", EMPTY_MAPPING),
     )
 
 

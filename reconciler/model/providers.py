@@ -1,4 +1,4 @@
-"""What providers return of the things that they made: a handle, and the condition that a thing is in."""
+"""What providers return of the things that they made: a handle and a condition; and what is about to be done to one."""
 
 from __future__ import annotations
 
@@ -28,6 +28,31 @@ class Handle:
     def from_json(cls, document: Mapping[str, Json]) -> Handle:
         """Return the handle of a document; raises KeyError if it has no provider or id."""
         return cls(document["provider"], document["id"], document.get("data", EMPTY_MAPPING))
+
+
+class Effect(StrEnum):
+    """What an apply is about to do to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An effect on a resource that is recorded before it happens, and until it is known to have happened."""
+
+    effect: Effect
+    token: str
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the intent as the live state records it; `from_json` reads it back."""
+        return {"effect": str(self.effect), "token": self.token}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Intent:
+        """Return the intent of a document; raises KeyError or ValueError if it is none."""
+        return cls(Effect(document["effect"]), document["token"])
 
 
 class Phase(StrEnum):

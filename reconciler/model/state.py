@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
-from reconciler.model.providers import Condition, Handle
+from reconciler.model.providers import Condition, Handle, Intent
 
 
 class RunStatus(StrEnum):
@@ -93,8 +93,9 @@ class Record:
     ``seq`` orders versions, ``top`` is the highest that the address ever had. ``declared_at`` is the commit whose tree
     declared this. ``realised`` is the result of a builder or a store. Of a job, ``run`` is the current completed run,
     ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. ``handle`` is what a provider calls
-    the thing that it made, and ``condition`` how that was when it was read last. What is ``protected`` is not removed
-    or replaced. ``formerly`` are the addresses that it had before, newest first: older versions and runs are kept
+    the thing that it made, ``condition`` how that was when it was written last, and ``intent`` an effect on it that may
+    not have happened yet: until that is settled, the record stays. What is ``protected`` is not removed or replaced.
+    ``formerly`` are the addresses that it had before, newest first: older versions and runs are kept
     under those. ``extra`` keeps fields that a newer mlgit wrote.
     """
 
@@ -115,6 +116,7 @@ class Record:
     lineage: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     handle: Handle | None = None
     condition: Condition | None = None
+    intent: Intent | None = None
     run: str = ""
     latest: str = ""
     unfinished: tuple[str, ...] = ()
@@ -182,6 +184,7 @@ class Observation:
     unreachable_store: str = ""
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
+    conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources
 
 
 _T = TypeVar("_T", Record, Run)

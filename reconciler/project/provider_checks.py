@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler import backends, builders
+from reconciler import backends, builders, resources
 from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import COMMON_STORE_SETTINGS, FOLDER_STORE, Config
 from reconciler.diagnostics import Diagnostic, Severity
@@ -27,6 +27,10 @@ def unknown_provider_diagnostics(document: Document, config: Config) -> Iterator
         if not backends.BACKENDS.has(settings["type"]):
             span = document.value_span(join_pointer("backends", name, "type"))
             yield backends.BACKENDS.unknown_diagnostic(settings["type"], span)
+    for kind, settings in config.providers.items():
+        if not resources.RESOURCES.has(settings["type"]):
+            span = document.value_span(join_pointer("providers", kind, "type"))
+            yield resources.RESOURCES.unknown_diagnostic(settings["type"], span)
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:

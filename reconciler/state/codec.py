@@ -11,6 +11,7 @@ from reconciler.model import (
     Address,
     Condition,
     Handle,
+    Intent,
     Json,
     Record,
     ResolvedReference,
@@ -25,7 +26,11 @@ _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_typ
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
 _ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str}
-_OBJECT_FIELDS: Mapping[str, type[Handle | Condition]] = {"handle": Handle, "condition": Condition}
+_OBJECT_FIELDS: Mapping[str, type[Handle | Condition | Intent]] = {
+    "handle": Handle,
+    "condition": Condition,
+    "intent": Intent,
+}
 _MAX_DEPTH = 200  # twice that of a file
 _FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
 _T = TypeVar("_T", Record, Run)
@@ -152,7 +157,7 @@ def _to_json(value: Any) -> Json:
     match value:
         case Address():
             return str(value)
-        case Handle() | Condition():
+        case Handle() | Condition() | Intent():
             return value.to_json()
         case ResolvedReference():
             reference = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
@@ -164,8 +169,8 @@ def _to_json(value: Any) -> Json:
     return value
 
 
-def _decode_object(object_type: type[Handle | Condition], document: Json) -> Handle | Condition:
-    """Return a handle or a condition; raise TypeError if a field has another type than declared."""
+def _decode_object(object_type: type[Handle | Condition | Intent], document: Json) -> Handle | Condition | Intent:
+    """Return a handle, a condition or an intent; raise TypeError if a field has another type than declared."""
     value = object_type.from_json(document)
     for field in fields(value):
         field_type = Mapping if field.name in ("data", "result") else str
