@@ -76,3 +76,9 @@ def within_paths(diagnostic: Diagnostic, is_within: Callable[[str], bool]) -> Di
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Return True if any of the diagnostics is an error."""
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+
+
+def memory_diagnostic() -> Diagnostic:
+    """Return what a MemoryError is reported as: the machine or a limit on the process gives no more memory."""
+    message = "there is no memory left for this command"
+    return Diagnostic("memory-full", message, hint="raise the limit on memory (`ulimit -v`), or close other programs")

@@ -37,6 +37,7 @@ _MASKS = (
     (re.compile(r"\b[0-9a-f]{10}\b"), "<commit>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "<time>"),
     (re.compile(r" \(\d+\.\d s\)"), ""),
+    (re.compile(r"\bcpython-\d[\w.-]+"), "<platform>"),
     (re.compile(r"(\bpython\"?: \"?)\d+\.\d+\.\d+"), r"\1#.#.#"),
     # How far a run or a build happens to be, when it is looked at.
     (re.compile(r"(?m)( run \S+) is (?:queued|running).*$"), r"\1 is <under way>"),

@@ -157,7 +157,10 @@ class ReferenceResource:
         self.ask_or_fail("delete", identity=handle.id)
 
 
-RESOURCE = ResourcePlugin(open="resource_provider:ReferenceResource")
+RESOURCE = ResourcePlugin(
+    open="resource_provider:ReferenceResource",
+    settings={"type": "object", "properties": {"port": {"type": "integer"}}, "required": ["port"]},
+)
 
 if __name__ == "__main__":
     serve(Path(sys.argv[1]))

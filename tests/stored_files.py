@@ -6,15 +6,15 @@ import io
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from reconciler.model.content import Content, SourceFile
+from reconciler.model.content import Content, UploadFile
 from reconciler.model.object_store import ObjectStore
 
 Files = list[tuple[str, int, bytes]]
 
 
-def source_files(files: Iterable[tuple[str, int, bytes]]) -> Iterator[SourceFile]:
+def source_files(files: Iterable[tuple[str, int, bytes]]) -> Iterator[UploadFile]:
     """Yield files of a path, a Git mode and bytes."""
-    return (SourceFile(path, mode, partial(io.BytesIO, data)) for path, mode, data in files)
+    return (UploadFile(path, mode, partial(io.BytesIO, data)) for path, mode, data in files)
 
 
 def put_files(store: ObjectStore, files: Iterable[tuple[str, int, bytes]]) -> Content:

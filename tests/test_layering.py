@@ -35,7 +35,7 @@ EDGE_IMPORTS = {
     "builders": {"registry", "secrets"},
     "runner": set(),
     "resources": {"registry"},
-    "backends": {"runner", "registry", "private_files"},
+    "backends": {"runner", "storage", "registry", "private_files", "regular_files"},
     "state": {"git", "format", "private_files", "regular_files"},
     "source": {"git", "format", "config", "secrets", "package_files", "private_files", "regular_files"},
 }
@@ -56,7 +56,7 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files"),
+        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
 }

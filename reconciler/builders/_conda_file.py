@@ -15,8 +15,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from reconciler.builders import BuildProblem
 from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.model.builder import BuildProblem
 from reconciler.secrets.urls import mask_url_secrets
 
 _PYTHON = "python"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 
-from reconciler.builders import BuildRequest
 from reconciler.builders._uv import run_program, run_uv
 from reconciler.diagnostics import user_error
+from reconciler.model.builder import BuildPlan
 
 _PROBE_SCRIPT = """
 import json, pathlib, platform, sys, sysconfig
@@ -37,19 +37,19 @@ class Interpreter:
     """The wheel of the pip that the interpreter comes with, "" if it comes without."""
 
 
-def find_interpreter(request: BuildRequest) -> Interpreter:
-    """Return an interpreter with the Python version of a request; raises UserError ``python-not-found``."""
-    if SpecifierSet(request.requires_python).contains(platform.python_version(), prereleases=True):
+def find_interpreter(plan: BuildPlan) -> Interpreter:
+    """Return an interpreter with the Python version of a plan; raises UserError ``python-not-found``."""
+    if SpecifierSet(plan.requires_python).contains(platform.python_version(), prereleases=True):
         program = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001  -- not the one in the venv of mlgit
     else:
-        outcome = run_uv(["python", "find", "--no-project", "--system", request.requires_python])
+        outcome = run_uv(["python", "find", "--no-project", "--system", plan.requires_python])
         if outcome.exit_code:
-            message = f"{request.address}: there is no Python {request.requires_python} on this machine"
+            message = f"{plan.address}: there is no Python {plan.requires_python} on this machine"
             hint = f"install one (uv python install), or require the one of this machine: {platform.python_version()}"
             raise user_error("python-not-found", message, hint)
         program = outcome.stdout.strip()
     outcome = run_program([program, "-I", "-c", _PROBE_SCRIPT])
     if outcome.exit_code:
-        message = f"{request.address}: the Python interpreter {program} cannot be run"
+        message = f"{plan.address}: the Python interpreter {program} cannot be run"
         raise user_error("python-not-found", message, "repair or remove that installation")
     return Interpreter(program, *json.loads(outcome.stdout))

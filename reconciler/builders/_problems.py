@@ -9,9 +9,9 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from reconciler.builders import BuildProblem
 from reconciler.builders._conda_file import find_conda_problems, python_requirements
 from reconciler.builders._uv import run_uv
+from reconciler.model.builder import BuildProblem
 
 
 def find_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:

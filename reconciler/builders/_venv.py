@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ import platformdirs
 from filelock import FileLock, Timeout
 from packaging.requirements import InvalidRequirement, Requirement
 
-from reconciler.builders import BuildProblem, BuildRequest, BuiltEnvironment
 from reconciler.builders._conda_file import parse_conda_file
 from reconciler.builders._interpreter import Interpreter, find_interpreter
 from reconciler.builders._problems import find_problems
 from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
 from reconciler.diagnostics import user_error
+from reconciler.model.builder import BuildPlan, BuildProblem, Built, ReportProgress
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.tasks import Prefix
 
 MARKER = "mlgit-environment.json"
 _PIP = "pip"
@@ -41,12 +44,10 @@ _INDEX_FORMAT = 1  # of the index files; an environment whose index has another 
 class VenvBuilder:
     """Makes virtual environments below `root`; several processes may build at once."""
 
-    name = "venv"
-
     def __init__(self, root: Path | None = None) -> None:
-        self._root = (root or platformdirs.user_cache_path("mlgit") / "environments") / self.name
+        self._root = (root or platformdirs.user_cache_path("mlgit") / "environments") / "venv"
 
-    def plan_build(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildRequest:
+    def plan(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildPlan:
         if spec.get("build"):
             message = f"{address}: the venv builder cannot build a Docker context ('build')"
             raise user_error("builder-cannot", message, "declare a 'conda_file' instead, or use another builder")
@@ -60,60 +61,58 @@ class VenvBuilder:
         )
         if lock:
             _parse_lock(address, lock)
-        return BuildRequest(
+        return BuildPlan(
             address=address,
             fingerprint=fingerprint,
             requires_python=conda_file.requires_python,
             packages=conda_file.packages,
             lock=lock,
             notes=notes,
-            variables=conda_file.variables,
+            variables=dict(conda_file.variables),
         )
 
     def check(self, spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
         return find_problems(spec)
 
-    def find(self, fingerprint: str) -> BuiltEnvironment | None:
+    def find(self, fingerprint: str) -> Built | None:
         index = self._read_index(fingerprint)
         if not index:
             return None
         prefix = self._prefix_path(index["identity"])
         if not _is_finished(prefix, index["identity"]):
             return None
-        return BuiltEnvironment(
-            builder=self.name,
-            fingerprint=fingerprint,
+        variables = {**index["variables"], "VIRTUAL_ENV": str(prefix)}
+        return Built(
+            environment=Prefix(str(prefix), platform.node(), variables),
             identity=index["identity"],
-            prefix=str(prefix),
-            python_version=index["python"],
+            platform=index["platform"],
             lock=index["lock"],
-            path_entries=(str(_bin_dir(prefix)),),
-            variables=(*index["variables"].items(), ("VIRTUAL_ENV", str(prefix))),
+            python_version=index["python"],
         )
 
-    def build(self, request: BuildRequest, progress: Callable[[str], None]) -> BuiltEnvironment:
+    def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
         try:
-            with self._exclusive_lock(request.fingerprint, progress):
-                environment = self.find(request.fingerprint)
-                if environment and request.lock in {"", environment.lock}:
+            with self._exclusive_lock(plan.fingerprint, progress):
+                environment = self.find(plan.fingerprint)
+                if environment and plan.lock in {"", environment.lock}:
                     return environment
-                return self._lock_and_install(request, progress)
+                return self._lock_and_install(plan, progress)
         except OSError as error:
-            message = f"{request.address}: the environment cannot be written below {self._root}: {error.strerror}"
+            message = f"{plan.address}: the environment cannot be written below {self._root}: {error.strerror}"
             hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
             raise user_error("cache-not-writable", message, hint) from error
 
     def stop(self) -> None:
         terminate_children()
 
-    def _lock_and_install(self, request: BuildRequest, progress: Callable[[str], None]) -> BuiltEnvironment:
-        python = find_interpreter(request)
-        lock = request.lock or self._previous_lock(request, python) or _compile_lock(request, python, progress)
+    def _lock_and_install(self, plan: BuildPlan, progress: ReportProgress) -> Built:
+        python = find_interpreter(plan)
+        lock = plan.lock or self._previous_lock(plan, python) or _compile_lock(plan, python, progress)
         identity = hashlib.sha256(json.dumps([lock, python.version, python.platform]).encode()).hexdigest()
         prefix = self._prefix_path(identity)
         with self._exclusive_lock(identity, progress):
             if not _is_finished(prefix, identity):
-                _install_prefix(request.address, prefix, python, lock, progress)
+                _install_prefix(plan.address, prefix, python, lock, progress)
                 _write_json(prefix / MARKER, {"identity": identity, "python": python.version, "lock": lock})
         index = {
             "format": _INDEX_FORMAT,
@@ -121,18 +120,18 @@ class VenvBuilder:
             "python": python.version,
             "platform": python.platform,
             "lock": lock,
-            "variables": dict(request.variables),
+            "variables": dict(plan.variables),
         }
-        _write_json(self._index_path(request.fingerprint), index)
-        environment = self.find(request.fingerprint)
+        _write_json(self._index_path(plan.fingerprint), index)
+        environment = self.find(plan.fingerprint)
         if not environment:
-            message = f"{request.address}: the environment was removed while it was built"
+            message = f"{plan.address}: the environment was removed while it was built"
             raise user_error("environment-build-failed", message, f"do not remove files of {self._root} during a build")
         return environment
 
-    def _previous_lock(self, request: BuildRequest, python: Interpreter) -> str:
+    def _previous_lock(self, plan: BuildPlan, python: Interpreter) -> str:
         """Return the lock of a removed prefix, so that the same packages are installed; "" if there is none."""
-        index = self._read_index(request.fingerprint)
+        index = self._read_index(plan.fingerprint)
         is_same_python = (index.get("python"), index.get("platform")) == (python.version, python.platform)
         return str(index["lock"]) if is_same_python else ""
 
@@ -147,7 +146,7 @@ class VenvBuilder:
         return self._root / f"{identity[:16]}-{_PREFIX_FORMAT}"
 
     @contextmanager
-    def _exclusive_lock(self, key: str, progress: Callable[[str], None]) -> Iterator[None]:
+    def _exclusive_lock(self, key: str, progress: ReportProgress) -> Iterator[None]:
         """Hold the lock of a fingerprint or an identity on this machine; always acquired in this order."""
         folder = self._root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
@@ -163,18 +162,16 @@ class VenvBuilder:
             lock.release()
 
 
-def _compile_lock(request: BuildRequest, python: Interpreter, progress: Callable[[str], None]) -> str:
-    if not request.packages:
+def _compile_lock(plan: BuildPlan, python: Interpreter, progress: ReportProgress) -> str:
+    if not plan.packages:
         return ""
-    progress(f"resolving {_format_package_count(len(request.packages))}")
+    progress(f"resolving {_format_package_count(len(plan.packages))}")
     bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
     command = ["pip", "compile", "-", "--python", python.executable, "--generate-hashes", *bare_output, *_WHEELS_ONLY]
-    return _run_uv_checked(request.address, command, "\n".join(request.packages))
+    return _run_uv_checked(plan.address, command, "\n".join(plan.packages))
 
 
-def _install_prefix(
-    address: str, prefix: Path, python: Interpreter, lock: str, progress: Callable[[str], None]
-) -> None:
+def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, progress: ReportProgress) -> None:
     """Install the packages of a lock into a new prefix; after any error there is no prefix."""
     packages = _parse_lock(address, lock)
     _remove_prefix(prefix)
@@ -263,3 +260,8 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
         json.dump(document, file, indent=1)
     os.replace(file.name, path)  # noqa: PTH105  -- file.name is a str
+
+
+def make_venv_builder(_settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:
+    """Return the builder; it has no settings of its own."""
+    return VenvBuilder(root)

@@ -18,7 +18,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.console import echo
-from reconciler.diagnostics import UserError
+from reconciler.diagnostics import UserError, memory_diagnostic
 from reconciler.regular_files import describe_os_error
 from reconciler.render.sanitize import sanitize_line
 
@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "archive": "Archive an asset, or one version of it.",
     "restore": "Restore an archived asset or version.",
     "import": "Write files for live assets that are not declared.",
-    "state": "Manage the live state: show, repair, restore.",
+    "state": "Manage the live state: show, rm, repair, restore.",
     "unlock": "Release another apply's lock, or list current locks.",
     "fmt": "Put the fields of asset files in canonical order.",
     "schema": "Print the JSON schema of a kind; set up an editor.",
@@ -127,6 +127,8 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
     except OSError as error:
         diagnostic = describe_os_error(error)
         return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
+    except MemoryError:
+        return _print_error(*_user_error_lines(UserError(memory_diagnostic())), code=1)
     except Exception as error:  # noqa: BLE001 - report any other exception as a bug
         return _report_bug(error)
     return result if isinstance(result, int) else 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import DEFAULT_ARTIFACTS, Json, Run, RunStatus
+from reconciler.diagnostics import UserError
+from reconciler.model import Json, Run, RunStatus
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
 from reconciler.render.plan_json import run_to_json
@@ -19,7 +20,9 @@ def run_details_to_json(session: StateSession, run: Run) -> Json:
 
 def _resolved_inputs_to_json(run: Run) -> Json:
     """Return the environment and inputs of a run: literal values as they are, everything else by its version."""
-    inputs = {name: _resolved_input(run, name, value) for name, value in (run.spec.get("inputs") or {}).items()}
+    declared = run.spec.get("inputs")
+    literals = declared if isinstance(declared, Mapping) else {}
+    inputs = {name: _resolved_input(run, name, value) for name, value in literals.items()}
     environment = run.references.get("/environment")
     return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
 
@@ -37,13 +40,12 @@ def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     if backend is None:
         host = session.config.backend_host(run.backend)
         return {"log": f"on {host}, which has the backend {run.backend}"} if host else {}
-    if run.status is RunStatus.INTENDED:
+    if run.handle is None:
         return {}
-    folder = backend.run_folder(run.id)
-    if not folder.is_dir():
-        return {"files_gone": f"{folder} does not exist: it was removed, or is on another machine"}
+    try:
+        files = backend.describe(run.handle)
+    except UserError as error:
+        return {"files_gone": error.diagnostics[0].message}
     tail = read_log_tail(backends, run) if run.status is RunStatus.FAILED else ()
-    paths: Json = {"log": str(backend.log_path(run.id)), "output_folder": str(backend.outputs_path(run.id))}
-    artifacts = backend.outputs_path(run.id) / DEFAULT_ARTIFACTS
-    files = sorted(path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file())
-    return paths | ({"artifacts": files} if files else {}) | ({"log_tail": "\n".join(tail) + "\n"} if tail else {})
+    artifacts: Json = {"artifacts": list(files.artifacts)} if files.artifacts else {}
+    return {**files.locations, **artifacts} | ({"log_tail": "\n".join(tail) + "\n"} if tail else {})

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from reconciler.abbreviation import join_some
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_lines
-from reconciler.cli.options import EXIT_CHANGES
-from reconciler.cli.plan import RenderedPlan
+from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
+from reconciler.project.destroy import session_without_edits
 from reconciler.project.plan import make_plan
 from reconciler.project.session import Session
 from reconciler.render import plan_json, text
@@ -29,7 +29,7 @@ from reconciler.source.rendered_output import RenderedOutputCache
 if TYPE_CHECKING:
     from reconciler.cli.json_events import EventStream
 
-_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete")
+_POLICY_OPTIONS = ("replaced", "selected", "excluded", "allow_submit", "allow_mass_delete", "destroy")
 
 
 def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> int:
@@ -48,6 +48,8 @@ def run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None) -> i
 
 def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, stream: EventStream | None) -> int:
     session = open_current_session(options["revision"], aside=options["out"], reuse=cache)
+    if options["destroy"]:
+        session = session_without_edits(session)
     policy = policy_from_options(session.config, **{name: options[name] for name in _POLICY_OPTIONS})
     if stream:
         stream.write_plan_started(session.source)
@@ -68,10 +70,11 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         echo_line("", err=options["form"] != "text")
         echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
+    printed = session.plan_heading + text.format_plan(plan)
+    rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_errors(plan.refusals))
     if cache is not None:
-        printed = session.plan_heading + text.format_plan(plan)
-        remember_output("plan", RenderedPlan(printed, shown_diagnostics(), next_step, is_ready), cache, session, state)
-    return EXIT_CHANGES if options["detailed_exitcode"] and is_ready else 0
+        remember_output("plan", rendered, cache, session, state)
+    return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
 
 
 def _print_refusal(refusal: str, stream: EventStream | None) -> None:
@@ -114,9 +117,10 @@ def _markdown() -> Any:
 
 def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
     """Return how to apply a plan, or why apply will refuse it."""
+    options = f"{session.target_option}{policy.destroy_option}"
     if refusal:
-        return "\n" + sanitize_line(f"`mlgit apply{session.target_option}` will refuse this plan: {refusal}.")
-    hint = APPLY_HINT.replace("apply`", f"apply{session.target_option}`")
+        return "\n" + sanitize_line(f"`mlgit apply{options}` will refuse this plan: {refusal}.")
+    hint = APPLY_HINT.replace("apply`", f"apply{options}`")
     hint = hint.replace("Apply", "Commit first, then apply") if session.source.dirty else hint
     needs_same_options = policy.select or policy.exclude or policy.replace
     return hint.replace("`.", "` and the same options.") if needs_same_options else hint

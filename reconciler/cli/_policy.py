@@ -18,9 +18,12 @@ def policy_from_options(  # noqa: PLR0913 - one parameter for each option
     allow_submit: int | None,
     allow_mass_delete: bool,
     allow_rewind: bool = False,
+    destroy: bool = False,
 ) -> Policy:
-    """Return what mlgit.yml and the options allow; raise a usage error if --replace has no address."""
+    """Return what mlgit.yml and the options allow; raise a usage error if options contradict one another."""
+    if destroy and replaced:
+        raise click.UsageError("--destroy and --replace cannot be used together")
     addresses = frozenset(parse_address(argument) for argument in replaced if "/" in argument)
     if len(addresses) != len(replaced):
         raise click.UsageError("--replace takes an address, KIND/NAME")
-    return Policy(config, addresses, allow_submit, allow_mass_delete, allow_rewind, selected, excluded)
+    return Policy(config, addresses, allow_submit, allow_mass_delete, allow_rewind, selected, excluded, destroy=destroy)

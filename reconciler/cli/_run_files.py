@@ -1,54 +1,49 @@
-"""The log and the metrics of a run, in its folder; a folder or a file that was removed is an error."""
+"""The log and the metrics of a run, as its backend returns them; what was removed is an error."""
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
 import sys
-import time
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
-from reconciler.backends import Backend
-from reconciler.diagnostics import user_error
-from reconciler.model import Json, Run, RunStatus
-from reconciler.regular_files import open_regular_file, read_regular_file
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model import Json, Run
+from reconciler.model.backend import Backend
+from reconciler.model.providers import Handle
 
-_POLL_SECONDS = 0.2
 _METRIC_FIELDS = {"key", "value", "step"}
 _MAX_METRICS_BYTES = 50_000_000
 
 Metric: TypeAlias = dict[str, Json]
 
 
-def require_run_folder(run: Run, backend: Backend) -> None:
-    """Raise UserError ``run-files-gone`` if the folder of a submitted run does not exist."""
-    folder = backend.run_folder(run.id)
-    if run.status is not RunStatus.INTENDED and not folder.is_dir():
-        message = f"the folder of run {run.id}, {folder}, does not exist: it was removed, or is on another machine"
-        raise user_error("run-files-gone", message, _what_remains(run))
+def require_handle(run: Run) -> Handle:
+    """Return the handle of a run; raise UserError ``run-not-submitted`` if it was never submitted."""
+    if run.handle is None:
+        message = f"run {run.id} is {run.status}: it was not submitted yet, so it has no files"
+        raise user_error("run-not-submitted", message, "run `mlgit apply`, which submits it")
+    return run.handle
 
 
-def _require_file(run: Run, backend: Backend, path: Path, content: str) -> bool:
-    """Return True if a file of a run exists, False if the run has not written it yet.
-
-    Raises UserError ``run-files-gone`` if it was removed.
-    """
-    if path.exists():
-        return True
-    require_run_folder(run, backend)
-    if run.started_at:
-        raise user_error("run-files-gone", f"the {content} of run {run.id}, {path}, was removed", _what_remains(run))
-    return False
-
-
-def _what_remains(run: Run) -> str:
-    """Return what can be done without the files of a run."""
-    name = run.address.name
-    return f"`mlgit job show {run.id}` shows what is recorded of it, `mlgit job rerun {name}` runs {run.address} again"
+@contextmanager
+def explain_gone_files(run: Run) -> Iterator[None]:
+    """Add what can be done without the files of a run to the error that they are gone."""
+    try:
+        yield
+    except UserError as error:
+        (diagnostic,) = error.diagnostics
+        if diagnostic.code != "run-files-gone":
+            raise
+        name = run.address.name
+        hint = (
+            f"`mlgit job show {run.id}` shows what is recorded of it, `mlgit job rerun {name}` runs {run.address} again"
+        )
+        raise UserError(replace(diagnostic, hint=hint)) from error
 
 
 def print_log(run: Run, backend: Backend, *, follow: bool) -> int:
@@ -56,27 +51,13 @@ def print_log(run: Run, backend: Backend, *, follow: bool) -> int:
 
     Raises UserError ``run-files-gone`` if it was removed, ``run-files-unreadable``.
     """
-    position, log = 0, backend.log_path(run.id)
-    is_active = follow
-    while is_active:
-        is_active = backend.poll([run.id])[run.id].status.is_active
-        position = _copy_log(log, position) if log.exists() else position
-        if is_active:
-            time.sleep(_POLL_SECONDS)
-    return _copy_log(log, position) if _require_file(run, backend, log, "log") else position
-
-
-def _copy_log(log: Path, position: int) -> int:
-    """Copy a log from a position on to standard output; return where it ends."""
-    try:
-        file = open_regular_file(log)
-    except OSError as error:
-        raise user_error("run-files-unreadable", f"{log} cannot be read: {error.strerror}") from error
-    with file:
-        file.seek(position)
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.flush()
-        return file.tell()
+    size = 0
+    with explain_gone_files(run):
+        for chunk in backend.log(require_handle(run), follow=follow):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.flush()
+            size += len(chunk)
+    return size
 
 
 def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
@@ -84,16 +65,22 @@ def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
 
     The values of runs that its script nested in it are left out. Raises UserError as `print_log`.
     """
-    path = backend.metrics_path(run.id)
-    if not _require_file(run, backend, path, "metrics"):
-        return [], 0
-    try:
-        lines = read_regular_file(path, _MAX_METRICS_BYTES).decode("utf-8", "replace").splitlines()
-    except OSError as error:
-        raise user_error("run-files-unreadable", f"{path} cannot be read: {error.strerror}") from error
+    with explain_gone_files(run):
+        content = _read_up_to(backend.metrics(require_handle(run)), _MAX_METRICS_BYTES)
+    lines = content.decode("utf-8", "replace").splitlines()
     metrics = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
     own = {json.dumps(metric, sort_keys=True): metric for metric in metrics if "run" not in metric}
     return list(own.values()), len(lines) - len(metrics)
+
+
+def _read_up_to(chunks: Iterator[bytes], limit: int) -> bytes:
+    """Return the first bytes of a stream."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > limit:
+            break
+    return bytes(content[:limit])
 
 
 def _parse_metric_line(line: str) -> Metric | None:

@@ -14,16 +14,24 @@ from reconciler.cli._policy import policy_from_options
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line, print_coloured_lines
 from reconciler.cli.json_events import EventStream, run_with_event_stream
-from reconciler.cli.options import format_option, guard_options, replace_option, select_options, target_option
+from reconciler.cli.options import (
+    destroy_option,
+    format_option,
+    guard_options,
+    replace_option,
+    select_options,
+    target_option,
+)
 from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import TerminalApplyListener
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import has_errors, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
 from reconciler.project.apply import apply_plan, finish_without_actions
+from reconciler.project.destroy import session_without_edits
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
 from reconciler.project.refresh import open_backends
@@ -48,6 +56,7 @@ from reconciler.state.process import host_name
     metavar="N",
     help="Number of builds and submissions that run concurrently.",
 )
+@destroy_option
 @select_options
 @replace_option
 @guard_options
@@ -61,6 +70,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     allow_dirty: bool,
     allow_rewind: bool,
     parallelism: int,
+    destroy: bool,
     selected: tuple[str, ...],
     excluded: tuple[str, ...],
     replaced: tuple[str, ...],
@@ -77,6 +87,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     mlgit apply
     mlgit apply --auto-approve --wait
     mlgit plan -o plan.json && mlgit apply plan.json
+    mlgit apply --destroy --target staging
     """
     plan_options = (
         allow_dirty,
@@ -86,6 +97,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         replaced,
         allow_submit is not None,
         allow_mass_delete,
+        destroy,
     )
     if plan is not None and any(plan_options):
         raise click.UsageError("a saved plan has its own options: pass them to `mlgit plan -o`")
@@ -95,6 +107,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
             session, options = _open_saved_plan(plan, parallelism)
         else:
             session = open_current_session(keep=allow_dirty)
+            session = session_without_edits(session) if destroy else session
             policy = policy_from_options(
                 session.config,
                 replaced=replaced,
@@ -103,6 +116,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
                 allow_submit=allow_submit,
                 allow_mass_delete=allow_mass_delete,
                 allow_rewind=allow_rewind,
+                destroy=destroy,
             )
             options = ApplyOptions(policy, allow_dirty=allow_dirty, parallelism=parallelism)
         return run_apply(session, options, auto_approve=auto_approve or plan is not None, wait=wait, stream=stream)
@@ -137,12 +151,12 @@ def run_prepared(
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):
             (stream.on_note if stream else echo_line)(f"Released the locks of {lock}: that apply has ended.")
-        return int(wait and _has_failed(prepared.plan.blocked))
+        return int(has_errors(prepared.plan.refusals) or (wait and _has_failed(prepared.plan.blocked)))
     if prepared.is_elsewhere and not (wait and prepared.has_running_runs):
         message = f"nothing was applied: {host_name()} can do nothing of this plan"
         raise user_error("all-elsewhere", message, "the notes of the plan name the machines that can: apply it there")
     if prepared.plan.decisions and not auto_approve:
-        require_approval("Apply this plan?", "apply", possible=stream is None)
+        _require_approval(prepared, possible=stream is None)
     return execute_and_report(session, prepared, wait=wait, stream=stream)
 
 
@@ -168,13 +182,22 @@ def execute_and_report(
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
     except KeyboardInterrupt as interrupt:
-        raise _interrupt_error(session) from interrupt
+        raise _interrupt_error(session, prepared) from interrupt
     if shutdown():
-        raise _interrupt_error(session)
-    exit_code = _report_result(result, stream)
-    with suppress(KeyboardInterrupt):  # the apply is complete and reported
-        share_index(session)
-    return exit_code or int(wait and _has_failed(result.pending))
+        raise _interrupt_error(session, prepared)
+    exit_code = _report_result(session, prepared, result, stream)
+    if not prepared.plan.is_destroy:
+        with suppress(KeyboardInterrupt):  # the apply is complete and reported
+            share_index(session)
+    refusals = (item for blocked in result.pending if blocked.is_refused for item in blocked.refusals)
+    return exit_code or int(has_errors(refusals) or (wait and _has_failed(result.pending)))
+
+
+def _require_approval(prepared: PreparedApply, *, possible: bool) -> None:
+    plan, option = prepared.plan, prepared.request.policy.destroy_option
+    removed = pluralize(len(plan.removals), "asset")
+    question = f"Do you really want to destroy {removed}?" if plan.is_destroy else "Apply this plan?"
+    require_approval(question, f"apply{option}", possible=possible)
 
 
 def _has_failed(pending: Iterable[Blocked]) -> bool:
@@ -182,14 +205,22 @@ def _has_failed(pending: Iterable[Blocked]) -> bool:
     return any(blocked.failed for blocked in pending)
 
 
-def _interrupt_error(session: Session) -> click.Abort:
+def _format_resume_command(session: Session, prepared: PreparedApply) -> str:
+    """Return the command that does what remains; without its options, a destroy would be undone or go too far."""
+    policy = prepared.request.policy
+    narrowed = " and the same options" if policy.destroy and (policy.select or policy.exclude) else ""
+    return f"`mlgit apply{session.target_option}{policy.destroy_option}`{narrowed}"
+
+
+def _interrupt_error(session: Session, prepared: PreparedApply) -> click.Abort:
     """Return the message of an interrupt: what was done is recorded, and which runs continue."""
     continuing = [
         f"run {run.id} continues; cancel it with `mlgit job cancel {run.address.name}`"
         for run in unfinished_runs(session.read_refreshed_state())
         if run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
     ]
-    recorded = "interrupted; completed actions are recorded. Run `mlgit apply` again to resume."
+    command = _format_resume_command(session, prepared)
+    recorded = f"interrupted; completed actions are recorded. Run {command} again to resume."
     return click.Abort("\n".join(["", recorded, *continuing]))
 
 
@@ -203,7 +234,7 @@ def _format_applied_counts(result: ApplyResult) -> str:
     return f"{changes} and recorded {runs}" if result.done_count > recorded else f"Recorded {runs}"
 
 
-def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
+def _report_result(session: Session, prepared: PreparedApply, result: ApplyResult, stream: EventStream | None) -> int:
     """Print the result of an apply; return the exit code."""
     skipped = sum(event.progress is Progress.SKIPPED for event in result.failed)
     failed = len(result.failed) - skipped + len(result.failed_runs)
@@ -212,6 +243,7 @@ def _report_result(result: ApplyResult, stream: EventStream | None) -> int:
         stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
     else:
         _print_result(result, failed=failed, skipped=skipped)
+        _print_next_step(result, _format_resume_command(session, prepared), failed=failed)
     return EXIT_BUG if result.has_bug else int(bool(failed or locked))
 
 
@@ -220,9 +252,13 @@ def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
     others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
     echo(f"\n{_format_applied_counts(result)}{others}.")
     for blocked in result.pending:
-        if not blocked.manual:  # the plan has them
+        if not (blocked.manual or blocked.recorded_only):  # the plan has them
             echo_line(f"  {blocked.address}: {blocked.message}")
+
+
+def _print_next_step(result: ApplyResult, command: str, *, failed: int) -> None:
     if result.failed:
-        echo("\nFix the errors above and run `mlgit apply` again to resume.")
+        echo_line("")
+        echo_line(f"Fix the errors above and run {command} again to resume.")
     elif not failed and any(blocked.run for blocked in result.pending):
         echo("\nUse `mlgit apply --wait` to wait for running jobs and register their outputs.")

@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 import click
 
 from reconciler.abbreviation import pluralize
-from reconciler.backends import Backend, get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
+from reconciler.cli._job_run import find_run, find_run_and_backend
 from reconciler.cli._job_show import run_details_to_json
 from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
-from reconciler.diagnostics import user_error
-from reconciler.model import Run, RunStatus
-from reconciler.planning.refresh import merge_report
 from reconciler.project.run_list import list_all_runs
-from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
-from reconciler.state.process import host_name
-from reconciler.state.store import WriteBatch
-from reconciler.timestamps import utc_timestamp
 
-_POLL_SECONDS = 0.2
+_LOADED_BY_NAME = ("cancel", "rerun", "wait")  # all but these only read the state
 
 
 class _JobGroup(click.Group):
-    """The group of commands on runs; ``rerun`` is loaded by name, because it loads all of `apply`."""
+    """The group of commands on runs; those that load parts of `apply` are loaded by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "rerun"])
+        return sorted([*super().list_commands(ctx), *_LOADED_BY_NAME])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "rerun":
+        if cmd_name not in _LOADED_BY_NAME:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module("reconciler.cli._job_rerun").command
+        command: click.Command = importlib.import_module(f"reconciler.cli._job_{cmd_name}").command
         return command
 
 
@@ -101,7 +92,7 @@ def show(job: str, form: str) -> None:
     \b
     mlgit job show train --format json
     """
-    session, run = _find_run(job)
+    session, run = find_run(job)
     fields = run_details_to_json(session, run)
     echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
@@ -116,7 +107,7 @@ def logs(job: str, *, follow: bool) -> int:
     \b
     mlgit job logs train --follow
     """
-    _, run, backend = _find_run_and_backend(job)
+    _, run, backend = find_run_and_backend(job)
     try:
         size = print_log(run, backend, follow=follow)
     except KeyboardInterrupt:
@@ -136,84 +127,13 @@ def metrics(job: str, form: str) -> None:
     \b
     mlgit job metrics train
     """
-    _, run, backend = _find_run_and_backend(job)
+    _, run, backend = find_run_and_backend(job)
     logged, skipped = read_metrics(run, backend)
     if skipped:
-        lines = pluralize(skipped, "unreadable line")
-        echo_line(f"skipped {lines} of {backend.metrics_path(run.id).name}", err=True)
+        echo_line(f"skipped {pluralize(skipped, 'unreadable line')} of its metrics", err=True)
     if form == "json":
         echo(plan_json.dump_json(logged))
     elif not logged:
         echo_line(f"run {run.id} has logged no metrics")
     else:
         print_table(("METRIC", "LAST", "STEP", "VALUES"), summarize_metrics(logged))
-
-
-@command.command("cancel")
-@click.argument("job")
-@target_option
-def cancel(job: str) -> None:
-    """Stop a run and all that it started. A canceled run stays so until `job rerun`.
-
-    \b
-    mlgit job cancel train
-    """
-    session, run, backend = _find_run_and_backend(job)
-    if not run.status.is_active:
-        if not backend.cancel(run.id):
-            raise user_error("run-ended", f"run {run.id} is {run.status}: there is nothing to cancel")
-        echo(f"Run {run.id} is {run.status}; processes that it had left were stopped.")
-        return
-    backend.cancel(run.id)
-    ended = merge_report(run, backend.poll([run.id])[run.id])
-    # lost: it had not started, or could not end by itself
-    if ended.status not in (RunStatus.CANCELED, RunStatus.LOST):
-        echo_line(f"Run {run.id} {ended.status} before it could be canceled; `mlgit apply` records it.")
-        return
-    canceled = replace(
-        ended, status=RunStatus.CANCELED, failure="user", message="", ended_at=ended.ended_at or utc_timestamp()
-    )
-    session.state_store.write(WriteBatch(runs=(canceled,)), f"job cancel: {run.id}")
-    echo_line(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
-
-
-@command.command("wait")
-@click.argument("job")
-@target_option
-def wait(job: str) -> int:
-    """Wait until a run has ended; exit with 0 if it completed. `mlgit apply` then records it.
-
-    \b
-    mlgit job wait train && mlgit apply
-    """
-    _, run, backend = _find_run_and_backend(job)
-    status = run.status
-    if status.is_active:
-        echo_line(f"waiting for run {run.id}, which is {status}", err=True)
-    while status.is_active:
-        time.sleep(_POLL_SECONDS)
-        status = backend.poll([run.id])[run.id].status
-    echo_line(f"run {run.id} is {status}")
-    return int(status is not RunStatus.COMPLETED)
-
-
-def _find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:
-    """Return a run as `_find_run` does, with its backend."""
-    session, run = _find_run(job)
-    host = session.config.backend_host(run.backend)
-    if host not in ("", host_name()):
-        message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
-        raise user_error("backend-elsewhere", message, f"run this command on {host}")
-    return session, run, get_backend(session.open_backends(), run.backend)
-
-
-def _find_run(job: str) -> tuple[StateSession, Run]:
-    """Return the run that an argument names, or the newest run of the job that it names."""
-    session = open_current_state_session()
-    state = session.read_refreshed_state()
-    address, run = find_live_job(session, state, job)
-    latest = state.current[address].latest
-    run = run or (state.find_run(address, latest) if latest else None)
-    if run is None:
-        raise user_error("run-unknown", f"{address} has no run yet", f"start one with `mlgit job rerun {address.name}`")
-    return session, run

@@ -74,6 +74,13 @@ def select_options(function: CommandFunction) -> CommandFunction:
     return select(exclude(function))
 
 
+def destroy_option(function: CommandFunction) -> CommandFunction:
+    """Add ``--destroy``."""
+    return click.option("--destroy", is_flag=True, help="Remove everything that is live, whatever the files declare.")(
+        function
+    )
+
+
 def replace_option(function: CommandFunction) -> CommandFunction:
     """Add ``--replace``."""
     return click.option(

@@ -17,6 +17,7 @@ from reconciler.cli.cached_output import open_default_output_cache
 from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
+    destroy_option,
     guard_options,
     plan_format_option,
     replace_option,
@@ -32,13 +33,22 @@ _OPTIONS_NOT_IN_CACHE_KEY = frozenset({"detailed_exitcode"})  # it does not chan
 class RenderedPlan:
     """A plan as it was printed: its text, the diagnostics of the files, the hint how to apply it.
 
-    ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports.
+    ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports. ``has_refusals``
+    is True if a provider does not support an asset that the plan would have it realise.
     """
 
     text: str
     diagnostics: str
     hint: str
     has_changes: bool
+    has_refusals: bool
+
+
+def _check_file_name(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Path | None:
+    """Return the file that --out names; an empty name would be taken for that of the current folder."""
+    if file is not None and not file.name:
+        raise click.BadParameter("the name of the file is empty")
+    return file
 
 
 @click.command("plan")
@@ -47,12 +57,14 @@ class RenderedPlan:
     "--out",
     "out",
     type=_FILE_TYPE,
+    callback=_check_file_name,
     metavar="FILE",
     help="Save the plan to a file, for `mlgit apply FILE`; Git ignores it in this clone.",
 )
 @click.option("--ref", "revision", metavar="REV", help="Plan a revision instead of the work tree.")
 @click.option("--refresh", is_flag=True, help="Refresh from the providers before planning.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if an action could be done now.")
+@destroy_option
 @select_options
 @replace_option
 @guard_options
@@ -65,13 +77,19 @@ def command(**options: Any) -> int:
     mlgit plan
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
     mlgit plan --ref origin/main --detailed-exitcode
+    mlgit plan --destroy --target staging
     """
     cache = open_default_output_cache(_OPTIONS_NOT_IN_CACHE_KEY)
     rendered = cache.find("plan", RenderedPlan) if cache else None
     if rendered is None:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, cache))
     _print_rendered_plan(rendered)
-    return EXIT_CHANGES if options["detailed_exitcode"] and rendered.has_changes else 0
+    return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
+
+
+def plan_exit_code(rendered: RenderedPlan, *, detailed: bool) -> int:
+    """Return the exit code of a plan: 1 if a provider refuses a part of it."""
+    return 1 if rendered.has_refusals else EXIT_CHANGES if detailed and rendered.has_changes else 0
 
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:

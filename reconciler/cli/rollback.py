@@ -11,7 +11,12 @@ from reconciler.cli.json_events import EventStream, run_with_event_stream
 from reconciler.cli.options import format_option, guard_options, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.project.prepare import ApplyOptions, prepare_apply
-from reconciler.project.rollback import open_rollback_session, record_rollback, rollback_warning
+from reconciler.project.rollback import (
+    check_rollback_leads_somewhere,
+    open_rollback_session,
+    record_rollback,
+    rollback_warning,
+)
 
 
 @click.command("rollback")
@@ -43,6 +48,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         if stream:
             stream.write_plan_started(session.source)
         prepared = prepare_apply(session, ApplyOptions(policy, state))
+        check_rollback_leads_somewhere(session, state, prepared.plan, revision)
         print_prepared(session, prepared, stream, rollback_warning(session.source))
         if not auto_approve:
             require_approval("Roll back?", "rollback", possible=stream is None)

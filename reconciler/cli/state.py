@@ -1,10 +1,11 @@
-"""mlgit state: show, repair and restore the live state."""
+"""mlgit state: show, repair and restore the live state, and forget addresses in it."""
 
 from __future__ import annotations
 
 import click
 
 from reconciler.abbreviation import abbreviate_id, pluralize
+from reconciler.cli._state_rm import rm
 from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
@@ -14,7 +15,7 @@ from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
 from reconciler.state.history import resolve_state_commit
 from reconciler.state.repair import (
-    Damage,
+    StateDamage,
     find_damage,
     repair_state,
     restore_remote_state,
@@ -25,12 +26,15 @@ from reconciler.state.store import STATE_FORMAT, StateStore
 
 @click.group("state")
 def command() -> None:
-    """Show, repair and restore the live state.
+    """Show, repair and restore the live state, and forget addresses in it.
 
     \b
     mlgit state show
     mlgit state repair
     """
+
+
+command.add_command(rm)
 
 
 @command.command("show")
@@ -84,7 +88,7 @@ def repair(*, auto_approve: bool) -> None:
     echo(f"\nRepaired {count} in commit {abbreviate_id(commit)} of the live state.")
 
 
-def _describe_repair(damage: Damage) -> str:
+def _describe_repair(damage: StateDamage) -> str:
     if damage.good_commit:
         return f"cannot be read; its newest good copy is in {abbreviate_id(damage.good_commit)}"
     return "cannot be read, and no commit has a good copy: it will be removed; `mlgit plan` then shows the effect"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.config.moved import Rename, check_renames, parse_renames
+from reconciler.config.patterns import check_patterns
 from reconciler.config.targets import (
     DEFAULT_TARGET,
     TARGETS_KEY,
@@ -16,7 +17,7 @@ from reconciler.config.targets import (
     unknown_target_diagnostic,
 )
 from reconciler.config.version import check_required_version
-from reconciler.diagnostics import Diagnostic, has_errors
+from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
 from reconciler.format.pointers import find_value, join_pointer
@@ -35,15 +36,15 @@ COMMON_STORE_SETTINGS = ("type", "host")
 class Config:
     """The settings of mlgit.yml for one target, with defaults filled in.
 
-    ``backends`` maps names to settings, ``compute`` names of compute assets to names of backends, ``rules`` codes of
-    diagnostics to severities or ``off``. ``protect`` are globs of addresses. ``moved`` are the renames. ``remote`` is
-    the name of the remote that shares the live state, "" for none. ``lease`` is in seconds. ``store`` is the folder of
-    the store or, if the store is of another type, the default one, where this machine keeps what its runs need.
-    ``store_host`` is the machine that has the store, "" if all have it; ``store_settings`` are those of its type.
-    ``drift`` maps kinds and globs of addresses to drift policies.
+    ``backends`` and ``builders`` map names to settings, ``compute`` names of compute assets to names of backends,
+    ``rules`` codes of diagnostics to severities or ``off``. ``protect`` are globs of addresses, ``protect_spans`` where
+    each stands. ``moved`` are the renames. ``remote`` is the name of the remote that shares the live state, "" for
+    none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
+    one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
+    it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
-    whether a run is cancelled when another run of its job is submitted. ``providers`` maps kinds to the settings of the
-    providers that make their assets; what is of another kind is recorded only.
+    whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
+    ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     """
 
     state: str
@@ -51,7 +52,7 @@ class Config:
     store: str
     include: tuple[IncludeGlob, ...]
     exclude: tuple[str, ...]
-    builder: str
+    builders: Mapping[str, Mapping[str, Json]]
     backends: Mapping[str, Mapping[str, Json]]
     compute: Mapping[str, str]
     submit_limit: int
@@ -64,11 +65,13 @@ class Config:
     store_type: str = FOLDER_STORE
     store_settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     protect: tuple[str, ...] = ()
+    protect_spans: tuple[Span, ...] = ()
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
     cancel_superseded: bool = False
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
+    targets: tuple[str, ...] = (DEFAULT_TARGET,)
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -109,8 +112,12 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     diagnostics = _check_documents(by_target.values(), _check_semantics)
     renames = parse_renames(document) if not has_errors(diagnostics) else ()
     config = _build_config(by_target[target].data)
+    protect_spans = tuple(
+        by_target[target].value_span(join_pointer("protect", index)) for index in range(len(config.protect))
+    )
     lineage = target_lineage(config.lineage, target)
-    return replace(config, moved=renames, target=target, lineage=lineage), diagnostics
+    config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
+    return replace(config, targets=tuple(by_target)), diagnostics
 
 
 def lenient_config(document: Document) -> Config:
@@ -140,6 +147,7 @@ def _check_semantics(document: Document) -> Iterator[Diagnostic]:
     yield from _check_backend_names(document)
     yield from _check_rule_overrides(document)
     yield from check_renames(document)
+    yield from check_patterns(document)
 
 
 def store_paths(document: Document) -> tuple[str, ...]:
@@ -184,7 +192,7 @@ def _build_config(data: Json) -> Config:
             for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
-        builder=data.get("builder", "venv"),
+        builders=data.get("builders", {"venv": {"type": "venv"}}),
         backends=data.get("backends", {"local": {"type": "local"}}),
         compute=data.get("compute", {"*": "local"}),
         submit_limit=data.get("limits", {}).get("submit", 10),
@@ -210,7 +218,7 @@ def _check_backend_names(document: Document) -> list[Diagnostic]:
             "backend-unknown",
             f"compute {compute} is bound to the unknown backend {backend}",
             document.value_span(join_pointer("compute", compute)),
-            f"available backends: {', '.join(sorted(config.backends))}",
+            did_you_mean(backend, config.backends) or f"available backends: {', '.join(sorted(config.backends))}",
         )
         for compute, backend in config.compute.items()
         if backend not in config.backends

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from reconciler.engine.providers import Providers
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Event, Progress, Record, ResolvedAsset, Run, SourceRevision, State, Tree
+from reconciler.model.builder import ReportProgress
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.protection import protecting_glob
 from reconciler.state.transaction import StateTransaction
 from reconciler.timestamps import utc_timestamp
-
-ReportProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

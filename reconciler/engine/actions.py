@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from reconciler.builders import built_environment_to_json
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.engine.artifacts import store_asset_contents
 from reconciler.engine.bug_report import unexpected_error
+from reconciler.engine.builds import BUILDS, build_environment, choose_builder
+from reconciler.engine.providers import Providers
 from reconciler.engine.repair import check_run_outputs, check_version_content, repair_record
 from reconciler.engine.resource_actions import delete_resource, has_resource, make_resource
 from reconciler.engine.run_actions import cancel_run, record_finished_run, submit_run
@@ -18,9 +19,6 @@ from reconciler.model import Action, Json, Op, ResolvedAsset
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
-
-# What is recorded of a build: no path of the machine that built it.
-_BUILD_FIELDS = ("builder", "identity", "python", "lock")
 
 
 def execute_action(context: ActionContext, action: Action) -> WriteBatch:
@@ -87,8 +85,7 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
         contents = {pointer: content.to_json() for pointer, content in store_asset_contents(context, resolved).items()}
         realised = {"store": context.providers.store.id, "contents": contents} if contents else {}
     if kind.uses_builder:
-        built = context.providers.builder.find(resolved.fingerprint)
-        realised = {name: built_environment_to_json(built)[name] for name in _BUILD_FIELDS} if built else {}
+        realised = {BUILDS: _find_builds(context.providers, resolved.fingerprint)}
     record = replace(
         context.make_record(action),
         version=action.version,
@@ -129,15 +126,21 @@ def _adopt(context: ActionContext, action: Action) -> WriteBatch:
     return WriteBatch(current=(record,), versions=(record,) if older.archived else ())
 
 
+def _find_builds(providers: Providers, fingerprint: str) -> dict[str, Json]:
+    """Return what is recorded of the builds of an environment, by the name of the builder."""
+    builds = ((name, builder.find(fingerprint)) for name, builder in providers.builders.items())
+    return {name: built.to_json() for name, built in builds if built}
+
+
 def _build(context: ActionContext, action: Action) -> WriteBatch:
     """Build an environment unless it is built already; with a recorded lock, exactly as it was."""
     resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
-    builder, address = context.providers.builder, resolved.asset.address
-    recorded = context.transaction.record(address)
-    lock = recorded.realised.get("lock", "") if recorded and recorded.fingerprint == resolved.fingerprint else ""
-    request = builder.plan_build(str(address), resolved.fingerprint, resolved.asset.spec, lock)
-    if (built := builder.find(resolved.fingerprint)) is None:
-        builder.build(request, report_progress)
+    recorded, declared = context.transaction.record(resolved.asset.address), context.make_record(action)
+    if recorded is None or recorded.fingerprint != declared.fingerprint:
+        declared = replace(declared, realised={})
+    name = choose_builder(context.providers, declared.spec)
+    if (built := context.providers.builders[name].find(declared.fingerprint)) is None:
+        build_environment(context.providers, declared, name, report_progress)
     else:
         report_progress(f"already built on this machine, Python {built.python_version}")
     return WriteBatch()

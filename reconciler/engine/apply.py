@@ -96,7 +96,8 @@ class _PlanExecutor:
     def stop(self) -> None:
         """Stop running builds, wait for the workers, and keep their results."""
         while wait(self.running, timeout=_POLL_SECONDS).not_done:  # a worker may start another build meanwhile
-            self.context.providers.builder.stop()
+            for builder in self.context.providers.builders.values():
+                builder.stop()
         for future in tuple(self.running):
             self._finish_action(future)
 

@@ -1,24 +1,28 @@
-"""Artifacts: store the files of assets and the outputs of runs, and select the stored files that a run needs."""
+"""Artifacts: store the files of assets, and make the task of a run of contents of the store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from reconciler.backends import Task
-from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
 from reconciler.engine.providers import Providers
 from reconciler.model import ResolvedAsset, ResolvedReference, Run
-from reconciler.model.content import Content, ContentFile, SourceFile
-from reconciler.model.object_store import ObjectStore
+from reconciler.model.content import Content, UploadFile
+from reconciler.model.tasks import (
+    Environment,
+    Resources,
+    Task,
+    TaskContent,
+    TaskInput,
+    TaskLiteral,
+    TaskOutput,
+    TaskUri,
+)
 from reconciler.planning.content import tracked_content
-from reconciler.runner.spec import FILE_TYPES, FilesInput, JobInput, JobOutput, LiteralInput, StagedFile, UriInput
-from reconciler.storage.disk_files import put_path, walk_files
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
@@ -38,32 +42,6 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
         if reference.output:
             contents[pointer] = _output_content(context, reference)
     return contents
-
-
-def store_run_outputs(providers: Providers, run: Run) -> dict[str, Content]:
-    """Store the outputs of a completed run; return them by name."""
-    folder = providers.backend(run.backend).outputs_path(run.id)
-    types = _output_types(run.spec)
-    return {
-        name: _store_output(providers, folder / name, is_file=types.get(name) in FILE_TYPES) for name in run.outputs
-    }
-
-
-def _store_output(providers: Providers, folder: Path, *, is_file: bool) -> Content:
-    """Store the folder of one output; for an output of a file type, the only file in it."""
-    file = _only_file(folder) if is_file else None
-    if file is None:
-        return put_path(providers.store, folder)
-    name, path = file
-    return put_path(providers.store, path, name)
-
-
-def _only_file(folder: Path) -> tuple[str, Path] | None:
-    try:
-        files = list(walk_files(folder))
-    except OSError:
-        return None  # storing the folder reports the error
-    return (files[0][0], files[0][2]) if len(files) == 1 else None
 
 
 def is_infrastructure_error(error: UserError) -> bool:
@@ -98,27 +76,28 @@ def _output_path_content(providers: Providers, content: Content, reference: Reso
         message = f"output {reference.output} of run {reference.version} has no {reference.path}; it has {names}"
         raise user_error("output-path-missing", message, "correct the path after /paths/")
     return store.put(
-        SourceFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
+        UploadFile(file.path.removeprefix(prefix), file.mode, partial(store.open, file.digest)) for file in inside
     )
 
 
-def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, build: BuiltEnvironment) -> Task:
-    """Return one run as a task for its backend: the files to stage, inputs and outputs by name, the environment."""
+def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environment: Environment) -> Task:
+    """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment."""
     spec = resolved.asset.spec
     contents = store_asset_contents(context, resolved)
     return Task(
-        run=run,
+        run=run.id,
+        address=str(run.address),
+        token=run.token,
         command=spec["command"],
-        code=_files_to_stage(context.providers, contents["/code"]) if "/code" in contents else (),
+        environment=environment,
+        code=contents.get("/code"),
         inputs={
             name: _make_input(context, resolved, contents, name, declared)
             for name, declared in (spec.get("inputs") or {}).items()
         },
-        outputs={name: JobOutput(output_type) for name, output_type in _output_types(spec).items()},
-        path_entries=build.path_entries,
-        environment=dict(build.variables),
+        outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
+        resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
         variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
-        timeout=(spec.get("limits") or {}).get("timeout"),
     )
 
 
@@ -129,11 +108,11 @@ def _output_types(spec: JobSpec) -> dict[str, str]:
 
 def _make_input(
     context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content], name: str, declared: Any
-) -> JobInput:
+) -> TaskInput:
     if not isinstance(declared, Mapping):
-        return LiteralInput(declared)
+        return TaskLiteral(declared)
     if "path" not in declared:
-        return LiteralInput(declared.get("value"))
+        return TaskLiteral(declared.get("value"))
     pointer = f"/inputs/{name}/path"
     if pointer in contents:
         content: Content | str = contents[pointer]
@@ -142,10 +121,8 @@ def _make_input(
     else:
         content = declared["path"]
     if isinstance(content, str):
-        return UriInput(content)
-    input_type, mode = declared.get("type", _DEFAULT_TYPE), declared.get("mode", "ro_mount")
-    files = _files_to_stage(context.providers, content)
-    return FilesInput(input_type, mode, files, is_single_file=bool(content.name))
+        return TaskUri(content)
+    return TaskContent(declared.get("type", _DEFAULT_TYPE), declared.get("mode", "ro_mount"), content)
 
 
 def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
@@ -159,16 +136,3 @@ def _referenced_content(context: ActionContext, reference: ResolvedReference, na
         return str(record.spec["path"])
     ensure_version_content(context.providers, context.tree, record)
     return Content.from_json(recorded)
-
-
-def _files_to_stage(providers: Providers, content: Content) -> tuple[StagedFile, ...]:
-    """Return the files of a content, which was checked, with what the runner checks them by."""
-    return tuple(_file_to_stage(providers.store, file) for file in providers.store.manifest(content))
-
-
-def _file_to_stage(store: ObjectStore, file: ContentFile) -> StagedFile:
-    local = store.local(file.digest)
-    if local is None:
-        message = f"{file.path} is in the store at {store.location}, of which this machine has no copy"
-        raise user_error("content-missing", message)
-    return StagedFile(file.path, Path(local.path), file.mode, file.digest, local.stamp)

@@ -10,7 +10,7 @@ from reconciler.format.include import ANY_FILE
 from reconciler.format.load import load_assets
 from reconciler.git.blob_reader import BlobReader
 from reconciler.model import Record, Run, Tree, parse_address
-from reconciler.model.content import Content, Damage, SourceFile
+from reconciler.model.content import Content, Damage, UploadFile
 from reconciler.planning.content import TrackedContent, tracked_content
 
 
@@ -21,7 +21,7 @@ def store_git_content(providers: Providers, content: TrackedContent) -> Content:
             name, entry = content.files[0]
             return providers.store.put_file(name, blobs.open(entry.oid))
         return providers.store.put(
-            SourceFile(name, entry.mode, partial(blobs.open, entry.oid)) for name, entry in content.files
+            UploadFile(name, entry.mode, partial(blobs.open, entry.oid)) for name, entry in content.files
         )
 
 

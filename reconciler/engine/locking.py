@@ -16,7 +16,7 @@ from reconciler.git.repository import user_name
 from reconciler.model import Action, ActionId, Address, Json, Lock, Op, SourceRevision, exclude_actions
 from reconciler.state.journal import ENDED_EVENT, STARTED_EVENT, Journal
 from reconciler.state.lease import HeldLock, acquire_lock
-from reconciler.state.lease_observations import LeaseObservations
+from reconciler.state.lease_observations import open_lease_observations
 from reconciler.state.locks import LOCKS_REF
 from reconciler.state.process import describe_current_process, has_process_exited, host_name
 from reconciler.state.store import StateStore
@@ -59,7 +59,7 @@ def acquire_locks(providers: Providers, source: SourceRevision, actions: Sequenc
         for holder, entry in journal.interrupted_applies().items()
         if has_process_exited(entry.get("process", {}))
     ]
-    observations = _lease_observations(store, providers.config.lease)
+    observations = open_lease_observations(store, providers.config.lease)
     acquisition = acquire_lock(store.ref_store, observations, request.make_lock, exited)
     for holder in (*exited, *(lock.holder for lock in acquisition.taken_over)):
         journal.append({"event": ENDED_EVENT, "holder": holder, "at": utc_timestamp()})
@@ -97,17 +97,12 @@ def release_stale_locks(store: StateStore, lease: float) -> tuple[Lock, ...]:
     """Release the locks of holders that have ended or whose lease has expired; return them."""
     if not store.ref_store.read_ref(LOCKS_REF):
         return ()
-    observations = _lease_observations(store, lease)
-    return acquire_lock(store.ref_store, observations, lambda _others: None).taken_over
+    return acquire_lock(store.ref_store, open_lease_observations(store, lease), lambda _others: None).taken_over
 
 
 def open_journal(store: StateStore) -> Journal:
     """Return the journal of this clone for a live state."""
     return Journal(store.local_folder / f"journal-{store.name}-{store.target}.jsonl")
-
-
-def _lease_observations(store: StateStore, lease: float) -> LeaseObservations:
-    return LeaseObservations(store.local_folder / f"leases-{store.name}-{store.target}.json", lease)
 
 
 @dataclass(slots=True)

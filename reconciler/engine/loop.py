@@ -60,13 +60,14 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     """Wait until a run has ended that this apply can record; return False if no such run is active."""
     backends, store = context.providers.backends, context.providers.store
     is_awaited = _awaited_jobs(context.request)
-    problem = ""
+    reported: set[str] = set()
     while not context.is_stopping():
         observation = refresh_runs(state, backends, store)
         check_store(observation)
-        if observation.unreachable_store not in ("", problem):
-            context.listener.on_note(f"{observation.unreachable_store}; waiting until it answers")
-        problem = observation.unreachable_store
+        problems = {*filter(None, (observation.unreachable_store,)), *observation.unreachable_backends}
+        for problem in sorted(problems - reported):
+            context.listener.on_note(f"{problem}; waiting until it answers")
+        reported = problems
         state_now, ended = merge_observation(state, observation)
         if any(action.versioned_key not in totals.failed and is_awaited(action.address) for action in ended):
             return True

@@ -1,16 +1,18 @@
-"""The providers of one workspace that an apply acts on: store, builder, backends and state."""
+"""The providers of one workspace that an apply acts on: store, builders, backends and state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.backends import Backend, get_backend
-from reconciler.builders import Builder
+from reconciler.backends import BACKENDS, get_backend
+from reconciler.builders import BUILDERS
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Address, Handle, State
-from reconciler.model.object_store import ObjectStore
+from reconciler.model.backend import Backend
+from reconciler.model.builder import Builder
+from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
 from reconciler.resources import Resource
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
@@ -23,7 +25,7 @@ class Providers:
     config: Config
     state_store: StateStore
     store: ObjectStore
-    builder: Builder
+    builders: Mapping[str, Builder]
     backends: Mapping[str, Backend]
     resources: Mapping[str, Resource] = field(default_factory=dict)  # by kind
 
@@ -36,10 +38,15 @@ class Providers:
         """Return the id of the store; a machine that has none, or cannot reach it, uses the recorded id."""
         try:
             return self.store.id if self.has_store else state.store_id
-        except UserError:
-            if not state.store_id:
+        except UserError as error:
+            if not state.store_id or error.diagnostics[0].code != UNREACHABLE_CODE:
                 raise
             return state.store_id
+
+    def is_accepted(self, builder: str, backend: str) -> bool:
+        """Return True if a backend accepts the environments that a builder makes."""
+        form = BUILDERS.load(str(self.config.builders[builder]["type"])).produces
+        return form in BACKENDS.load(str(self.config.backends[backend]["type"])).accepts
 
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""

@@ -147,18 +147,18 @@ def _check_first_plan(context: ApplyContext, plan: Plan, state: State) -> None:
     providers, request = context.providers, context.request
     source, allow_rewind = request.desired.source, request.policy.allow_rewind
     check_fast_forward(providers.state_store.repository, state, source, allow_rewind=allow_rewind)
-    _check_not_stale(context.approved, plan)
+    _check_not_stale(context.approved, plan, f"mlgit apply{request.policy.destroy_option}")
     lift_rollback_hold(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
     if state.rollback is None:
         record_applied_commit(providers.state_store, state, source, request.trailers, allow_rewind=allow_rewind)
 
 
-def _check_not_stale(approved: Plan, plan: Plan) -> None:
+def _check_not_stale(approved: Plan, plan: Plan, command: str) -> None:
     """Raise UserError ``plan-stale`` if the plan has a decision that was not approved, nor announced as waiting."""
     ids, later = {action.versioned_key for action in approved.decisions}, _addresses_decided_later(approved)
     if not all(action.versioned_key in ids or action.address in later for action in plan.decisions):
         message = "the live state has changed since this plan was made"
-        raise user_error("plan-stale", message, "run `mlgit apply` again to see the new plan")
+        raise user_error("plan-stale", message, f"run `{command}` again to see the new plan")
 
 
 def _without_unapproved(approved: Plan, plan: Plan) -> Plan:
@@ -191,9 +191,10 @@ def _execute_actions(context: ApplyContext, totals: Totals, plan: Plan, state: S
         state,
         request.desired.source,
         request.trailers,
-        providers.store_id(state),
+        state.store_id if request.policy.destroy else providers.store_id(state),  # a destroy needs no store
         locks.held_lock,
         open_journal(providers.state_store),
+        command="destroy" if request.policy.destroy else "apply",
         notes=tuple(f"took over from {lock}" for lock in locks.taken_over),
     )
     action_context = ActionContext(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.backends import Backend
-from reconciler.builders import Builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.run_conditions import poll_run, poll_runs
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Address, Condition, Observation, Phase, Record, RunReport, RunStatus, State
+from reconciler.model import Address, Condition, Handle, Observation, Phase, Record, Run, State
+from reconciler.model.backend import Backend
+from reconciler.model.builder import Builder
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
+from reconciler.model.providers import FILES_GONE
 from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.resources import Resource
@@ -22,7 +24,8 @@ from reconciler.state.process import host_name
 def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectStore) -> Observation:
     """Ask each backend, in one call, for its unfinished runs; runs of a backend that is not given stay as recorded.
 
-    So do all runs if the store cannot be asked, or is not that of the state, where each would seem lost.
+    So do the runs of a backend that cannot be reached, and all runs if the store cannot be asked, or is not that of the
+    state, where each would seem lost.
     """
     runs = [run for run in unfinished_runs(state) if run.backend in backends]  # other machines may have other backends
     try:
@@ -31,14 +34,29 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectSto
         return Observation(unreachable_store=error.diagnostics[0].message)
     if state.store_id not in ("", store_id):
         return Observation(unexpected_store=store.location, unknown_runs=tuple(runs))
-    reports: dict[str, RunReport] = {}
+    observation = Observation()
     for name in dict.fromkeys(run.backend for run in runs):
-        backend, own = backends[name], [run for run in runs if run.backend == name]
-        reports |= backend.poll([run.id for run in own if run.status is not RunStatus.INTENDED])
-        intended = [run for run in own if run.status is RunStatus.INTENDED]  # perhaps never submitted
-        reported = {run.id: backend.find(run.id, run.token) for run in intended}
-        reports |= {run_id: report for run_id, report in reported.items() if report is not None}
-    return Observation(reports)
+        reported, message = _poll_backend(backends[name], [run for run in runs if run.backend == name])
+        note = f"the backend {name} cannot be reached: {message}"
+        observation = replace(
+            observation,
+            runs={**observation.runs, **{run_id: condition for run_id, (_, condition) in reported.items()}},
+            handles={**observation.handles, **{run_id: handle for run_id, (handle, _) in reported.items()}},
+            unreachable_backends=(*observation.unreachable_backends, note)
+            if message
+            else observation.unreachable_backends,
+        )
+    return observation
+
+
+def _poll_backend(backend: Backend, runs: Iterable[Run]) -> tuple[Mapping[str, tuple[Handle, Condition]], str]:
+    """Return the handles and conditions of runs by id; second, why the backend cannot be asked, "" if it can."""
+    try:
+        reported = poll_runs(backend, runs)
+    except UserError as error:
+        return {}, error.diagnostics[0].message
+    unknown = (condition.message for _, condition in reported.values() if condition.phase is Phase.UNKNOWN)
+    return reported, next(unknown, "")
 
 
 def refresh_all(  # noqa: PLR0913 - every provider
@@ -46,14 +64,17 @@ def refresh_all(  # noqa: PLR0913 - every provider
     config: Config,
     backends: Mapping[str, Backend],
     store: ObjectStore,
-    builder: Builder,
+    builders: Iterable[Builder],
     *,
     deep: bool = False,
 ) -> Observation:
     """Refresh runs, the store, and the environments built here; ``deep`` reads every byte of the store in use."""
     records = tuple(monitored_records(state, config))
     fingerprints = {record.fingerprint for record in records if kind_by_name(record.address.kind).uses_builder}
-    unbuilt = frozenset(fingerprint for fingerprint in fingerprints if builder.find(fingerprint) is None)
+    opened = tuple(builders)
+    unbuilt = frozenset(
+        fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in opened)
+    )
     if not config.has_store(host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
         return Observation(unbuilt_environments=unbuilt, skipped_checks=(skipped,))
@@ -67,7 +88,8 @@ def refresh_all(  # noqa: PLR0913 - every provider
     return replace(
         _observe_contents(observation, store, contents, deep=deep),
         missing_run_files=dict(_missing_run_files(state, records, backends)),
-        skipped_checks=tuple(
+        skipped_checks=observation.unreachable_backends
+        + tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends
             if name not in backends
@@ -119,14 +141,15 @@ def _damaged_files(
 def _missing_run_files(
     state: State, records: Iterable[Record], backends: Mapping[str, Backend]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the current and the newest run of each job that has ended, if a file of it is missing, with that path."""
+    """Yield the current and the newest run of each job that has ended, if files of it are missing, with a path."""
     for record in records:
         for run_id in filter(None, dict.fromkeys((record.run, record.latest))):
             run = state.find_run(record.address, run_id)
             backend = backends.get(run.backend) if run else None
-            if run and backend and run.started_at and not run.status.is_active:
-                paths = (backend.run_folder(run.id), backend.log_path(run.id), backend.metrics_path(run.id))
-                yield from ((run.id, str(path)) for path in [path for path in paths if not path.exists()][:1])
+            if run and backend and run.handle and run.started_at and not run.status.is_active:
+                condition = poll_run(backend, run)
+                if condition.phase is Phase.GONE or condition.reason == FILES_GONE:
+                    yield run.id, condition.message
 
 
 def check_store(observation: Observation) -> None:

@@ -5,12 +5,12 @@ What cannot be repaired is reported as an error.
 
 from __future__ import annotations
 
-from reconciler.builders import BuiltEnvironment
-from reconciler.engine.action_context import ReportProgress
+from reconciler.engine.builds import build_environment, choose_builder
 from reconciler.engine.contents import check_run_output, ensure_version_content
 from reconciler.engine.providers import Providers
 from reconciler.format.kinds import kind_by_name
 from reconciler.model import Action, Record, Run, Tree
+from reconciler.model.builder import ReportProgress
 
 
 def repair_record(providers: Providers, tree: Tree, action: Action, report_progress: ReportProgress) -> None:
@@ -19,7 +19,7 @@ def repair_record(providers: Providers, tree: Tree, action: Action, report_progr
     if record is None:
         raise AssertionError(action)
     if kind_by_name(record.address.kind).uses_builder:
-        ensure_environment_built(providers, record, report_progress)
+        build_environment(providers, record, choose_builder(providers, record.spec), report_progress)
     ensure_version_content(providers, tree, record)
 
 
@@ -37,14 +37,3 @@ def check_run_outputs(providers: Providers, run: Run) -> None:
     if providers.has_store:
         for name in (name for name, output in run.outputs.items() if "md5" in output):
             check_run_output(providers, run, name)
-
-
-def ensure_environment_built(providers: Providers, record: Record, report_progress: ReportProgress) -> BuiltEnvironment:
-    """Return the environment of a record, built on this machine; with a recorded lock, exactly as it was."""
-    builder = providers.builder
-    built = builder.find(record.fingerprint)
-    if built is not None:
-        return built
-    lock = record.realised.get("lock", "")
-    request = builder.plan_build(str(record.address), record.fingerprint, record.spec, lock)
-    return builder.build(request, report_progress)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.builders import BuiltEnvironment
 from reconciler.diagnostics import UserError, user_error
-from reconciler.engine.action_context import ActionContext, ReportProgress, resolved_asset_of, run_of
-from reconciler.engine.artifacts import is_infrastructure_error, make_task, store_run_outputs
-from reconciler.engine.repair import ensure_environment_built
+from reconciler.engine.action_context import ActionContext, resolved_asset_of, run_of
+from reconciler.engine.artifacts import is_infrastructure_error, make_task
+from reconciler.engine.builds import build_environment, choose_builder
+from reconciler.engine.providers import Providers
+from reconciler.engine.run_conditions import cancel_and_wait
 from reconciler.model import Action, ResolvedAsset, Run, RunStatus
-from reconciler.planning.refresh import merge_report
+from reconciler.model.builder import Built, ReportProgress
+from reconciler.model.content import Content
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
 
@@ -23,21 +26,22 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
         commit=context.source.effective_commit,
         submitted_at=utc_timestamp("milliseconds"),  # runs are listed in this order
     )
-    build = _ensure_job_environment(context, resolved, report_progress)
+    build = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
-    task = make_task(context, resolved, run, build)
+    task = make_task(context, resolved, run, build.environment)
     run = replace(run, realised={"environment": build.identity})
     context.transaction.write_now(_submission_writes(context, action, run), action)
-    backend.submit(backend.make_submission(task))
+    handle = backend.submit(task, context.providers.store)
     report_progress(f"run {run.id} on {run.backend}")
-    return _submission_writes(context, action, replace(run, status=RunStatus.QUEUED))
+    return _submission_writes(context, action, replace(run, status=RunStatus.QUEUED, handle=handle))
 
 
 def record_finished_run(context: ActionContext, action: Action) -> WriteBatch:
     """Record how a run ended; what is left of a lost run is stopped first."""
     run = run_of(action)
     if run.status is RunStatus.LOST:
-        context.providers.backend(run.backend).cancel(run.id)
+        if run.handle is not None:
+            context.providers.backend(run.backend).cancel(run.handle)
         run = replace(run, ended_at=run.ended_at or utc_timestamp())
     if run.status is RunStatus.COMPLETED:
         run = _with_stored_outputs(context, action, run)
@@ -48,8 +52,7 @@ def cancel_run(context: ActionContext, action: Action) -> WriteBatch:
     """Cancel a run; if it ended by itself before that, it is recorded as it ended."""
     canceled = run_of(action)
     backend = context.providers.backend(canceled.backend)
-    backend.cancel(canceled.id)
-    run = merge_report(replace(canceled, failure=""), backend.poll([canceled.id])[canceled.id])
+    run = cancel_and_wait(backend, replace(canceled, failure=""))
     if run.status is RunStatus.COMPLETED:
         return _run_end_writes(context, _with_stored_outputs(context, action, run))
     if run.status is not RunStatus.FAILED:  # canceled, or lost
@@ -57,10 +60,10 @@ def cancel_run(context: ActionContext, action: Action) -> WriteBatch:
     return _run_end_writes(context, run)
 
 
-def _ensure_job_environment(
-    context: ActionContext, resolved: ResolvedAsset, report_progress: ReportProgress
-) -> BuiltEnvironment:
-    """Return the environment that the job names, built on this machine."""
+def _build_job_environment(
+    context: ActionContext, resolved: ResolvedAsset, backend: str, report_progress: ReportProgress
+) -> Built:
+    """Return the environment that the job names, built in a form that the backend accepts."""
     reference = resolved.references.get("/environment")
     if reference is None:
         message = f"{resolved.asset.address} names no environment that this workspace declares"
@@ -68,7 +71,8 @@ def _ensure_job_environment(
     record = context.state.find_version(reference.address, reference.version)
     if record is None:
         raise user_error("environment-missing", f"{reference} is not registered")
-    return ensure_environment_built(context.providers, record, report_progress)
+    builder = choose_builder(context.providers, record.spec, backend)
+    return build_environment(context.providers, record, builder, report_progress)
 
 
 def _submission_writes(context: ActionContext, action: Action, run: Run) -> WriteBatch:
@@ -77,10 +81,16 @@ def _submission_writes(context: ActionContext, action: Action, run: Run) -> Writ
     return WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
 
 
+def _collect_outputs(providers: Providers, run: Run) -> Mapping[str, Content]:
+    if run.handle is None:
+        raise AssertionError(run)
+    return providers.backend(run.backend).collect(run.handle, providers.store).outputs
+
+
 def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Run:
     """Return the run with its outputs in the store; if they cannot be stored, the run is recorded as failed."""
     try:
-        contents = store_run_outputs(context.providers, run)
+        contents = _collect_outputs(context.providers, run)
         outputs = {name: {**run.outputs[name], **content.to_json()} for name, content in contents.items()}
         return replace(run, outputs=outputs)
     except UserError as error:

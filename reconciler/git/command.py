@@ -24,6 +24,7 @@ STREAMING_OPTIONS = ("-c", "core.bigFileThreshold=16m")
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
 _UNTRUSTED_REPOSITORY = r"dubious ownership in repository at '(.*)'"
+_NO_COMMIT_MESSAGE = "does not have a commit checked out"
 _DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -55,6 +56,11 @@ def run_network_git(arguments: Sequence[str], folder: Path, *, env: Mapping[str,
     """Run one Git command that talks to a remote. Raises what `run_git` does, and GitTimeoutError if it is silent."""
     with start_git(arguments, folder, env=env, has_stdin=False) as process:
         return output_of(process, *read_all_from_network(process))
+
+
+_DAMAGED_INDEX = (
+    r"(?m)^(?:fatal|error): (.*(?:index file|bad index|bad signature 0x|index uses|in the index|stage entries).*)"
+)
 
 
 def output_of(process: subprocess.Popen[bytes], stdout: bytes, stderr: bytes) -> bytes:
@@ -101,6 +107,9 @@ def describe_git_error(error: GitError) -> GitError | UserError:
     if error.status in {-signal.SIGXFSZ, 128 + signal.SIGXFSZ}:
         hint = "raise the limit on the size of files (`ulimit -f`) and run the command again"
         return user_error("file-unusable", "Git cannot write a file: it exceeds the limit on the size of files", hint)
+    if damage := re.search(_DAMAGED_INDEX, error.stderr):
+        hint = "write it anew: `rm .git/index && git reset` keeps all files, and forgets what was staged"
+        return user_error("file-unusable", f"Git cannot read its index: {damage[1]}", hint)
     line = next((line for line in error.stderr.splitlines() if any(text in line for text in _DISK_FULL_MESSAGES)), "")
     if not line:
         return error
@@ -111,3 +120,14 @@ def describe_git_error(error: GitError) -> GitError | UserError:
 def decode_output(output: bytes) -> str:
     """Return output of Git as text without its last newline; paths may have bytes that are not UTF-8."""
     return output.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def work_tree_error(error: GitError) -> UserError:
+    """Return the error of a work tree that `git add` could not read, with its cause and what to do."""
+    lines = error.stderr.splitlines()
+    causes = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "fatal: "))]
+    cause = next(iter(causes), f"git add exited with status {error.status}")
+    hint = "fix the file, or add it to .gitignore"
+    if _NO_COMMIT_MESSAGE in cause:
+        hint = "it is a Git repository of its own: make a commit in it, or add it to .gitignore"
+    return user_error("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)

@@ -55,6 +55,11 @@ def list_refs(repository: Repository, prefix: str) -> Mapping[str, str]:
     return {ref: commit for commit, ref in pairs}
 
 
+# What Git says if another process was first: it holds the lock file of the ref, or the ref was not as expected, even if
+# it is so again by now.
+_LOST_RACES = ("File exists", "reference already exists", "but expected", "unable to resolve reference")
+
+
 def update_refs(repository: Repository, *updates: RefUpdate) -> bool:
     """Update all refs or none; return False if another process changed one of them first."""
     commands = "start\n" + "".join(_update_command(update) for update in updates) + "prepare\ncommit\n"
@@ -64,7 +69,7 @@ def update_refs(repository: Repository, *updates: RefUpdate) -> bool:
         changed = any(
             update.old is not None and resolve_ref(repository, update.ref) != update.old for update in updates
         )
-        if changed or "File exists" in str(error):  # another process holds the lock file of the ref
+        if changed or any(reason in str(error) for reason in _LOST_RACES):
             return False
         raise
     return True

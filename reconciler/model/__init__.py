@@ -40,13 +40,13 @@ from reconciler.model.providers import Handle as Handle
 from reconciler.model.providers import Intent as Intent
 from reconciler.model.providers import Phase as Phase
 from reconciler.model.state import DEFAULT_ARTIFACTS as DEFAULT_ARTIFACTS
+from reconciler.model.state import DESTROYED as DESTROYED
 from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
 from reconciler.model.state import SUPERSEDED as SUPERSEDED
 from reconciler.model.state import Observation as Observation
 from reconciler.model.state import Record as Record
 from reconciler.model.state import Rollback as Rollback
 from reconciler.model.state import Run as Run
-from reconciler.model.state import RunReport as RunReport
 from reconciler.model.state import RunStatus as RunStatus
 from reconciler.model.state import State as State
 from reconciler.model.state import failure_reason as failure_reason

@@ -17,7 +17,7 @@ class Content:
     """A file or a folder in an object store."""
 
     digest: str
-    """Its key in the store: the md5 of the file; of the list of its files, with ``.dir``, for a folder."""
+    """Its key, the same in every store: md5 of the file or, with ``.dir``, of the list of its files as DVC has it."""
     sha256: str
     """Of the file; of the canonical manifest (path, mode, sha256) for a folder."""
     size: int
@@ -57,7 +57,7 @@ class ContentFile(NamedTuple):
     digest: str
 
 
-class SourceFile(NamedTuple):
+class UploadFile(NamedTuple):
     """A file to store: path within its folder, mode as Git has it, and how its bytes are read.
 
     ``open`` returns a new stream from the first byte, which whoever opened it closes before the next file is opened.

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.content import Content, ContentFile, Damage, LocalObject, SourceFile
+from reconciler.model.content import Content, ContentFile, Damage, LocalObject, UploadFile
 
+UNREACHABLE_CODE = "store-unreachable"
 _ENTRY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -33,7 +34,7 @@ class ObjectStore(Protocol):
         """Return the id of the store, "" if it has none: nothing was stored in it yet. Nothing is made."""
         ...
 
-    def put(self, files: Iterable[SourceFile]) -> Content:
+    def put(self, files: Iterable[UploadFile]) -> Content:
         """Store a folder. Files that the store has are not stored again.
 
         Raises UserError for a path or a link that leaves the folder, and ``file-changed`` for a file that changes

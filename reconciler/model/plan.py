@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedAsset
 from reconciler.model.state import Record, Run
 
@@ -119,9 +120,10 @@ def exclude_actions(
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it.
+    """An asset that a plan leaves as it is for now: it waits for a run, a failure stops it, or no provider can do it.
 
-    ``manual`` is True for a job that runs on request only.
+    ``manual`` is True for a job that runs on request only; ``recorded_only`` is the type of a job that nothing can run.
+    What its provider does not support has ``refusals``: errors if the plan would have realised it, else notes.
     """
 
     address: Address
@@ -129,6 +131,18 @@ class Blocked:
     failed: bool = False
     run: Run | None = None
     manual: bool = False
+    recorded_only: str = ""
+    refusals: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        """True if this plan would have the asset realised, and its provider refuses it."""
+        return self.failed and bool(self.refusals)
+
+    @property
+    def cannot_run(self) -> bool:
+        """True for a job that would not run if it was asked to."""
+        return bool(self.recorded_only) or (self.manual and bool(self.refusals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +171,7 @@ class Plan:
 
     ``preconditions`` are the etags of the records that the actions follow from, by address, "" where there was no
     record. ``drift`` are sentences about what differs from the live state. ``deselected_count`` is the number of
-    actions that were not selected.
+    actions that were not selected. ``is_destroy`` is True for a plan that removes what is live, whatever Git declares.
     """
 
     source: SourceRevision
@@ -168,6 +182,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     deselected_count: int = 0
+    is_destroy: bool = False
 
     @property
     def decisions(self) -> tuple[Action, ...]:
@@ -175,9 +190,19 @@ class Plan:
         return tuple(action for action in self.actions if action.op.is_decision)
 
     @property
+    def refusals(self) -> tuple[Diagnostic, ...]:
+        """Why providers refuse what this plan would have them realise; all else is done."""
+        return tuple(item for blocked in self.blocked if blocked.is_refused for item in blocked.refusals)
+
+    @property
     def submissions(self) -> tuple[Action, ...]:
         """The actions that start a run."""
         return tuple(action for action in self.actions if action.op is Op.SUBMIT)
+
+    @property
+    def removals(self) -> tuple[Action, ...]:
+        """The actions that archive or delete an asset."""
+        return tuple(action for action in self.actions if action.op in (Op.ARCHIVE, Op.DELETE))
 
     @property
     def cancels(self) -> tuple[Action, ...]:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
 
-from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.assets import Json
+from reconciler.model.support import Support
+
+NO_SETTINGS: Mapping[str, Json] = MappingProxyType({"type": "object", "additionalProperties": False})
+
+
+class Form(StrEnum):
+    """The form of a built environment: a folder of one host, or a container image."""
+
+    PREFIX = "prefix"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,21 +25,27 @@ class Plugin:
     """A provider of any type.
 
     ``open`` names its factory, ``MODULE:ATTRIBUTE``, which is imported when the provider is needed. ``settings`` is
-    the JSON schema of the settings of its own in mlgit.yml.
+    the JSON schema of its block in mlgit.yml, ``support`` what it does of an asset's spec.
     """
 
     open: str
-    settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    settings: Mapping[str, Json] = field(default_factory=lambda: NO_SETTINGS)
+    support: Support = field(default_factory=Support)
 
 
 @dataclass(frozen=True, slots=True)
 class BackendPlugin(Plugin):
-    """A type of backend."""
+    """A type of backend; ``is_host_bound`` is True if only the machine that starts a run can observe it."""
+
+    accepts: frozenset[Form] = frozenset({Form.PREFIX})
+    is_host_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BuilderPlugin(Plugin):
-    """A builder of environments."""
+    """A type of builder."""
+
+    produces: Form = Form.PREFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,11 @@ class Handle:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Handle:
-        """Return the handle of a document; raises KeyError if it has no provider or id."""
-        return cls(document["provider"], document["id"], document.get("data", EMPTY_MAPPING))
+        """Return the handle of a document; raises KeyError or TypeError for what is none."""
+        provider, handle_id, data = document["provider"], document["id"], document.get("data", EMPTY_MAPPING)
+        if not (isinstance(provider, str) and isinstance(handle_id, str) and isinstance(data, Mapping)):
+            raise TypeError(document)
+        return cls(provider, handle_id, data)
 
 
 class Effect(StrEnum):
@@ -65,6 +68,12 @@ class Phase(StrEnum):
     FAILED = "failed"
     GONE = "gone"
     UNKNOWN = "unknown"  # the provider could not be asked; what is recorded stands
+
+
+CANCELED = "canceled"
+"""The reason of a run that failed because it was canceled."""
+FILES_GONE = "files-gone"
+"""The reason of a run that has ended and of whose files some were removed; the message names one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ _LOG_TAIL_MARK = "; its last lines:"
 # The failure of a run that mlgit canceled itself.
 REMOVED_FROM_GIT = "removed"
 SUPERSEDED = "superseded"
+DESTROYED = "destroyed"
 
 DEFAULT_ARTIFACTS = "artifacts"
 """The output that every job has: its ./outputs and ./logs, and the files that it logged."""
@@ -43,9 +44,10 @@ class Run:
     """One execution of a job.
 
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
-    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git) or SUPERSEDED (by another run). ``message`` says
-    what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote is in its log only.
-    ``handle`` is what its backend calls it. A run of a step has the id of its ``parent`` and the path of the ``step``.
+    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
+    its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
+    is in its log only. ``handle`` is what its backend calls it, None until it was submitted. A run of a step has the id
+    of its ``parent`` and the path of the ``step``.
     """
 
     id: str
@@ -55,7 +57,6 @@ class Run:
     attempt: int
     backend: str
     status: RunStatus
-    handle: Handle | None = None
     parent: str = ""
     step: str = ""
     failure: str = ""
@@ -65,6 +66,7 @@ class Run:
     started_at: str = ""
     ended_at: str = ""
     exit_code: int | None = None
+    handle: Handle | None = None
     spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
     references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
     contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -155,33 +157,28 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class RunReport:
-    """What a backend reports of one run; ``result`` is the record of the runner, once it has ended."""
-
-    status: RunStatus
-    result: Mapping[str, Json] | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """What the providers report at one moment: active runs, and what is missing.
 
+    ``handles`` are those of runs whose submission was not recorded, which were found by their tokens.
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
-    have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
+    have other content than was stored. ``unexpected_store`` is where a store is that is not that of the live state:
     nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
-    contents stand as recorded. ``unbuilt_environments`` are the fingerprints of environments that
-    are not on this machine; ``missing_run_files`` the folders of ended runs that do not exist here, or a file missing
-    in one, by run. ``skipped_checks`` are sentences on what could not be checked.
+    contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
+    as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
+    ``missing_run_files`` the ended runs that have lost files, with what is missing. ``skipped_checks`` are sentences on
+    what could not be checked.
     """
 
-    runs: Mapping[str, RunReport] = field(default_factory=lambda: EMPTY_MAPPING)
+    runs: Mapping[str, Condition] = field(default_factory=lambda: EMPTY_MAPPING)
+    handles: Mapping[str, Handle] = field(default_factory=lambda: EMPTY_MAPPING)
     missing_contents: frozenset[str] = frozenset()
     damaged_files: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
     unbuilt_environments: frozenset[str] = frozenset()
     unexpected_store: str = ""
     unknown_runs: tuple[Run, ...] = ()
     unreachable_store: str = ""
+    unreachable_backends: tuple[str, ...] = ()
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
     conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources

@@ -12,20 +12,7 @@ from fnmatch import fnmatchcase
 
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import (
-    Action,
-    Address,
-    Json,
-    Observation,
-    Op,
-    Phase,
-    Plan,
-    Record,
-    Run,
-    RunStatus,
-    State,
-    Tree,
-)
+from reconciler.model import Action, Address, Json, Observation, Op, Phase, Plan, Record, Run, State, Tree
 from reconciler.model.content import Content
 from reconciler.planning.refresh import unfinished_runs_of
 
@@ -147,9 +134,9 @@ def _repair_action(record: Record, message: str) -> Action:
 
 def _run_drift(state: State, observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
     for run in unfinished_runs_of(state, record):
-        report = observation.runs.get(run.id)
-        if report is not None and report.status is RunStatus.LOST:
-            cause = f": {report.message}" if report.message else ""
+        condition = observation.runs.get(run.id)
+        if condition is not None and condition.phase is Phase.GONE:
+            cause = f": {condition.message}" if condition.message else ""
             policy, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
             yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{cause}", remedy, policy)
         elif run.status.is_active and run.backend not in config.backends:
@@ -162,7 +149,7 @@ def _run_files_drift(observation: Observation, record: Record) -> Iterator[Drift
     """Yield the runs of a job whose files are not on this machine; its outputs are in the store."""
     for run_id in filter(None, dict.fromkeys((record.run, record.latest))):
         if missing := observation.missing_run_files.get(run_id):
-            message = f"{missing} of run {run_id} does not exist: it was removed, or is on another machine"
+            message = f"files of run {run_id} are gone: {missing}"
             rerun = f"`mlgit job rerun {record.address.name}` runs it again"
             remedy = f"`mlgit job show {run_id}` shows what is recorded, {rerun}"
             yield Drift(str(record.address), "run-files-gone", message, remedy, local=True)

@@ -146,11 +146,11 @@ def _strongly_connected_components(upstream: _Edges) -> Mapping[Address, Address
         for address in references:
             users[address].append(user)
     visited: set[Address] = set()
-    last_first = reversed(_depth_first_order(upstream, upstream, set()))
-    return {address: start for start in last_first for address in _depth_first_order([start], users, visited)}
+    last_first = reversed(depth_first_order(upstream, upstream, set()))
+    return {address: start for start in last_first for address in depth_first_order([start], users, visited)}
 
 
-def _depth_first_order(starts: Iterable[Address], edges: _Edges, visited: set[Address]) -> list[Address]:
+def depth_first_order(starts: Iterable[Address], edges: _Edges, visited: set[Address]) -> list[Address]:
     """Return what can be reached and is not ``visited`` yet, in the order in which a depth-first search leaves it."""
     order: list[Address] = []
     for start in starts:

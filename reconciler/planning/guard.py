@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model import Op, Plan, State
+from reconciler.model import Plan, State
 from reconciler.planning.policy import Policy
 
 _MASS_DELETE_RATIO = 0.3
@@ -13,14 +13,14 @@ _MASS_DELETE_MIN_ASSETS = 10
 
 
 def guard_plan(plan: Plan, state: State, policy: Policy) -> Iterator[Diagnostic]:
-    """Yield why a plan must not be applied as it is."""
+    """Yield why a plan must not be applied as it is; ``--destroy`` asks for the removals itself."""
     submissions = len(plan.submissions)
     if submissions > policy.submit_limit:
         runs = "run" if submissions == 1 else "runs"
         message = f"this plan starts {submissions} {runs}; limits: submit: is {policy.submit_limit}"
         yield Diagnostic("too-many-runs", message, hint=f"allow it with --allow-submit {submissions}")
-    removals = sum(action.op in (Op.ARCHIVE, Op.DELETE) for action in plan.actions)
-    if policy.allow_mass_delete or removals <= _MASS_DELETE_RATIO * _MASS_DELETE_MIN_ASSETS:
+    removals = len(plan.removals)
+    if policy.destroy or policy.allow_mass_delete or removals <= _MASS_DELETE_RATIO * _MASS_DELETE_MIN_ASSETS:
         return  # too few for any state: counting the assets reads all records
     assets = sum(not record.archived for record in state.current.values())
     if assets >= _MASS_DELETE_MIN_ASSETS and removals > _MASS_DELETE_RATIO * assets:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import ActionId, Plan
+from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
@@ -20,6 +22,11 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
+from reconciler.planning.support import IGNORED, ignored_notes
+
+_CONTENT_STAYS_NOTE = (
+    "no content of the store, no data of a datastore and no history is removed; `mlgit apply` creates everything again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
 
     Limits are not checked.
     """
+    if inputs.policy.destroy:
+        return _run_destroy_pipeline(inputs)
     desired, state, policy = inputs.desired, inputs.state, inputs.policy
     renames = find_renames(desired.declared, state, policy.config.moved)
     plan, plan_diagnostics = make_plan(replace(inputs, state=state_with_renames(state, renames)))
@@ -56,9 +65,32 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
         plan = with_drift(plan, state, inputs.observation, policy.config, desired.tree.tree_at_commit)
     plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
     plan, selection_diagnostics = select_actions(plan, desired.declared, policy)
-    plan = replace(plan, preconditions=collect_preconditions(plan.actions, state))
+    plan = replace(
+        plan,
+        preconditions=collect_preconditions(plan.actions, state),
+        notes=(*plan.notes, *_notes_on_ignored_fields(desired, policy, plan)),
+    )
     replaced = _unknown_replacements(desired, policy)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)
+    return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
+
+
+def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) -> Iterator[str]:
+    """Yield what the providers do not use of the assets that a plan makes or changes, or refuses to."""
+    if policy.config.rules.get(IGNORED) != OFF:
+        changed = [action.address for action in plan.actions if action.resolved]
+        refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
+        declared = desired.declared
+        assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
+        yield from ignored_notes(desired.tree, declared, assets, desired.check_support)
+
+
+def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """Return the plan that removes what is live, or what is selected of it, and its diagnostics."""
+    policy = inputs.policy
+    plan, diagnostics = select_actions(make_destroy_plan(inputs), inputs.desired.declared, policy)
+    notes = (*plan.notes, *([_CONTENT_STAYS_NOTE] if plan.removals else []))
+    plan = replace(plan, notes=notes, preconditions=collect_preconditions(plan.actions, inputs.state))
     return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
 
 

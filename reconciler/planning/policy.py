@@ -13,7 +13,8 @@ class Policy:
     """The settings of a plan: mlgit.yml, the limits, and what the user asked to replace, select or exclude.
 
     ``select`` and ``exclude`` are selectors as typed (``planning.selection`` parses them). With ``only_address``
-    nothing but that asset and what it needs is planned, and what is registered from it.
+    nothing but that asset and what it needs is planned, and what is registered from it. With ``destroy`` everything
+    that is live is removed, or what is selected of it.
     """
 
     config: Config
@@ -24,6 +25,12 @@ class Policy:
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     only_address: Address | None = None
+    destroy: bool = False
+
+    @property
+    def destroy_option(self) -> str:
+        """The option that a suggested command needs to do the same again, "" if it is none."""
+        return " --destroy" if self.destroy else ""
 
     @property
     def submit_limit(self) -> int:

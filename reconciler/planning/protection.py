@@ -11,7 +11,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from reconciler.config.config import CONFIG_FILE, Config
-from reconciler.diagnostics import Diagnostic
+from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import Action, Address, Op, Plan, Record, ResolvedAsset
 from reconciler.planning.decision import Decision, has_same_fingerprint, make_action
 from reconciler.planning.resolve import PlanContext
@@ -22,6 +23,12 @@ _PROTECTED_OPS = {Op.ARCHIVE: "archived", Op.DELETE: "deleted", Op.REPLACE: "rep
 def protecting_glob(config: Config, address: Address) -> str:
     """Return the glob of mlgit.yml that protects an address, "" if none does."""
     return next((glob for glob in config.protect if fnmatchcase(str(address), glob)), "")
+
+
+def _protecting_span(config: Config, address: Address) -> Span | None:
+    """Return where the glob that protects an address stands in mlgit.yml, None if no glob does."""
+    glob = protecting_glob(config, address)
+    return next((span for item, span in zip(config.protect, config.protect_spans, strict=False) if item == glob), None)
 
 
 def with_protection_change(
@@ -42,7 +49,8 @@ def protection_diagnostics(plan: Plan, config: Config) -> Iterator[Diagnostic]:
     for action in plan.actions:
         if action.op in _PROTECTED_OPS and (reason := _protection_reason(action, config)):
             message = f"{action.address} is protected{reason}, but this plan would have it {_PROTECTED_OPS[action.op]}"
-            yield Diagnostic("protected", message, hint=_protection_hint(action))
+            hint = _destroy_hint(action, config) if plan.is_destroy else _protection_hint(action)
+            yield Diagnostic("protected", message, _protecting_span(config, action.address), hint)
 
 
 def _protection_reason(action: Action, config: Config) -> str:
@@ -63,3 +71,11 @@ def _protection_hint(action: Action) -> str:
     file = action.record.source if action.record else ""
     restore = f"restore {file}" if file else "declare it again"
     return f"{restore}; to remove it, first apply with it declared and without its line in protect: of {CONFIG_FILE}"
+
+
+def _destroy_hint(action: Action, config: Config) -> str:
+    apply = f"`mlgit apply --target {config.target}`" if config.target != DEFAULT_TARGET else "`mlgit apply`"
+    keep = f"or keep it, and all that it refers to, with --exclude {action.address}"
+    if protecting_glob(config, action.address):
+        return f"remove its line from protect: and run {apply} first, {keep}"
+    return f"run {apply} first, which ends its protection, {keep}"

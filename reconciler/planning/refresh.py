@@ -9,18 +9,29 @@ from reconciler.model import (
     SUPERSEDED,
     Action,
     Address,
+    Condition,
     Json,
     Observation,
     Op,
     Overlay,
+    Phase,
     Record,
     Run,
-    RunReport,
     RunStatus,
     State,
     failure_reason,
 )
+from reconciler.model.providers import CANCELED, FILES_GONE
 from reconciler.secrets.redact import mask_secrets, secret_values
+
+_RUN_STATUSES = {
+    Phase.PENDING: RunStatus.QUEUED,
+    Phase.RUNNING: RunStatus.RUNNING,
+    Phase.READY: RunStatus.RUNNING,
+    Phase.SUCCEEDED: RunStatus.COMPLETED,
+    Phase.FAILED: RunStatus.FAILED,
+    Phase.GONE: RunStatus.LOST,
+}
 
 
 def unfinished_runs(state: State) -> Iterator[Run]:
@@ -54,9 +65,10 @@ def merge_observation(state: State, observation: Observation) -> tuple[State, tu
     observed: dict[tuple[Address, str], Run] = {}
     completed: dict[Address, Record] = {}
     for address, record in sorted(state.current.items()):
-        for run in unfinished_runs_of(state, record):
-            report = observation.runs.get(run.id)
-            if report is None or ((merged := merge_report(run, report)) == run and run.status.is_active):
+        for recorded in unfinished_runs_of(state, record):
+            condition = observation.runs.get(recorded.id)
+            run = replace(recorded, handle=recorded.handle or observation.handles.get(recorded.id))
+            if condition is None or ((merged := merge_condition(run, condition)) == run and run.status.is_active):
                 continue
             is_latest = run.id == record.latest
             observed[address, run.id] = merged if is_latest else _with_superseded_failure(merged)
@@ -80,22 +92,32 @@ def _merge_conditions(state: State, observation: Observation) -> State:
     return replace(state, current=Overlay(state.current, changed)) if changed else state
 
 
+def run_status_of(condition: Condition) -> RunStatus | None:
+    """Return the status of a run in a condition; None if its backend does not know."""
+    if condition.phase is Phase.FAILED and condition.reason == CANCELED:
+        return RunStatus.CANCELED
+    return _RUN_STATUSES.get(condition.phase)
+
+
 def _with_superseded_failure(run: Run) -> Run:
     """Return a superseded run with the reason of a cancel that was not recorded because its apply was killed."""
     is_unrecorded = run.status is RunStatus.CANCELED and not run.failure
     return replace(run, failure=SUPERSEDED) if is_unrecorded else run
 
 
-def merge_report(run: Run, report: RunReport) -> Run:
-    """Return a run as a backend reports it."""
-    result = report.result or {}
+def merge_condition(run: Run, condition: Condition) -> Run:
+    """Return a run as its backend reports it; as it is recorded if the backend does not know."""
+    status = run_status_of(condition)
+    if status is None:
+        return run
+    result = condition.result
     failure: Json = result.get("failure") or {}
-    message = failure_reason(failure.get("message", report.message))
+    message = failure.get("message") or ("" if condition.reason == FILES_GONE else condition.message)
     return replace(
         run,
-        status=report.status,
+        status=status,
         failure=failure.get("class", run.failure),
-        message=mask_secrets(message, secret_values(run.spec)),
+        message=mask_secrets(failure_reason(message), secret_values(run.spec)),
         exit_code=failure.get("exit_code"),
         started_at=result.get("started", run.started_at),
         ended_at=result.get("ended", run.ended_at),

@@ -23,7 +23,7 @@ from reconciler.planning.preconditions import describe_etag, record_etag
 PLAN_FORMAT = 1
 PLAN_SCHEMA = "plan"
 _MAX_SHOWN = 5  # diagnostics, or actions, that a message names
-_REPLAN_HINT = "make a new plan: mlgit plan -o FILE"
+_REPLAN_HINT = "make a new plan: mlgit plan{} -o FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class SavedPlan:
 
     envelope: Mapping[str, Json]
     body: Mapping[str, Json]
+
+    @property
+    def replan_hint(self) -> str:
+        """The hint to make the plan again."""
+        return _REPLAN_HINT.format(" --destroy" if self.body.get("policy", {}).get("destroy") else "")
 
     @property
     def digest(self) -> str:
@@ -78,14 +83,14 @@ def parse_plan_file(path: str, raw: bytes) -> SavedPlan:
         raise _invalid_plan_file(path, "is not an mlgit plan", Span(path))
     if version > PLAN_FORMAT:
         message = f"{path} has format {version}; this version of mlgit supports up to {PLAN_FORMAT}"
-        raise user_error("plan-newer", message, f"install a newer mlgit, or {_REPLAN_HINT}", Span(path))
+        raise user_error("plan-newer", message, f"install a newer mlgit, or {_REPLAN_HINT.format('')}", Span(path))
     if not is_valid_for_schema(document, PLAN_SCHEMA):
         parsed, syntax_errors = parse_yaml(path, raw)
         raise UserError(*(syntax_errors or check_against_schema(parsed, PLAN_SCHEMA))[:_MAX_SHOWN])
     saved = SavedPlan(document["envelope"], document["body"])
     if saved.digest != plan_body_digest(saved.body):
         message = f"{path} was edited: its digest does not match"
-        raise user_error("plan-edited", message, f"change the files instead, then {_REPLAN_HINT}", Span(path))
+        raise user_error("plan-edited", message, f"change the files instead, then {saved.replan_hint}", Span(path))
     return saved
 
 
@@ -104,6 +109,7 @@ def policy_from_plan(saved: SavedPlan, config: Config) -> Policy:
         allow_rewind=options["allow_rewind"],
         select=tuple(options["select"]),
         exclude=tuple(options["exclude"]),
+        destroy=options.get("destroy", False),
     )
 
 
@@ -119,7 +125,9 @@ def stale_preconditions(saved: SavedPlan, state: State) -> tuple[StalePreconditi
 def raise_if_stale(saved: SavedPlan, state: State) -> None:
     """Raise UserError ``plan-stale`` if a precondition changed."""
     if stale := stale_preconditions(saved, state):
-        raise user_error("plan-stale", f"the plan is out of date: {_join_some(list(map(str, stale)))}", _REPLAN_HINT)
+        raise user_error(
+            "plan-stale", f"the plan is out of date: {_join_some(list(map(str, stale)))}", saved.replan_hint
+        )
 
 
 def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
@@ -147,7 +155,7 @@ def restrict_to_saved_plan(saved: SavedPlan, plan: Plan, state: State) -> Plan:
     if differing:
         message = f"planning again gives a different result: {_join_some(differing)}"
         tool = saved.envelope.get("tool", "")
-        raise user_error("plan-differs", message, f"the plan was made by mlgit {tool}; {_REPLAN_HINT}")
+        raise user_error("plan-differs", message, f"the plan was made by mlgit {tool}; {saved.replan_hint}")
     added = sorted(str(item.action.key) for item in excluded if item.cause is None)
     notes = [f"not in the saved plan, left for another: {_join_some(added)}"] if added else []
     return replace(restricted, notes=(*plan.notes, *notes))

@@ -55,12 +55,14 @@ def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan
     count = len(plan.actions) - len(actions)
     notes = (
         *plan.notes,
-        *_dependency_notes(actions, selected),
-        *_excluded_dependency_notes(excluded_actions, selected),
+        *_dependency_notes(actions, selected, is_destroy=plan.is_destroy),
+        *_excluded_dependency_notes(excluded_actions, selected, is_destroy=plan.is_destroy),
         *_recorded_anyway_notes(actions, excluded),
         *(_deselected_note(count) if actions else ()),
     )
-    blocked = tuple(item for item in plan.blocked if item.address in selected and item.address not in excluded)
+    blocked = tuple(item for item in plan.blocked if item.address not in excluded)
+    shown = selected | _upstream_of(declared, (item.address for item in blocked if item.address in selected))
+    blocked = tuple(item for item in blocked if item.address in (shown if item.is_refused else selected))
     return replace(plan, actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
 
 
@@ -94,10 +96,15 @@ def made_from(declared: AssetSet, address: Address) -> set[Address]:
 
 def upstream_addresses(declared: AssetSet, address: Address) -> set[Address]:
     """Return an address and all that its asset references, directly or not."""
+    return _upstream_of(declared, [address])
+
+
+def _upstream_of(declared: AssetSet, addresses: Iterable[Address]) -> set[Address]:
+    """Return addresses with all that their assets reference, directly or not."""
     references = {
         item: [reference.address for reference in asset.references] for item, asset in declared.assets.items()
     }
-    return reachable_from([address], references)
+    return reachable_from(addresses, references)
 
 
 def selectables_of(declared: AssetSet, assets: Mapping[Address, Asset]) -> dict[Address, Selectable]:
@@ -222,24 +229,33 @@ def _with_dependencies(actions: Sequence[Action], selected: Container[Address]) 
     return reachable_from(start, {action.key: action.needs for action in actions})
 
 
-def _dependency_notes(actions: Sequence[Action], selected: Container[Address]) -> Iterator[str]:
-    """Yield what was selected because something else needs it."""
+def _dependency_notes(
+    actions: Sequence[Action], selected: Container[Address], *, is_destroy: bool = False
+) -> Iterator[str]:
+    """Yield what was selected because something else needs it: when it is removed, what depends on it goes first."""
     owner = {action.key: action.address for action in actions}
     users: dict[Address, Address] = {}
     for action in actions:
         for needed in (owner[key] for key in action.needs if key in owner):
             if needed not in selected and needed != action.address:
                 users.setdefault(needed, action.address)
-    yield from (f"also selected: {needed} (required by {user})" for needed, user in users.items())
+    clause = "depends on" if is_destroy else "required by"
+    yield from (f"also selected: {needed} ({clause} {user})" for needed, user in users.items())
 
 
-def _excluded_dependency_notes(excluded: Iterable[ExcludedAction], selected: Container[Address]) -> Iterator[str]:
+def _excluded_dependency_notes(
+    excluded: Iterable[ExcludedAction], selected: Container[Address], *, is_destroy: bool
+) -> Iterator[str]:
     """Yield what was selected and is left out because it needs something excluded."""
     causes: dict[Address, Address] = {}
     for item in excluded:
         if item.cause is not None and item.action.address in selected:
             causes.setdefault(item.action.address, item.cause.address)
-    yield from (f"not selected: {address} (requires {cause}, which is excluded)" for address, cause in causes.items())
+    for address, cause in causes.items():
+        if is_destroy:
+            yield f"not selected: {address} ({cause}, which stays, depends on it)"
+        else:
+            yield f"not selected: {address} (requires {cause}, which is excluded)"
 
 
 def _recorded_anyway_notes(actions: Sequence[Action], excluded: Container[Address]) -> Iterator[str]:

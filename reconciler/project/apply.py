@@ -10,7 +10,7 @@ from reconciler.engine.loop import apply_until_converged
 from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
-from reconciler.project.builder import open_builder
+from reconciler.project.builder import open_builders
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
@@ -37,7 +37,7 @@ def apply_plan(
         config=session.config,
         state_store=session.state_store,
         store=open_store(session),
-        builder=open_builder(session),
+        builders=open_builders(session),
         backends=open_backends(session),
         resources=open_resources(session.config.providers),
     )

@@ -9,7 +9,8 @@ from reconciler.model import Plan, State
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.project.check import load_desired, narrow_desired, report_diagnostics
+from reconciler.project.check import load_desired, narrow_desired, report_diagnostics, report_refusals
+from reconciler.project.destroy import desire_nothing
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
 from reconciler.project.session import Session
 from reconciler.render.history import rollback_hold_lines
@@ -28,17 +29,18 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
         report_diagnostics(session, diagnostics)
     else:
         plan = plan_incrementally(session, state, policy)
+    report_refusals(session, plan)
     refusal, notes = _check_fast_forward(session, policy, state)
     if plan.cancels and not refresh:
         notes = (*notes, _NOT_REFRESHED_NOTE)
-    notes = (*session.build_notes(plan), *rollback_notes(session, state), *notes)
+    notes = (*rollback_notes(session, state), *notes)
     return replace(plan, notes=(*plan.notes, *notes)), refusal
 
 
 @pause_gc()
 def read_plan_inputs(session: Session, state: State, policy: Policy, *, refresh: bool) -> PlanInputs:
     """Load the files and, with ``refresh``, ask all providers; raise UserError if the plan could not be right."""
-    desired = load_desired(session, state, policy)
+    desired = desire_nothing(session, state) if policy.destroy else load_desired(session, state, policy)
     return PlanInputs(desired, state, policy, session.observe_providers(state) if refresh else None)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from reconciler import backends
-from reconciler.backends import Backend
 from reconciler.engine import refresh
 from reconciler.model import Observation, State
+from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
-from reconciler.project.builder import open_builder
+from reconciler.project.builder import open_builders
 from reconciler.project.state_session import StateSession
 from reconciler.resources import open_resources
 from reconciler.state.process import host_name
@@ -34,8 +34,9 @@ def observe_runs(session: StateSession, state: State) -> Observation | None:
 
 def observe_all(session: StateSession, state: State, *, deep: bool = False) -> Observation:
     """Ask all providers; ``deep`` reads every byte of the store in use."""
-    opened, builder = open_backends(session), open_builder(session)
-    observation = refresh.refresh_all(state, session.config, opened, open_store(session), builder, deep=deep)
+    opened, builders = open_backends(session), open_builders(session)
+    store = open_store(session)
+    observation = refresh.refresh_all(state, session.config, opened, store, builders.values(), deep=deep)
     return refresh.with_conditions(observation, state, open_resources(session.config.providers))
 
 
@@ -50,3 +51,5 @@ def observe_providers(session: StateSession, state: State) -> Observation:
 def _note_unreachable(session: StateSession, observation: Observation) -> None:
     if observation.unreachable_store:
         session.on_note(f"{observation.unreachable_store}; runs and contents are shown as recorded")
+    for problem in observation.unreachable_backends:
+        session.on_note(f"{problem}; its runs are shown as recorded")

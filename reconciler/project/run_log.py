@@ -1,4 +1,4 @@
-"""The end of a run's log, for the machine that has the log; it is never recorded.
+"""The end of a run's log, from the backend that has the log; it is never recorded.
 
 The values of the run's variables that are secrets are masked, and so are the secrets in URLs.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.backends import Backend
+from reconciler.diagnostics import UserError
 from reconciler.model import Run
-from reconciler.regular_files import open_regular_file
+from reconciler.model.backend import Backend
 from reconciler.secrets.redact import mask_secrets, secret_values
 
 _TAIL_BYTES = 4096
@@ -18,14 +18,14 @@ _TAIL_CHARACTERS = 500
 
 
 def read_log_tail(backends: Mapping[str, Backend], run: Run) -> tuple[str, ...]:
-    """Return the last lines of a run's log: at most five, and 500 characters; none if this machine has no log."""
+    """Return the last lines of a run's log: at most five, and 500 characters; none if its backend has no log."""
     backend = backends.get(run.backend)
-    log = backend.log_path(run.id) if backend else None
-    if log is None or not log.is_file():
+    if backend is None or run.handle is None:
         return ()
-    with open_regular_file(log) as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
+    try:
+        text = b"".join(backend.log(run.handle, -_TAIL_BYTES)).decode("utf-8", "replace")
+    except UserError:  # removed, or the backend cannot be reached: the tail is a help, not a result
+        return ()
     lines = [line.rstrip() for line in mask_secrets(text, secret_values(run.spec)).split("\n") if line.strip()]
     tail = "\n".join(lines[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
     return tuple(tail.split("\n")) if tail else ()

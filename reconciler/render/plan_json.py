@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
+from reconciler.model import Action, Address, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
 from reconciler.render.impact import Impact, compute_impact
@@ -28,19 +28,23 @@ def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
 
 def plan_summary(plan: Plan) -> dict[str, int]:
     """Return the counts for the summary line of a plan."""
-    failed = sum(blocked.failed for blocked in plan.blocked)
-    manual = sum(blocked.manual for blocked in plan.blocked)
+    refused = sum(blocked.is_refused for blocked in plan.blocked)
+    failed = sum(blocked.failed for blocked in plan.blocked) - refused
+    cannot_run = sum(blocked.cannot_run for blocked in plan.blocked)
+    manual = sum(blocked.manual and not blocked.cannot_run for blocked in plan.blocked)
     return {
         "changes": len(plan.actions),
         "decisions": len(plan.decisions),
         "submissions": len(plan.submissions),
         "cancels": len(plan.cancels),
-        "waiting": len(plan.blocked) - failed - manual,
+        "waiting": len(plan.blocked) - refused - failed - manual - cannot_run,
+        "refused": refused,
         "failed": failed,
         "manual": manual,
+        "cannot_run": cannot_run,
         "drift": len(plan.drift),
         "left_out": plan.deselected_count,
-    }
+    } | ({"destroys": len(plan.removals)} if plan.is_destroy else {})
 
 
 def plan_body(plan: Plan, policy: Policy) -> Json:
@@ -56,7 +60,8 @@ def plan_body(plan: Plan, policy: Policy) -> Json:
             "allow_submit": policy.allow_submit,
             "allow_mass_delete": policy.allow_mass_delete,
             "allow_rewind": policy.allow_rewind,
-        },
+        }
+        | ({"destroy": True} if policy.destroy else {}),
         "summary": plan_summary(plan),
         "actions": [action_to_json(action, impact) for action in plan.actions],
         "pending": [blocked_to_json(blocked) for blocked in plan.blocked],
@@ -117,6 +122,7 @@ def _record_fields(record: Record) -> Json:
             "version": record.version,
             "archived": record.archived,
             "fingerprint": record.fingerprint,
+            "recorded_only": recorded_only_reason(record.address, record.spec),
             "source": record.source,
             "declared_at": record.declared_at,
             "applied_at": record.applied_at,
@@ -128,6 +134,11 @@ def _record_fields(record: Record) -> Json:
             "spec": _hide_spec_secrets(record.address.kind, record.spec),
         }
     )
+
+
+def recorded_only_reason(address: Address, spec: Spec) -> str:
+    """Return why an asset is recorded only, "" if a provider realises it; the kind may be a newer mlgit's."""
+    return kind_by_name(address.kind).recorded_only_reason(spec) if address.kind in kinds() else ""
 
 
 def asset_to_json(asset: Asset, source: str) -> Json:
@@ -191,7 +202,13 @@ def _span_to_json(span: Span) -> Json:
 def blocked_to_json(blocked: Blocked) -> Json:
     """Return an address that a plan cannot change now, with the reason."""
     document = {"address": str(blocked.address), "failed": blocked.failed, "message": blocked.message}
-    return document | ({"run": blocked.run.id} if blocked.run else {}) | ({"manual": True} if blocked.manual else {})
+    details = {
+        "run": blocked.run.id if blocked.run else "",
+        "manual": blocked.manual or None,
+        "recorded_only": blocked.recorded_only,
+        "refusals": list(map(diagnostic_to_json, blocked.refusals)),
+    }
+    return document | _drop_empty(details)
 
 
 def _drop_empty(values: dict[str, Any]) -> Json:

@@ -51,8 +51,13 @@ def _create_sentence(action: Action) -> str:
 
 
 def _recorded_only_clause(action: Action) -> str:
-    supported = action.resolved is None or kind_by_name(action.address.kind).is_supported(action.resolved.asset.spec)
-    return "" if supported else ", recorded only: no provider for this kind"
+    if action.resolved is None:
+        return ""
+    kind = kind_by_name(action.address.kind)
+    reason = kind.recorded_only_reason(action.resolved.asset.spec)
+    if kind.uses_backend and not action.reason:
+        reason = "it is bound to no backend"
+    return f", recorded only: {reason}" if reason else ""
 
 
 def _update_sentence(action: Action) -> str:

@@ -22,10 +22,18 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            document = json.loads(file.read(_MAX_BYTES))
+            document = parse_json(file.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def parse_json(raw: bytes) -> Any:
+    """Return the value of JSON; half a surrogate pair, which is no text that can be stored, becomes a question mark."""
+    document = json.loads(raw)
+    if b"\\ud" in raw.lower():
+        document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+    return document
 
 
 def to_json_line(document: Any) -> str:

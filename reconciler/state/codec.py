@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from reconciler.model import (
     Address,
@@ -21,19 +21,17 @@ from reconciler.model import (
     failure_reason,
     parse_address,
 )
+from reconciler.state.field_types import check_field_types
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
-_ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str}
 _OBJECT_FIELDS: Mapping[str, type[Handle | Condition | Intent]] = {
     "handle": Handle,
     "condition": Condition,
     "intent": Intent,
 }
 _MAX_DEPTH = 200  # twice that of a file
-_FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
-_T = TypeVar("_T", Record, Run)
 # What decoding raises for JSON that is not a record.
 DECODE_ERRORS = (ValueError, LookupError, TypeError, OverflowError, AttributeError, RecursionError)
 
@@ -47,13 +45,13 @@ def encode_record(value: Record | Run) -> bytes:
 
 def decode_record(raw: bytes) -> Record:
     """Read a record."""
-    return _check_field_types(Record(**_decode_fields(Record, _load_json(raw))))
+    return check_field_types(Record(**_decode_fields(Record, _load_json(raw))))
 
 
 def decode_run(raw: bytes) -> Run:
     """Read a run."""
     fields_by_name = _decode_fields(Run, _load_json(raw))
-    run = _check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
+    run = check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
     return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
@@ -114,8 +112,10 @@ def encode_json(value: Json) -> bytes:
 
 
 def _load_json(raw: bytes) -> Json:
-    """Return the value of JSON; raise ValueError if it is nested deeper than anything that mlgit writes."""
+    """Return the value of JSON; raise ValueError for what mlgit never writes: deep nesting, half a surrogate pair."""
     value: Json = json.loads(raw)
+    if b"\\ud" in raw.lower():
+        json.dumps(value, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError
     if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH:
         _check_depth(value)
     return value
@@ -137,20 +137,6 @@ def _non_default_fields(value: Record | Run) -> Iterator[tuple[str, Any]]:
         default = field.default if field.default_factory is MISSING else field.default_factory()
         if (content := getattr(value, field.name)) != default:
             yield field.name, content
-
-
-def _check_field_types(value: _T) -> _T:
-    """Return a record or a run; raise TypeError if a field has another type than declared."""
-    for field in fields(value):
-        field_type = _FIELD_TYPES.get(str(field.type).partition("[")[0])
-        content = getattr(value, field.name)
-        if field_type and not isinstance(content, field_type):
-            raise TypeError(field.name)
-        item_type = _ITEM_TYPES.get(field.name)
-        items = content.values() if isinstance(content, Mapping) else content
-        if item_type and not all(isinstance(item, item_type) for item in items):
-            raise TypeError(field.name)
-    return value
 
 
 def _to_json(value: Any) -> Json:

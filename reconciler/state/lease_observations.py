@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.model import Json
 from reconciler.private_files import create_private_file, make_private_folder
@@ -18,6 +19,10 @@ from reconciler.regular_files import naming_errors, read_regular_file
 
 _MAX_BYTES = 5_000_000
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+if TYPE_CHECKING:
+    from reconciler.state.store import StateStore  # most uses of the state need no lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class LeaseObservations:
         with naming_errors(self.path):
             create_private_file(partial, json.dumps(observations).encode())
             partial.replace(self.path)
+
+
+def open_lease_observations(store: StateStore, lease: float) -> LeaseObservations:
+    """Return what this clone has seen of the heartbeats of a live state's locks."""
+    return LeaseObservations(store.local_folder / f"leases-{store.name}-{store.target}.json", lease)
 
 
 def _observation(before: Json, heartbeat: str, seconds: float) -> tuple[str, float]:

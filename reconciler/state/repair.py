@@ -30,7 +30,7 @@ _OBJECT_ID_PATTERN = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class StateDamage:
     """A file or a folder of the state that cannot be read, and the newest commit that has a good copy of it.
 
     A folder's path ends in a slash; ``good_commit`` is "" if no commit has one; ``is_missing`` if Git lacks its bytes.
@@ -46,7 +46,7 @@ class Damage:
         return str(paths.current_record_address(self.path) or self.path)
 
 
-def find_damage(state: StateStore) -> list[Damage]:
+def find_damage(state: StateStore) -> list[StateDamage]:
     """Read every file of the live state and return the damaged ones; first refetch what a remote still has.
 
     Raises UserError ``state-older``.
@@ -59,7 +59,7 @@ def find_damage(state: StateStore) -> list[Damage]:
     return damages
 
 
-def repair_state(state: StateStore, damages: list[Damage], by: str) -> str:
+def repair_state(state: StateStore, damages: list[StateDamage], by: str) -> str:
     """Replace what is damaged by its newest good copy, remove what has none; return the commit."""
     files: dict[str, bytes | None] = {}
     for damage in damages:
@@ -118,10 +118,10 @@ def _resolve_state_commit(state: StateStore, commit: str) -> str:
     return full
 
 
-def _scan_for_damage(state: StateStore) -> list[Damage]:
+def _scan_for_damage(state: StateStore) -> list[StateDamage]:
     commit = state.head_commit()
     unreadable = _find_unreadable(state, commit) if commit else ()
-    return [Damage(path, _newest_good_commit(state, commit, path), is_missing) for path, is_missing in unreadable]
+    return [StateDamage(path, _newest_good_commit(state, commit, path), is_missing) for path, is_missing in unreadable]
 
 
 def _find_unreadable(state: StateStore, commit: str, folder: str = "") -> Iterator[tuple[str, bool]]:
@@ -153,11 +153,11 @@ def _is_path_valid(state: StateStore, commit: str, path: str) -> bool:
     return next(_find_unreadable(state, commit, path), None) is None
 
 
-def _deletion(damage: Damage) -> dict[str, bytes | None]:
+def _deletion(damage: StateDamage) -> dict[str, bytes | None]:
     return {damage.path.removesuffix("/"): None}
 
 
-def _read_good_copies(state: StateStore, damage: Damage) -> dict[str, bytes | None]:
+def _read_good_copies(state: StateStore, damage: StateDamage) -> dict[str, bytes | None]:
     """Return the files of the newest good copy."""
     if not damage.path.endswith("/"):
         return {damage.path: read_file_at(state.repository, damage.good_commit, damage.path)}

@@ -19,8 +19,8 @@ class StateTransaction:
     """The state as this apply has left it, and the writes that are not committed yet.
 
     ``base_state`` is what the plan was made from, ``trailers`` end each commit message, without ``held_lock`` nothing
-    can be written, ``expected_commit`` is the commit of the live state that everything was read from, ``notes`` are
-    lines for the message of the first commit.
+    can be written, ``expected_commit`` is the commit of the live state that everything was read from, ``command`` is
+    the first word of each commit message, ``notes`` are lines for that of the first commit.
     """
 
     state_store: StateStore
@@ -31,6 +31,7 @@ class StateTransaction:
     held_lock: HeldLock | None = None
     journal: Journal | None = None
     expected_commit: str = ""
+    command: str = "apply"
     notes: tuple[str, ...] = ()
     pending: list[tuple[Action, WriteBatch]] = field(default_factory=list)
     live: State = field(init=False)
@@ -112,7 +113,7 @@ class StateTransaction:
         subject = lines[0] if len(lines) == 1 else f"{len(lines)} actions"
         notes = (" ".join(note.split()) for note in self.notes)
         body = "\n" + "\n".join([*lines, *notes]) + "\n" if len(lines) > 1 or self.notes else ""
-        return f"apply: {subject}\n{body}\n{self.trailers}\n"
+        return f"{self.command}: {subject}\n{body}\n{self.trailers}\n"
 
 
 def _format_action(action: Action) -> str:

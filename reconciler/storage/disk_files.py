@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.diagnostics import user_error
-from reconciler.model.content import Content, SourceFile
+from reconciler.model.content import Content, UploadFile
 from reconciler.model.object_store import ObjectStore
 from reconciler.regular_files import open_regular_file
 from reconciler.storage.manifest import EXECUTABLE_MODE, REGULAR_MODE, link_outside_error
@@ -34,9 +34,9 @@ def put_path(store: ObjectStore, path: Path, name: str = "") -> Content:
             return store.put_file(name or path.name, stream)
 
 
-def folder_files(root: Path) -> Iterator[SourceFile]:
+def folder_files(root: Path) -> Iterator[UploadFile]:
     """Yield the files below a folder; raises UserError and OSError as `walk_files` does."""
-    return (SourceFile(name, mode, partial(open_regular_file, path)) for name, mode, path in walk_files(root))
+    return (UploadFile(name, mode, partial(open_regular_file, path)) for name, mode, path in walk_files(root))
 
 
 @contextmanager

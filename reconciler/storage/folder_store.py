@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, LocalObject, SourceFile
+from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, LocalObject, UploadFile
 from reconciler.regular_files import read_regular_file
 from reconciler.storage.entries import NamedEntries
 from reconciler.storage.manifest import (
@@ -73,7 +73,7 @@ class FolderStore:
         except (OSError, ValueError):
             return ""
 
-    def put(self, files: Iterable[SourceFile]) -> Content:
+    def put(self, files: Iterable[UploadFile]) -> Content:
         entries = tuple(map(self._put_source, files))
         check_path_conflicts(entry.path for entry in entries)
         encode_listing = importlib.import_module("reconciler.storage.dvc_listing").encode_listing
@@ -138,7 +138,7 @@ class FolderStore:
     def delete(self, name: str) -> None:
         self._entries.delete(name)
 
-    def _put_source(self, file: SourceFile) -> ManifestEntry:
+    def _put_source(self, file: UploadFile) -> ManifestEntry:
         check_path(file.path)
         check_mode(file.path, file.mode)
         with file.open() as stream:

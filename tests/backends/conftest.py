@@ -6,89 +6,114 @@ import hashlib
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from remote.backend_server import PYTHON, RemoteBackend, ServerProcess
 from workspaces import until
 
-from reconciler.backends import BACKENDS, Backend, Task, load_backend
-from reconciler.model import Address, Run, RunReport, RunStatus
-from reconciler.runner.spec import StagedFile
+from reconciler.backends import BACKENDS, load_backend
+from reconciler.model import Condition, Handle, Phase
+from reconciler.model.backend import Backend
+from reconciler.model.content import Content, UploadFile
+from reconciler.model.tasks import Task
+from reconciler.storage.folder_store import FolderStore
 
 REGULAR = 0o100644
+REMOTE = "remote"
 
 
 @dataclass
 class Bench:
-    """One backend and the runs that were submitted to it."""
+    """One backend and the runs that were submitted to it.
+
+    ``folder`` has the files of the backend itself, which callers do not know.
+    """
 
     type: str
-    store: Path
-    started: list[str] = field(default_factory=list)
+    store: FolderStore
+    folder: Path
+    server: ServerProcess | None = None
+    started: dict[str, Handle] = field(default_factory=dict)
 
     @property
     def backend(self) -> Backend:
-        """A new handle on the backend, as each command of mlgit opens one."""
-        return load_backend({"type": self.type}, self.store)
+        """The backend, opened anew, as each command of mlgit opens one."""
+        if self.server:
+            return RemoteBackend({"port": self.server.port}, self.folder)
+        return load_backend({"type": self.type}, self.folder)
 
     def task(self, command: str, files: Mapping[str, str] | None = None, name: str = "train", **fields: Any) -> Task:
         token = hashlib.sha256(f"{name} {command}".encode()).hexdigest()[:40]
-        run = Run(f"{name}-{token[:8]}", Address("job", name), token, "f" * 40, 1, self.type, RunStatus.INTENDED)
-        code = tuple(self.staged_file(path, text) for path, text in (files or {}).items())
-        return Task(run, command, code, path_entries=(str(Path(sys.executable).parent),), **fields)
+        code = self.content(files) if files else None
+        fields.setdefault("environment", PYTHON)
+        return Task(f"{name}-{token[:8]}", f"job/{name}", token, command, code=code, **fields)
 
-    def staged_file(self, path: str, text: str) -> StagedFile:
-        """Put a text into the store and return how a task names it."""
-        stored = self.store / "files" / hashlib.sha256(text.encode()).hexdigest()
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        stored.write_text(text, encoding="utf-8")
-        return StagedFile(path, stored, REGULAR)
+    def content(self, files: Mapping[str, str]) -> Content:
+        """Put a folder of texts into the store."""
+        return self.store.put(
+            UploadFile(path, REGULAR, lambda text=text: BytesIO(text.encode())) for path, text in files.items()
+        )
 
-    def submit(self, task: Task) -> Run:
-        self.started.append(task.run.id)
-        self.backend.submit(self.backend.make_submission(task))
-        return task.run
+    def file(self, name: str, text: str) -> Content:
+        """Put a single file into the store."""
+        return self.store.put_file(name, BytesIO(text.encode()))
 
-    def report(self, run: Run) -> RunReport:
-        return self.backend.poll([run.id])[run.id]
+    def submit(self, task: Task) -> Handle:
+        handle = self.backend.submit(task, self.store)
+        self.started[task.token] = handle
+        return handle
 
-    def wait_until_ended(self, run: Run) -> RunReport:
-        until(lambda: not self.report(run).status.is_active)
-        return self.report(run)
+    def condition(self, handle: Handle) -> Condition:
+        return self.backend.poll([handle])[handle]
 
-    def wait_until_running(self, run: Run) -> None:
+    def is_active(self, handle: Handle) -> bool:
+        return self.condition(handle).phase in (Phase.PENDING, Phase.RUNNING)
+
+    def wait_until_ended(self, handle: Handle) -> Condition:
+        until(lambda: not self.is_active(handle))
+        return self.condition(handle)
+
+    def wait_until_running(self, handle: Handle) -> None:
         """Wait until the command of a run has written its first line."""
-        until(lambda: self.report(run).status is RunStatus.RUNNING and self.log(run).endswith("\n"))
+        until(lambda: self.condition(handle).phase is Phase.RUNNING and self.log(handle).endswith("\n"))
 
-    def log(self, run: Run) -> str:
-        path = self.backend.log_path(run.id)
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+    def log(self, handle: Handle) -> str:
+        return b"".join(self.backend.log(handle)).decode()
 
-    def kill_supervisor(self, run: Run) -> None:
+    def kill_supervisor(self, task: Task, handle: Handle) -> None:
         """Kill the supervisor of a run; the token file has its process id."""
-        os.kill(json.loads((self.store / "tokens" / run.token).read_text())["pid"], signal.SIGKILL)
-        until(lambda: not self.report(run).status.is_active)
+        os.kill(json.loads((self.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
+        until(lambda: not self.is_active(handle))
 
 
-@pytest.fixture(params=BACKENDS.names())
+@pytest.fixture(params=[*BACKENDS.names(), REMOTE])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(request.param, tmp_path / "store")
+    store, folder = FolderStore(tmp_path / "store"), tmp_path / "backend"
+    server = None
+    if request.param == REMOTE:
+        (tmp_path / "server").mkdir()
+        server, folder = ServerProcess(tmp_path / "server"), tmp_path / "server" / "backend"
+        server.start()
+    bench = Bench(request.param, store, folder, server)
     yield bench
-    for run in bench.started:
-        bench.backend.cancel(run)
+    for handle in bench.started.values():
+        bench.backend.cancel(handle)
+    if server:
+        server.stop()
 
 
 @pytest.fixture
-def family(bench: Bench) -> Callable[[Run], list[int]]:
+def family(bench: Bench) -> Callable[[Handle], list[int]]:
     """Return the process ids that a run of `FAMILY` has printed."""
 
-    def read(run: Run) -> list[int]:
-        bench.wait_until_running(run)
-        until(lambda: bench.log(run).count("\n") == 3)
-        return [int(line) for line in bench.log(run).splitlines()]
+    def read(handle: Handle) -> list[int]:
+        bench.wait_until_running(handle)
+        until(lambda: bench.log(handle).count("\n") == 3)
+        return [int(line) for line in bench.log(handle).splitlines()]
 
     return read

@@ -12,7 +12,9 @@ import pytest
 from workspaces import has_ended, until
 
 from reconciler.backends import _local
-from reconciler.model import RunStatus
+from reconciler.diagnostics import UserError
+from reconciler.model import Phase
+from reconciler.model.providers import CANCELED
 from reconciler.runner.descendants import find_marked
 
 
@@ -24,30 +26,28 @@ def bench(bench):
 
 
 def test_a_run_outlives_the_process_that_submitted_it(bench):
-    submission = bench.backend.make_submission(bench.task("sleep 0.5; echo good day"))
-    bench.started.append(submission.run)
-    code = (
-        "import json, sys; from pathlib import Path; from reconciler.backends import Submission, load_backend\n"
-        "from reconciler.runner.spec import parse_spec\n"
-        "spec = parse_spec(json.load(sys.stdin))\n"
-        "load_backend({'type': 'local'}, Path(sys.argv[1])).submit(Submission(spec.run, spec.token, spec))"
-    )
-    document = json.dumps(submission.spec.to_json())
-    subprocess.run([sys.executable, "-c", code, bench.store], input=document, text=True, check=True)
-    until(lambda: not bench.backend.poll([submission.run])[submission.run].status.is_active)
-    assert bench.backend.log_path(submission.run).read_text() == "good day\n"
+    task = bench.task("sleep 0.5; echo good day")
+    process = os.fork()
+    if process == 0:
+        bench.submit(task)
+        os._exit(0)
+    os.waitpid(process, 0)
+    handle = until(lambda: bench.backend.find(task.token))
+    assert bench.wait_until_ended(handle).phase is Phase.SUCCEEDED
+    assert bench.log(handle) == "good day\n"
 
 
 def test_a_supervisor_is_identified_by_its_lock_and_not_by_a_process_id_that_can_be_reused(bench):
-    run = bench.submit(bench.task("echo started; sleep 60"))
+    task = bench.task("echo started; sleep 60")
+    run = bench.submit(task)
     bench.wait_until_running(run)
-    bench.kill_supervisor(run)
-    supervisor_file = bench.store / "runs" / run.id / "supervisor.json"
+    bench.kill_supervisor(task, run)
+    supervisor_file = bench.folder / "runs" / run.id / "supervisor.json"
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         supervisor_file.write_text(json.dumps({"pid": bystander.pid}))
-        assert bench.report(run).status is RunStatus.LOST
-        bench.backend.cancel(run.id)
+        assert bench.condition(run).phase is Phase.GONE
+        bench.backend.cancel(run)
         assert bystander.poll() is None
     finally:
         bystander.kill()
@@ -58,7 +58,7 @@ def test_several_processes_can_poll_a_run_at_once(bench):
     run = bench.submit(bench.task("echo started; sleep 60"))
     bench.wait_until_running(run)
     backends = [bench.backend for _ in range(20)]
-    assert {backend.poll([run.id])[run.id].status for backend in backends} == {RunStatus.RUNNING}
+    assert {backend.poll([run])[run].phase for backend in backends} == {Phase.RUNNING}
 
 
 def test_a_run_that_never_started_can_be_submitted_again(bench, monkeypatch):
@@ -70,21 +70,21 @@ def test_a_run_that_never_started_can_be_submitted_again(bench, monkeypatch):
 
     task = bench.task("echo good day")
     with monkeypatch.context() as patch:
-        patch.setattr(_local, "_start_supervisor", kill)
+        patch.setattr(_local, "start_supervisor", kill)
         with pytest.raises(KilledError):
             bench.submit(task)
-    assert bench.backend.find(task.run.id, task.run.token) is None
+    assert bench.backend.find(task.token) is None
     run = bench.submit(task)
-    assert bench.wait_until_ended(run).status is RunStatus.COMPLETED
+    assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED
     assert bench.log(run) == "good day\n"
 
 
 def test_a_supervisor_without_a_record_is_found_by_its_token_file(bench):
     run = bench.submit(bench.task("echo $$; sleep 60"))
     bench.wait_until_running(run)
-    (bench.store / "runs" / run.id / "supervisor.json").unlink()
-    bench.backend.cancel(run.id)
-    assert bench.report(run).status is RunStatus.CANCELED
+    (bench.folder / "runs" / run.id / "supervisor.json").unlink()
+    bench.backend.cancel(run)
+    assert bench.condition(run).reason == CANCELED
     assert has_ended(int(bench.log(run)))
 
 
@@ -92,7 +92,7 @@ def test_two_supervisors_with_one_token_execute_the_command_once(bench, tmp_path
     task = bench.task(f"echo x >> {tmp_path}/executions; sleep 0.3")
     run = bench.submit(task)
     until((tmp_path / "executions").exists)
-    folder = bench.store / "runs" / run.id
+    folder = bench.folder / "runs" / run.id
     document = json.loads((folder / "spec.json").read_text())
     (folder / "second.json").write_text(json.dumps({**document, "alive_fd": None, "child_lock_fd": None}))
     second = subprocess.run(
@@ -103,13 +103,13 @@ def test_two_supervisors_with_one_token_execute_the_command_once(bench, tmp_path
     )
     assert second.returncode == 75
     assert "duplicate" in second.stderr
-    assert bench.wait_until_ended(run).status is RunStatus.COMPLETED
+    assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED
     assert (tmp_path / "executions").read_text() == "x\n"
 
 
 def test_background_processes_are_killed_when_the_command_ends(bench):
     run = bench.submit(bench.task("sleep 60 & echo $!"))
-    assert bench.wait_until_ended(run).status is RunStatus.COMPLETED
+    assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED
     until(lambda: has_ended(int(bench.log(run))))
 
 
@@ -117,10 +117,9 @@ def test_a_command_that_is_killed_is_reported_with_the_signal(bench):
     run = bench.submit(bench.task("echo $$; sleep 60"))
     bench.wait_until_running(run)
     os.kill(int(bench.log(run)), signal.SIGKILL)
-    report = bench.wait_until_ended(run)
-    assert report.status is RunStatus.FAILED
-    assert report.result
-    assert report.result["failure"]["signal"] == "SIGKILL"
+    condition = bench.wait_until_ended(run)
+    assert condition.phase is Phase.FAILED
+    assert condition.result["failure"]["signal"] == "SIGKILL"
 
 
 DETACHED = "setsid sleep 300 & setsid bash -c 'trap \"\" TERM; sleep 301' & echo up; sleep 200"
@@ -129,31 +128,40 @@ DETACHED = "setsid sleep 300 & setsid bash -c 'trap \"\" TERM; sleep 301' & echo
 def test_cancel_leaves_no_process_in_whatever_session(bench):
     run = bench.submit(bench.task(DETACHED))
     bench.wait_until_running(run)
-    folder = bench.store / "runs" / run.id
+    folder = bench.folder / "runs" / run.id
     processes = until(lambda: len(find_marked(folder)) >= 3 and find_marked(folder))
-    assert bench.backend.cancel(run.id)
+    assert bench.backend.cancel(run)
     assert all(map(has_ended, processes))
-    assert bench.report(run).status is RunStatus.CANCELED
-    assert not bench.backend.cancel(run.id)
+    assert bench.condition(run).reason == CANCELED
+    assert not bench.backend.cancel(run)
 
 
 def test_a_second_cancel_stops_what_a_killed_supervisor_has_left(bench):
-    run = bench.submit(bench.task(DETACHED))
+    task = bench.task(DETACHED)
+    run = bench.submit(task)
     bench.wait_until_running(run)
-    folder = bench.store / "runs" / run.id
+    folder = bench.folder / "runs" / run.id
     until(lambda: len(find_marked(folder)) >= 3)
-    os.kill(json.loads((bench.store / "tokens" / run.token).read_text())["pid"], signal.SIGKILL)
+    os.kill(json.loads((bench.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
     processes = find_marked(folder)
-    assert bench.backend.cancel(run.id)
+    assert bench.backend.cancel(run)
     assert all(map(has_ended, processes))
 
 
 def test_cancel_of_a_run_that_has_ended_stops_what_it_left(bench):
     run = bench.submit(bench.task("true"))
     bench.wait_until_ended(run)
-    environment = {"MLGIT_RUN_FOLDER": str(bench.store / "runs" / run.id)}
+    environment = {"MLGIT_RUN_FOLDER": str(bench.folder / "runs" / run.id)}
     with subprocess.Popen(["sleep", "300"], env=environment) as remaining:
-        until(lambda: find_marked(bench.store / "runs" / run.id))
-        assert bench.backend.cancel(run.id)
+        until(lambda: find_marked(bench.folder / "runs" / run.id))
+        assert bench.backend.cancel(run)
         assert remaining.wait(5) == -signal.SIGKILL
-    assert bench.report(run).status is RunStatus.COMPLETED
+    assert bench.condition(run).phase is Phase.SUCCEEDED
+
+
+def test_a_log_that_a_job_replaced_by_a_link_out_of_its_folder_is_not_read(bench, tmp_path):
+    (tmp_path / "outside").write_text("what only the user may read")
+    run = bench.submit(bench.task(f"log=../user_logs/std_log.txt; rm $log; ln -s {tmp_path}/outside $log"))
+    bench.wait_until_ended(run)
+    with pytest.raises(UserError, match="leads out of the folder of run"):
+        bench.log(run)

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from reconciler.builders import BuildRequest, load_builder
+from reconciler.builders import load_builder
 from reconciler.diagnostics import UserError
+from reconciler.model.builder import BuildPlan
+
+VENV = {"type": "venv"}
 
 
-def plan_build(*dependencies: Any, **spec: Any) -> BuildRequest:
+def plan_build(*dependencies: Any, **spec: Any) -> BuildPlan:
     asset = {"name": "x", "conda_file": {"dependencies": list(dependencies)}, **spec}
-    return load_builder("venv", Path("unused")).plan_build("environment/x", "f" * 64, asset)
+    return load_builder(VENV, Path("unused")).plan("environment/x", "f" * 64, asset)
 
 
 def errors(*dependencies: Any, **spec: Any) -> list[str]:
@@ -126,9 +129,7 @@ def test_an_ignored_field_is_noted() -> None:
 
 
 def test_an_environment_with_only_an_image_has_no_packages() -> None:
-    request = load_builder("venv", Path("unused")).plan_build(
-        "environment/x", "f", {"name": "x", "image": "python:3.11"}
-    )
+    request = load_builder(VENV, Path("unused")).plan("environment/x", "f", {"name": "x", "image": "python:3.11"})
     assert (request.requires_python, request.packages, len(request.notes)) == ("", (), 1)
 
 
@@ -138,7 +139,7 @@ def test_an_empty_conda_file_has_no_packages(conda_file: dict[str, Any]) -> None
 
 
 def test_variables_of_the_conda_file_are_used() -> None:
-    assert plan_build(conda_file={"variables": {"THREADS": 4, "UNSET": None}}).variables == (("THREADS", "4"),)
+    assert plan_build(conda_file={"variables": {"THREADS": 4, "UNSET": None}}).variables == {"THREADS": "4"}
     assert errors(conda_file={"variables": {"A B": 1}}) == [
         "builder-cannot: environment/x: 'A B' is not a valid name of an environment variable"
     ]
@@ -147,4 +148,4 @@ def test_variables_of_the_conda_file_are_used() -> None:
 @pytest.mark.parametrize("line", ["-e ./six", "six @ file:///six", "six==1.17.0", "--index-url https://host/simple"])
 def test_a_lock_that_could_run_code_is_an_error(line: str) -> None:
     with pytest.raises(UserError, match="recorded lock has a line"):
-        load_builder("venv", Path("unused")).plan_build("environment/x", "f", {"name": "x"}, lock=f"{line}\n")
+        load_builder(VENV, Path("unused")).plan("environment/x", "f", {"name": "x"}, lock=f"{line}\n")

@@ -10,6 +10,8 @@ import yaml
 from reconciler.builders import load_builder
 from reconciler.diagnostics import UserError
 
+VENV = {"type": "venv"}
+
 PIP = "dependencies:\n  - python>=3.11\n  - pip:\n    - six\n    - {}\n"
 CASES = {
     "conda package": ("dependencies: [python=3.11, numpy=1.26]", "/dependencies/1", "builder-cannot"),
@@ -45,11 +47,11 @@ def spec_of(text: str) -> dict:
 @pytest.mark.parametrize("name", CASES)
 def test_a_problem_has_the_pointer_of_its_entry_and_is_what_the_build_says(name):
     text, pointer, code = CASES[name]
-    builder = load_builder("venv")
+    builder = load_builder(VENV)
     (problem,) = builder.check(spec_of(text))
     assert (problem.pointer, problem.code, problem.is_certain) == (f"/conda_file{pointer}", code, True)
     with pytest.raises(UserError) as error:
-        builder.plan_build("environment/e", "f", spec_of(text))
+        builder.plan("environment/e", "f", spec_of(text))
     (diagnostic,) = error.value.diagnostics
     assert (diagnostic.code, diagnostic.message) == (code, f"environment/e: {problem.message}")
 
@@ -69,22 +71,22 @@ def test_a_problem_has_the_pointer_of_its_entry_and_is_what_the_build_says(name)
     ],
 )
 def test_requirements_that_can_be_satisfied_together_are_fine(text):
-    builder = load_builder("venv")
+    builder = load_builder(VENV)
     assert builder.check(spec_of(text)) == ()
-    assert builder.plan_build("environment/e", "f", spec_of(text)).address == "environment/e"
+    assert builder.plan("environment/e", "f", spec_of(text)).address == "environment/e"
 
 
 def test_a_docker_context_is_a_problem_at_its_field():
-    (problem,) = load_builder("venv").check({"build": {"path": "."}})
+    (problem,) = load_builder(VENV).check({"build": {"path": "."}})
     assert (problem.pointer, problem.code) == ("/build", "builder-cannot")
 
 
 def test_a_python_that_this_machine_does_not_have_is_a_problem_that_is_not_certain():
-    (problem,) = load_builder("venv").check(spec_of("dependencies: [pip, python=3.99]"))
+    (problem,) = load_builder(VENV).check(spec_of("dependencies: [pip, python=3.99]"))
     assert (problem.pointer, problem.code) == ("/conda_file/dependencies/1", "python-not-found")
     assert not problem.is_certain
 
 
 @pytest.mark.parametrize("spec", [{"image": "x"}, {"image": "x", "conda_file": "c.yml"}])
 def test_an_environment_without_packages_has_no_problem(spec):
-    assert load_builder("venv").check(spec) == ()
+    assert load_builder(VENV).check(spec) == ()

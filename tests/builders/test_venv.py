@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.builders import BuildRequest
 from reconciler.builders._uv import error_from_stderr, run_program
 from reconciler.builders._venv import MARKER, VenvBuilder
 from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.model.builder import BuildPlan, Built
+from reconciler.model.tasks import Prefix
+from reconciler.storage.folder_store import FolderStore
 
 pytestmark = pytest.mark.slow
 
@@ -27,17 +29,26 @@ LOCK_WITH_WRONG_HASH = f"six==1.17.0 \\\n    --hash=sha256:{'0' * 64}\n"
 ABSENT = "no-such-package-of-mlgit"
 
 
-def build_request(*packages: str, python: str = "", lock: str = "") -> BuildRequest:
-    return BuildRequest("environment/x", "f" * 64, python, packages, lock)
+def build_request(*packages: str, python: str = "", lock: str = "") -> BuildPlan:
+    return BuildPlan("environment/x", "f" * 64, python, packages, lock)
+
+
+# The builder `venv` stores nothing.
+STORE = FolderStore(Path("unused"))
+
+
+def prefix_of(built: Built) -> str:
+    assert isinstance(built.environment, Prefix)
+    return built.environment.path
 
 
 def ignore(_: str) -> None:
     pass
 
 
-def build_error(root: Path, request: BuildRequest) -> Diagnostic:
+def build_error(root: Path, request: BuildPlan) -> Diagnostic:
     with pytest.raises(UserError) as caught:
-        VenvBuilder(root).build(request, ignore)
+        VenvBuilder(root).build(request, STORE, ignore)
     assert prefixes(root) == []
     return caught.value.diagnostics[0]
 
@@ -129,14 +140,14 @@ def test_an_unknown_error_of_uv_is_reported_with_credentials_redacted() -> None:
 
 
 def test_the_lock_has_no_url_of_an_index(tmp_path: Path) -> None:
-    environment = VenvBuilder(tmp_path).build(build_request("six"), ignore)
+    environment = VenvBuilder(tmp_path).build(build_request("six"), STORE, ignore)
     assert "://" not in environment.lock
     assert environment.lock.startswith("six==")
     assert "--hash=sha256:" in environment.lock
 
 
 def test_an_environment_without_packages_needs_no_index(tmp_path: Path, silent_index: socket.socket) -> None:
-    environment = VenvBuilder(tmp_path).build(build_request(), ignore)
+    environment = VenvBuilder(tmp_path).build(build_request(), STORE, ignore)
     assert environment.lock == ""
     assert VenvBuilder(tmp_path).find("f" * 64) == environment
 
@@ -148,7 +159,7 @@ def test_two_concurrent_builds_install_once(tmp_path: Path) -> None:
 
     def build() -> object:
         barrier.wait(TIMEOUT_SECONDS)
-        return VenvBuilder(tmp_path).build(request, messages.append)
+        return VenvBuilder(tmp_path).build(request, STORE, messages.append)
 
     with ThreadPoolExecutor() as pool:
         futures = [pool.submit(build), pool.submit(build)]
@@ -160,20 +171,20 @@ def test_two_concurrent_builds_install_once(tmp_path: Path) -> None:
 
 def test_a_prefix_without_its_python_is_built_again(tmp_path: Path) -> None:
     builder = VenvBuilder(tmp_path)
-    environment = builder.build(build_request("six"), ignore)
-    program = Path(environment.path_entries[0]) / "python"
+    environment = builder.build(build_request("six"), STORE, ignore)
+    program = Path(prefix_of(environment), "bin", "python")
     program.unlink()
-    assert builder.find(environment.fingerprint) is None
-    assert builder.build(build_request("six"), ignore) == environment
+    assert builder.find("f" * 64) is None
+    assert builder.build(build_request("six"), STORE, ignore) == environment
     assert program.exists()
 
 
 def test_a_failed_build_does_not_replace_the_finished_one(tmp_path: Path) -> None:
     builder = VenvBuilder(tmp_path)
-    environment = builder.build(build_request("six"), ignore)
+    environment = builder.build(build_request("six"), STORE, ignore)
     with pytest.raises(UserError):
-        builder.build(build_request("six", lock=LOCK_WITH_WRONG_HASH), ignore)
-    assert builder.find(environment.fingerprint) == environment
+        builder.build(build_request("six", lock=LOCK_WITH_WRONG_HASH), STORE, ignore)
+    assert builder.find("f" * 64) == environment
 
 
 def test_uv_gets_no_secrets_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,11 +199,11 @@ def test_uv_gets_no_secrets_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> No
 SCRIPT = """
 import sys
 from pathlib import Path
-from reconciler.builders import BuildRequest
+from reconciler.model.builder import BuildPlan
 from reconciler.builders._venv import VenvBuilder
 root, lock = sys.argv[1:]
 try:
-    VenvBuilder(Path(root)).build(BuildRequest("environment/x", "f" * 64, "", ("six",), lock), print)
+    VenvBuilder(Path(root)).build(BuildPlan("environment/x", "f" * 64, "", ("six",), lock), None, print)
 except KeyboardInterrupt:
     sys.exit(130)
 """

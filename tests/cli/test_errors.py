@@ -78,7 +78,7 @@ ERRORS = {
     "unknown-key-of-mlgit": ("mlgit.yml", "store:", "storage:"),
     "unknown-backend": ("mlgit.yml", '"*": local', '"*": lokal'),
     "unknown-backend-type": ("mlgit.yml", "type: local", "type: lokal"),
-    "unknown-builder": ("mlgit.yml", "store:", "builder: venf\nstore:"),
+    "unknown-builder": ("mlgit.yml", "store:", "builders: {venv: {type: venf}}\nstore:"),
 }
 
 

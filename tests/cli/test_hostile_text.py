@@ -197,7 +197,7 @@ def test_no_output_about_a_broken_configuration_is_started_by_a_stranger(hostile
     settings = [
         f"{QUOTED}: 1",
         f"requires: {QUOTED}",
-        f"builder: {QUOTED}",
+        f"builders: {{x: {{type: {QUOTED}}}}}",
         f"rules: {{{QUOTED}: off}}",
         f"moved: {{{QUOTED}: {QUOTED}}}",
         f"protect: [{QUOTED}]",

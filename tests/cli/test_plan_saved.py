@@ -163,3 +163,10 @@ def test_a_saved_plan_of_everything_runs_the_job(small, mlgit):
     (small / "plan.json").unlink()
     assert mlgit("plan", "--detailed-exitcode", cwd=small).code == 0
     assert mlgit(*APPLY, cwd=small).out.startswith("No changes.")
+
+
+def test_a_plan_is_not_saved_to_a_file_without_a_name(small, mlgit):
+    ended = mlgit("plan", "-o", "", cwd=small)
+    assert ended.code == 1
+    assert "the name of the file is empty" in ended.err
+    assert not (small / small.name).exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from remote.object_store import install_remote_store
+from remote.object_store import install_remote_plugins
 from workspaces import commit, edit
 
 FOLDER = "store: {path: .mlgit/store}"
@@ -12,7 +12,7 @@ FOLDER = "store: {path: .mlgit/store}"
 @pytest.fixture
 def workspace(small, tmp_path, monkeypatch):
     """The small workspace, with a store that an installed package brings."""
-    install_remote_store(tmp_path / "packages")
+    install_remote_plugins(tmp_path / "packages")
     monkeypatch.syspath_prepend(tmp_path / "packages")
     return small
 

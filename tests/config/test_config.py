@@ -30,7 +30,12 @@ def valid_config(text: str) -> Config:
 def test_omitted_settings_have_defaults():
     config = valid_config(STATE)
     assert (config.state, config.lineage, config.target) == ("small", "1" * 32, "default")
-    assert (config.store, config.builder, config.submit_limit, config.retries) == (".mlgit/store", "venv", 10, 2)
+    assert (config.store, config.builders, config.submit_limit, config.retries) == (
+        ".mlgit/store",
+        {"venv": {"type": "venv"}},
+        10,
+        2,
+    )
     assert config.include == (IncludeGlob("**/*.yml"), IncludeGlob("**/*.yaml"))
     assert config.backend_of("anything") == "local"
 
@@ -40,11 +45,11 @@ def test_settings_of_the_file_replace_the_defaults():
         STATE
         + "assets: {include: [{glob: a/*.yml, run: manual}, {glob: b}], exclude: [c]}\n"
         + "backends: {here: {type: local}, there: {type: ray}}\ncompute: {gpu: there, '*': here}\n"
-        + "limits: {submit: 0}\nretries: 0\nstore: {path: ../store}\nbuilder: conda\n"
+        + "limits: {submit: 0}\nretries: 0\nstore: {path: ../store}\nbuilders: {conda: {type: conda}}\n"
     )
     assert config.include == (IncludeGlob("a/*.yml", runs_on_change=False), IncludeGlob("b"))
     assert (config.exclude, config.submit_limit, config.retries) == (("c",), 0, 0)
-    assert (config.store, config.builder) == ("../store", "conda")
+    assert (config.store, config.builders) == ("../store", {"conda": {"type": "conda"}})
     assert (config.backend_of("gpu"), config.backend_of("cpu")) == ("there", "here")
 
 
@@ -70,7 +75,7 @@ def test_a_binding_to_an_unknown_backend_is_an_error_at_its_line():
     config, (diagnostic,) = parse(STATE + "compute:\n  gpu: locl\n")
     assert config is not None
     assert (diagnostic.code, diagnostic.span) == ("backend-unknown", Span("mlgit.yml", 3, 8))
-    assert diagnostic.hint == "available backends: local"
+    assert diagnostic.hint == "did you mean local?"
 
 
 @pytest.mark.parametrize(

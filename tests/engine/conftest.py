@@ -137,19 +137,19 @@ from reconciler.diagnostics import user_error
 here = pathlib.Path(__file__).parent
 
 class Paced(VenvBuilder):
-    def __init__(self, root):
+    def __init__(self, settings, root):
         super().__init__(here / "environments")
         self.stopped = threading.Event()
 
-    def build(self, request, progress):
-        name = request.address.partition("/")[2]
+    def build(self, plan, store, progress):
+        name = plan.address.partition("/")[2]
         with (here / "builds").open("a") as file:
             file.write(name + "\\n")
         deadline = time.monotonic() + 120
         while not (here / "go").exists() and time.monotonic() < deadline:
             if self.stopped.wait(0.02):
                 raise user_error("build-stopped", "the build was stopped", "run `mlgit apply` again to go on")
-        return super().build(request, progress)
+        return super().build(plan, store, progress)
 
     def stop(self):
         self.stopped.set()
@@ -195,7 +195,7 @@ def paced(workspace: ObservedWorkspace, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("MLGIT_HOST", "here")
     monkeypatch.setenv("USER", "ada")
     edit(workspace.folder, "mlgit.yml", "name: small,", "name: small, lease: 1,")
-    edit(workspace.folder, "mlgit.yml", "store: {", "builder: paced\nstore: {")
+    edit(workspace.folder, "mlgit.yml", "store: {", "builders: {paced: {type: paced}}\nstore: {")
     commit(workspace.folder)
     yield builder
     builder.go_on()

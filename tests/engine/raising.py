@@ -9,9 +9,8 @@ import os
 import sys
 
 from reconciler import cli
-from reconciler.backends import _local
+from reconciler.backends import _local, _runner
 from reconciler.builders import _venv
-from reconciler.engine import artifacts
 from reconciler.state import store
 from reconciler.storage import folder_store
 
@@ -37,12 +36,10 @@ def is_bad(writes, _message, **_options):
 
 
 raise_if(store.StateStore, "write", is_bad, KeyError(SECRET))
-raise_if(_venv.VenvBuilder, "build", lambda request, _: "bad-" in request.address, AssertionError(SECRET))
-raise_if(
-    _local.LocalBackend, "submit", lambda submission: submission.run.startswith("bad-submitted"), OSError(5, SECRET)
-)
-raise_if(_local.LocalBackend, "cancel", lambda run: run.startswith("bad-"), RecursionError(SECRET))
-raise_if(artifacts, "put_path", lambda path, *_: "bad-" in str(path), PermissionError(13, SECRET, SECRET))
+raise_if(_venv.VenvBuilder, "build", lambda plan, *_: "bad-" in plan.address, AssertionError(SECRET))
+raise_if(_local.LocalBackend, "submit", lambda task, _: task.run.startswith("bad-submitted"), OSError(5, SECRET))
+raise_if(_local.LocalBackend, "cancel", lambda handle: handle.id.startswith("bad-"), RecursionError(SECRET))
+raise_if(_runner, "put_path", lambda path, *_: "bad-" in str(path), PermissionError(13, SECRET, SECRET))
 raise_if(folder_store.FolderStore, "put_file", lambda name, _: "bad-" in name, ValueError(SECRET))
 
 sys.argv = ["mlgit", *sys.argv[1:]]

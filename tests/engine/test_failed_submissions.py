@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from workspaces import APPLY, write
+from workspaces import APPLY, commit, edit, write
 
 pytestmark = pytest.mark.slow
 
@@ -18,3 +20,20 @@ def test_an_apply_that_waits_does_not_wait_for_a_run_that_it_could_not_submit(sm
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 0, ended.out + ended.err
     assert [(run["status"], run["attempt"]) for run in run_json(small, "job", "list")] == [("completed", 1)]
+
+
+@pytest.mark.parametrize("folder", ["tokens", "runs"])
+@pytest.mark.parametrize("command", [APPLY, ("job", "rerun", "sum", "--auto-approve", "--wait")], ids=" ".join)
+def test_a_command_that_waits_ends_if_a_run_cannot_be_submitted(applied, mlgit, mlgit_process, folder, command):
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 4")
+    commit(applied)
+    place = applied / ".mlgit/store" / folder
+    shutil.rmtree(place)
+    place.write_text("in the place of the folder", "utf-8")
+    process = mlgit_process(*command, cwd=applied)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert str(place) in out + err
+    place.unlink()
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    assert mlgit("plan", "--detailed-exitcode", cwd=applied).code == 0

@@ -210,13 +210,13 @@ import dataclasses, pathlib, signal, threading
 from reconciler.backends import _local, local
 
 class Sleeper(_local.LocalBackend):
-    def submit(self, submission):
+    def submit(self, task, store):
         order = pathlib.Path(__file__).with_name("sleep")
         if order.exists():
             order.rename(order.with_name("asleep"))
             # To this thread: a signal to the process may stop another thread first.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
-        super().submit(submission)
+        return super().submit(task, store)
 
 def make(settings, store):
     return Sleeper(store)

@@ -58,17 +58,17 @@ from reconciler.backends import _local, local
 from reconciler.diagnostics import user_error
 
 class Late(_local.LocalBackend):
-    def submit(self, submission):
+    def submit(self, task, store):
         if pathlib.Path(__file__).with_name("full").exists():
             raise user_error("backend-full", "there is no room for another run", "wait for one to end")
-        super().submit(submission)
+        return super().submit(task, store)
 
     def cancel(self, run):
         pathlib.Path(__file__).parent.with_name("go").touch()
         deadline = time.monotonic() + 30
-        while self.poll([run])[run].status.is_active and time.monotonic() < deadline:
+        while self.poll([run])[run].phase in ("pending", "running") and time.monotonic() < deadline:
             time.sleep(0.02)
-        super().cancel(run)
+        return super().cancel(run)
 
 def make(settings, store):
     return Late(store)

@@ -112,7 +112,7 @@ def test_a_job_type_without_a_backend_is_recorded_only(project):
     """A job of a type that no backend supports yet is recorded only and starts no run."""
     plan = project.plan(with_pipeline("parts/train.yaml", "a.py", PART))
     assert [action_sentence(action) for action in plan.actions] == [
-        "job/p: create, recorded only: no provider for this kind"
+        "job/p: create, recorded only: mlgit cannot run pipeline jobs"
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_job_type_without_a_backend_is_recorded_only(project):
         ("jobs/sum.yml", "compute: local", "compute: local\ndisplay_name: d"),
         ("jobs/sum.yml", "compute: local", "compute: local\nlimits: {timeout: 9}"),
         ("mlgit.yml", "store:", "retries: 7\nstore:"),
-        ("mlgit.yml", "store:", "builder: conda\nstore:"),
+        ("mlgit.yml", "store:", "builders: {conda: {type: conda}}\nstore:"),
     ],
 )
 def test_compute_limits_and_retries_are_not_part_of_the_fingerprint(file, before, after, project):

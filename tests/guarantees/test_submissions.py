@@ -20,7 +20,7 @@ from reconciler.diagnostics import user_error
 JOURNAL = pathlib.Path(".git/mlgit/journal-small-default.jsonl")
 
 class Refusing(_local.LocalBackend):
-    def submit(self, submission):
+    def submit(self, task, store):
         refs = subprocess.run(
             ["git", "ls-remote", "origin", "refs/mlgit/*"], check=True, capture_output=True, text=True
         ).stdout

@@ -21,12 +21,13 @@ from reconciler.model import (
     Action,
     Address,
     Asset,
+    Condition,
     Observation,
     Op,
+    Phase,
     Plan,
     Record,
     Run,
-    RunReport,
     RunStatus,
     SourceRevision,
     State,
@@ -34,12 +35,14 @@ from reconciler.model import (
     TreeEntry,
     lookup_under_former_names,
 )
+from reconciler.model.providers import CANCELED
 from reconciler.planning.fingerprint import FP_VERSION
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState, PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protecting_glob
+from reconciler.project.support import make_support_check
 
 LINEAGE = "1" * 32
 SUM = Address("job", "sum")
@@ -50,6 +53,21 @@ SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 
 Files = Mapping[str, str]
 Problems = tuple[Diagnostic, ...]
+
+
+_PHASES = {
+    RunStatus.QUEUED: Condition(Phase.PENDING),
+    RunStatus.RUNNING: Condition(Phase.RUNNING),
+    RunStatus.COMPLETED: Condition(Phase.SUCCEEDED),
+    RunStatus.FAILED: Condition(Phase.FAILED),
+    RunStatus.CANCELED: Condition(Phase.FAILED, CANCELED),
+    RunStatus.LOST: Condition(Phase.GONE),
+}
+
+
+def condition_of(status: RunStatus, result: Mapping[str, object] | None = None, message: str = "") -> Condition:
+    """Return the condition that a backend reports of a run with a status."""
+    return replace(_PHASES[status], result=result or {}, message=message)
 
 
 def small() -> dict[str, str]:
@@ -123,14 +141,15 @@ class InMemoryProject:
         assert not has_errors(declared.diagnostics), declared.diagnostics
         commit = f"commit{self.history + 1}"
         tree = replace(tree_of(files), tree_at_commit=self.trees.get)
-        return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry)
+        check = make_support_check(policy_of(files).config, None)
+        return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry, check_support=check)
 
     def plan_with_diagnostics(  # noqa: PLR0913 - the options of a plan
         self,
         files: Files,
         *,
         requested: frozenset[Address] = frozenset(),
-        reports: Mapping[str, RunReport] | None = None,
+        reports: Mapping[str, Condition] | None = None,
         select: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
         runs: bool = True,

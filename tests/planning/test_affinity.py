@@ -4,10 +4,21 @@ import textwrap
 from dataclasses import replace
 
 import pytest
-from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, edited, policy_of, small, without
+from planning.project import (
+    NUMBERS,
+    PLAIN,
+    SUM,
+    TOTAL,
+    InMemoryProject,
+    condition_of,
+    edited,
+    policy_of,
+    small,
+    without,
+)
 
 from reconciler.config.config import Config
-from reconciler.model import Address, Op, Plan, RunReport, RunStatus
+from reconciler.model import Address, Op, Plan, RunStatus
 from reconciler.planning.affinity import (
     deferral_reason,
     deferred_notes,
@@ -78,7 +89,7 @@ def test_the_end_of_a_run_is_recorded_on_the_host_of_its_backend(lines):
     project = InMemoryProject()
     project.apply(small())
     plan = project.plan(
-        small(), reports={project.latest().id: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})}
+        small(), reports={project.latest().id: condition_of(RunStatus.FAILED, {"failure": {"class": "user"}})}
     )
     (record,) = (action for action in plan.actions if action.op is Op.RECORD)
     assert deferral_reason(record, config(*lines), "laptop").startswith("can only be done on big")

@@ -3,10 +3,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.project import NUMBERS, PLAIN, SUM, TOTAL, InMemoryProject, action_keys, edited, policy_of, small
+from planning.project import (
+    NUMBERS,
+    PLAIN,
+    SUM,
+    TOTAL,
+    InMemoryProject,
+    action_keys,
+    condition_of,
+    edited,
+    policy_of,
+    small,
+)
 
 from reconciler.config.config import Config
-from reconciler.model import Address, Observation, Op, Plan, RunReport, RunStatus
+from reconciler.model import Address, Observation, Op, Plan, RunStatus
 from reconciler.planning.drift import (
     Drift,
     DriftPolicy,
@@ -107,7 +118,7 @@ def test_damaged_content_is_reported_with_its_files(project):
 def test_a_lost_run_is_retried_as_often_as_mlgit_yml_allows(project):
     project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
     run = project.latest()
-    observation = Observation({run.id: RunReport(RunStatus.LOST, message="nobody there")})
+    observation = Observation({run.id: condition_of(RunStatus.LOST, message="nobody there")})
     assert drift_of(project, observation)[str(SUM)].message == f"run {run.id} was lost: nobody there"
     assert drift_of(project, observation)[str(SUM)].remedy == "apply runs it again, as attempt 2 of 3"
     no_more = config(more="retries: 0\n")
@@ -116,14 +127,16 @@ def test_a_lost_run_is_retried_as_often_as_mlgit_yml_allows(project):
 
 def test_a_run_that_ended_by_itself_is_no_drift(project):
     project.apply(edited("jobs/sum.yml", "factor: 2", "factor: 3"))
-    assert drift_of(project, Observation({project.latest().id: RunReport(RunStatus.COMPLETED, {"outputs": {}})})) == {}
+    assert (
+        drift_of(project, Observation({project.latest().id: condition_of(RunStatus.COMPLETED, {"outputs": {}})})) == {}
+    )
 
 
 def test_a_lost_run_is_not_retried_if_drift_is_only_shown(project):
     files = edited("jobs/sum.yml", "factor: 2", "factor: 3")
     files = edited("mlgit.yml", "store:", "drift: {job: warn}\nstore:", files)
     project.apply(files)
-    observation = {project.latest().id: RunReport(RunStatus.LOST)}
+    observation = {project.latest().id: condition_of(RunStatus.LOST)}
     plan = project.plan(files, reports=observation)
     assert [action.op for action in plan.actions if action.address == SUM] == [Op.RECORD]
     message = next(blocked.message for blocked in plan.blocked if blocked.address == SUM)

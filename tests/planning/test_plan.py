@@ -16,6 +16,7 @@ from planning.project import (
     InMemoryProject,
     action_keys,
     action_on,
+    condition_of,
     declared_by,
     edited,
     policy_of,
@@ -26,7 +27,7 @@ from planning.project import (
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.assets import check_references
 from reconciler.format.kinds import kinds
-from reconciler.model import ActionId, Address, Observation, Op, RunReport, RunStatus
+from reconciler.model import ActionId, Address, Observation, Op, RunStatus
 from reconciler.planning.diff import field_changes
 from reconciler.planning.plan import PlanInputs, make_plan
 from reconciler.planning.prune import find_removals, removal_hint
@@ -68,7 +69,7 @@ def test_plan_is_a_function_of_its_arguments(path, last, data):
             project.end(data.draw(st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.LOST])))
     state, desired, policy = project.state(), project.desired(EDITS[last]), policy_of(small())
     observation = Observation(
-        {run.id: RunReport(RunStatus.RUNNING) for run in project.runs.values() if run.status.is_active}
+        {run.id: condition_of(RunStatus.RUNNING) for run in project.runs.values() if run.status.is_active}
     )
     first, second = (make_plan(PlanInputs(desired, state, policy, observation)) for _ in range(2))
     assert first == second
@@ -166,7 +167,7 @@ def test_a_compute_that_is_bound_to_another_backend_is_updated():
 
 def test_a_job_on_a_compute_without_a_backend_is_refused_at_its_line():
     files = edited("mlgit.yml", 'compute: {"*": local}', "compute: {}", WITH_CLUSTER)
-    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(files)
+    (diagnostic,) = InMemoryProject().plan(files).refusals
     assert (diagnostic.code, diagnostic.span) == ("compute-unbound", Span("jobs/sum.yml", 6, 10))
     assert "cluster" in diagnostic.hint
 

@@ -10,13 +10,14 @@ from planning.project import (
     InMemoryProject,
     action_keys,
     action_on,
+    condition_of,
     edited,
     policy_of,
     small,
     without,
 )
 
-from reconciler.model import ActionId, Address, Op, Run, RunReport, RunStatus
+from reconciler.model import ActionId, Address, Condition, Op, Run, RunStatus
 from reconciler.planning.plan import PlanInputs, make_plan
 
 pytestmark = pytest.mark.fast
@@ -40,8 +41,8 @@ def project() -> InMemoryProject:
     return applied
 
 
-def observed(project: InMemoryProject, status: RunStatus, **result: object) -> dict[str, RunReport]:
-    return {project.latest().id: RunReport(status, result or None)}
+def observed(project: InMemoryProject, status: RunStatus, **result: object) -> dict[str, Condition]:
+    return {project.latest().id: condition_of(status, result or None)}
 
 
 def submitted(project: InMemoryProject, **options: object) -> Run:
@@ -207,7 +208,7 @@ def test_a_superseded_run_never_becomes_current(project):
     project.apply(TRIPLED)
     second = project.latest()
     assert first.id != second.id
-    reports = {first.id: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {}}})}
+    reports = {first.id: condition_of(RunStatus.COMPLETED, {"outputs": {"total": {}}})}
     assert action_keys(project.apply(TRIPLED, reports=reports)) == [f"record job/sum@{first.id}"]
     assert (project.records[SUM].run, project.records[SUM].unfinished) == ("", (second.id,))
     assert project.runs[SUM, first.id].status is RunStatus.COMPLETED

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.project import NUMBERS, SUM, InMemoryProject, action_keys, edited, small, without
+from planning.project import NUMBERS, SUM, InMemoryProject, action_keys, condition_of, edited, small, without
 from planning.test_plan import EDITS
 
-from reconciler.model import RunReport, RunStatus
+from reconciler.model import RunStatus
 
 WORDS = ("data", "environment", "job", "model", "workspace", "model/t*", "jobs", "tag:stage=trial", "data/numbers")
 SELECTORS = st.builds(
@@ -142,7 +142,7 @@ def test_a_note_explains_what_follows_from_the_run_of_an_excluded_job():
     project = InMemoryProject()
     project.apply(small())
     run = project.latest().id
-    plan = project.plan(small(), reports={run: RunReport(RunStatus.COMPLETED)}, exclude=("job/sum",))
+    plan = project.plan(small(), reports={run: condition_of(RunStatus.COMPLETED)}, exclude=("job/sum",))
     note = f"job/sum is excluded, but its run {run} has ended and is recorded, and with it model/total"
     assert note in plan.notes
 
@@ -150,6 +150,6 @@ def test_a_note_explains_what_follows_from_the_run_of_an_excluded_job():
 def test_ended_runs_are_recorded_whatever_is_selected():
     project = InMemoryProject()
     project.apply(small())
-    reports = {project.latest().id: RunReport(RunStatus.COMPLETED)}
+    reports = {project.latest().id: condition_of(RunStatus.COMPLETED)}
     for options in ({"select": ("data",)}, {"exclude": ("job",)}):
         assert action_keys(project.plan(small(), reports=reports, **options))[0] == "record job/sum"

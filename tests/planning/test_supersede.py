@@ -7,10 +7,21 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning.project import SUM, TOTAL, InMemoryProject, action_keys, action_on, edited, policy_of, small, without
+from planning.project import (
+    SUM,
+    TOTAL,
+    InMemoryProject,
+    action_keys,
+    action_on,
+    condition_of,
+    edited,
+    policy_of,
+    small,
+    without,
+)
 from planning.test_plan import EDITS
 
-from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, ActionId, Address, Op, RunReport, RunStatus
+from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, ActionId, Address, Op, RunStatus
 from reconciler.planning.saved import SavedPlan, restrict_to_saved_plan
 from reconciler.planning.unattended import allowed_decisions
 from reconciler.render import plan_json, text
@@ -129,7 +140,7 @@ def test_a_run_superseded_by_an_adopted_one_is_canceled():
 
 def test_a_superseded_run_that_ended_is_recorded_and_not_canceled(project):
     old = project.latest().id
-    plan = project.apply(TWO, reports={old: RunReport(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
+    plan = project.apply(TWO, reports={old: condition_of(RunStatus.COMPLETED, {"outputs": {"total": {"md5": "1"}}})})
     assert cancels(plan) == []
     assert status_of(project, old) == (RunStatus.COMPLETED, "")
     assert TOTAL not in project.records
@@ -138,7 +149,7 @@ def test_a_superseded_run_that_ended_is_recorded_and_not_canceled(project):
 def test_an_unrecorded_cancel_counts_as_a_cancel(project):
     old = project.latest().id
     project.apply(without_cancel(TWO))
-    plan = project.apply(TWO, reports={old: RunReport(RunStatus.CANCELED, {})})
+    plan = project.apply(TWO, reports={old: condition_of(RunStatus.CANCELED, {})})
     assert action_keys(plan) == [f"record job/sum@{old}"]
     assert status_of(project, old) == (RunStatus.CANCELED, SUPERSEDED)
 
@@ -200,7 +211,7 @@ def test_a_saved_plan_is_valid_if_the_run_to_cancel_has_ended(project):
     plan = project.plan(TWO)
     body = json.loads(json.dumps(plan_json.plan_body(plan, policy_of(TWO))))
     old = project.latest().id
-    replanned = project.plan(TWO, reports={old: RunReport(RunStatus.FAILED, {"failure": {"class": "user"}})})
+    replanned = project.plan(TWO, reports={old: condition_of(RunStatus.FAILED, {"failure": {"class": "user"}})})
     restricted = restrict_to_saved_plan(SavedPlan({"digest": "d"}, body), replanned, project.state())
     assert action_keys(restricted)[:2] == ["record job/sum", "submit job/sum"]
     assert restricted.cancels == ()

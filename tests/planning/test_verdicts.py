@@ -4,13 +4,13 @@ from itertools import product
 
 import pytest
 
-from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, Address, Record, Run, RunStatus
+from reconciler.model import DESTROYED, REMOVED_FROM_GIT, SUPERSEDED, Address, Record, Run, RunStatus
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 
 pytestmark = pytest.mark.fast
 
 _JOB = Address("job", "sum")
-_FAILURES = ("", "user", "timeout", "staging", "engine", "lost", REMOVED_FROM_GIT, SUPERSEDED)
+_FAILURES = ("", "user", "timeout", "staging", "engine", "lost", REMOVED_FROM_GIT, SUPERSEDED, DESTROYED)
 
 
 def _run(status: RunStatus, failure: str = "") -> Run:
@@ -47,6 +47,12 @@ def test_every_run_has_a_verdict_with_a_reason(status, failure):
             SUPERSEDED,
             "sum-1",
             (Verdict.START_OVER, "run sum-1 was canceled when another superseded it"),
+        ),
+        (
+            RunStatus.CANCELED,
+            DESTROYED,
+            "sum-1",
+            (Verdict.START_OVER, "run sum-1 was canceled by `apply --destroy`"),
         ),
         (RunStatus.CANCELED, "user", "sum-1", (Verdict.STOP, "was canceled")),
         (RunStatus.FAILED, "staging", "sum-1", (Verdict.RETRY, "failed (staging)")),

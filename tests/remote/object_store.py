@@ -1,6 +1,6 @@
 """The remote reference store: an object store in another process, reached through a socket, that shares no folder.
 
-It is a plug-in as others would write one (`install_remote_store`), so that no assumption of one disk creeps in.
+It is a plug-in as others would write one (`install_remote_plugins`), so that no assumption of one disk creeps in.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from urllib.parse import quote, urlsplit
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, SourceFile
+from reconciler.model.content import FOLDER_SUFFIX, Content, ContentFile, Damage, UploadFile
 from reconciler.model.object_store import check_entry_name, unreachable_error
 from reconciler.model.plugins import StorePlugin
+from reconciler.storage.dvc_listing import encode_listing
 from reconciler.storage.manifest import (
     MAX_LINK_BYTES,
     REGULAR_MODE,
@@ -34,6 +35,7 @@ from reconciler.storage.manifest import (
     check_path,
     check_path_conflicts,
     manifest_sha256,
+    special_modes,
 )
 
 CHUNK_SIZE = 1 << 16
@@ -67,14 +69,14 @@ class RemoteStore:
     def find_id(self) -> str:
         return (self.read("store/id") or b"").decode()
 
-    def put(self, files: Iterable[SourceFile]) -> Content:
+    def put(self, files: Iterable[UploadFile]) -> Content:
         entries = [self._put_source(file) for file in files]
         check_path_conflicts(entry.path for entry in entries)
-        rows = sorted((entry.path, entry.mode, entry.md5) for entry in entries)
-        listing = json.dumps(rows).encode()
+        listing, sha256 = encode_listing({entry.path: entry.md5 for entry in entries}), manifest_sha256(entries)
         digest = hashlib.md5(listing, usedforsecurity=False).hexdigest() + FOLDER_SUFFIX
         self._upload(digest, io.BytesIO(listing), len(listing), "the list of files")
-        return Content(digest, manifest_sha256(entries), sum(entry.size for entry in entries), len(entries))
+        self.create(f"modes/{sha256}", json.dumps(special_modes(entries)).encode())
+        return Content(digest, sha256, sum(entry.size for entry in entries), len(entries))
 
     def put_file(self, name: str, stream: BinaryIO) -> Content:
         check_path(name)
@@ -83,11 +85,8 @@ class RemoteStore:
     def manifest(self, content: Content) -> tuple[ContentFile, ...]:
         if not content.is_folder:
             return (ContentFile(content.name or content.digest, REGULAR_MODE, content.digest),)
-        with self.open(content.digest) as stream:
-            listing = stream.read()
-        if hashlib.md5(listing, usedforsecurity=False).hexdigest() + FOLDER_SUFFIX != content.digest:
-            raise user_error("content-corrupt", f"content {content.digest} at {self.location} is corrupt")
-        return tuple(ContentFile(*row) for row in json.loads(listing))
+        files, modes = self._load_listing(content.digest), json.loads(self.read(f"modes/{content.sha256}") or b"{}")
+        return tuple(ContentFile(path, modes.get(path, REGULAR_MODE), key) for path, key in sorted(files.items()))
 
     def open(self, digest: str) -> BinaryIO:
         connection = self._connect()
@@ -105,13 +104,13 @@ class RemoteStore:
         missing = set(self._missing_objects(wanted))
         for digest in (digest for digest in wanted if digest.endswith(FOLDER_SUFFIX) and digest not in missing):
             try:
-                files = self.manifest(Content(digest, "", 0, 0))
+                files = self._load_listing(digest)
             except UserError as error:
                 if error.diagnostics[0].code == "store-unreachable":
                     raise
                 missing.add(digest)
             else:
-                missing |= {digest} if self._missing_objects([file.digest for file in files]) else set()
+                missing |= {digest} if self._missing_objects(list(files.values())) else set()
         return frozenset(missing)
 
     def verify(self, content: Content, *, deep: bool = False) -> tuple[Damage, ...]:
@@ -122,6 +121,8 @@ class RemoteStore:
         paths: dict[str, list[str]] = {}
         for file in self.manifest(content):
             paths.setdefault(file.digest, []).append(file.path)
+        if self.read(f"modes/{content.sha256}") is None:
+            return (Damage("", f"{self.location}/entries/modes/{content.sha256}", is_missing=True),)
         return self._damages(paths)
 
     def create(self, name: str, data: bytes) -> bool:
@@ -144,7 +145,14 @@ class RemoteStore:
         """Tell the server to misbehave; return the keys of its objects."""
         return self._ask_json("control/", order)
 
-    def _put_source(self, file: SourceFile) -> ManifestEntry:
+    def _load_listing(self, digest: str) -> dict[str, str]:
+        with self.open(digest) as stream:
+            listing = stream.read()
+        if hashlib.md5(listing, usedforsecurity=False).hexdigest() + FOLDER_SUFFIX != digest:
+            raise user_error("content-corrupt", f"content {digest} at {self.location} is corrupt")
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(listing)}
+
+    def _put_source(self, file: UploadFile) -> ManifestEntry:
         check_path(file.path)
         check_mode(file.path, file.mode)
         with file.open() as stream:
@@ -311,9 +319,11 @@ class RemoteBench:
         return self.open().list("") == () and self.open().control({}) == []
 
 
-def install_remote_store(folder: Path) -> None:
-    """Make the store a plug-in named ``remote`` of processes that have a folder on their path."""
-    metadata = folder / "remote_store-1.0.dist-info"
+def install_remote_plugins(folder: Path) -> None:
+    """Make this store and the reference backend plug-ins named ``remote`` of processes with a folder on their path."""
+    metadata = folder / "remote-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: remote-store\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[mlgit.stores]\nremote = remote.object_store:STORE\n")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: remote\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[mlgit.stores]\nremote = remote.object_store:STORE\n[mlgit.backends]\nremote = remote.backend_server:REMOTE\n"
+    )

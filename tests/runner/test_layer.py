@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from runner.conftest import Bench
 
-from reconciler.builders import BuildRequest
 from reconciler.builders._venv import VenvBuilder
+from reconciler.model.builder import BuildPlan
+from reconciler.model.tasks import Prefix
+from reconciler.storage.folder_store import FolderStore
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +45,10 @@ def snapshot(folder: Path, *, read: bool) -> Mapping[str, object]:
 
 
 def build(root: Path) -> Path:
-    request = BuildRequest("environment/x", "e" * 64, "", ("six",))
-    return Path(VenvBuilder(root).build(request, lambda _: None).prefix)
+    plan = BuildPlan("environment/x", "e" * 64, "", ("six",))
+    environment = VenvBuilder(root).build(plan, FolderStore(root / "store"), lambda _: None).environment
+    assert isinstance(environment, Prefix)
+    return Path(environment.path)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,16 @@ RESOLVED = st.builds(ResolvedReference, ADDRESSES, TEXT, TEXT) | st.builds(
 )
 REFERENCES = st.dictionaries(TEXT, RESOLVED, max_size=3)
 CONTENTS = st.dictionaries(TEXT, TEXT, max_size=3)
+SIZES = st.fixed_dictionaries({"files": st.integers(0, 9), "size": st.integers(0, 9)})
+STORED = st.fixed_dictionaries(
+    {
+        "md5": st.from_regex(r"[0-9a-f]{32}(\.dir)?", fullmatch=True),
+        "sha256": TEXT,
+        "size": st.just(1),
+        "files": st.just(1),
+    }
+)
+OUTPUTS = st.dictionaries(TEXT, SIZES | STORED, max_size=2)
 EXTRA = st.dictionaries(TEXT.map(lambda name: f"newer {name}"), VALUES, max_size=2)
 HANDLES = st.none() | st.builds(Handle, TEXT, TEXT, SPECS)
 CONDITIONS = st.none() | st.builds(Condition, st.sampled_from(Phase), TEXT, TEXT, SPECS)
@@ -82,7 +92,7 @@ RUNS = st.builds(
     spec=SPECS,
     references=REFERENCES,
     contents=CONTENTS,
-    outputs=SPECS,
+    outputs=OUTPUTS,
     metrics=SPECS,
     params=SPECS,
     realised=SPECS,

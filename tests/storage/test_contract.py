@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from stored_files import put_bytes, put_files, read_files, read_object, source_files
 
 from reconciler.diagnostics import UserError
-from reconciler.model.content import Content, SourceFile
+from reconciler.model.content import Content, UploadFile
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.export import export_content
+from reconciler.storage.folder_store import FolderStore
 
 PLAIN, EXECUTABLE, LINK, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o160000
 ABSENT = "0" * 32
@@ -81,7 +82,7 @@ def test_a_stream_is_stored_to_its_end_whether_it_can_be_read_twice_or_not(store
     content = store.put_file("x", make_stream(data))
     assert (content.sha256, content.size) == (hashlib.sha256(data).hexdigest(), size)
     assert read_object(store, content.digest) == data
-    assert store.put(iter([SourceFile("x", PLAIN, partial(make_stream, data))])).size == size
+    assert store.put(iter([UploadFile("x", PLAIN, partial(make_stream, data))])).size == size
 
 
 def test_a_stream_is_stored_from_where_it_is(store):
@@ -98,7 +99,7 @@ def test_only_one_file_is_open_at_a_time(store):
         opened.append(io.BytesIO(data))
         return opened[-1]
 
-    store.put(SourceFile(str(number), PLAIN, partial(open_file, b"%d" % number)) for number in range(5))
+    store.put(UploadFile(str(number), PLAIN, partial(open_file, b"%d" % number)) for number in range(5))
     assert len(opened) >= 5
 
 
@@ -111,6 +112,13 @@ def test_a_folder_on_disk_is_the_same_as_from_memory(store, tmp_path):
     (source / "run.sh").chmod(0o755)
     files = [(" ", PLAIN, b""), ("run.sh", EXECUTABLE, b"#!/bin/sh\n"), ("sub/é 名.txt", PLAIN, b"unicode")]
     assert put_path(store, source) == put_files(store, files)
+
+
+def test_a_content_is_the_same_in_every_store(store, tmp_path):
+    other = FolderStore(tmp_path / "other")
+    for files in ([], FILES, [("é", PLAIN, b"x"), ("d/e", EXECUTABLE, b"")]):
+        assert put_files(store, files) == put_files(other, files)
+    assert put_bytes(store, b"x") == put_bytes(other, b"x")
 
 
 def test_an_empty_folder_can_be_stored(store, tmp_path):
@@ -254,7 +262,7 @@ def test_an_error_in_reading_a_source_is_not_one_of_the_store(store):
         raise PermissionError(13, "Permission denied", "secret.csv")
 
     with pytest.raises(PermissionError):
-        store.put([SourceFile("a", PLAIN, fail)])
+        store.put([UploadFile("a", PLAIN, fail)])
 
 
 def test_the_id_is_the_same_for_all_who_ask_at_once(bench):

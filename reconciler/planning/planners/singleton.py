@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from reconciler.format.assets import kind_of
-from reconciler.model import Op, Record, ResolvedAsset
+from reconciler.model import Blocked, Op, Record, ResolvedAsset
 from reconciler.planning.decision import Decision, has_same_fingerprint, has_same_metadata, make_action
 from reconciler.planning.planners.resource import decide_resource
-from reconciler.planning.resolve import PlanContext, PlannedState
+from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
 
 
 def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
     """Return the decision about a workspace, a compute, a datastore or the like."""
     address = resolved.asset.address
+    if resolved.known_after is not None and is_blocked(context, resolved.asset):
+        blocked = Blocked(address, blocked_reason(context, resolved))
+        return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
     kind = kind_of(resolved.asset)
     backend = context.policy.config.backend_of(address.name) if kind.uses_backend else ""
     if pending := decide_resource(context, resolved, record):

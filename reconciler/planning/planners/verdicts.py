@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from reconciler.model import REMOVED_FROM_GIT, SUPERSEDED, Record, Run, RunStatus
+from reconciler.model import DESTROYED, REMOVED_FROM_GIT, SUPERSEDED, Record, Run, RunStatus
 
 
 class Verdict(Enum):
@@ -60,6 +60,9 @@ _RULES = (
         None,
         Verdict.START_OVER,
         "run {run.id} was canceled when another superseded it",
+    ),
+    VerdictRule(
+        (RunStatus.CANCELED,), (DESTROYED,), None, Verdict.START_OVER, "run {run.id} was canceled by `apply --destroy`"
     ),
     VerdictRule((RunStatus.CANCELED,), _ANY, None, Verdict.STOP, "was canceled"),
     VerdictRule((RunStatus.LOST,), _ANY, None, Verdict.RETRY, "was lost"),

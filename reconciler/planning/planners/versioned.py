@@ -33,8 +33,26 @@ def decide_versioned(context: PlanContext, resolved: ResolvedAsset, record: Reco
             if has_same_fingerprint(resolved, older)
             else _refuse_version_change(context, resolved, older)
         )
+    return _decide_new_version(context, resolved, record)
+
+
+def _decide_new_version(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
+    """Return the registration of a version, or the adoption of the last one if its record was removed (`state rm`)."""
+    version = resolved.asset.version
+    if record is None and not version and (forgotten := _find_forgotten_version(context, resolved)):
+        if has_same_fingerprint(resolved, forgotten):
+            return _update_in_place(context, resolved, forgotten, op=Op.ADOPT)
+        record = forgotten
     version = version or _next_version(context, resolved, record)
     return _register_new_version(context, resolved, record, version, reason=_new_version_reason(resolved, record))
+
+
+def _find_forgotten_version(context: PlanContext, resolved: ResolvedAsset) -> Record | None:
+    """Return the last numbered version of an asset whose record was removed from the live state, None for none."""
+    forgotten, number = None, 1
+    while version := context.state.find_version(resolved.asset.address, str(number)):
+        forgotten, number = version, number + 1
+    return forgotten
 
 
 def _register_again(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
@@ -89,7 +107,12 @@ def _build_actions(
         return ()
     return (
         make_action(
-            context, Op.BUILD, resolved, record, version=version, reason=f"with {context.policy.config.builder}"
+            context,
+            Op.BUILD,
+            resolved,
+            record,
+            version=version,
+            reason=f"with {' or '.join(context.policy.config.builders)}",
         ),
     )
 

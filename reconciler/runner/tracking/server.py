@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ..files import parse_json  # noqa: TID252 - this package is shipped under another name
 from .artifacts import ArtifactStore, truncated_upload_error
 from .calls import TrackingApi
 from .errors import ApiError, invalid_value_error
@@ -105,7 +106,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if len(content) > MAX_BODY_BYTES:
             raise ApiError("REQUEST_LIMIT_EXCEEDED", f"the body is larger than {MAX_BODY_BYTES} bytes")
         try:
-            document = json.loads(content or b"{}")
+            document = parse_json(content or b"{}")
         except (ValueError, RecursionError) as error:
             raise ApiError("BAD_REQUEST", f"the body is not JSON: {error}") from error
         if not isinstance(document, dict):

@@ -1,4 +1,4 @@
-"""Only storing a folder loads dvc, which is slow to load."""
+"""What the modules of storage load, and who knows which store there is."""
 
 from __future__ import annotations
 
@@ -33,3 +33,14 @@ def test_the_other_modules_of_storage_do_not_load_dvc() -> None:
     code = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('dvc')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_caller_knows_the_store_in_a_folder() -> None:
+    callers = [file for file in ROOT.rglob("*.py") if "storage" not in file.relative_to(ROOT).parts]
+    assert [str(file) for file in callers if "folder_store" in file.read_text(encoding="utf-8")] == []
+
+
+def test_nothing_that_moves_content_reads_a_file_as_a_whole() -> None:
+    files = (file for package in ("storage", "engine", "backends", "git") for file in (ROOT / package).rglob("*.py"))
+    calls = ((file, node) for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    assert [str(file) for file, node in calls if isinstance(node, ast.Attribute) and node.attr == "read_bytes"] == []

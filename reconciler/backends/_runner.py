@@ -1,0 +1,121 @@
+"""What the backends share that run jobs with the runner: its spec, what its result says, and the outputs of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.diagnostics import user_error
+from reconciler.model import Json, RunStatus
+from reconciler.model.content import Content
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.providers import CANCELED, FILES_GONE, Condition, Phase
+from reconciler.model.tasks import Prefix, Task, TaskContent, TaskInput, TaskLiteral, TaskUri
+from reconciler.runner import spec as runner_spec
+from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE
+from reconciler.storage.disk_files import put_path, walk_files
+
+OBJECTS_FOLDER = "objects"
+_CHUNK_SIZE = 1 << 20
+_FINAL_PHASES = {
+    RunStatus.COMPLETED: Phase.SUCCEEDED,
+    RunStatus.FAILED: Phase.FAILED,
+    RunStatus.CANCELED: Phase.FAILED,
+}
+_RESULT_TYPES = {"status": str, "started": str, "ended": str, "metrics": dict, "params": dict, "outputs": dict}
+_FAILURE_TYPES = {"class": str, "message": str}
+
+
+def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) -> runner_spec.RunSpec:
+    """Return the spec of a run in a folder; objects that are on no disk here are fetched into the folder."""
+    if not isinstance(task.environment, Prefix):
+        raise user_error("environment-form", f"{task.address}: its environment is an image, which needs a container")
+    prefix = task.environment
+    return runner_spec.RunSpec(
+        token=task.token,
+        run=task.run,
+        address=task.address,
+        command=task.command,
+        token_file=token_file,
+        folder=folder,
+        code=_stage_content(store, task.code, folder) if task.code else (),
+        inputs={name: _stage_input(store, job_input, folder) for name, job_input in task.inputs.items()},
+        outputs={name: runner_spec.JobOutput(output.type) for name, output in task.outputs.items()},
+        path_entries=(f"{prefix.path}/bin",),
+        environment=prefix.variables,
+        variables=task.variables,
+        timeout=task.resources.timeout,
+    )
+
+
+def _stage_input(store: ObjectStore, task_input: TaskInput, folder: Path) -> runner_spec.JobInput:
+    match task_input:
+        case TaskLiteral(value):
+            return runner_spec.LiteralInput(value)
+        case TaskUri(uri):
+            return runner_spec.UriInput(uri)
+        case TaskContent(type_, mode, content):
+            files = _stage_content(store, content, folder)
+            return runner_spec.FilesInput(type_, mode, files, is_single_file=not content.is_folder)
+
+
+def _stage_content(store: ObjectStore, content: Content, folder: Path) -> tuple[runner_spec.StagedFile, ...]:
+    """Return the files of a content, which was checked, with what the runner checks them by."""
+    return tuple(
+        runner_spec.StagedFile(file.path, path, file.mode, file.digest, stamp)
+        for file in store.manifest(content)
+        for path, stamp in [_find_or_fetch(store, file.digest, folder / OBJECTS_FOLDER)]
+    )
+
+
+def _find_or_fetch(store: ObjectStore, digest: str, folder: Path) -> tuple[Path, tuple[int, ...]]:
+    """Return the path of an object on this machine and its stamp; one that the store has elsewhere is fetched."""
+    if (local := store.local(digest)) is not None:
+        return Path(local.path), local.stamp
+    path = folder / digest
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        with store.open(digest) as source, partial.open("wb") as target:
+            while chunk := source.read(_CHUNK_SIZE):
+                target.write(chunk)
+        partial.replace(path)
+    return path, ()
+
+
+def store_output(store: ObjectStore, folder: Path, *, is_file: bool) -> Content:
+    """Store the folder of one output of a run; for an output of a file type, the only file in it."""
+    file = _only_file(folder) if is_file else None
+    return put_path(store, folder) if file is None else put_path(store, file[1], file[0])
+
+
+def _only_file(folder: Path) -> tuple[str, Path] | None:
+    try:
+        files = list(walk_files(folder))
+    except OSError:
+        return None  # storing the folder reports the error
+    return (files[0][0], files[0][2]) if len(files) == 1 else None
+
+
+def result_condition(folder: Path, result: Mapping[str, Json]) -> Condition:
+    """Return what result.json says of a run; what no runner has written counts as gone."""
+    failure = result.get("failure") or {}
+    is_valid = _has_types(result, _RESULT_TYPES) and isinstance(failure, dict) and _has_types(failure, _FAILURE_TYPES)
+    is_valid = is_valid and all(map(_is_output_size, result.get("outputs", {}).values()))
+    if not is_valid or result.get("status") not in _FINAL_PHASES:
+        return Condition(Phase.GONE, message=f"its {RESULT_FILE} is damaged")
+    status = RunStatus(result["status"])
+    if status is RunStatus.CANCELED:
+        return Condition(Phase.FAILED, CANCELED, result=result)
+    missing = next((folder / name for name in (LOG_FILE, METRICS_FILE) if not (folder / name).exists()), None)
+    return Condition(
+        _FINAL_PHASES[status], FILES_GONE if missing else "", f"{missing} was removed" if missing else "", result
+    )
+
+
+def _is_output_size(output: Json) -> bool:
+    return isinstance(output, dict) and all(type(number) is int for number in output.values())
+
+
+def _has_types(document: Mapping[str, Json], types: Mapping[str, type]) -> bool:
+    return all(isinstance(document[name], types[name]) for name in types.keys() & document.keys())

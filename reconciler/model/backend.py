@@ -1,0 +1,74 @@
+"""The protocol of backends, which run jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.model.assets import EMPTY_MAPPING
+from reconciler.model.content import Content
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.providers import Condition, Handle
+from reconciler.model.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a completed run has left in the store: the content of its outputs by name."""
+
+    outputs: Mapping[str, Content] = field(default_factory=lambda: EMPTY_MAPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Where a person finds what the provider has of a run, by what it is, and its artifacts so far; for display."""
+
+    locations: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    artifacts: tuple[str, ...] = ()
+
+
+class Backend(Protocol):
+    """Runs jobs on one type of infrastructure.
+
+    A backend that cannot be reached raises UserError ``backend-unreachable``; only `poll` returns the phase *unknown*
+    instead. Nothing that it takes or returns is a path of the caller's machine.
+    """
+
+    def submit(self, task: Task, store: ObjectStore) -> Handle:
+        """Start the run, with its files from the store, and return its handle; once for each token."""
+        ...
+
+    def find(self, token: str) -> Handle | None:
+        """Return the handle of the run that was submitted with a token; None if there is certainly none."""
+        ...
+
+    def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
+        """Return the conditions of several runs at once; a run that ended without a result is gone."""
+        ...
+
+    def cancel(self, handle: Handle) -> bool:
+        """Ask a run to stop, and all of its processes; return True if any was running. `poll` tells when it has ended.
+
+        A run that has ended is unchanged, but processes that it may have left are stopped.
+        """
+        ...
+
+    def log(self, handle: Handle, since: int = 0, *, follow: bool = False) -> Iterator[bytes]:
+        """Yield the output of a run from a byte on, counted from its end if negative; ``follow`` goes on until it ends.
+
+        Raises UserError ``run-files-gone`` if the log was removed.
+        """
+        ...
+
+    def metrics(self, handle: Handle) -> Iterator[bytes]:
+        """Yield what the run has logged so far, one JSON object a line; raises UserError as `log`."""
+        ...
+
+    def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
+        """Put the outputs of a completed run into the store and return them."""
+        ...
+
+    def describe(self, handle: Handle) -> RunFiles:
+        """Return where the files of a run are; raises UserError ``run-files-gone`` if they were removed."""
+        ...

@@ -1,0 +1,96 @@
+"""The protocol of builders, which make environments, and the values that it exchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.tasks import Environment
+
+ReportProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What would be built: an environment as a builder understands it."""
+
+    address: str
+    """``environment/sklearn``, for messages."""
+    fingerprint: str
+    """The fingerprint of the environment as declared."""
+    requires_python: str = ""
+    """A version specifier such as ``>=3.11``; blank for any."""
+    packages: tuple[str, ...] = ()
+    """PEP 508 requirements, in the order in which they were written."""
+    lock: str = ""
+    """A lock that was recorded earlier: exactly these packages are installed again."""
+    notes: tuple[str, ...] = ()
+    """What the environment declares and this builder ignores; shown in the plan."""
+    variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    """Environment variables that the environment declares for every run in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProblem:
+    """What a builder cannot do with an environment, and the JSON pointer of the part of the spec that says it."""
+
+    pointer: str
+    """Such as ``/conda_file/dependencies/0``."""
+    code: str
+    message: str
+    hint: str
+    is_certain: bool = True
+    """False if another machine may be able to build it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An environment that was built, and what a run needs to use it."""
+
+    environment: Environment
+    identity: str
+    """Digest of the content: lock, Python version and platform. Equal identities are one environment."""
+    platform: str
+    """What it was built for, such as ``x86_64-linux``."""
+    lock: str = ""
+    python_version: str = ""
+    """The full version, such as ``3.11.7``."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return what is recorded of the build: no path of the machine that built it."""
+        return {
+            "identity": self.identity,
+            "platform": self.platform,
+            "python": self.python_version,
+            "lock": self.lock,
+        }
+
+
+class Builder(Protocol):
+    """Makes environments of one form."""
+
+    def plan(self, address: str, fingerprint: str, spec: Mapping[str, Json], lock: str = "") -> BuildPlan:
+        """Return what would be built; pure. `spec` is the asset as JSON, its ``conda_file`` already parsed.
+
+        Raises UserError (``builder-cannot``, ``requirement-refused``) with everything that this builder cannot do.
+        """
+        ...
+
+    def check(self, spec: Mapping[str, Json]) -> tuple[BuildProblem, ...]:
+        """Return everything that this builder cannot do, for `validate` and plans; reads no more than this machine."""
+        ...
+
+    def find(self, fingerprint: str) -> Built | None:
+        """Return the finished build of that fingerprint that runs of this machine can use; None if there is none."""
+        ...
+
+    def build(self, plan: BuildPlan, store: ObjectStore, progress: ReportProgress) -> Built:
+        """Build, or reuse a finished build; never leaves half of one. `progress` is called with one-line messages."""
+        ...
+
+    def stop(self) -> None:
+        """Terminate all builds, from another thread; their callers get a UserError (``build-stopped``)."""
+        ...

@@ -1,0 +1,97 @@
+"""A task: what a backend executes. It has no path of the machine that made it; contents are named by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.content import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """An environment that is installed in a folder of one host; ``variables`` are set for every run in it."""
+
+    path: str
+    host: str
+    variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An environment that is a container image; ``digest`` is that of its manifest."""
+
+    reference: str
+    digest: str
+    variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+
+
+Environment = Prefix | Image
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a run may use: nodes, processors and devices of each, bytes of memory, seconds of time; None for any."""
+
+    instances: int = 1
+    cpus: int | None = None
+    gpus: int | None = None
+    memory: int | None = None
+    shm: int | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLiteral:
+    """A number, a string or a boolean, put into the command as it is."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUri:
+    """A URI that the command opens by itself (mode direct)."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContent:
+    """Files of the store; ``mode`` says whether the command may write to its copies."""
+
+    type: str
+    mode: str
+    content: Content
+
+
+TaskInput = TaskLiteral | TaskUri | TaskContent
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutput:
+    """A file or a folder that the command writes, by its type."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run, or one step of it, and all that it needs: contents of the store and an environment that is built.
+
+    ``token`` is the idempotency key of the submission. ``variables`` are those of the job, which take precedence over
+    those of the environment.
+    """
+
+    run: str
+    address: str
+    token: str
+    command: str
+    environment: Environment
+    step: str = ""
+    code: Content | None = None
+    inputs: Mapping[str, TaskInput] = field(default_factory=lambda: EMPTY_MAPPING)
+    outputs: Mapping[str, TaskOutput] = field(default_factory=lambda: EMPTY_MAPPING)
+    resources: Resources = Resources()
+    distribution: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)

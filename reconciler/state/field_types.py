@@ -1,0 +1,65 @@
+"""The types of the fields of records and runs, checked when these are read: what has other types was damaged.
+
+So nothing else has to expect any JSON in a record: not in the fields, nor in what is nested in them and is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import TypeVar
+
+from reconciler.model import Json, Record, Run
+
+_FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping": Mapping, "tuple": tuple}
+_ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str, "outputs": Mapping}
+_CONTENT_TYPES = {"md5": str, "sha256": str, "size": int, "files": int}
+_OPTIONAL_TYPES = {
+    "realised": {"contents": Mapping, "backend": str, "environment": str, "store": str, "builds": Mapping},
+    "lineage": {"commit": str, "job": str, "run": str, "used": Mapping},
+}
+_STORE_KEY = re.compile(r"[0-9a-f]{32}(?:\.dir)?")  # it becomes a path in the store
+_T = TypeVar("_T", Record, Run)
+
+
+def check_field_types(value: _T) -> _T:
+    """Return a record or a run; raise TypeError or ValueError if a field has another type than declared."""
+    for field in fields(value):
+        content = getattr(value, field.name)
+        _check_type(content, _FIELD_TYPES.get(str(field.type).partition("[")[0]), field.name)
+        if content and field.name in _ITEM_TYPES:
+            _check_items(content, _ITEM_TYPES[field.name], field.name)
+        if content and field.name in _OPTIONAL_TYPES:
+            _check_optional(content, _OPTIONAL_TYPES[field.name])
+    _check_contents(value.realised.get("contents", {}).values())
+    _check_items(value.realised.get("builds", {}), Mapping, "builds")
+    if isinstance(value, Run):
+        _check_contents(output for output in value.outputs.values() if "md5" in output)
+    return value
+
+
+def _check_type(content: object, expected: type | None, name: str) -> None:
+    if expected and (not isinstance(content, expected) or (expected is int and isinstance(content, bool))):
+        raise TypeError(name)
+
+
+def _check_items(content: Mapping[str, Json] | tuple[Json, ...], expected: type, name: str) -> None:
+    for item in content.values() if isinstance(content, Mapping) else content:
+        _check_type(item, expected, name)
+
+
+def _check_optional(content: Mapping[str, Json], types: Mapping[str, type]) -> None:
+    for name in types.keys() & content.keys():
+        _check_type(content[name], types[name], name)
+
+
+def _check_contents(contents: Iterable[Json]) -> None:
+    """Check descriptions of contents of the store."""
+    for content in contents:
+        _check_type(content, Mapping, "contents")
+        for name, expected in _CONTENT_TYPES.items():
+            _check_type(content[name], expected, name)
+        _check_type(content.get("name", ""), str, "name")
+        if not _STORE_KEY.fullmatch(content["md5"]):
+            raise ValueError(content["md5"])
