@@ -138,7 +138,7 @@ def _record_fields(record: Record) -> Json:
 
 def recorded_only_reason(record: Record) -> str:
     """Return why an asset is recorded only, "" if a provider realises it; the kind may be a newer mlgit's."""
-    if record.address.kind not in kinds():
+    if record.address.kind not in kinds() or record.handle is not None:
         return ""
     kind = kind_by_name(record.address.kind)
     is_unbound = kind.uses_backend and not record.realised.get("backend")

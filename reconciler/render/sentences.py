@@ -51,11 +51,11 @@ def _create_sentence(action: Action) -> str:
 
 
 def _recorded_only_clause(action: Action) -> str:
-    if action.resolved is None:
+    if action.resolved is None or action.reason:  # the reason names who makes it
         return ""
     kind = kind_by_name(action.address.kind)
     reason = kind.recorded_only_reason(action.resolved.asset.spec)
-    if kind.uses_backend and not action.reason:
+    if kind.uses_backend:
         reason = "it is bound to no backend"
     return f", recorded only: {reason}" if reason else ""
 
