@@ -55,7 +55,7 @@ def test_actions_locked_by_another_apply_are_left_out_and_all_others_are_execute
     declare_data(workspace.folder)
     second = mlgit("apply", "--auto-approve", cwd=workspace.folder)
     assert second.code == 1, second.err
-    golden("cli/claims/left-out.txt", second.out)
+    golden("cli/locks/left-out.txt", second.out)
     assert "data/more" in [asset["address"] for asset in run_json(workspace.folder, "list", "data")]
     assert paced.builds() == ["plain"]
     paced.go_on()
@@ -91,14 +91,14 @@ def test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing
     wrong = mlgit("unlock", "0" * 12, cwd=workspace.folder)
     assert (wrong.code, "[holder-unknown]" in wrong.err) == (1, True)
     away = mlgit("unlock", lock["holder"], "--auto-approve", cwd=workspace.folder)
-    golden("cli/claims/unlock.txt", away.out.replace(lock["holder"], "<holder>"))
+    golden("cli/locks/unlock.txt", away.out.replace(lock["holder"], "<holder>"))
     assert lock_refs(workspace.folder) == []
     assert mlgit("unlock", cwd=workspace.folder).out == "There are no locks.\n"
     before = git(workspace.folder, "rev-parse", "refs/mlgit/small/default/live")
     paced.go_on()
     _, err = building.communicate(timeout=60)
     assert building.returncode == 1
-    golden("cli/claims/lost.txt", err)
+    golden("cli/locks/lost.txt", err)
     assert git(workspace.folder, "rev-parse", "refs/mlgit/small/default/live") == before
     assert workspace.executions() == []
     assert mlgit(*APPLY, cwd=workspace.folder).code == 0
