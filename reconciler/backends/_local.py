@@ -48,7 +48,7 @@ class LocalBackend:
 
     def __init__(self, folder: Path) -> None:
         self._runs = folder / "runs"
-        self._token_files = folder / "claims"
+        self._token_files = folder / "tokens"
         self._submissions = folder / "submissions"
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:

@@ -14,13 +14,13 @@ from reconciler.engine import locking
 
 pytestmark = pytest.mark.slow
 
-CLAIMS = "refs/mlgit/small/default/claims"
+LOCKS = "refs/mlgit/small/default/locks"
 
 
 def lock_refs(folder):
     """Return the refs of locks and heartbeats."""
     refs = git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-    return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
+    return [ref for ref in refs if "/locks" in ref or "/heartbeat/" in ref]
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing
 def test_a_corrupt_lock_is_reported_and_can_be_released(workspace, paced, mlgit):
     write(workspace.folder / ".git", {"broken": "no claim"})
     tree = _tree(workspace.folder, git(workspace.folder, "hash-object", "-w", ".git/broken"))
-    git(workspace.folder, "update-ref", CLAIMS, git(workspace.folder, "commit-tree", "-m", "x", tree))
+    git(workspace.folder, "update-ref", LOCKS, git(workspace.folder, "commit-tree", "-m", "x", tree))
     paced.go_on()
     result = mlgit(*APPLY, cwd=workspace.folder)
     assert result.code == 1
