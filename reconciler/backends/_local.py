@@ -142,7 +142,7 @@ class LocalBackend:
                 file.seek(since if since >= 0 else max(0, size + since))
                 while chunk := file.read(_CHUNK_SIZE):
                     yield chunk
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             if self._condition(handle).phase not in _ACTIVE_PHASES:
                 raise self._gone_error(handle, path, content) from error
         except OSError as error:
