@@ -32,6 +32,15 @@ def action_sentence(action: Action) -> str:
     return sanitize_line(_SENTENCE_FUNCTIONS[action.op](action))
 
 
+def finished_sentence(action: Action) -> str:
+    """Return what an action has done, in one line: a submitted run has not ended, and a build may be an older one."""
+    if action.op is Op.SUBMIT:
+        return sanitize_line(f"{action.address}: submitted run {action.version}{_reason_clause(action)}")
+    if action.op is Op.BUILD:
+        return sanitize_line(f"{action.address}: is built {action.reason}")
+    return action_sentence(action)
+
+
 def _reason_clause(action: Action) -> str:
     reason = action.reason or _join_field_changes(action)
     return f" because {reason}" if reason else ""
