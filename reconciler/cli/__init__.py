@@ -1,7 +1,7 @@
 """The command line. A command is imported when it is called, so that ``mlgit --help`` imports only click.
 
 Exit codes: 0 success, 1 an error of the user or of the infrastructure, 2 changes, with ``--detailed-exitcode``, 3 a bug
-in mlgit, 130 interrupted.
+in mlgit, 130 interrupted, 143 terminated (SIGTERM), 129 hung up (SIGHUP).
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import click
@@ -109,7 +111,17 @@ def main(context: click.Context, folder: str | None) -> int:
 def run() -> None:
     """Run the command line and exit with its exit code."""
     gc.set_threshold(_GC_THRESHOLD)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, _terminate)
     sys.exit(_run_main())
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    """End the processes of Git, which have sessions of their own, then the command; cleans up as Ctrl-C does."""
+    if process := sys.modules.get("reconciler.git.process"):
+        process.end_all()
+    sys.exit(128 + number)
 
 
 def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
