@@ -174,6 +174,11 @@ class Observation:
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
 
+    @property
+    def is_incomplete(self) -> bool:
+        """True if a store or a backend could not be asked: nothing follows for runs that are not reported."""
+        return bool(self.unexpected_store or self.unreachable_store or self.unreachable_backends)
+
 
 _T = TypeVar("_T", Record, Run)
 
