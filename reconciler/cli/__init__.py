@@ -19,10 +19,9 @@ from typing import Any
 import click
 
 from reconciler import __version__
-from reconciler.cli.console import echo
+from reconciler.cli.console import echo, format_message
 from reconciler.diagnostics import UserError, memory_diagnostic
 from reconciler.regular_files import describe_os_error
-from reconciler.render.sanitize import sanitize_line
 
 # Command -> its line in `mlgit --help`; the module of the same name defines the command.
 COMMANDS: Mapping[str, str] = {
@@ -131,9 +130,9 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
         return _print_error(*_user_error_lines(error), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
-        return _print_error(*usage, sanitize_line(f"error: {error.format_message()}"), code=1)
+        return _print_error(*usage, format_message(f"error: {error.format_message()}"), code=1)
     except click.ClickException as error:
-        return _print_error(sanitize_line(f"error: {error.format_message()}"), code=1)
+        return _print_error(format_message(f"error: {error.format_message()}"), code=1)
     except (click.Abort, KeyboardInterrupt) as interruption:
         return _print_error(str(interruption) or "interrupted", code=EXIT_INTERRUPTED)
     except OSError as error:
@@ -168,7 +167,7 @@ def _user_error_lines(error: UserError) -> list[str]:
         location = f"{diagnostic.span}: " if diagnostic.span else ""
         lines.append(f"{location}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
         lines += [f"  help: {diagnostic.hint}"] if diagnostic.hint else []
-    return [*map(sanitize_line, lines)]
+    return [*map(format_message, lines)]
 
 
 def _print_error(*lines: str, code: int) -> int:
