@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -116,7 +117,9 @@ class LocalBackend:
         return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, tuple(sorted(files)))
 
     def _folder(self, handle: Handle) -> Path:
-        return self._runs / handle.id
+        """Return the folder of a run; whatever a record has for an id, it is a folder below that of the runs."""
+        is_file_name = handle.id not in {"", ".", ".."} and not {"/", "\0"} & set(handle.id)
+        return self._runs / (handle.id if is_file_name else hashlib.sha256(handle.id.encode()).hexdigest())
 
     def _condition(self, handle: Handle) -> Condition:
         folder = self._folder(handle)

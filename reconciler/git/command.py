@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.process import read_all, read_all_from_network
+from reconciler.git.process import read_all, read_all_from_network, register
 from reconciler.secrets.urls import mask_url_secrets
 
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
@@ -80,7 +80,7 @@ def start_git(
 ) -> subprocess.Popen[bytes]:
     """Start a Git command in a session of its own: Ctrl-C reaches mlgit alone, which still records what was done."""
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["git", *SAFE_CONFIG_OPTIONS, *arguments],
             cwd=folder,
             env={**os.environ, **_UNTRANSLATED, **(env or {})},
@@ -94,6 +94,8 @@ def start_git(
             raise
         hint = "install Git and make sure that it is in PATH: https://git-scm.com/downloads"
         raise user_error("git-missing", "the command git was not found", hint) from error
+    register(process)
+    return process
 
 
 def trust_command(error: GitError) -> str:

@@ -183,6 +183,11 @@ class Observation:
     skipped_checks: tuple[str, ...] = ()
     conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources
 
+    @property
+    def is_incomplete(self) -> bool:
+        """True if a store or a backend could not be asked: nothing follows for runs that are not reported."""
+        return bool(self.unexpected_store or self.unreachable_store or self.unreachable_backends)
+
 
 _T = TypeVar("_T", Record, Run)
 

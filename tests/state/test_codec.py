@@ -71,11 +71,12 @@ RECORDS = st.builds(
     archived=st.booleans(),
     extra=EXTRA,
 )
+FILE_NAMES = st.from_regex(r"[^/\0\ud800-\udfff]{2,40}[^/.\0\ud800-\udfff]", fullmatch=True)
 RUNS = st.builds(
     Run,
-    id=TEXT,
+    id=FILE_NAMES,
     address=ADDRESSES,
-    token=TEXT,
+    token=FILE_NAMES,
     fingerprint=TEXT,
     attempt=st.integers(0, 9),
     backend=TEXT,
