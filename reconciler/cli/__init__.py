@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "archive": "Archive an asset, or one version of it.",
     "restore": "Restore an archived asset or version.",
     "import": "Write files for live assets that are not declared.",
-    "state": "Manage the live state: show, rm, repair, restore, migrate.",
+    "state": "Manage the live state: show, rm, repair, restore.",
     "unlock": "Release another apply's lock, or list current locks.",
     "fmt": "Put the fields of asset files in canonical order.",
     "schema": "Print the JSON schema of a kind; set up an editor.",

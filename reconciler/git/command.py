@@ -24,6 +24,7 @@ STREAMING_OPTIONS = ("-c", "core.bigFileThreshold=16m")
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
 _UNTRUSTED_REPOSITORY = r"dubious ownership in repository at '(.*)'"
+_NO_COMMIT_MESSAGE = "does not have a commit checked out"
 _DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -121,3 +122,14 @@ def describe_git_error(error: GitError) -> GitError | UserError:
 def decode_output(output: bytes) -> str:
     """Return output of Git as text without its last newline; paths may have bytes that are not UTF-8."""
     return output.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def work_tree_error(error: GitError) -> UserError:
+    """Return the error of a work tree that `git add` could not read, with its cause and what to do."""
+    lines = error.stderr.splitlines()
+    causes = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "fatal: "))]
+    cause = next(iter(causes), f"git add exited with status {error.status}")
+    hint = "fix the file, or add it to .gitignore"
+    if _NO_COMMIT_MESSAGE in cause:
+        hint = "it is a Git repository of its own: make a commit in it, or add it to .gitignore"
+    return user_error("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)

@@ -68,5 +68,5 @@ def _plan_if_valid(session: Session, state: State, observation: Observation | No
     declared = session.read_assets()
     if not state.commit or has_errors(declared.diagnostics):
         return None
-    desired = make_desired(session.workspace, session.source, session.tree, declared, state)
+    desired = make_desired(session, declared, state)
     return run_plan_pipeline(PlanInputs(desired, state, Policy(session.config), observation))[0]
