@@ -123,7 +123,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
+def _run_main() -> int:
     try:
         result = main.main(prog_name="mlgit", standalone_mode=False)
     except UserError as error:
@@ -135,13 +135,9 @@ def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
         return _print_error(format_message(f"error: {error.format_message()}"), code=1)
     except (click.Abort, KeyboardInterrupt) as interruption:
         return _print_error(str(interruption) or "interrupted", code=EXIT_INTERRUPTED)
-    except OSError as error:
-        diagnostic = describe_os_error(error)
-        return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
-    except MemoryError:
-        return _print_error(*_user_error_lines(UserError(memory_diagnostic())), code=1)
     except Exception as error:  # noqa: BLE001 - report any other exception as a bug
-        return _report_bug(error)
+        diagnostic = memory_diagnostic(error) or (describe_os_error(error) if isinstance(error, OSError) else None)
+        return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
     return result if isinstance(result, int) else 0
 
 
