@@ -58,6 +58,13 @@ def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnosti
 
 def affinity_diagnostics(document: Document, config: Config, severity: Severity) -> tuple[Diagnostic, ...]:
     """Return the bindings that exist on one machine only but name no ``host:``."""
-    plugins = {name: backends.BACKENDS.load(settings["type"]) for name, settings in config.backends.items()}
-    host_bound = {name for name, plugin in plugins.items() if plugin.is_host_bound}
+    host_bound = {name for name, settings in config.backends.items() if _is_host_bound(str(settings["type"]))}
     return tuple(check_host_affinity(document, config, host_bound, severity))
+
+
+def _is_host_bound(type_name: str) -> bool:
+    """Return True if a type of backend is known to be on one machine; what cannot be imported runs nothing."""
+    try:
+        return backends.BACKENDS.load(type_name).is_host_bound
+    except UserError:
+        return False
