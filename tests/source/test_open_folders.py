@@ -31,7 +31,7 @@ def rooted_files(top: Path) -> RootedFiles:
 
 
 def open_descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
 @pytest.mark.parametrize("folder", ["a", "a/b"])
@@ -76,7 +76,7 @@ def test_a_folder_that_cannot_be_opened_leaves_nothing_open_but_what_is_remember
     before = open_descriptors()
     folders = OpenFolders()
     for name in ("missing", "a/missing", "a/b/0", "a/b/0/x"):
-        with pytest.raises(OSError, match="No such file|Not a directory"):
+        with pytest.raises(OSError, match=r"No such file|Not a directory"):
             folders.open(str(top), f"{top}/{name}")
     folders.close()
     assert open_descriptors() <= before
