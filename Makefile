@@ -9,7 +9,7 @@ DEMO   ?= $(shell mktemp -d)/iris-demo
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: demo test test-fast test-services test-versions lint lock soak clean
+.PHONY: demo docs test test-fast test-services test-versions lint lock soak clean
 .DELETE_ON_ERROR:
 
 $(UV):
@@ -44,6 +44,10 @@ test-versions: $(VENV)/installed-dev
 
 demo: $(VENV)/installed
 	@MLGIT=$(CURDIR)/$(BIN)/mlgit sh docs/demo.sh $(DEMO)
+
+# docs/support.md from the support tables of the providers
+docs: $(VENV)/installed
+	$(BIN)/python docs/make_support.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -3,5 +3,24 @@
 from __future__ import annotations
 
 from reconciler.model.plugins import BuilderPlugin, Form
+from reconciler.model.support import Honoured, Ignored, Support
 
-BUILDER = BuilderPlugin(open="reconciler.builders._venv:make_venv_builder", produces=Form.PREFIX)
+_HONOURED = (
+    Honoured("/conda_file"),
+    Honoured("/conda_file/dependencies"),
+    Honoured("/conda_file/variables"),
+    Honoured("/os_type", ("linux",)),
+)
+_IGNORED = (
+    Ignored("/image", "packages are installed for a Python of this machine", is_usual=True),
+    Ignored("/conda_file/channels", "packages come from PyPI", is_usual=True),
+    Ignored("/conda_file/*", "conda ignores it too"),
+    Ignored("/inference_config", "no server runs in it"),
+    Ignored("/auto_delete_setting", "nothing is deleted by age"),
+)
+
+BUILDER = BuilderPlugin(
+    open="reconciler.builders._venv:make_venv_builder",
+    support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
+    produces=Form.PREFIX,
+)

@@ -9,6 +9,7 @@ from reconciler.cli.apply import run_prepared
 from reconciler.cli.options import target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import UserError, user_error
+from reconciler.format.assets import kind_of
 from reconciler.model import Address, RunStatus, State
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired
@@ -35,6 +36,7 @@ def command(job: str, *, waits: bool, auto_approve: bool) -> int:
     refuse_dirty_work_tree(session, allow_dirty=False)
     state = session.read_refreshed_state()
     address = _find_job(session, state, job)
+    _refuse_recorded_only_job(session, address)
     _refuse_running_job(session, state, address)
     policy = Policy(session.config, frozenset({address}), only_address=address)
     prepared = prepare_apply(session, ApplyOptions(policy))
@@ -50,6 +52,17 @@ def _find_job(session: Session, state: State, job: str) -> Address:
     except UserError:
         load_desired(session, state, Policy(session.config))
         raise
+
+
+def _refuse_recorded_only_job(session: Session, address: Address) -> None:
+    """Raise UserError ``rerun-blocked`` for a job of a type that nothing can run, at the line that says the type."""
+    declared = session.read_assets()
+    asset = declared.readable_assets.get(address)
+    reason = kind_of(asset).recorded_only_reason(asset.spec) if asset else ""
+    if asset and reason:
+        span = declared.documents[asset.source].value_span("/type")
+        message = f"{address} cannot be run: it is recorded only, because {reason}"
+        raise user_error("rerun-blocked", message, "docs/support.md lists what can be run", span)
 
 
 def _refuse_running_job(session: Session, state: State, address: Address) -> None:
@@ -74,9 +87,7 @@ def _refuse_blocked_job(prepared: PreparedApply, address: Address, *, wait: bool
     plan = prepared.plan
     if any(action.address == address for action in plan.submissions):
         return
-    blocked = next((item for item in plan.blocked if item.address == address), None)
-    if blocked is None:
-        raise user_error("rerun-blocked", f"{address} cannot be run: it is recorded only, no provider supports it")
+    blocked = next(item for item in plan.blocked if item.address == address)
     if wait and prepared.has_running_runs:
         return
     causes = [f"{item.address}: {item.message}" for item in plan.blocked if item.address != address]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.abbreviation import join_some
 from reconciler.cli._policy import policy_from_options
 from reconciler.cli.console import APPLY_HINT, echo, echo_line, print_coloured_lines
-from reconciler.cli.options import EXIT_CHANGES
-from reconciler.cli.plan import RenderedPlan
+from reconciler.cli.plan import RenderedPlan, plan_exit_code
 from reconciler.cli.session import open_current_session, remember_output, reported_diagnostics, shown_diagnostics
 from reconciler.diagnostics import UserError, has_errors
 from reconciler.model import Plan, State
@@ -71,10 +70,11 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         echo_line("", err=options["form"] != "text")
         echo_line(_format_saved_hint(session, out), err=options["form"] != "text")
     is_ready = any(action.known_after is None for action in plan.actions)
+    printed = session.plan_heading + text.format_plan(plan)
+    rendered = RenderedPlan(printed, shown_diagnostics(), next_step, is_ready, has_errors(plan.refusals))
     if cache is not None:
-        printed = session.plan_heading + text.format_plan(plan)
-        remember_output("plan", RenderedPlan(printed, shown_diagnostics(), next_step, is_ready), cache, session, state)
-    return EXIT_CHANGES if options["detailed_exitcode"] and is_ready else 0
+        remember_output("plan", rendered, cache, session, state)
+    return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
 
 
 def _print_refusal(refusal: str, stream: EventStream | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from reconciler.abbreviation import abbreviate_id, join_some, pluralize
@@ -17,6 +18,8 @@ from reconciler.render import plan_json, text
 from reconciler.render.history import rollback_hold_lines
 from reconciler.render.sanitize import sanitize_line
 from reconciler.source.rendered_output import RenderedOutputCache
+
+_RECORDED_ONLY = "recorded only"
 
 
 def run_status(form: str, cache: RenderedOutputCache | None) -> int:
@@ -61,8 +64,10 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     """Return the lines below the table: the number of assets, a rollback, and what waits or failed."""
     state = status.state
     applied = f"from commit {abbreviate_id(state.applied_commit)}" if state.applied_commit else ""
-    count = sum(not record.archived for record in state.current.values())
-    summary = f"{pluralize(count, 'asset')} live {applied}".rstrip() + "."
+    labels = Counter(_state_label(record, None) for record in state.current.values() if not record.archived)
+    recorded = labels[_RECORDED_ONLY]
+    others = f", {recorded} recorded only" if recorded else ""
+    summary = f"{pluralize(labels.total() - recorded, 'asset')} live{others} {applied}".rstrip() + "."
     lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]
     pending = list(map(plan_json.blocked_to_json, status.pending))
     sections = {
@@ -74,6 +79,7 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     for title, entries in sections.items():
         lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
     lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
+    lines += ["", *cannot_run] if (cannot_run := text.cannot_run_lines(pending)) else []
     return [*map(sanitize_line, lines)]
 
 
@@ -100,7 +106,8 @@ def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
 
 
 def _blocked_to_json(blocked: Blocked) -> object:
-    return {"failed": blocked.failed, "message": blocked.message}
+    document = plan_json.blocked_to_json(blocked)
+    return {name: document[name] for name in ("failed", "message", "recorded_only", "refusals") if name in document}
 
 
 def _latest_run(state: State, record: Record) -> Run | None:
@@ -123,7 +130,7 @@ def _state_label(record: Record, run: Run | None) -> str:
     if record.archived:
         return "archived"
     if run is None:
-        return "live"
+        return _RECORDED_ONLY if plan_json.recorded_only_reason(record) else "live"
     if run.id == record.run or not record.run:
         return str(run.status)
     return f"{run.status}; current is {record.run}"

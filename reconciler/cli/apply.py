@@ -24,7 +24,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.session import open_current_session
 from reconciler.cli.terminal import TerminalApplyListener
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import has_errors, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
 from reconciler.model import Blocked, Progress, RunStatus
@@ -151,7 +151,7 @@ def run_prepared(
     if not prepared.plan.actions and not (wait and prepared.has_running_runs):
         for lock in finish_without_actions(session, prepared):
             (stream.on_note if stream else echo_line)(f"Released the locks of {lock}: that apply has ended.")
-        return int(wait and _has_failed(prepared.plan.blocked))
+        return int(has_errors(prepared.plan.refusals) or (wait and _has_failed(prepared.plan.blocked)))
     if prepared.is_elsewhere and not (wait and prepared.has_running_runs):
         message = f"nothing was applied: {host_name()} can do nothing of this plan"
         raise user_error("all-elsewhere", message, "the notes of the plan name the machines that can: apply it there")
@@ -189,7 +189,8 @@ def execute_and_report(
     if not prepared.plan.is_destroy:
         with suppress(KeyboardInterrupt):  # the apply is complete and reported
             share_index(session)
-    return exit_code or int(wait and _has_failed(result.pending))
+    refusals = (item for blocked in result.pending if blocked.is_refused for item in blocked.refusals)
+    return exit_code or int(has_errors(refusals) or (wait and _has_failed(result.pending)))
 
 
 def _require_approval(prepared: PreparedApply, *, possible: bool) -> None:
@@ -251,7 +252,7 @@ def _print_result(result: ApplyResult, *, failed: int, skipped: int) -> None:
     others = "".join(f", {number} {outcome}" for number, outcome in counts if number)
     echo(f"\n{_format_applied_counts(result)}{others}.")
     for blocked in result.pending:
-        if not blocked.manual:  # the plan has them
+        if not (blocked.manual or blocked.recorded_only):  # the plan has them
             echo_line(f"  {blocked.address}: {blocked.message}")
 
 

@@ -18,13 +18,16 @@ from reconciler.cli.schema import EDITOR_SETTINGS_PATH, write_editor_settings
 from reconciler.cli.session import open_current_session
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import Severity, user_error
+from reconciler.format.kinds import kind_by_name
 from reconciler.format.workspace_rules import compute_file_lines, compute_file_path
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
+from reconciler.render.plan_json import blocked_to_json
 from reconciler.render.sanitize import sanitize_line
+from reconciler.render.text import cannot_run_lines
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _WORKFLOW_PATH = ".github/workflows/mlgit.yml"
@@ -190,7 +193,18 @@ def _inventory_lines(inventory: Inventory) -> list[str]:
         verb = "is" if len(inventory.missing_references) == 1 else "are"
         lines += _wrap_paragraph(f"{names} {verb} not declared: {_MISSING_NAMES_HINT}")
         lines += _limit_lines(_count_lines(inventory.missing_references))
-    return [*lines, "", _format_diagnostic_counts(inventory)]
+    return [*lines, *_unsupported_lines(inventory), "", _format_diagnostic_counts(inventory)]
+
+
+def _unsupported_lines(inventory: Inventory) -> list[str]:
+    """Return what of a repository no provider would realise, in numbers."""
+    jobs = [blocked_to_json(item) for item in inventory.unsupported if kind_by_name(item.address.kind).is_runnable]
+    builds = [item for item in inventory.unsupported if kind_by_name(item.address.kind).uses_builder]
+    lines = cannot_run_lines(jobs, inventory.files_by_kind.get("job", 0))[:1]
+    if builds:
+        total = pluralize(inventory.files_by_kind["environment"], "environment")
+        lines.append(f"{len(builds)} of {total} cannot be built here.")
+    return _wrap_paragraph(" ".join([*lines, "`mlgit validate` shows where the files say it."])) if lines else []
 
 
 def _count_lines(references: Mapping[Address, int]) -> list[str]:

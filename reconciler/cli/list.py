@@ -106,9 +106,14 @@ def _print_rows(rows: Sequence[_Row], name: str) -> None:
 
 
 def _format_version(row: _Row) -> str:
-    """Return the version of a record, or its run if it has none, and whether it is archived, else the current one."""
+    """Return the version of a record, or its run if it has none, and whether it is archived, recorded only, current."""
     record = row.record
-    mark = "(archived)" if record.archived else "(current)" if row.is_current and record.version else ""
+    if record.archived:
+        mark = "(archived)"
+    elif plan_json.recorded_only_reason(record):
+        mark = "(recorded only)"
+    else:
+        mark = "(current)" if row.is_current and record.version else ""
     return " ".join(filter(None, (record.version or record.run, mark)))
 
 

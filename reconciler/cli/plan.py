@@ -33,13 +33,15 @@ _OPTIONS_NOT_IN_CACHE_KEY = frozenset({"detailed_exitcode"})  # it does not chan
 class RenderedPlan:
     """A plan as it was printed: its text, the diagnostics of the files, the hint how to apply it.
 
-    ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports.
+    ``has_changes`` is True if some action can be done at once: what ``--detailed-exitcode`` reports. ``has_refusals``
+    is True if a provider does not support an asset that the plan would have it realise.
     """
 
     text: str
     diagnostics: str
     hint: str
     has_changes: bool
+    has_refusals: bool
 
 
 def _check_file_name(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Path | None:
@@ -71,6 +73,9 @@ def _check_file_name(_context: click.Context, _parameter: click.Parameter, file:
 def command(**options: Any) -> int:
     """Show what apply would do, and why.
 
+    What a provider does not support is refused at its line, with all that waits for it; the exit code is 1 then. The
+    rest is planned.
+
     \b
     mlgit plan
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
@@ -82,7 +87,12 @@ def command(**options: Any) -> int:
     if rendered is None:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, cache))
     _print_rendered_plan(rendered)
-    return EXIT_CHANGES if options["detailed_exitcode"] and rendered.has_changes else 0
+    return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
+
+
+def plan_exit_code(rendered: RenderedPlan, *, detailed: bool) -> int:
+    """Return the exit code of a plan: 1 if a provider refuses a part of it."""
+    return 1 if rendered.has_refusals else EXIT_CHANGES if detailed and rendered.has_changes else 0
 
 
 def _print_rendered_plan(rendered: RenderedPlan) -> None:

@@ -45,6 +45,7 @@ def open_current_session(
         aside=aside,
         reuse=reuse,
         on_diagnostics=_print_diagnostics,
+        on_refusals=_print_or_send,
         on_note=print_note,
     )
     context.call_on_close(session.close)

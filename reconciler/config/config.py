@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.config.moved import Rename, check_renames, parse_renames
+from reconciler.config.patterns import check_patterns
 from reconciler.config.targets import (
     DEFAULT_TARGET,
     TARGETS_KEY,
@@ -42,7 +43,8 @@ class Config:
     one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
     it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
-    whether a run is cancelled when another run of its job is submitted.
+    whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
+    ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     """
 
     state: str
@@ -68,6 +70,8 @@ class Config:
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
     cancel_superseded: bool = False
+    providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
+    targets: tuple[str, ...] = (DEFAULT_TARGET,)
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -113,7 +117,7 @@ def parse_config(document: Document, target: str = DEFAULT_TARGET) -> tuple[Conf
     )
     lineage = target_lineage(config.lineage, target)
     config = replace(config, moved=renames, protect_spans=protect_spans, target=target, lineage=lineage)
-    return config, diagnostics
+    return replace(config, targets=tuple(by_target)), diagnostics
 
 
 def lenient_config(document: Document) -> Config:
@@ -143,6 +147,7 @@ def _check_semantics(document: Document) -> Iterator[Diagnostic]:
     yield from _check_backend_names(document)
     yield from _check_rule_overrides(document)
     yield from check_renames(document)
+    yield from check_patterns(document)
 
 
 def store_paths(document: Document) -> tuple[str, ...]:
@@ -202,6 +207,7 @@ def _build_config(data: Json) -> Config:
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
+        providers=data.get("providers", EMPTY_MAPPING),
     )
 
 
@@ -212,7 +218,7 @@ def _check_backend_names(document: Document) -> list[Diagnostic]:
             "backend-unknown",
             f"compute {compute} is bound to the unknown backend {backend}",
             document.value_span(join_pointer("compute", compute)),
-            f"available backends: {', '.join(sorted(config.backends))}",
+            did_you_mean(backend, config.backends) or f"available backends: {', '.join(sorted(config.backends))}",
         )
         for compute, backend in config.compute.items()
         if backend not in config.backends

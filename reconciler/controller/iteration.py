@@ -162,8 +162,10 @@ def _plan_and_apply(
 ) -> IterationResult:
     prepared = prepare_apply(session, ApplyOptions(Policy(session.config), state, approval=approval))
     plan = prepared.plan
-    stop_reasons = _report_diagnostics(listener, prepared.stop_reasons)
-    failed = (f"{blocked.address}: {blocked.message}" for blocked in plan.blocked if blocked.failed)
+    stop_reasons = _report_diagnostics(listener, (*prepared.stop_reasons, *plan.refusals))
+    failed = (
+        f"{blocked.address}: {blocked.message}" for blocked in plan.blocked if blocked.failed and not blocked.refusals
+    )
     for note in (*prepared.annotated_plan.notes, *map(str, plan.drift), *failed):
         listener.on_note(note)
     result = IterationResult(session.source.commit, None, (), stop_reasons, plan.blocked, len(plan.drift))

@@ -54,6 +54,7 @@ def identifying_keys(data: Spec) -> IdentifyingKeys:
 
 
 _NAME_AND_TYPE = word_set("name type")
+DESCRIPTIVE_FIELDS = word_set("/$schema /id /name /version /display_name /description /tags /properties")
 
 KindResolver = Callable[[Spec], str]
 
@@ -94,6 +95,7 @@ class Kind:
     - ``ignored_fields``: a change of these is no change.
     - ``inlined_fields``: these may name a YAML file, whose content replaces the name.
     - ``secret_fields``: the values of these are never recorded or shown.
+    - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
     - ``rule_set``: the name of its rules in ``format.rules``, which are loaded only to check a file.
     - ``order``: the position of the kind in a plan.
@@ -120,7 +122,14 @@ class Kind:
     is_supported: Callable[[Spec], bool] = lambda _spec: True
     rule_set: str = ""
     secret_fields: frozenset[str] = frozenset()
+    descriptive_fields: frozenset[str] = DESCRIPTIVE_FIELDS
     order: int = field(default=0, compare=False)
+
+    def recorded_only_reason(self, spec: Spec) -> str:
+        """Return why an asset is recorded only: that no provider realises it; "" if one does."""
+        if self.is_supported(spec):
+            return ""
+        return f"mlgit cannot run {spec.get('type')} jobs" if self.is_runnable else "no provider for this kind"
 
     @property
     def is_versioned(self) -> bool:

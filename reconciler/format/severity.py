@@ -18,7 +18,7 @@ SEVERITY_LEVELS = (*(str(severity) for severity in Severity), OFF)
 OVERRIDABLE_CODES = word_set(
     "binding-dangling binding-legacy binding-type binding-unknown builder-cannot cron-illegal deployment-empty "
     "distribution-range "
-    "environment-both environment-conda environment-neither expression-malformed expression-undeclared "
+    "environment-both environment-conda environment-neither expression-malformed expression-undeclared field-ignored "
     "expression-unknown input-range input-type input-undeclared instances-negative instances-order mltable-missing "
     "mltable-pattern name-dotted name-illegal name-placeholder name-reserved node-cycle optional-needed "
     "output-undeclared path-missing port-name protocol-unknown recurrence-illegal reference-sort requirement-refused "

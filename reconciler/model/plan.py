@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedAsset
 from reconciler.model.state import Record, Run
 
@@ -119,9 +120,10 @@ def exclude_actions(
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An asset that a plan leaves as it is for now: it waits for a run, or a failure stops it.
+    """An asset that a plan leaves as it is for now: it waits for a run, a failure stops it, or no provider can do it.
 
-    ``manual`` is True for a job that runs on request only.
+    ``manual`` is True for a job that runs on request only; ``recorded_only`` is the type of a job that nothing can run.
+    What its provider does not support has ``refusals``: errors if the plan would have realised it, else notes.
     """
 
     address: Address
@@ -129,6 +131,18 @@ class Blocked:
     failed: bool = False
     run: Run | None = None
     manual: bool = False
+    recorded_only: str = ""
+    refusals: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        """True if this plan would have the asset realised, and its provider refuses it."""
+        return self.failed and bool(self.refusals)
+
+    @property
+    def cannot_run(self) -> bool:
+        """True for a job that would not run if it was asked to."""
+        return bool(self.recorded_only) or (self.manual and bool(self.refusals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,11 @@ class Plan:
     def decisions(self) -> tuple[Action, ...]:
         """The actions that need approval."""
         return tuple(action for action in self.actions if action.op.is_decision)
+
+    @property
+    def refusals(self) -> tuple[Diagnostic, ...]:
+        """Why providers refuse what this plan would have them realise; all else is done."""
+        return tuple(item for blocked in self.blocked if blocked.is_refused for item in blocked.refusals)
 
     @property
     def submissions(self) -> tuple[Action, ...]:

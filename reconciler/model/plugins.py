@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
-from reconciler.model.assets import EMPTY_MAPPING, Json
+from reconciler.model.assets import Json
+from reconciler.model.support import Support
+
+NO_SETTINGS: Mapping[str, Json] = MappingProxyType({"type": "object", "additionalProperties": False})
 
 
 class Form(StrEnum):
@@ -21,11 +25,12 @@ class Plugin:
     """A provider of any type.
 
     ``open`` names its factory, ``MODULE:ATTRIBUTE``, which is imported when the provider is needed. ``settings`` is
-    the JSON schema of the settings of its own in mlgit.yml.
+    the JSON schema of its block in mlgit.yml, ``support`` what it does of an asset's spec.
     """
 
     open: str
-    settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    settings: Mapping[str, Json] = field(default_factory=lambda: NO_SETTINGS)
+    support: Support = field(default_factory=Support)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class BuilderPlugin(Plugin):
     """A type of builder."""
 
     produces: Form = Form.PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePlugin(Plugin):
+    """A provider of resources: what is made, and exists until it is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,20 @@ state alone: a version that is registered with other content, a version that doe
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.config.config import Config
 from reconciler.config.moved import final_renames
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, kind_of
-from reconciler.model import Address, Asset, LocalPath, Reference, Tree
+from reconciler.model import Address, Asset, Blocked, FileReader, LocalPath, Reference, Tree
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.graph import ExistenceCheck, find_cycles
 from reconciler.planning.moved import declaration_diagnostic
 from reconciler.planning.preflight import check_run
 from reconciler.planning.resolve import label_message, missing_output
+from reconciler.planning.support import SupportCheck, ignored_diagnostics, problem_diagnostics
 
 _PATH_MISSING = "path-missing"
 
@@ -50,8 +51,49 @@ def check_files_together(
     diagnostics += () if live else _check_renames(declared, config)
     reported = {diagnostic.span for diagnostic in diagnostics}
     for asset in declared.readable_assets.values():
-        diagnostics += (item for item in _check_asset(declared, asset, config) if item.span not in reported)
+        diagnostics += (item for item in _check_references(declared, asset) if item.span not in reported)
     return sort_diagnostics(diagnostics)
+
+
+def check_runs(
+    declared: AssetSet, assets: Iterable[Asset], config: Config, reported: Iterable[Diagnostic] = ()
+) -> Iterator[Diagnostic]:
+    """Yield why runs of declared jobs could not start; what is ``reported`` already at its place is left out."""
+    spans = {diagnostic.span for diagnostic in reported}
+    for asset in assets:
+        kind = kind_of(asset)
+        if kind.is_runnable and kind.is_supported(asset.spec):
+            for item in check_run(declared, asset, config, lambda reference: _declared_target(declared, reference)):
+                if item.span not in spans:
+                    yield replace(item, severity=_refusal_severity(asset))
+
+
+def check_supported(
+    files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck
+) -> Iterator[Diagnostic]:
+    """Yield what the providers of some of the declared assets refuse and ignore of them."""
+    for asset in assets:
+        report = check(asset, True)
+        yield from problem_diagnostics(files, declared, asset, report.problems, _refusal_severity(asset))
+        yield from ignored_diagnostics(files, declared, asset, report)
+
+
+def find_unsupported(files: FileReader, declared: AssetSet, config: Config, check: SupportCheck) -> Iterator[Blocked]:
+    """Yield the declared assets that the providers of one target would not realise, with the reasons."""
+    for asset in declared.assets.values():
+        kind = kind_of(asset)
+        if reason := kind.recorded_only_reason(asset.spec):
+            yield Blocked(asset.address, reason, recorded_only=str(asset.spec.get("type", "")) or kind.name)
+            continue
+        refusals = (*check_runs(declared, [asset], config), *check_supported(files, declared, [asset], check))
+        refusals = tuple(item for item in refusals if item.severity is _refusal_severity(asset))
+        if refusals:
+            yield Blocked(asset.address, refusals[0].message, manual=kind.is_runnable, refusals=refusals)
+
+
+def _refusal_severity(asset: Asset) -> Severity:
+    """Return an error for what a plan would realise if nothing was live, a note for a job that runs on request only."""
+    return Severity.NOTE if kind_of(asset).is_runnable and not asset.runs_on_change else Severity.ERROR
 
 
 def sort_diagnostics(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -59,15 +101,12 @@ def sort_diagnostics(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(dict.fromkeys(diagnostics), key=lambda diagnostic: diagnostic.span or Span("", 0, 0)))
 
 
-def _check_asset(declared: AssetSet, asset: Asset, config: Config) -> Iterator[Diagnostic]:
+def _check_references(declared: AssetSet, asset: Asset) -> Iterator[Diagnostic]:
     """Yield what is wrong between an asset and those that it refers to."""
     for reference in asset.references:
         if problem := _reference_problem(declared, reference):
             span = declared.documents[asset.source].value_span(reference.pointer)
             yield Diagnostic("reference-unresolved", problem[0], span, problem[1])
-    kind = kind_of(asset)
-    if asset.address in declared.assets and kind.is_runnable and asset.runs_on_change and kind.is_supported(asset.spec):
-        yield from check_run(declared, asset, config, lambda reference: _declared_target(declared, reference))
 
 
 def _reference_problem(declared: AssetSet, reference: Reference) -> tuple[str, str] | None:

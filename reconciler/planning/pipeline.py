@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import ActionId, Plan
 from reconciler.planning.destroy import make_destroy_plan
@@ -21,6 +22,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
+from reconciler.planning.support import IGNORED, ignored_notes
 
 _CONTENT_STAYS_NOTE = (
     "no content of the store, no data of a datastore and no history is removed; `mlgit apply` creates everything again"
@@ -63,10 +65,24 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
         plan = with_drift(plan, state, inputs.observation, policy.config, desired.tree.tree_at_commit)
     plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
     plan, selection_diagnostics = select_actions(plan, desired.declared, policy)
-    plan = replace(plan, preconditions=collect_preconditions(plan.actions, state))
+    plan = replace(
+        plan,
+        preconditions=collect_preconditions(plan.actions, state),
+        notes=(*plan.notes, *_notes_on_ignored_fields(desired, policy, plan)),
+    )
     replaced = _unknown_replacements(desired, policy)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)
     return plan, (*diagnostics, *protection_diagnostics(plan, policy.config))
+
+
+def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) -> Iterator[str]:
+    """Yield what the providers do not use of the assets that a plan makes or changes, or refuses to."""
+    if policy.config.rules.get(IGNORED) != OFF:
+        changed = [action.address for action in plan.actions if action.resolved]
+        refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
+        declared = desired.declared
+        assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
+        yield from ignored_notes(desired.tree, declared, assets, desired.check_support)
 
 
 def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:

@@ -29,12 +29,13 @@ from reconciler.planning.planners.job import decide_job
 from reconciler.planning.planners.singleton import decide_singleton
 from reconciler.planning.planners.versioned import decide_versioned
 from reconciler.planning.policy import Policy
-from reconciler.planning.preflight import preflight_diagnostics
 from reconciler.planning.protection import with_protection_change
 from reconciler.planning.prune import AncestorCheck, find_removals, plan_removals
 from reconciler.planning.refresh import merge_observation
+from reconciler.planning.refusals import refuse_unsupported
 from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
 from reconciler.planning.supersede import cancel_superseded_runs
+from reconciler.planning.support import SupportCheck, no_support_check
 
 _DECIDE_BY_LIFECYCLE: Mapping[Lifecycle, Callable[[PlanContext, ResolvedAsset, Record | None], Decision]] = {
     Lifecycle.SINGLETON: decide_singleton,
@@ -49,6 +50,7 @@ class DesiredState:
 
     ``clean`` are assets that are declared besides and need no action, with their levels in the graph: they are not
     looked at (``planning.subset``). ``notes`` are about files that are not planned (``planning.narrow``).
+    ``check_support`` asks the providers.
     """
 
     source: SourceRevision
@@ -57,6 +59,7 @@ class DesiredState:
     is_ancestor: AncestorCheck
     clean: Mapping[Address, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    check_support: SupportCheck = no_support_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
         frozenset(find_removals(desired.declared, state, ancestry)),
         desired.clean,
         refreshed=inputs.observation is not None,
+        check_support=desired.check_support,
     )
     actions: list[Action] = list(advances)
     blocked: list[Blocked] = []
@@ -92,8 +96,6 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
         context.planned_states[asset.address] = decision.planned_state
         actions += decision.actions
         blocked += decision.blocked
-    for action in actions:
-        context.diagnostics += preflight_diagnostics(context, action)
     removals, notes = plan_removals(context, ancestry)
     plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=(*notes, *desired.notes))
     return plan, tuple(context.diagnostics)
@@ -103,17 +105,24 @@ def _decide(context: PlanContext, asset: Asset, record_keys: Mapping[str, Action
     """Return the decision about one asset, after those about everything it references."""
     resolved = resolve_asset(context, asset)
     record = context.state.current.get(asset.address)
-    decision = _decide_function_of(asset)(context, resolved, record)
+    decide = decide_singleton if _is_recorded_only_job(asset) else _DECIDE_BY_LIFECYCLE[kind_of(asset).lifecycle]
+    decision = refuse_unsupported(context, resolved, decide(context, resolved, record))
     decision = with_protection_change(context, resolved, record, decision)
     decision = cancel_superseded_runs(context, record, decision)
+    if _is_recorded_only_job(asset):
+        decision = replace(decision, blocked=(*decision.blocked, _recorded_only(asset)))
     return _after_recording(decision, record, record_keys)
 
 
-def _decide_function_of(asset: Asset) -> Callable[[PlanContext, ResolvedAsset, Record | None], Decision]:
-    """Return the planner of the kind's life cycle; a job that no provider supports is recorded under its name only."""
+def _is_recorded_only_job(asset: Asset) -> bool:
+    """Return True for a job of a type that nothing can run: it is recorded under its name, as other kinds are."""
     kind = kind_of(asset)
-    recorded_only = kind.is_runnable and not kind.is_supported(asset.spec)
-    return decide_singleton if recorded_only else _DECIDE_BY_LIFECYCLE[kind.lifecycle]
+    return kind.is_runnable and not kind.is_supported(asset.spec)
+
+
+def _recorded_only(asset: Asset) -> Blocked:
+    reason = f"is recorded only: {kind_of(asset).recorded_only_reason(asset.spec)}"
+    return Blocked(asset.address, reason, recorded_only=str(asset.spec["type"]))
 
 
 def _after_recording(decision: Decision, record: Record | None, record_keys: Mapping[str, ActionId]) -> Decision:

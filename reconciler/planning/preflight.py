@@ -1,4 +1,4 @@
-"""Preflight checks of jobs that apply runs: what a run needs and no provider can give it is an error.
+"""Preflight checks of jobs: what a run needs and no provider can give it, whatever fields a backend supports.
 
 The checks of files (``planning.file_checks``) make them with what is declared, plans with the live state too.
 """
@@ -11,27 +11,14 @@ from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import escape_key
-from reconciler.model import Action, Asset, Json, Op, Record, Reference, ResolvedAsset
+from reconciler.model import Asset, Json, Record, Reference
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
-from reconciler.planning.resolve import PlanContext
 
 _ENVIRONMENT_POINTER = "/environment"
 _DIRECT_MODE = "direct"  # the mode in which the job gets a URI and reads it itself
 
 # Returns what a reference stands for, None if that is not known.
 TargetLookup = Callable[[Reference], Asset | Record | None]
-
-
-def preflight_diagnostics(context: PlanContext, action: Action) -> Iterator[Diagnostic]:
-    """Yield why the run of a submission could not start; nothing for other actions."""
-    if action.op is Op.SUBMIT and action.resolved is not None:
-        resolved = action.resolved
-        yield from check_run(
-            context.declared,
-            resolved.asset,
-            context.policy.config,
-            lambda reference: _planned_target(context, resolved, reference),
-        )
 
 
 def check_run(declared: AssetSet, asset: Asset, config: Config, find_target: TargetLookup) -> Iterator[Diagnostic]:
@@ -49,7 +36,11 @@ def check_run(declared: AssetSet, asset: Asset, config: Config, find_target: Tar
         name = "none" if environment is None else environment if isinstance(environment, str) else inline
         message = f"{asset.address} needs an environment that this workspace declares, but names {name}"
         hint = "declare the environment in a file of its own and write environment: azureml:NAME@latest"
-        yield Diagnostic("environment-form", message, document.value_span(_ENVIRONMENT_POINTER), hint)
+        fields = environment if isinstance(environment, Mapping) else {}
+        places = (document.value_span(f"{_ENVIRONMENT_POINTER}/{escape_key(str(key))}") for key in fields)
+        span = document.value_span(_ENVIRONMENT_POINTER)
+        others = tuple(dict.fromkeys(place for place in places if place.line != span.line))
+        yield Diagnostic("environment-form", message, span, hint, places=others)
     for pointer, uri in _uris_to_fetch(asset, find_target):
         message = f"{f'backend {backend}' if backend else 'the backend of this job'} cannot download URI inputs: {uri}"
         hint = "put the content into the repository, or let the job read the URI itself: mode: direct"
@@ -65,10 +56,15 @@ def _uris_to_fetch(asset: Asset, find_target: TargetLookup) -> Iterator[tuple[st
     inputs = asset.spec.get("inputs")
     references = {reference.pointer: reference for reference in asset.references}
     for name, value in inputs.items() if isinstance(inputs, Mapping) else ():
-        if isinstance(value, Mapping) and isinstance(value.get("path"), str) and value.get("mode") != _DIRECT_MODE:
+        if isinstance(value, Mapping) and isinstance(value.get("path"), str) and not _is_direct(value):
             pointer = f"/inputs/{escape_key(str(name))}/path"
             if pointer not in in_git and (uri := _input_uri(references.get(pointer), value["path"], find_target)):
                 yield pointer, uri
+
+
+def _is_direct(job_input: Mapping[str, Json]) -> bool:
+    """Return True if the job reads the URI of an input itself; Azure ML reads the mode in any case."""
+    return str(job_input.get("mode", "")).lower() == _DIRECT_MODE
 
 
 def _input_uri(reference: Reference | None, text: str, find_target: TargetLookup) -> str:
@@ -76,17 +72,6 @@ def _input_uri(reference: Reference | None, text: str, find_target: TargetLookup
     if reference is None:
         return text
     return "" if reference.output else _target_uri(find_target(reference))
-
-
-def _planned_target(context: PlanContext, resolved: ResolvedAsset, reference: Reference) -> Asset | Record | None:
-    """Return the target of a reference: the declared asset if that is its version, else the record."""
-    target = resolved.references.get(reference.pointer)
-    if target is None:
-        return None
-    declared = context.declared.assets.get(target.address)
-    if declared is not None and context.planned_states[target.address].version == target.version:
-        return declared
-    return context.state.find_version(target.address, target.version) or context.state.current.get(target.address)
 
 
 def _target_uri(target: Asset | Record | None) -> str:

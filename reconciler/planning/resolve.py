@@ -27,6 +27,7 @@ from reconciler.planning import content
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, json_digest, metadata_digest
 from reconciler.planning.policy import Policy
+from reconciler.planning.support import SupportCheck, no_support_check
 from reconciler.secrets.redact import redact_spec
 
 
@@ -52,7 +53,7 @@ class PlanContext:
     """What the planners read: what is declared, what is live, and the states that are planned so far.
 
     ``removals`` are live and about to be removed. ``clean`` are declared and known to stay as they are. ``refreshed``
-    is True if the backends were asked about runs.
+    is True if the backends were asked about runs. ``check_support`` asks the providers.
     """
 
     tree: Tree
@@ -63,6 +64,7 @@ class PlanContext:
     removals: frozenset[Address] = frozenset()
     clean: Container[Address] = frozenset()
     refreshed: bool = False
+    check_support: SupportCheck = no_support_check
     planned_states: dict[Address, PlannedState] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 

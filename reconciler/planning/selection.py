@@ -60,7 +60,9 @@ def select_actions(plan: Plan, declared: AssetSet, policy: Policy) -> tuple[Plan
         *_recorded_anyway_notes(actions, excluded),
         *(_deselected_note(count) if actions else ()),
     )
-    blocked = tuple(item for item in plan.blocked if item.address in selected and item.address not in excluded)
+    blocked = tuple(item for item in plan.blocked if item.address not in excluded)
+    shown = selected | _upstream_of(declared, (item.address for item in blocked if item.address in selected))
+    blocked = tuple(item for item in blocked if item.address in (shown if item.is_refused else selected))
     return replace(plan, actions=actions, blocked=blocked, notes=notes, deselected_count=count), ()
 
 
@@ -94,10 +96,15 @@ def made_from(declared: AssetSet, address: Address) -> set[Address]:
 
 def upstream_addresses(declared: AssetSet, address: Address) -> set[Address]:
     """Return an address and all that its asset references, directly or not."""
+    return _upstream_of(declared, [address])
+
+
+def _upstream_of(declared: AssetSet, addresses: Iterable[Address]) -> set[Address]:
+    """Return addresses with all that their assets reference, directly or not."""
     references = {
         item: [reference.address for reference in asset.references] for item, asset in declared.assets.items()
     }
-    return reachable_from([address], references)
+    return reachable_from(addresses, references)
 
 
 def selectables_of(declared: AssetSet, assets: Mapping[Address, Asset]) -> dict[Address, Selectable]:

@@ -10,9 +10,11 @@ from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.assets import AssetSet, escalate_severities
 from reconciler.format.detect import detect_kind
+from reconciler.format.document import Document
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Record, SourceRevision, State, Tree
+from reconciler.model import Asset, Plan, Record, State, Tree
+from reconciler.planning.config_checks import check_config_names
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
 from reconciler.planning.narrow import (
     diagnostics_of,
@@ -26,11 +28,11 @@ from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
 from reconciler.planning.resolve import existence_check, referencable
-from reconciler.project.builds import check_builds
-from reconciler.project.session import Session
+from reconciler.project.session import Session, provider_diagnostics
+from reconciler.project.support import make_support_check, support_diagnostics
 from reconciler.source.assets import read_asset_set
 from reconciler.source.gc_pause import pause_gc
-from reconciler.source.workspace import Workspace, read_config, tree_at_revision
+from reconciler.source.workspace import config_document, read_config, tree_at_revision
 from reconciler.state.fast_forward import is_in_rewritten_history
 
 
@@ -41,11 +43,39 @@ def load_desired(session: Session, state: State, policy: Policy) -> DesiredState
     If a policy selects a part of the files, only what that needs must be right.
     """
     declared = session.read_assets()
-    desired = make_desired(session.workspace, session.source, session.tree, declared, state)
+    desired = make_desired(session, declared, state)
     diagnostics = desired_diagnostics(session, desired, state)
+    diagnostics = (*diagnostics, *misspelt_names(session, declared, state))
     desired, diagnostics = narrow_desired(session, desired, state, diagnostics, policy)
-    report_diagnostics(session, diagnostics)
+    report_diagnostics(session, with_refusals(session, desired.declared, state, diagnostics))
     return desired
+
+
+def misspelt_names(session: Session, declared: AssetSet, state: State) -> tuple[Diagnostic, ...]:
+    """Return the names in mlgit.yml that are similar to those of assets, and that no asset has."""
+    names = check_config_names(declared, session.config, state.current, lambda: _config_document(session))
+    return tuple(item for item in names if item.severity is Severity.ERROR)
+
+
+def _config_document(session: Session) -> Document:
+    return config_document(session.tree, session.config.target)
+
+
+def with_refusals(
+    session: Session, declared: AssetSet, state: State, diagnostics: tuple[Diagnostic, ...]
+) -> tuple[Diagnostic, ...]:
+    """Return diagnostics that prevent a plan with what it would have refused besides, so that all is said at once."""
+    if not has_errors(apply_severity_overrides(diagnostics, session.config.rules)):
+        return diagnostics
+    new = [asset for asset in declared.assets.values() if not _is_live(asset, state)]
+    cache = session.workspace.cache
+    refusals = support_diagnostics(session.tree, declared, new, [session.config], cache, diagnostics)
+    return sort_diagnostics([*diagnostics, *(item for item in refusals if item.severity is Severity.ERROR)])
+
+
+def _is_live(asset: Asset, state: State) -> bool:
+    record = state.current.get(asset.address)
+    return record is not None and record.spec == asset.spec
 
 
 def narrow_desired(
@@ -67,14 +97,12 @@ def narrow_desired(
     return replace(desired, declared=narrowed, notes=(note,) if note else ()), kept
 
 
-def make_desired(
-    workspace: Workspace, source: SourceRevision, tree: Tree, declared: AssetSet, state: State
-) -> DesiredState:
+def make_desired(session: Session, declared: AssetSet, state: State) -> DesiredState:
     """Return the desired state of a source; Git is asked once for each commit whether it is an ancestor.
 
     The history of a commit that was rewritten counts as that of the commit that was applied in its place.
     """
-    repository = workspace.repository
+    repository, source = session.workspace.repository, session.source
 
     @cache
     def is_ancestor(commit: str) -> bool | None:
@@ -85,7 +113,8 @@ def make_desired(
             return is_older
         return repository.is_ancestor(commit, source.newer_commit)
 
-    return DesiredState(source, tree, declared, is_ancestor)
+    check_support = make_support_check(session.config, session.workspace.cache)
+    return DesiredState(source, session.tree, declared, is_ancestor, check_support=check_support)
 
 
 def desired_diagnostics(session: Session, desired: DesiredState, state: State) -> tuple[Diagnostic, ...]:
@@ -97,14 +126,9 @@ def desired_diagnostics(session: Session, desired: DesiredState, state: State) -
     diagnostics = [
         *escalate_severities(check_files_together(declared, session.config, desired.tree, live)),
         *_emptied_file_diagnostics(desired.tree, declared, removals.values()),
-        *_check_builds(session, declared, state),
         *session.affinity_diagnostics(),
     ]
     return sort_diagnostics(diagnostics)
-
-
-def _check_builds(session: Session, declared: AssetSet, state: State | None = None) -> Iterator[Diagnostic]:
-    yield from check_builds(session.tree, declared, session.config.builders, session.workspace.cache, state)
 
 
 def _emptied_file_diagnostics(tree: Tree, declared: AssetSet, removals: Iterable[Record]) -> Iterator[Diagnostic]:
@@ -143,19 +167,39 @@ def validate_offline(session: Session) -> tuple[AssetSet, tuple[Diagnostic, ...]
 
 def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnostic, ...]:
     """Return all diagnostics that need no live state, with the severities of mlgit.yml."""
+    together = check_files_together(declared, session.config, session.tree)
     diagnostics = [
-        *check_files_together(declared, session.config, session.tree),
-        *_check_builds(session, declared),
+        *together,
+        *_support_diagnostics(session, declared, together),
         *session.affinity_diagnostics(Severity.WARNING),
+        *check_config_names(declared, session.config, None, lambda: _config_document(session)),
     ]
     return apply_severity_overrides(sort_diagnostics(diagnostics), session.config.rules)
+
+
+def _support_diagnostics(
+    session: Session, declared: AssetSet, reported: Sequence[Diagnostic]
+) -> tuple[Diagnostic, ...]:
+    """Return what the providers of all targets refuse and ignore of what is declared."""
+    configs, cache = _configs_of_targets(session), session.workspace.cache
+    return support_diagnostics(session.tree, declared, declared.assets.values(), configs, cache, reported)
+
+
+def _configs_of_targets(session: Session) -> Iterator[Config]:
+    """Yield the configuration of the session, then those of the other targets that can be used."""
+    yield session.config
+    for name in session.config.targets:
+        if name != session.config.target:
+            config, _ = read_config(session.tree, name, session.workspace.cache, provider_diagnostics)
+            yield from [config] if config else []
 
 
 def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]:
     """Return the errors in the files of a workspace whose mlgit.yml is wrong, as far as it can be used."""
     usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
     declared = read_asset_set(tree, usable)
-    diagnostics = (*check_files_together(declared, usable, tree), *check_builds(tree, declared, usable.builders, None))
+    together = check_files_together(declared, usable, tree)
+    diagnostics = (*together, *support_diagnostics(tree, declared, declared.assets.values(), [usable], None, together))
     effective = apply_severity_overrides(diagnostics, usable.rules)
     return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 
@@ -170,6 +214,12 @@ def declared_asset_sets(session: Session) -> tuple[AssetSet, ...]:
         return (declared,)
     config, _ = read_config(head, session.config.target, session.workspace.cache)
     return (declared, read_asset_set(head, config, session.workspace.cache)) if config else (declared,)
+
+
+def report_refusals(session: Session, plan: Plan) -> None:
+    """Report what providers refuse of a plan: it stops only their assets."""
+    if plan.refusals:
+        session.on_refusals(session.tree, plan.refusals)
 
 
 def report_diagnostics(session: Session, diagnostics: Sequence[Diagnostic]) -> None:

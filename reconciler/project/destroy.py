@@ -25,4 +25,4 @@ def session_without_edits(session: Session) -> Session:
 def desire_nothing(session: Session, state: State) -> DesiredState:
     """Return a desired state without assets; raise UserError if mlgit.yml cannot be used to apply it."""
     report_diagnostics(session, session.affinity_diagnostics())
-    return make_desired(session.workspace, session.source, session.tree, AssetSet({}, {}, ()), state)
+    return make_desired(session, AssetSet({}, {}, ()), state)

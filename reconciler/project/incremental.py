@@ -22,7 +22,13 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.resolve import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
-from reconciler.project.check import desired_diagnostics, make_desired, report_diagnostics
+from reconciler.project.check import (
+    desired_diagnostics,
+    make_desired,
+    misspelt_names,
+    report_diagnostics,
+    with_refusals,
+)
 from reconciler.project.session import Session, raise_on_error
 from reconciler.project.shared_index import (
     cache_key_of,
@@ -88,7 +94,7 @@ def _plan_affected(  # noqa: PLR0913, PLR0917 - what is planned, and the index t
     session: Session, state: State, policy: Policy, affected: AffectedSet, index: DependencyIndex, key: CacheKey
 ) -> Plan | None:
     rules = session.config.rules
-    desired = make_desired(session.workspace, session.source, session.tree, affected.asset_set, state)
+    desired = make_desired(session, affected.asset_set, state)
     desired = replace(desired, clean=affected.clean)
     if isinstance(state.current, CurrentRecords):
         state.current.prefetch(affected.addresses)
@@ -123,9 +129,9 @@ def _plan_all_and_save(session: Session, state: State, policy: Policy) -> Plan:
 def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, IndexContents | None]:
     """Plan everything; return the index too, if one can be made."""
     asset_set, parsed_files = parse_asset_files(session.tree, session.config, session.workspace.cache)
-    desired = make_desired(session.workspace, session.source, session.tree, asset_set, state)
-    file_diagnostics = desired_diagnostics(session, desired, state)
-    report_diagnostics(session, file_diagnostics)
+    desired = make_desired(session, asset_set, state)
+    file_diagnostics = (*desired_diagnostics(session, desired, state), *misspelt_names(session, asset_set, state))
+    report_diagnostics(session, with_refusals(session, asset_set, state, file_diagnostics))
     plan, plan_diagnostics = plan_within_limits(PlanInputs(desired, state, policy))
     report_diagnostics(session, plan_diagnostics)
     if not _is_indexable(session, file_diagnostics):

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.kinds import kinds
-from reconciler.model import Address
+from reconciler.model import Address, Blocked
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.file_checks import find_unsupported
+from reconciler.planning.support import SupportCheck
 from reconciler.project.check import offline_diagnostics
 from reconciler.project.session import Session
+from reconciler.project.support import make_support_check
 from reconciler.source.assets import parse_asset_files
 
 _UNKNOWN_KIND_CODE = "kind-unknown"
@@ -23,7 +26,7 @@ class Inventory:
 
     ``duplicates`` has the files of each address that more than one file declares, ``missing_references`` the number of
     files that refer to an address that no file declares, ``bound_computes`` the same of computes that need no file,
-    because mlgit.yml binds them to a backend.
+    because mlgit.yml binds them to a backend. ``unsupported`` are the assets that no provider would realise.
     """
 
     file_count: int
@@ -33,6 +36,7 @@ class Inventory:
     missing_references: Mapping[Address, int]
     bound_computes: Mapping[Address, int]
     diagnostics: tuple[Diagnostic, ...]
+    unsupported: tuple[Blocked, ...]
 
 
 def take_inventory(session: Session) -> Inventory:
@@ -63,4 +67,9 @@ def take_inventory(session: Session) -> Inventory:
         {address: count for address, count in counted if address not in bound},
         {address: count for address, count in counted if address in bound},
         diagnostics,
+        tuple(find_unsupported(session.tree, asset_set, session.config, _support_check(session))),
     )
+
+
+def _support_check(session: Session) -> SupportCheck:
+    return make_support_check(session.config, session.workspace.cache)

@@ -6,12 +6,12 @@ Only the named files are checked, and of the others only what they refer to is r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config, parse_config
-from reconciler.config.targets import DEFAULT_TARGET
+from reconciler.config.targets import DEFAULT_TARGET, document_for_target
 from reconciler.diagnostics import Diagnostic, Span, has_errors, within_paths
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
 from reconciler.format.document import Document
@@ -21,7 +21,8 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
 from reconciler.planning.file_checks import check_files_together, sort_diagnostics
-from reconciler.project.builds import check_builds
+from reconciler.project.provider_checks import provider_diagnostics
+from reconciler.project.support import support_diagnostics
 from reconciler.source.cache import Cache
 from reconciler.source.config_cache import find_config
 from reconciler.source.discovery import find_workspace_of_file
@@ -52,7 +53,7 @@ def check_named_files(
     ]
     diagnostics = dict.fromkeys(diagnostic for result in results for diagnostic in result.diagnostics)
     file_count, unknown_count = (sum(counts) for counts in zip(*map(_counts_of, results), strict=True))
-    return CheckResult(file_count, tuple(diagnostics), unknown_count)
+    return CheckResult(file_count, tuple(diagnostics), unknown_count, all(item.is_support_checked for item in results))
 
 
 def _counts_of(result: CheckResult) -> tuple[int, int]:
@@ -81,17 +82,17 @@ def _check_in_workspace(  # noqa: PLR0913, PLR0917 - the files, and the workspac
     diagnostics = apply_severity_overrides(result.diagnostics, config.rules)
     faulty = {diagnostic.span.path for diagnostic in diagnostics if diagnostic.span and has_errors([diagnostic])}
     declared = _load_declared(workspace, own_paths, files.in_memory_files, faulty, cache)
-    together = (
-        given
-        for diagnostic in (*config_diagnostics, *check_files_together(declared, config, None))
-        if (given := _with_given_paths(diagnostic, own_paths))
+    together = check_files_together(declared, config, None)
+    own = (
+        given for diagnostic in (*config_diagnostics, *together) if (given := _with_given_paths(diagnostic, own_paths))
     )
-    own_assets = {address: asset for address, asset in declared.assets.items() if asset.source in own_paths}
-    builds = (
+    configs = [config, *(_read_config(folder, cache, name)[0] for name in config.targets if name != config.target)]
+    assets = [asset for asset in declared.assets.values() if asset.source in own_paths]
+    supported = (
         _with_path_from(files.top, folder, diagnostic, own_paths)
-        for diagnostic in check_builds(workspace.files, replace(declared, assets=own_assets), config.builders, cache)
+        for diagnostic in support_diagnostics(workspace.files, declared, assets, configs, cache, reported=together)
     )
-    overridden = apply_severity_overrides((*together, *builds), config.rules)
+    overridden = apply_severity_overrides((*own, *supported), config.rules)
     return replace(result, diagnostics=sort_diagnostics([*diagnostics, *overridden]))
 
 
@@ -115,7 +116,19 @@ def _read_config(folder: Path, cache: Cache | None, target: str) -> tuple[Config
         return cached.config, ()
     document, unreadable = parse_yaml(CONFIG_FILE, raw)
     config, diagnostics = parse_config(document, target)
+    if config is not None:
+        diagnostics = (*diagnostics, *_check_providers(document, config))
     return config or lenient_config(document), (*unreadable, *diagnostics)
+
+
+def _check_providers(document: Document, config: Config) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the providers of all targets, each once."""
+    diagnostics: dict[Diagnostic, None] = {}
+    for name in config.targets:
+        own, _ = parse_config(document, name)
+        if own is not None:
+            diagnostics |= dict.fromkeys(provider_diagnostics(document_for_target(document, name), own))
+    yield from diagnostics
 
 
 def _load_declared(

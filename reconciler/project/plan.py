@@ -9,7 +9,7 @@ from reconciler.model import Plan, State
 from reconciler.planning.pipeline import plan_within_limits
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.project.check import load_desired, narrow_desired, report_diagnostics
+from reconciler.project.check import load_desired, narrow_desired, report_diagnostics, report_refusals
 from reconciler.project.destroy import desire_nothing
 from reconciler.project.incremental import is_incremental_possible, plan_incrementally
 from reconciler.project.session import Session
@@ -29,10 +29,11 @@ def make_plan(session: Session, state: State, policy: Policy, *, refresh: bool) 
         report_diagnostics(session, diagnostics)
     else:
         plan = plan_incrementally(session, state, policy)
+    report_refusals(session, plan)
     refusal, notes = _check_fast_forward(session, policy, state)
     if plan.cancels and not refresh:
         notes = (*notes, _NOT_REFRESHED_NOTE)
-    notes = (*session.build_notes(plan), *rollback_notes(session, state), *notes)
+    notes = (*rollback_notes(session, state), *notes)
     return replace(plan, notes=(*plan.notes, *notes)), refusal
 
 

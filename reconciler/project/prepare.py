@@ -17,7 +17,7 @@ from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.saved import SavedPlan, plan_body_digest, raise_if_stale, restrict_to_saved_plan
 from reconciler.planning.unattended import plan_unattended
-from reconciler.project.check import report_diagnostics
+from reconciler.project.check import report_diagnostics, report_refusals
 from reconciler.project.plan import plan_needed_part, read_plan_inputs, rollback_notes
 from reconciler.project.session import Session
 from reconciler.render import plan_json
@@ -100,7 +100,6 @@ def prepare_apply(session: Session, options: ApplyOptions) -> PreparedApply:
     inputs, allowed = _make_plan(session, inputs, options)
     request = ApplyRequest(inputs.desired, allowed.policy, "", allowed.allowed_keys, options.parallelism)
     plan = replace(allowed.plan, actions=tuple(action for action in allowed.plan.actions if request.is_allowed(action)))
-    plan = replace(plan, notes=(*plan.notes, *session.build_notes(plan)))
     body = plan_json.plan_body(plan, allowed.policy)
     digest = saved_plan.digest if saved_plan else plan_body_digest(body)
     applied_commit = "" if plan.is_destroy else session.source.commit  # a destroy does not apply its commit
@@ -133,6 +132,7 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
         a_day_ago = format_timestamp(datetime.now(UTC) - timedelta(days=1), "milliseconds")
         allowed = plan_unattended(inputs, session.state_store.runs_of, a_day_ago)
     report_diagnostics(session, allowed.diagnostics)
+    report_refusals(session, allowed.plan)
     if options.approval is Approval.NOBODY:
         return inputs, replace(allowed, allowed_keys=frozenset(), stop_reasons=())
     if options.saved_plan is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from reconciler import backends, builders
+from reconciler import backends, builders, resources
 from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import COMMON_STORE_SETTINGS, Config
-from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.diagnostics import Diagnostic, Severity, UserError
 from reconciler.format.document import Document
 from reconciler.format.pointers import join_pointer
 from reconciler.format.schemas import check_settings
@@ -16,24 +17,35 @@ from reconciler.model import Json
 from reconciler.registry import Registry
 from reconciler.storage import stores
 
+_COMMON_SETTINGS = ("type", "host")  # of every builder and backend; mlgit.schema.json describes them
 
-def unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
-    """Yield the store, the builders and the backends that are not installed, and unknown settings of the store.
 
-    What is installed is listed only for a hint.
+def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
+    """Yield the providers of a target that are not installed, and the settings of the others that they do not have.
+
+    What is installed is listed only for a hint. What cannot be imported is reported where it is used.
     """
     yield from _store_diagnostics(document, config)
-    yield from _not_installed(document, "builders", builders.BUILDERS, config.builders)
-    yield from _not_installed(document, "backends", backends.BACKENDS, config.backends)
+    yield from _check_providers(document, "builders", builders.BUILDERS, config.builders)
+    yield from _check_providers(document, "backends", backends.BACKENDS, config.backends)
+    yield from _check_providers(document, "providers", resources.RESOURCES, config.providers, ("type",))
 
 
-def _not_installed(
-    document: Document, section: str, registry: Registry[Any], providers: Mapping[str, Mapping[str, Json]]
+def _check_providers(
+    document: Document,
+    section: str,
+    registry: Registry[Any],
+    providers: Mapping[str, Mapping[str, Json]],
+    common: tuple[str, ...] = _COMMON_SETTINGS,
 ) -> Iterator[Diagnostic]:
     for name, settings in providers.items():
-        if not registry.has(str(settings["type"])):
+        type_name = str(settings["type"])
+        if not registry.has(type_name):
             span = document.value_span(join_pointer(section, name, "type"))
-            yield registry.unknown_diagnostic(str(settings["type"]), span)
+            yield registry.unknown_diagnostic(type_name, span)
+            continue
+        with suppress(UserError):
+            yield from check_settings(document, [section, name], registry.load(type_name).settings, common)
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:

@@ -35,6 +35,10 @@ OnDiagnostics = Callable[[Tree, Sequence[Diagnostic]], None]
 """Receives the diagnostics of a tree; raises UserError if the command cannot continue with them."""
 
 
+def ignore_diagnostics(_tree: Tree, _diagnostics: Sequence[Diagnostic]) -> None:
+    """Do nothing with diagnostics."""
+
+
 def raise_on_error(_tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Raise a UserError with all diagnostics if one of them is an error; ignore warnings."""
     if has_errors(diagnostics):
@@ -48,6 +52,7 @@ class Session(StateSession):
     source: SourceRevision
     tree: Tree
     on_diagnostics: OnDiagnostics
+    on_refusals: OnDiagnostics = ignore_diagnostics
 
     @property
     def plan_heading(self) -> str:
@@ -91,14 +96,15 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     lenient: bool = False,
     reuse: RenderedOutputCache | None = None,
     on_diagnostics: OnDiagnostics = raise_on_error,
+    on_refusals: OnDiagnostics = ignore_diagnostics,
     on_note: OnNote = ignore_note,
 ) -> Session:
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
     With ``lenient``, an invalid mlgit.yml counts as far as it is valid. ``reuse`` is a cache that has opened the
-    repository, and written the work tree if it has looked for an output. Raises UserError if there is no workspace, or
-    its mlgit.yml is invalid.
+    repository, and written the work tree if it has looked for an output. ``on_refusals`` receives what stops single
+    assets of a plan. Raises UserError if there is no workspace, or its mlgit.yml is invalid.
     """
     workspace = find_workspace(folder, reuse.repository if reuse else None)
     try:
@@ -108,7 +114,7 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
             else tree_at_revision(workspace, revision)
         )
         config = _load_config(workspace, tree, target, on_diagnostics, lenient=lenient)
-        return Session(workspace, config, on_note, source, tree, on_diagnostics)
+        return Session(workspace, config, on_note, source, tree, on_diagnostics, on_refusals)
     except BaseException:
         workspace.repository.close()
         raise
@@ -131,7 +137,7 @@ def _load_config(
     workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
 ) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
-    config, diagnostics = read_config(tree, target, workspace.cache, _unknown_provider_diagnostics)
+    config, diagnostics = read_config(tree, target, workspace.cache, provider_diagnostics)
     if lenient and config is None:
         config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
     elif not lenient and has_errors(diagnostics):  # what is wrong in the other files is reported in the same run
@@ -143,8 +149,9 @@ def _load_config(
     return config
 
 
-def _unknown_provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
-    yield from _provider_checks().unknown_provider_diagnostics(document, config)
+def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the providers that mlgit.yml names for a target."""
+    yield from _provider_checks().provider_diagnostics(document, config)
 
 
 def _provider_checks() -> Any:

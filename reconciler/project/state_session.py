@@ -19,7 +19,7 @@ from reconciler.config.config import Config
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import UserError
 from reconciler.git.remotes import UNREACHABLE_CODES
-from reconciler.model import Observation, Op, Plan, State
+from reconciler.model import Observation, State
 from reconciler.planning.refresh import merge_observation, unfinished_runs
 from reconciler.source.config_cache import find_config
 from reconciler.source.workspace import Workspace, find_workspace
@@ -125,13 +125,6 @@ class StateSession:
         """Ask all providers; raise UserError if the store is not the one that the state belongs to."""
         observation: Observation = _refresh_module().observe_providers(self, state)
         return observation
-
-    def build_notes(self, plan: Plan) -> tuple[str, ...]:
-        """Return what a person must know of the environments that a plan builds: what of them is not used."""
-        if not any(action.op is Op.BUILD for action in plan.actions):
-            return ()
-        notes: tuple[str, ...] = importlib.import_module("reconciler.project.builder").build_notes(self, plan)
-        return notes
 
     def fetch_state_hint(self, state: State) -> str:
         """Return how to fetch a live state that this clone may lack, "" if there is one or no remote to fetch from."""

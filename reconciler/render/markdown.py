@@ -50,6 +50,9 @@ def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterat
     for title, entries in (*text.pending_sections(body["pending"]), ("Drift", plan.drift), ("Notes", plan.notes)):
         yield from _section_lines(title, entries)
     yield from (["", _escape_markdown(manual)] if (manual := text.format_manual_jobs(body["pending"])) else [])
+    if cannot_run := text.cannot_run_lines(body["pending"]):
+        summary, *jobs = map(_escape_markdown, cannot_run)
+        yield from ("", summary, *(["", *(f"- {job.strip()}" for job in jobs)] if jobs else []))
     rows = [row for action in actions[:_MAX_SHOWN] for row in _field_change_rows(action)]
     if rows:
         table_header = ["| asset | field | before | after |", "| --- | --- | --- | --- |"]

@@ -28,16 +28,20 @@ def diagnostics_to_json(diagnostics: Sequence[Diagnostic], files: int) -> Json:
 
 def plan_summary(plan: Plan) -> dict[str, int]:
     """Return the counts for the summary line of a plan."""
-    failed = sum(blocked.failed for blocked in plan.blocked)
-    manual = sum(blocked.manual for blocked in plan.blocked)
+    refused = sum(blocked.is_refused for blocked in plan.blocked)
+    failed = sum(blocked.failed for blocked in plan.blocked) - refused
+    cannot_run = sum(blocked.cannot_run for blocked in plan.blocked)
+    manual = sum(blocked.manual and not blocked.cannot_run for blocked in plan.blocked)
     return {
         "changes": len(plan.actions),
         "decisions": len(plan.decisions),
         "submissions": len(plan.submissions),
         "cancels": len(plan.cancels),
-        "waiting": len(plan.blocked) - failed - manual,
+        "waiting": len(plan.blocked) - refused - failed - manual - cannot_run,
+        "refused": refused,
         "failed": failed,
         "manual": manual,
+        "cannot_run": cannot_run,
         "drift": len(plan.drift),
         "left_out": plan.deselected_count,
     } | ({"destroys": len(plan.removals)} if plan.is_destroy else {})
@@ -118,6 +122,7 @@ def _record_fields(record: Record) -> Json:
             "version": record.version,
             "archived": record.archived,
             "fingerprint": record.fingerprint,
+            "recorded_only": recorded_only_reason(record),
             "source": record.source,
             "declared_at": record.declared_at,
             "applied_at": record.applied_at,
@@ -131,6 +136,15 @@ def _record_fields(record: Record) -> Json:
     )
 
 
+def recorded_only_reason(record: Record) -> str:
+    """Return why an asset is recorded only, "" if a provider realises it; the kind may be a newer mlgit's."""
+    if record.address.kind not in kinds() or record.handle is not None:
+        return ""
+    kind = kind_by_name(record.address.kind)
+    is_unbound = kind.uses_backend and not record.realised.get("backend")
+    return kind.recorded_only_reason(record.spec) or ("it is bound to no backend" if is_unbound else "")
+
+
 def asset_to_json(asset: Asset, source: str) -> Json:
     """Return a declared asset, without secrets."""
     return _drop_empty(
@@ -138,6 +152,7 @@ def asset_to_json(asset: Asset, source: str) -> Json:
             "address": str(asset.address),
             "version": asset.version,
             "source": source,
+            "recorded_only": kind_by_name(asset.address.kind).recorded_only_reason(asset.spec),
             "references": [reference.text for reference in asset.references],
             "spec": _hide_spec_secrets(asset.address.kind, asset.spec),
         }
@@ -192,7 +207,13 @@ def _span_to_json(span: Span) -> Json:
 def blocked_to_json(blocked: Blocked) -> Json:
     """Return an address that a plan cannot change now, with the reason."""
     document = {"address": str(blocked.address), "failed": blocked.failed, "message": blocked.message}
-    return document | ({"run": blocked.run.id} if blocked.run else {}) | ({"manual": True} if blocked.manual else {})
+    details = {
+        "run": blocked.run.id if blocked.run else "",
+        "manual": blocked.manual or None,
+        "recorded_only": blocked.recorded_only,
+        "refusals": list(map(diagnostic_to_json, blocked.refusals)),
+    }
+    return document | _drop_empty(details)
 
 
 def _drop_empty(values: dict[str, Any]) -> Json:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
-from reconciler.abbreviation import join_some, pluralize
+from reconciler.abbreviation import abbreviate_text, join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
+from reconciler.planning.refusals import refusal_label
 from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
@@ -20,6 +22,7 @@ from reconciler.secrets.source_lines import find_line_secrets
 SourceLineReader = Callable[[str], Sequence[str]]
 
 _MAX_BLOCK_LINES = 8
+_TYPE_NOUNS = ("pipeline", "sweep")
 _MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
@@ -44,7 +47,7 @@ class _SourceLines:
 
 
 def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _SourceLines]) -> Iterator[str]:
-    prefix = f"{diagnostic.span}: " if diagnostic.span else ""
+    prefix = abbreviate_text(f"{diagnostic.span}: ") if diagnostic.span else ""
     yield sanitize_line(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
     if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
         source = read_lines(diagnostic.span.path)
@@ -89,18 +92,60 @@ def _plan_lines(
     for title, entries in (*pending_sections(pending), ("Drift", drift), ("Notes", notes)):
         yield from _section_lines(f"{title}:", entries)
     yield from (["", sanitize_line(manual)] if (manual := format_manual_jobs(pending)) else [])
+    yield from (["", *map(sanitize_line, lines)] if (lines := cannot_run_lines(pending)) else [])
 
 
 def pending_sections(pending: Iterable[Json]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the titles and lines of what waits and what failed, without the jobs that are run by hand."""
-    entries = [entry for entry in pending if not entry.get("manual")]
-    for title, failed in (("Waiting", False), ("Failed, and left as it is", True)):
-        yield title, [f"{entry['address']}: {entry['message']}" for entry in entries if entry["failed"] is failed]
+    """Yield the titles and lines of what is refused, waits or failed, without the jobs that apply does not run."""
+    sections: dict[str, list[str]] = {"Refused": [], "Waiting": [], "Failed, and left as it is": []}
+    refused, waiting, failed = sections.values()
+    for entry in pending:
+        line = f"{entry['address']}: {entry['message']}"
+        if entry["failed"]:
+            (refused if entry.get("refusals") else failed).append(line)
+        elif not (entry.get("manual") or entry.get("recorded_only")):
+            waiting.append(line)
+    yield from sections.items()
+
+
+def cannot_run_lines(pending: Iterable[Json], total: int = 0) -> list[str]:
+    """Return how many jobs cannot run and why, and where the files say it; nothing if there are none.
+
+    ``total`` is the number of all jobs, 0 if it is not known.
+    """
+    entries = [
+        entry for entry in pending if entry.get("recorded_only") or (entry.get("manual") and "refusals" in entry)
+    ]
+    if not entries:
+        return []
+    jobs = f"{len(entries)} of {pluralize(total, 'job')}" if total else pluralize(len(entries), "job")
+    counts = sorted(Counter(map(_cannot_run_label, entries)).items(), key=lambda item: (" " in item[0], -item[1]))
+    causes = ", ".join(_count_label(label, count) for label, count in counts)
+    places = [f"  {entry['address']}: {entry['message']}" for entry in entries if "refusals" in entry]
+    hidden = len(places) - _MAX_SHOWN_PLACES
+    more = [f"  and {hidden} more; `mlgit validate` shows all"] if hidden > 0 else []
+    return [f"{jobs} cannot run here: {causes}.", *places[:_MAX_SHOWN_PLACES], *more]
+
+
+def _cannot_run_label(entry: Json) -> str:
+    """Return why a job cannot run, in few words: its type, or what of it is refused."""
+    if entry.get("recorded_only"):
+        return str(entry["recorded_only"])
+    first = entry["refusals"][0]
+    return refusal_label(first["code"], first["message"])
+
+
+def _count_label(label: str, count: int) -> str:
+    """Return a number of jobs with the reason: ``8 pipelines``, ``2 automl jobs``, ``1 with distribution``."""
+    if " " in label:
+        return f"{count} {label}"
+    return pluralize(count, label if label in _TYPE_NOUNS else f"{label} job")
 
 
 def format_manual_jobs(pending: Iterable[Json]) -> str:
     """Return one line about the jobs that are run by hand, "" if there are none."""
-    names = [entry["address"].partition("/")[2] for entry in pending if entry.get("manual")]
+    runnable = (entry for entry in pending if entry.get("manual") and not entry.get("refusals"))
+    names = [entry["address"].partition("/")[2] for entry in runnable]
     if not names:
         return ""
     if len(names) == 1:
@@ -110,7 +155,8 @@ def format_manual_jobs(pending: Iterable[Json]) -> str:
 
 def format_verdict(counts: Mapping[str, int]) -> str:
     """Return the summary line of a plan; ``counts`` is the result of ``plan_summary``."""
-    blocked_counts = [(counts["waiting"], "waiting"), (counts["failed"], "failed")]
+    labels = ("refused", "waiting", "failed")
+    blocked_counts = [(counts.get(label, 0), label) for label in labels]
     drift_phrases = [pluralize(counts["drift"], "thing") + " drifted"] if counts["drift"] else []
     deselected = counts.get("left_out", 0)
     remainder = ", ".join([*(f"{number} {label}" for number, label in blocked_counts if number), *drift_phrases])

@@ -61,7 +61,7 @@ def _decode(value: Mapping[str, Any]) -> CachedConfig:
     values["include"] = tuple(IncludeGlob(**glob) for glob in values["include"])
     values["protect_spans"] = tuple(Span(**span) for span in values["protect_spans"])
     values["moved"] = tuple(_decode_rename(**rename) for rename in values["moved"])
-    values.update({name: tuple(values[name]) for name in ("exclude", "protect")})
+    values.update({name: tuple(values[name]) for name in ("exclude", "protect", "targets")})
     return CachedConfig(Config(**values), _to_texts(value["store_paths"]))
 
 

@@ -6,6 +6,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from reconciler.config.config import CONFIG_FILE, Config, parse_config, store_paths
@@ -133,7 +134,9 @@ def read_config(
     config, config_diagnostics = parse_config(document, target)
     diagnostics = (*syntax_errors, *config_diagnostics)
     if config and check_providers:
-        diagnostics = (*diagnostics, *check_providers(document_for_target(document, target), config))
+        by_target = ((name, parse_config(document, name)[0]) for name in config.targets)
+        found = (check_providers(document_for_target(document, name), own) for name, own in by_target if own)
+        diagnostics = tuple(dict.fromkeys((*diagnostics, *chain.from_iterable(found))))
     if cache and config and check_providers and not diagnostics:
         remember_config(cache, raw, target, CachedConfig(config, store_paths(document)))
     return config, (*diagnostics, *(_check_store_location(tree, config) if config else ()))

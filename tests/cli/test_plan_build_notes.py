@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from workspaces import commit, write
 
-NOTE = "image python is recorded, not used by the venv builder"
+NOTE = "the venv builder does not use image"
 ENVIRONMENT = """
     $schema: https://azuremlschemas.azureedge.net/latest/environment.schema.json
     name: {}
@@ -57,7 +57,8 @@ def test_a_note_of_the_builder_is_in_the_plan_once_for_all_environments(small, m
     write(small, {f"environments/{name}.yml": ENVIRONMENT.format(name, name) for name in "ab"})
     printed = mlgit("plan", cwd=small).out
     assert printed.count(NOTE) == 1
-    assert f"environment/a, environment/b, environment/plain: {NOTE}" in printed
+    places = "environments/a.yml:3:8, environments/b.yml:3:8, environments/plain.yml:3:8"
+    assert f"environment/a, environment/b, environment/plain: {NOTE} ({places}): " in printed
     assert NOTE not in mlgit("plan", "--select", "data", cwd=small).out
 
 

@@ -75,7 +75,7 @@ def test_a_binding_to_an_unknown_backend_is_an_error_at_its_line():
     config, (diagnostic,) = parse(STATE + "compute:\n  gpu: locl\n")
     assert config is not None
     assert (diagnostic.code, diagnostic.span) == ("backend-unknown", Span("mlgit.yml", 3, 8))
-    assert diagnostic.hint == "available backends: local"
+    assert diagnostic.hint == "did you mean local?"
 
 
 @pytest.mark.parametrize(

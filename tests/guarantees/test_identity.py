@@ -112,7 +112,7 @@ def test_a_job_type_without_a_backend_is_recorded_only(project):
     """A job of a type that no backend supports yet is recorded only and starts no run."""
     plan = project.plan(with_pipeline("parts/train.yaml", "a.py", PART))
     assert [action_sentence(action) for action in plan.actions] == [
-        "job/p: create, recorded only: no provider for this kind"
+        "job/p: create, recorded only: mlgit cannot run pipeline jobs"
     ]
 
 

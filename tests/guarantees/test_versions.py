@@ -70,11 +70,7 @@ def test_an_immutable_version_is_refused_with_the_field_level_difference_and_the
 def test_no_value_of_a_secret_is_in_the_field_level_difference():
     """The difference in an error about an immutable version names a secret field without its value."""
     files = edited("environments/plain.yml", "image:", 'version: "3"\nimage:')
-    conda = "conda_file: {dependencies: ["
-    secret = edited("environments/plain.yml", conda, f"{conda}x=1, ", files)
-    secret = edited(
-        "environments/plain.yml", "{dependencies", "{credentials: {password: hunter2}, dependencies", secret
-    )
+    secret = edited("environments/plain.yml", "{dependencies", "{credentials: {password: hunter2}, dependencies", files)
     project = InMemoryProject()
     project.converge(secret)
     _, diagnostics = project.plan_with_diagnostics(edited("environments/plain.yml", "hunter2", "hunter3", secret))

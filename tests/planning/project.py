@@ -42,6 +42,7 @@ from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import DesiredState, PlanInputs
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import protecting_glob
+from reconciler.project.support import make_support_check
 
 LINEAGE = "1" * 32
 SUM = Address("job", "sum")
@@ -140,7 +141,8 @@ class InMemoryProject:
         assert not has_errors(declared.diagnostics), declared.diagnostics
         commit = f"commit{self.history + 1}"
         tree = replace(tree_of(files), tree_at_commit=self.trees.get)
-        return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry)
+        check = make_support_check(policy_of(files).config, None)
+        return DesiredState(SourceRevision(commit, tree.oid), tree, declared, ancestry, check_support=check)
 
     def plan_with_diagnostics(  # noqa: PLR0913 - the options of a plan
         self,

@@ -6,7 +6,7 @@ import pytest
 from planning.project import Files, InMemoryProject, declared_by, edited, policy_of, small, tree_of, without
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.planning.file_checks import LiveAssets, check_files_together
+from reconciler.planning.file_checks import LiveAssets, check_files_together, check_runs
 from reconciler.planning.resolve import existence_check, referencable
 
 pytestmark = pytest.mark.fast
@@ -19,7 +19,9 @@ def check(files: Files, *, planned: bool = False, runs: bool = True) -> tuple[Di
     """Check files as validate does or, if planned, as a plan with an empty live state."""
     live = InMemoryProject().state()
     assets = LiveAssets(referencable(live), existence_check(live), {}) if planned else None
-    return check_files_together(declared_by(files, runs=runs), policy_of(files).config, tree_of(files), assets)
+    declared, config = declared_by(files, runs=runs), policy_of(files).config
+    together = check_files_together(declared, config, tree_of(files), assets)
+    return (*together, *check_runs(declared, declared.assets.values(), config, together))
 
 
 def job_files(count: int, files: Files) -> dict[str, str]:
@@ -99,12 +101,12 @@ def test_each_group_of_assets_that_refer_to_one_another_is_one_cycle():
     assert {diagnostic.span.path[-5] for diagnostic in diagnostics if diagnostic.span} <= set("abcd")
 
 
-@pytest.mark.parametrize("planned", [False, True])
-def test_only_jobs_that_apply_runs_are_checked_for_what_a_run_needs(planned):
+@pytest.mark.parametrize(("runs", "severity"), [(True, Severity.ERROR), (False, Severity.NOTE)])
+def test_what_a_run_needs_is_an_error_for_jobs_that_apply_runs_and_a_note_for_the_others(runs, severity):
     files = edited("jobs/sum.yml", "azureml:plain@latest", "{image: python}")
-    (diagnostic,) = check(files, planned=planned)
+    (diagnostic,) = check(files, runs=runs)
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
-    assert check(files, planned=planned, runs=False) == ()
+    assert diagnostic.severity is severity
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_compute_that_is_bound_to_another_backend_is_updated():
 
 def test_a_job_on_a_compute_without_a_backend_is_refused_at_its_line():
     files = edited("mlgit.yml", 'compute: {"*": local}', "compute: {}", WITH_CLUSTER)
-    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(files)
+    (diagnostic,) = InMemoryProject().plan(files).refusals
     assert (diagnostic.code, diagnostic.span) == ("compute-unbound", Span("jobs/sum.yml", 6, 10))
     assert "cluster" in diagnostic.hint
 

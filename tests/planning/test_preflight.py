@@ -15,20 +15,22 @@ REMOTE = edited("jobs/sum.yml", INPUT, 'path: "https://example.org/n.csv"')
     ["azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "{image: python}"],
 )
 def test_a_run_in_an_undeclared_environment_is_refused(written):
-    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(edited("jobs/sum.yml", "azureml:plain@latest", written))
+    (diagnostic,) = InMemoryProject().plan(edited("jobs/sum.yml", "azureml:plain@latest", written)).refusals
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
 
 
 @pytest.mark.parametrize("uri", ["https://example.org/n.csv", "azureml://datastores/store/paths/n.csv"])
 def test_a_uri_input_is_refused_at_its_line(uri):
-    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(edited("jobs/sum.yml", INPUT, f'path: "{uri}"'))
+    (diagnostic,) = InMemoryProject().plan(edited("jobs/sum.yml", INPUT, f'path: "{uri}"')).refusals
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
     assert diagnostic.message == f"backend local cannot download URI inputs: {uri}"
 
 
 def test_a_data_asset_with_a_uri_is_refused_as_an_input():
-    _, (diagnostic,) = InMemoryProject().plan_with_diagnostics(
-        edited("data/numbers.yml", "path: numbers.csv", 'path: "https://example.org/n.csv"')
+    (diagnostic,) = (
+        InMemoryProject()
+        .plan(edited("data/numbers.yml", "path: numbers.csv", 'path: "https://example.org/n.csv"'))
+        .refusals
     )
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
 

@@ -23,7 +23,7 @@ from threading import Thread
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.backends import load_backend
+from reconciler.backends import load_backend, local
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.backend import Backend, RunFiles, RunResult
 from reconciler.model.content import Content
@@ -36,7 +36,16 @@ from reconciler.storage.folder_store import FolderStore
 
 ForkingPickler.register(MappingProxyType, lambda mapping: (dict, (dict(mapping),)))
 
-REMOTE = BackendPlugin(open="remote.backend_server:RemoteBackend")
+REMOTE = BackendPlugin(
+    open="remote.backend_server:RemoteBackend",
+    settings={
+        "type": "object",
+        "properties": {"port": {"type": "integer"}, "timeout": {"type": "number"}},
+        "required": ["port"],
+        "additionalProperties": False,
+    },
+    support=local.BACKEND.support,
+)
 PYTHON = Prefix(str(Path(sys.executable).parent.parent), "here")
 _KEY = b"reference"
 _REFUSED = "refused"

@@ -176,8 +176,10 @@ def test_the_json_of_a_plan_has_the_sentences_and_counts_of_its_text():
         "submissions": len(plan.submissions),
         "cancels": 3,
         "waiting": 1,
+        "refused": 0,
         "failed": 1,
         "manual": 0,
+        "cannot_run": 0,
         "drift": 0,
         "left_out": 0,
     }

@@ -1,6 +1,6 @@
 """compute: a machine or cluster that runs jobs. mlgit.yml binds it to a backend."""
 
-from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, word_set
+from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, word_set
 
 KIND = Kind(
     name="compute",
@@ -17,6 +17,7 @@ KIND = Kind(
         "idle_time_before_shutdown idle_time_before_shutdown_minutes namespace default_instance_type instance_types"
     ),
     uses_backend=True,
+    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type"),
     secret_fields=word_set("ssh_settings"),
     rule_set="compute",
     order=2,

@@ -1,6 +1,6 @@
 """environment: an image with packages, built by a builder."""
 
-from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
+from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 
 KIND = Kind(
     name="environment",
@@ -13,6 +13,7 @@ KIND = Kind(
     reference_sites=(ReferenceSite("/build/path", allows_local_path=True),),
     inlined_fields=word_set("conda_file"),
     uses_builder=True,
+    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/conda_file/name /conda_file/prefix"),
     rule_set="environment",
     order=5,
 )

@@ -1,0 +1,150 @@
+"""What a provider supports of each kind, as tables, and a spec compared with such a table.
+
+A table names parts of a spec by JSON pointers in which ``*`` stands for any one key or index. A pointer covers all that
+is below it; one with longer pointers below it covers a plain value only. What no table names is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.model.assets import EMPTY_MAPPING, Json, Spec
+
+_ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Honoured:
+    """A part of a spec that a provider does as the file says. With ``values``, only these of a field, in any case."""
+
+    pointer: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A part of a spec that has no effect and does no harm, and why. With ``values``, only these of a field.
+
+    ``is_usual`` is True if nearly every file has it, for Azure ML: plans say that it is ignored, `validate` does not.
+    """
+
+    pointer: str
+    reason: str
+    values: tuple[str, ...] = ()
+    is_usual: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Support:
+    """What a provider honours, and what it ignores with a warning, by kind. A table equals itself only."""
+
+    honoured: Mapping[str, tuple[Honoured, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+    ignored: Mapping[str, tuple[Ignored, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
+
+    def entries(self, kind: str) -> tuple[Honoured | Ignored, ...]:
+        """Return all entries about a kind."""
+        return (*self.honoured.get(kind, ()), *self.ignored.get(kind, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedField:
+    """A part of a spec that a table does not name, or a value that it does not allow, by JSON pointer.
+
+    ``leaves`` are the pointers of the values in it. If only the value is not allowed, ``values`` are those that are.
+    """
+
+    pointer: str
+    leaves: tuple[str, ...]
+    value: Json = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredField:
+    """A value of a spec that a provider ignores, by JSON pointer."""
+
+    pointer: str
+    entry: Ignored
+
+
+IsDefault = Callable[[str, Json], bool]
+"""Returns True if a field, by its JSON pointer, has the same meaning with a value as without it."""
+
+
+@dataclass(slots=True)
+class EntryTree:
+    """The entries of a table that begin with the same segments; ``entry`` ends here."""
+
+    entry: Honoured | Ignored | None = None
+    children: dict[str, EntryTree] = field(default_factory=dict)
+
+    @property
+    def honours_all(self) -> bool:
+        """True if whatever is below these segments is honoured."""
+        return isinstance(self.entry, Honoured) and not self.entry.values and not self.children
+
+
+def make_entry_tree(entries: Iterable[Honoured | Ignored]) -> EntryTree:
+    """Return the entries of a table as a tree by the segments of their pointers."""
+    root = EntryTree()
+    for entry in entries:
+        node = root
+        for segment in entry.pointer.split("/")[1:]:
+            node = node.children.setdefault(segment, EntryTree())
+        node.entry = entry
+    return root
+
+
+def compare_with_support(
+    spec: Spec, entries: EntryTree, is_default: IsDefault
+) -> Iterator[UnsupportedField | IgnoredField]:
+    """Yield what of a spec the entries of a table do not name, and what they ignore.
+
+    What is not set, and what is unsupported but a default, is left out.
+    """
+    yield from _compare_value(spec, "", (entries,), is_default)
+
+
+def _compare_value(
+    value: Json, pointer: str, nodes: tuple[EntryTree, ...], is_default: IsDefault
+) -> Iterator[UnsupportedField | IgnoredField]:
+    if not _is_set(value):
+        return
+    is_mapping = isinstance(value, Mapping)
+    entry = next((node.entry for node in nodes if node.entry and not (is_mapping and node.children)), None)
+    if entry is not None and (not entry.values or _is_one_of(value, entry.values)):
+        if isinstance(entry, Ignored):
+            yield from (IgnoredField(leaf, entry) for leaf, _ in _leaves(value, pointer))
+    elif is_mapping and any(node.children for node in nodes):
+        for key, item in value.items():
+            segment = _escape(str(key))
+            below = [node.children[name] for node in nodes for name in (segment, _ANY) if name in node.children]
+            if below and below[0].honours_all:
+                continue
+            yield from _compare_value(item, f"{pointer}/{segment}", tuple(below), is_default)
+    else:
+        changed = tuple(leaf for leaf, item in _leaves(value, pointer) if not is_default(leaf, item))
+        if changed:
+            yield UnsupportedField(pointer, changed, value, entry.values if entry else ())
+
+
+def _leaves(value: Json, pointer: str) -> Iterator[tuple[str, Json]]:
+    """Yield the values in a part of a spec that are set; a list is one value."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{pointer}/{_escape(str(key))}")
+    elif _is_set(value):
+        yield pointer, value
+
+
+def _is_set(value: Json) -> bool:
+    return value is not None and value not in ({}, [])
+
+
+def _is_one_of(value: Json, values: Sequence[str]) -> bool:
+    return not isinstance(value, Mapping | list) and str(value).strip().casefold() in values
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

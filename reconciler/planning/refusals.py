@@ -1,0 +1,113 @@
+"""Decisions that are refused: what a provider does not support is never planned as if it would be done.
+
+A refusal stops only its asset and what waits for it. It is an error where this plan would have the provider realise the
+asset, else a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from reconciler.abbreviation import join_some
+from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.assets import kind_of
+from reconciler.format.kinds import kind_by_name
+from reconciler.format.severity import apply_severity_overrides
+from reconciler.model import Action, Asset, Blocked, Op, Record, Reference, ResolvedAsset
+from reconciler.planning.decision import Decision
+from reconciler.planning.preflight import check_run
+from reconciler.planning.resolve import PlanContext, PlannedState
+from reconciler.planning.support import SupportReport, problem_diagnostics
+
+_REGISTERING_OPS = frozenset({Op.CREATE, Op.REPLACE, Op.NEW_VERSION, Op.REGISTER})
+_REFUSED = "is refused"
+_UNSUPPORTED = " does not support "
+
+
+def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: Decision) -> Decision:
+    """Return the decision about an asset as far as its provider supports it."""
+    kind = kind_of(resolved.asset)
+    if not kind.is_supported(resolved.asset.spec):
+        return decision
+    is_realised = any(map(_is_realising, decision.actions))
+    is_manual = any(blocked.manual for blocked in decision.blocked)
+    report = context.check_support(resolved.asset, is_realised)
+    severity = Severity.ERROR if is_realised else Severity.NOTE
+    runs = kind.is_runnable and (is_realised or is_manual)
+    run_problems = tuple(_check_planned_run(context, resolved, severity)) if runs else ()
+    is_refused = bool(run_problems) or any(problem.is_certain for problem in report.problems)
+    refusals = (*run_problems, *_report_diagnostics(context, resolved.asset, report, severity))
+    if is_refused and is_realised:
+        return _refuse(context, resolved, refusals)
+    if is_refused and is_manual:
+        return replace(decision, blocked=(_blocked_by(context, resolved, refusals, is_manual=True),))
+    context.diagnostics += refusals
+    return decision
+
+
+def _is_realising(action: Action) -> bool:
+    """Return True if an action has the provider of the asset make something, as its file says."""
+    kind = kind_by_name(action.address.kind)
+    if kind.uses_builder:
+        return action.op is Op.BUILD
+    return action.op is Op.SUBMIT if kind.is_runnable else action.op in _REGISTERING_OPS
+
+
+def _report_diagnostics(
+    context: PlanContext, asset: Asset, report: SupportReport, severity: Severity
+) -> Iterator[Diagnostic]:
+    yield from problem_diagnostics(context.tree, context.declared, asset, report.problems, severity)
+
+
+def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: Severity) -> Iterator[Diagnostic]:
+    """Yield why a run of the job could not start, with what its references stand for in this plan."""
+    config = context.policy.config
+    for diagnostic in check_run(
+        context.declared, resolved.asset, config, lambda reference: _planned_target(context, resolved, reference)
+    ):
+        yield replace(diagnostic, severity=severity)
+
+
+def _planned_target(context: PlanContext, resolved: ResolvedAsset, reference: Reference) -> Asset | Record | None:
+    """Return the target of a reference: the declared asset if that is its version, else the record."""
+    target = resolved.references.get(reference.pointer)
+    if target is None:
+        return None
+    declared = context.declared.assets.get(target.address)
+    planned = context.planned_states.get(target.address)
+    if declared is not None and planned is not None and planned.version == target.version:
+        return declared
+    return context.state.find_version(target.address, target.version) or context.state.current.get(target.address)
+
+
+def _refuse(context: PlanContext, resolved: ResolvedAsset, refusals: Sequence[Diagnostic]) -> Decision:
+    """Return the decision to leave an asset as it is; what refers to it is held back."""
+    address = resolved.asset.address
+    planned = PlannedState(known_after=address, blocked=True, run_outcome=_REFUSED)
+    return Decision(planned, (), (_blocked_by(context, resolved, refusals, is_manual=False),))
+
+
+def _blocked_by(
+    context: PlanContext, resolved: ResolvedAsset, refusals: Sequence[Diagnostic], *, is_manual: bool
+) -> Blocked:
+    address, rules = resolved.asset.address, context.policy.config.rules
+    reasons = [f"{item.message.removeprefix(f'{address}: ')} ({item.span})" for item in refusals]
+    subject = reasons[0].partition(_UNSUPPORTED)[0] + _UNSUPPORTED
+    message = join_some([reasons[0], *(reason.removeprefix(subject) for reason in reasons[1:])])
+    shown = apply_severity_overrides(refusals, rules)
+    return Blocked(address, message, not is_manual, None, is_manual, refusals=shown)
+
+
+def refusal_label(code: str, message: str) -> str:
+    """Return in a few words why a job cannot run, to count jobs by it: ``with distribution``."""
+    if code in _LABELS:
+        return _LABELS[code]
+    return f"with {message.partition(_UNSUPPORTED)[2].partition(':')[0]}"
+
+
+_LABELS = {
+    "compute-unbound": "on a compute without a backend",
+    "environment-form": "without a declared environment",
+    "input-unreachable": "with inputs to download",
+}

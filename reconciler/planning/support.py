@@ -1,0 +1,225 @@
+"""What the provider of an asset supports of it: the check that planning makes before it promises anything.
+
+A provider is asked by its table, and a builder by its own check as well. What no table names is refused: an error if
+this plan would have the provider realise the asset, a note elsewhere. What a provider ignores is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from reconciler.abbreviation import join_some
+from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.kinds import kind_by_name
+from reconciler.format.pointers import find_value, split_pointer
+from reconciler.format.rule_context import resolve_relative_path
+from reconciler.format.schema_leaves import is_default_value
+from reconciler.format.yaml import parse_yaml
+from reconciler.model import Address, Asset, FileReader, Json
+from reconciler.model.support import (
+    EntryTree,
+    Honoured,
+    Ignored,
+    IgnoredField,
+    IsDefault,
+    Support,
+    UnsupportedField,
+    compare_with_support,
+    make_entry_tree,
+)
+
+IGNORED = "field-ignored"
+_MAX_FIELDS, _MAX_PLACES = 5, 10  # in a message
+_DEPLOYS_NOTHING = "mlgit deploys no models yet"
+_NO_EXPIRY = "nothing is deleted by age"
+
+# What mlgit registers itself, without a builder or a backend.
+OWN_SUPPORT = Support(
+    honoured={
+        "data": (Honoured("/type"), Honoured("/path")),
+        "model": (Honoured("/type"), Honoured("/path"), Honoured("/stage"), Honoured("/flavors")),
+        "component": (Honoured("/*"),),
+    },
+    ignored={
+        "data": (Ignored("/auto_delete_setting", _NO_EXPIRY),),
+        "model": (
+            Ignored("/system_metadata", _DEPLOYS_NOTHING),
+            Ignored("/default_deployment_template", _DEPLOYS_NOTHING),
+            Ignored("/allowed_deployment_templates", _DEPLOYS_NOTHING),
+        ),
+        "component": (Ignored("/auto_delete_setting", _NO_EXPIRY),),
+        "workspace": (Ignored("/*", "the workspace is this repository, and nothing is made in Azure", is_usual=True),),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SupportProblem:
+    """What a provider cannot do with an asset, and the JSON pointer of the part of the spec that says it.
+
+    ``pointers`` are those of the other values with the same problem. It is not ``is_certain`` if another machine may be
+    able to do it.
+    """
+
+    pointer: str
+    code: str
+    message: str
+    hint: str
+    is_certain: bool = True
+    pointers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SupportReport:
+    """What the provider of an asset cannot do with it, and what it ignores; ``provider`` is its name in messages.
+
+    ``ignored`` can have fields with their default values.
+    """
+
+    provider: str = ""
+    problems: tuple[SupportProblem, ...] = ()
+    ignored: tuple[IgnoredField, ...] = ()
+
+
+SupportCheck = Callable[[Asset, bool], SupportReport]
+"""Asks the provider of an asset what it supports: by its table alone, or also by its own check, which can be slow."""
+
+
+def no_support_check(_asset: Asset, _asks_provider: bool) -> SupportReport:  # noqa: FBT001 - a SupportCheck
+    """Return that there is nothing to report, without asking a provider."""
+    return SupportReport()
+
+
+@cache
+def table_entries(kind: str, support: Support) -> EntryTree:
+    """Return what a table says of a kind, with the fields of the kind that ask nothing of a provider."""
+    descriptive = map(Honoured, sorted(kind_by_name(kind).descriptive_fields))
+    return make_entry_tree((*descriptive, *support.entries(kind)))
+
+
+def check_support(asset: Asset, support: Support, provider: str, remedy: str) -> SupportReport:
+    """Return what a table says of an asset; ``remedy`` is what else can be done than to change the file."""
+    entries = table_entries(asset.address.kind, support)
+    fields = tuple(compare_with_support(asset.spec, entries, _default_check(asset)))
+    problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
+    ignored = tuple(item for item in fields if isinstance(item, IgnoredField))
+    return SupportReport(provider, tuple(problems), ignored)
+
+
+def _default_check(asset: Asset) -> IsDefault:
+    """Return a function that compares fields of an asset with the defaults of its schema."""
+    kind = kind_of(asset)
+    type_name = str(asset.spec.get("type") or "command") if kind.is_runnable else ""
+
+    def is_default(pointer: str, value: Json) -> bool:
+        return is_default_value(kind.name, type_name, pointer, value)
+
+    return is_default
+
+
+def _unsupported_problem(item: UnsupportedField, provider: str, remedy: str) -> SupportProblem:
+    first, *others = item.leaves
+    message = f"{provider} does not support {field_name(item.pointer)}"
+    change = "remove it"
+    if item.values:
+        message, change = f"{message}: {item.value}", f"write {' or '.join(item.values)}"
+    return SupportProblem(first, "not-supported", message, f"{change}, or {remedy}", pointers=tuple(others))
+
+
+def field_name(pointer: str) -> str:
+    """Return how a field is named in a message: ``resources.instance_count``."""
+    return ".".join(split_pointer(pointer))
+
+
+def with_own_problems(report: SupportReport, problems: Iterable[SupportProblem], provider: str) -> SupportReport:
+    """Return a report with what the provider itself finds; it says more of a field than the table."""
+    of_table = {_first_key(problem): problem for problem in report.problems}
+    own = []
+    for problem in problems:
+        same = of_table.pop(_first_key(problem), None)
+        pointers = (same.pointer, *same.pointers) if same else ()
+        own.append(replace(problem, pointers=tuple(pointer for pointer in pointers if pointer != problem.pointer)))
+    return replace(report, provider=provider, problems=(*own, *of_table.values())) if own else report
+
+
+def _first_key(problem: SupportProblem) -> str:
+    return "".join(split_pointer(problem.pointer)[:1])
+
+
+def problem_diagnostics(
+    files: FileReader, declared: AssetSet, asset: Asset, problems: Iterable[SupportProblem], severity: Severity
+) -> Iterator[Diagnostic]:
+    """Yield what a provider cannot do, at the lines that say it; no error if another machine may be able to do it."""
+    for problem in problems:
+        span, *places = (_locate(files, declared, asset, pointer) for pointer in (problem.pointer, *problem.pointers))
+        own = severity if problem.is_certain else max(severity, Severity.WARNING, key=list(Severity).index)
+        message = f"{asset.address}: {problem.message}"
+        others = tuple(place for place in dict.fromkeys(places) if place != span)
+        yield Diagnostic(problem.code, message, span, problem.hint, own, others)
+
+
+def ignored_diagnostics(
+    files: FileReader, declared: AssetSet, asset: Asset, report: SupportReport
+) -> Iterator[Diagnostic]:
+    """Yield a warning for each reason for which a provider ignores fields of an asset, but of what is usual."""
+    unusual = [item for item in report.ignored if not item.entry.is_usual]
+    for reason, pointers in _ignored_by_reason(asset, unusual).items():
+        span, *places = (_locate(files, declared, asset, pointer) for pointer in pointers)
+        names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+        message = f"{asset.address}: {report.provider} does not use {names}: {reason}"
+        yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
+
+
+def ignored_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
+    """Yield notes of a plan on what the providers of assets ignore, with the positions; equal ones as one."""
+    places: dict[tuple[str, str, str], dict[Address, list[Span]]] = {}
+    for asset in assets:
+        report = check(asset, False)
+        for reason, pointers in _ignored_by_reason(asset, report.ignored).items():
+            names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+            spans = [_locate(files, declared, asset, pointer) for pointer in pointers]
+            places.setdefault((report.provider, names, reason), {})[asset.address] = spans
+    for (provider, names, reason), by_address in places.items():
+        addresses = join_some(list(map(str, by_address)))
+        spans = [span for spans in by_address.values() for span in spans]
+        texts = [_format_span(spans, index) for index in range(len(spans))]
+        yield f"{addresses}: {provider} does not use {names} ({join_some(texts, _MAX_PLACES)}): {reason}"
+
+
+def _format_span(spans: Sequence[Span], index: int) -> str:
+    """Return a position, without its path if that is the path of the position before."""
+    span = spans[index]
+    return f"{span.line}:{span.column}" if index and spans[index - 1].path == span.path else str(span)
+
+
+def _ignored_by_reason(asset: Asset, ignored: Iterable[IgnoredField]) -> Mapping[str, list[str]]:
+    """Return the pointers of the fields that are ignored and not at their defaults, by the reason."""
+    is_default = _default_check(asset)
+    by_reason: dict[str, list[str]] = {}
+    for item in ignored:
+        if not is_default(item.pointer, find_value(asset.spec, split_pointer(item.pointer))):
+            by_reason.setdefault(item.entry.reason, []).append(item.pointer)
+    return by_reason
+
+
+def _inlined_path(data: Json, asset: Asset, field: str) -> str:
+    """Return the path of the file whose content replaces its name in a field, "" if none does."""
+    name = find_value(data, [field])
+    if not isinstance(name, str) or isinstance(asset.spec.get(field), str):
+        return ""
+    return resolve_relative_path(asset.source, name.removeprefix("file:"))
+
+
+def _locate(files: FileReader, declared: AssetSet, asset: Asset, pointer: str) -> Span:
+    """Return the span of a value: in the file whose content replaces its name in a field, else in the asset's own."""
+    document = declared.documents[asset.source]
+    first, *others = split_pointer(pointer) or [""]
+    is_inlined = bool(others) and first in kind_of(asset).inlined_fields
+    path = _inlined_path(document.data, asset, first) if is_inlined else ""
+    if not path:
+        return document.value_span(pointer)
+    inlined, _ = parse_yaml(files.display_path(path), files.read_file(path))
+    return inlined.value_span(pointer.removeprefix(f"/{first}"))

@@ -1,0 +1,149 @@
+"""Ask the providers of mlgit.yml what they support of an asset; ``planning.support`` compares and explains.
+
+A plug-in's table is known without its code. A builder's own check is imported only for an environment that is about to
+be built: one without problems is remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.backends import BACKENDS
+from reconciler.builders import BUILDERS, load_builder
+from reconciler.config.config import Config
+from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.model import Asset, FileReader, Json
+from reconciler.model.plugins import Plugin
+from reconciler.model.support import Support
+from reconciler.planning.compute import COMPUTE_POINTER, compute_name
+from reconciler.planning.file_checks import check_runs, check_supported
+from reconciler.planning.support import (
+    OWN_SUPPORT,
+    SupportCheck,
+    SupportProblem,
+    SupportReport,
+    check_support,
+    with_own_problems,
+)
+from reconciler.source.cache import Cache, entry_key
+
+
+def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
+    """Return the check of the providers that mlgit.yml names for one target."""
+    return _Providers(config, cache).check
+
+
+def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom, and where to remember it
+    files: FileReader,
+    declared: AssetSet,
+    assets: Collection[Asset],
+    configs: Iterable[Config],
+    cache: Cache | None,
+    reported: Sequence[Diagnostic] = (),
+) -> tuple[Diagnostic, ...]:
+    """Return what the providers of some targets refuse and ignore of assets, as far as files tell.
+
+    What is ``reported`` already at the same place is left out.
+    """
+    diagnostics: list[Diagnostic] = []
+    for config in _distinct_bindings(configs):
+        diagnostics += check_runs(declared, assets, config, reported)
+        diagnostics += check_supported(files, declared, assets, make_support_check(config, cache))
+    return tuple(dict.fromkeys(diagnostics))
+
+
+def _bindings(config: Config) -> list[Any]:
+    """Return the settings of a target on which it depends who realises an asset."""
+    backends = {name: dict(settings) for name, settings in config.backends.items()}
+    builders = {name: dict(settings) for name, settings in config.builders.items()}
+    return [builders, backends, dict(config.compute)]
+
+
+def _distinct_bindings(configs: Iterable[Config]) -> Iterator[Config]:
+    """Yield the configurations that differ in who realises an asset."""
+    yield from {json.dumps(_bindings(config), sort_keys=True): config for config in configs}.values()
+
+
+@dataclass(slots=True)
+class _Providers:
+    """The providers of one target. Plug-ins that are not installed are reported where mlgit.yml is checked."""
+
+    config: Config
+    cache: Cache | None
+    loaded: dict[tuple[str, str], Plugin | None] = field(default_factory=dict)
+
+    def check(self, asset: Asset, asks_provider: bool) -> SupportReport:  # noqa: FBT001 - a SupportCheck
+        """Return what the provider of an asset does not support, and what it ignores."""
+        kind = kind_of(asset)
+        if not kind.is_supported(asset.spec):
+            return SupportReport()
+        try:
+            if kind.uses_builder:
+                return self._check_builders(asset, asks_provider=asks_provider)
+            if kind.uses_backend or kind.is_runnable:
+                compute = asset.address.name if kind.uses_backend else compute_name(asset)
+                return self._check_on_backend(asset, self.config.backend_of(compute))
+        except UserError as error:  # a plug-in that cannot be used stops only what needs it
+            pointer = COMPUTE_POINTER if kind.is_runnable else ""
+            problems = (SupportProblem(pointer, item.code, item.message, item.hint) for item in error.diagnostics)
+            return SupportReport(problems=tuple(problems))
+        return check_support(asset, OWN_SUPPORT, "mlgit", "see docs/support.md")
+
+    def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
+        """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""
+        type_name = str(self.config.backends[name]["type"]) if name in self.config.backends else ""
+        support = self._table("backend", type_name)
+        if support is None:
+            return SupportReport()
+        return check_support(asset, support, _label("backend", name, type_name), "bind its compute to another backend")
+
+    def _check_builders(self, asset: Asset, *, asks_provider: bool) -> SupportReport:
+        """Return what the first builder that can build an environment says of it; if none can, what the first says."""
+        reports = [
+            self._check_builder(asset, name, settings, asks_provider=asks_provider)
+            for name, settings in self.config.builders.items()
+        ]
+        able = (report for report in reports if not any(problem.is_certain for problem in report.problems))
+        return next(able, reports[0])
+
+    def _check_builder(
+        self, asset: Asset, name: str, settings: Mapping[str, Json], *, asks_provider: bool
+    ) -> SupportReport:
+        type_name = str(settings["type"])
+        support = self._table("builder", type_name)
+        if support is None:
+            return SupportReport()
+        provider = f"the {name} builder" if name == type_name else f"the builder {name} ({type_name})"
+        report = check_support(asset, support, provider, "use another builder")
+        return with_own_problems(report, self._find_problems(asset, settings), provider) if asks_provider else report
+
+    def _table(self, noun: str, name: str) -> Support | None:
+        """Return the table of a plug-in, None if there is none of that name."""
+        key = (noun, name)
+        if key not in self.loaded:
+            registry: Any = {"builder": BUILDERS, "backend": BACKENDS}[noun]
+            self.loaded[key] = registry.load(name) if name and registry.has(name) else None
+        plugin = self.loaded[key]
+        return plugin.support if plugin else None
+
+    def _find_problems(self, asset: Asset, settings: Mapping[str, Json]) -> tuple[SupportProblem, ...]:
+        """Return what a builder itself cannot do; the cache remembers an environment without problems."""
+        key = entry_key("build", dict(settings), asset.spec)
+        if self.cache and self.cache.find_entry(key) is not None:
+            return ()
+        problems = tuple(
+            SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
+            for problem in load_builder(settings).check(asset.spec)
+        )
+        if self.cache and not problems:
+            self.cache.store_entries({key: ""})
+        return problems
+
+
+def _label(noun: str, name: str, type_name: str) -> str:
+    """Return a provider as messages name it: by its name in mlgit.yml, with its type if that is another."""
+    return f"{noun} {name}" if name == type_name else f"{noun} {name} ({type_name})"
