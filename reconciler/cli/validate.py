@@ -20,7 +20,7 @@ from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
 from reconciler.source.discovery import has_workspace
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
-from reconciler.source.roots import named_roots
+from reconciler.source.roots import RealFolders, named_roots
 from reconciler.source.validation import CheckResult, check_files
 
 
@@ -59,7 +59,8 @@ def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
     standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
-    files = DiskFiles(top, standard_input, named_roots(top, paths))
+    real_folders = RealFolders()
+    files = DiskFiles(top, standard_input, named_roots(top, paths, real_folders), real_folders)
     unique = list(dict.fromkeys(expand_paths(files.rooted, paths)))
     named = frozenset(paths)
     if has_workspace(top, unique):

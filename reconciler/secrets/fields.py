@@ -40,10 +40,19 @@ def is_secret_name(name: str | int) -> bool:
     return _SECRET_NAME.fullmatch(_CAMEL_CASE_BORDER.sub("_", str(name))) is not None
 
 
-def may_have_secret_name(text: str) -> bool:
-    """Return False if no part of a text is a name of a secret, which takes less time to see than to look for one."""
+def words_of_secret_names(text: str) -> tuple[str, ...]:
+    """Return the words in a text of which each name of a secret has one."""
     folded = text.casefold()
-    return any(word in folded for word in _WORDS_IN_SECRET_NAMES)
+    return tuple(word for word in _WORDS_IN_SECRET_NAMES if word in folded)
+
+
+def may_have_secret_name(text: str, words: tuple[str, ...] = _WORDS_IN_SECRET_NAMES) -> bool:
+    """Return False if no part of a text is a name of a secret, which takes less time to see than to look for one.
+
+    ``words`` are those that `words_of_secret_names` returns for a longer text that this one is a part of.
+    """
+    folded = text.casefold()
+    return any(word in folded for word in words)
 
 
 def is_secret_at(path: Sequence[str | int]) -> bool:
