@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Never, cast
+from typing import TYPE_CHECKING, Never, cast
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
-from reconciler.model.backend import Backend
 from reconciler.model.plugins import BackendPlugin
 from reconciler.registry import Registry
+
+if TYPE_CHECKING:
+    from reconciler.model.backend import Backend  # a plan asks what a backend supports, and opens none
 
 BACKENDS: Registry[BackendPlugin] = Registry("backend", __name__, "BACKEND", "mlgit.backends")
 

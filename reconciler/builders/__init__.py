@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.model import Json
-from reconciler.model.builder import Builder
 from reconciler.model.plugins import BuilderPlugin
 from reconciler.registry import Registry
+
+if TYPE_CHECKING:
+    from reconciler.model.builder import Builder  # a plan asks what a builder supports, and opens none
 
 BUILDERS: Registry[BuilderPlugin] = Registry("builder", __name__, "BUILDER", "mlgit.builders")
 

@@ -9,7 +9,7 @@ from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.run_conditions import poll_run, poll_runs
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Condition, Handle, Observation, Phase, Record, Run, State
+from reconciler.model import Address, Condition, Handle, Observation, Phase, Record, Run, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
 from reconciler.model.content import Content
@@ -17,6 +17,7 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import FILES_GONE
 from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
+from reconciler.resources import Resource
 from reconciler.state.process import host_name
 
 
@@ -103,6 +104,27 @@ def _find_unbuilt(fingerprints: Iterable[str], builders: Sequence[Builder]) -> t
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
         reason = error.diagnostics[0].message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         return frozenset(), (f"a builder failed: {reason}: built environments were not checked",)
+
+
+def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
+    """Return an observation with the conditions of all resources, each provider asked once.
+
+    A provider that cannot be reached stops nothing: its resources stand as recorded.
+    """
+    conditions: dict[Address, Condition] = {}
+    skipped: list[str] = []
+    for kind, resource in resources.items():
+        handles = {
+            record.handle: record.address
+            for record in state.current.values()
+            if record.address.kind == kind and record.handle is not None
+        }
+        answers = resource.read(handles) if handles else {}
+        known = {handle: condition for handle, condition in answers.items() if condition.phase is not Phase.UNKNOWN}
+        conditions |= {handles[handle]: condition for handle, condition in known.items() if handle in handles}
+        if len(known) < len(handles):
+            skipped.append(f"the provider of {kind} cannot be reached: {len(handles) - len(known)} stand as recorded")
+    return replace(observation, conditions=conditions, skipped_checks=(*observation.skipped_checks, *skipped))
 
 
 def _observe_contents(

@@ -53,7 +53,7 @@ def check_named_files(
     ]
     diagnostics = dict.fromkeys(diagnostic for result in results for diagnostic in result.diagnostics)
     file_count, unknown_count = (sum(counts) for counts in zip(*map(_counts_of, results), strict=True))
-    return CheckResult(file_count, tuple(diagnostics), unknown_count)
+    return CheckResult(file_count, tuple(diagnostics), unknown_count, all(item.is_support_checked for item in results))
 
 
 def _counts_of(result: CheckResult) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from reconciler import backends, builders
+from reconciler import backends, builders, resources
 from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import COMMON_STORE_SETTINGS, Config
 from reconciler.diagnostics import Diagnostic, Severity, UserError
@@ -28,10 +28,15 @@ def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnos
     yield from _store_diagnostics(document, config)
     yield from _check_providers(document, "builders", builders.BUILDERS, config.builders)
     yield from _check_providers(document, "backends", backends.BACKENDS, config.backends)
+    yield from _check_providers(document, "providers", resources.RESOURCES, config.providers, ("type",))
 
 
 def _check_providers(
-    document: Document, section: str, registry: Registry[Any], providers: Mapping[str, Mapping[str, Json]]
+    document: Document,
+    section: str,
+    registry: Registry[Any],
+    providers: Mapping[str, Mapping[str, Json]],
+    common: tuple[str, ...] = _COMMON_SETTINGS,
 ) -> Iterator[Diagnostic]:
     for name, settings in providers.items():
         type_name = str(settings["type"])
@@ -40,7 +45,7 @@ def _check_providers(
             yield registry.unknown_diagnostic(type_name, span)
             continue
         with suppress(UserError):
-            yield from check_settings(document, [section, name], registry.load(type_name).settings, _COMMON_SETTINGS)
+            yield from check_settings(document, [section, name], registry.load(type_name).settings, common)
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
