@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.config.config import Config
@@ -71,30 +71,39 @@ def refresh_all(  # noqa: PLR0913 - every provider
     """Refresh runs, the store, and the environments built here; ``deep`` reads every byte of the store in use."""
     records = tuple(monitored_records(state, config))
     fingerprints = {record.fingerprint for record in records if kind_by_name(record.address.kind).uses_builder}
-    opened = tuple(builders)
-    unbuilt = frozenset(
-        fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in opened)
-    )
+    unbuilt, failed = _find_unbuilt(fingerprints, tuple(builders))
     if not config.has_store(host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
-        return Observation(unbuilt_environments=unbuilt, skipped_checks=(skipped,))
+        return Observation(unbuilt_environments=unbuilt, skipped_checks=(*failed, skipped))
     contents = {content.digest: content for record in records for content in contents_of(state, record)}
     observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
     if observation.unexpected_store:
         return observation
     if observation.unreachable_store:
         skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
-        return replace(observation, skipped_checks=(skipped,))
+        return replace(observation, skipped_checks=(*failed, skipped))
     return replace(
         _observe_contents(observation, store, contents, deep=deep),
         missing_run_files=dict(_missing_run_files(state, records, backends)),
-        skipped_checks=observation.unreachable_backends
+        skipped_checks=failed
+        + observation.unreachable_backends
         + tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends
             if name not in backends
         ),
     )
+
+
+def _find_unbuilt(fingerprints: Iterable[str], builders: Sequence[Builder]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return which environments no builder has built; none, with the reason, if a builder cannot tell."""
+    try:
+        return frozenset(
+            fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in builders)
+        ), ()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
+        reason = error.diagnostics[0].message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        return frozenset(), (f"a builder failed: {reason}: built environments were not checked",)
 
 
 def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
