@@ -95,7 +95,7 @@ def is_covered(kind: Kind, support: Support, pointer: str) -> bool:
     """Return True if a table says something of a leaf: that some of its values are honoured or ignored."""
     values = ["value", *(value for entry in support.entries(kind.name) for value in entry.values)]
     fields = (
-        list(compare_with_support(_spec_with(pointer, value), table_entries(kind, support), lambda *_: False))
+        list(compare_with_support(_spec_with(pointer, value), table_entries(kind.name, support), lambda *_: False))
         for value in values
     )
     return any(not isinstance(item, UnsupportedField) for items in fields for item in items or [None])

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _ABBREVIATED_LENGTH = 10
+_MAX_WORD_LENGTH, _MAX_TEXT_LENGTH = 300, 3000
 
 
 def abbreviate_id(oid: str) -> str:
     """Return the first digits of a commit or a digest, enough to name it."""
     return oid[:_ABBREVIATED_LENGTH]
+
+
+def abbreviate_text(text: str) -> str:
+    """Return a message without the middle of a word that is too long, such as a name, and of all of it if it is long.
+
+    Secrets have to be masked before: a part of one is not recognized any more.
+    """
+    if len(text) <= _MAX_WORD_LENGTH:
+        return text
+    words = re.sub(rf"\S{{{_MAX_WORD_LENGTH + 1},}}", lambda word: _cut_middle(word[0], _MAX_WORD_LENGTH), text)
+    return _cut_middle(words, _MAX_TEXT_LENGTH)
+
+
+def _cut_middle(text: str, limit: int) -> str:
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}...{text[-half:]}"
 
 
 def join_some(items: Sequence[str], limit: int = 3, separator: str = ", ") -> str:

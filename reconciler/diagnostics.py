@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+# Of errors of the system's loader, of threads, and of the system itself.
+_MEMORY_MESSAGES = ("failed to map segment", "cannot allocate memory", "can't start new thread")
+_MAX_CAUSES = 20
+
 
 class Severity(StrEnum):
     """The severity of a diagnostic; only an error stops a command."""
@@ -78,7 +82,19 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
 
 
-def memory_diagnostic() -> Diagnostic:
-    """Return what a MemoryError is reported as: the machine or a limit on the process gives no more memory."""
+def memory_diagnostic(error: BaseException) -> Diagnostic | None:
+    """Return what to report if the machine, or a limit on the process, gave no more memory; None for other errors.
+
+    Besides MemoryError these are errors of threads that cannot start and of libraries that cannot be loaded.
+    """
+    cause: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if cause is None:
+            return None
+        if isinstance(cause, MemoryError) or any(text in str(cause).lower() for text in _MEMORY_MESSAGES):
+            break
+        cause = cause.__cause__ or cause.__context__
+    else:
+        return None
     message = "there is no memory left for this command"
     return Diagnostic("memory-full", message, hint="raise the limit on memory (`ulimit -v`), or close other programs")

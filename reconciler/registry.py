@@ -100,6 +100,10 @@ class Registry(Generic[P]):
         except UserError:
             raise
         except (Exception, SystemExit) as error:
-            message = f"the {self.noun} '{name}' cannot be used: {type(error).__name__}: {error}"
-            hint = f"report this to the authors of the {self.noun}, or use another one in mlgit.yml"
-            raise UserError(Diagnostic(f"{self.noun}-broken", message, hint=hint)) from error
+            raise self.failed_error(name, error) from error
+
+    def failed_error(self, name: str, error: BaseException) -> UserError:
+        """Return the error of a plug-in whose code raised an exception that its protocol does not have."""
+        message = f"the {self.noun} '{name}' cannot be used: {type(error).__name__}: {error}"
+        hint = f"report this to the authors of the {self.noun}, or use another one in mlgit.yml"
+        return UserError(Diagnostic(f"{self.noun}-broken", message, hint=hint))

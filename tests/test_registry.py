@@ -1,4 +1,4 @@
-"""Builders and backends are found by name: modules of mlgit, and entry points of installed packages."""
+"""Builders, backends and stores are found by name: modules of mlgit, and entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from reconciler.backends import BACKENDS, load_backend
 from reconciler.builders import BUILDERS, load_builder
 from reconciler.diagnostics import UserError
 from reconciler.registry import Registry
+from reconciler.storage.stores import STORES
 
 pytestmark = pytest.mark.fast
 
-REGISTRIES = {"builder": BUILDERS, "backend": BACKENDS}
+REGISTRIES = {"builder": BUILDERS, "backend": BACKENDS, "store": STORES}
 PLUG_IN = """
 from reconciler.model.plugins import Plugin
 PIXIE = Plugin(open="pixie_plug_in:Pixie")
@@ -56,6 +57,7 @@ def test_modules_are_plug_ins_unless_their_name_starts_with_an_underscore() -> N
     [
         (BUILDERS, "vemv", "there is no builder 'vemv' (did you mean venv?)"),
         (BACKENDS, "lokal", "there is no backend 'lokal' (did you mean local?)"),
+        (STORES, "foldr", "there is no store 'foldr' (did you mean folder?)"),
     ],
 )
 def test_a_misspelt_name_gets_a_suggestion(registry: Registry[Any], name: str, message: str) -> None:
@@ -108,6 +110,7 @@ def test_a_plug_in_that_cannot_be_imported_is_a_diagnostic(
     [
         ("backend", "local: {type: local}", "local: {type: pixie}"),
         ("builder", "store: {", "builders: {pixie: {type: pixie}}\nstore: {"),
+        ("store", "{path: .mlgit/store}", "{type: pixie}"),
     ],
 )
 def test_apply_reports_a_plug_in_that_cannot_be_imported(  # noqa: PLR0913, PLR0917 - fixtures
@@ -119,7 +122,7 @@ def test_apply_reports_a_plug_in_that_cannot_be_imported(  # noqa: PLR0913, PLR0
     commit(small)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
-    assert f"error: the {noun} 'pixie' cannot be imported from pixie_broken:PIXIE: ModuleNotFoundError" in ended.err
+    assert f"the {noun} 'pixie' cannot be imported from pixie_broken:PIXIE: ModuleNotFoundError" in ended.err
     assert f"[{noun}-broken]" in ended.err
 
 
@@ -161,10 +164,11 @@ def test_a_plug_in_whose_code_cannot_be_imported_is_a_diagnostic(
     assert diagnostic.message == f"the {registry.noun} 'pixie' cannot be imported from {opened}: {error}"
 
 
-@pytest.mark.parametrize("registry_and_code", [(BUILDERS, "_venv"), (BACKENDS, "_local")])
-def test_loading_a_plug_in_imports_none_of_its_code(registry_and_code: tuple[Registry[Any], str]) -> None:
-    registry, code = registry_and_code
-    name = code.removeprefix("_")
+@pytest.mark.parametrize(
+    ("registry", "name", "code"),
+    [(BUILDERS, "venv", "_venv"), (BACKENDS, "local", "_local"), (STORES, "folder", "folder_store")],
+)
+def test_loading_a_plug_in_imports_none_of_its_code(registry: Registry[Any], name: str, code: str) -> None:
     script = (
         f"import sys; from {registry.package} import {registry.noun.upper()}S as registry\n"
         f"registry.load('{name}'); print([name for name in sys.modules if name.endswith('.{code}')])"
@@ -176,8 +180,9 @@ def test_loading_a_plug_in_imports_none_of_its_code(registry_and_code: tuple[Reg
 def test_listing_the_names_imports_no_plug_in() -> None:
     code = (
         "import sys; from reconciler.builders import BUILDERS; from reconciler.backends import BACKENDS\n"
-        "BUILDERS.names(), BACKENDS.names()\n"
-        "print([name for name in sys.modules if name == 'uv' or name.endswith(('venv', 'local'))])"
+        "from reconciler.storage.stores import STORES\n"
+        "BUILDERS.names(), BACKENDS.names(), STORES.names()\n"
+        "print([name for name in sys.modules if name == 'uv' or name.endswith(('venv', 'local', 'folder'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -189,6 +194,7 @@ def test_listing_the_names_imports_no_plug_in() -> None:
     [
         ("backend", "local: {type: local}", "local: {type: pixie}"),
         ("builder", "store: {", "builders: {pixie: {type: pixie}}\nstore: {"),
+        ("store", "{path: .mlgit/store}", "{type: pixie}"),
     ],
 )
 def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 - fixtures
@@ -196,8 +202,9 @@ def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 
 ) -> None:
     monkeypatch.delitem(sys.modules, "pixie_failing", raising=False)
     code = (
-        "from reconciler.model.plugins import Plugin\n"
-        "PIXIE = Plugin(open='pixie_failing:Pixie')\n"
+        "from reconciler.backends.local import BACKEND\n"
+        "from reconciler.model.plugins import BackendPlugin\n"
+        "PIXIE = BackendPlugin(open='pixie_failing:Pixie', support=BACKEND.support)\n"
         f"def Pixie(*arguments): raise {error}\n"
     )
     install(tmp_path, monkeypatch, code, "pixie_failing")
@@ -205,5 +212,6 @@ def test_apply_reports_a_plug_in_whose_factory_fails(  # noqa: PLR0913, PLR0917 
     commit(small)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
-    assert f"error: the {noun} 'pixie' cannot be used: {error.partition('(')[0]}: " in ended.err
-    assert f"[{noun}-broken]" in ended.err
+    shown = ended.out + ended.err  # a backend is the matter of its runs alone
+    assert f"the {noun} 'pixie' cannot be used: {error.partition('(')[0]}: " in shown
+    assert f"[{noun}-broken]" in shown

@@ -8,16 +8,17 @@ imported when it is opened. The contract tests run on every backend.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never, cast
 
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.model.plugins import BackendPlugin
 from reconciler.registry import Registry
 
-if TYPE_CHECKING:  # the signature needs the protocol, but a plan that only asks what a backend supports does not
-    from reconciler.model.backend import Backend
+if TYPE_CHECKING:
+    from reconciler.model.backend import Backend  # a plan asks what a backend supports, and opens none
 
 BACKENDS: Registry[BackendPlugin] = Registry("backend", __name__, "BACKEND", "mlgit.backends")
 
@@ -32,8 +33,25 @@ def load_backend(settings: Mapping[str, Json], folder: Path) -> Backend:
 
 
 def open_backends(settings: Mapping[str, Mapping[str, Json]], folder: Path) -> dict[str, Backend]:
-    """Return the backends of mlgit.yml by the names that it gives them."""
-    return {name: load_backend(backend_settings, folder) for name, backend_settings in settings.items()}
+    """Return the backends of mlgit.yml by the names that it gives them; one that cannot be opened fails when used."""
+    return {name: _open_backend(backend_settings, folder) for name, backend_settings in settings.items()}
+
+
+def _open_backend(settings: Mapping[str, Json], folder: Path) -> Backend:
+    try:
+        return load_backend(settings, folder)
+    except UserError as error:
+        return cast("Backend", _UnusableBackend(error))
+
+
+@dataclass(frozen=True)
+class _UnusableBackend:
+    """In place of a backend that cannot be opened: each of its methods raises the reason."""
+
+    error: UserError
+
+    def __getattr__(self, _name: str) -> Never:
+        raise self.error
 
 
 def get_backend(backends: Mapping[str, Backend], name: str) -> Backend:

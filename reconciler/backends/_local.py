@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -48,7 +49,7 @@ class LocalBackend:
 
     def __init__(self, folder: Path) -> None:
         self._runs = folder / "runs"
-        self._token_files = folder / "claims"
+        self._token_files = folder / "tokens"
         self._submissions = folder / "submissions"
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:
@@ -116,7 +117,9 @@ class LocalBackend:
         return RunFiles({"log": str(folder / LOG_FILE), "output_folder": str(outputs)}, tuple(sorted(files)))
 
     def _folder(self, handle: Handle) -> Path:
-        return self._runs / handle.id
+        """Return the folder of a run; whatever a record has for an id, it is a folder below that of the runs."""
+        is_file_name = handle.id not in {"", ".", ".."} and not {"/", "\0"} & set(handle.id)
+        return self._runs / (handle.id if is_file_name else hashlib.sha256(handle.id.encode()).hexdigest())
 
     def _condition(self, handle: Handle) -> Condition:
         folder = self._folder(handle)
@@ -133,7 +136,7 @@ class LocalBackend:
     def _read_file(self, handle: Handle, name: str, content: str, since: int) -> Iterator[bytes]:
         """Yield a file of a run from a byte on; nothing if the run has not written it yet."""
         path = self._folder(handle) / name
-        if not path.resolve().is_relative_to(self._folder(handle).resolve()):  # a job can put a link in its place
+        if not _is_inside(path, self._folder(handle)):  # a job can put a link in its place
             message = f"{path} is a link that leads out of the folder of run {handle.id}"
             raise user_error("run-files-unreadable", message, "remove the link")
         try:
@@ -142,7 +145,7 @@ class LocalBackend:
                 file.seek(since if since >= 0 else max(0, size + since))
                 while chunk := file.read(_CHUNK_SIZE):
                     yield chunk
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             if self._condition(handle).phase not in _ACTIVE_PHASES:
                 raise self._gone_error(handle, path, content) from error
         except OSError as error:
@@ -154,6 +157,11 @@ class LocalBackend:
             return user_error("run-files-gone", f"the {content} of run {handle.id}, {path}, was removed")
         message = f"the folder of run {handle.id}, {folder}, does not exist: it was removed, or is on another machine"
         return user_error("run-files-gone", message)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return True if a path is in a folder, its links followed; one that leads to itself is left to who opens it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _make_private_folders(*folders: Path) -> None:

@@ -93,7 +93,7 @@ def _supervisor_pid(folder: Path) -> int | None:
     """Return the process id of a supervisor; the token file has it if the submitter was killed before it wrote it."""
     spec = read_json_object(folder / SPEC_FILE)
     process = read_json_object(folder / SUPERVISOR_FILE) or (
-        read_json_object(Path(str(spec.get("claim")))) if spec else None
+        read_json_object(Path(str(spec.get("token_file")))) if spec else None
     )
     return _process_number(process, "pid")
 

@@ -24,7 +24,7 @@ _IGNORED_OF_JOB = (
     Ignored("/resources/shm_size", "the shared memory of this machine is not limited for a run"),
     Ignored("/outputs/*/mode", "outputs are stored when the run has ended", ("rw_mount", "mount", "upload")),
 )
-_IGNORED_OF_COMPUTE = (Ignored("/*", "its runs are processes of this machine, and no machine is made", is_usual=True),)
+_IGNORED_OF_COMPUTE = (Ignored("/*", "its runs are processes of this machine", is_usual=True),)
 
 BACKEND = BackendPlugin(
     open="reconciler.backends._local:make_local_backend",

@@ -15,8 +15,8 @@ from reconciler.model import Json
 from reconciler.model.plugins import BuilderPlugin
 from reconciler.registry import Registry
 
-if TYPE_CHECKING:  # the signature needs the protocol, but a plan that only asks what a builder supports does not
-    from reconciler.model.builder import Builder
+if TYPE_CHECKING:
+    from reconciler.model.builder import Builder  # a plan asks what a builder supports, and opens none
 
 BUILDERS: Registry[BuilderPlugin] = Registry("builder", __name__, "BUILDER", "mlgit.builders")
 

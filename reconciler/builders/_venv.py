@@ -36,7 +36,6 @@ MARKER = "mlgit-environment.json"
 _PIP = "pip"
 _WHEELS_ONLY = ("--only-binary", ":all:")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
-_IGNORED_FIELDS = frozenset({"image", "inference_config"})
 _PREFIX_FORMAT = 2  # of what is in a prefix besides its packages: pip, and bytecode
 _INDEX_FORMAT = 1  # of the index files; an environment whose index has another format is built again
 
@@ -54,11 +53,6 @@ class VenvBuilder:
         content = spec.get("conda_file") or {}
         # The name of the file is left where the file is empty: there is nothing to install.
         conda_file = parse_conda_file(address, {} if isinstance(content, str) else content)
-        notes = tuple(
-            f"{field}{f' {value}' if isinstance(value, str) else ''} is recorded, not used by the venv builder"
-            for field, value in spec.items()
-            if field in _IGNORED_FIELDS and value
-        )
         if lock:
             _parse_lock(address, lock)
         return BuildPlan(
@@ -67,7 +61,6 @@ class VenvBuilder:
             requires_python=conda_file.requires_python,
             packages=conda_file.packages,
             lock=lock,
-            notes=notes,
             variables=dict(conda_file.variables),
         )
 

@@ -13,9 +13,7 @@ _HONOURED = (
 )
 _IGNORED = (
     Ignored("/image", "packages are installed for a Python of this machine", is_usual=True),
-    Ignored(
-        "/conda_file/channels", "packages come from PyPI, or from the index that uv is configured with", is_usual=True
-    ),
+    Ignored("/conda_file/channels", "packages come from PyPI", is_usual=True),
     Ignored("/conda_file/*", "conda ignores it too"),
     Ignored("/inference_config", "no server runs in it"),
     Ignored("/auto_delete_setting", "nothing is deleted by age"),

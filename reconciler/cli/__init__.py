@@ -1,7 +1,7 @@
 """The command line. A command is imported when it is called, so that ``mlgit --help`` imports only click.
 
 Exit codes: 0 success, 1 an error of the user or of the infrastructure, 2 changes, with ``--detailed-exitcode``, 3 a bug
-in mlgit, 130 interrupted.
+in mlgit, 130 interrupted, 143 terminated (SIGTERM), 129 hung up (SIGHUP).
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import click
 
 from reconciler import __version__
-from reconciler.cli.console import echo
+from reconciler.cli.console import echo, format_message
 from reconciler.diagnostics import UserError, memory_diagnostic
 from reconciler.regular_files import describe_os_error
-from reconciler.render.sanitize import sanitize_line
 
 # Command -> its line in `mlgit --help`; the module of the same name defines the command.
 COMMANDS: Mapping[str, str] = {
@@ -40,7 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "archive": "Archive an asset, or one version of it.",
     "restore": "Restore an archived asset or version.",
     "import": "Write files for live assets that are not declared.",
-    "state": "Manage the live state: show, rm, repair, restore, migrate.",
+    "state": "Manage the live state: show, rm, repair, restore.",
     "unlock": "Release another apply's lock, or list current locks.",
     "fmt": "Put the fields of asset files in canonical order.",
     "schema": "Print the JSON schema of a kind; set up an editor.",
@@ -109,28 +110,34 @@ def main(context: click.Context, folder: str | None) -> int:
 def run() -> None:
     """Run the command line and exit with its exit code."""
     gc.set_threshold(_GC_THRESHOLD)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, _terminate)
     sys.exit(_run_main())
 
 
-def _run_main() -> int:  # noqa: PLR0911 - one return for each exit code
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    """End the processes of Git, which have sessions of their own, then the command; cleans up as Ctrl-C does."""
+    if process := sys.modules.get("reconciler.git.process"):
+        process.end_all()
+    sys.exit(128 + number)
+
+
+def _run_main() -> int:
     try:
         result = main.main(prog_name="mlgit", standalone_mode=False)
     except UserError as error:
         return _print_error(*_user_error_lines(error), code=1)
     except click.UsageError as error:
         usage = [error.ctx.get_usage()] if error.ctx else []
-        return _print_error(*usage, sanitize_line(f"error: {error.format_message()}"), code=1)
+        return _print_error(*usage, format_message(f"error: {error.format_message()}"), code=1)
     except click.ClickException as error:
-        return _print_error(sanitize_line(f"error: {error.format_message()}"), code=1)
+        return _print_error(format_message(f"error: {error.format_message()}"), code=1)
     except (click.Abort, KeyboardInterrupt) as interruption:
         return _print_error(str(interruption) or "interrupted", code=EXIT_INTERRUPTED)
-    except OSError as error:
-        diagnostic = describe_os_error(error)
-        return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
-    except MemoryError:
-        return _print_error(*_user_error_lines(UserError(memory_diagnostic())), code=1)
     except Exception as error:  # noqa: BLE001 - report any other exception as a bug
-        return _report_bug(error)
+        diagnostic = memory_diagnostic(error) or (describe_os_error(error) if isinstance(error, OSError) else None)
+        return _print_error(*_user_error_lines(UserError(diagnostic)), code=1) if diagnostic else _report_bug(error)
     return result if isinstance(result, int) else 0
 
 
@@ -156,7 +163,7 @@ def _user_error_lines(error: UserError) -> list[str]:
         location = f"{diagnostic.span}: " if diagnostic.span else ""
         lines.append(f"{location}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
         lines += [f"  help: {diagnostic.hint}"] if diagnostic.hint else []
-    return [*map(sanitize_line, lines)]
+    return [*map(format_message, lines)]
 
 
 def _print_error(*lines: str, code: int) -> int:

@@ -130,7 +130,7 @@ def _state_label(record: Record, run: Run | None) -> str:
     if record.archived:
         return "archived"
     if run is None:
-        return _RECORDED_ONLY if plan_json.recorded_only_reason(record.address, record.spec) else "live"
+        return _RECORDED_ONLY if plan_json.recorded_only_reason(record) else "live"
     if run.id == record.run or not record.run:
         return str(run.status)
     return f"{run.status}; current is {record.run}"

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from reconciler.abbreviation import abbreviate_text
 from reconciler.render.sanitize import disarm_commands, disarm_inline_commands, sanitize_line, sanitize_text
 from reconciler.secrets.urls import mask_url_secrets
 
@@ -35,6 +36,11 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
 def echo_line(text: str, *, err: bool = False) -> None:
     """Print one line that has values of others in it."""
     echo(sanitize_line(text), err=err)
+
+
+def format_message(text: str) -> str:
+    """Return a message on one line; of a long name that it quotes only the ends are kept."""
+    return sanitize_line(abbreviate_text(mask_url_secrets(text)))
 
 
 def echo_workflow_commands(commands: str) -> None:

@@ -12,19 +12,22 @@ from reconciler.state.history import compare_states, read_state_at
 
 
 @click.command("diff")
-@click.argument("before", metavar="REV")
+@click.argument("before", metavar="[REV]", default="~1")
 @click.argument("after", metavar="[REV]", required=False)
 @format_option
 @target_option
 def command(before: str, after: str | None, form: str) -> None:
     """Show what changed in the live state between two revisions, or from one to the current state.
 
+    Without REV, it is what the last apply changed (~1).
+
     REV is ~1 for the state before the last apply (~2 for the one before that, as `mlgit log` numbers them), a source
     commit that was applied (a branch, a tag, a commit of `git log`), or a commit of `mlgit log`, which may be
     abbreviated. A change by hand, such as archive, counts as an apply. Before the first apply, nothing was live.
 
     \b
-    mlgit diff ~1
+    mlgit diff
+    mlgit diff ~2
     mlgit diff v1.0 v1.1
     mlgit diff 3f2a91c --format json
     """

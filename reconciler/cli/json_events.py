@@ -19,6 +19,7 @@ from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import Event, Json, Plan, Run, SourceRevision
 from reconciler.render import json_events
+from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.timestamps import utc_timestamp
 
 
@@ -86,7 +87,7 @@ def run_with_event_stream(run_command: Callable[[EventStream], int]) -> int:
         code = run_command(stream)
     except UserError as error:
         code = 1
-        for diagnostic in error.diagnostics:
+        for diagnostic in mask_diagnostics(error.diagnostics, lambda _path: ()):
             stream.write_diagnostic(diagnostic)
     except click.ClickException:
         code = 1

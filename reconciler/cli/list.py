@@ -110,7 +110,7 @@ def _format_version(row: _Row) -> str:
     record = row.record
     if record.archived:
         mark = "(archived)"
-    elif plan_json.recorded_only_reason(record.address, record.spec):
+    elif plan_json.recorded_only_reason(record):
         mark = "(recorded only)"
     else:
         mark = "(current)" if row.is_current and record.version else ""

@@ -73,6 +73,9 @@ def _check_file_name(_context: click.Context, _parameter: click.Parameter, file:
 def command(**options: Any) -> int:
     """Show what apply would do, and why.
 
+    What a provider does not support is refused at its line, with all that waits for it; the exit code is 1 then. The
+    rest is planned.
+
     \b
     mlgit plan
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json

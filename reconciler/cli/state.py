@@ -1,4 +1,4 @@
-"""mlgit state: show, repair, restore and migrate the live state, and forget addresses in it."""
+"""mlgit state: show, repair and restore the live state, and forget addresses in it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from reconciler.state.history import resolve_state_commit
 from reconciler.state.repair import (
     StateDamage,
     find_damage,
-    read_state_format,
     repair_state,
     restore_remote_state,
     restore_state,
 )
-from reconciler.state.store import StateStore
+from reconciler.state.store import STATE_FORMAT, StateStore
 
 
 @click.group("state")
 def command() -> None:
-    """Show, repair, restore and migrate the live state, and forget addresses in it.
+    """Show, repair and restore the live state, and forget addresses in it.
 
     \b
     mlgit state show
@@ -57,7 +56,7 @@ def show(form: str) -> None:
         "ref": state.live_ref,
         "remote": config.remote or None,
         "commit": state.head_commit() or None,
-        "format": read_state_format(state),
+        "format": state.read_meta().get("format", STATE_FORMAT),
         "applied": state.read().applied_commit or None,
         "note": note or None,
     }
@@ -139,6 +138,7 @@ def _restore_remote_state(state: StateStore, *, auto_approve: bool) -> None:
         message = "this clone has no copy of a live state that a remote has lost"
         hint = "to go back to a commit of `mlgit log`, run `mlgit state restore COMMIT`"
         raise user_error("state-not-known", message, hint)
+    state.check_format(newest)
     if not auto_approve:
         require_approval(
             f"Push the live state as of {abbreviate_id(newest)}, the newest known here, to the remote {remote}?",
@@ -159,17 +159,3 @@ def _accept_remote_state(state: StateStore, *, auto_approve: bool) -> None:
     echo_line(f"Going on from {abbreviate_id(present)}, which the remote {remote} has.")
     if known != present:
         echo_line(f"The live state as of {abbreviate_id(known)} is kept in this clone.")
-
-
-@command.command("migrate")
-@target_option
-def migrate() -> None:
-    """Migrate the live state to the format of this mlgit; no other command does.
-
-    \b
-    mlgit state migrate
-    """
-    session = open_current_state_session()
-    session.state_store.ref_store.fetch()
-    state_format = read_state_format(session.state_store)  # a newer one is refused; there has been no older one yet
-    echo(f"The live state has format {state_format}, the newest that this mlgit knows: nothing to do.")

@@ -18,7 +18,7 @@ from reconciler.cli.progress import ProgressDisplay
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
-from reconciler.render.sentences import action_sentence
+from reconciler.render.sentences import action_sentence, finished_sentence
 
 _PROGRESS_MARKS = {
     Progress.DONE: ("✓", "green"),
@@ -169,9 +169,10 @@ class TerminalApplyListener:
     def _print_finished_action(self, event: Event) -> None:
         failed_run = _failed_run(event.action)
         symbol, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
+        is_done = event.progress is Progress.DONE
         line = Text.assemble(
             (f"  {symbol} ", style),
-            action_sentence(event.action),
+            finished_sentence(event.action) if is_done else action_sentence(event.action),
             (self._format_duration(str(event.action.key)), "dim"),
         )
         if event.progress is Progress.SKIPPED:

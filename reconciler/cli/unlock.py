@@ -38,9 +38,11 @@ def command(holder: str | None, form: str, *, auto_approve: bool) -> None:
     if holder is None:
         if note := session.fetch_state():  # locks are listed without the remote, too; the note says how old they are
             session.on_note(note)
+        session.state_store.check_format()
         _print_locks(list(read_locks(ref_store.repository, ref_store.read_ref(LOCKS_REF)).values()), form)
         return
     ref_store.fetch()
+    session.state_store.check_format()
     commit = ref_store.read_ref(LOCKS_REF)
     holders = list_lock_holders(ref_store.repository, commit)
     if holder not in holders:

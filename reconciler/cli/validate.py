@@ -20,7 +20,7 @@ from reconciler.render.text import SourceLineReader
 from reconciler.source.cache import Cache
 from reconciler.source.discovery import has_workspace
 from reconciler.source.disk import STDIN, DiskFiles, expand_paths
-from reconciler.source.roots import named_roots
+from reconciler.source.roots import RealFolders, named_roots
 from reconciler.source.validation import CheckResult, check_files
 
 
@@ -35,7 +35,8 @@ def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: 
 
     Works offline and executes nothing. PATHs are checked against the workspace that they are in, if any, and need no
     Git repository; a dash reads standard input. A reference to an asset that the files do not declare is a warning,
-    because the asset may exist in the live state.
+    because the asset may exist in the live state. In a workspace the providers of all targets are asked what they
+    support of each file.
     A file that PATH names and that is no asset is noted and counted; in folders such files are passed over.
 
     \b
@@ -44,14 +45,22 @@ def command(paths: tuple[str, ...], revision: str | None, form: str, *, strict: 
     mlgit validate --ref origin/main --format sarif > mlgit.sarif
     """
     result, read_lines = _check_files(paths) if paths and revision is None else _check_workspace(revision, paths)
-    print_diagnostics(result.diagnostics, result.file_count, form, read_lines, unknown_count=result.unknown_count)
+    print_diagnostics(
+        result.diagnostics,
+        result.file_count,
+        form,
+        read_lines,
+        unknown_count=result.unknown_count,
+        is_support_checked=result.is_support_checked,
+    )
     return int(has_errors(result.diagnostics) or (strict and result.unknown_count > 0))
 
 
 def _check_files(paths: tuple[str, ...]) -> tuple[CheckResult, SourceLineReader]:
     top = Path.cwd()
     standard_input = {STDIN: sys.stdin.buffer.read(MAX_BYTES + 1)} if STDIN in paths else {}
-    files = DiskFiles(top, standard_input, named_roots(top, paths))
+    real_folders = RealFolders()
+    files = DiskFiles(top, standard_input, named_roots(top, paths, real_folders), real_folders)
     unique = list(dict.fromkeys(expand_paths(files.rooted, paths)))
     named = frozenset(paths)
     if has_workspace(top, unique):

@@ -44,6 +44,7 @@ class Config:
     it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
+    ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     """
 
     state: str
@@ -69,6 +70,7 @@ class Config:
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
     cancel_superseded: bool = False
+    providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
 
     def backend_of(self, compute: str) -> str:
@@ -205,6 +207,7 @@ def _build_config(data: Json) -> Config:
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
+        providers=data.get("providers", EMPTY_MAPPING),
     )
 
 

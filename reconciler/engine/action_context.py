@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from reconciler.engine.providers import Providers
+from reconciler.format.assets import kind_of
 from reconciler.model import Action, Event, Progress, Record, ResolvedAsset, Run, SourceRevision, State, Tree
 from reconciler.model.builder import ReportProgress
 from reconciler.planning.fingerprint import FP_VERSION
@@ -56,6 +57,13 @@ class ActionContext:
             archived=False,
             protected=self.is_protected(action),
         )
+
+    def make_bound_record(self, action: Action) -> Record:
+        """Return the record of a declared asset with the backend that it is bound to, if its kind has one."""
+        record = self.make_record(action)
+        if not kind_of(resolved_asset_of(action).asset).uses_backend:
+            return record
+        return replace(record, realised={"backend": self.providers.config.backend_of(action.address.name)})
 
 
 def resolved_asset_of(action: Action) -> ResolvedAsset:

@@ -12,6 +12,7 @@ from reconciler.engine.bug_report import unexpected_error
 from reconciler.engine.builds import BUILDS, build_environment, choose_builder
 from reconciler.engine.providers import Providers
 from reconciler.engine.repair import check_run_outputs, check_version_content, repair_record
+from reconciler.engine.resource_actions import delete_resource, has_resource, make_resource
 from reconciler.engine.run_actions import cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
@@ -26,30 +27,34 @@ def execute_action(context: ActionContext, action: Action) -> WriteBatch:
     Raises UserError if it cannot be done, also for an unexpected exception, which is the failure of this action alone.
     """
     try:
-        return _ACTION_HANDLERS[action.op](context, action)
+        return _handler(context, action)(context, action)
     except UserError:
         raise
     except Exception as error:
         raise unexpected_error(error, action, context.transaction.state_store.local_folder) from error
 
 
-def is_external(action: Action) -> bool:
+def _handler(context: ActionContext, action: Action) -> Callable[[ActionContext, Action], WriteBatch]:
+    if has_resource(context, action):
+        return delete_resource if action.op is Op.DELETE else make_resource
+    return _ACTION_HANDLERS[action.op]
+
+
+def is_external(context: ActionContext, action: Action) -> bool:
     """Return True if the action has an effect outside the state and the store."""
-    return action.op in (Op.BUILD, Op.SUBMIT, Op.CANCEL)
+    return action.op in (Op.BUILD, Op.SUBMIT, Op.CANCEL) or has_resource(context, action)
 
 
-def is_slow(action: Action) -> bool:
+def is_slow(context: ActionContext, action: Action) -> bool:
     """Return True if the action may take so long that others should not wait for it."""
-    return is_external(action) or action.op in (Op.RECORD, Op.REPAIR)
+    return is_external(context, action) or action.op in (Op.RECORD, Op.REPAIR)
 
 
 def _create_or_update(context: ActionContext, action: Action) -> WriteBatch:
     """Create, update or replace an asset, or update the description of a version."""
-    kind = kind_of(resolved_asset_of(action).asset)
-    record = context.make_record(action)
-    if kind.uses_backend:
-        record = replace(record, realised={"backend": context.providers.config.backend_of(action.address.name)})
-    return WriteBatch(current=(record,), versions=(record,) if kind.is_versioned else ())
+    record = context.make_bound_record(action)
+    is_versioned = kind_of(resolved_asset_of(action).asset).is_versioned
+    return WriteBatch(current=(record,), versions=(record,) if is_versioned else ())
 
 
 def _rename(context: ActionContext, action: Action) -> WriteBatch:

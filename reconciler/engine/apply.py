@@ -51,8 +51,8 @@ class _ReadyQueue:
     quick: list[int] = field(default_factory=list)
     slow: list[int] = field(default_factory=list)
 
-    def add(self, position: int, action: Action) -> None:
-        heapq.heappush(self.slow if is_slow(action) else self.quick, position)
+    def add(self, position: int, *, is_slow: bool) -> None:
+        heapq.heappush(self.slow if is_slow else self.quick, position)
 
     def pop_next(self, *, is_worker_free: bool) -> int | None:
         """Remove and return the lowest position that can start; None if none can."""
@@ -82,7 +82,8 @@ class _PlanExecutor:
         ready = _ReadyQueue()
         while sorter.is_active():
             for key in sorter.get_ready():
-                ready.add(positions[key], self.plan.actions[positions[key]])
+                action = self.plan.actions[positions[key]]
+                ready.add(positions[key], is_slow=is_slow(self.context, action))
             is_worker_free = len(self.running) < self.parallelism
             position = None if self._is_stopping() else ready.pop_next(is_worker_free=is_worker_free)
             if position is None and not self.running:
@@ -141,7 +142,7 @@ class _PlanExecutor:
     def _start_action(self, action: Action) -> bool:
         """Execute an action, or hand it to a worker; return True if a worker has it."""
         blocked = self._blocked_event(action)
-        if blocked is None and (is_external(action) or self.context.transaction.is_flush_due()):
+        if blocked is None and (is_external(self.context, action) or self.context.transaction.is_flush_due()):
             self.flush()
             blocked = self._blocked_event(action)  # what it needs could perhaps not be written
         if blocked is not None:
@@ -149,7 +150,7 @@ class _PlanExecutor:
             return False
         self.started.add(action.key)
         self.context.emit(Event(Progress.STARTED, action))
-        if is_slow(action):
+        if is_slow(self.context, action):
             self.running[self.pool.submit(execute_action, self.context, action)] = action
             return True
         try:
@@ -172,7 +173,7 @@ class _PlanExecutor:
             self.context.transaction.add_writes(future.result(), action)
         except UserError as error:
             self._record_event(Event(Progress.FAILED, action, error=error))
-        if is_external(action):
+        if is_external(self.context, action):
             self.flush()
         return action.key
 

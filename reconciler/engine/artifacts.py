@@ -103,7 +103,7 @@ def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environ
 
 def _output_types(spec: JobSpec) -> dict[str, str]:
     outputs = spec.get("outputs") or {}
-    return {name: (declared or {}).get("type", _DEFAULT_TYPE) for name, declared in outputs.items()}
+    return {name: _word(declared or {}, "type", _DEFAULT_TYPE) for name, declared in outputs.items()}
 
 
 def _make_input(
@@ -122,7 +122,7 @@ def _make_input(
         content = declared["path"]
     if isinstance(content, str):
         return TaskUri(content)
-    return TaskContent(declared.get("type", _DEFAULT_TYPE), declared.get("mode", "ro_mount"), content)
+    return TaskContent(_word(declared, "type", _DEFAULT_TYPE), _word(declared, "mode", "ro_mount"), content)
 
 
 def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
@@ -136,3 +136,8 @@ def _referenced_content(context: ActionContext, reference: ResolvedReference, na
         return str(record.spec["path"])
     ensure_version_content(context.providers, context.tree, record)
     return Content.from_json(recorded)
+
+
+def _word(declared: Mapping[str, Any], name: str, default: str) -> str:
+    """Return a type or a mode in lower case; Azure ML reads them in any case."""
+    return str(declared.get(name) or default).lower()

@@ -32,8 +32,8 @@ def unexpected_error(error: Exception, action: Action, folder: Path) -> UserErro
     if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         message = f"there is no room left to write {error.filename or 'a file'}"
         return UserError(Diagnostic("disk-full", message, hint="free some space, and run the command again"))
-    if isinstance(error, MemoryError):
-        return UserError(memory_diagnostic())
+    if diagnostic := memory_diagnostic(error):
+        return UserError(diagnostic)
     message = f"an unexpected {type(error).__name__} ended this action: a bug in mlgit or in a plug-in"
     return UnexpectedError(Diagnostic("internal-error", message, hint=_hint(error, action, folder)))
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.backends import BACKENDS, get_backend
 from reconciler.builders import BUILDERS
 from reconciler.config.config import Config
-from reconciler.diagnostics import UserError
-from reconciler.model import State
+from reconciler.diagnostics import UserError, user_error
+from reconciler.model import Address, Handle, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
-from reconciler.model.object_store import ObjectStore
+from reconciler.model.object_store import UNREACHABLE_CODE, ObjectStore
+from reconciler.resources import Resource
 from reconciler.state.process import host_name
 from reconciler.state.store import StateStore
 
@@ -26,6 +27,7 @@ class Providers:
     store: ObjectStore
     builders: Mapping[str, Builder]
     backends: Mapping[str, Backend]
+    resources: Mapping[str, Resource] = field(default_factory=dict)  # by kind
 
     @property
     def has_store(self) -> bool:
@@ -36,8 +38,8 @@ class Providers:
         """Return the id of the store; a machine that has none, or cannot reach it, uses the recorded id."""
         try:
             return self.store.id if self.has_store else state.store_id
-        except UserError:
-            if not state.store_id:
+        except UserError as error:
+            if not state.store_id or error.diagnostics[0].code != UNREACHABLE_CODE:
                 raise
             return state.store_id
 
@@ -49,3 +51,12 @@ class Providers:
     def backend(self, name: str) -> Backend:
         """Return a backend by its name in mlgit.yml; raises UserError ``backend-missing``."""
         return get_backend(self.backends, name)
+
+    def resource(self, address: Address, handle: Handle | None) -> Resource:
+        """Return the provider of an asset that one has made, or is to make; raises UserError ``provider-missing``."""
+        bound = self.config.providers.get(address.kind, {}).get("type")
+        if bound is None or (handle is not None and handle.provider != bound):
+            made = f"by the provider {handle.provider}" if handle else "by a provider"
+            message = f"{address} was made {made}, which providers: in mlgit.yml does not name for {address.kind}"
+            raise user_error("provider-missing", message, "name it again until what it has made is deleted")
+        return self.resources[address.kind]

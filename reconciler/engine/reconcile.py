@@ -11,7 +11,7 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.apply import execute_plan
 from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
-from reconciler.engine.refresh import check_store, refresh_runs
+from reconciler.engine.refresh import check_store, refresh_runs, with_conditions
 from reconciler.engine.request import ApplyListener, ApplyRequest
 from reconciler.model import Action, ActionId, Address, Event, Observation, Op, Plan, Progress, Run, State
 from reconciler.planning.affinity import restrict_plan_to_host
@@ -119,8 +119,9 @@ def _plan_iteration(context: ApplyContext, totals: Totals, baseline: str | None)
     providers.state_store.ref_store.fetch()
     state = providers.state_store.read()
     observation = refresh_runs(state, providers.backends, providers.store)
+    observation = with_conditions(observation, state, providers.resources)
     check_store(observation)
-    if baseline is None and approved.state_commit == state.commit and not observation.runs:
+    if baseline is None and approved.state_commit == state.commit and not (observation.runs or observation.conditions):
         plan = approved
     else:
         plan = _make_allowed_plan(context.request, state, observation)

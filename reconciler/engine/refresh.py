@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.config.config import Config
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.run_conditions import poll_run, poll_runs
 from reconciler.format.kinds import kind_by_name
-from reconciler.model import Condition, Handle, Observation, Phase, Record, Run, State
+from reconciler.model import Address, Condition, Handle, Observation, Phase, Record, Run, State
 from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
 from reconciler.model.content import Content
@@ -17,6 +17,7 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import FILES_GONE
 from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
+from reconciler.resources import Resource
 from reconciler.state.process import host_name
 
 
@@ -70,30 +71,60 @@ def refresh_all(  # noqa: PLR0913 - every provider
     """Refresh runs, the store, and the environments built here; ``deep`` reads every byte of the store in use."""
     records = tuple(monitored_records(state, config))
     fingerprints = {record.fingerprint for record in records if kind_by_name(record.address.kind).uses_builder}
-    opened = tuple(builders)
-    unbuilt = frozenset(
-        fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in opened)
-    )
+    unbuilt, failed = _find_unbuilt(fingerprints, tuple(builders))
     if not config.has_store(host_name()):
         skipped = f"the store is on {config.store_host}: neither the store nor runs were checked"
-        return Observation(unbuilt_environments=unbuilt, skipped_checks=(skipped,))
+        return Observation(unbuilt_environments=unbuilt, skipped_checks=(*failed, skipped))
     contents = {content.digest: content for record in records for content in contents_of(state, record)}
     observation = replace(refresh_runs(state, backends, store), unbuilt_environments=unbuilt)
     if observation.unexpected_store:
         return observation
     if observation.unreachable_store:
         skipped = f"{observation.unreachable_store}: neither the store nor runs were checked"
-        return replace(observation, skipped_checks=(skipped,))
+        return replace(observation, skipped_checks=(*failed, skipped))
     return replace(
         _observe_contents(observation, store, contents, deep=deep),
         missing_run_files=dict(_missing_run_files(state, records, backends)),
-        skipped_checks=observation.unreachable_backends
+        skipped_checks=failed
+        + observation.unreachable_backends
         + tuple(
             f"the backend {name} is on {config.backend_host(name)}: its runs were not checked"
             for name in config.backends
             if name not in backends
         ),
     )
+
+
+def _find_unbuilt(fingerprints: Iterable[str], builders: Sequence[Builder]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return which environments no builder has built; none, with the reason, if a builder cannot tell."""
+    try:
+        return frozenset(
+            fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in builders)
+        ), ()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
+        reason = error.diagnostics[0].message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        return frozenset(), (f"a builder failed: {reason}: built environments were not checked",)
+
+
+def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
+    """Return an observation with the conditions of all resources, each provider asked once.
+
+    A provider that cannot be reached stops nothing: its resources stand as recorded.
+    """
+    conditions: dict[Address, Condition] = {}
+    skipped: list[str] = []
+    for kind, resource in resources.items():
+        handles = {
+            record.handle: record.address
+            for record in state.current.values()
+            if record.address.kind == kind and record.handle is not None
+        }
+        answers = resource.read(handles) if handles else {}
+        known = {handle: condition for handle, condition in answers.items() if condition.phase is not Phase.UNKNOWN}
+        conditions |= {handles[handle]: condition for handle, condition in known.items() if handle in handles}
+        if len(known) < len(handles):
+            skipped.append(f"the provider of {kind} cannot be reached: {len(handles) - len(known)} stand as recorded")
+    return replace(observation, conditions=conditions, skipped_checks=(*observation.skipped_checks, *skipped))
 
 
 def _observe_contents(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Condition, Handle, Phase, Run
 from reconciler.model.backend import Backend
 from reconciler.planning.refresh import merge_condition
@@ -27,11 +27,26 @@ def poll_run(backend: Backend, run: Run) -> Condition:
 def poll_runs(backend: Backend, runs: Iterable[Run]) -> dict[str, tuple[Handle, Condition]]:
     """Return the handles and conditions of the runs of a backend by id.
 
-    Those are left out that were certainly never submitted. Raises UserError ``backend-unreachable``.
+    Those are left out that were certainly never submitted. Raises UserError ``backend-unreachable``, or
+    ``backend-broken`` if the backend fails, or does not return the condition of each run.
     """
-    handles = {run.id: handle for run in runs if (handle := run.handle or backend.find(run.token))}
-    conditions = backend.poll(handles.values())
-    return {run_id: (handle, conditions[handle]) for run_id, handle in handles.items()}
+    try:
+        handles = {run.id: handle for run in runs if (handle := run.handle or backend.find(run.token))}
+        conditions = backend.poll(handles.values())
+        return {run_id: (handle, _condition_of(handle, conditions)) for run_id, handle in handles.items()}
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        message = f"the backend failed when it was asked for its runs: {type(error).__name__}: {error}"
+        raise user_error("backend-broken", message, "report this to the authors of the backend") from error
+
+
+def _condition_of(handle: Handle, conditions: Mapping[Handle, Condition]) -> Condition:
+    """Return what a backend answered about a run; raises TypeError if that is no condition."""
+    condition = conditions.get(handle)
+    if not isinstance(condition, Condition):
+        raise TypeError(f"no condition of {handle.id}")
+    return condition
 
 
 def cancel_and_wait(backend: Backend, run: Run) -> Run:

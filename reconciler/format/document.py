@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from reconciler.diagnostics import Span
@@ -91,5 +92,6 @@ def _find_occurrences(text: str, source: str) -> Iterator[int]:
         start = source.find(text, start + (1 if longer else len(text)))
 
 
+@cache
 def _source_map_module() -> Any:
     return importlib.import_module("reconciler.format.source_map")

@@ -117,7 +117,7 @@ def _walk_folder(
 
 def replace_invalid_utf8(path: str) -> str:
     """Return a path that can be printed: bytes that are not UTF-8, which Python keeps as surrogates, are replaced."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _reject_non_utf8_name(tree: Tree, path: str, entry: TreeEntry) -> TreeEntry | UnavailableFile:

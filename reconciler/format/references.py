@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from reconciler.format.kind import Kind, ReferenceSite
+from reconciler.format.kind import Kind
 from reconciler.format.pointers import join_pointer
 from reconciler.model import Address, FileReader, Json, LocalPath, Reference, Spec
 
@@ -29,10 +29,10 @@ _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
 def find_references_and_paths(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalPath]:
     """Yield the references and paths at the reference sites of a kind; ``folder`` is that of the file."""
     for site in kind.reference_sites:
-        first, *rest = _pointer_parts(site)
-        if first not in spec:  # for speed: a spec has few of the fields
+        parts = _pointer_parts(site.pointer)
+        if parts[0] not in spec:  # for speed: a spec has few of the fields
             continue
-        for keys, text, parent in _walk_site(spec, [first, *rest], ()):
+        for keys, text, parent in _walk_site(spec, parts, ()):
             pointer = join_pointer(*keys)
             if site.allows_file_prefix and text.startswith("file:"):
                 yield _local_path(pointer, text, text.removeprefix("file:"), folder)
@@ -77,15 +77,15 @@ def _local_path(pointer: str, text: str, path: str, folder: str) -> LocalPath:
 
 
 @cache
-def _pointer_parts(site: ReferenceSite) -> tuple[str, ...]:
-    return tuple(site.pointer.strip("/").split("/"))
+def _pointer_parts(pointer: str) -> tuple[str, ...]:
+    return tuple(pointer.strip("/").split("/"))
 
 
 def _walk_site(
     value: Json, parts: Sequence[str], parents: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str, Spec]]:
     """Yield keys, text and parent mapping of every string at a site; ``parts`` are those of its pointer."""
-    first, *rest = parts
+    first, rest = parts[0], parts[1:]
     if isinstance(value, list) and first == _WILDCARD:
         value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, dict):

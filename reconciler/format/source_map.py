@@ -61,6 +61,8 @@ def _line_starts(text: str) -> tuple[int, ...]:
 
 def position_of(text: str, offset: int) -> Position:
     """Return the position of an offset in a text."""
+    if text.isascii() and "\r" not in text:  # as nearly all are: counting takes less time than a table of lines
+        return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
     starts = _line_starts(text)
     line = bisect_right(starts, offset)
     return line, offset - starts[line - 1] + 1

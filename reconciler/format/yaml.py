@@ -7,7 +7,8 @@ all cached needs none.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.document import Document
@@ -20,9 +21,14 @@ MAX_VALUES = 20_000  # with aliases expanded: a few aliases can expand to a bill
 
 def parse_yaml(path: str, raw: bytes) -> tuple[Document, tuple[Diagnostic, ...]]:
     """Return the document of a file and its diagnostics; ``data`` is None if it cannot be parsed."""
-    result: tuple[Document, tuple[Diagnostic, ...]]
-    result = importlib.import_module("reconciler.format.yaml_parser").parse_document(path, raw)
-    return result
+    return _parser()(path, raw)
+
+
+@cache
+def _parser() -> Callable[[str, bytes], tuple[Document, tuple[Diagnostic, ...]]]:
+    parse: Callable[[str, bytes], tuple[Document, tuple[Diagnostic, ...]]]
+    parse = importlib.import_module("reconciler.format.yaml_parser").parse_document
+    return parse
 
 
 def split_source_lines(raw: bytes) -> Sequence[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.process import read_all, read_all_from_network
+from reconciler.git.process import read_all, read_all_from_network, register
 from reconciler.secrets.urls import mask_url_secrets
 
 # What a clone's own settings must not do to us: run a script of the repository (hooks are often kept in one, and named
@@ -24,6 +24,7 @@ STREAMING_OPTIONS = ("-c", "core.bigFileThreshold=16m")
 # Error messages are matched, so Git must not translate them.
 _UNTRANSLATED = {"LANGUAGE": "C", "LC_ALL": "C"}
 _UNTRUSTED_REPOSITORY = r"dubious ownership in repository at '(.*)'"
+_NO_COMMIT_MESSAGE = "does not have a commit checked out"
 _DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -79,7 +80,7 @@ def start_git(
 ) -> subprocess.Popen[bytes]:
     """Start a Git command in a session of its own: Ctrl-C reaches mlgit alone, which still records what was done."""
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["git", *SAFE_CONFIG_OPTIONS, *arguments],
             cwd=folder,
             env={**os.environ, **_UNTRANSLATED, **(env or {})},
@@ -93,6 +94,8 @@ def start_git(
             raise
         hint = "install Git and make sure that it is in PATH: https://git-scm.com/downloads"
         raise user_error("git-missing", "the command git was not found", hint) from error
+    register(process)
+    return process
 
 
 def trust_command(error: GitError) -> str:
@@ -119,3 +122,14 @@ def describe_git_error(error: GitError) -> GitError | UserError:
 def decode_output(output: bytes) -> str:
     """Return output of Git as text without its last newline; paths may have bytes that are not UTF-8."""
     return output.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def work_tree_error(error: GitError) -> UserError:
+    """Return the error of a work tree that `git add` could not read, with its cause and what to do."""
+    lines = error.stderr.splitlines()
+    causes = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "fatal: "))]
+    cause = next(iter(causes), f"git add exited with status {error.status}")
+    hint = "fix the file, or add it to .gitignore"
+    if _NO_COMMIT_MESSAGE in cause:
+        hint = "it is a Git repository of its own: make a commit in it, or add it to .gitignore"
+    return user_error("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)

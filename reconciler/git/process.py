@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
+from weakref import WeakSet
 
 from reconciler.diagnostics import UserError, user_error
 
@@ -24,6 +25,8 @@ _MAX_NETWORK_SECONDS = 3600.0  # for all of a command, however often a remote sa
 _MAX_TIMEOUT = 7 * 86400.0
 _TERMINATION_SECONDS = 2.0  # for Git to remove its lock files
 _CHUNK_BYTES = 1 << 16
+
+_started: WeakSet[subprocess.Popen[bytes]] = WeakSet()
 
 
 class GitTimeoutError(Exception):
@@ -95,6 +98,18 @@ def _read_streams(streams: Sequence[IO[bytes] | None], seconds: float) -> list[b
                 else:
                     selector.unregister(key.fileobj)
     return [bytes(output) for output in outputs]
+
+
+def register(process: subprocess.Popen[bytes]) -> None:
+    """Remember a process that leads a session: what ends mlgit by a signal does not reach it otherwise."""
+    _started.add(process)
+
+
+def end_all() -> None:
+    """End all processes that are running, for a handler of signals."""
+    for process in list(_started):
+        if process.poll() is None:
+            end_group(process)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.command import STREAMING_OPTIONS, GitError, decode_output, run_git, run_network_git, trust_command
+from reconciler.git.command import (
+    STREAMING_OPTIONS,
+    GitError,
+    decode_output,
+    run_git,
+    run_network_git,
+    trust_command,
+    work_tree_error,
+)
 from reconciler.git.objects import GitObject, ObjectReader, read_many_objects
 
 FALLBACK_NAME = "mlgit"
@@ -132,7 +140,7 @@ class Repository:
             try:
                 self.git(*STREAMING_OPTIONS, "add", "--all", "--", ":/", *excluded, env=env)
             except GitError as error:
-                raise _work_tree_error(error) from error
+                raise work_tree_error(error) from error
             return self.git("write-tree", env=env)
 
     def _must_be_excluded(self, path: str) -> bool:
@@ -288,16 +296,3 @@ def _release(contents: ObjectReader, headers: ObjectReader, scratch: Path | None
     headers.close()
     if scratch is not None:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-_NO_COMMIT_MESSAGE = "does not have a commit checked out"
-
-
-def _work_tree_error(error: GitError) -> UserError:
-    lines = error.stderr.splitlines()
-    causes = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "fatal: "))]
-    cause = next(iter(causes), f"git add exited with status {error.status}")
-    hint = "fix the file, or add it to .gitignore"
-    if _NO_COMMIT_MESSAGE in cause:
-        hint = "it is a Git repository of its own: make a commit in it, or add it to .gitignore"
-    return user_error("work-tree-unreadable", f"Git cannot read the work tree: {cause}", hint)

@@ -35,7 +35,9 @@ from reconciler.model.plan import Progress as Progress
 from reconciler.model.plan import SourceRevision as SourceRevision
 from reconciler.model.plan import exclude_actions as exclude_actions
 from reconciler.model.providers import Condition as Condition
+from reconciler.model.providers import Effect as Effect
 from reconciler.model.providers import Handle as Handle
+from reconciler.model.providers import Intent as Intent
 from reconciler.model.providers import Phase as Phase
 from reconciler.model.state import DEFAULT_ARTIFACTS as DEFAULT_ARTIFACTS
 from reconciler.model.state import DESTROYED as DESTROYED

@@ -27,8 +27,6 @@ class BuildPlan:
     """PEP 508 requirements, in the order in which they were written."""
     lock: str = ""
     """A lock that was recorded earlier: exactly these packages are installed again."""
-    notes: tuple[str, ...] = ()
-    """What the environment declares and this builder ignores; shown in the plan."""
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     """Environment variables that the environment declares for every run in it."""
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model.content import Content, ContentFile, Damage, LocalObject, UploadFile
 
+UNREACHABLE_CODE = "store-unreachable"
 _ENTRY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 

@@ -49,5 +49,10 @@ class BuilderPlugin(Plugin):
 
 
 @dataclass(frozen=True, slots=True)
+class ResourcePlugin(Plugin):
+    """A provider of resources: what is made, and exists until it is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class StorePlugin(Plugin):
     """A type of object store."""

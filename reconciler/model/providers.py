@@ -1,4 +1,4 @@
-"""What providers return of the things that they made: a handle, and the condition that a thing is in."""
+"""What providers return of the things that they made: a handle and a condition; and what is about to be done to one."""
 
 from __future__ import annotations
 
@@ -33,6 +33,31 @@ class Handle:
         return cls(provider, handle_id, data)
 
 
+class Effect(StrEnum):
+    """What an apply is about to do to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An effect on a resource that is recorded before it happens, and until it is known to have happened."""
+
+    effect: Effect
+    token: str
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the intent as the live state records it; `from_json` reads it back."""
+        return {"effect": str(self.effect), "token": self.token}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Intent:
+        """Return the intent of a document; raises KeyError or ValueError if it is none."""
+        return cls(Effect(document["effect"]), document["token"])
+
+
 class Phase(StrEnum):
     """The phase that a run or a resource is in, as its provider reports it."""
 
@@ -59,3 +84,18 @@ class Condition:
     reason: str = ""
     message: str = ""
     result: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the condition as the live state records it; `from_json` reads it back."""
+        texts = {"reason": self.reason, "message": self.message, "result": dict(self.result)}
+        return {"phase": str(self.phase), **{name: value for name, value in texts.items() if value}}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Condition:
+        """Return the condition of a document; raises KeyError or ValueError if it has no phase, or an unknown one."""
+        return cls(
+            Phase(document["phase"]),
+            document.get("reason", ""),
+            document.get("message", ""),
+            document.get("result", EMPTY_MAPPING),
+        )

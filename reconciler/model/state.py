@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
-from reconciler.model.providers import Condition, Handle
+from reconciler.model.providers import Condition, Handle, Intent
 
 
 class RunStatus(StrEnum):
@@ -31,7 +31,7 @@ class RunStatus(StrEnum):
 _LOG_TAIL_MARK = "; its last lines:"
 
 # The failure of a run that mlgit canceled itself.
-REMOVED_FROM_GIT = "left"
+REMOVED_FROM_GIT = "removed"
 SUPERSEDED = "superseded"
 DESTROYED = "destroyed"
 
@@ -46,7 +46,8 @@ class Run:
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
     mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
     its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
-    is in its log only. ``handle`` is what its backend calls it, None until it was submitted.
+    is in its log only. ``handle`` is what its backend calls it, None until it was submitted. A run of a step has the id
+    of its ``parent`` and the path of the ``step``.
     """
 
     id: str
@@ -56,6 +57,8 @@ class Run:
     attempt: int
     backend: str
     status: RunStatus
+    parent: str = ""
+    step: str = ""
     failure: str = ""
     message: str = ""
     commit: str = ""
@@ -91,8 +94,10 @@ class Record:
 
     ``seq`` orders versions, ``top`` is the highest that the address ever had. ``declared_at`` is the commit whose tree
     declared this. ``realised`` is the result of a builder or a store. Of a job, ``run`` is the current completed run,
-    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. What is ``protected`` is not removed
-    or replaced. ``formerly`` are the addresses that it had before, newest first: older versions and runs are kept
+    ``latest`` the newest one, ``unfinished`` those whose end is not recorded yet. ``handle`` is what a provider calls
+    the thing that it made, ``condition`` how that was when it was written last, and ``intent`` an effect on it that may
+    not have happened yet: until that is settled, the record stays. What is ``protected`` is not removed or replaced.
+    ``formerly`` are the addresses that it had before, newest first: older versions and runs are kept
     under those. ``extra`` keeps fields that a newer mlgit wrote.
     """
 
@@ -111,6 +116,9 @@ class Record:
     applied_at: str = ""
     realised: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     lineage: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    handle: Handle | None = None
+    condition: Condition | None = None
+    intent: Intent | None = None
     run: str = ""
     latest: str = ""
     unfinished: tuple[str, ...] = ()
@@ -154,7 +162,7 @@ class Observation:
 
     ``handles`` are those of runs whose submission was not recorded, which were found by their tokens.
     ``missing_contents`` are the keys of contents that the store does not have, ``damaged_files`` the files by key that
-    have other content than was stored. ``unexpected_store`` is the path of a store that is not that of the live state:
+    have other content than was stored. ``unexpected_store`` is where a store is that is not that of the live state:
     nothing is known of the ``unknown_runs`` then; ``unreachable_store`` is why the store cannot be asked: runs and
     contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
     as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
@@ -173,6 +181,12 @@ class Observation:
     unreachable_backends: tuple[str, ...] = ()
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
+    conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources
+
+    @property
+    def is_incomplete(self) -> bool:
+        """True if a store or a backend could not be asked: nothing follows for runs that are not reported."""
+        return bool(self.unexpected_store or self.unreachable_store or self.unreachable_backends)
 
 
 _T = TypeVar("_T", Record, Run)

@@ -6,7 +6,7 @@ is below it; one with longer pointers below it covers a plain value only. What n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.model.assets import EMPTY_MAPPING, Json, Spec
@@ -35,9 +35,9 @@ class Ignored:
     is_usual: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Support:
-    """What a provider honours, and what it ignores with a warning, by kind."""
+    """What a provider honours, and what it ignores with a warning, by kind. A table equals itself only."""
 
     honoured: Mapping[str, tuple[Honoured, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
     ignored: Mapping[str, tuple[Ignored, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -73,31 +73,41 @@ IsDefault = Callable[[str, Json], bool]
 
 
 @dataclass(slots=True)
-class _Node:
-    """The entries of a table that continue with certain segments; ``entry`` ends here."""
+class EntryTree:
+    """The entries of a table that begin with the same segments; ``entry`` ends here."""
 
     entry: Honoured | Ignored | None = None
-    children: dict[str, _Node] = field(default_factory=dict)
+    children: dict[str, EntryTree] = field(default_factory=dict)
+
+    @property
+    def honours_all(self) -> bool:
+        """True if whatever is below these segments is honoured."""
+        return isinstance(self.entry, Honoured) and not self.entry.values and not self.children
+
+
+def make_entry_tree(entries: Iterable[Honoured | Ignored]) -> EntryTree:
+    """Return the entries of a table as a tree by the segments of their pointers."""
+    root = EntryTree()
+    for entry in entries:
+        node = root
+        for segment in entry.pointer.split("/")[1:]:
+            node = node.children.setdefault(segment, EntryTree())
+        node.entry = entry
+    return root
 
 
 def compare_with_support(
-    spec: Spec, entries: Sequence[Honoured | Ignored], is_default: IsDefault
+    spec: Spec, entries: EntryTree, is_default: IsDefault
 ) -> Iterator[UnsupportedField | IgnoredField]:
     """Yield what of a spec the entries of a table do not name, and what they ignore.
 
     What is not set, and what is unsupported but a default, is left out.
     """
-    root = _Node()
-    for entry in entries:
-        node = root
-        for segment in entry.pointer.split("/")[1:]:
-            node = node.children.setdefault(segment, _Node())
-        node.entry = entry
-    yield from _compare_value(spec, "", (root,), is_default)
+    yield from _compare_value(spec, "", (entries,), is_default)
 
 
 def _compare_value(
-    value: Json, pointer: str, nodes: tuple[_Node, ...], is_default: IsDefault
+    value: Json, pointer: str, nodes: tuple[EntryTree, ...], is_default: IsDefault
 ) -> Iterator[UnsupportedField | IgnoredField]:
     if not _is_set(value):
         return
@@ -110,6 +120,8 @@ def _compare_value(
         for key, item in value.items():
             segment = _escape(str(key))
             below = [node.children[name] for node in nodes for name in (segment, _ANY) if name in node.children]
+            if below and below[0].honours_all:
+                continue
             yield from _compare_value(item, f"{pointer}/{segment}", tuple(below), is_default)
     else:
         changed = tuple(leaf for leaf, item in _leaves(value, pointer) if not is_default(leaf, item))

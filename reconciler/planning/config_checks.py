@@ -52,7 +52,15 @@ def _unknown_protected(
     known = {str(address) for address in (*_declared_addresses(declared), *live)}
     for index, name in names:
         if name not in known:
-            yield join_pointer("protect", index), name, closest_name(name, known), False
+            yield join_pointer("protect", index), name, _closest_address(name, known), False
+
+
+def _closest_address(name: str, known: Iterable[str]) -> str:
+    """Return the address of the same kind whose name is most similar, "" if none is similar."""
+    kind = name.partition("/")[0]
+    names = [address.removeprefix(f"{kind}/") for address in known if address.startswith(f"{kind}/")]
+    closest = closest_name(name.removeprefix(f"{kind}/"), names)
+    return f"{kind}/{closest}" if closest else ""
 
 
 def _unused_computes(declared: AssetSet, config: Config) -> Iterator[tuple[str, str, str, bool]]:

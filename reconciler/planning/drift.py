@@ -98,6 +98,7 @@ def find_drift(state: State, observation: Observation, config: Config, tree_at: 
         drift += _content_drift(state, observation, config, record, tree_at)
         drift += _binding_drift(config, record)
         drift += _build_drift(observation, config, record)
+        drift += _resource_drift(observation, config, record)
     return tuple(drift)
 
 
@@ -208,3 +209,21 @@ def _build_drift(observation: Observation, config: Config, record: Record) -> It
         remedy = "apply builds it" if policy is DriftPolicy.REPAIR else "the next run that needs it builds it"
         subject = record.address.format_with_version(record.version)
         yield Drift(subject, "not-built", "it is not built on this machine", remedy, policy, record, local=True)
+
+
+def _resource_drift(observation: Observation, config: Config, record: Record) -> Iterator[Drift]:
+    """Yield a resource that its provider no longer has, or reports as failed."""
+    condition = observation.conditions.get(record.address)
+    if condition is None or condition.phase not in (Phase.GONE, Phase.FAILED) or record.intent is not None:
+        return
+    policy, subject = drift_policy_of(config, record.address), str(record.address)
+    cause = f": {condition.message}" if condition.message else ""
+    if condition.phase is Phase.FAILED:
+        remedy = f"`mlgit apply --replace {record.address}` makes it again"
+        yield Drift(subject, "resource-failed", f"its provider reports that it failed{cause}", remedy)
+    else:
+        is_repaired = policy is DriftPolicy.REPAIR
+        remedy = (
+            "apply creates it again" if is_repaired else "set drift: repair in mlgit.yml to let apply create it again"
+        )
+        yield Drift(subject, "resource-gone", f"its provider no longer has it{cause}", remedy, policy)

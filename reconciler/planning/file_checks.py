@@ -78,12 +78,30 @@ def check_supported(
         yield from ignored_diagnostics(files, declared, asset, report)
 
 
+def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:
+    """Yield a note for each reason for which no provider realises assets, at the first of them and with the others."""
+    spans: dict[tuple[str, str], list[Span]] = {}
+    for asset in declared.readable_assets.values():
+        if reason := kind_of(asset).recorded_only_reason(asset.spec):
+            span = declared.documents[asset.source].value_span("/type")
+            spans.setdefault((asset.address.kind, reason), []).append(span)
+    for (_, reason), places in spans.items():
+        first, *others = sorted(places)
+        yield Diagnostic(
+            "recorded-only", f"recorded only: {reason}", first, severity=Severity.NOTE, places=tuple(others)
+        )
+
+
 def find_unsupported(files: FileReader, declared: AssetSet, config: Config, check: SupportCheck) -> Iterator[Blocked]:
-    """Yield the declared assets that the providers of one target would not realise, with the reasons."""
-    for asset in declared.assets.values():
+    """Yield the declared assets that the providers of one target would not realise, with the reasons.
+
+    Of a file with errors only the kind and the type of its asset are certain.
+    """
+    for asset in declared.readable_assets.values():
         kind = kind_of(asset)
         if reason := kind.recorded_only_reason(asset.spec):
             yield Blocked(asset.address, reason, recorded_only=str(asset.spec.get("type", "")) or kind.name)
+        if reason or asset.address not in declared.assets:
             continue
         refusals = (*check_runs(declared, [asset], config), *check_supported(files, declared, [asset], check))
         refusals = tuple(item for item in refusals if item.severity is _refusal_severity(asset))

@@ -59,6 +59,7 @@ def merge_observation(state: State, observation: Observation) -> tuple[State, tu
 
     A run that was superseded is recorded too, and never becomes current.
     """
+    state = _merge_conditions(state, observation)
     if not observation.runs:
         return state, ()
     observed: dict[tuple[Address, str], Run] = {}
@@ -82,6 +83,13 @@ def merge_observation(state: State, observation: Observation) -> tuple[State, tu
         Action(Op.RECORD, run.address, version=run.id, record=state.current[run.address], run=run) for run in ended
     )
     return replace(state, current=Overlay(state.current, completed), find_run=find_run), advances
+
+
+def _merge_conditions(state: State, observation: Observation) -> State:
+    """Return the live state with the conditions of resources as their providers report them."""
+    records = ((state.current.get(address), condition) for address, condition in observation.conditions.items())
+    changed = {record.address: replace(record, condition=condition) for record, condition in records if record}
+    return replace(state, current=Overlay(state.current, changed)) if changed else state
 
 
 def run_status_of(condition: Condition) -> RunStatus | None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.format.kind import Kind
+from reconciler.format.kinds import kind_by_name
 from reconciler.format.pointers import find_value, split_pointer
 from reconciler.format.rule_context import resolve_relative_path
 from reconciler.format.schema_leaves import is_default_value
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Asset, FileReader, Json
 from reconciler.model.support import (
+    EntryTree,
     Honoured,
     Ignored,
     IgnoredField,
@@ -26,6 +28,7 @@ from reconciler.model.support import (
     Support,
     UnsupportedField,
     compare_with_support,
+    make_entry_tree,
 )
 
 IGNORED = "field-ignored"
@@ -90,14 +93,16 @@ def no_support_check(_asset: Asset, _asks_provider: bool) -> SupportReport:  # n
     return SupportReport()
 
 
-def table_entries(kind: Kind, support: Support) -> tuple[Honoured | Ignored, ...]:
+@cache
+def table_entries(kind: str, support: Support) -> EntryTree:
     """Return what a table says of a kind, with the fields of the kind that ask nothing of a provider."""
-    return (*map(Honoured, sorted(kind.descriptive_fields)), *support.entries(kind.name))
+    descriptive = map(Honoured, sorted(kind_by_name(kind).descriptive_fields))
+    return make_entry_tree((*descriptive, *support.entries(kind)))
 
 
 def check_support(asset: Asset, support: Support, provider: str, remedy: str) -> SupportReport:
     """Return what a table says of an asset; ``remedy`` is what else can be done than to change the file."""
-    entries = table_entries(kind_of(asset), support)
+    entries = table_entries(asset.address.kind, support)
     fields = tuple(compare_with_support(asset.spec, entries, _default_check(asset)))
     problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
     ignored = tuple(item for item in fields if isinstance(item, IgnoredField))

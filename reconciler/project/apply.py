@@ -14,6 +14,7 @@ from reconciler.project.builder import open_builders
 from reconciler.project.prepare import PreparedApply
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
+from reconciler.resources import open_resources
 from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
 
 
@@ -38,6 +39,7 @@ def apply_plan(
         store=open_store(session),
         builders=open_builders(session),
         backends=open_backends(session),
+        resources=open_resources(session.config.providers),
     )
     return apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
 

@@ -15,7 +15,12 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Asset, Plan, Record, State, Tree
 from reconciler.planning.config_checks import check_config_names
-from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
+from reconciler.planning.file_checks import (
+    LiveAssets,
+    check_files_together,
+    check_recorded_only,
+    sort_diagnostics,
+)
 from reconciler.planning.narrow import (
     diagnostics_of,
     is_narrow,
@@ -171,6 +176,7 @@ def offline_diagnostics(session: Session, declared: AssetSet) -> tuple[Diagnosti
     diagnostics = [
         *together,
         *_support_diagnostics(session, declared, together),
+        *check_recorded_only(declared),
         *session.affinity_diagnostics(Severity.WARNING),
         *check_config_names(declared, session.config, None, lambda: _config_document(session)),
     ]

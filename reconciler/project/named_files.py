@@ -20,7 +20,7 @@ from reconciler.format.load import load_declaration
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
-from reconciler.planning.file_checks import check_files_together, sort_diagnostics
+from reconciler.planning.file_checks import check_files_together, check_recorded_only, sort_diagnostics
 from reconciler.project.provider_checks import provider_diagnostics
 from reconciler.project.support import support_diagnostics
 from reconciler.source.cache import Cache
@@ -53,7 +53,7 @@ def check_named_files(
     ]
     diagnostics = dict.fromkeys(diagnostic for result in results for diagnostic in result.diagnostics)
     file_count, unknown_count = (sum(counts) for counts in zip(*map(_counts_of, results), strict=True))
-    return CheckResult(file_count, tuple(diagnostics), unknown_count)
+    return CheckResult(file_count, tuple(diagnostics), unknown_count, all(item.is_support_checked for item in results))
 
 
 def _counts_of(result: CheckResult) -> tuple[int, int]:
@@ -84,7 +84,9 @@ def _check_in_workspace(  # noqa: PLR0913, PLR0917 - the files, and the workspac
     declared = _load_declared(workspace, own_paths, files.in_memory_files, faulty, cache)
     together = check_files_together(declared, config, None)
     own = (
-        given for diagnostic in (*config_diagnostics, *together) if (given := _with_given_paths(diagnostic, own_paths))
+        given
+        for diagnostic in (*config_diagnostics, *together, *check_recorded_only(declared))
+        if (given := _with_given_paths(diagnostic, own_paths))
     )
     configs = [config, *(_read_config(folder, cache, name)[0] for name in config.targets if name != config.target)]
     assets = [asset for asset in declared.assets.values() if asset.source in own_paths]

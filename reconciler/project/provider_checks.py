@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from reconciler import backends, builders
+from reconciler import backends, builders, resources
 from reconciler.config.affinity import check_host_affinity
 from reconciler.config.config import COMMON_STORE_SETTINGS, Config
 from reconciler.diagnostics import Diagnostic, Severity, UserError
@@ -28,10 +28,15 @@ def provider_diagnostics(document: Document, config: Config) -> Iterator[Diagnos
     yield from _store_diagnostics(document, config)
     yield from _check_providers(document, "builders", builders.BUILDERS, config.builders)
     yield from _check_providers(document, "backends", backends.BACKENDS, config.backends)
+    yield from _check_providers(document, "providers", resources.RESOURCES, config.providers, ("type",))
 
 
 def _check_providers(
-    document: Document, section: str, registry: Registry[Any], providers: Mapping[str, Mapping[str, Json]]
+    document: Document,
+    section: str,
+    registry: Registry[Any],
+    providers: Mapping[str, Mapping[str, Json]],
+    common: tuple[str, ...] = _COMMON_SETTINGS,
 ) -> Iterator[Diagnostic]:
     for name, settings in providers.items():
         type_name = str(settings["type"])
@@ -40,7 +45,7 @@ def _check_providers(
             yield registry.unknown_diagnostic(type_name, span)
             continue
         with suppress(UserError):
-            yield from check_settings(document, [section, name], registry.load(type_name).settings, _COMMON_SETTINGS)
+            yield from check_settings(document, [section, name], registry.load(type_name).settings, common)
 
 
 def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnostic]:
@@ -53,6 +58,13 @@ def _store_diagnostics(document: Document, config: Config) -> Iterator[Diagnosti
 
 def affinity_diagnostics(document: Document, config: Config, severity: Severity) -> tuple[Diagnostic, ...]:
     """Return the bindings that exist on one machine only but name no ``host:``."""
-    plugins = {name: backends.BACKENDS.load(settings["type"]) for name, settings in config.backends.items()}
-    host_bound = {name for name, plugin in plugins.items() if plugin.is_host_bound}
+    host_bound = {name for name, settings in config.backends.items() if _is_host_bound(str(settings["type"]))}
     return tuple(check_host_affinity(document, config, host_bound, severity))
+
+
+def _is_host_bound(type_name: str) -> bool:
+    """Return True if a type of backend is known to be on one machine; what cannot be imported runs nothing."""
+    try:
+        return backends.BACKENDS.load(type_name).is_host_bound
+    except UserError:
+        return False

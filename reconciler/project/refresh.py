@@ -9,6 +9,7 @@ from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
 from reconciler.project.builder import open_builders
 from reconciler.project.state_session import StateSession
+from reconciler.resources import open_resources
 from reconciler.state.process import host_name
 from reconciler.storage import stores
 
@@ -34,7 +35,9 @@ def observe_runs(session: StateSession, state: State) -> Observation | None:
 def observe_all(session: StateSession, state: State, *, deep: bool = False) -> Observation:
     """Ask all providers; ``deep`` reads every byte of the store in use."""
     opened, builders = open_backends(session), open_builders(session)
-    return refresh.refresh_all(state, session.config, opened, open_store(session), builders.values(), deep=deep)
+    store = open_store(session)
+    observation = refresh.refresh_all(state, session.config, opened, store, builders.values(), deep=deep)
+    return refresh.with_conditions(observation, state, open_resources(session.config.providers))
 
 
 def observe_providers(session: StateSession, state: State) -> Observation:

@@ -10,6 +10,7 @@ from reconciler import __version__
 from reconciler.abbreviation import join_some
 from reconciler.config.config import Config
 from reconciler.diagnostics import Span, user_error
+from reconciler.git.command import GitError, run_git
 from reconciler.git.repository import Repository
 from reconciler.model import Plan
 from reconciler.planning.policy import Policy
@@ -24,6 +25,7 @@ from reconciler.source.workspace import Workspace, find_workspace, tree_of_work_
 from reconciler.timestamps import utc_timestamp
 
 _MAX_BYTES = 20_000_000
+_PLAN_START = b'{\n "body":'  # as `dump_plan_file` writes it
 _MAX_VALUES = 1_000_000  # of a hundred bytes each in memory
 
 
@@ -41,6 +43,7 @@ def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) ->
         "made_at": utc_timestamp(),
         "digest": plan_body_digest(body),
     }
+    _check_may_overwrite(path)
     with suppress(OSError):  # Git's folder may be read-only; then the plan is saved all the same
         ignore_in_clone(repository, path)
     try:
@@ -48,6 +51,24 @@ def save_plan(repository: Repository, plan: Plan, policy: Policy, path: Path) ->
     except OSError as error:
         message = f"cannot write the plan to {path}: {error.strerror}"
         raise user_error("plan-not-written", message, "choose a file in an existing folder") from error
+
+
+def _check_may_overwrite(path: Path) -> None:
+    """Raise UserError ``plan-not-written`` if a file would be lost that is no plan, or that Git tracks."""
+    real = Path(os.path.realpath(path))
+    if not real.is_file():
+        return
+    try:
+        is_tracked = bool(run_git(["--literal-pathspecs", "ls-files", "-z", "--", real.name], real.parent))
+    except GitError:  # it is in no repository
+        is_tracked = False
+    if is_tracked:
+        reason = "Git tracks it"
+    elif real.stat().st_size and not read_regular_file(real, len(_PLAN_START)).startswith(_PLAN_START):
+        reason = "it exists and is no plan"
+    else:
+        return
+    raise user_error("plan-not-written", f"{path} is not overwritten: {reason}", "choose another name for the plan")
 
 
 def _write_plan_file(path: Path, content: bytes) -> None:

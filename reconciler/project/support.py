@@ -135,13 +135,23 @@ class _Providers:
         key = entry_key("build", dict(settings), asset.spec)
         if self.cache and self.cache.find_entry(key) is not None:
             return ()
-        problems = tuple(
-            SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
-            for problem in load_builder(settings).check(asset.spec)
-        )
+        problems = _ask_builder(settings, asset)
         if self.cache and not problems:
             self.cache.store_entries({key: ""})
         return problems
+
+
+def _ask_builder(settings: Mapping[str, Json], asset: Asset) -> tuple[SupportProblem, ...]:
+    """Return what a builder itself cannot do; raises UserError ``builder-broken`` if it fails."""
+    try:
+        return tuple(
+            SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
+            for problem in load_builder(settings).check(asset.spec)
+        )
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BUILDERS.failed_error(str(settings["type"]), error) from error
 
 
 def _label(noun: str, name: str, type_name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import Action, Address, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
+from reconciler.model import Action, Asset, Blocked, Json, Op, Plan, Record, Run, Spec
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
 from reconciler.render.impact import Impact, compute_impact
@@ -122,7 +122,7 @@ def _record_fields(record: Record) -> Json:
             "version": record.version,
             "archived": record.archived,
             "fingerprint": record.fingerprint,
-            "recorded_only": recorded_only_reason(record.address, record.spec),
+            "recorded_only": recorded_only_reason(record),
             "source": record.source,
             "declared_at": record.declared_at,
             "applied_at": record.applied_at,
@@ -136,9 +136,13 @@ def _record_fields(record: Record) -> Json:
     )
 
 
-def recorded_only_reason(address: Address, spec: Spec) -> str:
+def recorded_only_reason(record: Record) -> str:
     """Return why an asset is recorded only, "" if a provider realises it; the kind may be a newer mlgit's."""
-    return kind_by_name(address.kind).recorded_only_reason(spec) if address.kind in kinds() else ""
+    if record.address.kind not in kinds() or record.handle is not None:
+        return ""
+    kind = kind_by_name(record.address.kind)
+    is_unbound = kind.uses_backend and not record.realised.get("backend")
+    return kind.recorded_only_reason(record.spec) or ("it is bound to no backend" if is_unbound else "")
 
 
 def asset_to_json(asset: Asset, source: str) -> Json:
@@ -148,6 +152,7 @@ def asset_to_json(asset: Asset, source: str) -> Json:
             "address": str(asset.address),
             "version": asset.version,
             "source": source,
+            "recorded_only": kind_by_name(asset.address.kind).recorded_only_reason(asset.spec),
             "references": [reference.text for reference in asset.references],
             "spec": _hide_spec_secrets(asset.address.kind, asset.spec),
         }

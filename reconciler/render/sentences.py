@@ -32,6 +32,15 @@ def action_sentence(action: Action) -> str:
     return sanitize_line(_SENTENCE_FUNCTIONS[action.op](action))
 
 
+def finished_sentence(action: Action) -> str:
+    """Return what an action has done, in one line: a submitted run has not ended, and a build may be an older one."""
+    if action.op is Op.SUBMIT:
+        return sanitize_line(f"{action.address}: submitted run {action.version}{_reason_clause(action)}")
+    if action.op is Op.BUILD:
+        return sanitize_line(f"{action.address}: is built {action.reason}")
+    return action_sentence(action)
+
+
 def _reason_clause(action: Action) -> str:
     reason = action.reason or _join_field_changes(action)
     return f" because {reason}" if reason else ""
@@ -51,11 +60,11 @@ def _create_sentence(action: Action) -> str:
 
 
 def _recorded_only_clause(action: Action) -> str:
-    if action.resolved is None:
+    if action.resolved is None or action.reason:  # the reason names who makes it
         return ""
     kind = kind_by_name(action.address.kind)
     reason = kind.recorded_only_reason(action.resolved.asset.spec)
-    if kind.uses_backend and not action.reason:
+    if kind.uses_backend:
         reason = "it is bound to no backend"
     return f", recorded only: {reason}" if reason else ""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
-from reconciler.abbreviation import join_some, pluralize
+from reconciler.abbreviation import abbreviate_text, join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.model import Json, Op, Plan
 from reconciler.planning.refusals import refusal_label
@@ -47,7 +47,7 @@ class _SourceLines:
 
 
 def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _SourceLines]) -> Iterator[str]:
-    prefix = f"{diagnostic.span}: " if diagnostic.span else ""
+    prefix = abbreviate_text(f"{diagnostic.span}: ") if diagnostic.span else ""
     yield sanitize_line(f"{prefix}{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]")
     if diagnostic.span is not None and not diagnostic.code.startswith("secret-"):  # the line contains the secret
         source = read_lines(diagnostic.span.path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SPEC_FORMAT = 1
+SPEC_FORMAT = 2
 DEFAULT_GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
 # Inputs and outputs of these types are a file; of every other type, a folder.
 FILE_TYPES = frozenset({"uri_file"})
@@ -118,7 +118,7 @@ class RunSpec:
             "run": self.run,
             "address": self.address,
             "command": self.command,
-            "claim": str(self.token_file),
+            "token_file": str(self.token_file),
             "folder": str(self.folder),
             "code": [file.to_json() for file in self.code],
             "inputs": {name: job_input.to_json() for name, job_input in self.inputs.items()},
@@ -163,7 +163,7 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         run=document["run"],
         address=document["address"],
         command=document["command"],
-        token_file=_absolute_path(document["claim"]),
+        token_file=_absolute_path(document["token_file"]),
         folder=_absolute_path(document["folder"]),
         code=_parse_files(document["code"]),
         inputs={name: _parse_input(job_input) for name, job_input in document["inputs"].items()},

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from reconciler.secrets.fields import is_secret_name, may_have_secret_name
+from reconciler.secrets.fields import is_secret_name, may_have_secret_name, words_of_secret_names
 from reconciler.secrets.urls import find_url_secrets
 
 _ASSIGNMENT = (
@@ -23,7 +23,10 @@ _MAX_LINE_LENGTH = 10_000  # characters of a line that are searched for values
 
 def find_line_secrets(lines: Iterable[str]) -> frozenset[str]:
     """Return the values behind names of secrets in lines of YAML, or of a shell command."""
-    values = (line[start:end].strip() for line in lines for start, end in _find_values(line[:_MAX_LINE_LENGTH]))
+    lines = [line[:_MAX_LINE_LENGTH] for line in lines if ":" in line or "=" in line]
+    words = words_of_secret_names("\n".join(lines))
+    candidates = [line for line in lines if may_have_secret_name(line, words)]
+    values = (line[start:end].strip() for line in candidates for start, end in _find_values(line))
     return frozenset(value for value in values if len(value) >= _MIN_VALUE_LENGTH)
 
 

@@ -16,7 +16,8 @@ def find_workspace_folder(start: Path) -> Path:
 
 def has_workspace(top: Path, paths: Iterable[str]) -> bool:
     """Return True if a file at one of the paths, relative to a folder, is in a workspace."""
-    pending = {os.path.normpath(os.path.join(top, os.path.dirname(path))) for path in paths}  # noqa: PTH118, PTH120 - of thousands
+    named = {path.rpartition("/")[0] or ("/" if path.startswith("/") else "") for path in paths}
+    pending = {os.path.normpath(os.path.join(top, folder)) for folder in named}  # noqa: PTH118 - of thousands
     above = {folder.rpartition("/")[0] or "/" for folder in pending}
     while new := above - pending:
         pending |= new

@@ -14,7 +14,7 @@ from reconciler.format.yaml import MAX_BYTES, split_source_lines
 from reconciler.model import PathProblem
 from reconciler.regular_files import read_descriptor
 from reconciler.source.rooted_files import IS_FILE, IS_FOLDER, MISSING, RootedFiles
-from reconciler.source.roots import Root, named_roots
+from reconciler.source.roots import RealFolders, Root, named_roots
 
 STDIN = "-"
 YAML_SUFFIXES = (".yml", ".yaml")
@@ -33,11 +33,13 @@ class DiskFiles:
     top: Path
     in_memory_files: dict[str, bytes]
     roots: tuple[Root, ...] = ()
+    real_folders: RealFolders = field(default_factory=RealFolders, repr=False, compare=False)
     rooted: RootedFiles = field(init=False)
 
     def __post_init__(self) -> None:
         """Find the root by default."""
-        object.__setattr__(self, "rooted", RootedFiles(self.top, self.roots or named_roots(self.top, ())))
+        rooted = RootedFiles(self.top, self.roots or named_roots(self.top, ()), self.real_folders)
+        object.__setattr__(self, "rooted", rooted)
 
     def read_file(self, path: str) -> bytes:
         """Return the content of a file, cut off beyond the size limit; empty if the path is no file to be read."""
@@ -107,7 +109,7 @@ def expand_paths(rooted: RootedFiles, paths: Sequence[str]) -> Iterator[str]:
     of the roots.
     """
     for path in paths:
-        if path == STDIN:
+        if path == STDIN or rooted.is_file(path):
             yield path
             continue
         kind = rooted.kind_of(path)

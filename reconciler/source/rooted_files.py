@@ -19,9 +19,9 @@ from pathlib import Path
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.model import PathProblem, broken_link_problem
 from reconciler.regular_files import READ_FLAGS, check_regular, naming_errors, read_descriptor
+from reconciler.source.open_folders import FOLDER_FLAGS, OpenFolders
 from reconciler.source.roots import GIT_FOLDER, RealFolders, Root, find_root, folder_root
 
-_FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MISSING, IS_FILE, IS_FOLDER = "missing", "file", "folder"  # what there is at a path
@@ -43,13 +43,21 @@ class RootedFiles:
     top: Path
     roots: tuple[Root, ...]
     _real_folders: RealFolders = field(default_factory=RealFolders)
-    _usable_folders: dict[str, str] = field(default_factory=dict)  # with their links followed
+    _usable_folders: dict[str, str] = field(default_factory=dict)  # as paths name them, with their links followed
+    _open_folders: OpenFolders = field(default_factory=OpenFolders)
 
     def status(self, path: str) -> os.stat_result:
         """Return the status of what a path leads to, links followed. Raise OSError if that cannot be used."""
         located = self._locate(path)
         status = os.lstat(located)
         return os.lstat(self._resolve(located, path)) if stat.S_ISLNK(status.st_mode) else status
+
+    def is_file(self, path: str) -> bool:
+        """Return True if there is a regular file at a path, and no link."""
+        try:
+            return stat.S_ISREG(os.lstat(self._locate(path)).st_mode)
+        except OSError:
+            return False
 
     def kind_of(self, path: str) -> str:
         """Return what there is at a path: ``file``, ``folder``, ``missing``, or the code of why it cannot be used."""
@@ -107,8 +115,12 @@ class RootedFiles:
         return descriptor
 
     def _open_real(self, real: str) -> int:
-        with self._open_parent(real) as parent:
-            return os.open(_name_of(real), READ_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+        root = self._root_of(real)
+        if real == root.folder:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), real)
+        folder, _, name = real.rpartition("/")
+        parent = self._open_folders.open(root.folder, folder or "/")
+        return os.open(name, READ_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
 
     def replace_file(self, path: str, content: bytes, *, make_folders: bool = False) -> None:
         """Write a file, or replace one atomically, keeping its mode; of a link, the file that it leads to."""
@@ -131,12 +143,13 @@ class RootedFiles:
 
     def _locate(self, path: str) -> str:
         """Return the path with the links of its folder followed. Raise UnavailablePathError if they lead out."""
-        absolute = os.path.join(self.top, path)  # noqa: PTH118 - called for thousands of files
-        folder, _, name = absolute.rpartition("/")
+        name = path.rpartition("/")[2]
+        folder = path[: len(path) - len(name)]  # "" or with a slash at its end
         if "\0" in path or name in {"", ".", ".."} or name.lower() == GIT_FOLDER:
-            return self._resolve(absolute, path)
+            return self._resolve(os.path.join(self.top, path), path)  # noqa: PTH118 - called for thousands of files
         if folder not in self._usable_folders:
-            real_folder = self._real_folders.resolve(folder or "/")
+            absolute = os.path.join(self.top, path)  # noqa: PTH118 - as above
+            real_folder = self._real_folders.resolve(absolute.rpartition("/")[0] or "/")
             if not self._is_usable(real_folder):
                 return self._resolve(absolute, path)  # it leads out, or is a root, whose own folder is outside
             self._usable_folders[folder] = real_folder.rstrip("/")
@@ -145,6 +158,9 @@ class RootedFiles:
     def _is_usable(self, real: str) -> bool:
         """Return True if a path without links is in a root, and not in Git's own folder."""
         return any(root.contains(real) and GIT_FOLDER not in _names_below(root, real) for root in self.roots)
+
+    def _root_of(self, real: str) -> Root:
+        return next(root for root in self.roots if root.contains(real))
 
     def _real_path(self, path: str) -> str:
         """Return the path with all links followed, as far as it exists. Raise UnavailablePathError if it leads out."""
@@ -200,14 +216,14 @@ class RootedFiles:
     @contextmanager
     def _open_parent(self, real: str, *, create: bool = False) -> Iterator[int]:
         """Open the folder of a path without links, from its root downwards; with ``create``, make what is missing."""
-        root = next(root for root in self.roots if root.contains(real))
-        folder = os.open(root.folder, _FOLDER_FLAGS)
+        root = self._root_of(real)
+        folder = os.open(root.folder, FOLDER_FLAGS)
         try:
             for name in real.removeprefix(root.folder).strip("/").split("/")[:-1]:
                 if create:
                     with suppress(FileExistsError), naming_errors(real):
                         os.mkdir(name, dir_fd=folder)
-                below = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+                below = os.open(name, FOLDER_FLAGS, dir_fd=folder)
                 os.close(folder)
                 folder = below
             yield folder

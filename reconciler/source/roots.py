@@ -81,7 +81,7 @@ def find_root(folder: Path) -> Root | None:
     return RootFinder().find_root(os.path.realpath(folder))
 
 
-def named_roots(current: Path, paths: Iterable[str]) -> tuple[Root, ...]:
+def named_roots(current: Path, paths: Iterable[str], real_folders: RealFolders | None = None) -> tuple[Root, ...]:
     """Return the roots for paths that a user has named, relative to a folder.
 
     In a workspace there is one root, the repository that the workspace is in, or else the workspace. Elsewhere each
@@ -91,13 +91,14 @@ def named_roots(current: Path, paths: Iterable[str]) -> tuple[Root, ...]:
     root = find_root(current)
     if root is not None and any(os.path.lexists(folder / CONFIG_FILE) for folder in (current, *current.parents)):
         return (root,)
-    folders = dict.fromkeys(_folder_of(current, path) for path in paths)  # of thousands of paths, a few folders
-    here, finder, real_folders = folder_root(current), RootFinder(), RealFolders()
-    real = dict.fromkeys(map(real_folders.resolve, folders))
+    top = str(current)
+    folders = dict.fromkeys(_folder_of(top, path) for path in paths)  # of thousands of paths, a few folders
+    here, finder = folder_root(current), RootFinder()
+    real = dict.fromkeys(map((real_folders or RealFolders()).resolve, folders))
     return tuple(dict.fromkeys(_root_of(finder, here, folder) for folder in real)) or (root or here,)
 
 
-def _folder_of(current: Path, path: str) -> str:
+def _folder_of(current: str, path: str) -> str:
     """Return the folder that a path names, or that of the file; a link to a folder is in the folder of the link."""
     absolute = os.path.join(current, path)  # noqa: PTH118 - called for thousands of paths
     try:

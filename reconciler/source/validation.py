@@ -35,12 +35,14 @@ _encode_json = json.JSONEncoder(separators=(",", ":")).encode
 class CheckResult:
     """The result of checking files: how many are assets, and everything that is wrong in them.
 
-    ``unknown_count`` is the number of files that were named and whose kind is not known.
+    ``unknown_count`` is the number of files that were named and whose kind is not known. ``is_support_checked`` is
+    False if no mlgit.yml says which providers to ask what they support.
     """
 
     file_count: int
     diagnostics: tuple[Diagnostic, ...]
     unknown_count: int = 0
+    is_support_checked: bool = True
 
 
 def check_files(  # noqa: PLR0913 - what is checked, and as what
@@ -67,7 +69,7 @@ def check_files(  # noqa: PLR0913 - what is checked, and as what
     diagnostics += [diagnostic for path in configs for diagnostic in parse_config(_parse_yaml(files, path))[1]]
     unknown = [unknown_file_note(files, path) for path in others if path not in configs]
     unique = dict.fromkeys((*diagnostics, *unknown))  # two files may include the same third one
-    return CheckResult(len(assets) + len(configs), tuple(unique), len(unknown))
+    return CheckResult(len(assets) + len(configs), tuple(unique), len(unknown), not (across_files and assets))
 
 
 def unknown_file_note(files: SourceFiles, path: str) -> Diagnostic:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from reconciler.model import (
     Address,
+    Condition,
     Handle,
+    Intent,
     Json,
     Record,
     ResolvedReference,
@@ -24,6 +26,11 @@ from reconciler.state.field_types import check_field_types
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
 _TUPLE_FIELDS = {"unfinished", "formerly"}
+_OBJECT_FIELDS: Mapping[str, type[Handle | Condition | Intent]] = {
+    "handle": Handle,
+    "condition": Condition,
+    "intent": Intent,
+}
 _MAX_DEPTH = 200  # twice that of a file
 # What decoding raises for JSON that is not a record.
 DECODE_ERRORS = (ValueError, LookupError, TypeError, OverflowError, AttributeError, RecursionError)
@@ -82,7 +89,7 @@ def decode_meta(raw: bytes) -> dict[str, Json]:
     """Read the meta data of a state: its lineage and its format at least."""
     meta: dict[str, Json] = _load_json(raw)
     texts = (meta["lineage"], meta.get("applied", ""), meta.get("store", ""))
-    rollback = meta.get("held") or {}
+    rollback = meta.get("rollback") or {}
     if not all(isinstance(text, str) for text in texts) or not isinstance(rollback, Mapping):
         raise TypeError(meta)
     return {**meta, "format": int(meta["format"])}
@@ -136,15 +143,25 @@ def _to_json(value: Any) -> Json:
     match value:
         case Address():
             return str(value)
+        case Handle() | Condition() | Intent():
+            return value.to_json()
         case ResolvedReference():
             reference = {"address": str(value.address), "version": value.version, "fingerprint": value.fingerprint}
             return reference | ({"output": value.output, "path": value.path} if value.output else {})
-        case Handle():
-            return value.to_json()
         case Mapping():
             return {name: _to_json(item) for name, item in value.items()}
         case list() | tuple():
             return [_to_json(item) for item in value]
+    return value
+
+
+def _decode_object(object_type: type[Handle | Condition | Intent], document: Json) -> Handle | Condition | Intent:
+    """Return a handle, a condition or an intent; raise TypeError if a field has another type than declared."""
+    value = object_type.from_json(document)
+    for field in fields(value):
+        field_type = Mapping if field.name in ("data", "result") else str
+        if not isinstance(getattr(value, field.name), field_type):
+            raise TypeError(field.name)
     return value
 
 
@@ -165,8 +182,7 @@ def _decode_fields(record_type: type[Record | Run], content: dict[str, Json]) ->
         )
         for pointer, reference in decoded.get("references", {}).items()
     }
-    if "handle" in decoded:
-        decoded["handle"] = Handle.from_json(decoded["handle"])
+    decoded |= {name: _decode_object(type_, decoded[name]) for name, type_ in _OBJECT_FIELDS.items() if name in decoded}
     decoded["extra"] = {name: value for name, value in content.items() if name not in names}
     decoded |= {name: tuple(decoded[name]) for name in _TUPLE_FIELDS & decoded.keys()}
     return decoded

@@ -114,7 +114,7 @@ def write_rollback_hold(store: StateStore, state: State, source: SourceRevision,
     )
     held = {"commit": newest, "to": source.commit, "by": by, "at": utc_timestamp()}
     message = f"rollback: {abbreviate_id(state.applied_commit)} to {abbreviate_id(source.commit)}\n\n{title}\n"
-    meta = {"applied": source.commit, "held": held if newest != source.commit else None}
+    meta = {"applied": source.commit, "rollback": held if newest != source.commit else None}
     store.write(WriteBatch(meta=meta), message)
 
 
@@ -127,7 +127,7 @@ def lift_rollback_hold(
         return
     if allow_rewind or is_newer_than_rollback(store.repository, state, source):
         message = f"apply: continue from {abbreviate_id(source.commit)} after the rollback\n\n{title}\n"
-        store.write(WriteBatch(meta={"applied": source.commit, "held": None}), message)
+        store.write(WriteBatch(meta={"applied": source.commit, "rollback": None}), message)
 
 
 def is_newer_than_rollback(repository: Repository, state: State, source: SourceRevision) -> bool:

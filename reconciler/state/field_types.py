@@ -20,6 +20,8 @@ _OPTIONAL_TYPES = {
     "lineage": {"commit": str, "job": str, "run": str, "used": Mapping},
 }
 _STORE_KEY = re.compile(r"[0-9a-f]{32}(?:\.dir)?")  # it becomes a path in the store
+# A run's id and token become the names of a folder and a file of its backend.
+_FILE_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\0]{1,255}")
 _T = TypeVar("_T", Record, Run)
 
 
@@ -35,6 +37,7 @@ def check_field_types(value: _T) -> _T:
     _check_contents(value.realised.get("contents", {}).values())
     _check_items(value.realised.get("builds", {}), Mapping, "builds")
     if isinstance(value, Run):
+        _check_file_names(value.id, value.token)
         _check_contents(output for output in value.outputs.values() if "md5" in output)
     return value
 
@@ -52,6 +55,12 @@ def _check_items(content: Mapping[str, Json] | tuple[Json, ...], expected: type,
 def _check_optional(content: Mapping[str, Json], types: Mapping[str, type]) -> None:
     for name in types.keys() & content.keys():
         _check_type(content[name], types[name], name)
+
+
+def _check_file_names(*names: str) -> None:
+    for name in names:
+        if not _FILE_NAME.fullmatch(name):
+            raise ValueError(name)
 
 
 def _check_contents(contents: Iterable[Json]) -> None:

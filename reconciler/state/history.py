@@ -95,17 +95,18 @@ def read_state_at(store: StateStore, state: State, revision: str) -> State:
     """Return the live state at a revision: ``~N`` applies ago, a commit of its history, or a source commit.
 
     An apply is one step, however many commits it made, and so is a change by hand. Before the first apply the state is
-    empty. A source commit stands for the last time that it was applied. Raises UserError ``moment-unknown``.
+    empty. A source commit stands for the last time that it was applied. Raises UserError ``revision-unknown``.
     """
     commit = _find_commit(store.repository, state.commit, revision)
     return store.read(commit) if commit else State(state.lineage, {}, lambda *_: None, lambda *_: None)
 
 
 def resolve_state_commit(repository: Repository, tip: str, revision: str) -> str:
-    """Return the commit of the live state that a revision names. Raises UserError ``moment-unknown``."""
+    """Return the commit of the live state that a revision names. Raises UserError ``revision-unknown``."""
     commit = _find_commit(repository, tip, revision)
     if not commit:
-        raise user_error("moment-unknown", f"{revision} is before the first apply: there is no commit", _REVISION_HINT)
+        message = f"{revision} is before the first apply: there is no commit"
+        raise user_error("revision-unknown", message, _REVISION_HINT)
     return commit
 
 
@@ -121,7 +122,7 @@ def _find_commit(repository: Repository, tip: str, revision: str) -> str:
     if not commit:
         message = f"{revision} is not a commit of the live state, and not a commit that was applied"
         hint = (not tilde and tip and _nearest_applied_hint(repository, tip, revision)) or _REVISION_HINT
-        raise user_error("moment-unknown", message, hint)
+        raise user_error("revision-unknown", message, hint)
     return commit
 
 
@@ -131,7 +132,7 @@ def _commit_steps_back(repository: Repository, tip: str, count: int) -> str:
     commit = next((commit for commit, step in steps.items() if step == count), "")
     if not commit and count > (first := max(steps.values()) + 1):
         raise user_error(
-            "moment-unknown", f"~{count} does not exist: ~{first} is before the first apply", _REVISION_HINT
+            "revision-unknown", f"~{count} does not exist: ~{first} is before the first apply", _REVISION_HINT
         )
     return commit
 
@@ -186,7 +187,7 @@ def _commits_with_line(repository: Repository, tip: str, line: str) -> Iterator[
 def applied_source_commit(store: StateStore, state: State) -> str:
     """Return the source commit of a state.
 
-    Raises UserError ``moment-unknown`` if it has none, ``moment-changed`` if no commit has exactly its files,
+    Raises UserError ``revision-unknown`` if it has none, ``revision-changed`` if no commit has exactly its files,
     ``source-missing``.
     """
     last = (
@@ -196,11 +197,11 @@ def applied_source_commit(store: StateStore, state: State) -> str:
     )
     if not state.applied_commit or last is None:
         moment = abbreviate_id(state.commit) or "the first apply"
-        raise user_error("moment-unknown", f"nothing was applied before {moment}", "see `mlgit log`")
+        raise user_error("revision-unknown", f"nothing was applied before {moment}", "see `mlgit log`")
     if last.dirty:
         message = f"the state at {abbreviate_id(state.commit)} was applied from a work tree with uncommitted changes"
         hint = "choose another commit of `mlgit log`; `mlgit show ADDRESS` names the commit that keeps those files"
-        raise user_error("moment-changed", message, hint)
+        raise user_error("revision-changed", message, hint)
     if not store.repository.resolve(state.applied_commit):
         message = f"commit {abbreviate_id(state.applied_commit)}, which was applied, is not in this clone"
         raise user_error("source-missing", message, "run `git fetch --all` or `git fetch --unshallow`")

@@ -1,6 +1,6 @@
 """Locks acquired, renewed and released; a holder that has lost its lock can write nothing.
 
-A holder has a ref of its own, ``beat/HOLDER``, that it moves from time to time and with every write, in the same
+A holder has a ref of its own, ``heartbeat/HOLDER``, that it moves from time to time and with every write, in the same
 atomic step. Whoever takes over removes that ref with the lock, so a holder that was taken for dead and goes on fails
 at its next write, whatever the clocks say: clocks decide when to take over, the ref decides who may write.
 """
@@ -22,7 +22,7 @@ from reconciler.state.process import has_process_exited
 from reconciler.state.refs import RefStore
 from reconciler.state.retry import RetryAttempts
 
-HEARTBEAT_PREFIX = "beat/"
+HEARTBEAT_PREFIX = "heartbeat/"
 _HEARTBEATS_PER_LEASE = 5
 
 LockFactory = Callable[[Mapping[str, Lock]], Lock | None]
@@ -214,4 +214,6 @@ _heartbeat_numbers = itertools.count(1)
 
 def _heartbeat_commit(holder: str, parent: str) -> NewCommit:
     """Return a heartbeat on top of another: a remote may refuse refs that do not go forward."""
-    return NewCommit(parent, {"beat.json": b'{"beat": %d}\n' % next(_heartbeat_numbers)}, f"heartbeat of {holder}\n")
+    return NewCommit(
+        parent, {"heartbeat.json": b'{"heartbeat": %d}\n' % next(_heartbeat_numbers)}, f"heartbeat of {holder}\n"
+    )

@@ -61,7 +61,7 @@ class LeaseObservations:
 
 def open_lease_observations(store: StateStore, lease: float) -> LeaseObservations:
     """Return what this clone has seen of the heartbeats of a live state's locks."""
-    return LeaseObservations(store.local_folder / f"seen-{store.name}-{store.target}.json", lease)
+    return LeaseObservations(store.local_folder / f"leases-{store.name}-{store.target}.json", lease)
 
 
 def _observation(before: Json, heartbeat: str, seconds: float) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""Locks as the ref ``claims`` keeps them: one file for each holder; no ref while nobody holds a lock.
+"""Locks as the ref ``locks`` keeps them: one file for each holder; no ref while nobody holds a lock.
 
 How a lock is acquired, renewed and released is in `state.lease`.
 """
@@ -16,7 +16,7 @@ from reconciler.git.trees import list_files, read_blobs
 from reconciler.model import Json, Lock, parse_address
 from reconciler.state import codec
 
-LOCKS_REF = "claims"
+LOCKS_REF = "locks"
 _SUFFIX = ".json"
 _HOLDER_PATTERN = re.compile(r"[0-9a-zA-Z-]{1,64}")
 

@@ -6,6 +6,7 @@ compare-and-swap: a writer that lost the race fetches and writes again.
 
 from __future__ import annotations
 
+import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ _RETRY_DELAYS = (0.0, 0.2, 1.0, 3.0)  # seconds before each attempt
 
 
 class RefStore(Protocol):
-    """The refs of one live state, by name without their common prefix: ``live``, ``claims``, ``beat/HOLDER``."""
+    """The refs of one live state, by name without their common prefix: ``live``, ``locks``, ``heartbeat/HOLDER``."""
 
     @property
     def repository(self) -> Repository:
@@ -54,7 +55,7 @@ class RefStore(Protocol):
         ...
 
     def refs_below(self, folder: str) -> Mapping[str, str]:
-        """Return the refs below a folder such as ``beat/``, by name without the folder."""
+        """Return the refs below a folder such as ``heartbeat/``, by name without the folder."""
         ...
 
     def commit_before_sharing(self) -> str:
@@ -76,6 +77,15 @@ class RefStore(Protocol):
     def compare_and_swap(self, *updates: RefUpdate) -> bool:
         """Update refs, all or none; return False if another writer was first."""
         ...
+
+    def discard_commands(self) -> tuple[str, ...]:
+        """Return the Git commands with which a user deletes the live state."""
+        ...
+
+
+def _delete_refs_command(*prefixes: str) -> str:
+    names = " ".join(map(shlex.quote, prefixes))
+    return f"git for-each-ref --format='delete %(refname)' {names} | git update-ref --stdin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,9 @@ class LocalRefStore(_BaseRefStore):
         return refs.update_refs(
             self.repository, *(RefUpdate(self.ref_name(update.ref), update.new, update.old) for update in updates)
         )
+
+    def discard_commands(self) -> tuple[str, ...]:
+        return (_delete_refs_command(f"refs/mlgit/{self.name}"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +243,14 @@ class RemoteRefStore(_BaseRefStore):
         if is_pushed:
             self._record_pushed_updates(updates)
         return is_pushed
+
+    def discard_commands(self) -> tuple[str, ...]:
+        remote, shared = shlex.quote(self.remote), shlex.quote(f"refs/mlgit/{self.name}/*")
+        copies = (f"refs/mlgit-{copy}/{self.remote}/{self.name}" for copy in ("remote", "known"))
+        return (
+            f"git ls-remote {remote} {shared} | cut -f 2 | xargs git push {remote} --delete",
+            _delete_refs_command(f"refs/mlgit/{self.name}", *copies),
+        )
 
     def _has_arrived(self, updates: tuple[RefUpdate, ...]) -> bool:
         """Return True if the remote has what was pushed, be it below newer commits: a push is atomic, so any is all."""

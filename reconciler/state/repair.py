@@ -23,7 +23,7 @@ from reconciler.git.trees import (
 )
 from reconciler.state import codec, paths
 from reconciler.state.refs import RefStore
-from reconciler.state.store import LIVE_REF, STATE_FORMAT, StateStore
+from reconciler.state.store import LIVE_REF, StateStore
 
 _MAX_COMMITS = 10_000
 _OBJECT_ID_PATTERN = re.compile(r"[0-9a-f]{4,64}")
@@ -47,7 +47,11 @@ class StateDamage:
 
 
 def find_damage(state: StateStore) -> list[StateDamage]:
-    """Read every file of the live state and return the damaged ones; first refetch what a remote still has."""
+    """Read every file of the live state and return the damaged ones; first refetch what a remote still has.
+
+    Raises UserError ``state-older``.
+    """
+    state.check_format()
     damages = _scan_for_damage(state)
     if any(damage.is_missing for damage in damages):
         state.ref_store.refetch()
@@ -97,11 +101,6 @@ def restore_remote_state(ref_store: RefStore) -> str:
 
 
 _LOST_CODES = frozenset({"state-vanished", "state-rewound"})
-
-
-def read_state_format(state: StateStore) -> int:
-    """Return the format in which the state is written; this mlgit reads all up to its own."""
-    return int(state.read_meta().get("format", STATE_FORMAT))
 
 
 def _write_commit(state: StateStore, new_commit: NewCommit) -> str:

@@ -18,7 +18,7 @@ from reconciler.state import codec, paths
 
 _S = TypeVar("_S")
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 _NOT_A_RECORD = "it is not a record of mlgit"
 
 
@@ -36,18 +36,17 @@ class Snapshot:
         default_factory=dict, compare=False
     )  # what is in folders of histories
 
-    def load_state(self, lineage: str) -> State:
-        """Return the state as a value. Raises UserError as `read_meta` does."""
-        meta = self.read_meta(lineage)
+    def load_state(self, meta: Mapping[str, Json]) -> State:
+        """Return the state as a value, given its meta data."""
         applied, store = meta.get("applied", ""), meta.get("store", "")
-        rollback = codec.decode_rollback(meta.get("held"))
+        rollback = codec.decode_rollback(meta.get("rollback"))
         current = CurrentRecords(self)
         run, version = (
             lookup_under_former_names(current, self.read_run),
             lookup_under_former_names(current, self.read_version),
         )
         rewritten = codec.decode_rewritten(meta.get("rewritten"))
-        return State(lineage, current, run, version, self.commit, applied, store, rollback, rewritten)
+        return State(meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten)
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
         """Return the meta data.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
@@ -29,7 +29,7 @@ _R = TypeVar("_R", Run, codec.RunSummary)
 LIVE_REF = "live"
 SOURCES_PREFIX = "sources/"
 _INDEX_PREFIX = "index/"
-_INDEX_EXPORT_FILE = "findings"
+_INDEX_EXPORT_FILE = "index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,17 @@ class StateStore:
     def read(self, commit: str = "") -> State:
         """Return the state, now or at one of its commits; records are read when they are looked up."""
         snapshot = self._open_snapshot(commit)
-        return (
-            snapshot.load_state(self.lineage) if snapshot else State(self.lineage, {}, lambda *_: None, lambda *_: None)
-        )
+        if snapshot is None:
+            return State(self.lineage, {}, lambda *_: None, lambda *_: None)
+        return snapshot.load_state(self._read_meta(snapshot))
+
+    def check_format(self, commit: str = "") -> None:
+        """Raise UserError ``state-older`` if an older mlgit wrote the state; a damaged state passes."""
+        try:
+            self.read(commit)
+        except UserError as error:
+            if error.diagnostics[0].code == "state-older":
+                raise
 
     def write(self, writes: WriteBatch, message: str, *, since: str | None = None, held: HeldLock | None = None) -> str:
         """Commit records to the state and return the commit.
@@ -139,7 +147,7 @@ class StateStore:
     def read_meta(self) -> Mapping[str, Json]:
         """Return the meta data of the state; empty without a state."""
         snapshot = self._open_snapshot()
-        return snapshot.read_meta(self.lineage) if snapshot else {}
+        return self._read_meta(snapshot) if snapshot else {}
 
     def runs_of(self, address: Address) -> Iterator[Run]:
         """Yield every run of a job, oldest first."""
@@ -196,8 +204,8 @@ class StateStore:
         ours = (writes.meta or {}).get("applied", "")
         if not ours or not since or base == since:
             return writes
-        before, after = (self._snapshot_at(commit).read_meta(self.lineage) for commit in (since, base))
-        theirs, is_rolled_back = after.get("applied", ""), after.get("held") != before.get("held")
+        before, after = (self._read_meta(self._snapshot_at(commit)) for commit in (since, base))
+        theirs, is_rolled_back = after.get("applied", ""), after.get("rollback") != before.get("rollback")
         follows = theirs in {before.get("applied", ""), ours} or self.repository.is_ancestor(theirs, ours)
         if follows and not is_rolled_back:
             return writes
@@ -217,11 +225,20 @@ class StateStore:
         commit = commit or self.head_commit()
         return self._snapshot_at(commit) if commit else None
 
+    def _read_meta(self, snapshot: Snapshot) -> Mapping[str, Json]:
+        """Return meta data. Raises UserError as `Snapshot.read_meta`, and ``state-older`` for an older format."""
+        meta = snapshot.read_meta(self.lineage)
+        if meta["format"] < STATE_FORMAT:
+            message = f"{self.live_ref} has format {meta['format']}, which this mlgit does not read"
+            commands = ", then ".join(f"`{command}`" for command in self.ref_store.discard_commands())
+            raise user_error("state-older", message, f"start with a fresh live state: run {commands}")
+        return meta
+
     def _snapshot_at(self, commit: str) -> Snapshot:
         return Snapshot(self.repository, self.live_ref, commit)
 
     def _file_changes(self, base: str, writes: WriteBatch) -> dict[str, bytes | None]:
-        meta = self._snapshot_at(base).read_meta(self.lineage) if base else self._initial_meta
+        meta = self._read_meta(self._snapshot_at(base)) if base else self._initial_meta
         files: dict[str, bytes | None] = {}
         if not base or writes.meta:
             files[paths.META_PATH] = codec.encode_json({**meta, **(writes.meta or {})})

@@ -87,7 +87,7 @@ class Bench:
 
     def kill_supervisor(self, task: Task, handle: Handle) -> None:
         """Kill the supervisor of a run; the token file has its process id."""
-        os.kill(json.loads((self.folder / "claims" / task.token).read_text())["pid"], signal.SIGKILL)
+        os.kill(json.loads((self.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
         until(lambda: not self.is_active(handle))
 
 

@@ -142,7 +142,7 @@ def test_a_second_cancel_stops_what_a_killed_supervisor_has_left(bench):
     bench.wait_until_running(run)
     folder = bench.folder / "runs" / run.id
     until(lambda: len(find_marked(folder)) >= 3)
-    os.kill(json.loads((bench.folder / "claims" / task.token).read_text())["pid"], signal.SIGKILL)
+    os.kill(json.loads((bench.folder / "tokens" / task.token).read_text())["pid"], signal.SIGKILL)
     processes = find_marked(folder)
     assert bench.backend.cancel(run)
     assert all(map(has_ended, processes))

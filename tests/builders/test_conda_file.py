@@ -122,15 +122,9 @@ def test_a_docker_context_is_an_error() -> None:
     ]
 
 
-def test_an_ignored_field_is_noted() -> None:
-    assert plan_build("python", image="example.com/base:1").notes == (
-        "image example.com/base:1 is recorded, not used by the venv builder",
-    )
-
-
 def test_an_environment_with_only_an_image_has_no_packages() -> None:
     request = load_builder(VENV, Path("unused")).plan("environment/x", "f", {"name": "x", "image": "python:3.11"})
-    assert (request.requires_python, request.packages, len(request.notes)) == ("", (), 1)
+    assert (request.requires_python, request.packages) == ("", ())
 
 
 @pytest.mark.parametrize("conda_file", [{}, {"dependencies": None}, {"dependencies": [{"pip": None}]}])

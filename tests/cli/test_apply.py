@@ -26,7 +26,7 @@ def test_a_plan_after_an_apply_is_empty(small, mlgit):
 def test_apply_without_a_terminal_requires_auto_approve(small, mlgit, golden):
     ended = mlgit("apply", cwd=small)
     assert ended.code == 1
-    golden("cli/faults/approval-needed.txt", ended.err)
+    golden("cli/errors/approval-needed.txt", ended.err)
     assert git(small, "for-each-ref", "refs/mlgit") == ""
 
 

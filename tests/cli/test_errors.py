@@ -16,7 +16,7 @@ def test_a_folder_outside_a_git_repository_is_refused(tmp_path, mlgit, golden):
     for command in ("validate", "plan", "apply", "status", "list", "log"):
         ended = mlgit(command, cwd=tmp_path)
         assert (ended.code, ended.out) == (1, "")
-        golden("cli/faults/not-a-git-repository.txt", ended.err)
+        golden("cli/errors/not-a-git-repository.txt", ended.err)
 
 
 def test_a_repository_without_mlgit_yml_is_refused(tmp_path, mlgit, golden):
@@ -24,7 +24,7 @@ def test_a_repository_without_mlgit_yml_is_refused(tmp_path, mlgit, golden):
     for command in ("validate", "plan", "apply", "status", "list", "log"):
         ended = mlgit(command, cwd=tmp_path)
         assert (ended.code, ended.out) == (1, "")
-        golden("cli/faults/not-a-workspace.txt", ended.err)
+        golden("cli/errors/not-a-workspace.txt", ended.err)
 
 
 def test_before_the_first_commit_plan_works_and_apply_is_refused(tmp_path, mlgit, golden):
@@ -33,7 +33,7 @@ def test_before_the_first_commit_plan_works_and_apply_is_refused(tmp_path, mlgit
     assert mlgit("plan", cwd=tmp_path).code == 0
     ended = mlgit(*APPLY, cwd=tmp_path)
     assert (ended.code, ended.out) == (1, "")
-    golden("cli/faults/no-commit.txt", ended.err)
+    golden("cli/errors/no-commit.txt", ended.err)
     assert refs(tmp_path) == []
     commit(tmp_path)
     assert mlgit(*APPLY, cwd=tmp_path).code == 0
@@ -43,7 +43,7 @@ def test_an_apply_of_a_dirty_work_tree_is_refused_and_registers_nothing(small, m
     write(small, {"data/notes.txt": "not in Git yet\n"})
     ended = mlgit(*APPLY, cwd=small)
     assert (ended.code, ended.out) == (1, "")
-    golden("cli/faults/work-tree-dirty.txt", ended.err)
+    golden("cli/errors/work-tree-dirty.txt", ended.err)
     assert refs(small) == []
     commit(small)
     assert mlgit(*APPLY, cwd=small).code == 0
@@ -88,7 +88,7 @@ def test_an_error_in_a_file_is_reported_with_its_position_and_nothing_is_registe
     commit(small)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
-    golden(f"cli/faults/{name}.txt", ended.err)
+    golden(f"cli/errors/{name}.txt", ended.err)
     assert refs(small) == []
 
 
@@ -116,7 +116,7 @@ def test_a_declared_version_with_other_content_is_refused(applied, mlgit, golden
     edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
     ended = mlgit("plan", cwd=applied)
     assert ended.code == 1
-    golden("cli/faults/version-immutable.txt", ended.err)
+    golden("cli/errors/version-immutable.txt", ended.err)
 
 
 def test_an_apply_that_would_start_too_many_runs_is_refused(small, mlgit, golden):
@@ -124,7 +124,7 @@ def test_an_apply_that_would_start_too_many_runs_is_refused(small, mlgit, golden
     commit(small)
     ended = mlgit(*APPLY, cwd=small)
     assert ended.code == 1
-    golden("cli/faults/too-many-runs.txt", ended.err)
+    golden("cli/errors/too-many-runs.txt", ended.err)
     assert refs(small) == []
     assert mlgit(*APPLY, "--allow-submit", "1", cwd=small).code == 0
 
@@ -135,4 +135,4 @@ def test_a_state_of_another_lineage_is_refused(applied, mlgit, golden):
     for command in (("plan",), APPLY, ("status",)):
         ended = mlgit(*command, cwd=applied)
         assert ended.code == 1
-        golden("cli/faults/state-foreign.txt", ended.err)
+        golden("cli/errors/state-foreign.txt", ended.err)

@@ -96,7 +96,7 @@ def test_a_diff_from_the_first_commit_lists_everything_added_since(applied, mlgi
 @pytest.mark.parametrize("revision", ["~99", "nowhere", "0123456789"])
 def test_a_diff_from_an_unknown_revision_is_refused(revision, applied, mlgit):
     ended = mlgit("diff", revision, cwd=applied)
-    assert (ended.code, "[moment-unknown]" in ended.err) == (1, True)
+    assert (ended.code, "[revision-unknown]" in ended.err) == (1, True)
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_one_step_back_is_the_state_before_the_last_apply(second_apply, mlgit):
         json.loads(mlgit("diff", entry, "--format", "json", cwd=second_apply).out) for entry in ("~1", "HEAD~1")
     )
     assert by_step == by_name
-    assert "[moment-unknown]" in mlgit("diff", "~3", cwd=second_apply).err
+    assert "[revision-unknown]" in mlgit("diff", "~3", cwd=second_apply).err
 
 
 @pytest.mark.slow
@@ -134,12 +134,12 @@ def test_restore_and_diff_count_steps_in_the_same_way(second_apply, mlgit):
 
 def test_without_a_live_state_no_step_can_be_compared(small, mlgit):
     ended = mlgit("diff", "~1", cwd=small)
-    assert (ended.code, "[moment-unknown]" in ended.err) == (1, True)
+    assert (ended.code, "[revision-unknown]" in ended.err) == (1, True)
 
 
 def test_a_commit_that_was_never_applied_is_refused_with_its_nearest_applied_ancestor(applied, mlgit):
     commit(applied)
     refused = mlgit("diff", "HEAD", cwd=applied).err
-    assert "[moment-unknown]" in refused
+    assert "[revision-unknown]" in refused
     assert f"the nearest ancestor that was applied is {git(applied, 'rev-parse', 'HEAD~1')[:10]}" in refused
     assert mlgit("diff", "HEAD~1", cwd=applied).code == 0

@@ -63,7 +63,6 @@ READS = [
     ("status", "--watch", "--until-idle"),
     ("job", "wait", "sum"),
     ("state", "repair"),
-    ("state", "migrate"),
 ]
 ARGUMENTS = [
     (HOSTILE,),

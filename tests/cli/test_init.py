@@ -44,7 +44,7 @@ def test_a_folder_that_is_not_empty_is_refused_and_unchanged(tmp_path, mlgit, go
     (tmp_path / "full" / "thesis.txt").write_text("the only copy")
     result = mlgit("init", "full", cwd=tmp_path)
     assert (result.code, result.out) == (1, "")
-    golden("cli/faults/folder-not-empty.txt", result.err)
+    golden("cli/errors/folder-not-empty.txt", result.err)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]
 
 

@@ -68,7 +68,7 @@ def test_a_canceled_run_has_ended_and_cannot_be_canceled_again(running_job, mlgi
     assert mlgit("job", "wait", "sum", cwd=running_job).code == 1
     second = mlgit("job", "cancel", "sum", cwd=running_job)
     assert second.code == 1
-    golden("cli/faults/run-ended.txt", second.err)
+    golden("cli/errors/run-ended.txt", second.err)
 
 
 def test_metrics_show_the_last_value_of_each(small, mlgit, golden):

@@ -45,7 +45,7 @@ def test_a_comment_says_that_nothing_was_planned_and_why(name, form, small, mlgi
     ended = mlgit("plan", "--format", form, cwd=small)
     assert ended.code == 1
     assert "error" in ended.err
-    golden(f"cli/faults/comment-{name.replace(' ', '-')}.md", ended.out)
+    golden(f"cli/errors/comment-{name.replace(' ', '-')}.md", ended.out)
 
 
 @pytest.mark.parametrize("name", ["plan.json", "plans/a plan!.json", "#plan", "[p]*?.json", "jobs/plan.yml"])

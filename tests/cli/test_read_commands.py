@@ -63,7 +63,7 @@ UNKNOWN = {
 def test_an_unknown_name_is_refused_with_the_known_ones(name, applied, mlgit, golden):
     result = mlgit(*UNKNOWN[name], cwd=applied)
     assert (result.code, result.out) == (1, "")
-    golden(f"cli/faults/unknown-{name}.txt", result.err)
+    golden(f"cli/errors/unknown-{name}.txt", result.err)
 
 
 def test_a_run_can_be_named_by_itself_or_by_its_job(applied, mlgit):

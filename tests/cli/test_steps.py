@@ -82,7 +82,7 @@ def test_before_the_first_apply_nothing_was_live(applied, mlgit, golden):
 def test_nothing_goes_back_to_before_the_first_apply(applied, mlgit, command):
     before = git(applied, "for-each-ref", "refs/mlgit")
     ended = mlgit(*command, "~1", cwd=applied)
-    assert (ended.code, ended.out, "[moment-unknown]" in ended.err) == (1, "", True)
+    assert (ended.code, ended.out, "[revision-unknown]" in ended.err) == (1, "", True)
     assert "before the first apply" in ended.err
     assert git(applied, "for-each-ref", "refs/mlgit") == before
 

@@ -25,7 +25,10 @@ def test_an_error_is_printed_with_its_line_and_a_hint(small, mlgit, golden):
 
 def test_json_is_one_document_with_or_without_errors(small, mlgit):
     fine = mlgit("validate", "--format", "json", cwd=small)
-    assert (fine.code, json.loads(fine.out)) == (0, {"files": 5, "diagnostics": [], "unknown_files": 0})
+    assert (fine.code, json.loads(fine.out)) == (
+        0,
+        {"files": 5, "diagnostics": [], "unknown_files": 0, "support_checked": True},
+    )
     edit(small, "data/numbers.yml", "path:", "paht:")
     wrong = mlgit("validate", "--format", "json", cwd=small)
     assert (wrong.code, wrong.err) == (1, "")
@@ -163,7 +166,8 @@ def test_assets_that_azure_ml_provides_need_not_be_declared(reference, tmp_path,
     text = "$schema: azureml/commandJob.schema.json\ncommand: x\nenvironment: azureml:AzureML-a@latest\n"
     line = "" if reference.startswith("environment") else f"{reference}\n"
     (tmp_path / "f.yml").write_text(text + line, "utf-8")
-    assert mlgit("validate", "f.yml", cwd=tmp_path).out == "1 file: fine.\n"
+    printed = mlgit("validate", "f.yml", cwd=tmp_path).out
+    assert printed == "1 file: fine. Support not checked: there is no mlgit.yml.\n"
 
 
 def test_a_path_may_be_absolute(small, tmp_path, mlgit):

@@ -42,7 +42,7 @@ def wait_for_success(processes):
 
 def remaining_locks(folder):
     refs = git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-    return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
+    return [ref for ref in refs if "/locks" in ref or "/heartbeat/" in ref]
 
 
 @pytest.mark.parametrize("applies", [2, pytest.param(8, marks=pytest.mark.soak)])

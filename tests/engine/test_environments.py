@@ -36,7 +36,7 @@ def test_a_package_that_does_not_exist_fails_only_what_needs_it(workspace, empty
     commit(workspace.folder)
     result = mlgit(*APPLY, cwd=workspace.folder)
     assert result.code == 1
-    golden("cli/faults/package-not-found.txt", result.out + result.err)
+    golden("cli/errors/package-not-found.txt", result.out + result.err)
     assert [asset["address"] for asset in run_json(workspace.folder, "list")] == ["data/numbers", "workspace/small"]
     assert run_json(workspace.folder, "job", "list") == []
     assert workspace.executions() == []

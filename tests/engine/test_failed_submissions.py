@@ -22,7 +22,7 @@ def test_an_apply_that_waits_does_not_wait_for_a_run_that_it_could_not_submit(sm
     assert [(run["status"], run["attempt"]) for run in run_json(small, "job", "list")] == [("completed", 1)]
 
 
-@pytest.mark.parametrize("folder", ["claims", "runs"])
+@pytest.mark.parametrize("folder", ["tokens", "runs"])
 @pytest.mark.parametrize("command", [APPLY, ("job", "rerun", "sum", "--auto-approve", "--wait")], ids=" ".join)
 def test_a_command_that_waits_ends_if_a_run_cannot_be_submitted(applied, mlgit, mlgit_process, folder, command):
     edit(applied, "jobs/sum.yml", "factor: 2", "factor: 4")

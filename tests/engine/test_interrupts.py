@@ -29,7 +29,7 @@ def test_a_run_continues_when_its_apply_is_interrupted_and_the_next_apply_record
     interrupt(process.pid)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    golden("cli/faults/interrupted.txt", err)
+    golden("cli/errors/interrupted.txt", err)
     (run,) = run_json(waiting.folder, "job", "list")
     assert run["status"] == "running"
     assert run_json(waiting.folder, "list", "model") == []
@@ -52,7 +52,7 @@ def test_a_build_interrupted_twice_registers_nothing_and_leaves_no_process(  # n
     interrupt(process.pid)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    golden("cli/faults/interrupted-build.txt", err)
+    golden("cli/errors/interrupted-build.txt", err)
     assert hanging_index.disconnected.wait(30), "uv is still running"
     assert [asset["address"] for asset in run_json(workspace.folder, "list")] == ["data/numbers", "workspace/small"]
     edit(workspace.folder, "environments/plain.yml", ", {pip: [slowpoke]}", "")
@@ -72,7 +72,7 @@ def test_a_build_interrupted_once_finishes_and_no_action_is_started(  # noqa: PL
     paced.go_on()
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "✓ environment/plain: build with paced" in out
+    assert "✓ environment/plain: is built with paced" in out
     assert workspace.executions() == []
     assert mlgit("unlock", cwd=workspace.folder).out == "There are no locks.\n"
     assert mlgit(*APPLY, cwd=workspace.folder).code == 0

@@ -14,13 +14,13 @@ from reconciler.engine import locking
 
 pytestmark = pytest.mark.slow
 
-CLAIMS = "refs/mlgit/small/default/claims"
+LOCKS = "refs/mlgit/small/default/locks"
 
 
 def lock_refs(folder):
     """Return the refs of locks and heartbeats."""
     refs = git(folder, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-    return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
+    return [ref for ref in refs if "/locks" in ref or "/heartbeat/" in ref]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_actions_locked_by_another_apply_are_left_out_and_all_others_are_execute
     declare_data(workspace.folder)
     second = mlgit("apply", "--auto-approve", cwd=workspace.folder)
     assert second.code == 1, second.err
-    golden("cli/claims/left-out.txt", second.out)
+    golden("cli/locks/left-out.txt", second.out)
     assert "data/more" in [asset["address"] for asset in run_json(workspace.folder, "list", "data")]
     assert paced.builds() == ["plain"]
     paced.go_on()
@@ -91,14 +91,14 @@ def test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing
     wrong = mlgit("unlock", "0" * 12, cwd=workspace.folder)
     assert (wrong.code, "[holder-unknown]" in wrong.err) == (1, True)
     away = mlgit("unlock", lock["holder"], "--auto-approve", cwd=workspace.folder)
-    golden("cli/claims/unlock.txt", away.out.replace(lock["holder"], "<holder>"))
+    golden("cli/locks/unlock.txt", away.out.replace(lock["holder"], "<holder>"))
     assert lock_refs(workspace.folder) == []
     assert mlgit("unlock", cwd=workspace.folder).out == "There are no locks.\n"
     before = git(workspace.folder, "rev-parse", "refs/mlgit/small/default/live")
     paced.go_on()
     _, err = building.communicate(timeout=60)
     assert building.returncode == 1
-    golden("cli/claims/lost.txt", err)
+    golden("cli/locks/lost.txt", err)
     assert git(workspace.folder, "rev-parse", "refs/mlgit/small/default/live") == before
     assert workspace.executions() == []
     assert mlgit(*APPLY, cwd=workspace.folder).code == 0
@@ -107,7 +107,7 @@ def test_unlock_lists_and_releases_locks_and_the_former_holder_can_write_nothing
 def test_a_corrupt_lock_is_reported_and_can_be_released(workspace, paced, mlgit):
     write(workspace.folder / ".git", {"broken": "no claim"})
     tree = _tree(workspace.folder, git(workspace.folder, "hash-object", "-w", ".git/broken"))
-    git(workspace.folder, "update-ref", CLAIMS, git(workspace.folder, "commit-tree", "-m", "x", tree))
+    git(workspace.folder, "update-ref", LOCKS, git(workspace.folder, "commit-tree", "-m", "x", tree))
     paced.go_on()
     result = mlgit(*APPLY, cwd=workspace.folder)
     assert result.code == 1

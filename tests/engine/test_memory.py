@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,4 +35,6 @@ def test_a_file_goes_into_the_store_through_a_run_and_out_with_less_memory_than_
 @needs_proc
 @pytest.mark.soak
 def test_five_gibibytes_take_no_more_memory(tmp_path):
+    if shutil.disk_usage(tmp_path).free < 40 << 30:
+        pytest.skip("it takes 40 GB on the disk")
     assert {name: peak for name, peak in peaks_of(5120, tmp_path).items() if peak > LIMIT} == {}

@@ -109,7 +109,7 @@ def test_allow_rewind_applies_a_rolled_back_commit(moved_on, mlgit):
 
 
 @pytest.mark.parametrize(
-    ("revision", "code"), [("~0", "rollback-nowhere"), ("v9", "moment-unknown"), ("~99", "moment-unknown")]
+    ("revision", "code"), [("~0", "rollback-nowhere"), ("v9", "revision-unknown"), ("~99", "revision-unknown")]
 )
 def test_a_revision_without_an_earlier_source_is_refused(revision, code, moved_on, mlgit):
     refused = mlgit(*BACK, revision, cwd=moved_on)

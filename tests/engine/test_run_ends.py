@@ -197,7 +197,7 @@ def test_a_run_canceled_because_its_job_was_removed_is_resubmitted_when_the_job_
     commit(waiting.folder)
     assert mlgit(*SUBMIT, cwd=waiting.folder).code == 0
     (run,) = run_json(waiting.folder, "job", "list")
-    assert (run["status"], run["failure"]) == ("canceled", "left")
+    assert (run["status"], run["failure"]) == ("canceled", "removed")
     commit(waiting.folder, "back", {"jobs/sum.yml": job, "models/total.yml": model})
     waiting.let_it_end()
     assert mlgit(*APPLY, cwd=waiting.folder).code == 0

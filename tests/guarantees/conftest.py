@@ -37,7 +37,7 @@ class Shared:
 
     def locks(self) -> list[dict[str, Any]]:
         """Return all locks that were pushed, in order."""
-        commits = [new for push in self.pushes() for ref, (_, new) in push.items() if ref == "claims" and new]
+        commits = [new for push in self.pushes() for ref, (_, new) in push.items() if ref == "locks" and new]
         paths = [
             f"{commit}:{name}"
             for commit in commits

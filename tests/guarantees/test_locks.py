@@ -21,12 +21,12 @@ def test_an_apply_pushes_its_lock_before_it_acts_and_removes_it(updated):
     """`mlgit apply` pushes its lock and its heartbeat before it acts, and removes both when it ends."""
     pushes = [push.keys() - {f"sources/{git(updated.folder, 'rev-parse', 'HEAD')}"} for push in updated.pushes()]
     first, *_, last = filter(None, pushes)
-    heartbeat = f"beat/{updated.locks()[0]['holder']}"
-    assert first == {"claims", heartbeat}
+    heartbeat = f"heartbeat/{updated.locks()[0]['holder']}"
+    assert first == {"locks", heartbeat}
     assert any("live" in push for push in pushes)
-    assert last == {"claims", heartbeat}  # removed again
+    assert last == {"locks", heartbeat}  # removed again
     assert updated.refs().keys() >= {"live"}
-    assert not {"claims", heartbeat} & updated.refs().keys()
+    assert not {"locks", heartbeat} & updated.refs().keys()
 
 
 def test_a_lock_is_exclusive_for_changed_assets_and_shared_for_referenced_ones(updated):
@@ -45,7 +45,7 @@ def test_a_write_of_records_and_the_check_of_the_lock_are_one_atomic_push(update
     holder = updated.locks()[-1]["holder"]
     writes = [push for push in updated.pushes()[before:] if "live" in push]
     assert writes != []
-    assert all(write.keys() == {"live", f"beat/{holder}"} and write[f"beat/{holder}"][0] for write in writes)
+    assert all(write.keys() == {"live", f"heartbeat/{holder}"} and write[f"heartbeat/{holder}"][0] for write in writes)
     pushed = [
         command
         for command in commands()
@@ -97,8 +97,8 @@ def test_an_apply_that_waits_for_runs_holds_no_lock(shared, mlgit_process):
     process = mlgit_process(*APPLY, cwd=shared.folder)
     try:
         until((folder / "begun").exists, 60)
-        until(lambda: "claims" not in shared.refs())
-        assert [ref for ref in shared.refs() if ref.startswith("beat/")] == []
+        until(lambda: "locks" not in shared.refs())
+        assert [ref for ref in shared.refs() if ref.startswith("heartbeat/")] == []
         assert shared.locks() != []
         assert process.poll() is None
         (folder / "go").touch()

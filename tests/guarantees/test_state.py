@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from workspaces import APPLY, SMALL, commit, edit, git, put
 
-from reconciler.git import refs
 from reconciler.model import Address, Record
-from reconciler.state.paths import META_PATH, current_record_path, history_record_path
-from reconciler.state.store import STATE_FORMAT, StateStore, WriteBatch
+from reconciler.state.paths import current_record_path, history_record_path
+from reconciler.state.store import StateStore, WriteBatch
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,17 +129,6 @@ def test_trees_and_objects_are_read_by_git_and_never_by_gitpython(state):
     named = {node.attr for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert "execute" in named
     assert not {"traverse", "odb", "GitDB", "iter_commits", "list_traverse"} & named
-
-
-def test_reading_never_migrates_the_state_and_writing_keeps_the_format_that_it_finds(state):
-    """Reading never migrates the live state, and writing keeps its format."""
-    older = {"format": STATE_FORMAT - 1, "lineage": LINEAGE, "name": "small", "owner": "team"}
-    older_commit = refs.commit_files(state.repository, "", {META_PATH: json.dumps(older).encode()}, "an older mlgit")
-    assert refs.update_refs(state.repository, refs.RefUpdate(LIVE, older_commit, ""))
-    assert dict(state.read().current) == {}
-    assert state.head_commit() == older_commit
-    state.write(WriteBatch(current=(record("d"),), meta={"applied": "c"}), "x")
-    assert json.loads(git(state.repository.top, "show", f"{LIVE}:meta.json")) == {**older, "applied": "c"}
 
 
 def test_an_apply_keeps_the_keys_of_a_record_that_it_does_not_know(applied, mlgit):

@@ -57,8 +57,8 @@ def at_submission(shared, mlgit, tmp_path, monkeypatch):
 def test_the_token_is_in_the_pushed_intent_before_the_submission(at_submission, shared):
     """The intent to submit, with its token, is pushed before the submission."""
     refs = {ref.rpartition("/")[2]: oid for oid, ref in map(str.split, at_submission["refs"].splitlines())}
-    (lock_file,) = git(shared.origin, "ls-tree", "--name-only", refs["claims"]).split()
-    (intent,) = json.loads(git(shared.origin, "show", f"{refs['claims']}:{lock_file}"))["intents"]
+    (lock_file,) = git(shared.origin, "ls-tree", "--name-only", refs["locks"]).split()
+    (intent,) = json.loads(git(shared.origin, "show", f"{refs['locks']}:{lock_file}"))["intents"]
     assert intent.keys() == {"run", "token", "backend", "attempt"}
     assert (intent["backend"], intent["attempt"], intent["run"]) == ("local", 1, f"sum-{intent['token'][:8]}")
     paths = git(shared.origin, "ls-tree", "-r", "--name-only", refs["live"], "history/job/").splitlines()

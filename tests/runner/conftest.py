@@ -35,12 +35,12 @@ class Bench:
         self.folder.mkdir(parents=True)
         (self.root / "runner.pyz").write_bytes(build_zipapp())
         self.spec = {
-            "format": 1,
+            "format": 2,
             "token": "c0ffee",
             "run": "train-1a2b3c4d",
             "address": "job/train",
             "command": "true",
-            "claim": str(self.root / "store" / "claims" / "c0ffee"),
+            "token_file": str(self.root / "store" / "tokens" / "c0ffee"),
             "folder": str(self.folder),
             "code": [],
             "inputs": {},

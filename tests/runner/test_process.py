@@ -31,7 +31,7 @@ def test_a_run_whose_command_succeeds_is_completed(bench: Any) -> None:
     assert bench.log() == "hello\nproblem\n"
     assert datetime.fromisoformat(result["started"]) <= datetime.fromisoformat(result["ended"])
     assert (bench.folder / "heartbeat").exists()
-    token_file = json.loads(Path(bench.spec["claim"]).read_text())
+    token_file = json.loads(Path(bench.spec["token_file"]).read_text())
     assert token_file["run"] == "train-1a2b3c4d"
 
 

@@ -34,7 +34,7 @@ class Team:
     def lock_refs(self) -> list[str]:
         """Return the refs of locks and heartbeats at the remote."""
         refs = git(self.origin, "for-each-ref", "--format=%(refname)", "refs/mlgit").splitlines()
-        return [ref for ref in refs if "/claims" in ref or "/beat/" in ref]
+        return [ref for ref in refs if "/locks" in ref or "/heartbeat/" in ref]
 
     def executions(self) -> int:
         """Return how often the job was executed."""

@@ -67,11 +67,12 @@ import dataclasses, os, pathlib, signal
 from reconciler.backends import _local, local
 
 class SignallingBackend(_local.LocalBackend):
-    def submit(self, submission):
-        super().submit(submission)
+    def submit(self, task, store):
+        handle = super().submit(task, store)
         for signal_file in pathlib.Path(__file__).parent.glob("SIG*"):
             signal_file.rename(signal_file.with_name("done"))
             os.kill(os.getpid(), getattr(signal, signal_file.name))
+        return handle
 
 def make(settings, store):
     return SignallingBackend(store)
@@ -131,7 +132,7 @@ def test_an_apply_stopped_past_its_lease_cannot_overwrite_the_records_of_another
 def test_a_lock_that_cannot_be_released_is_no_failure_and_is_released_by_the_next_apply(without_job, mlgit):
     team = without_job
     reject_heartbeat_deletion = (
-        'while read -r old new ref; do case "$ref $new" in *beat/*" 0000"*) exit 1 ;; esac; done; exit 0'
+        'while read -r old new ref; do case "$ref $new" in *heartbeat/*" 0000"*) exit 1 ;; esac; done; exit 0'
     )
     team.hook("pre-receive", reject_heartbeat_deletion)
     (out,) = wait_for_success([start(team.first)])

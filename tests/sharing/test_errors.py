@@ -118,7 +118,7 @@ def test_the_state_of_another_workspace_is_refused(applied, mlgit, golden):
 def test_a_state_in_a_newer_format_is_refused_and_unchanged(applied, mlgit, golden):
     write_to_state(applied, paths.META_PATH, json.dumps({"format": 99, "lineage": "1" * 32}).encode())
     before = applied.live()
-    for command in (("plan",), APPLY, ("state", "migrate")):
+    for command in (("plan",), APPLY):
         ended = mlgit(*command, cwd=applied.first)
         assert ended.code == 1
         golden("cli/sharing/state-newer.txt", ended.err)
@@ -220,14 +220,6 @@ def test_the_live_state_can_be_restored_to_a_commit_of_its_history(applied, mlgi
     wrong = mlgit("state", "restore", "HEAD", "--auto-approve", cwd=applied.first)
     assert wrong.code == 1
     assert "[revision-unknown]" in wrong.err
-
-
-def test_migrating_the_newest_format_changes_nothing(applied, mlgit):
-    before = applied.live()
-    ended = mlgit("state", "migrate", cwd=applied.first)
-    assert (ended.code, ended.err) == (0, "")
-    assert "nothing to do" in ended.out
-    assert applied.live() == before
 
 
 def test_state_show_prints_the_location_and_the_age_of_the_state(applied, mlgit, golden):

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Address, Record, ResolvedReference, Run, RunStatus, failure_reason, parse_address
+from reconciler.model import (
+    Address,
+    Condition,
+    Handle,
+    Phase,
+    Record,
+    ResolvedReference,
+    Run,
+    RunStatus,
+    failure_reason,
+    parse_address,
+)
 from reconciler.state import codec, paths
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
@@ -34,6 +45,8 @@ STORED = st.fixed_dictionaries(
 )
 OUTPUTS = st.dictionaries(TEXT, SIZES | STORED, max_size=2)
 EXTRA = st.dictionaries(TEXT.map(lambda name: f"newer {name}"), VALUES, max_size=2)
+HANDLES = st.none() | st.builds(Handle, TEXT, TEXT, SPECS)
+CONDITIONS = st.none() | st.builds(Condition, st.sampled_from(Phase), TEXT, TEXT, SPECS)
 RECORDS = st.builds(
     Record,
     address=ADDRESSES,
@@ -50,21 +63,27 @@ RECORDS = st.builds(
     applied_at=TEXT,
     realised=SPECS,
     lineage=SPECS,
+    handle=HANDLES,
+    condition=CONDITIONS,
     run=TEXT,
     latest=TEXT,
     unfinished=st.lists(TEXT, max_size=2).map(tuple),
     archived=st.booleans(),
     extra=EXTRA,
 )
+FILE_NAMES = st.from_regex(r"[^/\0\ud800-\udfff]{2,40}[^/.\0\ud800-\udfff]", fullmatch=True)
 RUNS = st.builds(
     Run,
-    id=TEXT,
+    id=FILE_NAMES,
     address=ADDRESSES,
-    token=TEXT,
+    token=FILE_NAMES,
     fingerprint=TEXT,
     attempt=st.integers(0, 9),
     backend=TEXT,
     status=st.sampled_from(RunStatus),
+    handle=HANDLES,
+    parent=TEXT,
+    step=TEXT,
     failure=TEXT,
     message=TEXT.map(failure_reason),  # more lines are those of a log, which an older mlgit recorded
     commit=TEXT,

@@ -265,8 +265,8 @@ def test_a_lease_counts_from_the_last_heartbeat_that_was_observed(tmp_path):
 def test_a_lock_whose_heartbeat_was_not_fetched_is_not_taken_over_before_its_lease_expires(states, observations):
     one, two = states
     acquire_lock(one.ref_store, observations, lambda _others: make_lock("one", "data/a"))
-    heartbeat = one.ref_store.read_ref("beat/one")
-    assert one.ref_store.compare_and_swap(RefUpdate("beat/one", "", heartbeat))
+    heartbeat = one.ref_store.read_ref("heartbeat/one")
+    assert one.ref_store.compare_and_swap(RefUpdate("heartbeat/one", "", heartbeat))
     assert acquire_lock(two.ref_store, observations, lambda _others: None).taken_over == ()
 
 

@@ -11,7 +11,7 @@ from reconciler.diagnostics import UserError
 from reconciler.git import history, refs, trees
 from reconciler.model import Address, Record
 from reconciler.state import codec, locks
-from reconciler.state.store import StateStore, WriteBatch
+from reconciler.state.store import STATE_FORMAT, StateStore, WriteBatch
 
 LINEAGE = "1" * 32
 EVIL = "x.json\n\nreset refs/heads/victim\nfrom {}\n\nD y"
@@ -71,10 +71,12 @@ def test_a_record_with_a_field_of_a_wrong_type_is_damaged(field, value):
         codec.decode_record(json.dumps({**good, field: value}).encode())
 
 
-@pytest.mark.parametrize("wrong", [{"held": 5}, {"held": [1]}, {"applied": 5}, {"format": 1e999}, {"lineage": None}])
+@pytest.mark.parametrize(
+    "wrong", [{"rollback": 5}, {"rollback": [1]}, {"applied": 5}, {"format": 1e999}, {"lineage": None}]
+)
 def test_metadata_with_a_wrong_type_is_damaged(wrong, state):
     state.write(WriteBatch(current=(Record(Address("data", "d"), {}, "f", "m", 1),)), "first")
-    meta = {"format": 1, "lineage": LINEAGE, "name": "small", **wrong}
+    meta = {"format": STATE_FORMAT, "lineage": LINEAGE, "name": "small", **wrong}
     commit = refs.commit_files(
         state.repository, state.head_commit(), {"meta.json": json.dumps(meta).encode()}, "hostile"
     )
@@ -95,7 +97,7 @@ def test_a_write_after_a_rollback_leaves_the_rollback_in_force(state):
     head = state.repository.head()
     since = state.write(WriteBatch(current=(first,), meta={"applied": head}), "apply")
     held = {"commit": head, "to": "b" * 40, "by": "ada", "at": "now"}
-    state.write(WriteBatch(meta={"applied": "b" * 40, "held": held}), "rollback")
+    state.write(WriteBatch(meta={"applied": "b" * 40, "rollback": held}), "rollback")
     late = Record(Address("data", "e"), {}, "f", "m", 1)
     state.write(WriteBatch(current=(late,), meta={"applied": head}), "late", since=since)
     live = state.read()

@@ -158,7 +158,8 @@ def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnost
         return
     if mention.base_folder and not _path_exists(context, context.resolve_relative_path(mention.base_folder)):
         return  # reported for the folder
-    path = context.resolve_relative_path(posixpath.join(mention.base_folder, text))
+    relative = posixpath.join(mention.base_folder, text) if mention.base_folder else text
+    path = context.resolve_relative_path(relative)
     if _path_exists(context, path) or _is_zipped_folder(context, mention, path):
         problem = find_path_problem(context.files, path, must_be_file=True) if mention.must_be_file else None
         if problem is not None and problem.code == "not-a-file":  # a link is reported for its asset

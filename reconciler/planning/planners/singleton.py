@@ -5,6 +5,7 @@ from __future__ import annotations
 from reconciler.format.assets import kind_of
 from reconciler.model import Blocked, Op, Record, ResolvedAsset
 from reconciler.planning.decision import Decision, has_same_fingerprint, has_same_metadata, make_action
+from reconciler.planning.planners.resource import decide_resource
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
 
 
@@ -16,10 +17,15 @@ def decide_singleton(context: PlanContext, resolved: ResolvedAsset, record: Reco
         return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
     kind = kind_of(resolved.asset)
     backend = context.policy.config.backend_of(address.name) if kind.uses_backend else ""
-    if record is None or record.archived:
-        op, reason = Op.CREATE, f"bound to backend {backend}" if backend else ""
+    if pending := decide_resource(context, resolved, record):
+        op, reason = pending
+    elif record is None or record.archived:
+        provider = context.policy.config.providers.get(address.kind, {}).get("type", "")
+        made_by = f"made by provider {provider}" if provider else ""
+        op, reason = Op.CREATE, made_by or (f"bound to backend {backend}" if backend else "")
     elif not has_same_fingerprint(resolved, record) or address in context.policy.replace:
-        op = Op.REPLACE if kind.is_supported(resolved.asset.spec) else Op.UPDATE
+        has_provider = address.kind in context.policy.config.providers
+        op = Op.REPLACE if has_provider or kind.is_supported(resolved.asset.spec) else Op.UPDATE
         reason = "it was requested again" if has_same_fingerprint(resolved, record) else ""
     elif backend != (recorded_backend := record.realised.get("backend", "")):
         op, reason = Op.UPDATE, f"backend {recorded_backend or 'none'} -> {backend or 'none'}"

@@ -1,0 +1,27 @@
+"""What an asset that a provider makes needs beside a comparison with its record: to be made, or settled."""
+
+from __future__ import annotations
+
+from reconciler.model import Effect, Op, Phase, Record, ResolvedAsset
+from reconciler.planning.decision import has_same_fingerprint
+from reconciler.planning.drift import DriftPolicy, drift_policy_of
+from reconciler.planning.resolve import PlanContext
+
+
+def decide_resource(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> tuple[Op, str] | None:
+    """Return the op that makes a resource or settles an effect on it, with the reason; None if nothing is open."""
+    config, address = context.policy.config, resolved.asset.address
+    if record is None or record.archived or address.kind not in config.providers:
+        return None
+    is_same = has_same_fingerprint(resolved, record)
+    if record.intent is not None:
+        was_interrupted = f"its {record.intent.effect} was interrupted"
+        if record.intent.effect is Effect.DELETE or not is_same:
+            return Op.REPLACE, was_interrupted
+        return (Op.CREATE if record.intent.effect is Effect.CREATE else Op.UPDATE), was_interrupted
+    if record.handle is None:
+        return Op.CREATE, "only recorded so far"
+    is_gone = record.condition is not None and record.condition.phase is Phase.GONE
+    if is_gone and drift_policy_of(config, address) is DriftPolicy.REPAIR:
+        return Op.CREATE, "its provider no longer has it"
+    return None

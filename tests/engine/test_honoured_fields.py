@@ -1,0 +1,190 @@
+"""Every field that the backend `local` and the builder `venv` honour has an effect: two values of it, two outcomes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from honoured import HONOURED
+from workspaces import SMALL, commit, git
+
+from reconciler.backends import BACKENDS
+from reconciler.builders import BUILDERS
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
+OBSERVE = """
+import json, os, pathlib, stat, sys
+said, literal, value, typed, path, mode, direct, output = sys.argv[1:]
+typed, mode, output = map(pathlib.Path, (typed, mode, output))
+print(json.dumps({
+    "/command": said,
+    "/code": pathlib.Path("which.txt").read_text(),
+    "/environment": os.environ["GREETING"],
+    "/environment_variables": os.environ["LEVEL"],
+    "/inputs/*": literal,
+    "/inputs/*/value": value,
+    "/inputs/*/type": typed.is_dir(),
+    "/inputs/*/path": pathlib.Path(path).read_text(),
+    "/inputs/*/mode": bool(mode.stat().st_mode & stat.S_IWUSR),
+    "direct": direct,
+    "/outputs/*/type": output.is_dir(),
+}))
+(output if not output.is_dir() else output / "file").write_text("1")
+"""
+JOB = (
+    SCHEMA.format("commandJob")
+    + """
+name: {name}
+command: >-
+  python observe.py {name} ${{{{inputs.literal}}}} ${{{{inputs.value}}}} ${{{{inputs.typed}}}} ${{{{inputs.path}}}}
+  ${{{{inputs.mode}}}} ${{{{inputs.direct}}}} ${{{{outputs.output}}}}
+code: ../src-{name}
+environment: azureml:{name}@latest
+environment_variables: {{LEVEL: {name}}}
+compute: {compute}
+resources: {{instance_count: 1}}
+inputs:
+  literal: {name}
+  value: {{value: {name}}}
+  typed: {{type: {type}, path: ../folder}}
+  path: {{type: uri_file, path: ../{name}.txt}}
+  mode: {{type: uri_file, path: ../a.txt, mode: {mode}}}
+  direct: {{type: uri_file, path: "https://example.org/{name}", mode: direct}}
+outputs:
+  output: {{type: {type}}}
+"""
+)
+SLEEPER = SCHEMA.format("commandJob") + (
+    "name: {name}\ncommand: sleep {seconds}\nenvironment: azureml:a@latest\ncompute: local\nlimits: {{timeout: 3}}\n"
+)
+ENVIRONMENT = (
+    SCHEMA.format("environment") + "name: {name}\nimage: python\nos_type: {os_type}\nconda_file: {conda_file}\n"
+)
+CONDA = "{{dependencies: [python>=3.11], variables: {{GREETING: {name}}}}}"
+FILES = {
+    "mlgit.yml": """
+        state: {name: small, lineage: "11111111111111111111111111111111"}
+        store: {path: .mlgit/store}
+        backends: {local: {type: local}, second: {type: local}}
+        compute: {"*": local, other: second}
+        """,
+    ".gitignore": SMALL[".gitignore"],
+    "compute/other.yml": "name: other\ntype: amlcompute\n",
+    "folder/only.txt": "1",
+    **{f"{name}.txt": name for name in "ab"},
+    **{f"src-{name}/which.txt": name for name in "ab"},
+    **{f"src-{name}/observe.py": OBSERVE for name in "ab"},
+    "environments/a.yml": ENVIRONMENT.format(name="a", os_type="linux", conda_file="conda.yml"),
+    "environments/conda.yml": CONDA.format(name="a"),
+    "environments/b.yml": ENVIRONMENT.format(name="b", os_type="Linux", conda_file=CONDA.format(name="b")),
+    "environments/other-python.yml": ENVIRONMENT.format(
+        name="other-python", os_type="linux", conda_file="{dependencies: [python=3.99]}"
+    ),
+    "environments/windows.yml": ENVIRONMENT.format(
+        name="windows", os_type="windows", conda_file=CONDA.format(name="windows")
+    ),
+    "jobs/a.yml": JOB.format(name="a", compute="local", type="URI_File", mode="RO_Mount"),  # case does not count
+    "jobs/b.yml": JOB.format(name="b", compute="azureml:other", type="uri_folder", mode="download"),
+    "jobs/too-long.yml": SLEEPER.format(name="too-long", seconds=60),
+    "jobs/short.yml": SLEEPER.format(name="short", seconds=0),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an apply printed, the lines that the jobs `a` and `b` printed, and the runs by job."""
+
+    printed: str
+    observed: Mapping[str, Mapping[str, Any]]
+    runs: Mapping[str, Mapping[str, Any]]
+
+    def pair(self, name: str) -> tuple[Any, Any]:
+        """Return what the jobs `a` and `b` observed of a field."""
+        return self.observed["a"][name], self.observed["b"][name]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Apply two jobs that differ in every field, and what shows the others."""
+    folder: Path = tmp_path_factory.mktemp("honoured")
+    git(folder, "init", "--quiet")
+    commit(folder, "start", FILES)
+
+    def run(*command: str) -> str:
+        process = [sys.executable, "-m", "reconciler", *command]
+        ended = subprocess.run(process, cwd=folder, capture_output=True, text=True, check=False)
+        return ended.stdout + ended.stderr
+
+    printed = run("apply", "--auto-approve", "--wait")
+    observed = {name: json.loads(run("job", "logs", name).splitlines()[-1]) for name in "ab"}
+    runs = {run["job"]: run for run in json.loads(run("job", "list", "--format", "json"))}
+    return Outcome(printed, observed, runs)
+
+
+def differs(name: str) -> Callable[[Outcome], bool]:
+    """Return a check that the jobs observed two values of a field."""
+
+    def check(outcome: Outcome) -> bool:
+        first, second = outcome.pair(name)
+        return bool(first != second)
+
+    return check
+
+
+CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
+    "job": {
+        **{
+            pointer: differs(pointer)
+            for pointer in (
+                *("/command", "/code", "/environment", "/environment_variables"),
+                *("/inputs/*", "/inputs/*/value", "/inputs/*/type", "/inputs/*/path", "/outputs/*/type"),
+            )
+        },
+        "/inputs/*/mode": lambda outcome: (
+            outcome.pair("/inputs/*/mode") == (False, True)
+            and outcome.pair("direct") == ("https://example.org/a", "https://example.org/b")
+        ),
+        "/compute": lambda outcome: (
+            (outcome.runs["job/a"]["backend"], outcome.runs["job/b"]["backend"]) == ("local", "second")
+        ),
+        "/limits/timeout": lambda outcome: (
+            (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
+        ),
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 4,  # one process each
+    },
+    "environment": {
+        "/conda_file": lambda outcome: outcome.pair("/environment") == ("a", "b"),  # in a file, and in the asset
+        "/conda_file/variables": lambda outcome: outcome.pair("/environment") == ("a", "b"),
+        "/conda_file/dependencies": lambda outcome: (
+            "environment/other-python: there is no Python ==3.99" in outcome.printed
+        ),
+        "/os_type": lambda outcome: (
+            "environment/windows: the venv builder does not support os_type: windows" in outcome.printed
+            and "environment/b: version 1" in outcome.printed
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize(("kind", "pointer"), [(kind, pointer) for kind, cases in CASES.items() for pointer in cases])
+def test_what_a_provider_honours_has_an_effect(outcome, kind, pointer):
+    assert CASES[kind][pointer](outcome), outcome
+
+
+def test_every_field_that_a_provider_honours_has_a_case():
+    tables = (BACKENDS.load("local").support, BUILDERS.load("venv").support)
+    honoured = {
+        kind: {entry.pointer: entry.values for entry in entries}
+        for table in tables
+        for kind, entries in table.honoured.items()
+    }
+    assert honoured == HONOURED
+    assert {kind: set(cases) for kind, cases in CASES.items()} == {kind: set(names) for kind, names in HONOURED.items()}
