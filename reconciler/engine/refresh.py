@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.config.config import Config
@@ -102,14 +102,13 @@ def _find_unbuilt(fingerprints: Iterable[str], builders: Sequence[Builder]) -> t
             fingerprint for fingerprint in fingerprints if not any(builder.find(fingerprint) for builder in builders)
         ), ()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
-        reason = error.diagnostics[0].message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        return frozenset(), (f"a builder failed: {reason}: built environments were not checked",)
+        return frozenset(), (f"a builder failed: {_reason(error)}: built environments were not checked",)
 
 
 def with_conditions(observation: Observation, state: State, resources: Mapping[str, Resource]) -> Observation:
     """Return an observation with the conditions of all resources, each provider asked once.
 
-    A provider that cannot be reached stops nothing: its resources stand as recorded.
+    A provider that cannot be reached, or fails, stops nothing: its resources stand as recorded.
     """
     conditions: dict[Address, Condition] = {}
     skipped: list[str] = []
@@ -119,12 +118,27 @@ def with_conditions(observation: Observation, state: State, resources: Mapping[s
             for record in state.current.values()
             if record.address.kind == kind and record.handle is not None
         }
-        answers = resource.read(handles) if handles else {}
-        known = {handle: condition for handle, condition in answers.items() if condition.phase is not Phase.UNKNOWN}
-        conditions |= {handles[handle]: condition for handle, condition in known.items() if handle in handles}
+        known, reason = _read_resources(resource, handles)
+        conditions |= {handles[handle]: condition for handle, condition in known.items()}
         if len(known) < len(handles):
-            skipped.append(f"the provider of {kind} cannot be reached: {len(handles) - len(known)} stand as recorded")
+            remaining = len(handles) - len(known)
+            skipped.append(f"the provider of {kind} cannot be reached{reason}: {remaining} stand as recorded")
     return replace(observation, conditions=conditions, skipped_checks=(*observation.skipped_checks, *skipped))
+
+
+def _read_resources(resource: Resource, handles: Collection[Handle]) -> tuple[Mapping[Handle, Condition], str]:
+    """Return the conditions that a provider knows; second, with what it failed, "" if it did not."""
+    try:
+        answers = resource.read(handles) if handles else {}
+        conditions = {handle: answers[handle] for handle in handles if handle in answers}
+        known = {handle: condition for handle, condition in conditions.items() if condition.phase is not Phase.UNKNOWN}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything; it is shown
+        return {}, f" ({_reason(error)})"
+    return known, ""
+
+
+def _reason(error: BaseException) -> str:
+    return error.diagnostics[0].message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _observe_contents(
