@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.document import Document
@@ -53,8 +54,7 @@ class AssetSet:
         return {**self.faulty, **self.assets} if self.faulty else self.assets
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedFile:
+class LoadedFile(NamedTuple):
     """A file that is, or is meant to be, an asset; ``asset`` is None if there are errors.
 
     ``address`` is that of the asset, also if there are errors; ``faulty`` is then the asset as far as it can be read,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # What pathspec generates for ** at the beginning and between folders, for *, and for literal text between two *.
 _LEADING_GLOBSTAR = "^(?:.+/)?"
@@ -21,8 +21,7 @@ _NON_FINAL_STAR = re.compile(rf"{_STAR}({_LITERAL_RUN})(?={_STAR})", re.DOTALL)
 _FOLDER_GROUP = "ps_d"  # pathspec's group for a folder that matches, with everything in it
 
 
-@dataclass(frozen=True, slots=True)
-class IgnorePatterns:
+class IgnorePatterns(NamedTuple):
     """Patterns in order, each with True to ignore what it matches, False to include it again."""
 
     patterns: tuple[tuple[re.Pattern[str], bool], ...]

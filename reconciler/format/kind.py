@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from reconciler.model import Spec
 
@@ -33,8 +34,7 @@ def word_set(text: str) -> frozenset[str]:
 _AZURE_SIGNS = ("azureml:", "/subscriptions/")
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifyingKeys:
+class IdentifyingKeys(NamedTuple):
     """What identifies a file without ``$schema``.
 
     ``names`` are its keys, and those of the mappings below them as ``credentials.type``. ``has_reference`` is True if a
@@ -59,8 +59,7 @@ DESCRIPTIVE_FIELDS = word_set("/$schema /id /name /version /display_name /descri
 KindResolver = Callable[[Spec], str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceSite:
+class ReferenceSite(NamedTuple):
     """A field that can hold a reference or a path: a JSON pointer with ``*`` for any key or list index.
 
     ``kind`` is the kind of the referenced asset, or a function of the mapping that contains the field. With

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import (
@@ -29,8 +29,7 @@ _MAX_LINK_DEPTH = 8  # of nested links to folders
 _LFS_POINTER_MAX_BYTES = 1024  # by the specification of Git LFS
 
 
-@dataclass(frozen=True, slots=True)
-class UnavailableFile:
+class UnavailableFile(NamedTuple):
     """A file whose content is not in the repository: code, message and hint of the diagnostic."""
 
     code: str
@@ -42,8 +41,7 @@ class UnavailableFile:
         return Diagnostic(self.code, self.message, span, self.hint)
 
 
-@dataclass(frozen=True, slots=True)
-class PathContent:
+class PathContent(NamedTuple):
     """The files of a path, sorted, by their path within it; a single file is listed by its name."""
 
     files: tuple[tuple[str, TreeEntry], ...]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
 from reconciler.format.pointers import escape_key, find_value, split_pointer
@@ -18,8 +19,7 @@ _CONTAINER = "object"
 _BRANCH_KEYWORDS = ("allOf", "anyOf", "oneOf")
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaLeaf:
+class SchemaLeaf(NamedTuple):
     """A field that a file can set. ``schemas`` are all that a schema says of it, one for each form of the file."""
 
     pointer: str

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # missing from the stubs
 from yaml.events import (
@@ -31,8 +31,7 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line breaks of YA
 Position = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRange:
+class SourceRange(NamedTuple):
     """The positions of a value and of its key, and the source text of the value if it is a scalar."""
 
     key_position: Position

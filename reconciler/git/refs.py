@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import NamedTuple
 
 from reconciler.git.command import GitError
 from reconciler.git.repository import Repository
@@ -14,8 +15,7 @@ NULL_OID = "0" * 40
 _SCRATCH_REF = "refs/mlgit-scratch/import"
 
 
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
+class RefUpdate(NamedTuple):
     """An update of a ref from one commit to another; "" means no ref, and ``old`` None skips the comparison."""
 
     ref: str
@@ -33,8 +33,7 @@ class NewCommit:
     trees: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One commit of a ref's history; ``authored_at`` is an ISO 8601 timestamp, ``message`` is complete."""
 
     oid: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Self
 
 from reconciler.model.assets import Json
@@ -12,8 +11,7 @@ FOLDER_SUFFIX = ".dir"
 """What ends the digest of a folder, as DVC has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A file or a folder in an object store."""
 
     digest: str

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.model.assets import Address
 from reconciler.model.state import Record, Run
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """One commit of the live history: who did what, when (ISO 8601), from which source commit, by which plan.
 
     ``command`` is the mlgit command that wrote it, ``title`` the first line of its message, ``summary_lines`` are its
@@ -31,8 +30,7 @@ class HistoryEntry:
     step: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDiff:
+class ResourceDiff(NamedTuple):
     """The changes of one address between two commits, in its record, other versions and runs; None if there is none."""
 
     address: Address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _BROKEN_LINK_REASONS = {
     "link-outside": "is outside the repository",
@@ -13,8 +13,7 @@ _BROKEN_LINK_REASONS = {
 _MAX_LINKS = 40  # links in one path, as in Linux
 
 
-@dataclass(frozen=True, slots=True)
-class PathProblem:
+class PathProblem(NamedTuple):
     """Why a path cannot be used: the code of the diagnostic, the path as the user sees it, what is wrong, a hint."""
 
     code: str

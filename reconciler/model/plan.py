@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedAsset
@@ -88,8 +89,7 @@ class Action:
         return ActionId(self.op, self.address, self.version)
 
 
-@dataclass(frozen=True, slots=True)
-class ExcludedAction:
+class ExcludedAction(NamedTuple):
     """An action that was left out of a plan; ``cause`` is the excluded action it needs, None if it was itself meant."""
 
     action: Action

@@ -57,8 +57,6 @@ class Run:
     attempt: int
     backend: str
     status: RunStatus
-    parent: str = ""
-    step: str = ""
     failure: str = ""
     message: str = ""
     commit: str = ""
@@ -67,6 +65,8 @@ class Run:
     ended_at: str = ""
     exit_code: int | None = None
     handle: Handle | None = None
+    parent: str = ""
+    step: str = ""
     spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
     references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
     contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)

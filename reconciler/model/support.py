@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Json, Spec
 
 _ANY = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Honoured:
+class Honoured(NamedTuple):
     """A part of a spec that a provider does as the file says. With ``values``, only these of a field, in any case."""
 
     pointer: str
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A part of a spec that has no effect and does no harm, and why. With ``values``, only these of a field.
 
     ``is_usual`` is True if nearly every file has it, for Azure ML: plans say that it is ignored, `validate` does not.
@@ -47,8 +46,7 @@ class Support:
         return (*self.honoured.get(kind, ()), *self.ignored.get(kind, ()))
 
 
-@dataclass(frozen=True, slots=True)
-class UnsupportedField:
+class UnsupportedField(NamedTuple):
     """A part of a spec that a table does not name, or a value that it does not allow, by JSON pointer.
 
     ``leaves`` are the pointers of the values in it. If only the value is not allowed, ``values`` are those that are.
@@ -60,8 +58,7 @@ class UnsupportedField:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredField:
+class IgnoredField(NamedTuple):
     """A value of a spec that a provider ignores, by JSON pointer."""
 
     pointer: str

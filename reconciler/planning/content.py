@@ -6,14 +6,13 @@ Files are named by their Git blobs and never read from disk, so a run gets exact
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.format.path_content import resolve_path_content
 from reconciler.model import LocalPath, Tree, TreeEntry
 
 
-@dataclass(frozen=True, slots=True)
-class TrackedContent:
+class TrackedContent(NamedTuple):
     """The files behind a path, by their path within it; for a single file, the file under its own name."""
 
     digest: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.abbreviation import join_some
 from reconciler.format.assets import kind_of
@@ -26,8 +25,7 @@ from reconciler.planning.resolve import PlanContext, PlannedState, required_acti
 from reconciler.secrets.redact import redact_spec
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The actions for one asset, what is blocked, and the state of the asset afterwards."""
 
     planned_state: PlannedState

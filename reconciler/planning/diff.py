@@ -9,8 +9,7 @@ import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.abbreviation import join_some
 from reconciler.format.kinds import kinds
@@ -33,8 +32,7 @@ _CHANGE_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(NamedTuple):
     """One difference: the field as a person names it, how it changed, both sides, and the files behind it.
 
     ``change_type`` is added, removed or changed; ``is_list_item`` is True for an item that a list gained or lost.
@@ -104,8 +102,7 @@ def diff_fields(
     """
     values = secret_values(before) | secret_values(after)
     changes = [
-        replace(
-            change,
+        change._replace(
             before=mask_json_secrets(change.before, values | other_secrets),
             after=mask_json_secrets(change.after, values | other_secrets),
         )

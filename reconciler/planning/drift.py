@@ -6,9 +6,10 @@ What is declared and not applied yet is no drift, nor is a run that ended by its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from reconciler.config.config import Config
 from reconciler.format.kinds import kind_by_name, kinds
@@ -35,8 +36,7 @@ _RESTORE_REMEDIES = {
 _VERSION_CHANGING_OPS = (Op.NEW_VERSION, Op.REGISTER, Op.ADOPT, Op.ARCHIVE, Op.DELETE)
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(NamedTuple):
     """One difference between the providers and the record.
 
     ``subject`` names it for a person; ``remedy`` is what apply does, or what the user can do. ``record`` is given if an

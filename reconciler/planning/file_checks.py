@@ -8,7 +8,8 @@ state alone: a version that is registered with other content, a version that doe
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from reconciler.config.config import Config
 from reconciler.config.moved import final_renames
@@ -25,8 +26,7 @@ from reconciler.planning.support import SupportCheck, ignored_diagnostics, probl
 _PATH_MISSING = "path-missing"
 
 
-@dataclass(frozen=True, slots=True)
-class LiveAssets:
+class LiveAssets(NamedTuple):
     """What of the live state counts for the files: which assets can be referenced, and which versions exist.
 
     ``removal_hints`` has a hint for each live asset that the plan removes.

@@ -7,7 +7,8 @@ that has versions leaves an archived record behind, so that no version number is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE
 from reconciler.config.moved import Rename, final_renames
@@ -21,8 +22,7 @@ _ADDING_OPS = (Op.CREATE, Op.NEW_VERSION, Op.REGISTER, Op.SUBMIT)
 _REMOVING_OPS = (Op.ARCHIVE, Op.DELETE)
 
 
-@dataclass(frozen=True, slots=True)
-class Renames:
+class Renames(NamedTuple):
     """The renames to do: the former record by its new address. ``diagnostics`` are about renames that are refused."""
 
     old_records: Mapping[Address, Record]

@@ -7,7 +7,8 @@ plan shows which action needs which. Protection checks what remains.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.severity import OFF
@@ -29,8 +30,7 @@ _CONTENT_STAYS_NOTE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedPlan:
+class AllowedPlan(NamedTuple):
     """A policy, the plan that was made under it, its diagnostics, and what of it may be decided.
 
     ``allowed_keys`` are the keys of the decisions that may be made, None for all; ``stop_reasons`` say why the others
@@ -59,7 +59,7 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
         return _run_destroy_pipeline(inputs)
     desired, state, policy = inputs.desired, inputs.state, inputs.policy
     renames = find_renames(desired.declared, state, policy.config.moved)
-    plan, plan_diagnostics = make_plan(replace(inputs, state=state_with_renames(state, renames)))
+    plan, plan_diagnostics = make_plan(inputs._replace(state=state_with_renames(state, renames)))
     plan = plan_with_renames(plan, renames)
     if inputs.observation is not None:
         plan = with_drift(plan, state, inputs.observation, policy.config, desired.tree.tree_at_commit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
@@ -62,8 +63,7 @@ class DesiredState:
     check_support: SupportCheck = no_support_check
 
 
-@dataclass(frozen=True, slots=True)
-class PlanInputs:
+class PlanInputs(NamedTuple):
     """All that a plan follows from: the desired and the live state, the policy, and what the providers report."""
 
     desired: DesiredState
@@ -110,7 +110,7 @@ def _decide(context: PlanContext, asset: Asset, record_keys: Mapping[str, Action
     decision = with_protection_change(context, resolved, record, decision)
     decision = cancel_superseded_runs(context, record, decision)
     if _is_recorded_only_job(asset):
-        decision = replace(decision, blocked=(*decision.blocked, _recorded_only(asset)))
+        decision = decision._replace(blocked=(*decision.blocked, _recorded_only(asset)))
     return _after_recording(decision, record, record_keys)
 
 
@@ -133,4 +133,4 @@ def _after_recording(decision: Decision, record: Record | None, record_keys: Map
     if not keys:
         return decision
     actions = tuple(replace(action, needs=(*keys, *action.needs)) for action in decision.actions)
-    return replace(decision, planned_state=replace(planned, needs=(*keys, *planned.needs)), actions=actions)
+    return decision._replace(planned_state=planned._replace(needs=(*keys, *planned.needs)), actions=actions)

@@ -7,7 +7,6 @@ ends with an apply in which the asset is declared and no longer protected.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from reconciler.config.config import CONFIG_FILE, Config
@@ -41,7 +40,7 @@ def with_protection_change(
         return decision
     reason = f"becomes protected (protect: {glob})" if glob else "no longer protected"
     action = make_action(context, Op.UPDATE, resolved, record, version=record.version, seq=record.seq, reason=reason)
-    return replace(decision, actions=(action,))
+    return decision._replace(actions=(action,))
 
 
 def protection_diagnostics(plan: Plan, config: Config) -> Iterator[Diagnostic]:

@@ -41,7 +41,7 @@ def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: 
     if is_refused and is_realised:
         return _refuse(context, resolved, refusals)
     if is_refused and is_manual:
-        return replace(decision, blocked=(_blocked_by(context, resolved, refusals, is_manual=True),))
+        return decision._replace(blocked=(_blocked_by(context, resolved, refusals, is_manual=True),))
     context.diagnostics += refusals
     return decision
 

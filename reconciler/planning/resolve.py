@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
@@ -31,8 +32,7 @@ from reconciler.planning.support import SupportCheck, no_support_check
 from reconciler.secrets.redact import redact_spec
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedState:
+class PlannedState(NamedTuple):
     """The state of an address after the plan. ``needs`` are the actions that bring it about.
 
     ``known_after`` is the job whose run decides the fingerprint. ``blocked`` is True if no action of this plan brings
@@ -147,7 +147,7 @@ def planned_state_at(context: PlanContext, address: Address) -> PlannedState | N
         return context.planned_states[address]
     record = context.state.current.get(address)
     if record is not None and address in context.clean:
-        return replace(planned_state_from_record(record, context.state), version=record.run or record.version)
+        return planned_state_from_record(record, context.state)._replace(version=record.run or record.version)
     if record is None or record.archived or address in context.removals:
         return None
     return planned_state_from_record(record, context.state)

@@ -8,9 +8,9 @@ something excluded is not. A run that has ended is recorded in any case.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
@@ -24,8 +24,7 @@ _TAG_PREFIX, _PATH_PREFIX = "tag:", "path:"
 _SYNTAX_HINT = "a selector is a kind, KIND/NAME with * for anything, a file or folder, or tag:KEY=VALUE"
 
 
-@dataclass(frozen=True, slots=True)
-class Selectable:
+class Selectable(NamedTuple):
     """An asset that can be selected: it is declared, or an action of the plan is about it."""
 
     address: Address

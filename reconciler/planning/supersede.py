@@ -25,7 +25,7 @@ def cancel_superseded_runs(context: PlanContext, record: Record | None, decision
     if record is None or not context.policy.config.cancel_superseded:
         return decision
     cancels = tuple(_cancel_actions(context, record, decision))
-    return replace(decision, actions=(*decision.actions, *cancels)) if cancels else decision
+    return decision._replace(actions=(*decision.actions, *cancels)) if cancels else decision
 
 
 def _cancel_actions(context: PlanContext, record: Record, decision: Decision) -> Iterator[Action]:

@@ -7,8 +7,8 @@ this plan would have the provider realise the asset, a note elsewhere. What a pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity, Span
@@ -56,8 +56,7 @@ OWN_SUPPORT = Support(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SupportProblem:
+class SupportProblem(NamedTuple):
     """What a provider cannot do with an asset, and the JSON pointer of the part of the spec that says it.
 
     ``pointers`` are those of the other values with the same problem. It is not ``is_certain`` if another machine may be
@@ -72,8 +71,7 @@ class SupportProblem:
     pointers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SupportReport:
+class SupportReport(NamedTuple):
     """What the provider of an asset cannot do with it, and what it ignores; ``provider`` is its name in messages.
 
     ``ignored`` can have fields with their default values.
@@ -141,8 +139,8 @@ def with_own_problems(report: SupportReport, problems: Iterable[SupportProblem],
     for problem in problems:
         same = of_table.pop(_first_key(problem), None)
         pointers = (same.pointer, *same.pointers) if same else ()
-        own.append(replace(problem, pointers=tuple(pointer for pointer in pointers if pointer != problem.pointer)))
-    return replace(report, provider=provider, problems=(*own, *of_table.values())) if own else report
+        own.append(problem._replace(pointers=tuple(pointer for pointer in pointers if pointer != problem.pointer)))
+    return report._replace(provider=provider, problems=(*own, *of_table.values())) if own else report
 
 
 def _first_key(problem: SupportProblem) -> str:

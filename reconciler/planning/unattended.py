@@ -36,7 +36,7 @@ def plan_unattended(inputs: PlanInputs, runs_of: RunLookup, a_day_ago: str) -> A
     violations = tuple(_violations_by_address(plan, policy))
     if violations:
         policy = replace(policy, exclude=tuple(dict.fromkeys(str(address) for address, _ in violations)))
-        plan, diagnostics = run_plan_pipeline(replace(inputs, policy=policy))
+        plan, diagnostics = run_plan_pipeline(inputs._replace(policy=policy))
     allowed_keys, reasons = allowed_decisions(plan, inputs.state, policy, runs_of, a_day_ago)
     protected = (diagnostic for _, diagnostic in violations)
     return AllowedPlan(policy, plan, diagnostics, allowed_keys, (*protected, *reasons))

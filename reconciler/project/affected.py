@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.format.assets import AssetSet
@@ -29,8 +30,7 @@ _MAX_AFFECTED_SHARE = 0.5  # of all files; beyond it, computing what is affected
 _MIN_AFFECTED_LIMIT = 100  # files that may always be affected
 
 
-@dataclass(frozen=True, slots=True)
-class AffectedSet:
+class AffectedSet(NamedTuple):
     """The files that were looked at, whether they exist or not, what they declare, and the affected addresses.
 
     ``clean`` has the level in the graph of each address that is not affected.

@@ -138,7 +138,7 @@ def _plan_all(session: Session, state: State, policy: Policy) -> tuple[Plan, Ind
         return plan, None
     across_files = _diagnostics_across_files(file_diagnostics, asset_set)
     clean = clean_addresses(asset_set, state, plan, (*across_files, *plan_diagnostics))
-    key = replace(cache_key_of(session, state), nested_workspaces=tuple(find_nested_roots(session.tree)))
+    key = cache_key_of(session, state)._replace(nested_workspaces=tuple(find_nested_roots(session.tree)))
     entries = make_index_entries(parsed_files, asset_set, clean, {}, existence_check(state))
     return plan, IndexContents(key, entries, tuple(undeclared_addresses(asset_set, state.current)))
 

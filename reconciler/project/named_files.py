@@ -148,7 +148,7 @@ def _load_declared(
     )
     for own, given in own_paths.items():
         if own in loaded and given in faulty:
-            loaded[own] = replace(loaded[own], asset=None, faulty=loaded[own].asset)
+            loaded[own] = loaded[own]._replace(asset=None, faulty=loaded[own].asset)
     declared = build_asset_set(loaded[path] for path in sorted(loaded))
     unreadable = declared.unreadable_names | addresses.unreadable_names
     return replace(declared, unreadable_names=unreadable, known=frozenset(addresses.by_path.values()))

@@ -54,7 +54,7 @@ def plan_needed_part(session: Session, inputs: PlanInputs) -> tuple[PlanInputs, 
     if narrowed is inputs.desired or kept == diagnostics:
         return inputs, plan, diagnostics
     notes = (*inputs.desired.notes, *narrowed.notes)
-    inputs = replace(inputs, desired=replace(narrowed, notes=notes))
+    inputs = inputs._replace(desired=replace(narrowed, notes=notes))
     return inputs, *plan_within_limits(inputs)
 
 

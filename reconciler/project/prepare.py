@@ -134,8 +134,8 @@ def _make_plan(session: Session, inputs: PlanInputs, options: ApplyOptions) -> t
     report_diagnostics(session, allowed.diagnostics)
     report_refusals(session, allowed.plan)
     if options.approval is Approval.NOBODY:
-        return inputs, replace(allowed, allowed_keys=frozenset(), stop_reasons=())
+        return inputs, allowed._replace(allowed_keys=frozenset(), stop_reasons=())
     if options.saved_plan is None:
         return inputs, allowed
     plan = restrict_to_saved_plan(options.saved_plan, allowed.plan, inputs.state)
-    return inputs, replace(allowed, plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))
+    return inputs, allowed._replace(plan=plan, allowed_keys=frozenset(action.key for action in plan.decisions))

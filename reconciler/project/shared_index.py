@@ -9,7 +9,6 @@ index, the local one, the shared one or none.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from reconciler.config.config import CONFIG_FILE
 from reconciler.git.trees import MissingObjectError, changed_modes
@@ -39,7 +38,7 @@ def open_local_index(session: Session, state: State, key: CacheKey) -> Dependenc
         shared = load_index(session.state_store.read_published_index())
         if shared is not None and shared.cache_key.settings_key == _shared_key(key).settings_key:
             save_local_index(
-                session, replace(shared, cache_key=replace(shared.cache_key, settings_key=key.settings_key))
+                session, shared._replace(cache_key=shared.cache_key._replace(settings_key=key.settings_key))
             )
             index = _open_local_index(session, key)
     return index
@@ -47,13 +46,13 @@ def open_local_index(session: Session, state: State, key: CacheKey) -> Dependenc
 
 def publish_index(session: Session, contents: IndexContents) -> None:
     """Share an index with other clones."""
-    shared = replace(contents, cache_key=_shared_key(contents.cache_key))
+    shared = contents._replace(cache_key=_shared_key(contents.cache_key))
     session.state_store.publish_index(dump_index(shared), session.source.tree)
 
 
 def _shared_key(key: CacheKey) -> CacheKey:
     """Return the key of an index that is shared: it names the code, too."""
-    return replace(key, settings_key=f"{code_digest()} {key.settings_key}")
+    return key._replace(settings_key=f"{code_digest()} {key.settings_key}")
 
 
 def _open_local_index(session: Session, key: CacheKey) -> DependencyIndex | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 from reconciler.abbreviation import abbreviate_text, join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
@@ -33,8 +33,7 @@ def format_diagnostics(diagnostics: Iterable[Diagnostic], lines: SourceLineReade
     return "\n".join(line for diagnostic in diagnostics for line in _diagnostic_lines(diagnostic, read_lines))
 
 
-@dataclass(frozen=True, slots=True)
-class _SourceLines:
+class _SourceLines(NamedTuple):
     """The lines of a file, and the secrets in them, which are not shown."""
 
     lines: Sequence[str]

@@ -9,8 +9,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from reconciler.config.config import Config
 from reconciler.config.moved import Rename
@@ -21,8 +21,7 @@ from reconciler.source.cache import Cache
 from reconciler.source.parsed_file import DECODE_ERRORS
 
 
-@dataclass(frozen=True, slots=True)
-class CachedConfig:
+class CachedConfig(NamedTuple):
     """The configuration of one target, and the folders of the stores of all targets."""
 
     config: Config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.diagnostics import user_error
@@ -81,7 +81,7 @@ class DiskFiles:
         kind, problem = self.rooted.inspect(path)
         if must_be_file and kind == IS_FOLDER:
             return PathProblem("not-a-file", self.display_path(path), "is a folder", "name a file")
-        return replace(problem, subject=self.display_path(problem.subject)) if problem else None
+        return problem._replace(subject=self.display_path(problem.subject)) if problem else None
 
     def display_path(self, path: str) -> str:
         """Return a path as it was given, with invalid UTF-8 replaced."""

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.config.config import Config
 from reconciler.format.ignore import IgnorePatterns, parse_ignore_patterns
@@ -18,8 +18,7 @@ from reconciler.source.cache import Cache, entry_key
 from reconciler.source.parsed_file import DECODE_ERRORS
 
 
-@dataclass(frozen=True, slots=True)
-class FileGlobs:
+class FileGlobs(NamedTuple):
     """The globs that include and exclude asset files; paths are relative to the workspace."""
 
     include: tuple[tuple[IgnorePatterns, IncludeGlob], ...]

@@ -13,8 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.model import Address, parse_address
@@ -35,8 +34,7 @@ _DELETE_INDEX = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CacheKey:
+class CacheKey(NamedTuple):
     """What an index holds for: the code and the settings, the tree of the files, the tree of the live state.
 
     ``nested_workspaces`` are the folders of the workspaces inside this one; they follow from the tree.
@@ -48,8 +46,7 @@ class CacheKey:
     nested_workspaces: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """One file: what it declares and depends on, the level of its asset in the graph, and whether it is clean.
 
     A clean file needs no look until something that it depends on changes.
@@ -60,8 +57,7 @@ class IndexEntry:
     clean: bool
 
 
-@dataclass(frozen=True, slots=True)
-class IndexContents:
+class IndexContents(NamedTuple):
     """A whole index as a value: every file, and the addresses that are live and not declared."""
 
     cache_key: CacheKey
@@ -69,8 +65,7 @@ class IndexContents:
     undeclared: Sequence[Address]
 
 
-@dataclass(frozen=True, slots=True)
-class IndexUpdate:
+class IndexUpdate(NamedTuple):
     """How an index changes: the files and addresses that were looked at, and what is known of them now."""
 
     cache_key: CacheKey

@@ -14,7 +14,7 @@ from reconciler.format.schemas import compile_schemas
 from reconciler.model import Address, Asset, LocalPath, Reference
 from reconciler.source.dependencies import SourceFiles
 from reconciler.source.parse import Candidates, ForkableFiles, Share, parse_file
-from reconciler.source.parsed_file import ParsedFile, ParsedReference
+from reconciler.source.parsed_file import ParsedFile
 from reconciler.source.workers import fork_pool, worker_count
 
 _CHUNK_SIZE = 100  # neighbours often read the same files, which one process reads once
@@ -51,5 +51,5 @@ def _pickle_by_fields(cls: type[Any]) -> None:
     copyreg.pickle(cls, lambda value: (cls, tuple(getattr(value, name) for name in names)))
 
 
-for _cls in (ParsedFile, ParsedReference, Asset, Address, Reference, LocalPath, Diagnostic, Span):
+for _cls in (ParsedFile, Asset, Address, Reference, LocalPath, Diagnostic, Span):
     _pickle_by_fields(_cls)

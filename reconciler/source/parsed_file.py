@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.model import Address, Asset, Json, LocalPath, Reference, parse_address
@@ -13,8 +14,7 @@ DECODE_ERRORS = (ValueError, TypeError, RecursionError)  # raised by `decode_*` 
 _MAX_POSITION = 2**31  # lines and columns
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedReference:
+class ParsedReference(NamedTuple):
     """A reference to another asset; its text and span are known if the file was parsed for validation."""
 
     address: Address

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from reconciler.diagnostics import UserError
 from reconciler.git.command import GitError
@@ -26,16 +26,14 @@ _CONFIG_FILE = "mlgit.yml"
 _MAX_CONFIG_BYTES = 5_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSettings:
+class OutputSettings(NamedTuple):
     """What mlgit.yml says that must be known to look an output up: the ref of the live state, the folders of stores."""
 
     ref: str
     stores: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OutputKey:
+class OutputKey(NamedTuple):
     """What an output follows from: the workspace's folder, its files, the live state, the history, the environment.
 
     ``state`` is "" without a live state. With the key goes the version of the cache, which is that of the code.
@@ -75,7 +73,7 @@ class RenderedOutputCache:
 
     def store(self, command: str, key: OutputKey, settings: OutputSettings, output: Any) -> None:
         """Remember the output of a command, a dataclass of JSON values."""
-        values = {self._settings_key(): asdict(settings), key.of_command(command): asdict(output)}
+        values = {self._settings_key(): settings._asdict(), key.of_command(command): asdict(output)}
         self._cache.store_entries({name: json.dumps(value) for name, value in values.items()})
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from reconciler.source.discovery import CONFIG_FILE
 
@@ -14,8 +14,7 @@ GIT_FOLDER = ".git"
 REPOSITORY, WORKSPACE = "the repository", "the workspace"
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """A folder without links in its path, and what it is called in messages."""
 
     folder: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from reconciler.abbreviation import abbreviate_id
@@ -50,7 +50,7 @@ def history_entries(store: StateStore, state: State, limit: int, address: Addres
     entries = [_parse_entry(commit) for commit in log_commits(store.repository, state.commit, limit, paths)]
     oldest = entries[-1].commit if entries else state.commit
     steps = _count_steps(store.repository, state.commit, lambda steps: oldest in steps)
-    return [replace(_filter_entry_lines(entry, names), step=steps[entry.commit]) for entry in entries]
+    return [_filter_entry_lines(entry, names)._replace(step=steps[entry.commit]) for entry in entries]
 
 
 def _current_and_former_addresses(state: State, address: Address) -> tuple[Address, ...]:
@@ -62,7 +62,7 @@ def _filter_entry_lines(entry: HistoryEntry, names: tuple[Address, ...]) -> Hist
     """Keep the lines of an entry that name one of the addresses, or all if none does."""
     mentioned = [re.compile(rf"(?<!\S){re.escape(str(address))}(?![^\s@])") for address in names]
     lines = tuple(line for line in entry.summary_lines if any(pattern.search(line) for pattern in mentioned))
-    return replace(entry, summary_lines=lines or entry.summary_lines)
+    return entry._replace(summary_lines=lines or entry.summary_lines)
 
 
 def _parse_entry(commit: Commit) -> HistoryEntry:

@@ -109,13 +109,13 @@ def test_there_is_one_shared_index_and_it_is_replaced_only_after_many_changes(ap
 def test_an_invalid_shared_index_is_ignored(garbage, applied, mlgit):
     expected = body(mlgit, applied.clone("second", "--branch", "main"))
     (ref,) = index_refs(applied)
-    key, tree, state, *_ = json.loads(git(applied.origin, "show", f"{ref}:findings").splitlines()[0])
+    key, tree, state, *_ = json.loads(git(applied.origin, "show", f"{ref}:index").splitlines()[0])
     for name, value in (("KEY", key), ("TREE", tree), ("STATE", state)):
         garbage = garbage.replace(name.encode(), value.encode())
     forged = applied.folder / "forged"
     forged.mkdir()
     git(forged, "init", "--quiet")
-    (forged / "findings").write_bytes(garbage)
+    (forged / "index").write_bytes(garbage)
     forged_commit = commit(forged)
     git(applied.origin, "fetch", "--quiet", str(forged), "HEAD")
     git(applied.origin, "update-ref", ref, forged_commit)

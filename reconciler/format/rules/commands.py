@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.rule_context import Rule, RuleContext
@@ -35,8 +36,7 @@ _MACROS = frozenset({"name", "output_name", "default_datastore", "version", "dis
 _COMMAND_FIELDS = (("command",), ("args",), ("input_data",), ("task", "program_arguments"))
 
 
-@dataclass(frozen=True, slots=True)
-class _ExpressionScope:
+class _ExpressionScope(NamedTuple):
     """The names that a command can use; ``is_component`` if azure-ai-ml checks every expression in the command."""
 
     declared: Mapping[str, Spec]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from reconciler.diagnostics import has_errors
 from reconciler.format.detect import is_flow
@@ -31,8 +31,7 @@ _INCLUDABLE_FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentInterface:
+class ComponentInterface(NamedTuple):
     """A component with its inputs and outputs, and the file that defines it."""
 
     context: RuleContext

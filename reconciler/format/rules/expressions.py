@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.pointers import join_pointer
@@ -27,8 +27,7 @@ _LOOKALIKE = re.compile(
 _ROOTS = frozenset({"parent", "inputs", "outputs", "search_space"})
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """One expression: the pointer of its value, its text, the names between its dots, and its offset in the value."""
 
     pointer: Pointer
@@ -41,8 +40,7 @@ class Expression:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class MalformedExpression:
+class MalformedExpression(NamedTuple):
     """A text that begins like an expression but is not one, with the reason and the severity of the diagnostic."""
 
     pointer: Pointer

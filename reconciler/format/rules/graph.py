@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.rule_context import Rule, RuleContext
@@ -16,8 +17,7 @@ _PIPELINE_TYPE = "pipeline"
 _IMPLICIT_IO_TYPES = frozenset({"automl", "data_transfer", "import", "if_else", "do_while", "parallel_for"})
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineGraph:
+class PipelineGraph(NamedTuple):
     """A pipeline: its inputs and outputs, and its nodes and their readable components by node name.
 
     A job that runs a pipeline component has no nodes; ``included_component`` is that component.

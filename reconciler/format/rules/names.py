@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.rule_context import Rule, RuleContext
@@ -15,8 +16,7 @@ _DATE_VERSION = re.compile(r"\d{4}-\d\d?-\d\d?(?:[Tt ].*)?")
 _ILLEGAL_VERSION_CHARACTER = re.compile(r"[\s:/@\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class NameFormat:
+class NameFormat(NamedTuple):
     """The format of names of one kind, as a pattern and in words."""
 
     pattern: str

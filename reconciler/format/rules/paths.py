@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.path_content import find_path_problem
@@ -26,8 +26,7 @@ _FILE_DESCRIPTIONS = frozenset({"conda file", "component file", "job file", "env
 _DATA_FIELDS = ("training_data", "validation_data", "test_data", "model", "specification")
 
 
-@dataclass(frozen=True, slots=True)
-class PathMention:
+class PathMention(NamedTuple):
     """A local path in a file.
 
     It is relative to ``base_folder``, which is relative to the folder of the file. ``description`` is the noun for
@@ -163,7 +162,7 @@ def _check_path(context: RuleContext, mention: PathMention) -> Iterator[Diagnost
     if _path_exists(context, path) or _is_zipped_folder(context, mention, path):
         problem = find_path_problem(context.files, path, must_be_file=True) if mention.must_be_file else None
         if problem is not None and problem.code == "not-a-file":  # a link is reported for its asset
-            yield _path_diagnostic(context, mention, replace(problem, subject=f"{mention.description} {text}"))
+            yield _path_diagnostic(context, mention, problem._replace(subject=f"{mention.description} {text}"))
     else:
         yield _path_diagnostic(context, mention, _absence_problem(context, mention, path))
 

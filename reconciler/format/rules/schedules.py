@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.rule_context import Rule, RuleContext
@@ -26,8 +26,7 @@ _TIMESTAMP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _CronField:
+class _CronField(NamedTuple):
     """One field of a cron expression: its range, and the names of its values in ascending order."""
 
     name: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from reconciler.format.rule_context import RuleContext
 from reconciler.model import EMPTY_MAPPING, Json, Spec
@@ -22,8 +22,7 @@ _PLACEHOLDER = re.compile(r"<[^<>]*>?|\{\{.*?\}\}|\$\{(?!\{)[^}]*\}|\$\([^)]*\)"
 _MAX_PLACEHOLDER_OFFSET = 300  # characters; the pattern takes quadratic time
 
 
-@dataclass(frozen=True, slots=True)
-class SpecNode:
+class SpecNode(NamedTuple):
     """A mapping in the spec of an asset, such as the asset itself, a pipeline node or an inline component."""
 
     pointer: Pointer

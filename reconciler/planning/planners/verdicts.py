@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from reconciler.model import DESTROYED, REMOVED_FROM_GIT, SUPERSEDED, Record, Run, RunStatus
 
@@ -19,8 +19,7 @@ class Verdict(Enum):
     STOP = "stop"  # nothing until a person runs the job again
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictRule:
+class VerdictRule(NamedTuple):
     """A row of the table; an empty tuple and None match anything. ``reason`` is a format with ``run``."""
 
     statuses: tuple[RunStatus, ...]
