@@ -30,7 +30,16 @@ def record(name: str, fingerprint: str = "f", version: str = "1") -> Record:
 
 def run(number: int, job: str = "train") -> Run:
     at = f"2024-01-01T00:00:{number:02}Z"
-    return Run(f"{job.replace(chr(47), chr(45))}-{number}", Address("job", job), "t", "f", number, "local", RunStatus.COMPLETED, submitted_at=at)
+    return Run(
+        f"{job.replace(chr(47), chr(45))}-{number}",
+        Address("job", job),
+        "t",
+        "f",
+        number,
+        "local",
+        RunStatus.COMPLETED,
+        submitted_at=at,
+    )
 
 
 @pytest.fixture
