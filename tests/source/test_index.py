@@ -77,7 +77,7 @@ def test_an_index_of_other_settings_or_of_another_slot_is_not_opened(cache):
 def update() -> IndexUpdate:
     entry = replace(ENTRIES[1], parsed=replace(ENTRIES[1].parsed, references=(), deps={"src2/": ""}))
     return IndexUpdate(
-        replace(KEY, tree="3" * 40), {"jobs/sum.yml", "data/n.yml"}, {Address("data", "old")}, [entry], ()
+        KEY._replace(tree="3" * 40), {"jobs/sum.yml", "data/n.yml"}, {Address("data", "old")}, [entry], ()
     )
 
 
@@ -85,7 +85,7 @@ def test_an_update_replaces_the_files_and_addresses_that_were_looked_at(cache):
     with closing(open_index(cache, "slot", "settings")) as index:
         index.update(update())
     with closing(open_index(cache, "slot", "settings")) as index:
-        assert index.cache_key == replace(KEY, tree="3" * 40)
+        assert index.cache_key == KEY._replace(tree="3" * 40)
         assert dict(index.items()) == {JOB: 1, MODEL: 2}
         assert index.files_depending_on(["src/a.py", "data/n.csv"]) == set()
         assert index.files_depending_on(["src2/a.py"]) == {"jobs/sum.yml"}
