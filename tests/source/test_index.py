@@ -75,7 +75,7 @@ def test_an_index_of_other_settings_or_of_another_slot_is_not_opened(cache):
 
 
 def update() -> IndexUpdate:
-    entry = replace(ENTRIES[1], parsed=replace(ENTRIES[1].parsed, references=(), deps={"src2/": ""}))
+    entry = ENTRIES[1]._replace(parsed=replace(ENTRIES[1].parsed, references=(), deps={"src2/": ""}))
     return IndexUpdate(
         KEY._replace(tree="3" * 40), {"jobs/sum.yml", "data/n.yml"}, {Address("data", "old")}, [entry], ()
     )
@@ -105,8 +105,8 @@ def test_an_update_is_dropped_if_another_process_writes(cache, monkeypatch):
 def test_an_exported_index_is_the_same_after_loading(cache):
     exported = dump_index(CONTENTS)
     assert load_index_key(exported) == KEY
-    assert load_index(exported) == replace(CONTENTS, entries=list(ENTRIES), undeclared=list(CONTENTS.undeclared))
-    assert dump_index(replace(CONTENTS, entries=ENTRIES[::-1])) == exported
+    assert load_index(exported) == CONTENTS._replace(entries=list(ENTRIES), undeclared=list(CONTENTS.undeclared))
+    assert dump_index(CONTENTS._replace(entries=ENTRIES[::-1])) == exported
 
 
 @pytest.mark.parametrize(
