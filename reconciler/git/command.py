@@ -124,6 +124,14 @@ def decode_output(output: bytes) -> str:
     return output.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
+def is_about_ignored_paths(error: GitError) -> bool:
+    """Return True if `git add` has added all that it should, and says only that a path to exclude is ignored anyway."""
+    has_other_errors = re.search(r"(?m)^(?:error|fatal):", error.stderr)
+    return (
+        error.status == 1 and "The following paths are ignored by one of your" in error.stderr and not has_other_errors
+    )
+
+
 def work_tree_error(error: GitError) -> UserError:
     """Return the error of a work tree that `git add` could not read, with its cause and what to do."""
     lines = error.stderr.splitlines()

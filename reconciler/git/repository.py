@@ -17,6 +17,7 @@ from reconciler.git.command import (
     STREAMING_OPTIONS,
     GitError,
     decode_output,
+    is_about_ignored_paths,
     run_git,
     run_network_git,
     trust_command,
@@ -136,25 +137,18 @@ class Repository:
                 raise user_error("file-unusable", f"{own_index} cannot be used: it is not a regular file", hint)
             objects_env = _persistent_objects_env() if keep else self.scratch_objects_env()
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
-            excluded = [f":(top,exclude,literal){path}" for path in without if self._must_be_excluded(path)]
+            excluded = [f":(top,exclude,literal){path}" for path in without if self._may_be_added(path)]
             try:
                 self.git(*STREAMING_OPTIONS, "add", "--all", "--", ":/", *excluded, env=env)
             except GitError as error:
-                raise work_tree_error(error) from error
+                if not is_about_ignored_paths(error):
+                    raise work_tree_error(error) from error
             return self.git("write-tree", env=env)
 
-    def _must_be_excluded(self, path: str) -> bool:
-        """Return True if Git would add a path by itself; `git add` fails if an ignored path is excluded explicitly."""
+    def _may_be_added(self, path: str) -> bool:
+        """Return True unless Git adds nothing at a path: it adds a link itself, and nothing that is behind one."""
         parents = (self.top / parent for parent in Path(path).parents)
-        if not os.path.lexists(self.top / path) or any(parent.is_symlink() for parent in parents):
-            return False  # Git adds a link itself, and nothing that is behind one
-        try:
-            self.git("check-ignore", "--quiet", "--", str(self.top / path))
-        except GitError as error:
-            if error.status != 1:
-                raise
-            return True
-        return False
+        return os.path.lexists(self.top / path) and not any(parent.is_symlink() for parent in parents)
 
     def scratch_objects_env(self) -> dict[str, str]:
         """Return the environment in which Git writes objects to the scratch folder."""

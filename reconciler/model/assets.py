@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from reconciler.model.links import BrokenLinkError, PathProblem, broken_link_problem, follow_links
 
@@ -42,8 +42,7 @@ def parse_address(text: str) -> Address:
     return Address(kind, name)
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One file of a Git tree: its mode (0o100644, 0o100755, 0o120000, 0o160000) and its blob."""
 
     mode: int

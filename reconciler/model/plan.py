@@ -118,8 +118,7 @@ def exclude_actions(
     return tuple(remaining), tuple(excluded.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(NamedTuple):
     """An asset that a plan leaves as it is for now: it waits for a run, a failure stops it, or no provider can do it.
 
     ``manual`` is True for a job that runs on request only; ``recorded_only`` is the type of a job that nothing can run.
@@ -229,8 +228,7 @@ class Progress(StrEnum):
     LOCKED = "locked"  # another apply holds a lock on what it would change
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened during an apply."""
 
     progress: Progress

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
@@ -32,8 +32,7 @@ _INDEX_PREFIX = "index/"
 _INDEX_EXPORT_FILE = "index"
 
 
-@dataclass(frozen=True, slots=True)
-class WriteBatch:
+class WriteBatch(NamedTuple):
     """What one commit writes: current records, versions and runs for the history, and meta data."""
 
     current: tuple[Record, ...] = ()
@@ -209,7 +208,7 @@ class StateStore:
         follows = theirs in {before.get("applied", ""), ours} or self.repository.is_ancestor(theirs, ours)
         if follows and not is_rolled_back:
             return writes
-        return replace(writes, meta={name: value for name, value in (writes.meta or {}).items() if name != "applied"})
+        return writes._replace(meta={name: value for name, value in (writes.meta or {}).items() if name != "applied"})
 
     def _check_no_conflict(self, since: str, base: str, new_commit: NewCommit) -> None:
         """Raise UserError ``state-conflict`` if another writer changed the same records since they were read."""
