@@ -45,7 +45,7 @@ def writes(number: int, assets: int = 200) -> WriteBatch:
         submitted_at="2026-01-01T00:00:00.000Z",
         metrics={"accuracy": number / 7, "loss": 7 / (number + 1)},
         spec={"command": "python train.py ${{inputs.data}}", "inputs": {"lr": number / 1000}},
-        outputs={"model": {"md5": f"{number:032x}", "size": number, "files": 3}},
+        outputs={"model": {"md5": f"{number:032x}", "sha256": "0" * 64, "size": number, "files": 3}},
     )
     version = str(number // assets + 1)
     record = Record(model, {"type": "mlflow_model", "path": f"azureml://jobs/{name}/outputs/model"}, run.token, "m", 1)
