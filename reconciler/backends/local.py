@@ -21,6 +21,7 @@ _JOB = (
     Honoured("/resources/instance_count", ("1",)),
 )
 _IGNORED_OF_JOB = (
+    Ignored("/parent_job_name", "runs are listed by job, and not below another run"),
     Ignored("/resources/shm_size", "the shared memory of this machine is not limited for a run"),
     Ignored("/outputs/*/mode", "outputs are stored when the run has ended", ("rw_mount", "mount", "upload")),
 )

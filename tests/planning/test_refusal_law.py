@@ -34,7 +34,7 @@ REGISTERED = ("data", "model", "component")
 # What only says how an asset is called, and what type it has: a plan records it.
 DESCRIPTIVE = {
     *("/display_name", "/description", "/tags", "/properties", "/type"),
-    *("/experiment_name", "/parent_job_name", "/conda_file/name", "/conda_file/prefix"),
+    *("/experiment_name", "/conda_file/name", "/conda_file/prefix"),
 }
 COMPONENT = {"name": "part", "type": "command", "command": "python a.py", "environment": "azureml:plain@latest"}
 COMPUTES = {

@@ -40,7 +40,7 @@ KIND = Kind(
     ),
     is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
-    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name /parent_job_name"),
+    descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name"),
     rule_set="job",
     order=7,
 )
