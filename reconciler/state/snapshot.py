@@ -17,6 +17,7 @@ from reconciler.model import (
     Address,
     Builds,
     Json,
+    Pin,
     Record,
     Run,
     State,
@@ -57,7 +58,17 @@ class Snapshot:
         )
         rewritten = codec.decode_rewritten(meta.get("rewritten"))
         return State(
-            meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten, self.read_builds
+            meta["lineage"],
+            current,
+            run,
+            version,
+            self.commit,
+            applied,
+            store,
+            rollback,
+            rewritten,
+            self.read_builds,
+            self.read_pin,
         )
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
@@ -101,6 +112,12 @@ class Snapshot:
         path = paths.builds_path(fingerprint)
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_builds) if raw else {}
+
+    def read_pin(self, name: str) -> Pin | None:
+        """Return the recipe that is pinned for an environment of a registry; None if none is."""
+        path = paths.pin_path(name)
+        raw = trees.read_file_at(self.repository, self.commit, path)
+        return self.parse_file(path, raw, codec.decode_pin) if raw else None
 
     def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
         """Return the files below folders of the state."""

@@ -12,7 +12,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Record, Run, State
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
@@ -35,7 +35,8 @@ _INDEX_EXPORT_FILE = "index"
 class WriteBatch(NamedTuple):
     """What one commit writes: current records, versions and runs for the history, meta data, and builds.
 
-    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept.
+    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
+    of an environment of a registry; the first one is kept.
     """
 
     current: tuple[Record, ...] = ()
@@ -44,9 +45,10 @@ class WriteBatch(NamedTuple):
     runs: tuple[Run, ...] = ()
     meta: Mapping[str, Json] | None = None
     builds: Mapping[str, Builds] = EMPTY_MAPPING
+    pins: Mapping[str, Pin] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
-        return any((self.current, self.removed, self.versions, self.runs, self.meta, self.builds))
+        return any(self)
 
 
 def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
@@ -59,6 +61,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         tuple(run for batch in batches for run in batch.runs),
         {name: value for batch in batches for name, value in (batch.meta or {}).items()},
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
+        {name: pin for batch in batches for name, pin in batch.pins.items()},
     )
 
 
@@ -254,7 +257,10 @@ class StateStore:
             paths.history_record_path(record.address, record.version): raws[id(record)] for record in writes.versions
         }
         files |= {paths.history_record_path(run.address, run.id): codec.encode_record(run) for run in writes.runs}
+        before = self.read(base) if base and (writes.builds or writes.pins) else None
         for fingerprint, builds in writes.builds.items():
-            recorded = self._snapshot_at(base).read_builds(fingerprint) if base else {}
+            recorded = before.find_builds(fingerprint) if before else {}
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
+        for name, pin in writes.pins.items():
+            files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
         return files
