@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from reconciler.diagnostics import UserError, user_error
@@ -15,6 +16,7 @@ from reconciler.git import trees
 from reconciler.git.repository import Repository
 from reconciler.model import Address, Json, Record, Run, State, TreeEntry, lookup_under_former_names, parse_address
 from reconciler.state import codec, paths
+from reconciler.state.experiments import read_experiment, read_open_experiments
 
 _S = TypeVar("_S")
 
@@ -46,7 +48,10 @@ class Snapshot:
             lookup_under_former_names(current, self.read_version),
         )
         rewritten = codec.decode_rewritten(meta.get("rewritten"))
-        return State(meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten)
+        experiments = partial(_open_experiments, self, run)
+        return State(
+            meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten, experiments
+        )
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
         """Return the meta data.
@@ -70,13 +75,16 @@ class Snapshot:
         return meta
 
     def read_run(self, address: Address, run_id: str) -> Run | None:
-        """Return one run of a job; None if the state has none of that name."""
+        """Return one run of a job, or an experiment; None if the state has none of that name."""
         path, folder = paths.history_record_path(address, run_id), paths.history_folder(address)
         listing = self.history_listings.get(folder)
-        if listing is not None and path.removeprefix(folder).partition("/")[0] not in listing:
-            return None
-        raw = self.prefetched_files.get(path) or trees.read_file_at(self.repository, self.commit, path)
-        return self.parse_file(path, raw, codec.decode_run) if raw else None
+        is_absent = listing is not None and path.removeprefix(folder).partition("/")[0] not in listing
+        raw = self.prefetched_files.get(path) or (None if is_absent else self.read_file(path))
+        return self.parse_file(path, raw, codec.decode_run) if raw else read_experiment(self, address, run_id)
+
+    def read_file(self, path: str) -> bytes | None:
+        """Return the content of a file of the state; None if there is no such file."""
+        return trees.read_file_at(self.repository, self.commit, path)
 
     def read_version(self, address: Address, number: str) -> Record | None:
         """Return one version of an asset; None if the state has none of that number."""
@@ -139,6 +147,10 @@ class Snapshot:
         except trees.MissingObjectError as error:
             path = next(path for path, entry in entries.items() if entry.oid == error.oid)
             raise self.corrupt_error(path, "Git has no such object") from error
+
+
+def _open_experiments(snapshot: Snapshot, find_run: Callable[[Address, str], Run | None]) -> tuple[Run, ...]:
+    return tuple(read_open_experiments(snapshot, find_run))
 
 
 @dataclass(slots=True)

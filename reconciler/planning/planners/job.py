@@ -50,15 +50,21 @@ def decide_job(context: PlanContext, resolved: ResolvedAsset, record: Record | N
             return _decide_completed(context, resolved, record, run)  # whatever other attempts there were
     if is_replaced:
         return _decide_submission(context, resolved, record, runs)
-    if not runs:
+    if all(map(_is_ignored, runs)):
         runs_now = resolved.asset.runs_on_change
         return _decide_submission(context, resolved, record, runs) if runs_now else _decide_manual_run(resolved)
     return _decide_by_runs(context, resolved, record, runs)
 
 
+def _is_ignored(run: Run) -> bool:
+    """Return True for an experiment that did not complete: it says nothing about the job as it is declared."""
+    return run.experiment and not run.status.is_active and run.status is not RunStatus.COMPLETED
+
+
 def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Record | None, runs: list[Run]) -> Decision:
     """Decide by the verdict on the last completed run, or else the last one."""
-    last = next((run for run in reversed(runs) if run.status is RunStatus.COMPLETED), runs[-1])
+    counted = [run for run in runs if not _is_ignored(run)]
+    last = next((run for run in reversed(counted) if run.status is RunStatus.COMPLETED), counted[-1])
     verdict, reason = verdict_on_run(last, record)
     if last.status.is_active and last.backend not in context.policy.config.backends:
         return _decide_unreachable_backend(resolved, last)
@@ -67,14 +73,14 @@ def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Recor
     if verdict is Verdict.WAIT:
         refreshed = reason if context.refreshed else f"was {last.status} {_NOT_REFRESHED}"
         return _decide_blocked(resolved, last, f"run {last.id} {refreshed}", failed=False)
-    if verdict is Verdict.STOP or (verdict is Verdict.RETRY and not _may_retry(context, runs)):
-        return _decide_blocked(resolved, last, _failure_message(context, runs), failed=True)
+    if verdict is Verdict.STOP or (verdict is Verdict.RETRY and not _may_retry(context, counted)):
+        return _decide_blocked(resolved, last, _failure_message(context, counted), failed=True)
     return _decide_submission(context, resolved, record, runs)
 
 
 def _count_attempts(runs: list[Run]) -> int:
     """Return how often the job was tried: runs that mlgit canceled do not count."""
-    return sum(verdict_on_run(run, None)[0] is not Verdict.START_OVER for run in runs)
+    return sum(verdict_on_run(run, None)[0] is not Verdict.START_OVER for run in runs if not run.experiment)
 
 
 def _may_retry(context: PlanContext, runs: list[Run]) -> bool:
@@ -113,14 +119,16 @@ def _decide_submission(
         references=resolved.references,
         contents=resolved.contents,
     )
-    reason = _submission_reason(context, record, runs)
+    reason = _submission_reason(context, record, runs, attempt)
     action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason)
     return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (action,))
 
 
-def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run]) -> str:
+def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run], attempt: int) -> str:
     if not runs:
         return ""
+    if runs[-1].experiment:
+        return _experiment_reason(runs[-1], attempt)
     verdict, reason = verdict_on_run(runs[-1], record)
     if verdict is Verdict.RESUBMIT:
         return reason
@@ -130,6 +138,13 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
         attempts = _count_attempts(runs)
         return f"attempt {attempts} {reason} (attempt {attempts + 1} of {context.policy.config.retries + 1})"
     return f"it was requested again (attempt {runs[-1].attempt + 1})"
+
+
+def _experiment_reason(experiment: Run, attempt: int) -> str:
+    """Return why there is a submission after an experiment with the same fingerprint."""
+    if attempt == experiment.attempt:
+        return f"takes over {experiment.id}, which `mlgit run` started; it is not executed twice"
+    return f"experiment {experiment.id} {_OUTCOME_PHRASES.get(experiment.status, 'ended')} (attempt {attempt})"
 
 
 def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
