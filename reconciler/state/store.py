@@ -159,9 +159,14 @@ class StateStore:
         snapshot = self._open_snapshot()
         yield from read_runs_of(snapshot, address) if snapshot else ()
 
-    def runs_by_job(self, records: Iterable[Record], read: Callable[[bytes], _R]) -> dict[Address, list[_R]]:
-        """Return every run of the jobs with these records, oldest first, decoded with ``read``."""
-        jobs = {record.address: former_and_current_names(record) for record in records}
+    def runs_by_job(
+        self, current: Mapping[Address, Record], addresses: Iterable[Address], read: Callable[[bytes], _R]
+    ) -> dict[Address, list[_R]]:
+        """Return every run of jobs, oldest first, decoded with ``read``; those without a record have experiments."""
+        records = {address: current.get(address) for address in addresses}
+        jobs = {
+            address: former_and_current_names(record) if record else (address,) for address, record in records.items()
+        }
         snapshot = self._open_snapshot()
         return read_runs(snapshot, jobs, read) if snapshot else {}
 

@@ -106,8 +106,17 @@ def _decide_submission(
     address = resolved.asset.address
     is_resubmitted = bool(runs) and verdict_on_run(runs[-1], record)[0] is Verdict.RESUBMIT
     attempt = runs[-1].attempt + (not is_resubmitted) if runs else 1
+    run = make_run(context, resolved, attempt)
+    reason = _submission_reason(context, record, runs, attempt)
+    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason)
+    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (action,))
+
+
+def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run:
+    """Return one attempt of a job, as it is intended."""
+    address = resolved.asset.address
     token = submission_token(context.state.lineage, str(address), resolved.fingerprint, attempt)
-    run = Run(
+    return Run(
         id=make_run_id(address, token),
         address=address,
         token=token,
@@ -119,9 +128,6 @@ def _decide_submission(
         references=resolved.references,
         contents=resolved.contents,
     )
-    reason = _submission_reason(context, record, runs, attempt)
-    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason)
-    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (action,))
 
 
 def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run], attempt: int) -> str:
