@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.model import Address, Run
@@ -29,14 +29,12 @@ def _has_experiments(snapshot: Snapshot, kind: str) -> bool:
     return bool(snapshot.history_listings[folder])
 
 
-def read_open_experiments(snapshot: Snapshot, find_run: Callable[[Address, str], Run | None]) -> Iterator[Run]:
-    """Yield the experiments whose end is not recorded; one that an apply has taken over is none any more."""
+def read_open_experiments(snapshot: Snapshot, find_run: Callable[[Address, str], Run | None]) -> tuple[Run, ...]:
+    """Return the experiments whose end is not recorded; one that an apply has taken over is none any more."""
     folder = paths.UNFINISHED_PREFIX
     entries = {f"{folder}{name}": entry for name, entry in snapshot.list_folder(folder.removesuffix("/")).items()}
-    for address, run_id in snapshot.read_files(entries, codec.decode_unfinished):
-        run = find_run(address, run_id)
-        if run is not None and run.experiment and run.is_unfinished:
-            yield run
+    runs = (find_run(address, run_id) for address, run_id in snapshot.read_files(entries, codec.decode_unfinished))
+    return tuple(run for run in runs if run is not None and run.experiment and run.is_unfinished)
 
 
 def list_experiments(snapshot: Snapshot, kind: str) -> Mapping[Address, tuple[str, ...]]:

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from reconciler.model import Address, Record, Run
 from reconciler.state import codec, paths
-from reconciler.state.snapshot import CurrentRecords, Snapshot, former_and_current_names
+from reconciler.state.current_records import CurrentRecords
+from reconciler.state.snapshot import Snapshot, former_and_current_names
 
 _T = TypeVar("_T")
 _R = TypeVar("_R", Run, codec.RunSummary)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 from reconciler.model import Address, parse_address
 from reconciler.state import codec, paths
-from reconciler.state.snapshot import CurrentRecords, Snapshot
+from reconciler.state.current_records import CurrentRecords
+from reconciler.state.snapshot import Snapshot
 
 Rows = list[list[Any]]
 _CURRENT_FOLDER = paths.CURRENT_PREFIX.removesuffix("/")

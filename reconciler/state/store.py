@@ -12,7 +12,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import Address, Json, Record, Run, State
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.experiments import list_experiments, read_experiments
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
@@ -34,9 +34,10 @@ _INDEX_EXPORT_FILE = "index"
 
 
 class WriteBatch(NamedTuple):
-    """What one commit writes: current records, versions and runs for the history, and meta data.
+    """What one commit writes: current records, versions and runs for the history, meta data, and builds.
 
-    Runs that are experiments are recorded apart; ``removed_experiments`` are recorded there no longer.
+    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. Runs that are
+    experiments are recorded apart; ``removed_experiments`` are recorded there no longer.
     """
 
     current: tuple[Record, ...] = ()
@@ -44,10 +45,11 @@ class WriteBatch(NamedTuple):
     versions: tuple[Record, ...] = ()
     runs: tuple[Run, ...] = ()
     meta: Mapping[str, Json] | None = None
+    builds: Mapping[str, Builds] = EMPTY_MAPPING
     removed_experiments: tuple[Run, ...] = ()
 
     def __bool__(self) -> bool:
-        return any((self.current, self.removed, self.versions, self.runs, self.meta, self.removed_experiments))
+        return any(self)
 
 
 def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
@@ -59,6 +61,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         tuple(version for batch in batches for version in batch.versions),
         tuple(run for batch in batches for run in batch.runs),
         {name: value for batch in batches for name, value in (batch.meta or {}).items()},
+        {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
         tuple(run for batch in batches for run in batch.removed_experiments),
     )
 
@@ -234,7 +237,7 @@ class StateStore:
     def _check_no_conflict(self, since: str, base: str, new_commit: NewCommit) -> None:
         """Raise UserError ``state-conflict`` if another writer changed the same records since they were read."""
         changed = changed_paths(self.repository, since, base) if since else list_files(self.repository, base)
-        touched = {path for path in changed if path in new_commit.files and path != paths.META_PATH}
+        touched = {path for path in changed if path in new_commit.files and not paths.is_merged(path)}
         conflicts = [path for path in touched if read_file_at(self.repository, base, path) != new_commit.files[path]]
         if conflicts:
             names = ", ".join(sorted(str(paths.record_address(path) or path) for path in conflicts)[:3])
@@ -273,6 +276,9 @@ class StateStore:
             files |= {paths.experiment_path(run.address, run.id): None, paths.unfinished_path(run.id): None}
         for run in writes.runs:
             files |= _run_files(run)
+        for fingerprint, builds in writes.builds.items():
+            recorded = self._snapshot_at(base).read_builds(fingerprint) if base else {}
+            files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
         return files
 
 

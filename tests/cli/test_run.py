@@ -92,7 +92,7 @@ def test_a_name_is_that_of_the_job(hello, mlgit):
 
 def test_a_run_registers_nothing_and_moves_nothing_that_is_live(hello, mlgit):
     assert mlgit("run", "jobs/hello.yml", cwd=hello).code == 0
-    assert {path.partition("/")[0] for path in state_files(hello)} == {"experiments", "meta.json"}
+    assert {path.partition("/")[0] for path in state_files(hello)} == {"builds", "experiments", "meta.json"}
     assert "applied" not in json.loads(git(hello, "show", f"{_REF}:meta.json"))
     assert mlgit("list", cwd=hello).out == "No asset is live.\n"
 
