@@ -92,10 +92,22 @@ def _job_environment(context: ActionContext, resolved: ResolvedAsset) -> Environ
     return environment_to_build(context.state, record.address, record.fingerprint, record.spec)
 
 
+def adopt_experiment(context: ActionContext, resolved: ResolvedAsset, run: Run, writes: WriteBatch) -> WriteBatch:
+    """Return writes that make a run one of its job, with the versions that it refers to, if it was an experiment."""
+    recorded = context.state.find_run(run.address, run.id)
+    if recorded is None or not recorded.experiment:
+        return writes
+    own = writes.runs or (replace(run, experiment=False, references=resolved.references),)
+    return writes._replace(runs=own, removed_experiments=(recorded,))
+
+
 def _submission_writes(context: ActionContext, action: Action, run: Run) -> WriteBatch:
+    if run.experiment:
+        return WriteBatch(runs=(run,))
     record = context.make_record(action)
     unfinished = tuple(dict.fromkeys((*record.unfinished, run.id)))
-    return WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
+    writes = WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
+    return adopt_experiment(context, resolved_asset_of(action), run, writes)
 
 
 def _collect_outputs(providers: Providers, run: Run) -> Mapping[str, Content]:
@@ -123,7 +135,7 @@ def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Ru
 def _run_end_writes(context: ActionContext, run: Run) -> WriteBatch:
     """Return what records the end of a run; the newest run becomes current if it completed."""
     record = context.transaction.record(run.address)
-    if record is None:
+    if record is None or run.experiment:
         return WriteBatch(runs=(run,))
     ended = replace(record, unfinished=tuple(run_id for run_id in record.unfinished if run_id != run.id))
     if run.id == record.latest and run.status is RunStatus.COMPLETED:

@@ -11,6 +11,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.kind import Lifecycle
 from reconciler.model import (
+    EMPTY_MAPPING,
     Action,
     ActionId,
     Address,
@@ -94,7 +95,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     blocked: list[Blocked] = []
     builds: set[ActionId] = set()  # jobs can share one
     for asset in topological_order(desired.declared.assets, desired.clean, existence_check(state)):
-        decision = _decide(context, asset, record_keys)
+        decision = decide_asset(context, asset, record_keys)
         context.planned_states[asset.address] = decision.planned_state
         actions += (action for action in decision.actions if action.key not in builds)
         builds |= {action.key for action in decision.actions if action.op is Op.BUILD}
@@ -104,7 +105,7 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     return plan, tuple(context.diagnostics)
 
 
-def _decide(context: PlanContext, asset: Asset, record_keys: Mapping[str, ActionId]) -> Decision:
+def decide_asset(context: PlanContext, asset: Asset, record_keys: Mapping[str, ActionId] = EMPTY_MAPPING) -> Decision:
     """Return the decision about one asset, after those about everything it references."""
     resolved = resolve_asset(context, asset)
     record = context.state.current.get(asset.address)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.assets import AssetSet
+from reconciler.format.assets import AssetSet, LoadedFile
 from reconciler.format.include import IncludeGlob
 from reconciler.format.path_content import replace_invalid_utf8
 from reconciler.format.references import bind_environment
@@ -25,12 +25,17 @@ def read_asset_set(tree: Tree, config: Config, cache: Cache | None = None) -> As
     return parse_asset_files(tree, config, cache)[0]
 
 
-def parse_asset_files(tree: Tree, config: Config, cache: Cache | None = None) -> tuple[AssetSet, Sequence[ParsedFile]]:
-    """Return the assets that a tree declares, and the parsed files one by one."""
+def parse_asset_files(
+    tree: Tree, config: Config, cache: Cache | None = None, overridden: LoadedFile | None = None
+) -> tuple[AssetSet, Sequence[ParsedFile]]:
+    """Return the assets that a tree declares, and the parsed files one by one.
+
+    ``overridden`` counts instead of the file at its path.
+    """
     candidates = list(find_candidates(tree, config, cache))
     readable = [(path, glob) for path, glob in candidates if replace_invalid_utf8(path) == path]
     parsed_files = parse_candidates(tree, config, readable, cache)
-    asset_set = assemble_asset_set(tree, parsed_files)
+    asset_set = assemble_asset_set(tree, parsed_files, overridden)
     misnamed = (
         _not_utf8_diagnostic(replace_invalid_utf8(tree.display_path(path)))
         for path, _ in candidates

@@ -56,6 +56,17 @@ def decode_run(raw: bytes) -> Run:
     return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
+def encode_unfinished(run: Run) -> bytes:
+    """Write what names an experiment whose end is not recorded."""
+    return encode_json({"address": str(run.address), "run": run.id})
+
+
+def decode_unfinished(raw: bytes) -> tuple[Address, str]:
+    """Read the address and the id of an experiment whose end is not recorded."""
+    content = _load_json(raw)
+    return parse_address(_as_text(content["address"])), _as_text(content["run"])
+
+
 class RunSummary(NamedTuple):
     """What a list shows of a run: of its message the first line. ``is_unfinished`` is that of the run."""
 

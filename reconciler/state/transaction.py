@@ -20,7 +20,8 @@ class StateTransaction:
 
     ``base_state`` is what the plan was made from, ``trailers`` end each commit message, without ``held_lock`` nothing
     can be written, ``expected_commit`` is the commit of the live state that everything was read from, ``command`` is
-    the first word of each commit message, ``notes`` are lines for that of the first commit.
+    the first word of each commit message, ``notes`` are lines for that of the first commit. What is not an apply leaves
+    the commit that was applied last as it is recorded.
     """
 
     state_store: StateStore
@@ -32,6 +33,7 @@ class StateTransaction:
     journal: Journal | None = None
     expected_commit: str = ""
     command: str = "apply"
+    is_apply: bool = True
     notes: tuple[str, ...] = ()
     pending: list[tuple[Action, WriteBatch]] = field(default_factory=list)
     live: State = field(init=False)
@@ -110,10 +112,13 @@ class StateTransaction:
         self._pins |= writes.pins
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
-        applied = WriteBatch(meta={"applied": self.source.commit, "store": self.store_id})
+        applied = {"applied": self.source.commit} if self.is_apply else {}
         message = self._commit_message(lines)
         self.expected_commit = self.state_store.write(
-            merge_write_batches([writes, applied]), message, since=self.expected_commit, held=self.held_lock
+            merge_write_batches([writes, WriteBatch(meta={**applied, "store": self.store_id})]),
+            message,
+            since=self.expected_commit,
+            held=self.held_lock,
         )
         self.notes = ()
         self._flushed_at = time.monotonic()
