@@ -29,7 +29,7 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     build = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
     task = make_task(context, resolved, run, build.environment)
-    run = replace(run, realised={"environment": build.identity})
+    run = replace(run, realised={"environment": build.identity, "experiment_name": task.experiment})
     context.transaction.write_now(_submission_writes(context, action, run), action)
     handle = backend.submit(task, context.providers.store)
     report_progress(f"run {run.id} on {run.backend}")

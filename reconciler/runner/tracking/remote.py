@@ -22,11 +22,12 @@ _MLFLOW_STATUS = {FinalStatus.COMPLETED: "FINISHED", FinalStatus.FAILED: "FAILED
 class RemoteTracking:
     """One run on an MLflow server, called with the credentials of the job."""
 
-    def __init__(self, server: str, run: str, address: str, credentials: Mapping[str, str], log: Path) -> None:
+    def __init__(self, server: str, run: str, experiment: str, credentials: Mapping[str, str], log: Path) -> None:
         self._log = log
         self._server = server
         self._authorization = _authorization_header(credentials)
-        self._experiment = self._find_or_create_experiment(address)
+        self._experiment_name = experiment
+        self._experiment = self._find_or_create_experiment(experiment)
         body = {
             "experiment_id": self._experiment,
             "run_name": run,
@@ -41,6 +42,7 @@ class RemoteTracking:
             "MLFLOW_TRACKING_URI": self._server,
             "MLFLOW_RUN_ID": self._run,
             "MLFLOW_EXPERIMENT_ID": self._experiment,
+            "MLFLOW_EXPERIMENT_NAME": self._experiment_name,
         }
 
     def finish(self, status: FinalStatus) -> TrackedValues:
