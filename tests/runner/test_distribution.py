@@ -55,7 +55,13 @@ def test_the_ranks_can_meet_at_the_address_that_they_get(bench: Any) -> None:
 
 
 def test_tensorflow_describes_the_cluster_and_the_task_of_each_process(bench: Any) -> None:
-    bench.script(PRINT_VARIABLES)
+    bench.script(
+        f"{PRINT_VARIABLES}\n"  # a parameter server is stopped when the workers have ended: they wait for it
+        "import pathlib, time\n"
+        "file = pathlib.Path('printed')\n"
+        "if os.environ['AZUREML_PROCESS_NAME'] == 'ps_0':\n    file.touch()\n"
+        "while not file.exists():\n    time.sleep(0.02)\n"
+    )
     assert bench.run(distribution=TENSORFLOW_THREE)["status"] == "completed"
     configurations = {name: json.loads(own["TF_CONFIG"]) for name, own in variables_by_process(bench).items()}
     assert {name: own["task"] for name, own in configurations.items()} == {
