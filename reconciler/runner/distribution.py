@@ -50,13 +50,18 @@ def process_roles(distribution: Mapping[str, Any], ports: Sequence[int]) -> tupl
 
 
 def _process_count(distribution: Mapping[str, Any]) -> int:
-    return int(distribution.get("process_count_per_instance") or 1)
+    return _number(distribution, "process_count_per_instance", 1)
 
 
 def _task_counts(distribution: Mapping[str, Any]) -> dict[str, int]:
     """Return the number of tasks of each type; the default of the workers is the number of machines."""
-    workers = int(distribution.get("worker_count") or 1)
-    return {_WORKER: workers, _PARAMETER_SERVER: int(distribution.get("parameter_server_count") or 0)}
+    servers = _number(distribution, "parameter_server_count", 0)
+    return {_WORKER: _number(distribution, "worker_count", 1), _PARAMETER_SERVER: servers}
+
+
+def _number(distribution: Mapping[str, Any], name: str, default: int) -> int:
+    """Return a number of processes; YAML may have it as text."""
+    return max(default, int(float(distribution.get(name) or default)))
 
 
 def _pytorch_roles(count: int, port: int) -> tuple[ProcessRole, ...]:
