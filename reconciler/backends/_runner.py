@@ -47,6 +47,7 @@ def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) ->
         experiment=task.experiment,
         workspace=task.workspace,
         root_run=task.root_run,
+        commit=task.commit,
         distribution=task.distribution,
         timeout=task.resources.timeout,
     )

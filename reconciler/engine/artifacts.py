@@ -92,6 +92,7 @@ def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environ
         command=spec["command"],
         environment=environment,
         root_run=run.parent,
+        commit=run.commit,
         experiment=experiment_name(resolved.asset),
         workspace=context.providers.config.state,
         code=contents.get("/code"),

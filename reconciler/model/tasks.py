@@ -80,8 +80,8 @@ class Task:
     """One run, or one step of it, and all that it needs: contents of the store and an environment that is built.
 
     ``token`` is the idempotency key of the submission. ``variables`` are those of the job, which take precedence over
-    those of the environment. ``root_run`` is the run of which this is a step, "" if it is none. ``distribution`` has
-    its type in lower case.
+    those of the environment. ``root_run`` is the run of which this is a step, and ``commit`` has its files;
+    "" for none. ``distribution`` has its type in lower case.
     """
 
     run: str
@@ -91,6 +91,7 @@ class Task:
     environment: Environment
     step: str = ""
     root_run: str = ""
+    commit: str = ""
     experiment: str = "Default"
     workspace: str = ""
     code: Content | None = None

@@ -81,6 +81,9 @@ def command_variables(
     variables.update(_run_variables(spec))
     variables.update(_data_variables(values))
     variables[MARK_VARIABLE] = str(spec.folder)
+    variables.setdefault(
+        "GIT_CEILING_DIRECTORIES", str(spec.folder)
+    )  # the repository around the store is not the job's
     if "MLFLOW_TRACKING_TOKEN" in tracking_variables:
         for name in _MLFLOW_CREDENTIALS:
             variables.pop(name, None)

@@ -93,8 +93,8 @@ class JobOutput:
 class RunSpec:
     """One run: what to stage, what to execute, where to record it. Times are in seconds.
 
-    ``root_run`` is the run of which this is a step, "" if it is none. ``distribution`` is that of the job, empty for
-    one process.
+    ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
+    of the job, empty for one process.
     """
 
     token: str
@@ -112,6 +112,7 @@ class RunSpec:
     experiment: str = DEFAULT_EXPERIMENT
     workspace: str = ""
     root_run: str = ""
+    commit: str = ""
     distribution: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     tracking_server: str | None = None
@@ -137,6 +138,7 @@ class RunSpec:
             "experiment": self.experiment,
             "workspace": self.workspace,
             "root_run": self.root_run,
+            "commit": self.commit,
             "distribution": dict(self.distribution),
             "timeout": self.timeout,
             "tracking": self.tracking_server,
@@ -187,6 +189,7 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         experiment=document.get("experiment", DEFAULT_EXPERIMENT),
         workspace=document.get("workspace", ""),
         root_run=document.get("root_run", ""),
+        commit=document.get("commit", ""),
         distribution=document.get("distribution", {}),
         timeout=None if timeout is None else float(timeout),
         tracking_server=_parse_server_url(document.get("tracking")),

@@ -39,6 +39,7 @@ def all_fields_task(bench):
         experiment="irises",
         workspace="small",
         root_run="pipeline-1a2b3c4d",
+        commit="0" * 40,
         distribution={"type": "pytorch", "process_count_per_instance": 2},
     )
 

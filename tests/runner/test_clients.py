@@ -45,7 +45,9 @@ def test_a_started_run_is_the_one_of_the_job_in_every_process(
 ) -> None:
     bench.spec["environment"]["path"] = [str(environment_with(client, *CLIENTS[client]))]
     bench.script((scripts / "attach.py").read_text())
-    result = bench.run(experiment="irises", distribution={"type": "pytorch", "process_count_per_instance": ranks})
+    result = bench.run(
+        experiment="irises", commit="f" * 40, distribution={"type": "pytorch", "process_count_per_instance": ranks}
+    )
     assert result["status"] == "completed", bench.log()
     assert result["metrics"] == {"loss": 0.5}
 

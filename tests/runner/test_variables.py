@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 PRINT_VARIABLES = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -69,6 +70,15 @@ def test_inputs_and_outputs_are_variables_with_the_values_that_the_command_gets(
     is_data = {"INPUT_Table": True, "INPUT_data": True, "INPUT_lr": False, "INPUT_far": True}
     is_data |= {"OUTPUT_model": True, "OUTPUT_score_file": True}
     assert bench.log() == "".join(f"{name} {value}\n" for name, value in is_data.items())
+
+
+def test_git_finds_no_repository_around_the_folder_of_a_run(bench: Any) -> None:
+    subprocess.run(["git", "init", "--quiet", bench.root], check=True)
+    command = "git rev-parse --show-toplevel 2>&1; git init --quiet . && git rev-parse --show-toplevel"
+    assert bench.run(command=command)["status"] == "completed"
+    first, second = bench.log().splitlines()
+    assert first.startswith("fatal: not a git repository")
+    assert second == str(bench.folder / "code")
 
 
 def test_a_job_cannot_set_what_its_run_is_called(bench: Any) -> None:

@@ -43,12 +43,11 @@ class _LocalTracking:
 def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
     """Track the run inside of the block; raises RunFailedError if another server is to track it and does not answer."""
     if spec.tracking_server is not None:
-        credentials = {**spec.environment, **spec.variables}
-        yield RemoteTracking(spec.tracking_server, spec.run, spec.experiment, credentials, spec.folder / LOG_FILE)
+        yield RemoteTracking(spec.tracking_server, spec)
         return
     token = secrets.token_hex(32)
     artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
-    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE)
+    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit)
     try:
         with serve_tracking(_make_api(spec, runs, artifacts), artifacts, token) as address:
             yield _LocalTracking(_client_variables(address, token, spec), runs)

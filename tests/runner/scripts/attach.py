@@ -11,4 +11,5 @@ named = mlflow.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT_NAME"])
 assert named is not None
 assert named.experiment_id == run.info.experiment_id == os.environ["MLFLOW_EXPERIMENT_ID"]
 assert mlflow.get_experiment(run.info.experiment_id).name == "irises"
+assert mlflow.get_run(run.info.run_id).data.tags["mlflow.source.git.commit"] == "f" * 40
 mlflow.set_experiment(os.environ["AZUREML_EXPERIMENT_NAME"])
