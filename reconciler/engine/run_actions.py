@@ -36,7 +36,7 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     built, writes = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
     task = make_task(context, resolved, run, built.environment)
-    run = replace(run, realised={"environment": built.identity})
+    run = replace(run, realised={"environment": built.identity, "experiment_name": task.experiment})
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)
     handle = backend.submit(task, context.providers.store)

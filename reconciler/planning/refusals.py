@@ -104,7 +104,7 @@ def _blocked_by(
 
 
 def refusal_label(code: str, message: str) -> str:
-    """Return in a few words why a job cannot run, to count jobs by it: ``with distribution``."""
+    """Return in a few words why a job cannot run, to count jobs by it: ``with distribution.type``."""
     if code in _LABELS:
         return _LABELS[code]
     return f"with {message.partition(_UNSUPPORTED)[2].partition(':')[0]}"

@@ -96,15 +96,19 @@ def no_support_check(_asset: Asset, _asks_provider: bool) -> SupportReport:  # n
 
 
 @cache
-def table_entries(kind: str, support: Support) -> EntryTree:
-    """Return what a table says of a kind, with the fields of the kind that ask nothing of a provider."""
+def table_entries(kind: str, support: Support, unmet: frozenset[Honoured | Ignored] = frozenset()) -> EntryTree:
+    """Return what a table says of a kind, with the fields of the kind that ask nothing of a provider.
+
+    The entries that are ``unmet`` are left out.
+    """
     descriptive = map(Honoured, sorted(kind_by_name(kind).descriptive_fields))
-    return make_entry_tree((*descriptive, *support.entries(kind)))
+    return make_entry_tree((*descriptive, *(entry for entry in support.entries(kind) if entry not in unmet)))
 
 
 def check_support(asset: Asset, support: Support, provider: str, remedy: str) -> SupportReport:
     """Return what a table says of an asset; ``remedy`` is what else can be done than to change the file."""
-    entries = table_entries(asset.address.kind, support)
+    kind = asset.address.kind
+    entries = table_entries(kind, support, support.unmet_entries(kind, asset.spec))
     fields = tuple(compare_with_support(asset.spec, entries, _default_check(asset)))
     problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
     ignored = tuple(item for item in fields if isinstance(item, IgnoredField))
@@ -126,8 +130,12 @@ def _unsupported_problem(item: UnsupportedField, provider: str, remedy: str) -> 
     first, *others = item.leaves
     message = f"{provider} does not support {field_name(item.pointer)}"
     change = "remove it"
-    if item.values:
-        message, change = f"{message}: {item.value}", f"write {' or '.join(item.values)}"
+    if item.entry and item.entry.values:
+        message, change = f"{message}: {item.value}", f"write {' or '.join(item.entry.values)}"
+        if condition := item.entry.when:
+            message += f" if {field_name(condition.pointer)} is {condition.value}"
+        if item.entry.reason:
+            change += f" ({item.entry.reason})"
     return SupportProblem(first, "not-supported", message, f"{change}, or {remedy}", pointers=tuple(others))
 
 
