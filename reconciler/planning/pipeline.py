@@ -24,7 +24,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
-from reconciler.planning.support import IGNORED, ignored_notes
+from reconciler.planning.support import IGNORED, support_notes
 
 _CONTENT_STAYS_NOTE = (
     "no content of the store, no data of a datastore and no history is removed; `mlgit apply` creates everything again"
@@ -83,7 +83,7 @@ def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) 
         refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
         declared = desired.declared
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
-        yield from ignored_notes(desired.tree, declared, assets, desired.check_support)
+        yield from support_notes(desired.tree, declared, assets, desired.check_support)
     built = (action.resolved.asset for action in plan.actions if action.op is Op.BUILD and action.resolved)
     yield from filter(None, map(recipe_note, built))
 

@@ -73,16 +73,28 @@ class SupportProblem(NamedTuple):
     pointers: tuple[str, ...] = ()
 
 
+class SupportNote(NamedTuple):
+    """What a provider does otherwise than an asset says, without harm, and the JSON pointers of what says it.
+
+    ``is_usual`` as of ``Ignored``.
+    """
+
+    text: str
+    pointers: tuple[str, ...]
+    is_usual: bool = True
+
+
 class SupportReport(NamedTuple):
     """What the provider of an asset cannot do with it, and what it ignores; ``provider`` is its name in messages.
 
-    ``ignored`` can have fields with their default values. ``environment`` is what a builder says of the environment
-    that a job writes itself; what it cannot do is among the problems.
+    ``ignored`` can have fields with their default values. ``notes`` are what it does otherwise. ``environment`` is what
+    a builder says of the environment that a job writes itself; what it cannot do is among the problems.
     """
 
     provider: str = ""
     problems: tuple[SupportProblem, ...] = ()
     ignored: tuple[IgnoredField, ...] = ()
+    notes: tuple[SupportNote, ...] = ()
     environment: SupportReport | None = None
 
 
@@ -155,6 +167,19 @@ def with_own_problems(report: SupportReport, problems: Iterable[SupportProblem],
     return report._replace(provider=provider, problems=(*own, *of_table.values())) if own else report
 
 
+def with_own_notes(report: SupportReport, notes: Iterable[SupportNote]) -> SupportReport:
+    """Return a report with the notes of the provider itself; about an ignored field, a note is the reason."""
+    ignored, own = {item.pointer: item for item in report.ignored}, []
+    for note in notes:
+        first = note.pointers[0]
+        item = ignored.get(first)
+        if item is None or item.entry.reason == note.text:
+            own.append(note)
+        else:
+            ignored[first] = item._replace(entry=item.entry._replace(reason=note.text, is_usual=note.is_usual))
+    return report._replace(ignored=tuple(ignored.values()), notes=tuple(own))
+
+
 def _first_key(problem: SupportProblem) -> str:
     return "".join(split_pointer(problem.pointer)[:1])
 
@@ -174,7 +199,8 @@ def with_environment_report(report: SupportReport, environment: SupportReport, j
         for item in environment.problems
     )
     ignored = (item._replace(pointer=locate(item.pointer)) for item in environment.ignored if is_written_here)
-    nested = environment._replace(problems=(), ignored=tuple(ignored))
+    notes = (item._replace(pointers=tuple(map(locate, item.pointers))) for item in environment.notes if is_written_here)
+    nested = environment._replace(problems=(), ignored=tuple(ignored), notes=tuple(notes))
     return report._replace(problems=(*report.problems, *problems), environment=nested)
 
 
@@ -204,21 +230,29 @@ def ignored_diagnostics(
         yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
 
 
-def ignored_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
-    """Yield notes of a plan on what the providers of assets ignore, with the positions; equal ones as one."""
-    places: dict[tuple[str, str, str], dict[Address, list[Span]]] = {}
+def support_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
+    """Yield notes of a plan on what providers ignore of assets or do otherwise, with positions; equal ones as one."""
+    places: dict[tuple[str, str], dict[Address, list[Span]]] = {}
     for asset in assets:
-        report = check(asset, False)
-        for part in filter(None, (report, report.environment)):
-            for reason, pointers in _ignored_by_reason(asset, part.ignored).items():
-                names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
-                spans = [_locate(files, declared, asset, pointer) for pointer in pointers]
-                places.setdefault((part.provider, names, reason), {})[asset.address] = spans
-    for (provider, names, reason), by_address in places.items():
+        for text, reason, pointers in _note_parts(asset, check(asset, True)):
+            spans = [_locate(files, declared, asset, pointer) for pointer in pointers]
+            places.setdefault((text, reason), {})[asset.address] = spans
+    for (text, reason), by_address in places.items():
         addresses = join_some(list(map(str, by_address)))
         spans = [span for spans in by_address.values() for span in spans]
-        texts = [_format_span(spans, index) for index in range(len(spans))]
-        yield f"{addresses}: {provider} does not use {names} ({join_some(texts, _MAX_PLACES)}): {reason}"
+        positions = [_format_span(spans, index) for index in range(len(spans))]
+        yield f"{addresses}: {text} ({join_some(positions, _MAX_PLACES)}){reason}"
+
+
+def _note_parts(asset: Asset, report: SupportReport) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Yield the notes of a report: what comes before the positions, what comes after them, and the pointers."""
+    for reason, pointers in _ignored_by_reason(asset, report.ignored).items():
+        names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+        yield f"{report.provider} does not use {names}", f": {reason}", pointers
+    for note in report.notes:
+        yield note.text, "", note.pointers
+    if report.environment:
+        yield from _note_parts(asset, report.environment)
 
 
 def _format_span(spans: Sequence[Span], index: int) -> str:

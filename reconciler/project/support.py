@@ -25,10 +25,12 @@ from reconciler.planning.file_checks import check_runs, check_supported
 from reconciler.planning.support import (
     OWN_SUPPORT,
     SupportCheck,
+    SupportNote,
     SupportProblem,
     SupportReport,
     check_support,
     with_environment_report,
+    with_own_notes,
     with_own_problems,
 )
 from reconciler.source.cache import Cache, entry_key
@@ -129,7 +131,10 @@ class _Providers:
             return SupportReport()
         provider = f"the {name} builder" if name == type_name else f"the builder {name} ({type_name})"
         report = check_support(asset, support, provider, "use another builder")
-        return with_own_problems(report, self._find_problems(asset, settings), provider) if asks_provider else report
+        if not asks_provider:
+            return report
+        problems, notes = self._ask_builder(asset, settings)
+        return with_own_notes(with_own_problems(report, problems, provider), notes)
 
     def _table(self, noun: str, name: str) -> Support | None:
         """Return the table of a plug-in, None if there is none of that name."""
@@ -140,28 +145,38 @@ class _Providers:
         plugin = self.loaded[key]
         return plugin.support if plugin else None
 
-    def _find_problems(self, asset: Asset, settings: Mapping[str, Json]) -> tuple[SupportProblem, ...]:
-        """Return what a builder itself cannot do; the cache remembers an environment without problems."""
-        key = entry_key("build", dict(settings), asset.spec)
-        if self.cache and self.cache.find_entry(key) is not None:
-            return ()
-        problems = _ask_builder(settings, asset)
+    def _ask_builder(
+        self, asset: Asset, settings: Mapping[str, Json]
+    ) -> tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]:
+        """Return what a builder cannot do, and its notes; the cache remembers an environment without problems."""
+        key = entry_key("builder", dict(settings), asset.spec)
+        remembered = self.cache.find_entry(key) if self.cache else None
+        if remembered is not None:
+            return (), tuple(
+                SupportNote(text, tuple(pointers), usual) for text, pointers, usual in json.loads(remembered)
+            )
+        problems, notes = _ask_builder(settings, asset)
         if self.cache and not problems:
-            self.cache.store_entries({key: ""})
-        return problems
+            self.cache.store_entries({key: json.dumps(notes)})
+        return problems, notes
 
 
-def _ask_builder(settings: Mapping[str, Json], asset: Asset) -> tuple[SupportProblem, ...]:
-    """Return what a builder itself cannot do; raises UserError ``builder-broken`` if it fails."""
+def _ask_builder(
+    settings: Mapping[str, Json], asset: Asset
+) -> tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]:
+    """Return what a builder cannot do, and its notes; raises UserError ``builder-broken`` if it fails."""
     try:
-        return tuple(
-            SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
-            for problem in load_builder(settings).check(asset.spec)
-        )
+        builder = load_builder(settings)
+        problems = builder.check(asset.spec)
+        notes = builder.notes(asset.spec)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         raise BUILDERS.failed_error(str(settings["type"]), error) from error
+    return (
+        tuple(SupportProblem(item.pointer, item.code, item.message, item.hint, item.is_certain) for item in problems),
+        tuple(SupportNote(item.text, item.pointers, item.is_usual) for item in notes),
+    )
 
 
 def _label(noun: str, name: str, type_name: str) -> str:
