@@ -23,6 +23,9 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/limits/timeout": (),
         "/resources/instance_count": ("1",),
     },
+    "compute": {
+        "/max_instances": (),
+    },
     "environment": {
         "/conda_file": (),
         "/conda_file/dependencies": (),

@@ -28,6 +28,17 @@ class RunFiles:
     artifacts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full a part of a backend is: how many of its slots, or of what ``unit`` says, are in use, and who waits."""
+
+    name: str
+    unit: str
+    used: int
+    total: int
+    queued: int = 0
+
+
 class Backend(Protocol):
     """Runs jobs on one type of infrastructure.
 
@@ -71,4 +82,8 @@ class Backend(Protocol):
 
     def describe(self, handle: Handle) -> RunFiles:
         """Return where the files of a run are; raises UserError ``run-files-gone`` if they were removed."""
+        ...
+
+    def usage(self) -> Iterable[Usage]:
+        """Return how full the computes are that have runs; nothing if the backend has no such limits."""
         ...

@@ -152,7 +152,7 @@ def _make_outcome(event: str | None, return_code: int, spec: RunSpec) -> Command
 def _start_command(
     command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, on_end: Callable[[], None]
 ) -> _ChildProcess:
-    """Start the command; of the open files of the runner it inherits only the lock that the backend checks."""
+    """Start the command; of the open files of the runner it inherits only its lock and those of its slots."""
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             [_find_shell(), "-c", command],
@@ -163,7 +163,7 @@ def _start_command(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             close_fds=True,
-            pass_fds=() if spec.child_lock_fd is None else (spec.child_lock_fd,),
+            pass_fds=(*spec.slot_fds, *(() if spec.child_lock_fd is None else (spec.child_lock_fd,))),
         )
     if spec.child_lock_fd is not None:
         os.close(spec.child_lock_fd)  # so that only the command and its descendants hold it

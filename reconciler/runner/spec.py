@@ -90,7 +90,12 @@ class JobOutput:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run: what to stage, what to execute, where to record it. Times are in seconds."""
+    """One run: what to stage, what to execute, where to record it. Times are in seconds.
+
+    The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
+    and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
+    ``device_folder`` that of the devices that it has had.
+    """
 
     token: str
     run: str
@@ -109,6 +114,9 @@ class RunSpec:
     grace: float = DEFAULT_GRACE_SECONDS
     child_lock_fd: int | None = None
     alive_fd: int | None = None
+    slot_fds: tuple[int, ...] = ()
+    queue: Path | None = None
+    device_folder: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of spec.json; `parse_spec` reads it back."""
@@ -130,6 +138,9 @@ class RunSpec:
             "grace": self.grace,
             "child_lock_fd": self.child_lock_fd,
             "alive_fd": self.alive_fd,
+            "slot_fds": list(self.slot_fds),
+            "queue": str(self.queue) if self.queue else None,
+            "device_folder": str(self.device_folder) if self.device_folder else None,
         }
 
 
@@ -176,6 +187,9 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         grace=float(document.get("grace", DEFAULT_GRACE_SECONDS)),
         child_lock_fd=document.get("child_lock_fd"),
         alive_fd=document.get("alive_fd"),
+        slot_fds=tuple(document.get("slot_fds", ())),
+        queue=_parse_optional_path(document.get("queue")),
+        device_folder=_parse_optional_path(document.get("device_folder")),
     )
 
 
@@ -209,6 +223,10 @@ def _absolute_path(text: str) -> Path:
     if not path.is_absolute():
         raise ValueError(f"{text!r} is not an absolute path")
     return path
+
+
+def _parse_optional_path(text: str | None) -> Path | None:
+    return _absolute_path(text) if text else None
 
 
 def _parse_server_url(url: str | None) -> str | None:

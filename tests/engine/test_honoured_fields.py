@@ -65,6 +65,11 @@ outputs:
 SLEEPER = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: sleep {seconds}\nenvironment: azureml:a@latest\ncompute: local\nlimits: {{timeout: 3}}\n"
 )
+ON_CLUSTER = SCHEMA.format("commandJob") + (
+    "name: {cluster}-{number}\ncommand: sleep {seconds}; echo {number}\nenvironment: azureml:a@latest\n"
+    "compute: azureml:{cluster}\n"
+)
+CLUSTERS = {"narrow": (1, 1), "wide": (2, 5)}  # instances, and the seconds of its jobs
 ENVIRONMENT = (
     SCHEMA.format("environment") + "name: {name}\nimage: python\nos_type: {os_type}\nconda_file: {conda_file}\n"
 )
@@ -95,6 +100,15 @@ FILES = {
     "jobs/b.yml": JOB.format(name="b", compute="azureml:other", type="uri_folder", mode="download"),
     "jobs/too-long.yml": SLEEPER.format(name="too-long", seconds=60),
     "jobs/short.yml": SLEEPER.format(name="short", seconds=0),
+    **{
+        f"compute/{name}.yml": f"name: {name}\ntype: amlcompute\nmax_instances: {instances}\n"
+        for name, (instances, _) in CLUSTERS.items()
+    },
+    **{
+        f"jobs/{name}-{number}.yml": ON_CLUSTER.format(cluster=name, number=number, seconds=seconds)
+        for name, (_, seconds) in CLUSTERS.items()
+        for number in (1, 2)
+    },
 }
 
 
@@ -129,6 +143,12 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(printed, observed, runs)
 
 
+def overlap(outcome: Outcome, cluster: str) -> bool:
+    """Return True if the two jobs on a cluster ran at the same time."""
+    first, second = (outcome.runs[f"job/{cluster}-{number}"] for number in (1, 2))
+    return bool(first["started_at"] < second["ended_at"] and second["started_at"] < first["ended_at"])
+
+
 def differs(name: str) -> Callable[[Outcome], bool]:
     """Return a check that the jobs observed two values of a field."""
 
@@ -158,7 +178,10 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 4,  # one process each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 8,  # one process each
+    },
+    "compute": {
+        "/max_instances": lambda outcome: (overlap(outcome, "narrow"), overlap(outcome, "wide")) == (False, True),
     },
     "environment": {
         "/conda_file": lambda outcome: outcome.pair("/environment") == ("a", "b"),  # in a file, and in the asset
