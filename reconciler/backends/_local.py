@@ -18,9 +18,9 @@ from reconciler.backends._runner import OBJECTS_FOLDER, install_runner, make_spe
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
 from reconciler.model.assets import EMPTY_MAPPING
-from reconciler.model.backend import RunFiles, RunResult, Usage
+from reconciler.model.backend import RunFiles, RunResult
 from reconciler.model.object_store import ObjectStore
-from reconciler.model.providers import Condition, Handle, Phase
+from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.regular_files import open_regular_file

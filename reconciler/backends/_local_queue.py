@@ -14,7 +14,7 @@ from pathlib import Path
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
-from reconciler.model.backend import Usage
+from reconciler.model.providers import Usage
 from reconciler.model.tasks import Compute, Task
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.runner.environment import allowed_variables

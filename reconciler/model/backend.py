@@ -9,7 +9,7 @@ from typing import Protocol
 from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.model.providers import Condition, Handle
+from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.tasks import Task
 
 
@@ -26,17 +26,6 @@ class RunFiles:
 
     locations: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     artifacts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How full a part of a backend is: how many of its slots, or of what ``unit`` says, are in use, and who waits."""
-
-    name: str
-    unit: str
-    used: int
-    total: int
-    queued: int = 0
 
 
 class Backend(Protocol):

@@ -14,8 +14,7 @@ from workspaces import has_ended, until
 from reconciler.backends import load_backend
 from reconciler.diagnostics import UserError
 from reconciler.model import Phase
-from reconciler.model.backend import Usage
-from reconciler.model.providers import CANCELED
+from reconciler.model.providers import CANCELED, Usage
 from reconciler.model.tasks import Compute, Resources
 from reconciler.runner.locks import is_locked
 

@@ -25,11 +25,11 @@ from typing import Any
 
 from reconciler.backends import load_backend, local
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model.backend import Backend, RunFiles, RunResult, Usage
+from reconciler.model.backend import Backend, RunFiles, RunResult
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.plugins import BackendPlugin
-from reconciler.model.providers import Condition, Handle, Phase
+from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Prefix, Task, TaskContent
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.folder_store import FolderStore
