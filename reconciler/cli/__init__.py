@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
     "show": "Show one asset, with its lineage.",
+    "get": "Write the files of a version, or the lock of an environment, into a folder.",
     "drift": "Show where the providers differ from the live state.",
     "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
     "log": "Show the history of the live state: who, when, from which commit.",
