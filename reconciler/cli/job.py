@@ -20,7 +20,7 @@ from reconciler.project.run_list import list_all_runs
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-_LOADED_BY_NAME = ("cancel", "rerun", "wait")  # all but these only read the state
+_LOADED_BY_NAME = ("cancel", "download", "rerun", "wait")  # all but these only read the state
 
 
 class _JobGroup(click.Group):
@@ -92,7 +92,7 @@ def show(job: str, form: str) -> None:
     \b
     mlgit job show train --format json
     """
-    session, run = find_run(job)
+    session, _, run = find_run(job)
     fields = run_details_to_json(session, run)
     echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
