@@ -8,7 +8,7 @@ from reconciler.cli._download import run_download, target_folder
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import find_live_version, open_current_state_session
-from reconciler.model import Record
+from reconciler.model import Record, State
 from reconciler.project.export import find_lock, is_built, version_download, write_lock
 from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json
@@ -36,7 +36,7 @@ def command(address: str, folder: str, form: str, *, force: bool) -> None:
     state = session.read_recorded_state()
     record = find_live_version(address, state)
     if is_built(record):
-        return _get_lock(session, record, folder, form, force=force)
+        return _get_lock(session, state, record, folder, form, force=force)
     version = record.address.format_with_version(record.version)
     fields = {"address": str(record.address), "version": record.version}
     return run_download(
@@ -44,8 +44,10 @@ def command(address: str, folder: str, form: str, *, force: bool) -> None:
     )
 
 
-def _get_lock(session: StateSession, record: Record, folder: str, form: str, *, force: bool) -> None:
-    build = find_lock(session, record)
+def _get_lock(  # noqa: PLR0913 - what is written, whereto and how
+    session: StateSession, state: State, record: Record, folder: str, form: str, *, force: bool
+) -> None:
+    build = find_lock(session, state, record)
     written = write_lock(build, target_folder(folder), overwrite=force)
     facts = {"builder": build.builder, "python": build.python, "platform": build.platform, "identity": build.identity}
     if form == "json":

@@ -30,7 +30,7 @@ def command(address: str, form: str) -> None:
         return
     state = open_current_state_session().read_refreshed_state()
     record = find_live_version(address, state)
-    fields = plan_json.record_to_json(record)
+    fields = plan_json.record_to_json(record, state.find_builds(record.fingerprint))
     run = state.find_run(record.address, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)

@@ -15,7 +15,7 @@ from reconciler.format.suggest import did_you_mean
 from reconciler.model import DEFAULT_ARTIFACTS, Record, Run, RunStatus, State
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.project.recorded_builds import RecordedBuild, find_recorded_builds
+from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
 from reconciler.state.process import host_name
@@ -121,9 +121,9 @@ def write_download(  # noqa: PLR0913 - the options of a download
     return export_contents(store, download.exports, target, overwrite=overwrite, on_progress=on_progress)
 
 
-def find_lock(session: StateSession, record: Record) -> RecordedBuild:
+def find_lock(session: StateSession, state: State, record: Record) -> RecordedBuild:
     """Return the recorded build of an environment; raises UserError ``environment-not-built`` if there is none."""
-    builds = find_recorded_builds(record, session.config.builders)
+    builds = decode_builds(state.find_builds(record.fingerprint), session.config.builders)
     if not builds:
         version = record.address.format_with_version(record.version)
         hint = "run a job that uses it: its first build is recorded, with the lock of its packages"

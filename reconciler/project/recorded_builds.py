@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.model import Json, Record
-
-_BUILDS = "builds"
+from reconciler.model import Builds, Json
 
 
 class RecordedBuild(NamedTuple):
@@ -20,13 +18,12 @@ class RecordedBuild(NamedTuple):
     lock: str
 
 
-def find_recorded_builds(record: Record, builders: Iterable[str]) -> list[RecordedBuild]:
+def decode_builds(builds: Builds, builders: Iterable[str]) -> list[RecordedBuild]:
     """Return the builds of an environment, those of the given builders first."""
-    builds = record.realised.get(_BUILDS, {})
     names = dict.fromkeys((*(name for name in builders if name in builds), *builds))
     return [_decode_build(name, builds[name]) for name in names]
 
 
-def _decode_build(builder: str, document: Json) -> RecordedBuild:
-    texts = (str(document.get(name, "")) for name in ("identity", "python", "platform", "lock"))
-    return RecordedBuild(builder, *texts)
+def _decode_build(builder: str, document: Mapping[str, Json]) -> RecordedBuild:
+    identity, python, platform, lock = (str(document.get(name, "")) for name in RecordedBuild._fields[1:])
+    return RecordedBuild(builder, identity, python, platform, lock)

@@ -98,7 +98,7 @@ def test_a_folder_is_written_with_its_modes_and_other_files_of_the_target_stay(a
 def test_an_environment_is_written_as_its_lock_and_python_version(applied, mlgit, golden, out):
     golden("cli/get/environment.txt", got(mlgit, applied, "environment/plain", str(out)))
     shown = json.loads(mlgit("show", "environment/plain", "--format", "json", cwd=applied).out)
-    build = shown["realised"]["builds"]["venv"]
+    build = shown["builds"]["venv"]
     assert (out / "requirements.txt").read_text("utf-8") == build["lock"]
     assert (out / ".python-version").read_text("utf-8") == f"{build['python']}\n"
     document = json.loads(got(mlgit, applied, "environment/plain", str(out), "--format", "json"))
@@ -106,6 +106,15 @@ def test_an_environment_is_written_as_its_lock_and_python_version(applied, mlgit
     (out / "requirements.txt").write_text("mine", "utf-8")
     assert "[target-exists]" in failed(mlgit, applied, "get", "environment/plain", str(out))
     assert (out / "requirements.txt").read_text("utf-8") == "mine"
+
+
+def test_an_environment_that_was_not_built_says_so(small, mlgit, out):
+    assert mlgit("apply", "--auto-approve", "--select", "environment/plain", cwd=small).code == 0
+    ref = "refs/mlgit/small/default/live"
+    (path,) = git(small, "ls-tree", "-r", "--name-only", ref, "builds/").splitlines()
+    put(small, path, {})
+    assert "no build of environment/plain@1 is recorded" in failed(mlgit, small, "get", "environment/plain", str(out))
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("path", ["https://example.org/clicks.csv", "azureml://datastores/archive/paths/clicks.csv"])
