@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import click
 
@@ -13,6 +13,7 @@ from reconciler.cli._job_argument import JOB_KIND, find_live_job
 from reconciler.cli._job_run import find_run, find_run_and_backend
 from reconciler.cli._job_show import run_details_to_json
 from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
+from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
@@ -50,17 +51,22 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("job", required=False)
+@filter_options
 @format_option
 @target_option
-def list_runs(job: str | None, form: str) -> None:
+def list_runs(job: str | None, form: str, run_filter: RunFilter) -> None:
     """List runs, of one job or of all, oldest first.
+
+    --status, --experiment and --tag list the runs that have all of it; --status several times lists the runs with any.
 
     \b
     mlgit job list train
+    mlgit job list --status failed --status canceled --experiment iris --tag team=vision
+    mlgit job list --max-results 10
     """
     session = open_current_state_session()
     if form == "text" and job is None:
-        return _print_runs(list_all_runs(session))
+        return _print_runs(list_all_runs(session), run_filter)
     state = session.read_refreshed_state()
     jobs = (address for address in state.current if address.kind == JOB_KIND)
     addresses = [find_live_job(session, state, job)[0]] if job else jobs
@@ -70,16 +76,23 @@ def list_runs(job: str | None, form: str) -> None:
         for address, runs_of_job in recorded.items()
         for run in runs_of_job
     ]
+    summaries = [summarize_run(run) for run in runs]
     if form == "json":
-        return echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
-    return _print_runs(map(summarize_run, runs))
+        positions = run_filter.find_positions(summaries)
+        return echo(plan_json.dump_json([plan_json.run_to_json(runs[position]) for position in positions]))
+    return _print_runs(summaries, run_filter)
 
 
-def _print_runs(summaries: Iterable[RunSummary]) -> None:
-    rows = [(run.id, run.status, str(run.attempt), run.submitted_at, run.message) for run in summaries]
-    if not rows:
-        return echo("There are no runs yet.")
-    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
+def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
+    positions = run_filter.find_positions(summaries)
+    if not positions:
+        return echo("No run has all of that." if summaries else "There are no runs yet.")
+    selected = [summaries[position] for position in positions]
+    rows = [
+        (run.id, run.status, str(run.attempt), run.submitted_at, format_run_duration(run), run.message)
+        for run in selected
+    ]
+    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "DURATION", "MESSAGE"), rows)
 
 
 @command.command("show")
