@@ -63,9 +63,10 @@ def filter_options(function: CommandFunction) -> CommandFunction:
         run_filter = RunFilter(frozenset(statuses), experiment, values, max_results)
         return function(*arguments, run_filter=run_filter, **options)
 
+    decorated: CommandFunction = with_filter
     for option in reversed(_OPTIONS):
-        with_filter = option(with_filter)
-    return with_filter
+        decorated = option(decorated)
+    return decorated
 
 
 _OPTIONS: tuple[Callable[[CommandFunction], CommandFunction], ...] = (
