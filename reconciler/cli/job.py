@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from reconciler.abbreviation import pluralize
-from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
 from reconciler.cli._job_run import find_run, find_run_and_backend
 from reconciler.cli._job_show import run_details_to_json
@@ -35,6 +36,11 @@ class _JobGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = importlib.import_module(f"reconciler.cli._job_{cmd_name}").command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            refuse_command(ctx, args[0], ["job", *args], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
 
 @click.group("job", cls=_JobGroup)
