@@ -90,6 +90,17 @@ def failure_reason(message: str) -> str:
     return message.partition("\n")[0].removesuffix(_LOG_TAIL_MARK)
 
 
+def run_experiment(spec: Spec, realised: Mapping[str, Json]) -> str:
+    """Return the experiment of a run: that with which it was submitted, else the one that its job names."""
+    return str(realised.get("experiment_name") or spec.get("experiment_name") or "")
+
+
+def run_tags(spec: Spec) -> dict[str, str]:
+    """Return the tags that the job of a run had when it was submitted."""
+    tags = spec.get("tags")
+    return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is live under an address: the declaration as applied, what it resolved to, and what providers made of it.
