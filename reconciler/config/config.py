@@ -45,6 +45,7 @@ class Config:
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
+    ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``).
     """
 
     state: str
@@ -72,6 +73,7 @@ class Config:
     cancel_superseded: bool = False
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
+    mirrors: tuple[tuple[str, str], ...] = ()
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -182,13 +184,14 @@ def _restore_off_levels(data: Json) -> Json:
 
 def _build_config(data: Json) -> Config:
     assets, store = data.get("assets", {}), data.get("store", {})
+    mirrors = tuple(data.get("mirrors", {}).items())
     include = assets.get("include", [{"glob": "**/*.yml"}, {"glob": "**/*.yaml"}])
     return Config(
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
         store=_store_folder(store),
         include=tuple(
-            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""))
+            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""), mirrors)
             for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
@@ -208,6 +211,7 @@ def _build_config(data: Json) -> Config:
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
+        mirrors=mirrors,
     )
 
 

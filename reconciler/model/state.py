@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
+from reconciler.model.downloads import Download, no_download
 from reconciler.model.providers import Condition, Handle, Intent
 
 
@@ -164,6 +165,7 @@ class State:
     rollback: Rollback | None = None  # a rollback that holds back newer commits
     rewritten: tuple[tuple[str, str], ...] = ()  # source commits, each with the one that was applied in its place
     find_builds: Callable[[str], Builds] = no_builds  # by the fingerprint of an environment
+    find_download: Callable[[str], Download | None] = no_download  # by the URL, as a file has it
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from reconciler.model import (
     failure_reason,
     parse_address,
 )
-from reconciler.state.field_types import check_field_types
+from reconciler.model.downloads import Download
+from reconciler.state.field_types import check_contents, check_field_types
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
 _REFERENCE_FIELDS = {field.name for field in fields(ResolvedReference)}  # fields that a newer mlgit adds are ignored
@@ -92,6 +93,15 @@ def decode_builds(raw: bytes) -> dict[str, dict[str, Json]]:
         _as_text(build["identity"])
         _as_text(build["lock"])
     return builds
+
+
+def decode_download(raw: bytes) -> Download:
+    """Read what was downloaded from a URL."""
+    download = Download.from_json(_load_json(raw))
+    check_contents([download.content.to_json()])
+    for text in (download.url, download.etag, download.modified, download.downloaded_at):
+        _as_text(text)
+    return download
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

@@ -1,8 +1,8 @@
 """The paths of records in the tree of the live state, fanned out so that the cost of a write is that of its changes.
 
 ``current/<2 hex>/<kind>/<name>.json`` is all that plan reads of every asset; older versions and runs are
-``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, and the builds of environments
-``builds/<2 hex>/<fingerprint>.json``.
+``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, the builds of environments
+``builds/<2 hex>/<fingerprint>.json``, and downloads ``downloads/<2 hex>/<digest of the URL>.json``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ META_PATH = "meta.json"
 CURRENT_PREFIX = "current/"
 _HISTORY_PREFIX = "history/"
 _BUILDS_PREFIX = "builds/"
+_DOWNLOADS_PREFIX = "downloads/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
@@ -55,9 +56,14 @@ def builds_path(fingerprint: str) -> str:
     return f"{_BUILDS_PREFIX}{_hash_prefix(fingerprint)}/{_quote_path_component(fingerprint)}.json"
 
 
+def download_path(url: str) -> str:
+    """Return the path of what was downloaded from a URL, which is not in it: it may have a secret."""
+    return f"{_DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
+
+
 def is_merged(path: str) -> bool:
     """Return True if what two writers write to a path is merged, so that they do not conflict."""
-    return path == META_PATH or path.startswith(_BUILDS_PREFIX)
+    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _DOWNLOADS_PREFIX))
 
 
 def history_kind_folder(kind: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -13,7 +14,9 @@ from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, re
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Record, Run, State
+from reconciler.model.downloads import Download
 from reconciler.state import codec, paths
+from reconciler.state.downloads import encode_download, read_download
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
@@ -33,9 +36,10 @@ _INDEX_EXPORT_FILE = "index"
 
 
 class WriteBatch(NamedTuple):
-    """What one commit writes: current records, versions and runs for the history, meta data, and builds.
+    """What one commit writes: current records, versions and runs for the history, meta data, builds, and downloads.
 
-    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept.
+    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``downloads`` are by
+    URL; the first is kept.
     """
 
     current: tuple[Record, ...] = ()
@@ -44,9 +48,10 @@ class WriteBatch(NamedTuple):
     runs: tuple[Run, ...] = ()
     meta: Mapping[str, Json] | None = None
     builds: Mapping[str, Builds] = EMPTY_MAPPING
+    downloads: Mapping[str, Download] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
-        return any((self.current, self.removed, self.versions, self.runs, self.meta, self.builds))
+        return any(self)
 
 
 def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
@@ -59,6 +64,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         tuple(run for batch in batches for run in batch.runs),
         {name: value for batch in batches for name, value in (batch.meta or {}).items()},
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
+        {url: download for batch in batches for url, download in batch.downloads.items()},
     )
 
 
@@ -99,7 +105,8 @@ class StateStore:
         snapshot = self._open_snapshot(commit)
         if snapshot is None:
             return State(self.lineage, {}, lambda *_: None, lambda *_: None)
-        return snapshot.load_state(self._read_meta(snapshot))
+        state = snapshot.load_state(self._read_meta(snapshot))
+        return replace(state, find_download=partial(read_download, snapshot))
 
     def check_format(self, commit: str = "") -> None:
         """Raise UserError ``state-older`` if an older mlgit wrote the state; a damaged state passes."""
@@ -257,4 +264,7 @@ class StateStore:
         for fingerprint, builds in writes.builds.items():
             recorded = self._snapshot_at(base).read_builds(fingerprint) if base else {}
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
+        for url, download in writes.downloads.items():
+            snapshot = self._snapshot_at(base) if base else None
+            files[paths.download_path(url)] = encode_download(snapshot, url, download)
         return files

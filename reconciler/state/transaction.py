@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from reconciler.model import Action, Address, Builds, Overlay, Record, Run, SourceRevision, State
+from reconciler.model.downloads import Download
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
@@ -40,6 +41,7 @@ class StateTransaction:
     _versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
     _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
     _builds: dict[str, Builds] = field(default_factory=dict)
+    _downloads: dict[str, Download] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _flushed_at: float = field(default_factory=time.monotonic)
 
@@ -56,6 +58,7 @@ class StateTransaction:
                 **self._builds.get(fingerprint, {}),
                 **self.base_state.find_builds(fingerprint),
             },
+            find_download=lambda url: self.base_state.find_download(url) or self._downloads.get(url),
         )
 
     def record(self, address: Address) -> Record | None:
@@ -105,6 +108,7 @@ class StateTransaction:
         self._versions |= {(record.address, record.version): record for record in writes.versions}
         self._runs |= {(run.address, run.id): run for run in writes.runs}
         self._builds |= writes.builds
+        self._downloads |= writes.downloads
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
         applied = WriteBatch(meta={"applied": self.source.commit, "store": self.store_id})
