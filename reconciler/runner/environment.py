@@ -68,6 +68,7 @@ def command_variables(
     variables["PATH"] = os.pathsep.join([*spec.path_entries, *filter(os.path.isdir, _SYSTEM_PATH)])
     variables.update(spec.environment)
     variables.update(spec.variables)
+    variables.setdefault("GIT_CEILING_DIRECTORIES", str(spec.folder))  # the code of a job has no history around it
     variables["AZUREML_RUN_ID"] = spec.run
     variables[MARK_VARIABLE] = str(spec.folder)
     if "MLFLOW_TRACKING_TOKEN" in tracking_variables:
