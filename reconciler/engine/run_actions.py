@@ -8,13 +8,19 @@ from dataclasses import replace
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of, run_of
 from reconciler.engine.artifacts import is_infrastructure_error, make_task
-from reconciler.engine.builds import build_environment, choose_builder
+from reconciler.engine.builds import (
+    EnvironmentToBuild,
+    build_environment,
+    choose_builder,
+    environment_to_build,
+    new_builds,
+)
 from reconciler.engine.providers import Providers
 from reconciler.engine.run_conditions import cancel_and_wait
 from reconciler.model import Action, ResolvedAsset, Run, RunStatus
 from reconciler.model.builder import Built, ReportProgress
 from reconciler.model.content import Content
-from reconciler.state.store import WriteBatch
+from reconciler.state.store import WriteBatch, merge_write_batches
 from reconciler.timestamps import utc_timestamp
 
 
@@ -26,11 +32,12 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
         commit=context.source.effective_commit,
         submitted_at=utc_timestamp("milliseconds"),  # runs are listed in this order
     )
-    build = _build_job_environment(context, resolved, run.backend, report_progress)
+    built, writes = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
-    task = make_task(context, resolved, run, build.environment)
-    run = replace(run, realised={"environment": build.identity})
-    context.transaction.write_now(_submission_writes(context, action, run), action)
+    task = make_task(context, resolved, run, built.environment)
+    run = replace(run, realised={"environment": built.identity})
+    intent = merge_write_batches([writes, _submission_writes(context, action, run)])
+    context.transaction.write_now(intent, action)
     handle = backend.submit(task, context.providers.store)
     report_progress(f"run {run.id} on {run.backend}")
     return _submission_writes(context, action, replace(run, status=RunStatus.QUEUED, handle=handle))
@@ -62,8 +69,15 @@ def cancel_run(context: ActionContext, action: Action) -> WriteBatch:
 
 def _build_job_environment(
     context: ActionContext, resolved: ResolvedAsset, backend: str, report_progress: ReportProgress
-) -> Built:
-    """Return the environment that the job names, built in a form that the backend accepts."""
+) -> tuple[Built, WriteBatch]:
+    """Return the environment of a job, built in a form that the backend accepts, and what to record of the build."""
+    environment = _job_environment(context, resolved)
+    builder = choose_builder(context.providers, environment.spec, backend)
+    built = build_environment(context.providers, environment, builder, report_progress)
+    return built, WriteBatch(builds=new_builds(environment, builder, built))
+
+
+def _job_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
     reference = resolved.references.get("/environment")
     if reference is None:
         message = f"{resolved.asset.address} names no environment that this workspace declares"
@@ -71,8 +85,7 @@ def _build_job_environment(
     record = context.state.find_version(reference.address, reference.version)
     if record is None:
         raise user_error("environment-missing", f"{reference} is not registered")
-    builder = choose_builder(context.providers, record.spec, backend)
-    return build_environment(context.providers, record, builder, report_progress)
+    return environment_to_build(context.state, record.address, record.fingerprint, record.spec)
 
 
 def _submission_writes(context: ActionContext, action: Action, run: Run) -> WriteBatch:

@@ -43,6 +43,7 @@ from reconciler.model.state import DEFAULT_ARTIFACTS as DEFAULT_ARTIFACTS
 from reconciler.model.state import DESTROYED as DESTROYED
 from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
 from reconciler.model.state import SUPERSEDED as SUPERSEDED
+from reconciler.model.state import Builds as Builds
 from reconciler.model.state import Observation as Observation
 from reconciler.model.state import Record as Record
 from reconciler.model.state import Rollback as Rollback

@@ -141,6 +141,15 @@ class Rollback:
     at: str
 
 
+Builds = Mapping[str, Mapping[str, Json]]
+"""The first build of an environment by each builder, by the name of the builder: its identity and its lock."""
+
+
+def no_builds(_fingerprint: str) -> Builds:
+    """Return that an environment was not built."""
+    return EMPTY_MAPPING
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """The live state as a value: current records, and functions that read older versions and runs."""
@@ -154,6 +163,7 @@ class State:
     store_id: str = ""  # the id of the store that was written to last
     rollback: Rollback | None = None  # a rollback that holds back newer commits
     rewritten: tuple[tuple[str, str], ...] = ()  # source commits, each with the one that was applied in its place
+    find_builds: Callable[[str], Builds] = no_builds  # by the fingerprint of an environment
 
 
 @dataclass(frozen=True, slots=True)

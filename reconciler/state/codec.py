@@ -85,6 +85,15 @@ def decode_run_summary(raw: bytes) -> RunSummary:
     return RunSummary(run_id, str(status), attempt, submitted_at, failure_reason(message), status.is_active or unstored)
 
 
+def decode_builds(raw: bytes) -> dict[str, dict[str, Json]]:
+    """Read the builds of an environment, by the name of the builder."""
+    builds: dict[str, dict[str, Json]] = _load_json(raw)
+    for build in builds.values():
+        _as_text(build["identity"])
+        _as_text(build["lock"])
+    return builds
+
+
 def decode_meta(raw: bytes) -> dict[str, Json]:
     """Read the meta data of a state: its lineage and its format at least."""
     meta: dict[str, Json] = _load_json(raw)

@@ -1,7 +1,8 @@
 """The paths of records in the tree of the live state, fanned out so that the cost of a write is that of its changes.
 
-``current/<2 hex>/<kind>/<name>.json`` is all that plan reads; the rest is
-``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``.
+``current/<2 hex>/<kind>/<name>.json`` is all that plan reads of every asset; older versions and runs are
+``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, and the builds of environments
+``builds/<2 hex>/<fingerprint>.json``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from reconciler.model import Address
 META_PATH = "meta.json"
 CURRENT_PREFIX = "current/"
 _HISTORY_PREFIX = "history/"
+_BUILDS_PREFIX = "builds/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
@@ -46,6 +48,16 @@ def history_record_path(address: Address, version: str) -> str:
 def history_folder(address: Address) -> str:
     """Return the folder of all versions or runs of an address."""
     return f"{history_kind_folder(address.kind)}{_hash_prefix(address.name)}/{_quote_path_component(address.name)}/"
+
+
+def builds_path(fingerprint: str) -> str:
+    """Return the path of the builds of an environment."""
+    return f"{_BUILDS_PREFIX}{_hash_prefix(fingerprint)}/{_quote_path_component(fingerprint)}.json"
+
+
+def is_merged(path: str) -> bool:
+    """Return True if what two writers write to a path is merged, so that they do not conflict."""
+    return path == META_PATH or path.startswith(_BUILDS_PREFIX)
 
 
 def history_kind_folder(kind: str) -> str:

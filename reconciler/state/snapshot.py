@@ -13,7 +13,17 @@ from typing import TypeVar
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git import trees
 from reconciler.git.repository import Repository
-from reconciler.model import Address, Json, Record, Run, State, TreeEntry, lookup_under_former_names, parse_address
+from reconciler.model import (
+    Address,
+    Builds,
+    Json,
+    Record,
+    Run,
+    State,
+    TreeEntry,
+    lookup_under_former_names,
+    parse_address,
+)
 from reconciler.state import codec, paths
 
 _S = TypeVar("_S")
@@ -46,7 +56,9 @@ class Snapshot:
             lookup_under_former_names(current, self.read_version),
         )
         rewritten = codec.decode_rewritten(meta.get("rewritten"))
-        return State(meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten)
+        return State(
+            meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten, self.read_builds
+        )
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
         """Return the meta data.
@@ -83,6 +95,12 @@ class Snapshot:
         path = paths.history_record_path(address, number)
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_record) if raw else None
+
+    def read_builds(self, fingerprint: str) -> Builds:
+        """Return the builds of an environment by the name of the builder; none if it was not built."""
+        path = paths.builds_path(fingerprint)
+        raw = trees.read_file_at(self.repository, self.commit, path)
+        return self.parse_file(path, raw, codec.decode_builds) if raw else {}
 
     def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
         """Return the files below folders of the state."""

@@ -12,7 +12,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import Address, Json, Record, Run, State
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
@@ -33,16 +33,20 @@ _INDEX_EXPORT_FILE = "index"
 
 
 class WriteBatch(NamedTuple):
-    """What one commit writes: current records, versions and runs for the history, and meta data."""
+    """What one commit writes: current records, versions and runs for the history, meta data, and builds.
+
+    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept.
+    """
 
     current: tuple[Record, ...] = ()
     removed: tuple[Address, ...] = ()
     versions: tuple[Record, ...] = ()
     runs: tuple[Run, ...] = ()
     meta: Mapping[str, Json] | None = None
+    builds: Mapping[str, Builds] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
-        return any((self.current, self.removed, self.versions, self.runs, self.meta))
+        return any((self.current, self.removed, self.versions, self.runs, self.meta, self.builds))
 
 
 def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
@@ -54,6 +58,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         tuple(version for batch in batches for version in batch.versions),
         tuple(run for batch in batches for run in batch.runs),
         {name: value for batch in batches for name, value in (batch.meta or {}).items()},
+        {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
     )
 
 
@@ -213,7 +218,7 @@ class StateStore:
     def _check_no_conflict(self, since: str, base: str, new_commit: NewCommit) -> None:
         """Raise UserError ``state-conflict`` if another writer changed the same records since they were read."""
         changed = changed_paths(self.repository, since, base) if since else list_files(self.repository, base)
-        touched = {path for path in changed if path in new_commit.files and path != paths.META_PATH}
+        touched = {path for path in changed if path in new_commit.files and not paths.is_merged(path)}
         conflicts = [path for path in touched if read_file_at(self.repository, base, path) != new_commit.files[path]]
         if conflicts:
             names = ", ".join(sorted(str(paths.current_record_address(path) or path) for path in conflicts)[:3])
@@ -249,4 +254,7 @@ class StateStore:
             paths.history_record_path(record.address, record.version): raws[id(record)] for record in writes.versions
         }
         files |= {paths.history_record_path(run.address, run.id): codec.encode_record(run) for run in writes.runs}
+        for fingerprint, builds in writes.builds.items():
+            recorded = self._snapshot_at(base).read_builds(fingerprint) if base else {}
+            files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
         return files

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import Action, Address, Overlay, Record, Run, SourceRevision, State
+from reconciler.model import Action, Address, Builds, Overlay, Record, Run, SourceRevision, State
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
@@ -39,6 +39,7 @@ class StateTransaction:
     _removed: set[Address] = field(default_factory=set)
     _versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
     _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
+    _builds: dict[str, Builds] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _flushed_at: float = field(default_factory=time.monotonic)
 
@@ -51,6 +52,10 @@ class StateTransaction:
             find_version=lambda address, number: (
                 self._versions.get((address, number)) or self.base_state.find_version(address, number)
             ),
+            find_builds=lambda fingerprint: {
+                **self._builds.get(fingerprint, {}),
+                **self.base_state.find_builds(fingerprint),
+            },
         )
 
     def record(self, address: Address) -> Record | None:
@@ -99,6 +104,7 @@ class StateTransaction:
             self._records.pop(address, None)
         self._versions |= {(record.address, record.version): record for record in writes.versions}
         self._runs |= {(run.address, run.id): run for run in writes.runs}
+        self._builds |= writes.builds
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
         applied = WriteBatch(meta={"applied": self.source.commit, "store": self.store_id})
