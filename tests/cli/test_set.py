@@ -66,6 +66,14 @@ def test_a_file_that_is_valid_only_with_the_options_can_be_planned_with_them(sma
     assert mlgit(*PLAN, "--set", "inputs.factor=2", cwd=small).code == 0
 
 
+def test_a_plan_names_no_command_for_a_job_that_cannot_run(small, mlgit):
+    job = "{command: echo, environment: azureml:plain@latest, compute: azureml:local}"
+    write(small, {"jobs/pipe.yml": f"type: pipeline\njobs:\n  one: {job}\n"})
+    planned = mlgit("plan", "--select", "job/jobs/pipe", "--set", "jobs.one.command=ls", cwd=small)
+    assert planned.code == 0
+    assert "mlgit run" not in planned.out + planned.err
+
+
 def test_the_options_count_for_a_revision_too(applied, mlgit):
     commit(applied, "more", {"data/more.yml": "name: more\ntype: uri_file\npath: numbers.csv\n"})
     planned = mlgit(*PLAN, "--ref", "HEAD~1", "--set", "inputs.factor=3", cwd=applied)
