@@ -25,6 +25,7 @@ from reconciler.project.experiment import (
     refresh_experiment,
     start_experiment,
 )
+from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.timestamps import parse_timestamp
 
@@ -60,6 +61,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if name is not None and not name.strip():
         raise click.BadParameter("a name has at least one character", param_hint="--name")
     session, path = open_session_of_file(file)
+    if session.workspace.settings_file is not None:
+        echo_line(_implicit_note(session), err=True)
     is_text = form == "text"
     prepared = prepare_experiment(session, RunOptions(path, name or "", overrides, again))
     if is_text:
@@ -77,6 +80,16 @@ def command(  # noqa: PLR0913 - one parameter for each option
     else:
         echo(plan_json.dump_json(plan_json.run_to_json(run)))
     return int(run.status is not RunStatus.COMPLETED)
+
+
+def _implicit_note(session: Session) -> str:
+    """Return where the runs of files outside of a workspace are recorded."""
+    repository = session.workspace.repository
+    if repository.is_separate:
+        return (
+            f"{repository.top} is in no Git repository and has no mlgit.yml: its runs are kept in {repository.git_dir}."
+        )
+    return f"There is no mlgit.yml in this repository: its runs are kept in {session.workspace.local_folder}."
 
 
 def _ignore_event(_event: Event) -> None:
@@ -185,6 +198,9 @@ def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iter
     option = prepared.session.target_option
     yield f"Get its files with `mlgit job download {run.id} DIR{option}`."
     if not run.experiment:
+        return
+    if prepared.session.workspace.settings_file is not None:
+        yield "To keep jobs and runs under Git, make a workspace of the repository with `mlgit init --here`."
         return
     changes = " with these values" if prepared.options.overrides or prepared.options.name else ""
     yield f"To keep it, commit {file}{changes}: `mlgit apply{option}` then adopts this run, and runs nothing."
