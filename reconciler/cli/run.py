@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ from reconciler.project.experiment import (
     refresh_experiment,
     start_experiment,
 )
+from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.timestamps import parse_timestamp
@@ -79,6 +81,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
         _print_lines(_result_lines(started, run, file))
     else:
         echo(plan_json.dump_json(plan_json.run_to_json(run)))
+    with suppress(KeyboardInterrupt):  # the run has ended and is reported
+        prune_experiments(session)
     return int(run.status is not RunStatus.COMPLETED)
 
 

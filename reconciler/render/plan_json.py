@@ -172,6 +172,7 @@ def _run_fields(run: Run) -> Json:
             "job": str(run.address),
             "status": str(run.status),
             "attempt": run.attempt,
+            "experiment": run.experiment or None,
             "backend": run.backend,
             "failure": run.failure,
             "exit_code": run.exit_code,
