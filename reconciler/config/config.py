@@ -46,6 +46,7 @@ class Config:
     many days an experiment is kept in the live state after its end. ``cancel_superseded`` is whether a run is cancelled
     when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
+    ``environments`` maps names of environments of registries to addresses of environments that replace them.
     """
 
     state: str
@@ -73,6 +74,7 @@ class Config:
     keep_experiments: int = 30
     cancel_superseded: bool = False
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
+    environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
 
     def backend_of(self, compute: str) -> str:
@@ -211,6 +213,7 @@ def _build_config(data: Json) -> Config:
         keep_experiments=data.get("keep_experiments", 30),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
+        environments=data.get("environments", EMPTY_MAPPING),
     )
 
 

@@ -20,6 +20,7 @@ from reconciler.engine.run_conditions import cancel_and_wait
 from reconciler.model import Action, ResolvedAsset, Run, RunStatus
 from reconciler.model.builder import Built, ReportProgress
 from reconciler.model.content import Content
+from reconciler.planning.environments import ENVIRONMENT_POINTER, new_pin
 from reconciler.state.store import WriteBatch, merge_write_batches
 from reconciler.timestamps import utc_timestamp
 
@@ -35,7 +36,7 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     built, writes = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
     task = make_task(context, resolved, run, built.environment)
-    run = replace(run, realised={"environment": built.identity})
+    run = replace(run, realised={"environment": built.identity, "experiment_name": task.experiment})
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)
     handle = backend.submit(task, context.providers.store)
@@ -74,11 +75,14 @@ def _build_job_environment(
     environment = _job_environment(context, resolved)
     builder = choose_builder(context.providers, environment.spec, backend)
     built = build_environment(context.providers, environment, builder, report_progress)
-    return built, WriteBatch(builds=new_builds(environment, builder, built))
+    pins = new_pin(resolved.environment.asset) if resolved.environment else {}
+    return built, WriteBatch(builds=new_builds(environment, builder, built), pins=pins)
 
 
 def _job_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
-    reference = resolved.references.get("/environment")
+    if implicit := resolved.environment:
+        return environment_to_build(context.state, implicit.asset.address, implicit.fingerprint, implicit.asset.spec)
+    reference = resolved.references.get(ENVIRONMENT_POINTER)
     if reference is None:
         message = f"{resolved.asset.address} names no environment that this workspace declares"
         raise user_error("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")

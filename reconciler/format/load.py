@@ -23,6 +23,7 @@ from reconciler.format.detect import (
 )
 from reconciler.format.document import Document, DocumentOverride, keep_document
 from reconciler.format.include import ANY_FILE, IncludeGlob
+from reconciler.format.inlining import inline_files
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.path_content import find_lfs_pointers, find_path_problem, resolve_path_content
@@ -39,7 +40,6 @@ from reconciler.model import (
     Address,
     Asset,
     FileReader,
-    Json,
     LocalPath,
     PathProblem,
     Reference,
@@ -183,7 +183,7 @@ def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnost
 
 def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:
     files = context.files
-    spec = _inline_files(context, kind)
+    spec, _ = inline_files(context.spec, kind.inlined_fields, context.path, context.load_yaml)
     targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path)))
     paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
     return Asset(
@@ -270,13 +270,3 @@ def _asset_name(files: FileReader, path: str, kind: Kind, spec: Spec) -> str:
     """Return the name of an asset: its ``name``, else its path without suffix, below the value of its parent field."""
     name = str(spec.get("name") or posixpath.splitext(files.display_path(path))[0])
     return f"{spec[kind.parent_field]}/{name}" if kind.parent_field and spec.get(kind.parent_field) else name
-
-
-def _inline_files(context: RuleContext, kind: Kind) -> Spec:
-    """Return the spec with the names of inlined YAML files replaced by their content, as in Azure ML."""
-    spec: dict[str, Json] = dict(context.spec)
-    for name in kind.inlined_fields & spec.keys():
-        if spec[name] and isinstance(spec[name], str):
-            content = context.load_yaml(context.resolve_relative_path(spec[name].removeprefix("file:")))
-            spec[name] = spec[name] if content is None else content
-    return spec

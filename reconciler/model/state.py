@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
 from reconciler.model.providers import Condition, Handle, Intent
@@ -151,6 +151,18 @@ Builds = Mapping[str, Mapping[str, Json]]
 """The first build of an environment by each builder, by the name of the builder: its identity and its lock."""
 
 
+class Pin(NamedTuple):
+    """The recipe of an environment of a registry as it was used first, and its version in the catalogue of mlgit."""
+
+    version: str
+    spec: Spec
+
+
+def no_pin(_name: str) -> Pin | None:
+    """Return that an environment is not pinned."""
+    return None
+
+
 def no_builds(_fingerprint: str) -> Builds:
     """Return that an environment was not built."""
     return EMPTY_MAPPING
@@ -173,6 +185,7 @@ class State:
     rollback: Rollback | None = None  # a rollback that holds back newer commits
     rewritten: tuple[tuple[str, str], ...] = ()  # source commits, each with the one that was applied in its place
     find_builds: Callable[[str], Builds] = no_builds  # by the fingerprint of an environment
+    find_pin: Callable[[str], Pin | None] = no_pin  # by the name of an environment of a registry
     read_open_experiments: Callable[[], tuple[Run, ...]] = _no_runs
 
 

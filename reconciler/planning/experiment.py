@@ -17,7 +17,7 @@ from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
 from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
-from reconciler.planning.support import IGNORED, ignored_notes
+from reconciler.planning.support import IGNORED, support_notes
 
 _REGISTRATIONS = frozenset({Op.NEW_VERSION, Op.REGISTER})
 _USED_OPS = _REGISTRATIONS | {Op.ADOPT}
@@ -99,4 +99,4 @@ def _notes(inputs: PlanInputs) -> Iterator[str]:
     desired = inputs.desired
     if inputs.policy.config.rules.get(IGNORED) != OFF:
         assets = list(desired.declared.assets.values())
-        yield from ignored_notes(desired.tree, desired.declared, assets, desired.check_support)
+        yield from support_notes(desired.tree, desired.declared, assets, desired.check_support)

@@ -18,6 +18,7 @@ from reconciler.model import (
     Asset,
     Blocked,
     Observation,
+    Op,
     Plan,
     Record,
     ResolvedAsset,
@@ -92,10 +93,12 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     )
     actions: list[Action] = list(advances)
     blocked: list[Blocked] = []
+    builds: set[ActionId] = set()  # jobs can share one
     for asset in topological_order(desired.declared.assets, desired.clean, existence_check(state)):
         decision = decide_asset(context, asset, record_keys)
         context.planned_states[asset.address] = decision.planned_state
-        actions += decision.actions
+        actions += (action for action in decision.actions if action.key not in builds)
+        builds |= {action.key for action in decision.actions if action.op is Op.BUILD}
         blocked += decision.blocked
     removals, notes = plan_removals(context, ancestry)
     plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=(*notes, *desired.notes))

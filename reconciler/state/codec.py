@@ -13,6 +13,7 @@ from reconciler.model import (
     Handle,
     Intent,
     Json,
+    Pin,
     Record,
     ResolvedReference,
     Rollback,
@@ -103,6 +104,19 @@ def decode_builds(raw: bytes) -> dict[str, dict[str, Json]]:
         _as_text(build["identity"])
         _as_text(build["lock"])
     return builds
+
+
+def encode_pin(pin: Pin) -> bytes:
+    """Write the recipe of an environment of a registry."""
+    return encode_json(pin._asdict())
+
+
+def decode_pin(raw: bytes) -> Pin:
+    """Read the recipe of an environment of a registry."""
+    content = _load_json(raw)
+    if not isinstance(content["spec"], dict):
+        raise TypeError(content)
+    return Pin(_as_text(content["version"]), content["spec"])
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

@@ -2,8 +2,9 @@
 
 ``current/<2 hex>/<kind>/<name>.json`` is all that plan reads of every asset; older versions and runs are
 ``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, and the builds of environments
-``builds/<2 hex>/<fingerprint>.json``. Experiments are below ``experiments/`` as other runs are below ``history/``, and
-``unfinished/<run>.json`` names each whose end is not recorded.
+``builds/<2 hex>/<fingerprint>.json``. ``pins/<name>.json`` are the environments of registries that are in use.
+Experiments are below ``experiments/`` as other runs are below ``history/``, and ``unfinished/<run>.json`` names each
+whose end is not recorded.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ UNFINISHED_PREFIX = "unfinished/"
 _HISTORY_PREFIX = "history/"
 _HISTORIES = frozenset({"history", "experiments"})
 _BUILDS_PREFIX = "builds/"
+_PINS_PREFIX = "pins/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
@@ -59,9 +61,14 @@ def builds_path(fingerprint: str) -> str:
     return f"{_BUILDS_PREFIX}{_hash_prefix(fingerprint)}/{_quote_path_component(fingerprint)}.json"
 
 
+def pin_path(name: str) -> str:
+    """Return the path of the pin of an environment of a registry."""
+    return f"{_PINS_PREFIX}{_quote_path_component(name)}.json"
+
+
 def is_merged(path: str) -> bool:
     """Return True if what two writers write to a path is merged, so that they do not conflict."""
-    return path == META_PATH or path.startswith(_BUILDS_PREFIX)
+    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _PINS_PREFIX))
 
 
 def history_kind_folder(kind: str) -> str:

@@ -15,6 +15,7 @@ from reconciler.model import (
     Address,
     Builds,
     Json,
+    Pin,
     Record,
     Run,
     State,
@@ -67,6 +68,7 @@ class Snapshot:
             rollback,
             rewritten,
             self.read_builds,
+            self.read_pin,
             experiments,
         )
 
@@ -114,6 +116,12 @@ class Snapshot:
         path = paths.builds_path(fingerprint)
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_builds) if raw else {}
+
+    def read_pin(self, name: str) -> Pin | None:
+        """Return the recipe that is pinned for an environment of a registry; None if none is."""
+        path = paths.pin_path(name)
+        raw = trees.read_file_at(self.repository, self.commit, path)
+        return self.parse_file(path, raw, codec.decode_pin) if raw else None
 
     def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
         """Return the files below folders of the state."""

@@ -12,7 +12,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Record, Run, State
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.experiments import list_experiments, read_experiments
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
@@ -36,8 +36,9 @@ _INDEX_EXPORT_FILE = "index"
 class WriteBatch(NamedTuple):
     """What one commit writes: current records, versions and runs for the history, meta data, and builds.
 
-    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. Runs that are
-    experiments are recorded apart; ``removed_experiments`` are recorded there no longer.
+    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
+    of an environment of a registry; the first one is kept. Runs that are experiments are recorded apart;
+    ``removed_experiments`` are recorded there no longer.
     """
 
     current: tuple[Record, ...] = ()
@@ -46,6 +47,7 @@ class WriteBatch(NamedTuple):
     runs: tuple[Run, ...] = ()
     meta: Mapping[str, Json] | None = None
     builds: Mapping[str, Builds] = EMPTY_MAPPING
+    pins: Mapping[str, Pin] = EMPTY_MAPPING
     removed_experiments: tuple[Run, ...] = ()
 
     def __bool__(self) -> bool:
@@ -62,6 +64,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         tuple(run for batch in batches for run in batch.runs),
         {name: value for batch in batches for name, value in (batch.meta or {}).items()},
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
+        {name: pin for batch in batches for name, pin in batch.pins.items()},
         tuple(run for batch in batches for run in batch.removed_experiments),
     )
 
@@ -276,9 +279,12 @@ class StateStore:
             files |= {paths.experiment_path(run.address, run.id): None, paths.unfinished_path(run.id): None}
         for run in writes.runs:
             files |= _run_files(run)
+        before = self.read(base) if base and (writes.builds or writes.pins) else None
         for fingerprint, builds in writes.builds.items():
-            recorded = self._snapshot_at(base).read_builds(fingerprint) if base else {}
+            recorded = before.find_builds(fingerprint) if before else {}
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
+        for name, pin in writes.pins.items():
+            files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
         return files
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import Action, Address, Builds, Overlay, Record, Run, SourceRevision, State
+from reconciler.model import Action, Address, Builds, Overlay, Pin, Record, Run, SourceRevision, State
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
@@ -42,6 +42,7 @@ class StateTransaction:
     _versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
     _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
     _builds: dict[str, Builds] = field(default_factory=dict)
+    _pins: dict[str, Pin] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _flushed_at: float = field(default_factory=time.monotonic)
 
@@ -58,6 +59,7 @@ class StateTransaction:
                 **self._builds.get(fingerprint, {}),
                 **self.base_state.find_builds(fingerprint),
             },
+            find_pin=lambda name: self.base_state.find_pin(name) or self._pins.get(name),
         )
 
     def record(self, address: Address) -> Record | None:
@@ -107,6 +109,7 @@ class StateTransaction:
         self._versions |= {(record.address, record.version): record for record in writes.versions}
         self._runs |= {(run.address, run.id): run for run in writes.runs}
         self._builds |= writes.builds
+        self._pins |= writes.pins
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
         applied = {"applied": self.source.commit} if self.is_apply else {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
+from reconciler.model import Action, Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
 from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
+from reconciler.planning.environments import build_reason
 from reconciler.planning.fingerprint import submission_token
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
@@ -108,8 +109,10 @@ def _decide_submission(
     attempt = runs[-1].attempt + (not is_resubmitted) if runs else 1
     run = make_run(context, resolved, attempt)
     reason = _submission_reason(context, record, runs, attempt)
-    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason)
-    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (action,))
+    builds = tuple(_environment_builds(context, resolved))
+    needs = tuple(build.key for build in builds)
+    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason, needs=needs)
+    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (*builds, action))
 
 
 def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run:
@@ -128,6 +131,19 @@ def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run
         references=resolved.references,
         contents=resolved.contents,
     )
+
+
+def _environment_builds(context: PlanContext, resolved: ResolvedAsset) -> Iterator[Action]:
+    """Yield the build of an environment that no file declares, unless it was built before.
+
+    Several jobs can have the same one; a plan keeps one of equal actions.
+    """
+    environment = resolved.environment
+    if environment is not None and not context.state.find_builds(environment.fingerprint):
+        reason = build_reason(
+            environment.asset, context.tree.display_path(environment.asset.source), context.policy.config
+        )
+        yield make_action(context, Op.BUILD, environment, None, version=environment.asset.version, reason=reason)
 
 
 def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run], attempt: int) -> str:
@@ -160,8 +176,9 @@ def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: R
         return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
     if not resolved.asset.runs_on_change and address not in context.policy.replace:
         return _decide_manual_run(resolved)
-    action = make_action(context, Op.SUBMIT, resolved, record)
-    return Decision(PlannedState(needs=(action.key,), known_after=address), (action,))
+    builds = tuple(_environment_builds(context, resolved))
+    action = make_action(context, Op.SUBMIT, resolved, record, needs=tuple(build.key for build in builds))
+    return Decision(PlannedState(needs=(action.key,), known_after=address), (*builds, action))
 
 
 def _decide_unreachable_backend(resolved: ResolvedAsset, run: Run) -> Decision:
