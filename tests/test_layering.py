@@ -141,6 +141,7 @@ BY_NAME = {
     "project/state_session.py",
     "registry.py",
     "source/cached_parse.py",
+    "source/implicit_workspace.py",
     "source/parse.py",
     "source/validation.py",
     "storage/folder_store.py",

@@ -5,7 +5,7 @@ The checks of files (``planning.file_checks``) make them with what is declared, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic
