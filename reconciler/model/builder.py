@@ -23,16 +23,16 @@ class BuildPlan:
     """The fingerprint of the environment as declared."""
     requires_python: str = ""
     """A version specifier such as ``>=3.11``; blank for any."""
-    declared_python: str = ""
-    """The version specifier that the environment itself declares, if the settings of the builder let it use another."""
-    instead_of: str = ""
-    """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
     packages: tuple[str, ...] = ()
     """PEP 508 requirements, in the order in which they were written."""
     lock: str = ""
     """A lock that was recorded earlier: exactly these packages are installed again."""
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     """Environment variables that the environment declares for every run in it."""
+    declared_python: str = ""
+    """The version specifier that the environment itself declares, if the settings of the builder let it use another."""
+    instead_of: str = ""
+    """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
 
 
 @dataclass(frozen=True, slots=True)
