@@ -24,9 +24,10 @@ EVERYBODYS = {"__version__", "abbreviation", "diagnostics", "model", "timestamps
 PURE_IMPORTS = {
     "model": set(),
     "secrets": set(),
+    "catalogue": {"format", "package_files"},
     "format": {"secrets", "package_files"},
     "config": {"format"},
-    "planning": {"config", "format", "secrets"},
+    "planning": {"catalogue", "config", "format", "secrets"},
     "render": {"planning", "format", "secrets", "package_files"},
 }
 EDGE_IMPORTS = {
@@ -56,7 +57,8 @@ JOINING_IMPORTS = {
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files", "registry"),
+        *("planning", "render", "catalogue", "format", "config", "secrets"),
+        *("package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
 }

@@ -35,7 +35,7 @@ def command(address: str, form: str) -> None:
     record = state.find_version(asset, version) if version else state.current[asset]
     if record is None:
         raise user_error("version-unknown", f"{address} is not live", f"`mlgit show {asset}` shows its current version")
-    fields = plan_json.record_to_json(record)
+    fields = plan_json.record_to_json(record, state.find_builds(record.fingerprint))
     run = state.find_run(asset, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)

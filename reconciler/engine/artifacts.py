@@ -10,7 +10,7 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
 from reconciler.engine.providers import Providers
-from reconciler.model import ResolvedAsset, ResolvedReference, Run
+from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.tasks import (
     Environment,
@@ -23,6 +23,7 @@ from reconciler.model.tasks import (
     TaskUri,
 )
 from reconciler.planning.content import tracked_content
+from reconciler.planning.experiments import experiment_name
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
@@ -90,6 +91,10 @@ def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environ
         token=run.token,
         command=spec["command"],
         environment=environment,
+        root_run=run.parent,
+        commit=run.commit,
+        experiment=experiment_name(resolved.asset),
+        workspace=context.providers.config.state,
         code=contents.get("/code"),
         inputs={
             name: _make_input(context, resolved, contents, name, declared)
@@ -97,8 +102,14 @@ def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environ
         },
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
         resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
+        distribution=_distribution(spec.get("distribution") or {}),
         variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
     )
+
+
+def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
+    """Return a distribution with its type in lower case; Azure ML reads it in any case."""
+    return {**declared, "type": _word(declared, "type", "")} if declared else {}
 
 
 def _output_types(spec: JobSpec) -> dict[str, str]:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import ActionId, Plan
+from reconciler.model import ActionId, Op, Plan
 from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
+from reconciler.planning.environments import recipe_note
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
 from reconciler.planning.plan import DesiredState, PlanInputs, make_plan
@@ -83,6 +84,8 @@ def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) 
         declared = desired.declared
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
         yield from support_notes(desired.tree, declared, assets, desired.check_support)
+    built = (action.resolved.asset for action in plan.actions if action.op is Op.BUILD and action.resolved)
+    yield from filter(None, map(recipe_note, built))
 
 
 def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:

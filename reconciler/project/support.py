@@ -20,6 +20,7 @@ from reconciler.model import Asset, FileReader, Json
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
+from reconciler.planning.environments import implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
 from reconciler.planning.support import (
     OWN_SUPPORT,
@@ -28,6 +29,7 @@ from reconciler.planning.support import (
     SupportProblem,
     SupportReport,
     check_support,
+    with_environment_report,
     with_own_notes,
     with_own_problems,
 )
@@ -88,12 +90,20 @@ class _Providers:
                 return self._check_builders(asset, asks_provider=asks_provider)
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
-                return self._check_on_backend(asset, self.config.backend_of(compute))
+                report = self._check_on_backend(asset, self.config.backend_of(compute))
+                return self._with_environment(asset, report, asks_provider=asks_provider)
         except UserError as error:  # a plug-in that cannot be used stops only what needs it
             pointer = COMPUTE_POINTER if kind.is_runnable else ""
             problems = (SupportProblem(pointer, item.code, item.message, item.hint) for item in error.diagnostics)
             return SupportReport(problems=tuple(problems))
         return check_support(asset, OWN_SUPPORT, "mlgit", "see docs/support.md")
+
+    def _with_environment(self, job: Asset, report: SupportReport, *, asks_provider: bool) -> SupportReport:
+        """Return what a backend says of a job, with what a builder says of the environment that no file declares."""
+        environment = implicit_environment(job)
+        if environment is None:
+            return report
+        return with_environment_report(report, self._check_builders(environment, asks_provider=asks_provider), job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
         """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""

@@ -13,6 +13,7 @@ from reconciler.model import (
     Handle,
     Intent,
     Json,
+    Pin,
     Record,
     ResolvedReference,
     Rollback,
@@ -55,6 +56,17 @@ def decode_run(raw: bytes) -> Run:
     return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
 
 
+def encode_unfinished(run: Run) -> bytes:
+    """Write what names an experiment whose end is not recorded."""
+    return encode_json({"address": str(run.address), "run": run.id})
+
+
+def decode_unfinished(raw: bytes) -> tuple[Address, str]:
+    """Read the address and the id of an experiment whose end is not recorded."""
+    content = _load_json(raw)
+    return parse_address(_as_text(content["address"])), _as_text(content["run"])
+
+
 class RunSummary(NamedTuple):
     """What a list shows of a run: of its message the first line. ``is_unfinished`` is that of the run."""
 
@@ -83,6 +95,28 @@ def decode_run_summary(raw: bytes) -> RunSummary:
     status = RunStatus(content["status"])
     unstored = status is RunStatus.COMPLETED and any("md5" not in output for output in outputs.values())
     return RunSummary(run_id, str(status), attempt, submitted_at, failure_reason(message), status.is_active or unstored)
+
+
+def decode_builds(raw: bytes) -> dict[str, dict[str, Json]]:
+    """Read the builds of an environment, by the name of the builder."""
+    builds: dict[str, dict[str, Json]] = _load_json(raw)
+    for build in builds.values():
+        _as_text(build["identity"])
+        _as_text(build["lock"])
+    return builds
+
+
+def encode_pin(pin: Pin) -> bytes:
+    """Write the recipe of an environment of a registry."""
+    return encode_json(pin._asdict())
+
+
+def decode_pin(raw: bytes) -> Pin:
+    """Read the recipe of an environment of a registry."""
+    content = _load_json(raw)
+    if not isinstance(content["spec"], dict):
+        raise TypeError(content)
+    return Pin(_as_text(content["version"]), content["spec"])
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:
