@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workspaces import commit, write
@@ -92,9 +94,26 @@ def test_a_setting_that_names_no_series_is_an_error_and_no_other_is_reported(set
 
 
 @pytest.mark.slow
-def test_an_environment_with_a_replaced_python_is_applied_and_its_record_says_so(small, mlgit):
-    declare(small, "ubuntu", "dependencies: [python=3.99]\n")
-    set_pythons(small, f'{{"3.99": "{OWN}"}}')
-    commit(small)
-    assert mlgit("apply", "--auto-approve", "--select", "environment/own", cwd=small).code == 0
-    assert '"python_instead_of": "3.99"' in mlgit("show", "environment/own", "--format", "json", cwd=small).out
+def test_builds_with_different_pythons_in_the_place_of_the_required_one_are_recorded_side_by_side(small, mlgit):
+    declare(small, "ubuntu", "dependencies: ['python>=3.98,<3.100', {pip: [six==1.17.0]}]\n")
+    config = (small / "mlgit.yml").read_text("utf-8")
+    for series in "3.99", "3.98":
+        (small / "mlgit.yml").write_text(config, "utf-8")
+        set_pythons(small, f'{{"{series}": "{OWN}"}}')
+        commit(small)
+        applied = mlgit(
+            "apply", "--auto-approve", "--select", "environment/own", "--replace", "environment/own", cwd=small
+        )
+        assert applied.code == 0, applied.out + applied.err
+    shown = json.loads(mlgit("show", "environment/own", "--format", "json", cwd=small).out)
+    variants = [f"Python {OWN} instead of {series}" for series in ("3.99", "3.98")]
+    builds = find_builds(shown)
+    assert {name: build["variant"] for name, build in builds.items()} == {f"venv ({name})": name for name in variants}
+    assert all(build["lock"].startswith(f"# {build['variant']}, as mlgit.yml says\nsix==") for build in builds.values())
+
+
+def find_builds(shown: Any) -> Any:
+    """Return the builds in what `show` prints of an environment."""
+    if isinstance(shown, dict):
+        return shown.get("builds") or next(filter(None, map(find_builds, shown.values())), None)
+    return None
