@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
+from reconciler.model.downloads import Download, no_download
 from reconciler.model.providers import Condition, Handle, Intent, Usage
 
 
@@ -198,6 +199,7 @@ class State:
     find_builds: Callable[[str], Builds] = no_builds  # by the fingerprint of an environment
     find_pin: Callable[[str], Pin | None] = no_pin  # by the name of an environment of a registry
     read_open_experiments: Callable[[], tuple[Run, ...]] = _no_runs
+    find_download: Callable[[str], Download | None] = no_download  # by the URL, as a file has it
 
 
 @dataclass(frozen=True, slots=True)
