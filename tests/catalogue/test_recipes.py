@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from packaging.requirements import Requirement
 
-from reconciler.builders._conda_file import parse_conda_file
+from reconciler.builders import load_builder
 from reconciler.catalogue.recipes import find_recipe, find_recipe_of_image, recipe_names
 from reconciler.format.schema_files import load_schema, schema_id
 from reconciler.format.yaml import parse_yaml
@@ -89,14 +89,14 @@ def test_the_image_of_a_curated_environment_has_its_recipe(image, name):
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe):
+def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe, tmp_path):
     errors = Draft202012Validator(load_schema(schema_id("conda"))).iter_errors(recipe.spec["conda_file"])
     assert [error.message for error in errors] == []
-    parsed = parse_conda_file("", recipe.spec["conda_file"])
-    assert (set(parsed.requires_python.split(",")), len(parsed.packages)) == (
-        set(recipe.python.split(",")),
-        len(recipe.packages),
-    )
+    builder = load_builder({"type": "venv"}, tmp_path)
+    assert builder.check(recipe.spec) == ()
+    plan = builder.plan(f"environment/azureml/{recipe.name}", "0" * 64, recipe.spec)
+    assert set(plan.requires_python.split(",")) == set(recipe.python.split(","))
+    assert len(plan.packages) == len(recipe.packages)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
