@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from itertools import product
 
 import pytest
 from jsonschema import Draft202012Validator
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from reconciler.builders import load_builder
 from reconciler.catalogue.recipes import find_recipe, find_recipe_of_image, recipe_names
@@ -100,13 +101,13 @@ def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe, tmp_pa
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-@pytest.mark.parametrize("minor", range(6, 20))
-def test_no_package_is_pinned_twice_for_a_python(recipe, minor):
-    python = {"python_version": f"3.{minor}"}
+def test_a_recipe_pins_a_package_once_for_a_python_and_a_machine(recipe):
     packages = [Requirement(package) for package in recipe.packages]
-    chosen = [
-        re.sub(r"[-_.]+", "-", package.name.lower())
-        for package in packages
-        if not package.marker or package.marker.evaluate(python)
-    ]
-    assert sorted(chosen) == sorted(set(chosen))
+    for minor, machine in product(range(10, 14), ("x86_64", "aarch64")):
+        place = {"python_version": f"3.{minor}", "platform_machine": machine}
+        chosen = [
+            canonicalize_name(package.name)
+            for package in packages
+            if package.marker is None or package.marker.evaluate(place)
+        ]
+        assert sorted(chosen) == sorted(set(chosen))
