@@ -133,6 +133,7 @@ BY_NAME = {
     "project/session.py",
     "project/state_session.py",
     "registry.py",
+    "runner/tracking/session.py",
     "source/cached_parse.py",
     "source/parse.py",
     "source/validation.py",

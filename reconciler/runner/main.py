@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 
 from .artifacts import collect_artifacts, make_working_folders
@@ -52,7 +51,8 @@ def main() -> int:
         try:
             exit_code = _reserve_and_execute(spec)
         except Exception:  # noqa: BLE001 - the run is lost, but those that wait for its slot are not
-            exit_code = _print_error(traceback.format_exc(), 1)
+            sys.excepthook(*sys.exc_info())
+            exit_code = 1
         spec_file = _start_next(spec)
     return exit_code
 
@@ -101,7 +101,7 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
     except RunFailedError as error:
         outcome = CommandOutcome(FinalStatus.FAILED, error.failure)
     except Exception as error:  # noqa: BLE001 - an error of the runner needs a result too: a run without one is lost
-        sys.stderr.write(traceback.format_exc())
+        sys.excepthook(*sys.exc_info())  # as a traceback, whose module is slow to load
         outcome = CommandOutcome(
             FinalStatus.FAILED, Failure("engine", f"the runner failed: {type(error).__name__}: {error}")
         )
