@@ -114,7 +114,8 @@ def execute_command(
     child = _start_command(command, folder, variables, spec, monitor.notify_ended)
     monitor.watch_command(child.process.pid)
     try:
-        write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": child.process.pid, "pid": child.process.pid})
+        with suppress(OSError):  # on a disk that it has filled already; it has other marks
+            write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": child.process.pid, "pid": child.process.pid})
         event = monitor.wait_for_event(deadline)
         if event != _END_EVENT:
             _terminate_gracefully(child, monitor, time.monotonic() + spec.grace)
