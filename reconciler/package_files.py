@@ -5,15 +5,16 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 
 
 def data_folder(name: str) -> Path:
-    """Return the data folder of that name, ``schemas`` or ``workspace-template``.
+    """Return the data folder of that name, such as ``schemas`` or ``workspace-template``.
 
-    It is inside the package in a wheel, beside it in a checkout.
+    It is inside the package in a wheel, beside it in a checkout; ``catalogue/environments`` always is inside.
     """
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
@@ -21,9 +22,10 @@ def data_folder(name: str) -> Path:
 
 @cache
 def code_digest() -> str:
-    """Return the digest of the code and the schemas: a shared result is valid for this version of them only."""
+    """Return the digest of the code, the schemas and the catalogue: a shared result is valid for these only."""
     digest = hashlib.sha256()
-    for path in (*sorted(_PACKAGE.rglob("*.py")), *sorted(data_folder("schemas").rglob("*.json"))):
+    data = (data_folder("schemas").rglob("*.json"), data_folder("catalogue").rglob("*.yml"))
+    for path in chain(*map(sorted, (_PACKAGE.rglob("*.py"), *data))):
         content = path.read_bytes()
         digest.update(b"%s\0%d\0%s" % (path.name.encode(), len(content), content))
     return digest.hexdigest()
@@ -31,7 +33,7 @@ def code_digest() -> str:
 
 @cache
 def installation_stamp() -> str:
-    """Return a stamp of the installed code and schemas: a result that is cached here is valid for it only.
+    """Return a stamp of the installed code, schemas and catalogue: a result that is cached here is valid for it only.
 
     It has the sizes and times of the files instead of their contents, which takes a fifth of the time. It differs from
     one installation to the next, and no write leaves the time of a status change as it was. With it go the times of the
@@ -40,7 +42,8 @@ def installation_stamp() -> str:
     folders = [Path(path) for path in sys.path if path.endswith("-packages")]
     times = [(str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir()]
     stamp = hashlib.sha256(repr(times).encode())
-    for entry in (*_scan_files(_PACKAGE, ".py"), *_scan_files(data_folder("schemas"), ".json")):
+    data = (_scan_files(data_folder("schemas"), ".json"), _scan_files(data_folder("catalogue"), ".yml"))
+    for entry in chain(_scan_files(_PACKAGE, ".py"), *data):
         status = entry.stat()
         stamp.update(f"{entry.path}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())
     return stamp.hexdigest()

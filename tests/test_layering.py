@@ -24,9 +24,10 @@ EVERYBODYS = {"__version__", "abbreviation", "diagnostics", "model", "timestamps
 PURE_IMPORTS = {
     "model": set(),
     "secrets": set(),
+    "catalogue": {"format", "package_files"},
     "format": {"secrets", "package_files"},
     "config": {"format"},
-    "planning": {"config", "format", "secrets"},
+    "planning": {"catalogue", "config", "format", "secrets"},
     "render": {"planning", "format", "secrets", "package_files"},
 }
 EDGE_IMPORTS = {
@@ -52,11 +53,13 @@ JOINING_IMPORTS = {
         "format",
         "config",
         "private_files",
+        "secrets",
     },
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "format", "config", "secrets", "package_files", "regular_files", "registry"),
+        *("planning", "render", "catalogue", "format", "config", "secrets"),
+        *("package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
 }
@@ -102,6 +105,8 @@ HOMES = {
     "dvc": "storage",
     "dvc_data": "storage",
     "dvc_objects": "storage",
+    "requests": "storage",
+    "urllib3": "storage",
     "deepdiff": "planning",
     "docker": "backends",
     "uv": "builders",
@@ -110,6 +115,7 @@ HOMES = {
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
+    "cli/_download.py",
     "cli/_job_argument.py",
     "cli/_plan.py",
     "cli/_status.py",
@@ -122,6 +128,7 @@ BY_NAME = {
     "cli/status.py",
     "cli/validate.py",
     "config/version.py",
+    "engine/downloads.py",
     "format/document.py",
     "format/ignore.py",
     "format/kinds/__init__.py",
@@ -135,6 +142,7 @@ BY_NAME = {
     "registry.py",
     "runner/tracking/session.py",
     "source/cached_parse.py",
+    "source/implicit_workspace.py",
     "source/parse.py",
     "source/validation.py",
     "storage/folder_store.py",

@@ -31,7 +31,7 @@ def run_status(form: str, cache: RenderedOutputCache | None) -> int:
         echo(plan_json.dump_json([*_status_to_json(status)]))
         return 0
     rendered = RenderedStatus(tuple(_status_rows(status)), tuple(_status_lines(status)))
-    if not status.state.current:
+    if not status.state.current and not status.has_unfinished_runs:
         hint = session.fetch_state_hint(status.state)
         nothing = "Nothing is live yet. `mlgit plan` shows what apply would create."
         rendered = RenderedStatus((), (nothing, hint) if hint else (nothing,))
@@ -80,6 +80,8 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     }
     for title, entries in sections.items():
         lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
+    experiments = [f"{run.address}: run {run.id} {run.status}" for run in state.read_open_experiments()]
+    lines += ["", "Experiments of `mlgit run`:", *(f"  {entry}" for entry in experiments)] if experiments else []
     lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
     lines += ["", *cannot_run] if (cannot_run := text.cannot_run_lines(pending)) else []
     return [*map(sanitize_line, lines)]
@@ -103,7 +105,11 @@ def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
     """Yield the live assets with their state, then the assets that wait to become live."""
     waiting = {blocked.address: blocked for blocked in status.pending}
     usage = {entry.name: entry for entry in status.usage}
-    unrecorded = {action.address: action.version for action in status.unrecorded_actions}
+    unrecorded = {
+        action.address: action.version
+        for action in status.unrecorded_actions
+        if not (action.run and action.run.experiment)
+    }
     for record in status.state.current.values():
         run = _latest_run(status.state, record)
         blocked = waiting.pop(record.address, None)
@@ -113,6 +119,8 @@ def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
         yield {**plan_json.record_to_json(record), "state": _state_label(record, run), **pending, **ended, **used}
     for address, blocked in waiting.items():
         yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(blocked)}
+    for run in status.state.read_open_experiments():
+        yield {"address": str(run.address), "experiment": run.id, "state": str(run.status)}
 
 
 def _blocked_to_json(blocked: Blocked) -> object:

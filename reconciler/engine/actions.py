@@ -9,11 +9,10 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.engine.artifacts import store_asset_contents
 from reconciler.engine.bug_report import unexpected_error
-from reconciler.engine.builds import BUILDS, build_environment, choose_builder
-from reconciler.engine.providers import Providers
+from reconciler.engine.builds import build_environment, choose_builder, environment_to_build, new_builds
 from reconciler.engine.repair import check_run_outputs, check_version_content, repair_record
 from reconciler.engine.resource_actions import delete_resource, has_resource, make_resource
-from reconciler.engine.run_actions import cancel_run, record_finished_run, submit_run
+from reconciler.engine.run_actions import adopt_experiment, cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
 from reconciler.planning.moved import make_tombstone, rename_record
@@ -84,8 +83,6 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
     if kind.uses_store:
         contents = {pointer: content.to_json() for pointer, content in store_asset_contents(context, resolved).items()}
         realised = {"store": context.providers.store.id, "contents": contents} if contents else {}
-    if kind.uses_builder:
-        realised = {BUILDS: _find_builds(context.providers, resolved.fingerprint)}
     record = replace(
         context.make_record(action),
         version=action.version,
@@ -111,9 +108,10 @@ def _lineage(context: ActionContext, resolved: ResolvedAsset) -> Mapping[str, Js
 def _adopt(context: ActionContext, action: Action) -> WriteBatch:
     """Make an earlier run or version with the same fingerprint current again."""
     if action.run is not None:
-        check_run_outputs(context.providers, action.run)
-        record = replace(context.make_record(action), run=action.run.id, latest=action.run.id)
-        return WriteBatch(current=(record,))
+        run = context.state.find_run(action.address, action.run.id) or action.run  # as it was recorded just now
+        check_run_outputs(context.providers, run)
+        record = replace(context.make_record(action), run=run.id, latest=run.id)
+        return adopt_experiment(context, resolved_asset_of(action), run, WriteBatch(current=(record,)))
     older = context.state.find_version(action.address, action.version)
     if older is None:
         version = action.address.format_with_version(action.version)
@@ -126,29 +124,22 @@ def _adopt(context: ActionContext, action: Action) -> WriteBatch:
     return WriteBatch(current=(record,), versions=(record,) if older.archived else ())
 
 
-def _find_builds(providers: Providers, fingerprint: str) -> dict[str, Json]:
-    """Return what is recorded of the builds of an environment, by the name of the builder."""
-    builds = ((name, builder.find(fingerprint)) for name, builder in providers.builders.items())
-    return {name: built.to_json() for name, built in builds if built}
-
-
 def _build(context: ActionContext, action: Action) -> WriteBatch:
     """Build an environment unless it is built already; with a recorded lock, exactly as it was."""
     resolved, report_progress = resolved_asset_of(action), context.progress_reporter(action)
-    recorded, declared = context.transaction.record(resolved.asset.address), context.make_record(action)
-    if recorded is None or recorded.fingerprint != declared.fingerprint:
-        declared = replace(declared, realised={})
-    name = choose_builder(context.providers, declared.spec)
-    if (built := context.providers.builders[name].find(declared.fingerprint)) is None:
-        build_environment(context.providers, declared, name, report_progress)
-    else:
+    asset = resolved.asset
+    environment = environment_to_build(context.state, asset.address, resolved.fingerprint, asset.spec)
+    name = choose_builder(context.providers, asset.spec)
+    if built := context.providers.builders[name].find(resolved.fingerprint):
         report_progress(f"already built on this machine, Python {built.python_version}")
-    return WriteBatch()
+    else:
+        built = build_environment(context.providers, environment, name, report_progress)
+    return WriteBatch(builds=new_builds(environment, name, built))
 
 
 def _repair(context: ActionContext, action: Action) -> WriteBatch:
     """Repair what a record describes; the record stays as it is."""
-    repair_record(context.providers, context.tree, action, context.progress_reporter(action))
+    repair_record(context, action, context.progress_reporter(action))
     return WriteBatch()
 
 

@@ -1,16 +1,28 @@
-"""Environments that are built: which builder makes one, and the lock that is recorded of it."""
+"""Environments that are built: which builder makes one, and what is recorded of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from reconciler.diagnostics import user_error
 from reconciler.engine.providers import Providers
-from reconciler.model import Json, Record
+from reconciler.model import Address, Builds, Json, Spec, State
 from reconciler.model.builder import Built, ReportProgress
 
-BUILDS = "builds"
-"""The key of what is recorded of an environment: its builds, by the name of the builder."""
+
+class EnvironmentToBuild(NamedTuple):
+    """An environment as it is declared, and its builds so far: one is built again from the lock of the first."""
+
+    address: Address
+    fingerprint: str
+    spec: Spec
+    builds: Builds
+
+
+def environment_to_build(state: State, address: Address, fingerprint: str, spec: Spec) -> EnvironmentToBuild:
+    """Return an environment with the builds that the live state has of it."""
+    return EnvironmentToBuild(address, fingerprint, spec, state.find_builds(fingerprint))
 
 
 def choose_builder(providers: Providers, spec: Mapping[str, Json], backend: str = "") -> str:
@@ -30,17 +42,20 @@ def choose_builder(providers: Providers, spec: Mapping[str, Json], backend: str 
 
 
 def build_environment(
-    providers: Providers, record: Record, builder_name: str, report_progress: ReportProgress
+    providers: Providers, environment: EnvironmentToBuild, builder_name: str, report_progress: ReportProgress
 ) -> Built:
-    """Return the environment of a record as a builder has built it; with a recorded lock, exactly as it was."""
+    """Return an environment as a builder has built it; with a recorded lock, exactly as it was."""
     builder = providers.builders[builder_name]
-    built = builder.find(record.fingerprint)
+    built = builder.find(environment.fingerprint)
     if built is not None:
         return built
-    plan = builder.plan(str(record.address), record.fingerprint, record.spec, _recorded_lock(record, builder_name))
+    lock = str(environment.builds.get(builder_name, {}).get("lock", ""))
+    plan = builder.plan(str(environment.address), environment.fingerprint, environment.spec, lock)
     return builder.build(plan, providers.store, report_progress)
 
 
-def _recorded_lock(record: Record, builder_name: str) -> str:
-    """Return the lock of the first build of an environment by a builder, "" if there is none."""
-    return str(record.realised.get(BUILDS, {}).get(builder_name, {}).get("lock", ""))
+def new_builds(environment: EnvironmentToBuild, builder_name: str, built: Built) -> Mapping[str, Builds]:
+    """Return what is to be recorded of a build, by fingerprint: nothing if one by that builder is recorded."""
+    if builder_name in environment.builds:
+        return {}
+    return {environment.fingerprint: {builder_name: built.to_json()}}

@@ -5,7 +5,8 @@ What cannot be repaired is reported as an error.
 
 from __future__ import annotations
 
-from reconciler.engine.builds import build_environment, choose_builder
+from reconciler.engine.action_context import ActionContext
+from reconciler.engine.builds import build_environment, choose_builder, environment_to_build
 from reconciler.engine.contents import check_run_output, ensure_version_content
 from reconciler.engine.providers import Providers
 from reconciler.format.kinds import kind_by_name
@@ -13,14 +14,16 @@ from reconciler.model import Action, Record, Run, Tree
 from reconciler.model.builder import ReportProgress
 
 
-def repair_record(providers: Providers, tree: Tree, action: Action, report_progress: ReportProgress) -> None:
+def repair_record(context: ActionContext, action: Action, report_progress: ReportProgress) -> None:
     """Repair what a record describes; raises UserError if Git does not have its content."""
     record = action.record
     if record is None:
         raise AssertionError(action)
     if kind_by_name(record.address.kind).uses_builder:
-        build_environment(providers, record, choose_builder(providers, record.spec), report_progress)
-    ensure_version_content(providers, tree, record)
+        environment = environment_to_build(context.state, record.address, record.fingerprint, record.spec)
+        name = choose_builder(context.providers, record.spec)
+        build_environment(context.providers, environment, name, report_progress)
+    ensure_version_content(context.providers, context.tree, record)
 
 
 def check_version_content(providers: Providers, tree: Tree, record: Record) -> None:

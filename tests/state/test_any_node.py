@@ -59,7 +59,7 @@ def replaced(value, path, new):
     return value
 
 
-@pytest.mark.parametrize("part", ["current", "history", "meta.json"])
+@pytest.mark.parametrize("part", ["current", "history", "builds", "meta.json"])
 def test_no_command_takes_any_value_at_any_node_of_the_state_for_a_bug(applied, mlgit, part):
     head, start = git(applied, "rev-parse", REF), git(applied, "rev-parse", "HEAD")
     names = [name for name in git(applied, "ls-tree", "-r", "--name-only", REF).split("\n") if name.startswith(part)]

@@ -21,7 +21,7 @@ class LocalTracking:
 
     def __init__(self, spec: RunSpec, listener: socket.socket, token: str) -> None:
         artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
-        self._runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE)
+        self._runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit)
         self._server = TrackingServer(listener, _make_api(spec, self._runs, artifacts), artifacts, token)
 
     def serve(self) -> None:
@@ -46,4 +46,4 @@ def _make_api(spec: RunSpec, runs: TrackedRuns, artifacts: ArtifactStore) -> Tra
     models = LoggedModels()
     outputs = {name: output.type for name, output in spec.outputs.items()}
     registered = RegisteredModels(spec.address.partition("/")[2], outputs, write_note)
-    return TrackingApi(runs, models, artifacts, RegistryApi(registered, models))
+    return TrackingApi(runs, models, artifacts, RegistryApi(registered, models), spec.experiment)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from ..result import LOG_FILE, FinalStatus, TrackedValues  # noqa: TID252 - this package is shipped under another name
+from ..result import FinalStatus, TrackedValues  # noqa: TID252 - this package is shipped under another name
 from ..spec import RunSpec  # noqa: TID252 - this package is shipped under another name
 
 EXPERIMENT_ID = "0"  # a job has one experiment, whatever name its script uses
@@ -48,7 +48,7 @@ class _ListeningTracking:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        return _client_variables(f"http://127.0.0.1:{self._listener.getsockname()[1]}", self._token, self._spec.run)
+        return _client_variables(f"http://127.0.0.1:{self._listener.getsockname()[1]}", self._token, self._spec)
 
     def finish(self, _status: FinalStatus) -> TrackedValues:
         with self._lock:
@@ -84,9 +84,7 @@ class _ListeningTracking:
 def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
     """Track the run inside of the block; raises RunFailedError if another server is to track it and does not answer."""
     if spec.tracking_server is not None:
-        credentials = {**spec.environment, **spec.variables}
-        remote = importlib.import_module(".remote", __package__)
-        yield remote.RemoteTracking(spec.tracking_server, spec.run, spec.address, credentials, spec.folder / LOG_FILE)
+        yield importlib.import_module(".remote", __package__).RemoteTracking(spec.tracking_server, spec)
         return
     tracking = _ListeningTracking(spec)
     try:
@@ -95,11 +93,12 @@ def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
         tracking.stop()
 
 
-def _client_variables(address: str, token: str, run: str) -> dict[str, str]:
+def _client_variables(address: str, token: str, spec: RunSpec) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": address,
         "MLFLOW_TRACKING_TOKEN": token,
-        "MLFLOW_RUN_ID": run,
+        "MLFLOW_RUN_ID": spec.run,
         "MLFLOW_EXPERIMENT_ID": EXPERIMENT_ID,
+        "MLFLOW_EXPERIMENT_NAME": spec.experiment,
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # that server has no web pages
     }

@@ -1,0 +1,112 @@
+"""The catalogue: its files are well formed, and a recipe is found by each of its names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from jsonschema import Draft202012Validator
+from packaging.requirements import Requirement
+
+from reconciler.builders._conda_file import parse_conda_file
+from reconciler.catalogue.recipes import find_recipe, find_recipe_of_image, recipe_names
+from reconciler.format.schema_files import load_schema, schema_id
+from reconciler.format.yaml import parse_yaml
+from reconciler.package_files import data_folder
+
+pytestmark = pytest.mark.fast
+
+FILES = sorted(data_folder("catalogue/environments").iterdir())
+RECIPES = {name: find_recipe(name) for name in recipe_names()}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recipe_is_valid_by_its_schema_and_named_as_its_file(path):
+    document, diagnostics = parse_yaml(path.name, path.read_bytes())
+    assert diagnostics == ()
+    errors = Draft202012Validator(load_schema(schema_id("environment-recipe"))).iter_errors(document.data)
+    assert [error.message for error in errors] == []
+    assert path.name == f"{document.data['name']}.yml"
+
+
+def test_every_file_of_the_folder_is_a_recipe():
+    assert list(recipe_names()) == sorted(path.name.removesuffix(".yml") for path in FILES)
+
+
+def test_no_two_recipes_have_a_name_in_common():
+    names = [name for recipe in RECIPES.values() for name in (recipe.name, *recipe.aliases)]
+    assert sorted(names) == sorted(set(names))
+    assert not [name for name in names if name.startswith("AzureML-")]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_found_by_its_name_and_its_aliases_with_and_without_the_prefix(name):
+    recipe = RECIPES[name]
+    for known in (name, *recipe.aliases):
+        assert find_recipe(known) == find_recipe(f"AzureML-{known}") == recipe
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "AzureML-",
+        "sklearn",
+        "SKLEARN-1.5",
+        "azureml-sklearn-1.5",
+        "AzureML-AzureML-sklearn-1.5",
+        "sklearn-1.5.yml",
+        "version",
+        "pandas",
+        "../environments/sklearn-1.5",
+        "sklearn-1.5\0",
+        "sklearn-1.5\ud800",
+        "https://github.com",
+        "sklearn-*",
+        "a" * 5000,
+    ],
+)
+def test_another_name_is_no_recipe(name):
+    assert find_recipe(name) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("mcr.microsoft.com/azureml/curated/acpt-pytorch-2.8-cuda12.6:1", "acpt-pytorch-2.8-cuda12.6"),
+        ("mcr.microsoft.com/azureml/curated/sklearn-1.5@sha256:00", "sklearn-1.5"),
+        ("mcr.microsoft.com/azureml/minimal-py312-inference", "minimal-py312-inference"),
+        ("mcr.microsoft.com/azureml/mlflow-ubuntu18.04-py37-cpu-inference:20220110.v1", "mlflow-py312-inference"),
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest", None),
+        ("example.com/azureml/curated/sklearn-1.5", None),
+        ("sklearn-1.5", None),
+        ("", None),
+    ],
+)
+def test_the_image_of_a_curated_environment_has_its_recipe(image, name):
+    recipe = find_recipe_of_image(image)
+    assert (recipe and recipe.name) == name
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe):
+    errors = Draft202012Validator(load_schema(schema_id("conda"))).iter_errors(recipe.spec["conda_file"])
+    assert [error.message for error in errors] == []
+    parsed = parse_conda_file("", recipe.spec["conda_file"])
+    assert (set(parsed.requires_python.split(",")), len(parsed.packages)) == (
+        set(recipe.python.split(",")),
+        len(recipe.packages),
+    )
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("minor", range(6, 20))
+def test_no_package_is_pinned_twice_for_a_python(recipe, minor):
+    python = {"python_version": f"3.{minor}"}
+    packages = [Requirement(package) for package in recipe.packages]
+    chosen = [
+        re.sub(r"[-_.]+", "-", package.name.lower())
+        for package in packages
+        if not package.marker or package.marker.evaluate(python)
+    ]
+    assert sorted(chosen) == sorted(set(chosen))
