@@ -45,11 +45,19 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+MIRRORS = """
+mirrors:
+  "https://data.example.org/tables/": assets/tables
+"""
+
+
 @pytest.fixture
 def workspace(repository: Path, mlgit: Any) -> Path:
-    """Make a workspace of the repository, without a change of any of its files."""
+    """Make a workspace of the repository, without a change of any of its files, for a machine without internet."""
     assert mlgit("init", "--here", cwd=repository).code == 0
     assert git(repository, "status", "--porcelain", "--untracked-files=no") == ""
+    with (repository / "mlgit.yml").open("a") as file:
+        file.write(MIRRORS)
     commit(repository, "mlgit")
     return repository
 
