@@ -97,7 +97,7 @@ def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
 
 
 def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]) -> Iterator[str]:
-    """Yield how the environment differs, what the providers do not use of the job and of what it needs, and downloads."""
+    """Yield how the environment differs, what the providers do not use of the job and what it needs, and downloads."""
     if resolved.environment and (note := recipe_note(resolved.environment.asset)):
         yield note
     desired = inputs.desired
