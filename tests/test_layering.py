@@ -53,6 +53,7 @@ JOINING_IMPORTS = {
         "format",
         "config",
         "private_files",
+        "secrets",
     },
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
@@ -104,6 +105,8 @@ HOMES = {
     "dvc": "storage",
     "dvc_data": "storage",
     "dvc_objects": "storage",
+    "requests": "storage",
+    "urllib3": "storage",
     "deepdiff": "planning",
     "docker": "backends",
     "uv": "builders",
@@ -112,6 +115,7 @@ HOMES = {
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
+    "cli/_download.py",
     "cli/_job_argument.py",
     "cli/_plan.py",
     "cli/_status.py",
@@ -124,6 +128,7 @@ BY_NAME = {
     "cli/status.py",
     "cli/validate.py",
     "config/version.py",
+    "engine/downloads.py",
     "format/document.py",
     "format/ignore.py",
     "format/kinds/__init__.py",

@@ -47,6 +47,7 @@ class Config:
     when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
+    ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``).
     """
 
     state: str
@@ -76,6 +77,7 @@ class Config:
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
     environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
+    mirrors: tuple[tuple[str, str], ...] = ()
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -186,13 +188,14 @@ def _restore_off_levels(data: Json) -> Json:
 
 def _build_config(data: Json) -> Config:
     assets, store = data.get("assets", {}), data.get("store", {})
+    mirrors = tuple(data.get("mirrors", {}).items())
     include = assets.get("include", [{"glob": "**/*.yml"}, {"glob": "**/*.yaml"}])
     return Config(
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
         store=_store_folder(store),
         include=tuple(
-            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""))
+            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""), mirrors)
             for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
@@ -214,6 +217,7 @@ def _build_config(data: Json) -> Config:
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
         environments=data.get("environments", EMPTY_MAPPING),
+        mirrors=mirrors,
     )
 
 
