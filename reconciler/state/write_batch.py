@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.model import EMPTY_MAPPING, Address, Builds, Download, Json, Pin, Record, Run
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run
+from reconciler.model.downloads import Download
 from reconciler.state import codec, paths
 
 
