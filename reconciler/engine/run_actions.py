@@ -15,6 +15,7 @@ from reconciler.engine.builds import (
     environment_to_build,
     new_builds,
 )
+from reconciler.engine.downloads import download_inputs
 from reconciler.engine.providers import Providers
 from reconciler.engine.run_conditions import cancel_and_wait
 from reconciler.model import Action, ResolvedAsset, Run, RunStatus
@@ -33,10 +34,13 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
         commit=context.source.effective_commit,
         submitted_at=utc_timestamp("milliseconds"),  # runs are listed in this order
     )
+    downloads = download_inputs(context, action)
     built, writes = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
-    task = make_task(context, resolved, run, built.environment)
-    run = replace(run, realised={"environment": built.identity, "experiment_name": task.experiment})
+    task = make_task(context, resolved, run, built.environment, downloads)
+    downloaded = {pointer: download.to_json() for pointer, download in downloads.items()}
+    realised = {"environment": built.identity, "experiment_name": task.experiment}
+    run = replace(run, realised=realised | ({"downloads": downloaded} if downloads else {}))
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)
     handle = backend.submit(task, context.providers.store)

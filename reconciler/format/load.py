@@ -26,6 +26,7 @@ from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.inlining import inline_files
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
+from reconciler.format.mirrors import MirroredFiles
 from reconciler.format.path_content import find_lfs_pointers, find_path_problem, resolve_path_content
 from reconciler.format.references import find_references_and_paths, resolve_zip_path
 from reconciler.format.rule_context import RuleContext
@@ -184,7 +185,8 @@ def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnost
 def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:
     files = context.files
     spec, _ = inline_files(context.spec, kind.inlined_fields, context.path, context.load_yaml)
-    targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path)))
+    mirrored = MirroredFiles(glob.mirrors, files) if glob.mirrors else None
+    targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path), mirrored))
     paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
     return Asset(
         address=Address(kind.name, _asset_name(files, context.path, kind, spec)),

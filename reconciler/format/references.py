@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from reconciler.format.kind import Kind
+from reconciler.format.kind import Kind, ReferenceSite
+from reconciler.format.mirrors import MirroredFiles
 from reconciler.format.pointers import join_pointer
 from reconciler.model import Address, Asset, FileReader, Json, LocalPath, Reference, Spec, parse_address
 
@@ -34,8 +35,13 @@ _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def find_references_and_paths(spec: Spec, kind: Kind, folder: str) -> Iterator[Reference | LocalPath]:
-    """Yield the references and paths at the reference sites of a kind; ``folder`` is that of the file."""
+def find_references_and_paths(
+    spec: Spec, kind: Kind, folder: str, mirrored: MirroredFiles | None = None
+) -> Iterator[Reference | LocalPath]:
+    """Yield the references and paths at the reference sites of a kind; ``folder`` is that of the file.
+
+    URIs that have a mirror in ``mirrored`` files are paths too.
+    """
     for site in kind.reference_sites:
         parts = _pointer_parts(site.pointer)
         if parts[0] not in spec:  # for speed: a spec has few of the fields
@@ -45,9 +51,12 @@ def find_references_and_paths(spec: Spec, kind: Kind, folder: str) -> Iterator[R
             if site.allows_file_prefix and text.startswith("file:"):
                 yield _local_path(pointer, text, text.removeprefix("file:"), folder)
                 continue
-            target = parse_reference(
-                pointer, text, site.target_kind(parent), folder if site.allows_local_path else None
-            )
+            target = None
+            if not site.is_literal:
+                allowed_folder = folder if site.allows_local_path else None
+                target = parse_reference(pointer, text, site.target_kind(parent), allowed_folder)
+            if target is None and mirrored is not None and _takes_files(site):
+                target = mirrored.find_path(keys, text, is_literal=site.is_literal)
             if site.is_additional_include and isinstance(target, LocalPath):
                 target = replace(target, name=posixpath.basename(target.path))
             if target is not None:
@@ -85,6 +94,10 @@ def bind_environment(asset: Asset, bindings: Mapping[str, str]) -> Asset:
     address, _, version = bound.partition("@")
     reference = Reference(f"/{_ENVIRONMENT}", str(text), parse_address(address), version)
     return replace(asset, references=(*asset.references, reference))
+
+
+def _takes_files(site: ReferenceSite) -> bool:
+    return site.is_literal or site.allows_local_path
 
 
 def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
-from reconciler.model.providers import Condition, Handle, Intent
+from reconciler.model.downloads import Download, no_download
+from reconciler.model.providers import Condition, Handle, Intent, Usage
 
 
 class RunStatus(StrEnum):
@@ -198,6 +199,7 @@ class State:
     find_builds: Callable[[str], Builds] = no_builds  # by the fingerprint of an environment
     find_pin: Callable[[str], Pin | None] = no_pin  # by the name of an environment of a registry
     read_open_experiments: Callable[[], tuple[Run, ...]] = _no_runs
+    find_download: Callable[[str], Download | None] = no_download  # by the URL, as a file has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ class Observation:
     contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
     as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
     ``missing_run_files`` the ended runs that have lost files, with what is missing. ``skipped_checks`` are sentences on
-    what could not be checked.
+    what could not be checked. ``usage`` is how full the backends are that have unfinished runs.
     """
 
     runs: Mapping[str, Condition] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -226,6 +228,7 @@ class Observation:
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
     conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources
+    usage: tuple[Usage, ...] = ()
 
     @property
     def is_incomplete(self) -> bool:

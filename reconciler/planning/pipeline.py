@@ -24,6 +24,7 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
+from reconciler.planning.source_notes import source_notes
 from reconciler.planning.support import IGNORED, support_notes
 
 _CONTENT_STAYS_NOTE = (
@@ -66,10 +67,11 @@ def run_plan_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]
         plan = with_drift(plan, state, inputs.observation, policy.config, desired.tree.tree_at_commit)
     plan = replace(plan, notes=(*plan.notes, *rename_suggestions(plan)))
     plan, selection_diagnostics = select_actions(plan, desired.declared, policy)
+    sources = source_notes(desired.tree, desired.declared, plan.actions, policy.config, state)
     plan = replace(
         plan,
         preconditions=collect_preconditions(plan.actions, state),
-        notes=(*plan.notes, *_notes_on_ignored_fields(desired, policy, plan)),
+        notes=(*plan.notes, *_notes_on_ignored_fields(desired, policy, plan), *sources),
     )
     replaced = _unknown_replacements(desired, policy)
     diagnostics = (*renames.diagnostics, *plan_diagnostics, *replaced, *selection_diagnostics)

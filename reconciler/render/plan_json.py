@@ -189,6 +189,7 @@ def _run_fields(run: Run) -> Json:
             "attempt": run.attempt,
             "experiment_name": run_experiment(run.spec, run.realised),
             "tags": run_tags(run.spec),
+            "experiment": run.experiment or None,
             "backend": run.backend,
             "failure": run.failure,
             "exit_code": run.exit_code,

@@ -26,7 +26,8 @@ from reconciler.model import (
     run_experiment,
     run_tags,
 )
-from reconciler.state.field_types import check_field_types
+from reconciler.model.downloads import Download
+from reconciler.state.field_types import check_contents, check_field_types
 from reconciler.timestamps import seconds_between
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
@@ -141,6 +142,15 @@ def decode_pin(raw: bytes) -> Pin:
     if not isinstance(content["spec"], dict):
         raise TypeError(content)
     return Pin(_as_text(content["version"]), content["spec"])
+
+
+def decode_download(raw: bytes) -> Download:
+    """Read what was downloaded from a URL."""
+    download = Download.from_json(_load_json(raw))
+    check_contents([download.content.to_json()])
+    for text in (download.url, download.etag, download.modified, download.downloaded_at):
+        _as_text(text)
+    return download
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

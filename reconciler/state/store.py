@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -13,7 +14,9 @@ from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, re
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run, State
+from reconciler.model.downloads import Download
 from reconciler.state import codec, paths
+from reconciler.state.downloads import encode_download, read_download
 from reconciler.state.experiments import list_experiments, read_experiments
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
@@ -34,11 +37,11 @@ _INDEX_EXPORT_FILE = "index"
 
 
 class WriteBatch(NamedTuple):
-    """What one commit writes: current records, versions and runs for the history, meta data, and builds.
+    """What one commit writes: current records, versions and runs for the history, meta data, builds, and downloads.
 
     ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
-    of an environment of a registry; the first one is kept. Runs that are experiments are recorded apart;
-    ``removed_experiments`` are recorded there no longer.
+    of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
+    apart; ``removed_experiments`` are recorded there no longer.
     """
 
     current: tuple[Record, ...] = ()
@@ -49,6 +52,7 @@ class WriteBatch(NamedTuple):
     builds: Mapping[str, Builds] = EMPTY_MAPPING
     pins: Mapping[str, Pin] = EMPTY_MAPPING
     removed_experiments: tuple[Run, ...] = ()
+    downloads: Mapping[str, Download] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
         return any(self)
@@ -66,6 +70,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
         {name: pin for batch in batches for name, pin in batch.pins.items()},
         tuple(run for batch in batches for run in batch.removed_experiments),
+        {url: download for batch in batches for url, download in batch.downloads.items()},
     )
 
 
@@ -106,7 +111,8 @@ class StateStore:
         snapshot = self._open_snapshot(commit)
         if snapshot is None:
             return State(self.lineage, {}, lambda *_: None, lambda *_: None)
-        return snapshot.load_state(self._read_meta(snapshot))
+        state = snapshot.load_state(self._read_meta(snapshot))
+        return replace(state, find_download=partial(read_download, snapshot))
 
     def check_format(self, commit: str = "") -> None:
         """Raise UserError ``state-older`` if an older mlgit wrote the state; a damaged state passes."""
@@ -285,6 +291,9 @@ class StateStore:
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
         for name, pin in writes.pins.items():
             files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
+        for url, download in writes.downloads.items():
+            snapshot = self._snapshot_at(base) if base else None
+            files[paths.download_path(url)] = encode_download(snapshot, url, download)
         return files
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from reconciler.model import Action, Address, Builds, Overlay, Pin, Record, Run, SourceRevision, State
+from reconciler.model.downloads import Download
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
@@ -43,6 +44,7 @@ class StateTransaction:
     _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
     _builds: dict[str, Builds] = field(default_factory=dict)
     _pins: dict[str, Pin] = field(default_factory=dict)
+    _downloads: dict[str, Download] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _flushed_at: float = field(default_factory=time.monotonic)
 
@@ -60,6 +62,7 @@ class StateTransaction:
                 **self.base_state.find_builds(fingerprint),
             },
             find_pin=lambda name: self.base_state.find_pin(name) or self._pins.get(name),
+            find_download=lambda url: self.base_state.find_download(url) or self._downloads.get(url),
         )
 
     def record(self, address: Address) -> Record | None:
@@ -110,6 +113,7 @@ class StateTransaction:
         self._runs |= {(run.address, run.id): run for run in writes.runs}
         self._builds |= writes.builds
         self._pins |= writes.pins
+        self._downloads |= writes.downloads
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
         applied = {"applied": self.source.commit} if self.is_apply else {}

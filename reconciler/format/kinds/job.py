@@ -36,6 +36,8 @@ KIND = Kind(
         ReferenceSite("/environment", kind="environment", allows_file_prefix=True),
         ReferenceSite("/compute", kind="compute"),
         ReferenceSite("/inputs/*/path", kind=input_kind, allows_local_path=True),
+        ReferenceSite("/inputs/*/value", is_literal=True),
+        ReferenceSite("/inputs/*", is_literal=True),
         *pipeline_sites(),
     ),
     is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
