@@ -66,7 +66,7 @@ def _to_readable(run: Run, fields: Json) -> Json:
 
 def _format_output(content: Json) -> str:
     """Return the size of an output; one without digests is not in the store."""
-    size = f"{format_size(content.get('size', 0))} in {pluralize(content.get('files', 0), 'file')}"
+    size = f"{pluralize(content.get('files', 0), 'file')}, {format_size(content.get('size', 0))}"
     return size if "md5" in content else f"{size}, not in the store"
 
 
