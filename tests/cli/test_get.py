@@ -225,6 +225,7 @@ def test_an_environment_of_a_registry_is_written_as_its_pin_was_built(applied, m
         pin_path("azureml/plain"),
         {"version": "7", "spec": {name: spec[name] for name in ("image", "conda_file")}},
     )
+    assert "is not live" in failed(mlgit, applied, "get", "environment/azureml/plain@6", str(out))
     for argument in ("environment/azureml/plain", "environment/azureml/plain@7"):
         document = json.loads(got(mlgit, applied, argument, str(out), "--format", "json"))
         assert (document["address"], document["version"]) == ("environment/azureml/plain", "7")
