@@ -103,8 +103,12 @@ def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environ
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
         resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
-        variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
+        variables=_variables(spec.get("environment_variables") or {}),
     )
+
+
+def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
+    return {name: str(value) for name, value in declared.items() if value is not None}
 
 
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
