@@ -30,6 +30,9 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/distribution/worker_count": (NUMBER,),
         "/distribution/parameter_server_count": (NUMBER,),
     },
+    "compute": {
+        "/max_instances": (),
+    },
     "environment": {
         "/conda_file": (),
         "/conda_file/dependencies": (),

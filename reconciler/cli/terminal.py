@@ -183,7 +183,8 @@ class TerminalApplyListener:
         if failed_run:
             self._print_failed_run(failed_run)
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
-            self._print_line(Text(sanitize_line(f"      {diagnostic.message} [{diagnostic.code}]"), style))
+            place = f"{diagnostic.span}: " if diagnostic.span else ""
+            self._print_line(Text(sanitize_line(f"      {place}{diagnostic.message} [{diagnostic.code}]"), style))
             if diagnostic.hint:
                 self._print_line(Text(sanitize_line(f"      help: {diagnostic.hint}")))
 

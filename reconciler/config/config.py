@@ -42,9 +42,12 @@ class Config:
     none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
     one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
     it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
-    ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
-    whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
+    ``runs_per_day`` limits how often the controller submits a job without a new commit. ``keep_experiments`` is for how
+    many days an experiment is kept in the live state after its end. ``cancel_superseded`` is whether a run is cancelled
+    when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
+    ``environments`` maps names of environments of registries to addresses of environments that replace them.
+    ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``).
     """
 
     state: str
@@ -69,9 +72,12 @@ class Config:
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
+    keep_experiments: int = 30
     cancel_superseded: bool = False
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
+    environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
+    mirrors: tuple[tuple[str, str], ...] = ()
 
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
@@ -182,13 +188,14 @@ def _restore_off_levels(data: Json) -> Json:
 
 def _build_config(data: Json) -> Config:
     assets, store = data.get("assets", {}), data.get("store", {})
+    mirrors = tuple(data.get("mirrors", {}).items())
     include = assets.get("include", [{"glob": "**/*.yml"}, {"glob": "**/*.yaml"}])
     return Config(
         state=data["state"]["name"],
         lineage=data["state"]["lineage"],
         store=_store_folder(store),
         include=tuple(
-            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""))
+            IncludeGlob(entry["glob"], entry.get("run", "on-change") == "on-change", entry.get("kind", ""), mirrors)
             for entry in include
         ),
         exclude=tuple(assets.get("exclude", ())),
@@ -206,8 +213,11 @@ def _build_config(data: Json) -> Config:
         protect=tuple(data.get("protect", ())),
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
+        keep_experiments=data.get("keep_experiments", 30),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
+        environments=data.get("environments", EMPTY_MAPPING),
+        mirrors=mirrors,
     )
 
 

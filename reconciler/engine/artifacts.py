@@ -8,20 +8,14 @@ from typing import Any
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext
-from reconciler.engine.contents import check_run_output, ensure_version_content, store_git_content
+from reconciler.engine.contents import check_run_output, store_git_content
+from reconciler.engine.inputs import lower_word, make_inputs
 from reconciler.engine.providers import Providers
 from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.tasks import (
-    Environment,
-    Resources,
-    Task,
-    TaskContent,
-    TaskInput,
-    TaskLiteral,
-    TaskOutput,
-    TaskUri,
-)
+from reconciler.model.downloads import Download
+from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
+from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
 from reconciler.planning.experiments import experiment_name
 
@@ -81,10 +75,20 @@ def _output_path_content(providers: Providers, content: Content, reference: Reso
     )
 
 
-def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environment: Environment) -> Task:
-    """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment."""
+def make_task(
+    context: ActionContext,
+    resolved: ResolvedAsset,
+    run: Run,
+    environment: Environment,
+    downloads: Mapping[str, Download],
+) -> Task:
+    """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment.
+
+    ``downloads`` are those of the inputs, by JSON pointer.
+    """
     spec = resolved.asset.spec
     contents = store_asset_contents(context, resolved)
+    contents |= {pointer: download.content for pointer, download in downloads.items()}
     return Task(
         run=run.id,
         address=str(run.address),
@@ -96,11 +100,9 @@ def make_task(context: ActionContext, resolved: ResolvedAsset, run: Run, environ
         experiment=experiment_name(resolved.asset),
         workspace=context.providers.config.state,
         code=contents.get("/code"),
-        inputs={
-            name: _make_input(context, resolved, contents, name, declared)
-            for name, declared in (spec.get("inputs") or {}).items()
-        },
+        inputs=make_inputs(context, resolved, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
+        compute=_compute_of(context, resolved),
         resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
         variables=_variables(spec.get("environment_variables") or {}),
@@ -113,46 +115,16 @@ def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
     """Return a distribution with its type in lower case; Azure ML reads it in any case."""
-    return {**declared, "type": _word(declared, "type", "")} if declared else {}
+    return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
+
+
+def _compute_of(context: ActionContext, resolved: ResolvedAsset) -> Compute:
+    """Return the compute of a job, as it is registered."""
+    reference = resolved.references.get(COMPUTE_POINTER)
+    record = context.state.current.get(reference.address) if reference else None
+    return Compute(compute_name(resolved.asset), record.spec if record else {})
 
 
 def _output_types(spec: JobSpec) -> dict[str, str]:
     outputs = spec.get("outputs") or {}
-    return {name: _word(declared or {}, "type", _DEFAULT_TYPE) for name, declared in outputs.items()}
-
-
-def _make_input(
-    context: ActionContext, resolved: ResolvedAsset, contents: Mapping[str, Content], name: str, declared: Any
-) -> TaskInput:
-    if not isinstance(declared, Mapping):
-        return TaskLiteral(declared)
-    if "path" not in declared:
-        return TaskLiteral(declared.get("value"))
-    pointer = f"/inputs/{name}/path"
-    if pointer in contents:
-        content: Content | str = contents[pointer]
-    elif pointer in resolved.references:
-        content = _referenced_content(context, resolved.references[pointer], name)
-    else:
-        content = declared["path"]
-    if isinstance(content, str):
-        return TaskUri(content)
-    return TaskContent(_word(declared, "type", _DEFAULT_TYPE), _word(declared, "mode", "ro_mount"), content)
-
-
-def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
-    """Return the content of a referenced version, restored from Git if need be; or its URI."""
-    record = context.state.find_version(reference.address, reference.version)
-    record = record or context.state.current.get(reference.address)
-    if record is None:
-        raise user_error("reference-unresolved", f"input {name} needs {reference}, which is not registered")
-    recorded = record.realised.get("contents", {}).get("/path")
-    if not recorded:
-        return str(record.spec["path"])
-    ensure_version_content(context.providers, context.tree, record)
-    return Content.from_json(recorded)
-
-
-def _word(declared: Mapping[str, Any], name: str, default: str) -> str:
-    """Return a type or a mode in lower case; Azure ML reads them in any case."""
-    return str(declared.get(name) or default).lower()
+    return {name: lower_word(declared or {}, "type", _DEFAULT_TYPE) for name, declared in outputs.items()}

@@ -6,7 +6,7 @@ from functools import partial
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.providers import Providers
-from reconciler.format.include import ANY_FILE
+from reconciler.format.include import IncludeGlob
 from reconciler.format.load import load_assets
 from reconciler.git.blob_reader import BlobReader
 from reconciler.model import Record, Run, Tree, parse_address
@@ -53,7 +53,8 @@ def _restore_from_git(providers: Providers, tree: Tree, record: Record) -> None:
     path = f"{tree.root}{record.source}"
     if recorded_tree is None or path not in recorded_tree.entries:
         return
-    assets = load_assets(recorded_tree, [(path, ANY_FILE)]).assets
+    any_file = IncludeGlob("**", mirrors=providers.config.mirrors)
+    assets = load_assets(recorded_tree, [(path, any_file)]).assets
     addresses = (record.address, *map(parse_address, record.formerly))
     asset = next((assets[address] for address in addresses if address in assets), None)
     for local_path in asset.paths if asset else ():

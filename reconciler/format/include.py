@@ -10,11 +10,16 @@ _WILDCARDS = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class IncludeGlob:
-    """A glob of asset files, whether apply runs changed jobs among them, and the kind of files that do not show it."""
+    """A glob of asset files, and what mlgit.yml says of the files.
+
+    It says whether apply runs changed jobs among them, the kind of those that do not show it, and the ``mirrors`` of
+    URIs (``format.mirrors``).
+    """
 
     pattern: str
     runs_on_change: bool = True
     kind: str = ""
+    mirrors: tuple[tuple[str, str], ...] = ()
 
     def is_literal_match(self, path: str) -> bool:
         """Return True if the glob has no wildcards and names the file at a path."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from reconciler.format.inlining import InlinedField
 from reconciler.model import Spec
 
 
@@ -64,7 +65,8 @@ class ReferenceSite(NamedTuple):
 
     ``kind`` is the kind of the referenced asset, or a function of the mapping that contains the field. With
     ``allows_local_path`` a plain string is a path relative to the file. With ``allows_file_prefix`` ``file:PATH`` names
-    a YAML file that is inlined. ``is_additional_include`` paths are copied beside the code under their own name.
+    a YAML file that is inlined. ``is_additional_include`` paths are copied beside the code under their own name. A site
+    that ``is_literal`` has a plain value, which names something only if mlgit.yml has a mirror of it.
     """
 
     pointer: str
@@ -72,6 +74,7 @@ class ReferenceSite(NamedTuple):
     allows_local_path: bool = False
     allows_file_prefix: bool = False
     is_additional_include: bool = False
+    is_literal: bool = False
 
     def target_kind(self, parent: Spec) -> str:
         """Return the kind of an asset that is referenced here; ``parent`` is the mapping that contains the field."""
@@ -92,7 +95,7 @@ class Kind:
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
-    - ``inlined_fields``: these may name a YAML file, whose content replaces the name.
+    - ``inlined_fields``: these may name a YAML file, whose content replaces the name; outer ones come first.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
@@ -114,7 +117,7 @@ class Kind:
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
     reference_sites: tuple[ReferenceSite, ...] = ()
-    inlined_fields: frozenset[str] = frozenset()
+    inlined_fields: tuple[InlinedField, ...] = ()
     uses_builder: bool = False
     uses_backend: bool = False
     uses_store: bool = False

@@ -167,8 +167,13 @@ def _check_paths(declared: AssetSet, tree: Tree, live: LiveAssets | None) -> Ite
     for span, path in missing.items():
         if span not in reported | known:
             message = f"path {path.text} not found: {tree.display_path(path.path)} does not exist"
-            hint = "paths are relative to the folder of this file; files that .gitignore excludes are not in Git"
-            yield Diagnostic(_PATH_MISSING, message, span, hint, severity)
+            yield Diagnostic(_PATH_MISSING, message, span, _missing_path_hint(path), severity)
+
+
+def _missing_path_hint(path: LocalPath) -> str:
+    if "://" in path.text:
+        return "add the file there, or change mirrors: in mlgit.yml, which maps the URI to it"
+    return "paths are relative to the folder of this file; files that .gitignore excludes are not in Git"
 
 
 def _missing_paths(declared: AssetSet, tree: Tree) -> Iterator[tuple[Span, LocalPath]]:

@@ -1,15 +1,16 @@
 """A session: an open workspace with one revision of its files, its configuration and its live state.
 
-``project.provider_checks`` is imported by name, when mlgit.yml has changed or the live state is shared.
+Imported by name are ``project.provider_checks``, when mlgit.yml has changed or the live state is shared, and
+``source.overridden_assets``, if options give a file other values.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.config.targets import DEFAULT_TARGET
@@ -31,6 +32,9 @@ from reconciler.source.workspace import (
     tree_of_work_tree,
 )
 
+if TYPE_CHECKING:
+    from reconciler.source.overridden_assets import FileOverrides
+
 OnDiagnostics = Callable[[Tree, Sequence[Diagnostic]], None]
 """Receives the diagnostics of a tree; raises UserError if the command cannot continue with them."""
 
@@ -47,12 +51,16 @@ def raise_on_error(_tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Session(StateSession):
-    """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``."""
+    """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``.
+
+    With ``overrides`` one of the files counts with other values than those that are written in it.
+    """
 
     source: SourceRevision
     tree: Tree
     on_diagnostics: OnDiagnostics
     on_refusals: OnDiagnostics = ignore_diagnostics
+    overrides: FileOverrides | None = None
 
     @property
     def plan_heading(self) -> str:
@@ -69,6 +77,12 @@ class Session(StateSession):
 
     def read_assets(self) -> AssetSet:
         """Return the assets that the source declares."""
+        if self.overrides:
+            overridden_assets = importlib.import_module("reconciler.source.overridden_assets")
+            assets: AssetSet = overridden_assets.read_overridden_asset_set(
+                self.tree, self.config, self.workspace.cache, self.overrides
+            )
+            return assets
         return read_asset_set(self.tree, self.config, self.workspace.cache)
 
     def uncommitted_files(self) -> tuple[str, ...]:
@@ -98,18 +112,21 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     on_diagnostics: OnDiagnostics = raise_on_error,
     on_refusals: OnDiagnostics = ignore_diagnostics,
     on_note: OnNote = ignore_note,
+    workspace: Workspace | None = None,
+    only: Iterable[str] = (),
 ) -> Session:
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
     With ``lenient``, an invalid mlgit.yml counts as far as it is valid. ``reuse`` is a cache that has opened the
     repository, and written the work tree if it has looked for an output. ``on_refusals`` receives what stops single
-    assets of a plan. Raises UserError if there is no workspace, or its mlgit.yml is invalid.
+    assets of a plan. ``workspace`` is that of the folder if it was found already, ``only`` as in `tree_of_work_tree`.
+    Raises UserError if there is no workspace, or its mlgit.yml is invalid.
     """
-    workspace = find_workspace(folder, reuse.repository if reuse else None)
+    workspace = workspace or find_workspace(folder, reuse.repository if reuse else None)
     try:
         source, tree = (
-            tree_of_work_tree(workspace, keep=keep, aside=aside, written=reuse.work_tree if reuse else "")
+            tree_of_work_tree(workspace, keep=keep, aside=aside, written=reuse.work_tree if reuse else "", only=only)
             if revision is None
             else tree_at_revision(workspace, revision)
         )
@@ -137,6 +154,11 @@ def _load_config(
     workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
 ) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
+    if workspace.settings_file is not None:
+        implicit: Config = importlib.import_module("reconciler.source.implicit_workspace").read_implicit_config(
+            workspace, target
+        )
+        return implicit
     config, diagnostics = read_config(tree, target, workspace.cache, provider_diagnostics)
     if lenient and config is None:
         config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])

@@ -57,7 +57,8 @@ def _to_json(value: Any) -> Any:
 
 def _decode(value: Mapping[str, Any]) -> CachedConfig:
     values = value["config"]
-    values["include"] = tuple(IncludeGlob(**glob) for glob in values["include"])
+    values["mirrors"] = _to_pairs(values["mirrors"])
+    values["include"] = tuple(IncludeGlob(**{**glob, "mirrors": values["mirrors"]}) for glob in values["include"])
     values["protect_spans"] = tuple(Span(**span) for span in values["protect_spans"])
     values["moved"] = tuple(_decode_rename(**rename) for rename in values["moved"])
     values.update({name: tuple(values[name]) for name in ("exclude", "protect", "targets")})
@@ -66,6 +67,10 @@ def _decode(value: Mapping[str, Any]) -> CachedConfig:
 
 def _decode_rename(old: Any, new: Any, span: Any) -> Rename:
     return Rename(Address(**old), Address(**new), Span(**span) if span else None)
+
+
+def _to_pairs(rows: Sequence[Sequence[Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(first), str(second)) for first, second in rows)
 
 
 def _to_texts(values: Sequence[Any]) -> tuple[str, ...]:

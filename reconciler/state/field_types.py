@@ -16,7 +16,7 @@ _FIELD_TYPES = {"str": str, "int": int, "bool": bool, "Spec": Mapping, "Mapping"
 _ITEM_TYPES = {"contents": str, "unfinished": str, "formerly": str, "outputs": Mapping}
 _CONTENT_TYPES = {"md5": str, "sha256": str, "size": int, "files": int}
 _OPTIONAL_TYPES = {
-    "realised": {"contents": Mapping, "backend": str, "environment": str, "store": str},
+    "realised": {"contents": Mapping, "backend": str, "environment": str, "store": str, "downloads": Mapping},
     "lineage": {"commit": str, "job": str, "run": str, "used": Mapping},
 }
 _STORE_KEY = re.compile(r"[0-9a-f]{32}(?:\.dir)?")  # it becomes a path in the store
@@ -34,10 +34,11 @@ def check_field_types(value: _T) -> _T:
             _check_items(content, _ITEM_TYPES[field.name], field.name)
         if content and field.name in _OPTIONAL_TYPES:
             _check_optional(content, _OPTIONAL_TYPES[field.name])
-    _check_contents(value.realised.get("contents", {}).values())
+    for name in ("contents", "downloads"):
+        check_contents(value.realised.get(name, {}).values())
     if isinstance(value, Run):
         _check_file_names(value.id, value.token)
-        _check_contents(output for output in value.outputs.values() if "md5" in output)
+        check_contents(output for output in value.outputs.values() if "md5" in output)
     return value
 
 
@@ -62,7 +63,7 @@ def _check_file_names(*names: str) -> None:
             raise ValueError(name)
 
 
-def _check_contents(contents: Iterable[Json]) -> None:
+def check_contents(contents: Iterable[Json]) -> None:
     """Check descriptions of contents of the store."""
     for content in contents:
         _check_type(content, Mapping, "contents")

@@ -50,11 +50,11 @@ for owner, name in (
     (remotes, "push_refs"),
     (journal.Journal, "append"),
     (_local.LocalBackend, "submit"),
-    (_local, "start_supervisor"),
+    (_local, "start"),
     (_venv.VenvBuilder, "build"),
     (objects.ObjectFiles, "_publish_object"),
 ):
     count_steps(owner, name)
 
 sys.argv = ["mlgit", *sys.argv[3:]]
-cli.run()
+cli.run_command_line()

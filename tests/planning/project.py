@@ -101,7 +101,9 @@ def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> Asset
     """Read what files declare; every YAML file but mlgit.yml may be an asset."""
     tree = tree_of(files)
     paths = sorted(path for path in files if path.endswith(".yml") and path != config.CONFIG_FILE)
-    return load_assets(tree, [(path, config.IncludeGlob("", runs)) for path in paths])
+    settings = parse_yaml(config.CONFIG_FILE, tree.read_file(config.CONFIG_FILE))[0].data or {}
+    mirrors = tuple(settings.get("mirrors", {}).items())
+    return load_assets(tree, [(path, config.IncludeGlob("", runs, mirrors=mirrors)) for path in paths])
 
 
 def policy_of(files: Files) -> Policy:

@@ -11,34 +11,72 @@ REMOTE = edited("jobs/sum.yml", INPUT, 'path: "https://example.org/n.csv"')
 
 
 @pytest.mark.parametrize(
-    "written",
-    ["azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "{image: python}"],
+    ("written", "message"),
+    [
+        (
+            "azureml://registries/azureml/environments/sklearn-1.55/labels/latest",
+            "job/sum: mlgit has no recipe for the environment sklearn-1.55 of Azure ML",
+        ),
+        ("azureml:AzureML-nothing:3", "job/sum: mlgit has no recipe for the environment nothing of Azure ML"),
+        (
+            "azureml://registries/ours/environments/sklearn-1.5/versions/2",
+            "job/sum: the registry ours cannot be reached by mlgit",
+        ),
+        ("{id: azureml:numbers@latest}", "job/sum needs an environment, but names none"),
+    ],
 )
-def test_a_run_in_an_undeclared_environment_is_refused(written):
+def test_a_run_in_an_environment_that_mlgit_does_not_know_is_refused(written, message):
     (diagnostic,) = InMemoryProject().plan(edited("jobs/sum.yml", "azureml:plain@latest", written)).refusals
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
+    assert diagnostic.message == message
+    assert "environments: {" in diagnostic.hint or "environment: {image:" in diagnostic.hint
 
 
-@pytest.mark.parametrize("uri", ["https://example.org/n.csv", "azureml://datastores/store/paths/n.csv"])
-def test_a_uri_input_is_refused_at_its_line(uri):
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "azureml://datastores/store/paths/n.csv",
+        "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/d/paths/n.csv",
+        "wasbs://data@example.blob.core.windows.net/n.csv",
+        "abfss://data@example.dfs.core.windows.net/n.csv",
+        "runs:/0123/model",
+    ],
+)
+def test_an_input_in_remote_storage_is_refused_at_its_line(uri):
     (diagnostic,) = InMemoryProject().plan(edited("jobs/sum.yml", INPUT, f'path: "{uri}"')).refusals
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
-    assert diagnostic.message == f"backend local cannot download URI inputs: {uri}"
+    assert diagnostic.message == f"job/sum: mlgit cannot read {uri}: it does not reach remote storage yet"
+    assert "mirrors: in mlgit.yml" in diagnostic.hint
 
 
-def test_a_data_asset_with_a_uri_is_refused_as_an_input():
-    (diagnostic,) = (
-        InMemoryProject()
-        .plan(edited("data/numbers.yml", "path: numbers.csv", 'path: "https://example.org/n.csv"'))
-        .refusals
+@pytest.mark.parametrize(
+    "type_", ["uri_folder", "URI_Folder", "mltable", "mlflow_model", "triton_model", "custom_model"]
+)
+def test_only_a_file_can_be_downloaded(type_):
+    files = edited("jobs/sum.yml", f"type: uri_file, {INPUT}", f'type: {type_}, path: "https://example.org/n"')
+    (diagnostic,) = InMemoryProject().plan(files).refusals
+    assert (diagnostic.code, diagnostic.span and diagnostic.span.line) == ("input-unreachable", 8)
+    assert diagnostic.message.endswith(
+        f"a {type_.lower()} cannot be downloaded from https://example.org/n: only single files can be"
     )
+    assert "type: uri_file" in diagnostic.hint
+
+
+def test_code_behind_a_uri_is_refused():
+    (diagnostic,) = InMemoryProject().plan(edited("jobs/sum.yml", "../src", "https://example.org/src.zip")).refusals
+    assert (diagnostic.code, diagnostic.span and diagnostic.span.line) == ("input-unreachable", 4)
+
+
+def test_a_data_asset_in_remote_storage_is_refused_as_an_input():
+    uri = "azureml://datastores/store/paths/n.csv"
+    (diagnostic,) = InMemoryProject().plan(edited("data/numbers.yml", "path: numbers.csv", f"path: {uri}")).refusals
     assert (diagnostic.code, diagnostic.span) == ("input-unreachable", Span("jobs/sum.yml", 8, 35))
 
 
 def test_a_job_in_direct_mode_may_read_a_uri():
     assert (
         InMemoryProject()
-        .plan(edited("jobs/sum.yml", "type: uri_file, ", "type: uri_file, mode: direct, ", REMOTE))
+        .plan(edited("jobs/sum.yml", "type: uri_file, ", "type: uri_folder, mode: direct, ", REMOTE))
         .submissions
     )
 
@@ -50,4 +88,5 @@ def test_preflight_checks_only_submitted_jobs():
     assert project.plan(small()).submissions == ()
     pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
     assert "create job/p" in action_keys(project.plan({**small(), "p.yml": pipeline}))
-    assert InMemoryProject().plan(REMOTE, runs=False).submissions == ()
+    remote = edited("jobs/sum.yml", "https:", "wasbs:", REMOTE)
+    assert InMemoryProject().plan(remote, runs=False).submissions == ()

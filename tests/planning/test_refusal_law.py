@@ -159,7 +159,13 @@ def matches(pattern: str, pointer: str) -> bool:
 
 
 def is_shown_to_have_an_effect(kind: str, pointer: str, data: Any) -> bool:
-    """Return True if a test shows that a field of a kind, with values such as this one, has an effect."""
+    """Return True if a test shows that a field of a kind, with values such as this one, has an effect.
+
+    An environment that a job writes itself is built as one of a file is (tests/engine/test_implicit_environments.py).
+    """
+    if kind == "job" and pointer.startswith("/environment/"):
+        inner = pointer.removeprefix("/environment")
+        return is_shown_to_have_an_effect("environment", inner, data["environment"])
     value, parent = value_at(data, pointer), value_at(data, pointer.rpartition("/")[0])
     type_name = str(parent.get("type")).lower() if isinstance(parent, dict) else ""
     return any(
@@ -203,7 +209,8 @@ def test_what_a_file_says_has_an_effect_or_the_plan_names_it_at_its_line(changed
     if lines & (named_lines(plan, path) | of_files):
         event("named in the plan")
         return
-    assert kind in REGISTERED or pointer in DESCRIPTIVE or any(pointer.startswith(f"{name}/") for name in DESCRIPTIVE)
+    described = pointer.removeprefix("/environment")
+    assert kind in REGISTERED or described in DESCRIPTIVE or any(pointer.startswith(f"{name}/") for name in DESCRIPTIVE)
     assert changes_the_record(kind, path, files), f"{kind} {pointer}: {value_at(data, pointer)}"
     event("recorded")
 

@@ -1,0 +1,55 @@
+"""The notes of a plan on data behind URIs: what has a mirror, what is downloaded, and what was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.config.config import Config
+from reconciler.diagnostics import Span
+from reconciler.format.assets import AssetSet
+from reconciler.format.pointers import split_pointer
+from reconciler.model import Action, Asset, FileReader, Op, Record, Reference, ResolvedAsset, State
+from reconciler.planning.uri_inputs import TargetLookup, UriInput, find_uri_inputs
+
+_DIGEST_DIGITS = 10
+
+
+def source_notes(
+    files: FileReader, declared: AssetSet, actions: Iterable[Action], config: Config, state: State
+) -> Iterator[str]:
+    """Yield where the data behind URIs comes from, of the assets that a plan makes or changes."""
+    changed = {action.address: action for action in actions if action.resolved and action.address in declared.assets}
+    for address, action in changed.items():
+        asset = declared.assets[address]
+        for path in asset.paths:
+            if "://" in path.text:
+                shown = files.display_path(path.path)
+                yield f"{_place(declared, asset, path.pointer)}: {path.text} is {shown}, as mirrors: in mlgit.yml says"
+        if action.op is Op.SUBMIT and action.resolved is not None:
+            for uri_input in find_uri_inputs(asset, config, _target_lookup(declared, action.resolved, state)):
+                yield f"{_place(declared, asset, uri_input.pointer)}: {_describe_download(uri_input, state)}"
+
+
+def _place(declared: AssetSet, asset: Asset, pointer: str) -> str:
+    field = ".".join(split_pointer(pointer)).removesuffix(".path").removesuffix(".value")
+    span: Span = declared.documents[asset.source].value_span(pointer)
+    return f"{asset.address}: {field} ({span})"
+
+
+def _describe_download(uri_input: UriInput, state: State) -> str:
+    """Return what a run gets for a URL: the bytes that came first, or those that come now."""
+    if download := state.find_download(uri_input.uri):
+        digest = download.content.sha256[:_DIGEST_DIGITS]
+        return f"{uri_input.uri} was downloaded at {download.downloaded_at}, and is used as it was (sha256 {digest}...)"
+    source = "" if uri_input.source == uri_input.uri else f" from {uri_input.source}, as mirrors: in mlgit.yml says,"
+    return f"{uri_input.uri} is downloaded{source} once, and stands for what comes from then on"
+
+
+def _target_lookup(declared: AssetSet, resolved: ResolvedAsset, state: State) -> TargetLookup:
+    def find_target(reference: Reference) -> Asset | Record | None:
+        target = resolved.references.get(reference.pointer)
+        if target is None:
+            return None
+        return state.find_version(target.address, target.version) or declared.assets.get(target.address)
+
+    return find_target

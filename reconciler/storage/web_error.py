@@ -1,0 +1,12 @@
+"""The error of a file that cannot be downloaded, without the library that downloads."""
+
+from __future__ import annotations
+
+
+class WebError(Exception):
+    """A file cannot be downloaded: why, and what the user can do. One that ``is_interrupted`` may come another time."""
+
+    def __init__(self, message: str, hint: str, *, is_interrupted: bool = False) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.is_interrupted = is_interrupted

@@ -1,0 +1,200 @@
+"""One file behind an http or https URL, as a stream that ends in an error unless all of its bytes have come.
+
+Only the host of the URL is asked: a redirect to another one is refused, because the plan has named this one.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import posixpath
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from reconciler.storage.web_error import WebError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it retries is no concern of the user's
+
+_CONNECT_SECONDS = 10.0
+_RETRIES = urllib3.Retry(
+    total=3,
+    redirect=0,
+    backoff_factor=0.3,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET",),
+    raise_on_status=False,
+    respect_retry_after_header=False,  # a server could ask for hours
+)
+_MAX_REDIRECTS = 5
+_OK = 200
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_START_SIZE = 1024
+_HTML_TYPES = ("text/html", "application/xhtml")
+_HTML_SUFFIXES = (".html", ".htm", ".xhtml")
+_HTML_START = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
+_MARKUP_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+_MIRROR_HINT = "or map the URL under mirrors: in mlgit.yml to a file of the workspace"
+
+
+class WebFile(NamedTuple):
+    """A file that is about to be read: its name, its bytes, what the server says of it; ``size`` is None if unknown."""
+
+    name: str
+    stream: io.RawIOBase
+    etag: str
+    modified: str
+    size: int | None
+
+
+@contextmanager
+def open_web_file(url: str, timeout: float) -> Iterator[WebFile]:
+    """Open the file behind a URL; ``timeout`` is in seconds without a byte.
+
+    Raises WebError, and so does reading the stream if the connection ends before the file does.
+    """
+    with requests.Session() as session:
+        session.mount("https://", HTTPAdapter(max_retries=_RETRIES))
+        session.mount("http://", HTTPAdapter(max_retries=_RETRIES))
+        with _request(session, url, timeout) as response:
+            body = _Body(response, url)
+            if _is_unexpected_html(response, url, body.start):
+                message = f"{url} is an HTML page and not data"
+                raise WebError(
+                    message, f"open it in a browser to see what it says; name the file itself, {_MIRROR_HINT}"
+                )
+            headers = response.headers
+            length = headers.get("Content-Length", "")
+            size = int(length) if length.isdecimal() else None
+            name = _file_name(url)
+            yield WebFile(name, body, headers.get("ETag", ""), headers.get("Last-Modified", ""), size)
+
+
+class _Body(io.RawIOBase):
+    """The bytes of a response, as they were sent; reading raises WebError if they are not all there."""
+
+    def __init__(self, response: requests.Response, url: str) -> None:
+        super().__init__()
+        self._response = response
+        self._url = url
+        self.start = self._rest = self._read(_START_SIZE)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        chunk = self._rest[: len(view)] or self._read(len(view))
+        self._rest = self._rest[len(chunk) :]
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return bytes(self._response.raw.read(size, decode_content=False))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            message = f"{self._url} did not come whole: {_describe_interruption(error)}"
+            raise WebError(message, f"try again later, {_MIRROR_HINT}", is_interrupted=True) from error
+
+
+def _describe_interruption(error: Exception) -> str:
+    incomplete = next(
+        (item for item in (error, *error.args) if isinstance(item, urllib3.exceptions.IncompleteRead)), None
+    )
+    if incomplete is not None and incomplete.expected:
+        total = incomplete.partial + incomplete.expected
+        return f"the server announced {total} bytes and sent {incomplete.partial}"
+    return "the server sent nothing for too long" if _is_timeout(error) else "the connection was closed"
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError | requests.Timeout)
+
+
+@contextmanager
+def _request(session: requests.Session, url: str, timeout: float) -> Iterator[requests.Response]:
+    """Ask for a URL, and for those on the same host that it redirects to; raises WebError."""
+    current = url
+    for _ in range(_MAX_REDIRECTS + 1):
+        response = _get(session, current, timeout)
+        with response:
+            if not response.is_redirect:
+                if response.status_code != _OK:
+                    answer = f"{response.status_code} {response.reason or ''}".strip()
+                    raise WebError(f"{url}: the server answers {answer}", f"correct the URL, {_MIRROR_HINT}")
+                yield response
+                return
+            target = urljoin(current, response.headers["Location"])
+        if not _is_same_host(urlsplit(url), urlsplit(target)):
+            message = f"{url} redirects to another host, {target}: only the host that the plan names is asked"
+            raise WebError(message, f"write that URL if you trust it, {_MIRROR_HINT}")
+        current = target
+    raise WebError(f"{url} redirects more than {_MAX_REDIRECTS} times", f"correct the URL, {_MIRROR_HINT}")
+
+
+def _get(session: requests.Session, url: str, timeout: float) -> requests.Response:
+    try:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "mlgit"}
+        seconds = (min(_CONNECT_SECONDS, timeout), timeout)
+        return session.get(url, stream=True, allow_redirects=False, timeout=seconds, headers=headers)
+    except (requests.RequestException, ValueError) as error:
+        message = f"{url} cannot be reached: {_describe_failure(error)}"
+        raise WebError(message, f"check the URL and the network of this machine, {_MIRROR_HINT}") from error
+
+
+def _describe_failure(error: Exception) -> str:
+    """Return the cause of a failed request, without the layers of libraries that it came through."""
+    causes = list(_causes(error))
+    system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
+    if system is None and any(map(_is_timeout, causes)):
+        return "the server does not answer"
+    return str(system.strerror if system else causes[-1])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, outermost first."""
+    visited: list[BaseException] = []
+    pending: list[BaseException] = [error]
+    while pending:
+        current = pending.pop(0)
+        if current in visited:
+            continue
+        visited.append(current)
+        yield current
+        inner = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
+        pending += [item for item in inner if isinstance(item, BaseException)]
+
+
+def _is_same_host(first: SplitResult, second: SplitResult) -> bool:
+    """Return True if two URLs are on one server; it may lead from http to https, and not back."""
+    if second.scheme not in _DEFAULT_PORTS or (first.scheme, second.scheme) == ("https", "http"):
+        return False
+    ports = [url.port or _DEFAULT_PORTS[url.scheme] for url in (first, second)]
+    is_upgrade = first.scheme != second.scheme and ports == list(_DEFAULT_PORTS.values())
+    return first.hostname == second.hostname and (ports[0] == ports[1] or is_upgrade)
+
+
+def _is_unexpected_html(response: requests.Response, url: str, start: bytes) -> bool:
+    """Return True if a server sent a page, such as one to log in or one that says that a file is missing."""
+    if urlsplit(url).path.lower().endswith(_HTML_SUFFIXES):
+        return False
+    is_declared = response.headers.get("Content-Type", "").lower().startswith(_HTML_TYPES)
+    pattern = _MARKUP_START if is_declared else _HTML_START
+    return pattern.match(start) is not None
+
+
+def _file_name(url: str) -> str:
+    """Return the last part of a URL as the name of a file."""
+    name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
+    return "data" if name in {"", ".", ".."} or not name.isprintable() else name
