@@ -9,6 +9,7 @@ import signal
 import pytest
 from workspaces import has_ended, until
 
+from reconciler.backends import load_backend
 from reconciler.model import Phase
 from reconciler.runner.descendants import find_marked
 
@@ -40,3 +41,22 @@ def test_a_cancel_after_the_supervisor_was_killed_ends_the_processes_of_all_rank
     processes = find_marked(folder)
     assert bench.backend.cancel(run)
     assert all(map(has_ended, processes))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "expected"),
+    [
+        ({}, "0"),
+        ({"type": "pytorch", "process_count_per_instance": 2}, "0,1"),
+        ({"type": "pytorch", "process_count_per_instance": 8}, "0,1,2,3"),
+        ({"type": "tensorflow", "worker_count": 3, "parameter_server_count": 1}, "0,1,2"),
+        ({"type": "mpi", "process_count_per_instance": 1}, "0"),
+    ],
+)
+def test_a_run_takes_a_gpu_for_each_process_as_far_as_there_are(bench, distribution, expected):
+    if bench.type != "local":
+        pytest.skip("about local devices")
+    backend = load_backend({"type": "local", "gpus": 4}, bench.folder)
+    handle = backend.submit(bench.task("echo ${CUDA_VISIBLE_DEVICES}", distribution=distribution), bench.store)
+    bench.wait_until_ended(handle)
+    assert {line.rpartition(" ")[2] for line in bench.log(handle).splitlines()} == {expected}
