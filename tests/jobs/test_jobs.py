@@ -2,7 +2,7 @@
 
 ``log`` are the lines of its log, beside those of other people's packages in a job that needs the package ``index``;
 ``outputs`` the files of its outputs with their text, ``files`` the names of some of them; ``metrics`` and ``params``
-what it logged with MLflow; ``warning`` is in what is said of a job before it runs, ``refused`` of one that cannot run.
+what it logged with MLflow; ``warning`` and ``note`` are in what is said of a job before it runs, ``refused`` of one that cannot run.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def test_a_job_of_a_repository_gives_what_azure_ml_gives(workspace, mlgit, job):
     ended = mlgit("job", "rerun", job, "--auto-approve", "--wait", cwd=workspace)
     assert ended.code == 0, ended.err + mlgit("job", "logs", job, cwd=workspace).out
     assert EXPECTED[job].get("warning", "") in ended.err
+    assert EXPECTED[job].get("note", "") in ended.out
     assert ended.err == "" or "warning" in EXPECTED[job]
     check_run(lambda *arguments: mlgit(*arguments, cwd=workspace).out, workspace, job, EXPECTED[job])
 
