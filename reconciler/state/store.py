@@ -41,7 +41,7 @@ class WriteBatch(NamedTuple):
 
     ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
     of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
-    apart; ``removed_experiments`` are recorded there no longer.
+    apart; ``removed_experiments`` are recorded there no longer, nor are ``removed_pins``.
     """
 
     current: tuple[Record, ...] = ()
@@ -52,6 +52,7 @@ class WriteBatch(NamedTuple):
     builds: Mapping[str, Builds] = EMPTY_MAPPING
     pins: Mapping[str, Pin] = EMPTY_MAPPING
     removed_experiments: tuple[Run, ...] = ()
+    removed_pins: tuple[str, ...] = ()
     downloads: Mapping[str, Download] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
@@ -70,6 +71,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
         {name: pin for batch in batches for name, pin in batch.pins.items()},
         tuple(run for batch in batches for run in batch.removed_experiments),
+        tuple(name for batch in batches for name in batch.removed_pins),
         {url: download for batch in batches for url, download in batch.downloads.items()},
     )
 
@@ -291,6 +293,7 @@ class StateStore:
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
         for name, pin in writes.pins.items():
             files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
+        files |= {paths.pin_path(name): None for name in writes.removed_pins}
         for url, download in writes.downloads.items():
             snapshot = self._snapshot_at(base) if base else None
             files[paths.download_path(url)] = encode_download(snapshot, url, download)

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from packaging.requirements import Requirement
 
-from reconciler.builders._conda_file import parse_conda_file
+from reconciler.builders._conda_file import read_conda_file
 from reconciler.catalogue.recipes import find_recipe, find_recipe_of_image, recipe_names
 from reconciler.format.schema_files import load_schema, schema_id
 from reconciler.format.yaml import parse_yaml
@@ -92,7 +92,8 @@ def test_the_image_of_a_curated_environment_has_its_recipe(image, name):
 def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe):
     errors = Draft202012Validator(load_schema(schema_id("conda"))).iter_errors(recipe.spec["conda_file"])
     assert [error.message for error in errors] == []
-    parsed = parse_conda_file("", recipe.spec["conda_file"])
+    parsed = read_conda_file(recipe.spec["conda_file"])
+    assert parsed.problems == ()
     assert (set(parsed.requires_python.split(",")), len(parsed.packages)) == (
         set(recipe.python.split(",")),
         len(recipe.packages),
