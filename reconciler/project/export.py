@@ -15,7 +15,7 @@ from reconciler.format.suggest import did_you_mean
 from reconciler.model import DEFAULT_ARTIFACTS, Record, Run, RunStatus, State, parse_address
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.planning.fingerprint import asset_fingerprint
+from reconciler.planning.environments import is_pinned, resolve_registry_environment
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
@@ -137,13 +137,11 @@ def find_pinned_environment(state: State, argument: str) -> tuple[str, str] | No
     """Return the name with its version and the fingerprint of an environment of a registry that a run has used."""
     typed, _, version = argument.partition("@")
     address = parse_address(typed)
-    pin = state.find_pin(address.name) if address not in state.current else None
-    if pin is None or version not in ("", "latest", pin.version):
+    is_used = address not in state.current and is_pinned(address, state.find_pin)
+    environment = resolve_registry_environment(address, state.find_pin) if is_used else None
+    if environment is None or version not in ("", "latest", environment.asset.version):
         return None
-    if address.kind not in kinds() or not kind_by_name(address.kind).uses_builder:
-        return None
-    fingerprint = asset_fingerprint(kind_by_name(address.kind), pin.spec, {}, {})
-    return address.format_with_version(pin.version), fingerprint
+    return address.format_with_version(environment.asset.version), environment.fingerprint
 
 
 def find_lock(session: StateSession, state: State, version: str, fingerprint: str) -> RecordedBuild:
