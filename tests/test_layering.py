@@ -140,6 +140,7 @@ BY_NAME = {
     "project/session.py",
     "project/state_session.py",
     "registry.py",
+    "runner/tracking/session.py",
     "source/cached_parse.py",
     "source/implicit_workspace.py",
     "source/parse.py",
