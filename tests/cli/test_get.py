@@ -221,6 +221,12 @@ def test_what_a_run_has_downloaded_from_a_url_is_written(applied, mlgit, out, tm
     assert (out / "clicks.csv").read_text("utf-8") == "clicks"
 
 
+def test_an_environment_of_a_registry_that_no_run_has_used_has_no_lock(applied, mlgit, out):
+    error = failed(mlgit, applied, "get", "environment/azureml/sklearn-1.5", str(out))
+    assert "no build of environment/azureml/sklearn-1.5@1 is recorded" in error
+    assert "[address-unknown]" in failed(mlgit, applied, "get", "job/azureml/sklearn-1.5", str(out))
+
+
 def test_an_environment_of_a_registry_is_written_as_its_pin_was_built(applied, mlgit, out):
     spec = json.loads(mlgit("show", "environment/plain", "--format", "json", cwd=applied).out)["spec"]
     put(
