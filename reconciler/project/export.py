@@ -12,10 +12,10 @@ from typing import NamedTuple
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import DEFAULT_ARTIFACTS, Record, Run, RunStatus, State, parse_address
+from reconciler.model import DEFAULT_ARTIFACTS, Address, Record, Run, RunStatus, State, parse_address
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.planning.environments import is_pinned, resolve_registry_environment
+from reconciler.planning.environments import resolve_registry_environment
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
@@ -47,9 +47,9 @@ class FileTransfer(NamedTuple):
         return sum(export.content.size for export in self.exports)
 
 
-def is_built(record: Record) -> bool:
+def is_built(address: Address) -> bool:
     """Return True for an environment, of which the lock is written and no content."""
-    return record.address.kind in kinds() and kind_by_name(record.address.kind).uses_builder
+    return address.kind in kinds() and kind_by_name(address.kind).uses_builder
 
 
 def version_files(state: State, record: Record) -> FileTransfer:
@@ -133,12 +133,13 @@ def write_transfer(  # noqa: PLR0913 - the options of a download
     return export_contents(store, transfer.exports, target, overwrite=overwrite, on_progress=on_progress)
 
 
-def find_pinned_environment(state: State, argument: str) -> tuple[str, str] | None:
-    """Return the name with its version and the fingerprint of an environment of a registry that a run has used."""
+def find_registry_environment(state: State, argument: str) -> tuple[str, str] | None:
+    """Return the name with its version and the fingerprint of an environment of a registry; None for anything else."""
     typed, _, version = argument.partition("@")
     address = parse_address(typed)
-    is_used = address not in state.current and is_pinned(address, state.find_pin)
-    environment = resolve_registry_environment(address, state.find_pin) if is_used else None
+    if address in state.current or not is_built(address):
+        return None
+    environment = resolve_registry_environment(address, state.find_pin)
     if environment is None or version not in ("", "latest", environment.asset.version):
         return None
     return address.format_with_version(environment.asset.version), environment.fingerprint
