@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..artifacts import LOGGED_FOLDER  # noqa: TID252 - this package is shipped under another name
@@ -34,9 +34,11 @@ class TrackingSession(Protocol):
 class _LocalTracking:
     variables: Mapping[str, str]
     runs: TrackedRuns
+    models: LoggedModels
 
     def finish(self, _status: FinalStatus) -> TrackedValues:
-        return self.runs.main.tracked_values()
+        main = self.runs.main
+        return replace(main.tracked_values(), models=self.models.folders_of_run(main.id))
 
 
 @contextmanager
@@ -47,20 +49,19 @@ def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
         return
     token = secrets.token_hex(32)
     artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
-    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit)
+    runs, models = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit), LoggedModels()
     try:
-        with serve_tracking(_make_api(spec, runs, artifacts), artifacts, token) as address:
-            yield _LocalTracking(_client_variables(address, token, spec), runs)
+        with serve_tracking(_make_api(spec, runs, models, artifacts), artifacts, token) as address:
+            yield _LocalTracking(_client_variables(address, token, spec), runs, models)
     finally:
         runs.close()
 
 
-def _make_api(spec: RunSpec, runs: TrackedRuns, artifacts: ArtifactStore) -> TrackingApi:
+def _make_api(spec: RunSpec, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore) -> TrackingApi:
     def write_note(note: str) -> None:
         with (spec.folder / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(note)
 
-    models = LoggedModels()
     outputs = {name: output.type for name, output in spec.outputs.items()}
     registered = RegisteredModels(spec.address.partition("/")[2], outputs, write_note)
     return TrackingApi(runs, models, artifacts, RegistryApi(registered, models), spec.experiment)
