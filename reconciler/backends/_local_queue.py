@@ -125,7 +125,9 @@ class Queues:
         name = task.compute.name or "local"
         queue = self._folder / (name if _FILE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest())
         make_private_folder(queue)
-        write_json_atomically(queue / COMPUTE_FILE, {"name": name, "slots": self._pool.slots_of(task.compute)})
+        compute = {"name": name, "slots": self._pool.slots_of(task.compute)}
+        if read_json_object(queue / COMPUTE_FILE) != compute:
+            write_json_atomically(queue / COMPUTE_FILE, compute)
         return queue, devices
 
     def add(self, task: Task, spec: RunSpec, runner: Path, queue: Path, devices: Devices) -> None:
