@@ -2,7 +2,8 @@
 
 ``log`` are the lines of its log, beside those of other people's packages in a job that needs the package ``index``;
 ``outputs`` the files of its outputs with their text, ``files`` the names of some of them; ``metrics`` and ``params``
-what it logged with MLflow; ``warning`` and ``note`` are in what is said of a job before it runs, ``refused`` of one that cannot run.
+what it logged with MLflow; ``warning`` and ``note`` are in what is said of a job before it runs, ``refused`` of one
+that cannot run.
 """
 
 from __future__ import annotations
