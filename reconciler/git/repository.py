@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pwd
 import shutil
 import tempfile
 import weakref
@@ -61,6 +60,7 @@ class Repository:
         self._contents = ObjectReader(top, self.objects_env)
         self._headers = ObjectReader(top, self.objects_env, headers_only=True)
         self._writer: _GitWriter | None = None
+        self._identity: dict[str, str] | None = None
         self._own_scratch = None if scratch else self._scratch
         weakref.finalize(self, _release, self._contents, self._headers, self._own_scratch)
 
@@ -204,6 +204,11 @@ class Repository:
 
     def identity_env(self) -> dict[str, str]:
         """Return the environment that names the author: the user that Git knows, else mlgit, for a bare machine."""
+        if self._identity is None:
+            self._identity = self._find_identity()
+        return self._identity
+
+    def _find_identity(self) -> dict[str, str]:
         identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
             try:
@@ -263,19 +268,6 @@ def is_inside_repository(folder: Path) -> bool:
     except GitError as error:
         return "dubious ownership" in error.stderr
     return True
-
-
-def user_name() -> str:
-    """Return the name of the user who runs this process, for messages and records: one line."""
-    name = os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
-    return " ".join(name.split())
-
-
-def _account_name() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run under a number that has no name
-        return str(os.getuid())
 
 
 def _persistent_objects_env() -> dict[str, str]:

@@ -7,14 +7,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run, State
-from reconciler.model.downloads import Download
+from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
 from reconciler.state.downloads import encode_download, read_download
 from reconciler.state.experiments import list_experiments, read_experiments
@@ -24,6 +23,9 @@ from reconciler.state.retry import RetryAttempts
 from reconciler.state.run_list import FolderMemory, ListedJob, list_jobs
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
+from reconciler.state.write_batch import WriteBatch as WriteBatch
+from reconciler.state.write_batch import merge_write_batches as merge_write_batches
+from reconciler.state.write_batch import run_files
 
 if TYPE_CHECKING:
     from reconciler.state.lease import HeldLock  # only an apply holds a lock
@@ -34,46 +36,6 @@ LIVE_REF = "live"
 SOURCES_PREFIX = "sources/"
 _INDEX_PREFIX = "index/"
 _INDEX_EXPORT_FILE = "index"
-
-
-class WriteBatch(NamedTuple):
-    """What one commit writes: current records, versions and runs for the history, meta data, builds, and downloads.
-
-    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
-    of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
-    apart; ``removed_experiments`` are recorded there no longer, nor are ``removed_pins``.
-    """
-
-    current: tuple[Record, ...] = ()
-    removed: tuple[Address, ...] = ()
-    versions: tuple[Record, ...] = ()
-    runs: tuple[Run, ...] = ()
-    meta: Mapping[str, Json] | None = None
-    builds: Mapping[str, Builds] = EMPTY_MAPPING
-    pins: Mapping[str, Pin] = EMPTY_MAPPING
-    removed_experiments: tuple[Run, ...] = ()
-    removed_pins: tuple[str, ...] = ()
-    downloads: Mapping[str, Download] = EMPTY_MAPPING
-
-    def __bool__(self) -> bool:
-        return any(self)
-
-
-def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
-    """Return several writes as one; of meta data the last value counts."""
-    batches = tuple(writes)
-    return WriteBatch(
-        tuple(record for batch in batches for record in batch.current),
-        tuple(address for batch in batches for address in batch.removed),
-        tuple(version for batch in batches for version in batch.versions),
-        tuple(run for batch in batches for run in batch.runs),
-        {name: value for batch in batches for name, value in (batch.meta or {}).items()},
-        {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
-        {name: pin for batch in batches for name, pin in batch.pins.items()},
-        tuple(run for batch in batches for run in batch.removed_experiments),
-        tuple(name for batch in batches for name in batch.removed_pins),
-        {url: download for batch in batches for url, download in batch.downloads.items()},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +248,7 @@ class StateStore:
         for run in writes.removed_experiments:
             files |= {paths.experiment_path(run.address, run.id): None, paths.unfinished_path(run.id): None}
         for run in writes.runs:
-            files |= _run_files(run)
+            files |= run_files(run)
         before = self.read(base) if base and (writes.builds or writes.pins) else None
         for fingerprint, builds in writes.builds.items():
             recorded = before.find_builds(fingerprint) if before else {}
@@ -298,14 +260,3 @@ class StateStore:
             snapshot = self._snapshot_at(base) if base else None
             files[paths.download_path(url)] = encode_download(snapshot, url, download)
         return files
-
-
-def _run_files(run: Run) -> dict[str, bytes | None]:
-    """Return the files that record a run."""
-    if not run.experiment:
-        return {paths.history_record_path(run.address, run.id): codec.encode_record(run)}
-    marker = codec.encode_unfinished(run) if run.is_unfinished else None
-    return {
-        paths.experiment_path(run.address, run.id): codec.encode_record(run),
-        paths.unfinished_path(run.id): marker,
-    }
