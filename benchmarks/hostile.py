@@ -43,7 +43,7 @@ from reconciler import cli
 sys.argv = ["mlgit", "validate", "--format", "json", sys.argv[1]]
 began = time.perf_counter()
 try:
-    cli.run()
+    cli.run_command_line()
 finally:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([time.perf_counter() - began, peak]), file=sys.stderr)

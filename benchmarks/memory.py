@@ -35,7 +35,7 @@ finally:
     peak = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
     target.write_text(f"{peak} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}")
 """
-MLGIT = "from reconciler import cli; cli.run()"
+MLGIT = "from reconciler import cli; cli.run_command_line()"
 PUT = """
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.folder_store import FolderStore

@@ -12,7 +12,7 @@ from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import split_pointer
 from reconciler.format.schema_leaves import schema_leaves
-from reconciler.model.support import Ignored, Support, UnsupportedField, compare_with_support
+from reconciler.model.support import NUMBER, Ignored, Support, UnsupportedField, compare_with_support
 from reconciler.planning.support import OWN_SUPPORT, field_name, table_entries
 
 PAGE = Path(__file__).with_name("support.md")
@@ -69,10 +69,15 @@ def _rows(kind: Kind, support: Support) -> Iterator[str]:
     """Yield the rows of a table: its entries, then what its kind has besides, which is refused."""
     for entry in support.entries(kind.name):
         verdict, reason = ("ignored", entry.reason) if isinstance(entry, Ignored) else ("honoured", "")
-        values = f"{_join(entry.values)} only" if entry.values else ""
+        values = f"{_values(entry.values)} only" if entry.values else ""
+        values += f" if `{field_name(entry.when.pointer)}` is `{entry.when.value}`" if entry.when else ""
         yield f"| {_join([_field(entry.pointer)])} | {verdict} | {': '.join(filter(None, (values, reason)))} |"
     if refused := _refused(kind, support):
         yield f"| {_join([_field(pointer) for pointer in refused])} | refused | |"
+
+
+def _values(values: Iterable[str]) -> str:
+    return ", ".join(value if value == NUMBER else f"`{value}`" for value in values)
 
 
 def _refused(kind: Kind, support: Support) -> list[str]:
@@ -93,7 +98,7 @@ def _shortest_uncovered(pointer: str, covered: list[str]) -> str:
 
 def is_covered(kind: Kind, support: Support, pointer: str) -> bool:
     """Return True if a table says something of a leaf: that some of its values are honoured or ignored."""
-    values = ["value", *(value for entry in support.entries(kind.name) for value in entry.values)]
+    values = ["value", "1", *(value for entry in support.entries(kind.name) for value in entry.values)]
     fields = (
         list(compare_with_support(_spec_with(pointer, value), table_entries(kind.name, support), lambda *_: False))
         for value in values

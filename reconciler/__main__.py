@@ -1,5 +1,5 @@
 """``python -m reconciler`` is ``mlgit``."""
 
-from reconciler.cli import run
+from reconciler.cli import run_command_line
 
-run()
+run_command_line()

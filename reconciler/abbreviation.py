@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 _ABBREVIATED_LENGTH = 10
 _MAX_WORD_LENGTH, _MAX_TEXT_LENGTH = 300, 3000
+_KILO, _UNITS = 1000, ("bytes", "kB", "MB", "GB", "TB")
+_SHORT_SECONDS = 9.95  # which is shown as 10 s
 
 
 def abbreviate_id(oid: str) -> str:
@@ -46,3 +48,24 @@ def format_duration(seconds: float) -> str:
     units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
     size, noun = next((unit for unit in units if seconds >= unit[0]), units[-1])
     return pluralize(int(seconds // size), noun)
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes in a unit that a person reads: ``4 bytes``, ``1.2 kB``, ``3.4 GB``."""
+    if size < _KILO:
+        return pluralize(size, "byte")
+    amount, unit = float(size), 0
+    while amount >= _KILO - 0.05 and unit < len(_UNITS) - 1:  # what rounds to 1000.0 is one of the next unit
+        amount, unit = amount / _KILO, unit + 1
+    return f"{amount:.1f} {_UNITS[unit]}"
+
+
+def format_elapsed(seconds: float) -> str:
+    """Return how long something took: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    if 0 <= seconds < _SHORT_SECONDS:
+        return f"{seconds:.1f} s"
+    whole = max(0, int(seconds))
+    minutes, hours = whole // 60, whole // 3600
+    if hours:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

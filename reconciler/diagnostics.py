@@ -21,14 +21,27 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A position in a file: its path from the workspace root, and line and column counted from 1."""
+    """A position in a file: its path from the workspace root, and line and column counted from 1.
+
+    Or an option of the command (`option_span`): its text as the path, without line and column.
+    """
 
     path: str
     line: int = 1
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}"
+        return self.path if self.is_option else f"{self.path}:{self.line}:{self.column}"
+
+    @property
+    def is_option(self) -> bool:
+        """True if the place is an option of the command, not a position in a file."""
+        return self.line == 0
+
+
+def option_span(option: str) -> Span:
+    """Return the place of what is wrong with an option of the command."""
+    return Span(option, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +79,21 @@ def user_error(code: str, message: str, hint: str = "", span: Span | None = None
     return UserError(Diagnostic(code, message, span, hint))
 
 
+def place_in_message(diagnostic: Diagnostic) -> Diagnostic:
+    """Return a diagnostic whose place, if it is an option, is part of its message: for forms that know files only."""
+    if diagnostic.span is None or not diagnostic.span.is_option:
+        return diagnostic
+    return replace(diagnostic, message=f"{diagnostic.span}: {diagnostic.message}", span=None)
+
+
 def within_paths(diagnostic: Diagnostic, is_within: Callable[[str], bool]) -> Diagnostic | None:
     """Return a diagnostic with those of its positions whose path is meant; None if it has positions, but none of them.
 
-    A diagnostic without a position stays as it is.
+    A diagnostic without a position, or at an option, stays as it is.
     """
     if diagnostic.span is None:
         return diagnostic
-    spans = [span for span in (diagnostic.span, *diagnostic.places) if is_within(span.path)]
+    spans = [span for span in (diagnostic.span, *diagnostic.places) if span.is_option or is_within(span.path)]
     return replace(diagnostic, span=spans[0], places=tuple(spans[1:])) if spans else None
 
 

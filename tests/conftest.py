@@ -100,7 +100,7 @@ def mlgit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
             patch.chdir(cwd)
             patch.setattr(sys, "argv", ["mlgit", *arguments])
             with pytest.raises(SystemExit) as ended:
-                cli.run()
+                cli.run_command_line()
         captured = capsys.readouterr()
         return Ended(int(ended.value.code or 0), captured.out, captured.err)
 

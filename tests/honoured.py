@@ -1,12 +1,14 @@
 """The fields that have an effect, with the values that have: ``tests/engine/test_honoured_fields.py`` shows each.
 
-This list is written by hand, and not read from the tables of the providers: a table is no proof of itself.
+This list is written by hand, and not read from the tables of the providers: a table is no proof of itself. ``of`` names
+the type with which a field has an effect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+NUMBER = "a number"
 HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "job": {
         "/command": (),
@@ -20,8 +22,13 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/inputs/*/path": (),
         "/inputs/*/mode": ("ro_mount", "download", "direct"),
         "/outputs/*/type": (),
-        "/limits/timeout": (),
+        "/limits/timeout": (NUMBER,),
         "/resources/instance_count": ("1",),
+        "/distribution/type": ("pytorch", "tensorflow", "mpi"),
+        "/distribution/process_count_per_instance of pytorch": (NUMBER,),
+        "/distribution/process_count_per_instance of mpi": ("1",),
+        "/distribution/worker_count": (NUMBER,),
+        "/distribution/parameter_server_count": (NUMBER,),
     },
     "environment": {
         "/conda_file": (),

@@ -25,7 +25,7 @@ PURE_IMPORTS = {
     "model": set(),
     "secrets": set(),
     "catalogue": {"format", "package_files"},
-    "format": {"catalogue", "secrets", "package_files"},
+    "format": {"secrets", "package_files"},
     "config": {"format"},
     "planning": {"catalogue", "config", "format", "secrets"},
     "render": {"planning", "format", "secrets", "package_files"},

@@ -44,6 +44,11 @@ def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) ->
         path_entries=(f"{prefix.path}/bin",),
         environment=prefix.variables,
         variables=task.variables,
+        experiment=task.experiment,
+        workspace=task.workspace,
+        root_run=task.root_run,
+        commit=task.commit,
+        distribution=task.distribution,
         timeout=task.resources.timeout,
     )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from reconciler.model.plugins import BackendPlugin, Form
-from reconciler.model.support import Honoured, Ignored, Support
+from reconciler.model.support import NUMBER, Condition, Honoured, Ignored, Support
 
+_THIS_MACHINE = "its runs are processes of this machine"
+_PYTORCH = Condition("/distribution/type", "pytorch")
+_MPI = Condition("/distribution/type", "mpi")
 _JOB = (
     Honoured("/command"),
     Honoured("/code"),
@@ -17,15 +20,28 @@ _JOB = (
     Honoured("/inputs/*/path"),
     Honoured("/inputs/*/mode", ("ro_mount", "download", "direct")),
     Honoured("/outputs/*/type"),
-    Honoured("/limits/timeout"),
+    Honoured("/limits/timeout", (NUMBER,)),
     Honoured("/resources/instance_count", ("1",)),
+    Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
+    Honoured("/distribution/process_count_per_instance", (NUMBER,), _PYTORCH),
+    Honoured("/distribution/process_count_per_instance", ("1",), _MPI, "it does not start mpirun"),
+    Honoured("/distribution/worker_count", (NUMBER,)),
+    Honoured("/distribution/parameter_server_count", (NUMBER,)),
 )
 _IGNORED_OF_JOB = (
     Ignored("/parent_job_name", "runs are listed by job, and not below another run"),
     Ignored("/resources/shm_size", "the shared memory of this machine is not limited for a run"),
+    Ignored("/resources/docker_args", "runs are processes of this machine and in no container"),
+    Ignored("/resources/instance_type", _THIS_MACHINE),
+    Ignored("/resources/locations", _THIS_MACHINE),
+    Ignored("/resources/properties", _THIS_MACHINE),
+    Ignored("/resources/max_instance_count", "a run has one machine, and no other joins it"),
+    Ignored("/identity", "a run has the rights of who starts it, and is not signed in to Azure"),
+    Ignored("/queue_settings", "runs start in the order in which they are submitted"),
+    Ignored("/services", "interactive applications are not started; the run ends when its command does"),
     Ignored("/outputs/*/mode", "outputs are stored when the run has ended", ("rw_mount", "mount", "upload")),
 )
-_IGNORED_OF_COMPUTE = (Ignored("/*", "its runs are processes of this machine", is_usual=True),)
+_IGNORED_OF_COMPUTE = (Ignored("/*", _THIS_MACHINE, is_usual=True),)
 
 BACKEND = BackendPlugin(
     open="reconciler.backends._local:make_local_backend",

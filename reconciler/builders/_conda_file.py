@@ -1,7 +1,7 @@
-"""Conda files for a builder without conda: the Python version and the packages from pip; all else is an error.
+"""Conda files for a builder without conda: the Python version, packages from pip, and those that PyPI has as well.
 
-Only names and versions are accepted. With an option, a path or a URL, the author of the file could choose what is
-executed while the environment is built, so they are refused before anything runs.
+All else is an error. Only names and versions are accepted: with an option, a path or a URL, the author of the file
+could choose what is executed while the environment is built, so they are refused before anything runs.
 """
 
 from __future__ import annotations
@@ -9,24 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.builders._conda_version import PYTHON, parse_conda_entry
+from reconciler.builders._pypi_names import is_on_pypi, missing_package_hint
 from reconciler.model.builder import BuildProblem
 from reconciler.secrets.urls import mask_url_secrets
 
-_PYTHON = "python"
-_SAME_NAME_ON_PYPI = frozenset({"pip", "setuptools", "wheel"})  # the same project in conda and on PyPI
-
-_CONDA_ENTRY = re.compile(r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
-_BRACKETED_VERSION = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
-_VERSION_CLAUSE = re.compile(
-    r"(?P<operator>==|=|!=|>=|<=|~=|>|<)?\s*(?P<number>\d[\w.!+]*?)(?P<any>\.?\*)?(?:[=\s]\s*[\w*]+)?"
-)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PIP_OPTION = re.compile(r"(?:^|\s)(--[\w-]+|-\w?)")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
@@ -34,69 +27,77 @@ _PATH_OR_URL = re.compile(r"^[.~]|[/\\]|\.(?:whl|zip|tar\.\w+|tgz|txt)$")
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@|\?\S+")
 
 
+class CondaPackage(NamedTuple):
+    """An entry of a conda file that is a package of conda, and not of pip."""
+
+    name: str
+    pointer: str
+    """Relative to the conda file."""
+    entry: str
+    build: str
+    """The build that the entry names, "" for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class CondaFile:
-    """What a conda file declares that can be installed without conda."""
+    """What a conda file declares that can be installed without conda, and every entry that cannot be used."""
 
     requires_python: str = ""
+    python_pointer: str = ""
+    """Of the last entry that names Python."""
     packages: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+    conda_packages: tuple[CondaPackage, ...] = ()
+    problems: tuple[BuildProblem, ...] = ()
+    """By pointers relative to the file."""
 
 
 @dataclass(slots=True)
 class _ParseResult:
-    """What was parsed so far; all diagnostics are reported together."""
+    """What was parsed so far; all problems are reported together."""
 
-    address: str
-    python_specifiers: list[str] = field(default_factory=list)
     packages: list[str] = field(default_factory=list)
+    conda_packages: list[CondaPackage] = field(default_factory=list)
     problems: list[BuildProblem] = field(default_factory=list)
     pointer: str = ""
     """Of the entry that is parsed."""
     declared: list[tuple[str, str, str]] = field(default_factory=list)
     """Name, version specifier and pointer of each package, and of Python."""
 
-    def add_diagnostic(self, message: str, hint: str, code: str = "builder-cannot") -> None:
-        self.problems.append(
-            BuildProblem(self.pointer, code, f"{self.address}: {message}" if self.address else message, hint)
-        )
+    def add_problem(self, message: str, hint: str, code: str = "builder-cannot") -> None:
+        self.problems.append(BuildProblem(self.pointer, code, message, hint))
 
 
-def parse_conda_file(address: str, content: Any) -> CondaFile:
-    """Return what a conda file (as JSON) declares; raises UserError with every entry that cannot be used."""
-    result, variables = _parse_content(address, content)
-    if result.problems:
-        raise UserError(*(Diagnostic(problem.code, problem.message, hint=problem.hint) for problem in result.problems))
-    requires_python = str(SpecifierSet(",".join(result.python_specifiers)))
-    return CondaFile(requires_python, tuple(dict.fromkeys(result.packages)), variables)
+def read_conda_file(content: Any) -> CondaFile:
+    """Return what a conda file (as JSON) declares, with its problems."""
+    result = _ParseResult()
+    variables = _parse_content(content, result)
+    python = [(specifier, pointer) for name, specifier, pointer in result.declared if name == PYTHON]
+    return CondaFile(
+        requires_python=str(SpecifierSet(",".join(specifier for specifier, _ in python))),
+        python_pointer=python[-1][1] if python else "",
+        packages=tuple(dict.fromkeys(result.packages)),
+        variables=variables,
+        conda_packages=tuple(result.conda_packages),
+        problems=tuple(result.problems),
+    )
 
 
-def find_conda_problems(address: str, content: Any) -> tuple[BuildProblem, ...]:
-    """Return every entry of a conda file that cannot be used, by pointers relative to the file."""
-    return tuple(_parse_content(address, content)[0].problems)
-
-
-def python_requirements(content: Any) -> tuple[tuple[str, str], ...]:
-    """Return the pointers and the version specifiers of the entries of a conda file that name Python."""
-    declared = _parse_content("", content)[0].declared
-    return tuple((pointer, specifier) for name, specifier, pointer in declared if name == _PYTHON)
-
-
-def _parse_content(address: str, content: Any) -> tuple[_ParseResult, tuple[tuple[str, str], ...]]:
-    result = _ParseResult(address)
+def _parse_content(content: Any, result: _ParseResult) -> tuple[tuple[str, str], ...]:
+    """Parse a conda file into a result; return its variables."""
     if not isinstance(content, Mapping):
-        result.add_diagnostic("its conda file is not a mapping of fields", "write 'dependencies:' and a list")
-        return result, ()
+        result.add_problem("its conda file is not a mapping of fields", "write 'dependencies:' and a list")
+        return ()
     for index, entry in enumerate(_list_in_field(content, "dependencies", result)):
         _parse_dependency(entry, f"/dependencies/{index}", result)
     result.pointer = "/variables"
     variables = content.get("variables") or {}
     if not isinstance(variables, Mapping):
-        result.add_diagnostic("'variables' of its conda file is not a mapping", "write 'NAME: value' below it")
+        result.add_problem("'variables' of its conda file is not a mapping", "write 'NAME: value' below it")
         variables = {}
     parsed_variables = tuple(_parse_variables(variables, result))
     _find_contradictions(result)
-    return result, parsed_variables
+    return parsed_variables
 
 
 def _list_in_field(content: Mapping[str, Any], name: str, result: _ParseResult) -> Sequence[Any]:
@@ -105,7 +106,7 @@ def _list_in_field(content: Mapping[str, Any], name: str, result: _ParseResult) 
     if value is None or isinstance(value, list | tuple):
         return value or ()
     outer, result.pointer = result.pointer, f"{result.pointer}/{name}"
-    result.add_diagnostic(f"'{name}' of its conda file is not a list but '{value}'", f"write '{name}:' and a list")
+    result.add_problem(f"'{name}' of its conda file is not a list but '{value}'", f"write '{name}:' and a list")
     result.pointer = outer
     return ()
 
@@ -121,7 +122,7 @@ def _parse_dependency(entry: Any, pointer: str, result: _ParseResult) -> None:
                 _parse_pip_entry(str(pip_entry), result)
         case _:
             hint = "write 'name=version', or 'pip:' and a list"
-            result.add_diagnostic(f"'{entry}' is not a dependency of a conda file", hint)
+            result.add_problem(f"'{entry}' is not a dependency of a conda file", hint)
 
 
 def _find_contradictions(result: _ParseResult) -> None:
@@ -132,7 +133,7 @@ def _find_contradictions(result: _ParseResult) -> None:
         if len(specifiers) > 1 and not _is_satisfiable(specifiers):
             result.pointer = required[-1][1]
             requirements = " and ".join(f"{name}{specifier}" for specifier in specifiers)
-            result.add_diagnostic(f"{requirements} contradict each other", f"require {name} once")
+            result.add_problem(f"{requirements} contradict each other", f"require {name} once")
 
 
 def _is_satisfiable(specifiers: list[str]) -> bool:
@@ -150,47 +151,21 @@ def _is_satisfiable(specifiers: list[str]) -> bool:
     return any(merged.contains(candidate, prereleases=True) for candidate in candidates)
 
 
-def _parse_conda_entry(entry: str, result: _ParseResult) -> None:
-    match = _CONDA_ENTRY.fullmatch(entry.strip())
-    name = match["name"].lower() if match else entry
-    if not match or name not in {_PYTHON, *_SAME_NAME_ON_PYPI}:
-        hint = "move it under 'pip:', or build this environment with another builder"
-        result.add_diagnostic(f"the venv builder cannot install the conda package '{entry}'", hint)
+def _parse_conda_entry(text: str, result: _ParseResult) -> None:
+    entry = parse_conda_entry(text)
+    if not entry or not (entry.name == PYTHON or is_on_pypi(entry.name)):
+        hint = missing_package_hint(entry.name if entry else text)
+        result.add_problem(f"the venv builder cannot install the conda package '{text}'", hint)
         return
-    try:
-        version = _to_pep440_specifier(match["version"].strip(), exact_means_series=name == _PYTHON)
-    except ValueError:
-        hint = f"write it as {name}=3.11, or {name}>=3.11,<3.13" if name == _PYTHON else f"write it as {name}>=1.0"
-        result.add_diagnostic(f"the version in '{entry}' cannot be parsed", hint)
+    name = entry.name
+    if entry.specifier is None:
+        hint = f"write it as {name}=3.11, or {name}>=3.11,<3.13" if name == PYTHON else f"write it as {name}>=1.0"
+        result.add_problem(f"the version in '{text}' cannot be parsed", hint)
         return
-    result.declared.append((name, version, result.pointer))
-    if name == _PYTHON:
-        result.python_specifiers.append(version)
-    else:
-        result.packages.append(name + version)
-
-
-def _to_pep440_specifier(version: str, *, exact_means_series: bool) -> str:
-    """Return the PEP 440 specifier of a conda version; raises ValueError, of which InvalidSpecifier is a subclass."""
-    if bracketed := _BRACKETED_VERSION.fullmatch(version):
-        version = bracketed[1]
-    if version in {"", "*"}:
-        return ""
-    return str(
-        SpecifierSet(",".join(_to_pep440_clause(part.strip(), exact_means_series) for part in version.split(",")))
-    )
-
-
-def _to_pep440_clause(text: str, exact_means_series: bool) -> str:  # noqa: FBT001  -- private, and a keyword of its caller
-    match = _VERSION_CLAUSE.fullmatch(text)
-    if not match:
-        raise InvalidSpecifier(text)
-    operator, number = match["operator"] or "==", match["number"]
-    # Conda's "=" means any version of the series, and so does python==3.11 to its author.
-    is_series = exact_means_series and number.count(".") < 2  # noqa: PLR2004  -- major.minor has one dot
-    if operator == "=" or (operator == "==" and (match["any"] or is_series)):
-        return f"=={number}.*"
-    return operator + number + (".*" if operator == "!=" and match["any"] else "")
+    result.declared.append((canonicalize_name(name), entry.specifier, result.pointer))
+    result.conda_packages.append(CondaPackage(name, result.pointer, text, entry.build))
+    if name != PYTHON:
+        result.packages.append(name + entry.specifier)
 
 
 def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
@@ -198,9 +173,8 @@ def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
     if not text:
         return
     if option := _PIP_OPTION.search(text):
-        hint = "list only packages; configure an index on the machine that builds (UV_DEFAULT_INDEX)"
         message = f"the pip option '{option[1]}' is not allowed in a conda file"
-        result.add_diagnostic(message, hint, "requirement-refused")
+        result.add_problem(message, _option_hint(option[1]), "requirement-refused")
         return
     masked = mask_url_secrets(text)
     redacted = _URL_CREDENTIALS.sub(lambda match: "//***@" if match[0].startswith("//") else "?***", masked)
@@ -211,7 +185,7 @@ def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
     if (requirement and requirement.url) or _PATH_OR_URL.search(text.partition(";")[0].strip()):
         hint = "name a published package; put code of the repository into the job's 'code'"
         message = f"'{redacted}' is a path or a URL, and building it would run its code"
-        result.add_diagnostic(message, hint, "requirement-refused")
+        result.add_problem(message, hint, "requirement-refused")
     elif requirement:
         result.packages.append(str(requirement))
         if requirement.marker is None:
@@ -219,13 +193,22 @@ def _parse_pip_entry(entry: str, result: _ParseResult) -> None:
             result.declared.append((name, str(requirement.specifier), result.pointer))
     else:
         hint = "write it as pip does, such as pandas>=2.0"
-        result.add_diagnostic(f"'{redacted}' is not a package requirement", hint, "requirement-refused")
+        result.add_problem(f"'{redacted}' is not a package requirement", hint, "requirement-refused")
+
+
+def _option_hint(option: str) -> str:
+    """Return what to write in the place of an option of pip."""
+    if option in {"-r", "--requirement", "-c", "--constraint"}:
+        return "write the packages of that file into this list: the venv builder reads no other file"
+    if option in {"-e", "--editable"}:
+        return "name a published package; put code of the repository into the job's 'code'"
+    return "list only packages; configure an index on the machine that builds (UV_INDEX, UV_DEFAULT_INDEX)"
 
 
 def _parse_variables(declared: Mapping[str, Any], result: _ParseResult) -> Iterator[tuple[str, str]]:
     for name, value in declared.items():
         if not _VARIABLE_NAME.fullmatch(str(name)):
             message = f"'{name}' is not a valid name of an environment variable"
-            result.add_diagnostic(message, "use letters, digits and underscores")
+            result.add_problem(message, "use letters, digits and underscores")
         elif value is not None:
             yield str(name), str(value)

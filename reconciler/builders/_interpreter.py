@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 
+from reconciler.builders._python import format_python, nearest_series, wanted_series
 from reconciler.builders._uv import run_program, run_uv
 from reconciler.diagnostics import user_error
 from reconciler.model.builder import BuildPlan
@@ -37,19 +38,52 @@ class Interpreter:
     """The wheel of the pip that the interpreter comes with, "" if it comes without."""
 
 
+def has_interpreter(specifier: str) -> bool:
+    """Return True if this machine has a Python of a version."""
+    return _is_own_version(specifier) or bool(_find_program(specifier))
+
+
+def missing_python(specifier: str, instead_of: str = "") -> tuple[str, str]:
+    """Return the message that this machine has no Python of a version, and the hint with the nearest one it has."""
+    wanted = wanted_series(specifier)
+    nearest = nearest_series(wanted, _available_series())
+    message = f"there is no Python {specifier} on this machine; the nearest is {nearest}"
+    if instead_of:
+        message = f"{message} (mlgit.yml names it instead of {instead_of})"
+    consent = f'pythons: {{"{instead_of or wanted}": "{nearest}"}}'
+    install = f"uv python install {format_python(specifier)}"
+    hint = f"install one ({install}), or let mlgit use the nearest: write {consent} below builders: venv: in mlgit.yml"
+    return message, hint
+
+
 def find_interpreter(plan: BuildPlan) -> Interpreter:
     """Return an interpreter with the Python version of a plan; raises UserError ``python-not-found``."""
-    if SpecifierSet(plan.requires_python).contains(platform.python_version(), prereleases=True):
-        program = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001  -- not the one in the venv of mlgit
-    else:
-        outcome = run_uv(["python", "find", "--no-project", "--system", plan.requires_python])
-        if outcome.exit_code:
-            message = f"{plan.address}: there is no Python {plan.requires_python} on this machine"
-            hint = f"install one (uv python install), or require the one of this machine: {platform.python_version()}"
-            raise user_error("python-not-found", message, hint)
-        program = outcome.stdout.strip()
+    own: str = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001  -- not the one in the venv of mlgit
+    program = own if _is_own_version(plan.requires_python) else _find_program(plan.requires_python)
+    if not program:
+        message, hint = missing_python(plan.requires_python, plan.instead_of)
+        raise user_error("python-not-found", f"{plan.address}: {message}", hint)
     outcome = run_program([program, "-I", "-c", _PROBE_SCRIPT])
     if outcome.exit_code:
         message = f"{plan.address}: the Python interpreter {program} cannot be run"
         raise user_error("python-not-found", message, "repair or remove that installation")
     return Interpreter(program, *json.loads(outcome.stdout))
+
+
+def _is_own_version(specifier: str) -> bool:
+    return SpecifierSet(specifier).contains(platform.python_version(), prereleases=True)
+
+
+def _find_program(specifier: str) -> str:
+    """Return the path of an interpreter that uv knows of, "" if there is none."""
+    outcome = run_uv(["python", "find", "--no-project", "--system", specifier])
+    return "" if outcome.exit_code else outcome.stdout.strip()
+
+
+def _available_series() -> set[str]:
+    """Return the series of the Pythons of this machine: that of mlgit, and those that uv knows of."""
+    own = ".".join(platform.python_version_tuple()[:2])
+    outcome = run_uv(["python", "list", "--only-installed", "--output-format", "json"])
+    installed = json.loads(outcome.stdout) if not outcome.exit_code else []
+    parts = [item["version_parts"] for item in installed if item["implementation"] == "cpython"]
+    return {own, *(f"{part['major']}.{part['minor']}" for part in parts)}

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
-
-from reconciler.builders._conda_file import find_conda_problems, python_requirements
-from reconciler.builders._uv import run_uv
+from reconciler.builders._conda_file import read_conda_file
+from reconciler.builders._image import parse_image
+from reconciler.builders._interpreter import has_interpreter, missing_python
+from reconciler.builders._python import require_python
 from reconciler.model.builder import BuildProblem
 
 
-def find_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
+def find_problems(spec: Mapping[str, Any], pythons: Mapping[str, str]) -> tuple[BuildProblem, ...]:
     """Return everything in the spec of an environment that cannot be built here."""
+    certain = find_certain_problems(spec)
+    if certain:
+        return certain
+    python = require_python(spec, read_conda_file(conda_content(spec)), pythons)
+    if has_interpreter(python.specifier):
+        return ()
+    message, hint = missing_python(python.specifier, python.instead_of)
+    return (BuildProblem(python.pointer, "python-not-found", message, hint, is_certain=False),)
+
+
+def find_certain_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
+    """Return everything in the spec of an environment that cannot be built anywhere."""
     if spec.get("build"):
         message = "the venv builder cannot build a Docker context ('build')"
         hint = "declare a 'conda_file' instead, or use another builder"
         return (BuildProblem("/build", "builder-cannot", message, hint),)
-    content = spec.get("conda_file")
-    if not isinstance(content, Mapping):
-        return ()
-    problems = find_conda_problems("", content) or _find_missing_python(content)
-    return tuple(replace(problem, pointer=f"/conda_file{problem.pointer}") for problem in problems)
+    problems = [
+        replace(problem, pointer=f"/conda_file{problem.pointer}")
+        for problem in read_conda_file(conda_content(spec)).problems
+    ]
+    if parse_image(image_name(spec)).is_windows:
+        message = f"the venv builder cannot stand in for a Windows image: {image_name(spec)}"
+        problems.append(BuildProblem("/image", "builder-cannot", message, "name an image of Linux"))
+    return tuple(problems)
 
 
-def _find_missing_python(content: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
-    """Return a problem if this machine has no Python of the required version."""
-    required = python_requirements(content)
-    specifiers = SpecifierSet(",".join(specifier for _, specifier in required))
-    if specifiers.contains(platform.python_version(), prereleases=True):
-        return ()
-    if run_uv(["python", "find", "--no-project", "--system", str(specifiers)]).exit_code == 0:
-        return ()
-    message = f"there is no Python {specifiers} on this machine"
-    hint = f"install one (uv python install), or require the one of this machine: {platform.python_version()}"
-    return (BuildProblem(required[-1][0], "python-not-found", message, hint, is_certain=False),)
+def conda_content(spec: Mapping[str, Any]) -> Any:
+    """Return the conda file of an environment; the name of the file is left where the file is empty."""
+    content = spec.get("conda_file") or {}
+    return {} if isinstance(content, str) else content
+
+
+def image_name(spec: Mapping[str, Any]) -> str:
+    """Return the name of the image of an environment, "" for none."""
+    return str(spec.get("image") or "")

@@ -120,6 +120,9 @@ class _ErrorRule:
     hint: str
 
 
+_WITHOUT_WHEEL = "package-without-wheel"
+_WHEEL_HINT = "the venv builder runs no build scripts; choose a version that has a wheel, or another builder"
+
 # The first match wins: if an index cannot be reached, uv also writes that a package was not found.
 _ERROR_RULES = (
     _ErrorRule(
@@ -141,10 +144,16 @@ _ERROR_RULES = (
         "check the spelling in the conda file",
     ),
     _ErrorRule(
-        "package-without-wheel",
-        r"\b([\w.-]+(?:==\S+)?) has no (?:usable wheels|wheels with a matching)",
+        _WITHOUT_WHEEL,
+        r"\b([\w.-]+(?:[<>=!~]\S*)?) ha(?:s|ve) no (?:usable wheels|wheels with a matching)",
         "the package '{0}' has no wheel for this Python and platform",
-        "the venv builder runs no build scripts; choose a version that has a wheel, or another builder",
+        _WHEEL_HINT,
+    ),
+    _ErrorRule(
+        _WITHOUT_WHEEL,
+        r"(?:Wheels are required for|we only found wheels for) `([\w.-]+)`",
+        "no version of the package '{0}' that is allowed has a wheel for this Python and platform",
+        _WHEEL_HINT,
     ),
     _ErrorRule(
         "package-changed",
@@ -166,6 +175,7 @@ _ERROR_RULES = (
     ),
     _ErrorRule("environment-build-failed", r"(?:error: )?(.*)", "{0}", "this is the error of uv"),
 )
+_VERSION = re.compile(r"[<>=!~].*")
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 
@@ -173,4 +183,24 @@ def error_from_stderr(address: str, stderr: str) -> UserError:
     """Return the error that the standard error of uv describes."""
     text = _URL_CREDENTIALS.sub("//***@", mask_url_secrets(" ".join(stderr.replace("cause:", " ").split())))
     rule, match = next((rule, match) for rule in _ERROR_RULES if (match := re.search(rule.pattern, text)))
-    return user_error(rule.code, f"{address}: {rule.message.format(*match.groups())}", rule.hint)
+    message = rule.message.format(*match.groups())
+    if rule.code != _WITHOUT_WHEEL:
+        return user_error(rule.code, f"{address}: {message}", rule.hint)
+    return user_error(rule.code, f"{address}: {message}{_requirer(text, match[1])}", _wheel_hint(text, match[1]))
+
+
+def _requirer(text: str, package: str) -> str:
+    """Return which other package requires one, as the error of uv says it."""
+    name = re.escape(_VERSION.sub("", package))
+    match = re.search(rf"\b(?!requirements\b)([\w.-]+(?:[<>=!~]\S*)?) depends on {name}(?![\w.-])", text)
+    return f"; {match[1]} requires it" if match else ""
+
+
+def _wheel_hint(text: str, package: str) -> str:
+    """Return what to do about a package without a wheel, with the Pythons that it has wheels for if uv names them."""
+    name = re.escape(_VERSION.sub("", package))
+    match = re.search(
+        rf"we only found wheels for `{name}` \(\S+\) with the following Python ABI tags: (.*?)(?: hint:|$)", text
+    )
+    series = [f"{major}.{minor}" for major, minor in re.findall(r"`cp(\d)(\d+)", match[1])] if match else []
+    return f"it has wheels for Python {', '.join(dict.fromkeys(series))}; {_WHEEL_HINT}" if series else _WHEEL_HINT

@@ -16,61 +16,75 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from filelock import FileLock, Timeout
-from packaging.requirements import InvalidRequirement, Requirement
 
-from reconciler.builders._conda_file import parse_conda_file
+from reconciler.builders._conda_file import read_conda_file
 from reconciler.builders._interpreter import Interpreter, find_interpreter
-from reconciler.builders._problems import find_problems
+from reconciler.builders._lock import lock_header, make_lock_header, parse_lock
+from reconciler.builders._notes import find_notes
+from reconciler.builders._problems import conda_content, find_certain_problems, find_problems
+from reconciler.builders._python import replace_python, replacement_text, require_python, valid_replacements
 from reconciler.builders._uv import error_from_stderr, run_uv, terminate_children
-from reconciler.diagnostics import user_error
-from reconciler.model.builder import BuildPlan, BuildProblem, Built, ReportProgress
+from reconciler.diagnostics import Diagnostic, UserError, user_error
+from reconciler.model import EMPTY_MAPPING
+from reconciler.model.builder import BuildNote, BuildPlan, BuildProblem, Built, ReportProgress
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.tasks import Prefix
 
 MARKER = "mlgit-environment.json"
 _PIP = "pip"
+_ABOUT_PACKAGES = frozenset(
+    {"package-not-found", "package-without-wheel", "packages-conflict", "environment-build-failed"}
+)
 _WHEELS_ONLY = ("--only-binary", ":all:")
-_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _PREFIX_FORMAT = 2  # of what is in a prefix besides its packages: pip, and bytecode
-_INDEX_FORMAT = 1  # of the index files; an environment whose index has another format is built again
+_INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
 
 
 class VenvBuilder:
-    """Makes virtual environments below `root`; several processes may build at once."""
+    """Makes virtual environments below `root`; several processes may build at once.
 
-    def __init__(self, root: Path | None = None) -> None:
+    ``pythons`` maps series of Python to those that mlgit.yml lets it use in their place.
+    """
+
+    def __init__(self, root: Path | None = None, pythons: Mapping[str, str] = EMPTY_MAPPING) -> None:
+        self._pythons = pythons
         self._root = (root or platformdirs.user_cache_path("mlgit") / "environments") / "venv"
 
     def plan(self, address: str, fingerprint: str, spec: Mapping[str, Any], lock: str = "") -> BuildPlan:
-        if spec.get("build"):
-            message = f"{address}: the venv builder cannot build a Docker context ('build')"
-            raise user_error("builder-cannot", message, "declare a 'conda_file' instead, or use another builder")
-        content = spec.get("conda_file") or {}
-        # The name of the file is left where the file is empty: there is nothing to install.
-        conda_file = parse_conda_file(address, {} if isinstance(content, str) else content)
+        problems = find_certain_problems(spec)
+        if problems:
+            raise UserError(*(Diagnostic(item.code, f"{address}: {item.message}", hint=item.hint) for item in problems))
+        conda_file = read_conda_file(conda_content(spec))
+        python = require_python(spec, conda_file, self._pythons)
         if lock:
-            _parse_lock(address, lock)
+            parse_lock(address, lock)
         return BuildPlan(
             address=address,
             fingerprint=fingerprint,
-            requires_python=conda_file.requires_python,
+            requires_python=python.specifier,
+            declared_python=python.declared if python.instead_of else "",
+            instead_of=python.instead_of,
             packages=conda_file.packages,
-            lock=lock,
+            lock=lock if lock_header(lock) == make_lock_header(python.specifier, python.instead_of) else "",
             variables=dict(conda_file.variables),
         )
 
     def check(self, spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:
-        return find_problems(spec)
+        return find_problems(spec, self._pythons)
+
+    def notes(self, spec: Mapping[str, Any]) -> tuple[BuildNote, ...]:
+        return find_notes(spec, self._pythons)
 
     def find(self, fingerprint: str) -> Built | None:
         index = self._read_index(fingerprint)
-        if not index:
-            return None
+        if not index or replace_python(index["declared"], self._pythons) != (index["requires"], index["instead_of"]):
+            return None  # or it was built as another mlgit.yml says
         prefix = self._prefix_path(index["identity"])
         if not _is_finished(prefix, index["identity"]):
             return None
@@ -81,6 +95,7 @@ class VenvBuilder:
             platform=index["platform"],
             lock=index["lock"],
             python_version=index["python"],
+            instead_of=index["instead_of"],
         )
 
     def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
@@ -94,6 +109,8 @@ class VenvBuilder:
             message = f"{plan.address}: the environment cannot be written below {self._root}: {error.strerror}"
             hint = "make that folder writable, or set MLGIT_CACHE_DIR to another one"
             raise user_error("cache-not-writable", message, hint) from error
+        except UserError as error:
+            raise _with_replacement(error, plan) from error
 
     def stop(self) -> None:
         terminate_children()
@@ -114,6 +131,9 @@ class VenvBuilder:
             "platform": python.platform,
             "lock": lock,
             "variables": dict(plan.variables),
+            "requires": plan.requires_python,
+            "declared": plan.declared_python or plan.requires_python,
+            "instead_of": plan.instead_of,
         }
         _write_json(self._index_path(plan.fingerprint), index)
         environment = self.find(plan.fingerprint)
@@ -126,7 +146,8 @@ class VenvBuilder:
         """Return the lock of a removed prefix, so that the same packages are installed; "" if there is none."""
         index = self._read_index(plan.fingerprint)
         is_same_python = (index.get("python"), index.get("platform")) == (python.version, python.platform)
-        return str(index["lock"]) if is_same_python else ""
+        is_same_choice = index.get("instead_of") == plan.instead_of
+        return str(index["lock"]) if is_same_python and is_same_choice else ""
 
     def _read_index(self, fingerprint: str) -> dict[str, Any]:
         index = _read_json(self._index_path(fingerprint))
@@ -161,12 +182,26 @@ def _compile_lock(plan: BuildPlan, python: Interpreter, progress: ReportProgress
     progress(f"resolving {_format_package_count(len(plan.packages))}")
     bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
     command = ["pip", "compile", "-", "--python", python.executable, "--generate-hashes", *bare_output, *_WHEELS_ONLY]
-    return _run_uv_checked(plan.address, command, "\n".join(plan.packages))
+    lock = _run_uv_checked(plan.address, command, "\n".join(plan.packages))
+    return make_lock_header(plan.requires_python, plan.instead_of) + lock
+
+
+def _with_replacement(error: UserError, plan: BuildPlan) -> UserError:
+    """Return an error of a build that says which Python was used if that is not the one that is required."""
+    if not plan.instead_of:
+        return error
+    note = replacement_text(plan.requires_python, plan.instead_of)
+    return UserError(
+        *(
+            replace(item, message=f"{item.message} ({note})") if item.code in _ABOUT_PACKAGES else item
+            for item in error.diagnostics
+        )
+    )
 
 
 def _install_prefix(address: str, prefix: Path, python: Interpreter, lock: str, progress: ReportProgress) -> None:
     """Install the packages of a lock into a new prefix; after any error there is no prefix."""
-    packages = _parse_lock(address, lock)
+    packages = parse_lock(address, lock)
     _remove_prefix(prefix)
     try:
         progress(f"installing {_format_package_count(len(packages))} for Python {python.version}")
@@ -188,27 +223,6 @@ def _run_uv_checked(address: str, arguments: list[str], stdin: str = "") -> str:
     if outcome.exit_code:
         raise error_from_stderr(address, outcome.stderr)
     return outcome.stdout
-
-
-def _parse_lock(address: str, lock: str) -> tuple[str, ...]:
-    """Return the names of the packages of a lock; raises UserError if it has more than names, versions and hashes."""
-    names = []
-    for line in lock.replace("\\\n", " ").splitlines():
-        if not line.strip():
-            continue
-        package, *hashes = line.split(" --hash=")
-        try:
-            requirement = Requirement(package.strip())
-        except InvalidRequirement:
-            requirement = None
-        has_hashes = hashes and all(_SHA256.fullmatch(hash_value.strip()) for hash_value in hashes)
-        if not requirement or requirement.url or not has_hashes:  # such a line could run code
-            message = (
-                f"{address}: the recorded lock has a line that is not a package with version and hash: {line[:80]}"
-            )
-            raise user_error("lock-invalid", message, "build it without the lock to make a new one")
-        names.append(requirement.name)
-    return tuple(names)
 
 
 def _is_finished(prefix: Path, identity: str) -> bool:
@@ -255,6 +269,6 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     os.replace(file.name, path)  # noqa: PTH105  -- file.name is a str
 
 
-def make_venv_builder(_settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:
-    """Return the builder; it has no settings of its own."""
-    return VenvBuilder(root)
+def make_venv_builder(settings: Mapping[str, Any], root: Path | None) -> VenvBuilder:
+    """Return the builder that a block of mlgit.yml describes."""
+    return VenvBuilder(root, valid_replacements(settings.get("pythons")))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from reconciler.model import Json
 from reconciler.model.plugins import BuilderPlugin, Form
 from reconciler.model.support import Honoured, Ignored, Support
 
@@ -19,8 +22,29 @@ _IGNORED = (
     Ignored("/auto_delete_setting", "nothing is deleted by age"),
 )
 
+_SETTINGS: Mapping[str, Json] = {
+    "type": "object",
+    "properties": {
+        "pythons": {
+            "type": "object",
+            "description": "Which Python to use where a series is required that is not to be had: {'3.8': '3.11'}.",
+            "propertyNames": {
+                "pattern": r"^[23]\.\d{1,2}$",
+                "errorMessage": "a series of Python in quotes, such as '3.8'",
+            },
+            "additionalProperties": {
+                "type": "string",
+                "pattern": r"^3\.\d{1,2}$",
+                "errorMessage": "a series of Python in quotes, such as '3.11'",
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+
 BUILDER = BuilderPlugin(
     open="reconciler.builders._venv:make_venv_builder",
+    settings=_SETTINGS,
     support=Support(honoured={"environment": _HONOURED}, ignored={"environment": _IGNORED}),
     produces=Form.PREFIX,
 )

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "validate": "Check the files; offline, executes nothing.",
     "plan": "Show what apply would do, and why.",
     "apply": "Make the live state what Git declares.",
+    "run": "Run one job file as it is now, beside what is applied.",
     "reconcile": "Run the controller: fetch, plan and apply repeatedly.",
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
@@ -107,7 +108,7 @@ def main(context: click.Context, folder: str | None) -> int:
     return 0
 
 
-def run() -> None:
+def run_command_line() -> None:
     """Run the command line and exit with its exit code."""
     gc.set_threshold(_GC_THRESHOLD)
     for number in (signal.SIGTERM, signal.SIGHUP):

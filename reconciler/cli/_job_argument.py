@@ -50,7 +50,7 @@ def find_live_job(session: StateSession, state: State, argument: str) -> tuple[A
 
     Raises UserError ``job-unknown``, ``job-ambiguous``, or ``run-unknown`` if it has no run of that name or none yet.
     """
-    jobs = _live_jobs(state)
+    jobs = _live_jobs(session, state)
     if match := _match(session, state, jobs, argument):
         return match
     opened = importlib.import_module("reconciler.cli.session").open_current_session()
@@ -69,7 +69,7 @@ def find_declared_job(session: StateSession, state: State, declared: AssetSet, a
 
     Raises UserError as `find_live_job`, and ``job-undeclared`` for a job that is only live.
     """
-    declared_jobs, live_jobs = _declared_jobs(declared), _live_jobs(state)
+    declared_jobs, live_jobs = _declared_jobs(declared), _live_jobs(session, state)
     if address := _match_job(session, declared_jobs, argument):
         return address
     match = _match(session, state, live_jobs, argument)
@@ -121,7 +121,8 @@ def _match_run(state: State, jobs: _Jobs, run_id: str) -> tuple[Address, Run] | 
 
 
 def _former_leaves(state: State, address: Address) -> Iterator[str]:
-    yield from (former.rpartition("/")[2] for former in state.current[address].formerly)
+    record = state.current.get(address)
+    yield from (former.rpartition("/")[2] for former in record.formerly) if record else ()
 
 
 def _is_path(argument: str) -> bool:
@@ -136,9 +137,11 @@ def _workspace_paths(session: StateSession, argument: str) -> Iterator[str]:
         yield Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _live_jobs(state: State) -> _Jobs:
-    addresses = tuple(address for address in state.current if address.kind == JOB_KIND)
-    return _Jobs(addresses, lambda address: state.current[address].source)
+def _live_jobs(session: StateSession, state: State) -> _Jobs:
+    """Return the jobs that are live, and those that have experiments only."""
+    live = [address for address in state.current if address.kind == JOB_KIND]
+    addresses = tuple(dict.fromkeys((*live, *session.state_store.list_experiments(JOB_KIND))))
+    return _Jobs(addresses, lambda address: record.source if (record := state.current.get(address)) else "")
 
 
 def _declared_jobs(declared: AssetSet) -> _Jobs:

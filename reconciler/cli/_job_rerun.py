@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from reconciler.cli._job_argument import find_declared_job
+from reconciler.cli._overrides import override_job, run_command
 from reconciler.cli.apply import run_prepared
-from reconciler.cli.options import target_option
+from reconciler.cli.options import SetCommand, set_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import kind_of
@@ -17,12 +18,13 @@ from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_appl
 from reconciler.project.session import Session
 
 
-@click.command("rerun")
+@click.command("rerun", cls=SetCommand)
 @click.argument("job")
 @click.option("--wait", "waits", is_flag=True, help="Wait for the run to end, and register its outputs.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
+@set_option
 @target_option
-def command(job: str, *, waits: bool, auto_approve: bool) -> int:
+def command(job: str, *, waits: bool, auto_approve: bool, overrides: tuple[str, ...]) -> int:
     """Run a job again though nothing changed, or though it failed.
 
     What it needs is registered and built first, and run if it never was; nothing else is applied. With --wait, the exit
@@ -35,6 +37,8 @@ def command(job: str, *, waits: bool, auto_approve: bool) -> int:
     session = open_current_session()
     refuse_dirty_work_tree(session, allow_dirty=False)
     state = session.read_refreshed_state()
+    if overrides:
+        _refuse_overrides(override_job(session, state, job, overrides), state)
     address = _find_job(session, state, job)
     _refuse_recorded_only_job(session, address)
     _refuse_running_job(session, state, address)
@@ -43,6 +47,15 @@ def command(job: str, *, waits: bool, auto_approve: bool) -> int:
     _refuse_blocked_job(prepared, address, wait=waits)
     code = run_prepared(session, prepared, auto_approve=auto_approve, wait=waits)
     return code or int(waits and not _has_completed(session, address))
+
+
+def _refuse_overrides(session: Session, state: State) -> None:
+    """Report what is wrong with options, else refuse them: what is applied is what the file says."""
+    load_desired(session, state, Policy(session.config))
+    message = "what its file declares does not have the values of --set, so such a run could not become current"
+    raise user_error(
+        "rerun-blocked", message, f"try the values with `{run_command(session)}`, or write them into the file"
+    )
 
 
 def _find_job(session: Session, state: State, job: str) -> Address:

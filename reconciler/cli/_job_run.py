@@ -6,7 +6,7 @@ from reconciler.backends import get_backend
 from reconciler.cli._job_argument import find_live_job
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
-from reconciler.model import Run
+from reconciler.model import Address, Run, State
 from reconciler.model.backend import Backend
 from reconciler.project.state_session import StateSession
 from reconciler.state.process import host_name
@@ -27,8 +27,16 @@ def find_run(job: str) -> tuple[StateSession, Run]:
     session = open_current_state_session()
     state = session.read_refreshed_state()
     address, run = find_live_job(session, state, job)
-    latest = state.current[address].latest
-    run = run or (state.find_run(address, latest) if latest else None)
+    run = run or _find_newest_run(session, state, address)
     if run is None:
         raise user_error("run-unknown", f"{address} has no run yet", f"start one with `mlgit job rerun {address.name}`")
     return session, run
+
+
+def _find_newest_run(session: StateSession, state: State, address: Address) -> Run | None:
+    """Return the newest run of a job or, if that is newer, its newest experiment; None if it has neither."""
+    record = state.current.get(address)
+    run_ids = [record.latest] if record and record.latest else []
+    run_ids += session.state_store.list_experiments(address.kind).get(address, ())
+    runs = filter(None, (state.find_run(address, run_id) for run_id in run_ids))
+    return max(runs, key=lambda run: run.submitted_at, default=None)

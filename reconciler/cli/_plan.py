@@ -1,7 +1,7 @@
 """Run `mlgit plan` if its output is not cached.
 
 This is a module of its own so that a cached plan (``cli.plan``) loads none of it. Imported by name: what writes another
-form than text, and ``project.saved_plan``, which saves a plan.
+form than text, ``project.saved_plan``, which saves a plan, and ``cli._overrides`` for ``--set``.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         stream.write_plan_started(session.source)
     age_warning = session.fetch_state()
     state = session.state_store.read()
+    if options["overrides"]:
+        session = _override_selected_job(session, state, options)
     plan, refusal = make_plan(session, state, policy, refresh=options["refresh"])
     out = options["out"]
     if out is not None:
@@ -75,6 +77,14 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
     if cache is not None:
         remember_output("plan", rendered, cache, session, state)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
+
+
+def _override_selected_job(session: Session, state: State, options: Mapping[str, Any]) -> Session:
+    """Return the session with the values of ``--set`` in the one job that is selected."""
+    overrides = importlib.import_module("reconciler.cli._overrides")
+    (job,) = options["selected"]
+    overridden: Session = overrides.override_job(session, state, job, options["overrides"])
+    return overridden
 
 
 def _print_refusal(refusal: str, stream: EventStream | None) -> None:
@@ -117,6 +127,9 @@ def _markdown() -> Any:
 
 def _format_apply_hint(session: Session, policy: Policy, refusal: str) -> str:
     """Return how to apply a plan, or why apply will refuse it."""
+    if session.overrides:
+        overrides = importlib.import_module("reconciler.cli._overrides")
+        return f"\nRun the job so, beside what is applied, with `{overrides.run_command(session)}`."
     options = f"{session.target_option}{policy.destroy_option}"
     if refusal:
         return "\n" + sanitize_line(f"`mlgit apply{options}` will refuse this plan: {refusal}.")

@@ -63,8 +63,9 @@ def list_runs(job: str | None, form: str) -> None:
         return _print_runs(list_all_runs(session))
     state = session.read_refreshed_state()
     jobs = (address for address in state.current if address.kind == JOB_KIND)
-    addresses = [find_live_job(session, state, job)[0]] if job else jobs
-    recorded = session.state_store.runs_by_job([state.current[address] for address in addresses], decode_run)
+    experiments = session.state_store.list_experiments(JOB_KIND)
+    addresses = [find_live_job(session, state, job)[0]] if job else dict.fromkeys((*jobs, *experiments))
+    recorded = session.state_store.runs_by_job(state.current, addresses, decode_run)
     runs = [
         state.find_run(address, run.id) or run if run.is_unfinished else run
         for address, runs_of_job in recorded.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -72,6 +72,34 @@ def select_options(function: CommandFunction) -> CommandFunction:
         "--exclude", "excluded", multiple=True, metavar="SELECTOR", help="Exclude assets and all that need them."
     )
     return select(exclude(function))
+
+
+_SET = "--set"
+
+
+class SetCommand(click.Command):
+    """A command whose option ``--set`` takes several values, as in `az ml`: ``--set inputs.lr=0.3 tags.a=b``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_repeat_set_option(args)))
+
+
+def _repeat_set_option(arguments: Iterable[str]) -> Iterator[str]:
+    """Yield arguments with ``--set`` before each of its values."""
+    is_value, is_further_value = False, False
+    for argument in arguments:
+        if is_further_value and not argument.startswith("-") and "=" in argument:
+            yield _SET
+        elif not is_value:
+            is_further_value = argument.startswith(f"{_SET}=")
+        yield argument
+        is_further_value, is_value = is_further_value or is_value, argument == _SET and not is_value
+
+
+def set_option(function: CommandFunction) -> CommandFunction:
+    """Add ``--set PATH=VALUE`` to a command of the class `SetCommand`."""
+    help_text = "Give a field of the job another value: JSON, else text, such as inputs.lr=0.3; as in az ml job create."
+    return click.option(_SET, "overrides", multiple=True, metavar="PATH=VALUE...", help=help_text)(function)
 
 
 def destroy_option(function: CommandFunction) -> CommandFunction:

@@ -7,6 +7,7 @@ module that makes plans (``cli._plan``) is imported by name when it is needed.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from reconciler.cli.cached_output import open_default_output_cache
 from reconciler.cli.console import echo, print_coloured_lines
 from reconciler.cli.options import (
     EXIT_CHANGES,
+    SetCommand,
     destroy_option,
     guard_options,
     plan_format_option,
     replace_option,
     select_options,
+    set_option,
     target_option,
 )
 
@@ -51,7 +54,7 @@ def _check_file_name(_context: click.Context, _parameter: click.Parameter, file:
     return file
 
 
-@click.command("plan")
+@click.command("plan", cls=SetCommand)
 @click.option(
     "-o",
     "--out",
@@ -66,6 +69,7 @@ def _check_file_name(_context: click.Context, _parameter: click.Parameter, file:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if an action could be done now.")
 @destroy_option
 @select_options
+@set_option
 @replace_option
 @guard_options
 @plan_format_option
@@ -74,20 +78,32 @@ def command(**options: Any) -> int:
     """Show what apply would do, and why.
 
     What a provider does not support is refused at its line, with all that waits for it; the exit code is 1 then. The
-    rest is planned.
+    rest is planned. With --set, the plan is that of one job, as `mlgit run` would run it with these values.
 
     \b
     mlgit plan
     mlgit plan --select +model/iris -o plan.json && mlgit apply plan.json
     mlgit plan --ref origin/main --detailed-exitcode
+    mlgit plan --select job/train --set inputs.lr=0.3
     mlgit plan --destroy --target staging
     """
+    if options["overrides"]:
+        _check_set_option(options)
     cache = open_default_output_cache(_OPTIONS_NOT_IN_CACHE_KEY)
     rendered = cache.find("plan", RenderedPlan) if cache else None
     if rendered is None:
         return int(importlib.import_module("reconciler.cli._plan").run_plan(options, cache))
     _print_rendered_plan(rendered)
     return plan_exit_code(rendered, detailed=options["detailed_exitcode"])
+
+
+def _check_set_option(options: Mapping[str, Any]) -> None:
+    """Raise a usage error if ``--set`` does not go with the other options."""
+    if len(options["selected"]) != 1:
+        raise click.UsageError("--set needs the one job that it is for: --select job/NAME")
+    for name, option in (("out", "--out"), ("destroy", "--destroy")):
+        if options[name]:
+            raise click.UsageError(f"--set and {option} cannot be used together: only what the files say is applied")
 
 
 def plan_exit_code(rendered: RenderedPlan, *, detailed: bool) -> int:

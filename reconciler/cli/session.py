@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,34 @@ def open_current_session(
     )
     context.call_on_close(session.close)
     return session
+
+
+def open_session_of_file(file: Path) -> tuple[Session, str]:
+    """Open the workspace that a file is in, at its work tree; return the path of the file in the repository.
+
+    Git keeps the objects of the work tree. Raises UserError if there is no such file, or if Git ignores it.
+    """
+    context = click.get_current_context()
+    if not file.exists():
+        hint = "paths are relative to the current folder"
+        raise user_error("path-unknown", f"there is no file {file}", hint)
+    if not file.is_file():
+        raise user_error("not-a-file", f"{file} is not a file", "name the file of one job")
+    folder = Path(os.path.realpath(file.parent))
+    session = open_session(
+        folder,
+        target=context.meta.get(TARGET_KEY, DEFAULT_TARGET),
+        keep=True,
+        on_diagnostics=_print_diagnostics,
+        on_refusals=_print_or_send,
+        on_note=print_note,
+    )
+    context.call_on_close(session.close)
+    path = (folder / file.name).relative_to(session.workspace.repository.top).as_posix()
+    if path not in session.tree.entries:
+        hint = f"`git check-ignore -v {file}` names the line of .gitignore: change it, or copy the file"
+        raise user_error("file-ignored", f"Git ignores {file}, so a run of it could not be reproduced", hint)
+    return session, path
 
 
 def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:

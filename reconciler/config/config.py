@@ -45,6 +45,7 @@ class Config:
     ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
     whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
+    ``environments`` maps names of environments of registries to addresses of environments that replace them.
     ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``).
     """
 
@@ -72,6 +73,7 @@ class Config:
     runs_per_day: int = 5
     cancel_superseded: bool = False
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
+    environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     targets: tuple[str, ...] = (DEFAULT_TARGET,)
     mirrors: tuple[tuple[str, str], ...] = ()
 
@@ -211,6 +213,7 @@ def _build_config(data: Json) -> Config:
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
+        environments=data.get("environments", EMPTY_MAPPING),
         mirrors=mirrors,
     )
 

@@ -12,7 +12,7 @@ from reconciler.engine.bug_report import unexpected_error
 from reconciler.engine.builds import build_environment, choose_builder, environment_to_build, new_builds
 from reconciler.engine.repair import check_run_outputs, check_version_content, repair_record
 from reconciler.engine.resource_actions import delete_resource, has_resource, make_resource
-from reconciler.engine.run_actions import cancel_run, record_finished_run, submit_run
+from reconciler.engine.run_actions import adopt_experiment, cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
 from reconciler.planning.moved import make_tombstone, rename_record
@@ -108,9 +108,10 @@ def _lineage(context: ActionContext, resolved: ResolvedAsset) -> Mapping[str, Js
 def _adopt(context: ActionContext, action: Action) -> WriteBatch:
     """Make an earlier run or version with the same fingerprint current again."""
     if action.run is not None:
-        check_run_outputs(context.providers, action.run)
-        record = replace(context.make_record(action), run=action.run.id, latest=action.run.id)
-        return WriteBatch(current=(record,))
+        run = context.state.find_run(action.address, action.run.id) or action.run  # as it was recorded just now
+        check_run_outputs(context.providers, run)
+        record = replace(context.make_record(action), run=run.id, latest=run.id)
+        return adopt_experiment(context, resolved_asset_of(action), run, WriteBatch(current=(record,)))
     older = context.state.find_version(action.address, action.version)
     if older is None:
         version = action.address.format_with_version(action.version)

@@ -11,11 +11,12 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.contents import check_run_output, store_git_content
 from reconciler.engine.inputs import lower_word, make_inputs
 from reconciler.engine.providers import Providers
-from reconciler.model import ResolvedAsset, ResolvedReference, Run
+from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.downloads import Download
 from reconciler.model.tasks import Environment, Resources, Task, TaskOutput
 from reconciler.planning.content import tracked_content
+from reconciler.planning.experiments import experiment_name
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
@@ -93,12 +94,22 @@ def make_task(
         token=run.token,
         command=spec["command"],
         environment=environment,
+        root_run=run.parent,
+        commit=run.commit,
+        experiment=experiment_name(resolved.asset),
+        workspace=context.providers.config.state,
         code=contents.get("/code"),
         inputs=make_inputs(context, resolved, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
         resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
+        distribution=_distribution(spec.get("distribution") or {}),
         variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
     )
+
+
+def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
+    """Return a distribution with its type in lower case; Azure ML reads it in any case."""
+    return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
 
 
 def _output_types(spec: JobSpec) -> dict[str, str]:

@@ -21,6 +21,7 @@ from reconciler.engine.run_conditions import cancel_and_wait
 from reconciler.model import Action, ResolvedAsset, Run, RunStatus
 from reconciler.model.builder import Built, ReportProgress
 from reconciler.model.content import Content
+from reconciler.planning.environments import ENVIRONMENT_POINTER, new_pin
 from reconciler.state.store import WriteBatch, merge_write_batches
 from reconciler.timestamps import utc_timestamp
 
@@ -37,8 +38,9 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
     built, writes = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
     task = make_task(context, resolved, run, built.environment, downloads)
+    realised = {"environment": built.identity, "experiment_name": task.experiment}
     downloaded = {pointer: download.to_json() for pointer, download in downloads.items()}
-    run = replace(run, realised={"environment": built.identity} | ({"downloads": downloaded} if downloads else {}))
+    run = replace(run, realised=realised | ({"downloads": downloaded} if downloads else {}))
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)
     handle = backend.submit(task, context.providers.store)
@@ -77,11 +79,14 @@ def _build_job_environment(
     environment = _job_environment(context, resolved)
     builder = choose_builder(context.providers, environment.spec, backend)
     built = build_environment(context.providers, environment, builder, report_progress)
-    return built, WriteBatch(builds=new_builds(environment, builder, built))
+    pins = new_pin(resolved.environment.asset) if resolved.environment else {}
+    return built, WriteBatch(builds=new_builds(environment, builder, built), pins=pins)
 
 
 def _job_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
-    reference = resolved.references.get("/environment")
+    if implicit := resolved.environment:
+        return environment_to_build(context.state, implicit.asset.address, implicit.fingerprint, implicit.asset.spec)
+    reference = resolved.references.get(ENVIRONMENT_POINTER)
     if reference is None:
         message = f"{resolved.asset.address} names no environment that this workspace declares"
         raise user_error("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")
@@ -91,10 +96,22 @@ def _job_environment(context: ActionContext, resolved: ResolvedAsset) -> Environ
     return environment_to_build(context.state, record.address, record.fingerprint, record.spec)
 
 
+def adopt_experiment(context: ActionContext, resolved: ResolvedAsset, run: Run, writes: WriteBatch) -> WriteBatch:
+    """Return writes that make a run one of its job, with the versions that it refers to, if it was an experiment."""
+    recorded = context.state.find_run(run.address, run.id)
+    if recorded is None or not recorded.experiment:
+        return writes
+    own = writes.runs or (replace(run, experiment=False, references=resolved.references),)
+    return writes._replace(runs=own, removed_experiments=(recorded,))
+
+
 def _submission_writes(context: ActionContext, action: Action, run: Run) -> WriteBatch:
+    if run.experiment:
+        return WriteBatch(runs=(run,))
     record = context.make_record(action)
     unfinished = tuple(dict.fromkeys((*record.unfinished, run.id)))
-    return WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
+    writes = WriteBatch(current=(replace(record, latest=run.id, unfinished=unfinished),), runs=(run,))
+    return adopt_experiment(context, resolved_asset_of(action), run, writes)
 
 
 def _collect_outputs(providers: Providers, run: Run) -> Mapping[str, Content]:
@@ -122,7 +139,7 @@ def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Ru
 def _run_end_writes(context: ActionContext, run: Run) -> WriteBatch:
     """Return what records the end of a run; the newest run becomes current if it completed."""
     record = context.transaction.record(run.address)
-    if record is None:
+    if record is None or run.experiment:
         return WriteBatch(runs=(run,))
     ended = replace(record, unfinished=tuple(run_id for run_id in record.unfinished if run_id != run.id))
     if run.id == record.latest and run.status is RunStatus.COMPLETED:

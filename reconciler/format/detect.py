@@ -10,10 +10,11 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from urllib.parse import urljoin
 
+from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.document import Document
 from reconciler.format.kind import Kind, identifying_keys
 from reconciler.format.kinds import kinds
@@ -182,3 +183,26 @@ def _schema_properties(schema: Json, file: str) -> Iterator[str]:
         yield from _schema_properties(find_value(load_schemas()[target], split_pointer(pointer)), target)
     for branch in (*schema.get("allOf", ()), *schema.get("anyOf", ()), schema.get("then"), schema.get("else")):
         yield from _schema_properties(branch, file)
+
+
+def unknown_kind_diagnostic(document: Document) -> Diagnostic:
+    """Return the diagnostic for a file of unknown kind: a note if a newer mlgit may know its ``$schema``."""
+    if url := azureml_schema_url(document):
+        message = f"unknown kind of asset: {url}"
+        hint = "correct the name after the last slash, or use a newer mlgit, which may know the kind"
+        return Diagnostic("kind-unknown", message, document.value_span("/$schema"), hint, Severity.NOTE)
+    if (offset := nested_schema_offset(document)) >= 0:
+        message = "a $schema of Azure ML stands inside this file, which is not an asset: its parts are not checked"
+        hint = "write each asset to a file of its own"
+        return Diagnostic("kind-unknown", message, document.span_at(offset), hint, Severity.NOTE)
+    message = "mlgit.yml includes this file, but its kind of asset cannot be detected"
+    hint = "add $schema: to the file, or kind: to its glob in mlgit.yml"
+    return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
+
+
+def ignored_file_diagnostic(document: Document, kind: Kind, diagnostics: Sequence[Diagnostic]) -> Diagnostic:
+    """Return the note on a file that has the keys of a kind and errors: it may be a file of another tool."""
+    error = next(diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR)
+    message = f"this file has the keys of a kind of asset, {kind.name}, but is ignored: {error.message}"
+    hint = "add $schema: at its top if it is an asset"
+    return Diagnostic("kind-unknown", message, error.span or document.key_span(""), hint, Severity.NOTE)

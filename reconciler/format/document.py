@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from reconciler.diagnostics import Span
+from reconciler.diagnostics import Diagnostic, Span
 from reconciler.model import Json
 
 
@@ -79,6 +79,15 @@ class Document:
 
     def _source_map(self) -> Any:
         return _source_map_module().build_source_map(self.text)
+
+
+DocumentOverride = Callable[[Document, str], tuple[Document, tuple[Diagnostic, ...]]]
+"""Gives a document of a kind other values than those of its file, and returns what is wrong with them, too."""
+
+
+def keep_document(document: Document, _kind_name: str) -> tuple[Document, tuple[Diagnostic, ...]]:
+    """Return a document as it is."""
+    return document, ()
 
 
 def _find_occurrences(text: str, source: str) -> Iterator[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from reconciler.format.inlining import InlinedField
 from reconciler.model import Spec
 
 
@@ -94,7 +95,7 @@ class Kind:
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
-    - ``inlined_fields``: these may name a YAML file, whose content replaces the name.
+    - ``inlined_fields``: these may name a YAML file, whose content replaces the name; outer ones come first.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
@@ -116,7 +117,7 @@ class Kind:
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
     reference_sites: tuple[ReferenceSite, ...] = ()
-    inlined_fields: frozenset[str] = frozenset()
+    inlined_fields: tuple[InlinedField, ...] = ()
     uses_builder: bool = False
     uses_backend: bool = False
     uses_store: bool = False

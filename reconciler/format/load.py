@@ -8,19 +8,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
+from reconciler.diagnostics import Diagnostic, Span, has_errors
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, possible_names
 from reconciler.format.detect import (
     azureml_schema_url,
     detect_kind,
     has_asset_keys,
+    ignored_file_diagnostic,
     is_certain,
     is_promptflow_schema,
     names_azureml_schema,
     nested_schema_offset,
+    unknown_kind_diagnostic,
 )
-from reconciler.format.document import Document
+from reconciler.format.document import Document, DocumentOverride, keep_document
 from reconciler.format.include import ANY_FILE, IncludeGlob
+from reconciler.format.inlining import inline_files
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.mirrors import MirroredFiles
@@ -38,7 +41,6 @@ from reconciler.model import (
     Address,
     Asset,
     FileReader,
-    Json,
     LocalPath,
     PathProblem,
     Reference,
@@ -73,11 +75,16 @@ def load_assets(
 
 
 def load_asset_file(
-    files: FileReader, path: str, glob: IncludeGlob = ANY_FILE, rules: Mapping[str, str] = EMPTY_MAPPING
+    files: FileReader,
+    path: str,
+    glob: IncludeGlob = ANY_FILE,
+    rules: Mapping[str, str] = EMPTY_MAPPING,
+    override: DocumentOverride = keep_document,
 ) -> LoadedFile | None:
     """Return the file at a path, or None if it is not meant to be an asset.
 
-    ``glob`` is the glob of mlgit.yml that includes the file, ``rules`` are the severity overrides.
+    ``glob`` is the glob of mlgit.yml that includes the file, ``rules`` are the severity overrides. ``override`` gives
+    the document, once its kind is known, the values that are to count instead of its own.
     """
     raw = files.read_file(path)
     if not raw and (problem := find_path_problem(files, path)):
@@ -86,7 +93,8 @@ def load_asset_file(
     kind = _kind_of_document(document, glob)
     if kind is None:
         return _load_unknown_kind(path, document, unreadable) if _is_intended_asset(raw, glob, document) else None
-    diagnostics = [*unreadable, *check_against_schema(document, kind.name)]
+    document, wrong_options = override(document, kind.name)
+    diagnostics = [*unreadable, *wrong_options, *check_against_schema(document, kind.name)]
     context = RuleContext(path, document, document.data, files)
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(diagnostics):
@@ -95,8 +103,9 @@ def load_asset_file(
         return LoadedFile(path, document, kind, None, masked, address, _build_asset(context, kind, glob))
     asset = _build_asset(context, kind, glob)
     diagnostics += apply_severity_overrides(_check_asset(context, kind, asset), rules)
-    if has_errors(diagnostics) and not glob.kind and not is_certain(document, kind):
-        ignored = _ignored_file_diagnostic(document, kind, diagnostics)
+    is_meant = glob.kind or override is not keep_document or is_certain(document, kind)
+    if has_errors(diagnostics) and not is_meant:
+        ignored = ignored_file_diagnostic(document, kind, diagnostics)
         return LoadedFile(path, document, None, None, _mask_secrets([ignored], document))
     valid, faulty = (None, asset) if has_errors(diagnostics) else (asset, None)
     return LoadedFile(path, document, kind, valid, _mask_secrets(diagnostics, document), address, faulty)
@@ -160,44 +169,22 @@ def _independent_rule_diagnostics(
     context: RuleContext, kind: Kind, schema_diagnostics: Sequence[Diagnostic]
 ) -> Iterator[Diagnostic]:
     """Yield the diagnostics of rules that neither repeat a schema error nor are a likely consequence of one."""
-    lines = {diagnostic.span.line for diagnostic in schema_diagnostics if diagnostic.span}
+    lines = {(diagnostic.span.path, diagnostic.span.line) for diagnostic in schema_diagnostics if diagnostic.span}
     for diagnostic in _run_rules(context, kind):
-        if diagnostic.code not in _SECONDARY_CODES and (diagnostic.span is None or diagnostic.span.line not in lines):
+        span = diagnostic.span
+        if diagnostic.code not in _SECONDARY_CODES and (span is None or (span.path, span.line) not in lines):
             yield diagnostic
 
 
 def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnostic, ...]) -> LoadedFile:
     if document.data is None:
         return LoadedFile(path, document, None, None, unreadable)
-    return LoadedFile(path, document, None, None, (*unreadable, _unknown_kind_diagnostic(document)))
-
-
-def _unknown_kind_diagnostic(document: Document) -> Diagnostic:
-    """Return the diagnostic for a file of unknown kind: a note if a newer mlgit may know its ``$schema``."""
-    if url := azureml_schema_url(document):
-        message = f"unknown kind of asset: {url}"
-        hint = "correct the name after the last slash, or use a newer mlgit, which may know the kind"
-        return Diagnostic("kind-unknown", message, document.value_span("/$schema"), hint, Severity.NOTE)
-    if (offset := nested_schema_offset(document)) >= 0:
-        message = "a $schema of Azure ML stands inside this file, which is not an asset: its parts are not checked"
-        hint = "write each asset to a file of its own"
-        return Diagnostic("kind-unknown", message, document.span_at(offset), hint, Severity.NOTE)
-    message = "mlgit.yml includes this file, but its kind of asset cannot be detected"
-    hint = "add $schema: to the file, or kind: to its glob in mlgit.yml"
-    return Diagnostic("kind-unknown", message, document.key_span(""), hint, Severity.WARNING)
-
-
-def _ignored_file_diagnostic(document: Document, kind: Kind, diagnostics: Sequence[Diagnostic]) -> Diagnostic:
-    """Return the note on a file that has the keys of a kind and errors: it may be a file of another tool."""
-    error = next(diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR)
-    message = f"this file has the keys of a kind of asset, {kind.name}, but is ignored: {error.message}"
-    hint = "add $schema: at its top if it is an asset"
-    return Diagnostic("kind-unknown", message, error.span or document.key_span(""), hint, Severity.NOTE)
+    return LoadedFile(path, document, None, None, (*unreadable, unknown_kind_diagnostic(document)))
 
 
 def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:
     files = context.files
-    spec = _inline_files(context, kind)
+    spec, _ = inline_files(context.spec, kind.inlined_fields, context.path, context.load_yaml)
     mirrored = MirroredFiles(glob.mirrors, files) if glob.mirrors else None
     targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path), mirrored))
     paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
@@ -285,13 +272,3 @@ def _asset_name(files: FileReader, path: str, kind: Kind, spec: Spec) -> str:
     """Return the name of an asset: its ``name``, else its path without suffix, below the value of its parent field."""
     name = str(spec.get("name") or posixpath.splitext(files.display_path(path))[0])
     return f"{spec[kind.parent_field]}/{name}" if kind.parent_field and spec.get(kind.parent_field) else name
-
-
-def _inline_files(context: RuleContext, kind: Kind) -> Spec:
-    """Return the spec with the names of inlined YAML files replaced by their content, as in Azure ML."""
-    spec: dict[str, Json] = dict(context.spec)
-    for name in kind.inlined_fields & spec.keys():
-        if spec[name] and isinstance(spec[name], str):
-            content = context.load_yaml(context.resolve_relative_path(spec[name].removeprefix("file:")))
-            spec[name] = spec[name] if content is None else content
-    return spec

@@ -7,18 +7,26 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 from reconciler.format.kind import Kind, ReferenceSite
 from reconciler.format.mirrors import MirroredFiles
 from reconciler.format.pointers import join_pointer
-from reconciler.model import Address, FileReader, Json, LocalPath, Reference, Spec
+from reconciler.model import Address, Asset, FileReader, Json, LocalPath, Reference, Spec, parse_address
 
 # A job without a name is named after its path, so the name can contain slashes.
 _JOB_OUTPUT_URI = re.compile(r"^azureml://jobs/(?P<job>.+?)/outputs/(?P<output>[^/]+)(?:/|/paths(?:/(?P<path>.*))?)?$")
 _ASSET_REFERENCE = re.compile(r"^azureml:(?P<name>[^/:@][^:@]*)(?::(?P<version>.+)|@(?P<label>.+))?$")
+_REGISTRY_ENVIRONMENT = re.compile(
+    r"azureml://registries/(?P<registry>[^/]+)/environments/(?P<name>[^/]+)(?:/(?:versions|labels)/[^/]+)?/?"
+)
+# An environment of the registry azureml has this prefix in a workspace.
+_CURATED_ENVIRONMENT = re.compile(r"azureml:AzureML-(?P<name>[^/:@]+)(?:[:@].+)?")
+_CURATED_REGISTRY = "azureml"
 _URI_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WILDCARD = "*"
 _ZIP_SUFFIX = ".zip"
+_ENVIRONMENT = "environment"
 
 # Assets with these prefixes exist without being declared (reference, sections 2 and 4).
 _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
@@ -57,6 +65,39 @@ def find_references_and_paths(
 
 def _takes_files(site: ReferenceSite) -> bool:
     return site.is_literal or site.allows_local_path
+
+
+class RegistryEnvironment(NamedTuple):
+    """An environment of a registry; as text ``azureml/sklearn-1.5``, which is the name of no other environment."""
+
+    registry: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.name}"
+
+
+def parse_registry_environment(text: str) -> RegistryEnvironment | None:
+    """Return the environment of a registry that a text names, also as a curated one; None for any other text."""
+    if match := _CURATED_ENVIRONMENT.fullmatch(text):
+        return RegistryEnvironment(_CURATED_REGISTRY, match["name"])
+    match = _REGISTRY_ENVIRONMENT.fullmatch(text)
+    return RegistryEnvironment(match["registry"], match["name"]) if match else None
+
+
+def bind_environment(asset: Asset, bindings: Mapping[str, str]) -> Asset:
+    """Return an asset that refers to the environment by which mlgit.yml replaces that of a registry.
+
+    ``bindings`` are the addresses of environments by the names of those that they replace.
+    """
+    text = asset.spec.get(_ENVIRONMENT)
+    name = parse_registry_environment(text) if isinstance(text, str) else None
+    bound = bindings.get(str(name)) or bindings.get(name.name) if name else None
+    if not bound:
+        return asset
+    address, _, version = bound.partition("@")
+    reference = Reference(f"/{_ENVIRONMENT}", str(text), parse_address(address), version)
+    return replace(asset, references=(*asset.references, reference))
 
 
 def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:

@@ -45,6 +45,7 @@ from reconciler.model.state import REMOVED_FROM_GIT as REMOVED_FROM_GIT
 from reconciler.model.state import SUPERSEDED as SUPERSEDED
 from reconciler.model.state import Builds as Builds
 from reconciler.model.state import Observation as Observation
+from reconciler.model.state import Pin as Pin
 from reconciler.model.state import Record as Record
 from reconciler.model.state import Rollback as Rollback
 from reconciler.model.state import Run as Run
@@ -52,3 +53,4 @@ from reconciler.model.state import RunStatus as RunStatus
 from reconciler.model.state import State as State
 from reconciler.model.state import failure_reason as failure_reason
 from reconciler.model.state import lookup_under_former_names as lookup_under_former_names
+from reconciler.model.state import no_pin as no_pin

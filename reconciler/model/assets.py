@@ -202,7 +202,10 @@ class ResolvedReference:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedAsset:
-    """An asset with its dependencies resolved. ``fingerprint`` is "" if a run that has not ended decides it."""
+    """An asset with its dependencies resolved. ``fingerprint`` is "" if a run that has not ended decides it.
+
+    ``environment`` is that of a job if no file declares it: the job writes it itself, or it is one of a registry.
+    """
 
     asset: Asset
     contents: Mapping[str, str]
@@ -210,3 +213,4 @@ class ResolvedAsset:
     fingerprint: str
     metadata: str
     known_after: Address | None = None
+    environment: ResolvedAsset | None = None

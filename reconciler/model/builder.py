@@ -23,6 +23,10 @@ class BuildPlan:
     """The fingerprint of the environment as declared."""
     requires_python: str = ""
     """A version specifier such as ``>=3.11``; blank for any."""
+    declared_python: str = ""
+    """The version specifier that the environment itself declares, if the settings of the builder let it use another."""
+    instead_of: str = ""
+    """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
     packages: tuple[str, ...] = ()
     """PEP 508 requirements, in the order in which they were written."""
     lock: str = ""
@@ -45,6 +49,19 @@ class BuildProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildNote:
+    """What a builder does otherwise than the spec says, without harm; a plan says it at the parts of the spec.
+
+    About a field that the builder's table has as ignored, the text is the reason, in the place of that of the table.
+    """
+
+    pointers: tuple[str, ...]
+    text: str
+    is_usual: bool = True
+    """As of ``model.support.Ignored``: plans say it, `validate` does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """An environment that was built, and what a run needs to use it."""
 
@@ -56,14 +73,18 @@ class Built:
     lock: str = ""
     python_version: str = ""
     """The full version, such as ``3.11.7``."""
+    instead_of: str = ""
+    """The series of Python, such as ``3.8``, in the place of which the settings of the builder name this one."""
 
     def to_json(self) -> dict[str, Json]:
         """Return what is recorded of the build: no path of the machine that built it."""
+        replaced: dict[str, Json] = {"python_instead_of": self.instead_of} if self.instead_of else {}
         return {
             "identity": self.identity,
             "platform": self.platform,
             "python": self.python_version,
             "lock": self.lock,
+            **replaced,
         }
 
 
@@ -79,6 +100,10 @@ class Builder(Protocol):
 
     def check(self, spec: Mapping[str, Json]) -> tuple[BuildProblem, ...]:
         """Return everything that this builder cannot do, for `validate` and plans; reads no more than this machine."""
+        ...
+
+    def notes(self, spec: Mapping[str, Json]) -> tuple[BuildNote, ...]:
+        """Return what this builder does otherwise than the spec says, for `validate` and plans; pure."""
         ...
 
     def find(self, fingerprint: str) -> Built | None:

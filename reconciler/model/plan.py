@@ -78,9 +78,11 @@ class Action:
 
     @property
     def key(self) -> ActionId:
-        """The id of the action within its plan; of a cancel, or the record of a superseded run, it has the run."""
-        superseded = self.record is not None and self.run is not None and self.run.id != self.record.latest
-        has_version = self.op is Op.CANCEL or (superseded and self.op is Op.RECORD)
+        """The id of the action within its plan; of a cancel, or the record of a run that is not the latest, with it."""
+        is_latest = self.run is None or (
+            not self.run.experiment and (self.record is None or self.run.id == self.record.latest)
+        )
+        has_version = self.op is Op.CANCEL or (self.op is Op.RECORD and not is_latest)
         return ActionId(self.op, self.address, self.version if has_version else "")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
 from reconciler.model.downloads import Download, no_download
@@ -48,7 +48,8 @@ class Run:
     mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
     its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
     is in its log only. ``handle`` is what its backend calls it, None until it was submitted. A run of a step has the id
-    of its ``parent`` and the path of the ``step``.
+    of its ``parent`` and the path of the ``step``. An ``experiment`` is a run that `mlgit run` started: it is recorded
+    apart, and no record of a job names it.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Run:
     handle: Handle | None = None
     parent: str = ""
     step: str = ""
+    experiment: bool = False
     spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
     references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
     contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -142,8 +144,24 @@ class Rollback:
     at: str
 
 
+def _no_runs() -> tuple[Run, ...]:
+    return ()
+
+
 Builds = Mapping[str, Mapping[str, Json]]
 """The first build of an environment by each builder, by the name of the builder: its identity and its lock."""
+
+
+class Pin(NamedTuple):
+    """The recipe of an environment of a registry as it was used first, and its version in the catalogue of mlgit."""
+
+    version: str
+    spec: Spec
+
+
+def no_pin(_name: str) -> Pin | None:
+    """Return that an environment is not pinned."""
+    return None
 
 
 def no_builds(_fingerprint: str) -> Builds:
@@ -153,7 +171,10 @@ def no_builds(_fingerprint: str) -> Builds:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The live state as a value: current records, and functions that read older versions and runs."""
+    """The live state as a value: current records, and functions that read older versions and runs.
+
+    ``find_run`` finds experiments too; ``read_open_experiments`` returns those whose end is not recorded yet.
+    """
 
     lineage: str
     current: Mapping[Address, Record]
@@ -165,6 +186,8 @@ class State:
     rollback: Rollback | None = None  # a rollback that holds back newer commits
     rewritten: tuple[tuple[str, str], ...] = ()  # source commits, each with the one that was applied in its place
     find_builds: Callable[[str], Builds] = no_builds  # by the fingerprint of an environment
+    find_pin: Callable[[str], Pin | None] = no_pin  # by the name of an environment of a registry
+    read_open_experiments: Callable[[], tuple[Run, ...]] = _no_runs
     find_download: Callable[[str], Download | None] = no_download  # by the URL, as a file has it
 
 

@@ -6,6 +6,7 @@ is below it; one with longer pointers below it covers a plain value only. What n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,13 +14,27 @@ from typing import NamedTuple
 from reconciler.model.assets import EMPTY_MAPPING, Json, Spec
 
 _ANY = "*"
+NUMBER = "a number"  # among the values of an entry: any number, and no expression
+
+
+class Condition(NamedTuple):
+    """Another field of a spec, by its JSON pointer, and the value that it must have, in any case."""
+
+    pointer: str
+    value: str
 
 
 class Honoured(NamedTuple):
-    """A part of a spec that a provider does as the file says. With ``values``, only these of a field, in any case."""
+    """A part of a spec that a provider does as the file says. With ``values``, only these of a field, in any case.
+
+    With ``when``, the entry is there only for specs that have a value in another field. ``reason`` says why it has no
+    other values.
+    """
 
     pointer: str
     values: tuple[str, ...] = ()
+    when: Condition | None = None
+    reason: str = ""
 
 
 class Ignored(NamedTuple):
@@ -32,6 +47,7 @@ class Ignored(NamedTuple):
     reason: str
     values: tuple[str, ...] = ()
     is_usual: bool = False
+    when: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,17 +61,23 @@ class Support:
         """Return all entries about a kind."""
         return (*self.honoured.get(kind, ()), *self.ignored.get(kind, ()))
 
+    def unmet_entries(self, kind: str, spec: Spec) -> frozenset[Honoured | Ignored]:
+        """Return the entries about a kind that are not there for a spec."""
+        return frozenset(
+            entry for entry in self.entries(kind) if entry.when is not None and not _is_met(entry.when, spec)
+        )
+
 
 class UnsupportedField(NamedTuple):
     """A part of a spec that a table does not name, or a value that it does not allow, by JSON pointer.
 
-    ``leaves`` are the pointers of the values in it. If only the value is not allowed, ``values`` are those that are.
+    ``leaves`` are the pointers of the values in it. If only the value is not allowed, ``entry`` has those that are.
     """
 
     pointer: str
     leaves: tuple[str, ...]
     value: Json = None
-    values: tuple[str, ...] = ()
+    entry: Honoured | Ignored | None = None
 
 
 class IgnoredField(NamedTuple):
@@ -123,7 +145,7 @@ def _compare_value(
     else:
         changed = tuple(leaf for leaf, item in _leaves(value, pointer) if not is_default(leaf, item))
         if changed:
-            yield UnsupportedField(pointer, changed, value, entry.values if entry else ())
+            yield UnsupportedField(pointer, changed, value, entry)
 
 
 def _leaves(value: Json, pointer: str) -> Iterator[tuple[str, Json]]:
@@ -140,7 +162,24 @@ def _is_set(value: Json) -> bool:
 
 
 def _is_one_of(value: Json, values: Sequence[str]) -> bool:
-    return not isinstance(value, Mapping | list) and str(value).strip().casefold() in values
+    if isinstance(value, Mapping | list):
+        return False
+    text = str(value).strip().casefold()
+    return text in values or (NUMBER in values and _is_number(text))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _is_met(condition: Condition, spec: Spec) -> bool:
+    value: Json = spec
+    for key in condition.pointer.split("/")[1:]:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return _is_one_of(value, (condition.value,))
 
 
 def _escape(key: str) -> str:

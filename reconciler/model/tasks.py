@@ -80,7 +80,8 @@ class Task:
     """One run, or one step of it, and all that it needs: contents of the store and an environment that is built.
 
     ``token`` is the idempotency key of the submission. ``variables`` are those of the job, which take precedence over
-    those of the environment.
+    those of the environment. ``root_run`` is the run of which this is a step, and ``commit`` has its files;
+    "" for none. ``distribution`` has its type in lower case.
     """
 
     run: str
@@ -89,6 +90,10 @@ class Task:
     command: str
     environment: Environment
     step: str = ""
+    root_run: str = ""
+    commit: str = ""
+    experiment: str = "Default"
+    workspace: str = ""
     code: Content | None = None
     inputs: Mapping[str, TaskInput] = field(default_factory=lambda: EMPTY_MAPPING)
     outputs: Mapping[str, TaskOutput] = field(default_factory=lambda: EMPTY_MAPPING)

@@ -32,7 +32,9 @@ def make_destroy_plan(inputs: PlanInputs) -> Plan:
     live = {address: record for address, record in records.items() if not record.archived}
     removals = tuple(_removal_actions(live, cancels))
     recorded = map(_with_destroyed_failure, advances)
-    actions = (*recorded, *(action for actions in cancels.values() for action in actions), *removals)
+    experiments = (run for run in state.read_open_experiments() if run.status.is_active and run.address not in kept)
+    stopped = (make_cancel_action(run, None, DESTROYED, "") for run in experiments)
+    actions = (*recorded, *(action for actions in cancels.values() for action in actions), *stopped, *removals)
     return Plan(inputs.desired.source, state.commit, actions, notes=notes, is_destroy=True)
 
 

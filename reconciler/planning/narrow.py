@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reconciler.diagnostics import Diagnostic, Severity, within_paths
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.format.rule_context import resolve_relative_path
+from reconciler.format.inlining import inline_files
 from reconciler.model import Address, Asset, State
 from reconciler.planning.policy import Policy
 from reconciler.planning.selection import made_from, reachable_from, selectables_of, selected_addresses
@@ -48,10 +48,9 @@ def _paths_in(declared: AssetSet, asset: Asset) -> Iterator[str]:
     document = declared.documents[asset.source]
     root = asset.source.removesuffix(document.path)
     yield from (path.path.removeprefix(root) for path in asset.paths)
-    inlined = kind_of(asset).inlined_fields
-    for name in inlined & document.data.keys() if inlined else ():
-        if isinstance(document.data[name], str):
-            yield resolve_relative_path(asset.source, document.data[name].removeprefix("file:")).removeprefix(root)
+    if fields := kind_of(asset).inlined_fields:
+        _, inlined = inline_files(document.data, fields, asset.source, lambda _: None)
+        yield from (file.path.removeprefix(root) for file in inlined)
 
 
 def diagnostics_of(paths: AbstractSet[str], diagnostics: Iterable[Diagnostic], config_file: str) -> list[Diagnostic]:

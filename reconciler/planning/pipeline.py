@@ -13,9 +13,10 @@ from typing import NamedTuple
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import ActionId, Plan
+from reconciler.model import ActionId, Op, Plan
 from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
+from reconciler.planning.environments import recipe_note
 from reconciler.planning.guard import guard_plan
 from reconciler.planning.moved import find_renames, plan_with_renames, rename_suggestions, state_with_renames
 from reconciler.planning.plan import DesiredState, PlanInputs, make_plan
@@ -24,7 +25,7 @@ from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
 from reconciler.planning.source_notes import source_notes
-from reconciler.planning.support import IGNORED, ignored_notes
+from reconciler.planning.support import IGNORED, support_notes
 
 _CONTENT_STAYS_NOTE = (
     "no content of the store, no data of a datastore and no history is removed; `mlgit apply` creates everything again"
@@ -84,7 +85,9 @@ def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) 
         refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
         declared = desired.declared
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
-        yield from ignored_notes(desired.tree, declared, assets, desired.check_support)
+        yield from support_notes(desired.tree, declared, assets, desired.check_support)
+    built = (action.resolved.asset for action in plan.actions if action.op is Op.BUILD and action.resolved)
+    yield from filter(None, map(recipe_note, built))
 
 
 def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:

@@ -11,12 +11,14 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.kind import Lifecycle
 from reconciler.model import (
+    EMPTY_MAPPING,
     Action,
     ActionId,
     Address,
     Asset,
     Blocked,
     Observation,
+    Op,
     Plan,
     Record,
     ResolvedAsset,
@@ -91,17 +93,19 @@ def make_plan(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:
     )
     actions: list[Action] = list(advances)
     blocked: list[Blocked] = []
+    builds: set[ActionId] = set()  # jobs can share one
     for asset in topological_order(desired.declared.assets, desired.clean, existence_check(state)):
-        decision = _decide(context, asset, record_keys)
+        decision = decide_asset(context, asset, record_keys)
         context.planned_states[asset.address] = decision.planned_state
-        actions += decision.actions
+        actions += (action for action in decision.actions if action.key not in builds)
+        builds |= {action.key for action in decision.actions if action.op is Op.BUILD}
         blocked += decision.blocked
     removals, notes = plan_removals(context, ancestry)
     plan = Plan(desired.source, state.commit, (*actions, *removals), tuple(blocked), notes=(*notes, *desired.notes))
     return plan, tuple(context.diagnostics)
 
 
-def _decide(context: PlanContext, asset: Asset, record_keys: Mapping[str, ActionId]) -> Decision:
+def decide_asset(context: PlanContext, asset: Asset, record_keys: Mapping[str, ActionId] = EMPTY_MAPPING) -> Decision:
     """Return the decision about one asset, after those about everything it references."""
     resolved = resolve_asset(context, asset)
     record = context.state.current.get(asset.address)

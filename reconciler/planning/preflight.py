@@ -5,21 +5,30 @@ The checks of files (``planning.file_checks``) make them with what is declared, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet
-from reconciler.format.pointers import escape_key
 from reconciler.model import Asset
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
+from reconciler.planning.environments import ENVIRONMENT_POINTER, implicit_environment, unknown_environment_problem
 from reconciler.planning.uri_inputs import TargetLookup, describe_problem, find_uri_inputs
 
-_ENVIRONMENT_POINTER = "/environment"
+
+def _is_known_environment(asset: Asset) -> bool:
+    """Return True if a job writes its environment itself, or names one that the catalogue has."""
+    return implicit_environment(asset) is not None
 
 
-def check_run(declared: AssetSet, asset: Asset, config: Config, find_target: TargetLookup) -> Iterator[Diagnostic]:
-    """Yield why a run of a job could not start."""
+def check_run(
+    declared: AssetSet,
+    asset: Asset,
+    config: Config,
+    find_target: TargetLookup,
+    is_known: Callable[[Asset], bool] = _is_known_environment,
+) -> Iterator[Diagnostic]:
+    """Yield why a run of a job could not start; ``is_known`` tells if an environment that no file declares is known."""
     document = declared.documents[asset.source]
     backend = config.backend_of(compute_name(asset))
     if not backend:
@@ -27,19 +36,25 @@ def check_run(declared: AssetSet, asset: Asset, config: Config, find_target: Tar
         name = referenced_compute(asset) or "*"
         hint = f"bind it in mlgit.yml: compute: {{{name}: BACKEND}}; backends: {', '.join(config.backends)}"
         yield Diagnostic("compute-unbound", message, document.value_span(COMPUTE_POINTER), hint)
-    if not any(reference.pointer == _ENVIRONMENT_POINTER for reference in asset.references):
-        environment = asset.spec.get("environment")
-        inline = "one that is written in the job"
-        name = "none" if environment is None else environment if isinstance(environment, str) else inline
-        message = f"{asset.address} needs an environment that this workspace declares, but names {name}"
-        hint = "declare the environment in a file of its own and write environment: azureml:NAME@latest"
-        fields = environment if isinstance(environment, Mapping) else {}
-        places = (document.value_span(f"{_ENVIRONMENT_POINTER}/{escape_key(str(key))}") for key in fields)
-        span = document.value_span(_ENVIRONMENT_POINTER)
-        others = tuple(dict.fromkeys(place for place in places if place.line != span.line))
-        yield Diagnostic("environment-form", message, span, hint, places=others)
+    if not is_known(asset) and not any(reference.pointer == ENVIRONMENT_POINTER for reference in asset.references):
+        message, hint = _environment_problem(asset)
+        yield Diagnostic("environment-form", message, document.value_span(ENVIRONMENT_POINTER), hint)
     for uri_input in find_uri_inputs(asset, config, find_target):
         if not uri_input.is_downloadable:
             message, hint = describe_problem(uri_input)
             span = document.value_span(uri_input.pointer)
             yield Diagnostic("input-unreachable", f"{asset.address}: {message}", span, hint)
+
+
+def _environment_problem(asset: Asset) -> tuple[str, str]:
+    """Return why a job has no environment to run in, and a hint."""
+    environment = asset.spec.get("environment")
+    problem = unknown_environment_problem(environment) if isinstance(environment, str) else None
+    if problem:
+        return f"{asset.address}: {problem[0]}", problem[1]
+    name = environment if isinstance(environment, str) else "none"
+    message = f"{asset.address} needs an environment, but names {name}"
+    return (
+        message,
+        "write environment: azureml:NAME@latest, or the environment itself: environment: {image: python:3.12}",
+    )

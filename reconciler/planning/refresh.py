@@ -35,9 +35,10 @@ _RUN_STATUSES = {
 
 
 def unfinished_runs(state: State) -> Iterator[Run]:
-    """Yield every run whose end or outputs are not recorded yet, superseded ones too."""
+    """Yield every run whose end or outputs are not recorded yet, superseded ones and experiments too."""
     for record in state.current.values():
         yield from unfinished_runs_of(state, record)
+    yield from state.read_open_experiments()
 
 
 def unfinished_runs_of(state: State, record: Record) -> Iterator[Run]:
@@ -48,9 +49,11 @@ def unfinished_runs_of(state: State, record: Record) -> Iterator[Run]:
 
 
 def active_runs(state: State) -> Iterator[Run]:
-    """Yield the newest run of each job if it is active; superseded runs are left out."""
+    """Yield the newest run of each job if it is active; superseded runs and experiments are left out."""
     yield from (
-        run for run in unfinished_runs(state) if run.status.is_active and state.current[run.address].latest == run.id
+        run
+        for run in unfinished_runs(state)
+        if run.status.is_active and not run.experiment and state.current[run.address].latest == run.id
     )
 
 
@@ -66,23 +69,35 @@ def merge_observation(state: State, observation: Observation) -> tuple[State, tu
     completed: dict[Address, Record] = {}
     for address, record in sorted(state.current.items()):
         for recorded in unfinished_runs_of(state, record):
-            condition = observation.runs.get(recorded.id)
-            run = replace(recorded, handle=recorded.handle or observation.handles.get(recorded.id))
-            if condition is None or ((merged := merge_condition(run, condition)) == run and run.status.is_active):
+            if (merged := _observed_run(recorded, observation)) is None:
                 continue
-            is_latest = run.id == record.latest
-            observed[address, run.id] = merged if is_latest else _with_superseded_failure(merged)
+            is_latest = merged.id == record.latest
+            observed[address, merged.id] = merged if is_latest else _with_superseded_failure(merged)
             if is_latest and merged.status is RunStatus.COMPLETED and merged.fingerprint == record.fingerprint:
                 completed[address] = replace(record, run=merged.id)
+    experiments = state.read_open_experiments()
+    merged_experiments = filter(None, (_observed_run(recorded, observation) for recorded in experiments))
+    observed |= {(run.address, run.id): run for run in merged_experiments}
 
     def find_run(address: Address, run_id: str) -> Run | None:
         return observed.get((address, run_id)) or state.find_run(address, run_id)
 
     ended = (run for run in observed.values() if not run.status.is_active)
     advances = tuple(
-        Action(Op.RECORD, run.address, version=run.id, record=state.current[run.address], run=run) for run in ended
+        Action(Op.RECORD, run.address, version=run.id, record=state.current.get(run.address), run=run) for run in ended
     )
-    return replace(state, current=Overlay(state.current, completed), find_run=find_run), advances
+    still_open = tuple(observed.get((run.address, run.id), run) for run in experiments)
+    merged_state = replace(state, current=Overlay(state.current, completed), find_run=find_run)
+    return replace(merged_state, read_open_experiments=lambda: still_open), advances
+
+
+def _observed_run(recorded: Run, observation: Observation) -> Run | None:
+    """Return an unfinished run as its backend reports it; None if nothing is known, or it is as recorded."""
+    condition = observation.runs.get(recorded.id)
+    run = replace(recorded, handle=recorded.handle or observation.handles.get(recorded.id))
+    if condition is None or ((merged := merge_condition(run, condition)) == run and run.status.is_active):
+        return None
+    return merged
 
 
 def _merge_conditions(state: State, observation: Observation) -> State:

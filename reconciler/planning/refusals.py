@@ -64,7 +64,11 @@ def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: 
     """Yield why a run of the job could not start, with what its references stand for in this plan."""
     config = context.policy.config
     for diagnostic in check_run(
-        context.declared, resolved.asset, config, lambda reference: _planned_target(context, resolved, reference)
+        context.declared,
+        resolved.asset,
+        config,
+        lambda reference: _planned_target(context, resolved, reference),
+        lambda _: resolved.environment is not None,
     ):
         yield replace(diagnostic, severity=severity)
 
@@ -100,7 +104,7 @@ def _blocked_by(
 
 
 def refusal_label(code: str, message: str) -> str:
-    """Return in a few words why a job cannot run, to count jobs by it: ``with distribution``."""
+    """Return in a few words why a job cannot run, to count jobs by it: ``with distribution.type``."""
     if code in _LABELS:
         return _LABELS[code]
     return f"with {message.partition(_UNSUPPORTED)[2].partition(':')[0]}"
@@ -108,6 +112,6 @@ def refusal_label(code: str, message: str) -> str:
 
 _LABELS = {
     "compute-unbound": "on a compute without a backend",
-    "environment-form": "without a declared environment",
+    "environment-form": "without an environment that mlgit knows",
     "input-unreachable": "with inputs to download",
 }

@@ -26,6 +26,7 @@ from reconciler.model import (
 )
 from reconciler.planning import content
 from reconciler.planning.compute import bound_backend
+from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous, resolve_implicit_environment
 from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, json_digest, metadata_digest
 from reconciler.planning.policy import Policy
 from reconciler.planning.support import SupportCheck, no_support_check
@@ -82,6 +83,10 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
             references[reference.pointer] = target
         elif late is None and kind.is_fingerprint_field(reference.pointer.split("/")[1]):
             late = reference.address
+    environment = resolve_implicit_environment(replace(asset, spec=spec), context.state.find_pin)
+    if environment is not None and not is_anonymous(environment.asset.address):
+        address, version = environment.asset.address, environment.asset.version
+        references[ENVIRONMENT_POINTER] = ResolvedReference(address, version, environment.fingerprint)
     fingerprint = "" if late else asset_fingerprint(kind, spec, contents, references)
     record = context.state.current.get(asset.address)
     if record and fingerprint:
@@ -93,6 +98,7 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
         fingerprint=fingerprint,
         metadata=metadata_digest(kind, spec),
         known_after=(context.planned_states[late].known_after or late) if late in context.planned_states else late,
+        environment=environment,
     )
 
 

@@ -14,10 +14,12 @@ from reconciler.planning.refresh import unfinished_runs_of
 from reconciler.planning.resolve import PlanContext
 
 
-def make_cancel_action(run: Run, record: Record, failure: str, reason: str) -> Action:
+def make_cancel_action(run: Run, record: Record | None, failure: str, reason: str) -> Action:
     """Return the action that cancels a run; ``failure`` is what is recorded with it."""
     canceled = replace(run, status=RunStatus.CANCELED, failure=failure)
-    return Action(Op.CANCEL, record.address, version=run.id, record=record, run=canceled, reason=reason)
+    return Action(
+        Op.CANCEL, record.address if record else run.address, version=run.id, record=record, run=canceled, reason=reason
+    )
 
 
 def cancel_superseded_runs(context: PlanContext, record: Record | None, decision: Decision) -> Decision:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.document import Document
+from reconciler.format.inlining import inline_files
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.pointers import find_value, split_pointer
-from reconciler.format.rule_context import resolve_relative_path
 from reconciler.format.schema_leaves import is_default_value
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Asset, FileReader, Json
@@ -30,6 +31,7 @@ from reconciler.model.support import (
     compare_with_support,
     make_entry_tree,
 )
+from reconciler.planning.environments import ENVIRONMENT_POINTER
 
 IGNORED = "field-ignored"
 _MAX_FIELDS, _MAX_PLACES = 5, 10  # in a message
@@ -71,15 +73,29 @@ class SupportProblem(NamedTuple):
     pointers: tuple[str, ...] = ()
 
 
+class SupportNote(NamedTuple):
+    """What a provider does otherwise than an asset says, without harm, and the JSON pointers of what says it.
+
+    ``is_usual`` as of ``Ignored``.
+    """
+
+    text: str
+    pointers: tuple[str, ...]
+    is_usual: bool = True
+
+
 class SupportReport(NamedTuple):
     """What the provider of an asset cannot do with it, and what it ignores; ``provider`` is its name in messages.
 
-    ``ignored`` can have fields with their default values.
+    ``ignored`` can have fields with their default values. ``notes`` are what it does otherwise. ``environment`` is what
+    a builder says of the environment that a job writes itself; what it cannot do is among the problems.
     """
 
     provider: str = ""
     problems: tuple[SupportProblem, ...] = ()
     ignored: tuple[IgnoredField, ...] = ()
+    notes: tuple[SupportNote, ...] = ()
+    environment: SupportReport | None = None
 
 
 SupportCheck = Callable[[Asset, bool], SupportReport]
@@ -92,15 +108,19 @@ def no_support_check(_asset: Asset, _asks_provider: bool) -> SupportReport:  # n
 
 
 @cache
-def table_entries(kind: str, support: Support) -> EntryTree:
-    """Return what a table says of a kind, with the fields of the kind that ask nothing of a provider."""
+def table_entries(kind: str, support: Support, unmet: frozenset[Honoured | Ignored] = frozenset()) -> EntryTree:
+    """Return what a table says of a kind, with the fields of the kind that ask nothing of a provider.
+
+    The entries that are ``unmet`` are left out.
+    """
     descriptive = map(Honoured, sorted(kind_by_name(kind).descriptive_fields))
-    return make_entry_tree((*descriptive, *support.entries(kind)))
+    return make_entry_tree((*descriptive, *(entry for entry in support.entries(kind) if entry not in unmet)))
 
 
 def check_support(asset: Asset, support: Support, provider: str, remedy: str) -> SupportReport:
     """Return what a table says of an asset; ``remedy`` is what else can be done than to change the file."""
-    entries = table_entries(asset.address.kind, support)
+    kind = asset.address.kind
+    entries = table_entries(kind, support, support.unmet_entries(kind, asset.spec))
     fields = tuple(compare_with_support(asset.spec, entries, _default_check(asset)))
     problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
     ignored = tuple(item for item in fields if isinstance(item, IgnoredField))
@@ -122,8 +142,12 @@ def _unsupported_problem(item: UnsupportedField, provider: str, remedy: str) -> 
     first, *others = item.leaves
     message = f"{provider} does not support {field_name(item.pointer)}"
     change = "remove it"
-    if item.values:
-        message, change = f"{message}: {item.value}", f"write {' or '.join(item.values)}"
+    if item.entry and item.entry.values:
+        message, change = f"{message}: {item.value}", f"write {' or '.join(item.entry.values)}"
+        if condition := item.entry.when:
+            message += f" if {field_name(condition.pointer)} is {condition.value}"
+        if item.entry.reason:
+            change += f" ({item.entry.reason})"
     return SupportProblem(first, "not-supported", message, f"{change}, or {remedy}", pointers=tuple(others))
 
 
@@ -143,8 +167,41 @@ def with_own_problems(report: SupportReport, problems: Iterable[SupportProblem],
     return report._replace(provider=provider, problems=(*own, *of_table.values())) if own else report
 
 
+def with_own_notes(report: SupportReport, notes: Iterable[SupportNote]) -> SupportReport:
+    """Return a report with the notes of the provider itself; about an ignored field, a note is the reason."""
+    ignored, own = {item.pointer: item for item in report.ignored}, []
+    for note in notes:
+        first = note.pointers[0]
+        item = ignored.get(first)
+        if item is None or item.entry.reason == note.text:
+            own.append(note)
+        else:
+            ignored[first] = item._replace(entry=item.entry._replace(reason=note.text, is_usual=note.is_usual))
+    return report._replace(ignored=tuple(ignored.values()), notes=tuple(own))
+
+
 def _first_key(problem: SupportProblem) -> str:
     return "".join(split_pointer(problem.pointer)[:1])
+
+
+def with_environment_report(report: SupportReport, environment: SupportReport, job: Asset) -> SupportReport:
+    """Return the report on a job with that on its environment, at the pointers of the job.
+
+    Of an environment of a registry, which the job only names, just what cannot be done matters to its author.
+    """
+    is_written_here = isinstance(find_value(job.spec, split_pointer(ENVIRONMENT_POINTER)), Mapping)
+
+    def locate(pointer: str) -> str:
+        return f"{ENVIRONMENT_POINTER}{pointer}" if is_written_here else ENVIRONMENT_POINTER
+
+    problems = (
+        item._replace(pointer=locate(item.pointer), pointers=tuple(map(locate, item.pointers)))
+        for item in environment.problems
+    )
+    ignored = (item._replace(pointer=locate(item.pointer)) for item in environment.ignored if is_written_here)
+    notes = (item._replace(pointers=tuple(map(locate, item.pointers))) for item in environment.notes if is_written_here)
+    nested = environment._replace(problems=(), ignored=tuple(ignored), notes=tuple(notes))
+    return report._replace(problems=(*report.problems, *problems), environment=nested)
 
 
 def problem_diagnostics(
@@ -163,6 +220,8 @@ def ignored_diagnostics(
     files: FileReader, declared: AssetSet, asset: Asset, report: SupportReport
 ) -> Iterator[Diagnostic]:
     """Yield a warning for each reason for which a provider ignores fields of an asset, but of what is usual."""
+    if report.environment:
+        yield from ignored_diagnostics(files, declared, asset, report.environment)
     unusual = [item for item in report.ignored if not item.entry.is_usual]
     for reason, pointers in _ignored_by_reason(asset, unusual).items():
         span, *places = (_locate(files, declared, asset, pointer) for pointer in pointers)
@@ -171,20 +230,29 @@ def ignored_diagnostics(
         yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
 
 
-def ignored_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
-    """Yield notes of a plan on what the providers of assets ignore, with the positions; equal ones as one."""
-    places: dict[tuple[str, str, str], dict[Address, list[Span]]] = {}
+def support_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
+    """Yield notes of a plan on what providers ignore of assets or do otherwise, with positions; equal ones as one."""
+    places: dict[tuple[str, str], dict[Address, list[Span]]] = {}
     for asset in assets:
-        report = check(asset, False)
-        for reason, pointers in _ignored_by_reason(asset, report.ignored).items():
-            names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+        for text, reason, pointers in _note_parts(asset, check(asset, True)):
             spans = [_locate(files, declared, asset, pointer) for pointer in pointers]
-            places.setdefault((report.provider, names, reason), {})[asset.address] = spans
-    for (provider, names, reason), by_address in places.items():
+            places.setdefault((text, reason), {})[asset.address] = spans
+    for (text, reason), by_address in places.items():
         addresses = join_some(list(map(str, by_address)))
         spans = [span for spans in by_address.values() for span in spans]
-        texts = [_format_span(spans, index) for index in range(len(spans))]
-        yield f"{addresses}: {provider} does not use {names} ({join_some(texts, _MAX_PLACES)}): {reason}"
+        positions = [_format_span(spans, index) for index in range(len(spans))]
+        yield f"{addresses}: {text} ({join_some(positions, _MAX_PLACES)}){reason}"
+
+
+def _note_parts(asset: Asset, report: SupportReport) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Yield the notes of a report: what comes before the positions, what comes after them, and the pointers."""
+    for reason, pointers in _ignored_by_reason(asset, report.ignored).items():
+        names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+        yield f"{report.provider} does not use {names}", f": {reason}", pointers
+    for note in report.notes:
+        yield note.text, "", note.pointers
+    if report.environment:
+        yield from _note_parts(asset, report.environment)
 
 
 def _format_span(spans: Sequence[Span], index: int) -> str:
@@ -203,21 +271,17 @@ def _ignored_by_reason(asset: Asset, ignored: Iterable[IgnoredField]) -> Mapping
     return by_reason
 
 
-def _inlined_path(data: Json, asset: Asset, field: str) -> str:
-    """Return the path of the file whose content replaces its name in a field, "" if none does."""
-    name = find_value(data, [field])
-    if not isinstance(name, str) or isinstance(asset.spec.get(field), str):
-        return ""
-    return resolve_relative_path(asset.source, name.removeprefix("file:"))
-
-
 def _locate(files: FileReader, declared: AssetSet, asset: Asset, pointer: str) -> Span:
     """Return the span of a value: in the file whose content replaces its name in a field, else in the asset's own."""
     document = declared.documents[asset.source]
-    first, *others = split_pointer(pointer) or [""]
-    is_inlined = bool(others) and first in kind_of(asset).inlined_fields
-    path = _inlined_path(document.data, asset, first) if is_inlined else ""
-    if not path:
+    fields = [field for field in kind_of(asset).inlined_fields if pointer.startswith(f"{field.pointer}/")]
+    if not fields:
         return document.value_span(pointer)
-    inlined, _ = parse_yaml(files.display_path(path), files.read_file(path))
-    return inlined.value_span(pointer.removeprefix(f"/{first}"))
+
+    def load(path: str) -> Document:
+        return parse_yaml(files.display_path(path), files.read_file(path))[0]
+
+    _, inlined = inline_files(document.data, fields, asset.source, lambda path: load(path).data)
+    if not inlined:
+        return document.value_span(pointer)
+    return load(inlined[-1].path).value_span(pointer.removeprefix(inlined[-1].pointer))

@@ -40,7 +40,8 @@ from reconciler.project.shared_index import (
 from reconciler.source.assets import find_nested_roots, parse_asset_files
 from reconciler.source.gc_pause import pause_gc
 from reconciler.source.index import CacheKey, DependencyIndex, IndexContents, IndexUpdate
-from reconciler.state.snapshot import CurrentRecords, changed_addresses
+from reconciler.state.current_records import CurrentRecords
+from reconciler.state.snapshot import changed_addresses
 
 _ADDRESS_ALIKE_CODE = "address-alike"  # depends on all addresses, so an index of some files cannot tell
 

@@ -34,12 +34,12 @@ def _with_reported_runs(
     session: StateSession, state: State, jobs: Sequence[ListedJob], unfinished: Sequence[Address]
 ) -> list[ListedJob]:
     """Return the jobs with the unfinished runs of some of them as their backends report them."""
-    state = replace(state, current={address: state.current[address] for address in unfinished})
+    state = replace(state, current={item: state.current[item] for item in unfinished if item in state.current})
     observation = session.observe_runs(state)
     if observation is not None:
         state = merge_observation(state, observation)[0]
     return [
-        job._replace(runs=[_reported_run(state, job, run) for run in job.runs]) if job.address in state.current else job
+        job._replace(runs=[_reported_run(state, job, run) for run in job.runs]) if job.address in unfinished else job
         for job in jobs
     ]
 

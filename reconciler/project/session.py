@@ -1,6 +1,7 @@
 """A session: an open workspace with one revision of its files, its configuration and its live state.
 
-``project.provider_checks`` is imported by name, when mlgit.yml has changed or the live state is shared.
+Imported by name are ``project.provider_checks``, when mlgit.yml has changed or the live state is shared, and
+``source.overridden_assets``, if options give a file other values.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.config.config import CONFIG_FILE, Config, lenient_config
 from reconciler.config.targets import DEFAULT_TARGET
@@ -31,6 +32,9 @@ from reconciler.source.workspace import (
     tree_of_work_tree,
 )
 
+if TYPE_CHECKING:
+    from reconciler.source.overridden_assets import FileOverrides
+
 OnDiagnostics = Callable[[Tree, Sequence[Diagnostic]], None]
 """Receives the diagnostics of a tree; raises UserError if the command cannot continue with them."""
 
@@ -47,12 +51,16 @@ def raise_on_error(_tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Session(StateSession):
-    """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``."""
+    """An open workspace with one revision of its files. Use it in a ``with`` block, or call ``close``.
+
+    With ``overrides`` one of the files counts with other values than those that are written in it.
+    """
 
     source: SourceRevision
     tree: Tree
     on_diagnostics: OnDiagnostics
     on_refusals: OnDiagnostics = ignore_diagnostics
+    overrides: FileOverrides | None = None
 
     @property
     def plan_heading(self) -> str:
@@ -69,6 +77,12 @@ class Session(StateSession):
 
     def read_assets(self) -> AssetSet:
         """Return the assets that the source declares."""
+        if self.overrides:
+            overridden_assets = importlib.import_module("reconciler.source.overridden_assets")
+            assets: AssetSet = overridden_assets.read_overridden_asset_set(
+                self.tree, self.config, self.workspace.cache, self.overrides
+            )
+            return assets
         return read_asset_set(self.tree, self.config, self.workspace.cache)
 
     def uncommitted_files(self) -> tuple[str, ...]:

@@ -20,13 +20,17 @@ from reconciler.model import Asset, FileReader, Json
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
+from reconciler.planning.environments import implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
 from reconciler.planning.support import (
     OWN_SUPPORT,
     SupportCheck,
+    SupportNote,
     SupportProblem,
     SupportReport,
     check_support,
+    with_environment_report,
+    with_own_notes,
     with_own_problems,
 )
 from reconciler.source.cache import Cache, entry_key
@@ -86,12 +90,20 @@ class _Providers:
                 return self._check_builders(asset, asks_provider=asks_provider)
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
-                return self._check_on_backend(asset, self.config.backend_of(compute))
+                report = self._check_on_backend(asset, self.config.backend_of(compute))
+                return self._with_environment(asset, report, asks_provider=asks_provider)
         except UserError as error:  # a plug-in that cannot be used stops only what needs it
             pointer = COMPUTE_POINTER if kind.is_runnable else ""
             problems = (SupportProblem(pointer, item.code, item.message, item.hint) for item in error.diagnostics)
             return SupportReport(problems=tuple(problems))
         return check_support(asset, OWN_SUPPORT, "mlgit", "see docs/support.md")
+
+    def _with_environment(self, job: Asset, report: SupportReport, *, asks_provider: bool) -> SupportReport:
+        """Return what a backend says of a job, with what a builder says of the environment that no file declares."""
+        environment = implicit_environment(job)
+        if environment is None:
+            return report
+        return with_environment_report(report, self._check_builders(environment, asks_provider=asks_provider), job)
 
     def _check_on_backend(self, asset: Asset, name: str) -> SupportReport:
         """Return what a backend, by its name in mlgit.yml, supports of a job or a compute."""
@@ -119,7 +131,10 @@ class _Providers:
             return SupportReport()
         provider = f"the {name} builder" if name == type_name else f"the builder {name} ({type_name})"
         report = check_support(asset, support, provider, "use another builder")
-        return with_own_problems(report, self._find_problems(asset, settings), provider) if asks_provider else report
+        if not asks_provider:
+            return report
+        problems, notes = self._ask_builder(asset, settings)
+        return with_own_notes(with_own_problems(report, problems, provider), notes)
 
     def _table(self, noun: str, name: str) -> Support | None:
         """Return the table of a plug-in, None if there is none of that name."""
@@ -130,28 +145,38 @@ class _Providers:
         plugin = self.loaded[key]
         return plugin.support if plugin else None
 
-    def _find_problems(self, asset: Asset, settings: Mapping[str, Json]) -> tuple[SupportProblem, ...]:
-        """Return what a builder itself cannot do; the cache remembers an environment without problems."""
-        key = entry_key("build", dict(settings), asset.spec)
-        if self.cache and self.cache.find_entry(key) is not None:
-            return ()
-        problems = _ask_builder(settings, asset)
+    def _ask_builder(
+        self, asset: Asset, settings: Mapping[str, Json]
+    ) -> tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]:
+        """Return what a builder cannot do, and its notes; the cache remembers an environment without problems."""
+        key = entry_key("builder", dict(settings), asset.spec)
+        remembered = self.cache.find_entry(key) if self.cache else None
+        if remembered is not None:
+            return (), tuple(
+                SupportNote(text, tuple(pointers), usual) for text, pointers, usual in json.loads(remembered)
+            )
+        problems, notes = _ask_builder(settings, asset)
         if self.cache and not problems:
-            self.cache.store_entries({key: ""})
-        return problems
+            self.cache.store_entries({key: json.dumps(notes)})
+        return problems, notes
 
 
-def _ask_builder(settings: Mapping[str, Json], asset: Asset) -> tuple[SupportProblem, ...]:
-    """Return what a builder itself cannot do; raises UserError ``builder-broken`` if it fails."""
+def _ask_builder(
+    settings: Mapping[str, Json], asset: Asset
+) -> tuple[tuple[SupportProblem, ...], tuple[SupportNote, ...]]:
+    """Return what a builder cannot do, and its notes; raises UserError ``builder-broken`` if it fails."""
     try:
-        return tuple(
-            SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
-            for problem in load_builder(settings).check(asset.spec)
-        )
+        builder = load_builder(settings)
+        problems = builder.check(asset.spec)
+        notes = builder.notes(asset.spec)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         raise BUILDERS.failed_error(str(settings["type"]), error) from error
+    return (
+        tuple(SupportProblem(item.pointer, item.code, item.message, item.hint, item.is_certain) for item in problems),
+        tuple(SupportNote(item.text, item.pointers, item.is_usual) for item in notes),
+    )
 
 
 def _label(noun: str, name: str, type_name: str) -> str:

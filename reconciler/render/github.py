@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.diagnostics import Diagnostic, Severity, place_in_message
 from reconciler.render.sanitize import sanitize_line
 
 _COMMAND_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -16,6 +16,7 @@ def diagnostics_to_github(diagnostics: Iterable[Diagnostic], root: str = "") -> 
 
 
 def _workflow_command(diagnostic: Diagnostic, root: str) -> str:
+    diagnostic = place_in_message(diagnostic)
     properties = {"title": diagnostic.code}
     if diagnostic.span is not None:
         position = {

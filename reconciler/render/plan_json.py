@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reconciler.diagnostics import Diagnostic, Span
+from reconciler.diagnostics import Diagnostic, Span, place_in_message
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.model import EMPTY_MAPPING, Action, Asset, Blocked, Builds, Json, Op, Plan, Record, Run, Spec
 from reconciler.planning.diff import FieldChange, field_changes
@@ -189,6 +189,7 @@ def _run_fields(run: Run) -> Json:
 
 def diagnostic_to_json(diagnostic: Diagnostic) -> Json:
     """Return a diagnostic with its position, or nulls if it has none."""
+    diagnostic = place_in_message(diagnostic)
     span = diagnostic.span
     return {
         "path": span.path if span else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from reconciler.diagnostics import Diagnostic, Span
+from reconciler.diagnostics import Diagnostic, Span, place_in_message
 from reconciler.model import Json
 from reconciler.render.explain_pages import load_pages
 from reconciler.render.sanitize import sanitize_line
@@ -39,6 +39,7 @@ def _rule_to_json(code: str) -> Json:
 
 
 def _result_to_json(diagnostic: Diagnostic, index: int, root: str) -> Json:
+    diagnostic = place_in_message(diagnostic)
     message = "\n".join(map(sanitize_line, filter(None, (diagnostic.message, diagnostic.hint, *diagnostic.example))))
     result = {
         "ruleId": diagnostic.code,

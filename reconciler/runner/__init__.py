@@ -10,8 +10,10 @@ order of a run::
     workdir      code, inputs and outputs, staged in the folder of the run
     command      ${{inputs.x}} and ${{outputs.x}} -> words of a shell command
     layer        a layer over each virtual environment: jobs cannot change what they share
-    environment  the environment variables of the command: an allow-list
-    process      the command and what it starts: heartbeat, timeout, cancel
+    environment  the environment variables of the command: an allow-list, and what Azure ML sets
+    distribution the processes of a distributed job, and the variables of each
+    process      the processes of the command and what they start: heartbeat, timeout, cancel
+    prefixed_log the output of several processes in one log
     descendants  the processes of a run, in whatever session they are
     tracking/    the MLflow tracking protocol, answered here or by another server
     artifacts    ./outputs, ./logs and logged files, kept as the output that every job has

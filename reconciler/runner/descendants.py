@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def reap_orphans(command: int) -> None:
-    """Remove the entries of adopted processes that have ended; that of the command stays."""
+def reap_orphans(commands: Collection[int]) -> None:
+    """Remove the entries of adopted processes that have ended; those of the commands stay."""
     if not hasattr(os, "waitid"):
         return
     with suppress(ChildProcessError):
-        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != command:
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid not in commands:
             os.waitpid(ended.si_pid, 0)
 
 
@@ -73,7 +73,7 @@ def kill_descendants(number: int, deadline: float) -> None:
     while (processes := find_descendants(os.getpid())) and time.monotonic() < deadline:
         send_signal(processes, number)
         time.sleep(_POLL_SECONDS)
-        reap_orphans(command=0)
+        reap_orphans(commands=())
 
 
 def _list_parents() -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from .command import CommandValue, ShellWord
 from .descendants import MARK_VARIABLE
 from .spec import RunSpec
 
@@ -45,6 +46,9 @@ _FIXED_VARIABLES = {
 # MLflow would use these instead of the token of the runner's tracking server.
 _MLFLOW_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
+_DATA_PREFIXES = {"inputs": "AZURE_ML_INPUT_", "outputs": "AZURE_ML_OUTPUT_"}
+_DATA_REFERENCE_PREFIX = "AZUREML_DATAREFERENCE_"
+
 
 def allowed_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of a process's variables that a job may see: about the machine, nothing secret.
@@ -61,15 +65,25 @@ def allowed_variables(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def command_variables(
-    runner_variables: Mapping[str, str], spec: RunSpec, tracking_variables: Mapping[str, str]
+    runner_variables: Mapping[str, str],
+    spec: RunSpec,
+    tracking_variables: Mapping[str, str],
+    values: Mapping[str, CommandValue],
 ) -> dict[str, str]:
-    """Return the variables of the command; those of the spec override the runner's, those of tracking override both."""
+    """Return the variables of the command; the ``values`` are those of the expressions in it.
+
+    Those of the spec override the runner's, and what the run is and where it is tracked override both.
+    """
     variables = allowed_variables(runner_variables) | _FIXED_VARIABLES
     variables["PATH"] = os.pathsep.join([*spec.path_entries, *filter(os.path.isdir, _SYSTEM_PATH)])
     variables.update(spec.environment)
     variables.update(spec.variables)
-    variables["AZUREML_RUN_ID"] = spec.run
+    variables.update(_run_variables(spec))
+    variables.update(_data_variables(values))
     variables[MARK_VARIABLE] = str(spec.folder)
+    variables.setdefault(
+        "GIT_CEILING_DIRECTORIES", str(spec.folder)
+    )  # the repository around the store is not the job's
     if "MLFLOW_TRACKING_TOKEN" in tracking_variables:
         for name in _MLFLOW_CREDENTIALS:
             variables.pop(name, None)
@@ -77,4 +91,27 @@ def command_variables(
     variables.setdefault(
         "NO_PROXY", "127.0.0.1,localhost"
     )  # so that tracking calls do not go to a proxy that the job sets
+    return variables
+
+
+def _run_variables(spec: RunSpec) -> dict[str, str]:
+    """Return what Azure ML calls the run, and what it belongs to."""
+    variables = {
+        "AZUREML_RUN_ID": spec.run,
+        "AZUREML_ROOT_RUN_ID": spec.root_run or spec.run,
+        "AZUREML_EXPERIMENT_NAME": spec.experiment,
+        "AZUREML_ARM_PROJECT_NAME": spec.experiment,  # its older name
+    }
+    return {**variables, "AZUREML_ARM_WORKSPACE_NAME": spec.workspace} if spec.workspace else variables
+
+
+def _data_variables(values: Mapping[str, CommandValue]) -> dict[str, str]:
+    """Return the inputs and outputs as variables of their names, in the letter case of the job."""
+    variables: dict[str, str] = {}
+    for expression, value in values.items():
+        kind, _, name = expression.partition(".")
+        if kind in _DATA_PREFIXES:
+            variables[f"{_DATA_PREFIXES[kind]}{name}"] = value.text
+            if isinstance(value, ShellWord):  # a literal is no data
+                variables[f"{_DATA_REFERENCE_PREFIX}{name}"] = value.text
     return variables

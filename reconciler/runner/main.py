@@ -62,7 +62,7 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
         make_working_folders(workdir.code_folder)
         command = substitute_expressions(spec.command, workdir.values)
         with layered_environment(spec) as layered, open_tracking(spec) as tracking:
-            variables = command_variables(os.environ, layered, tracking.variables)
+            variables = command_variables(os.environ, layered, tracking.variables, workdir.values)
             outcome = execute_command(command, workdir.code_folder, variables, spec, monitor)
             tracked = tracking.finish(outcome.status)
     except RunCanceledError:

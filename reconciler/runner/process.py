@@ -1,22 +1,26 @@
-"""The command and the processes that it starts: heartbeat, timeout, cancel, and the outcome."""
+"""The processes of a run, one or several with ranks, and what they start: heartbeat, timeout, cancel, the outcome."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import NamedTuple
 
 from .descendants import adopt_orphans, find_descendants, kill_descendants, reap_orphans, send_signal
+from .distribution import ProcessRole, count_ports, process_roles
 from .files import write_json_atomically
+from .prefixed_log import start_copying_lines
 from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure, signal_name
 from .spec import RunSpec
 
@@ -24,7 +28,20 @@ COMMAND_FILE = "command.json"
 HEARTBEAT_SECONDS = 2.0  # between two heartbeats
 _POLL_SECONDS = 0.05  # between two checks of processes that are ending
 _KILL_SECONDS = 10.0  # for processes to end that cannot refuse to
-_STOP_EVENT, _END_EVENT = "stop", "ended"
+
+
+class StopRequest(NamedTuple):
+    """An event: the run is to stop."""
+
+
+class ProcessEnd(NamedTuple):
+    """An event: a process of the job has ended."""
+
+    process: int
+    return_code: int
+
+
+Event = StopRequest | ProcessEnd
 
 
 class RunMonitor:
@@ -32,10 +49,10 @@ class RunMonitor:
 
     def __init__(self, folder: Path) -> None:
         self._heartbeat_file = folder / "heartbeat"
-        self._events: SimpleQueue[str] = SimpleQueue()  # its put() is safe in a signal handler
+        self._events: SimpleQueue[Event] = SimpleQueue()  # its put() is safe in a signal handler
         self._next_heartbeat = 0.0
         self._is_stopped = False
-        self._command = 0
+        self._commands: Collection[int] = ()
 
     def install_signal_handlers(self) -> None:
         """Treat SIGTERM and SIGINT as requests to stop from here on."""
@@ -48,15 +65,15 @@ class RunMonitor:
         if self._is_stopped:
             raise RunCanceledError
 
-    def watch_command(self, command: int) -> None:
-        """Remember the process id of the command, whose orphans are reaped at every heartbeat."""
-        self._command = command
+    def watch_commands(self, commands: Collection[int]) -> None:
+        """Remember the process ids of the commands, whose orphans are reaped at every heartbeat."""
+        self._commands = commands
 
-    def notify_ended(self) -> None:
-        """Report that the command has ended."""
-        self._events.put(_END_EVENT)
+    def notify_ended(self, process: int, return_code: int) -> None:
+        """Report that a process of the job has ended."""
+        self._events.put(ProcessEnd(process, return_code))
 
-    def wait_for_event(self, deadline: float | None) -> str | None:
+    def wait_for_event(self, deadline: float | None) -> Event | None:
         """Return the next event, with heartbeats until it comes; None once the deadline (monotonic seconds) is over."""
         while deadline is None or time.monotonic() < deadline:
             self._touch_heartbeat_file()
@@ -67,118 +84,180 @@ class RunMonitor:
                 continue
         return None
 
-    def wait_for_end(self, deadline: float) -> bool:
-        """Wait until the command has ended; return False if the deadline is over before."""
-        while (event := self.wait_for_event(deadline)) is not None:
-            if event == _END_EVENT:
-                return True
-        return False
-
     def _touch_heartbeat_file(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
             self._heartbeat_file.touch()
-            if self._command:
-                reap_orphans(self._command)
+            if self._commands:
+                reap_orphans(self._commands)
             self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._is_stopped = True
-        self._events.put(_STOP_EVENT)
+        self._events.put(StopRequest())
 
 
 @dataclass(frozen=True, slots=True)
 class _ChildProcess:
+    """One process of the job; ``log_thread`` copies its output to the log if there are several."""
+
+    role: ProcessRole
     process: subprocess.Popen[bytes]
     wait_thread: threading.Thread
+    log_thread: threading.Thread | None = None
 
     def send_signal(self, number: int) -> None:
-        """Signal the process group of the command."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS raises the second for a group of zombies
-            os.killpg(self.process.pid, number)
+        """Signal the process group of the process, unless it was reaped: another may have its id then."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):  # macOS raises the second for a group of zombies
+                os.killpg(self.process.pid, number)
 
-    def is_outside_group(self, process: int) -> bool:
-        """Return True if a living process is not in the process group of the command."""
-        try:
-            return os.getpgid(process) != self.process.pid
-        except ProcessLookupError:
-            return False
+    def kill(self) -> None:
+        """Kill the process group of the process, and reap the process."""
+        self.send_signal(signal.SIGKILL)
+        self.wait_thread.join()
+        self.process.wait()
 
 
 def execute_command(
     command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, monitor: RunMonitor
 ) -> CommandOutcome:
-    """Run a shell command in a folder until it ends, exceeds its time limit or is stopped; leave no process behind."""
+    """Run a shell command in a folder until it ends, exceeds its time limit or is stopped; leave no process behind.
+
+    A distributed job runs it in several processes: one that fails ends the others.
+    """
     monitor.heartbeat()
     deadline = None if spec.timeout is None else time.monotonic() + spec.timeout
     adopt_orphans()
-    child = _start_command(command, folder, variables, spec, monitor.notify_ended)
-    monitor.watch_command(child.process.pid)
+    children: dict[int, _ChildProcess] = {}
+    monitor.watch_commands(children.keys())
     try:
-        write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": child.process.pid, "pid": child.process.pid})
-        event = monitor.wait_for_event(deadline)
-        if event != _END_EVENT:
-            _terminate_gracefully(child, monitor, time.monotonic() + spec.grace)
+        _start_processes(command, folder, variables, spec, monitor, children)
+        first = next(iter(children))
+        write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": first, "pid": first})
+        running = dict(children)
+        event = _wait_for_processes(running, monitor, deadline)
+        if running:
+            _terminate_gracefully(running, monitor, time.monotonic() + spec.grace)
     finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait_thread.join()
-        return_code = child.process.wait()
+        for child in children.values():
+            child.kill()
         kill_descendants(signal.SIGKILL, time.monotonic() + _KILL_SECONDS)
-    return _make_outcome(event, return_code, spec)
+        for child in children.values():
+            if child.log_thread is not None:
+                child.log_thread.join(_KILL_SECONDS)
+    return _make_outcome(event, tuple(children.values()), spec)
 
 
-def _terminate_gracefully(child: _ChildProcess, monitor: RunMonitor, deadline: float) -> None:
-    """Send SIGTERM to all processes and wait for them: the shell exits at once, its children may still be saving."""
-    child.send_signal(signal.SIGTERM)
-    send_signal(filter(child.is_outside_group, find_descendants(os.getpid())), signal.SIGTERM)
-    if monitor.wait_for_end(deadline):
-        child.process.wait()
-        while find_descendants(os.getpid()) and time.monotonic() < deadline:
-            monitor.wait_for_event(min(deadline, time.monotonic() + _POLL_SECONDS))
+def _wait_for_processes(running: dict[int, _ChildProcess], monitor: RunMonitor, deadline: float | None) -> Event | None:
+    """Wait until one process fails, or all but servers have ended, which leave ``running``; return the event.
+
+    Return None once the deadline is over.
+    """
+    while isinstance(event := monitor.wait_for_event(deadline), ProcessEnd):
+        child = running.pop(event.process)
+        if event.return_code != 0 or all(other.role.is_server for other in running.values()):
+            break
+        child.kill()
+    return event
 
 
-def _make_outcome(event: str | None, return_code: int, spec: RunSpec) -> CommandOutcome:
+def _terminate_gracefully(running: dict[int, _ChildProcess], monitor: RunMonitor, deadline: float) -> None:
+    """Send SIGTERM to all processes and wait for them: a shell exits at once, its children may still be saving."""
+    groups = frozenset(running)
+    for child in running.values():
+        child.send_signal(signal.SIGTERM)
+    outside = (process for process in find_descendants(os.getpid()) if _process_group(process) not in groups)
+    send_signal(outside, signal.SIGTERM)
+    while running and (event := monitor.wait_for_event(deadline)) is not None:
+        if isinstance(event, ProcessEnd):
+            del running[event.process]
+    while find_descendants(os.getpid()) and time.monotonic() < deadline:
+        monitor.wait_for_event(min(deadline, time.monotonic() + _POLL_SECONDS))
+
+
+def _process_group(process: int) -> int:
+    """Return the process group of a process, 0 if it has ended."""
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return 0
+
+
+def _make_outcome(event: Event | None, children: Sequence[_ChildProcess], spec: RunSpec) -> CommandOutcome:
+    return_code = children[0].process.returncode
     exit_code = return_code if return_code >= 0 else None
-    if event == _STOP_EVENT:
+    if isinstance(event, StopRequest):
         return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
     if event is None:
         name = None if return_code >= 0 else signal_name(-return_code)
         message = f"the command was stopped after {spec.timeout:g} seconds, the time limit of the job"
         return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, name), exit_code)
-    if return_code != 0:
-        return CommandOutcome(FinalStatus.FAILED, command_failure(return_code, spec.folder / LOG_FILE), exit_code)
+    if event.return_code != 0:
+        label = next(child.role.label for child in children if child.process.pid == event.process)
+        failure = command_failure(event.return_code, spec.folder / LOG_FILE, label)
+        return CommandOutcome(FinalStatus.FAILED, failure, failure.exit_code)
     return CommandOutcome(FinalStatus.COMPLETED, None, 0)
 
 
-def _start_command(
-    command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, on_end: Callable[[], None]
+def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
+    command: str,
+    folder: Path,
+    variables: Mapping[str, str],
+    spec: RunSpec,
+    monitor: RunMonitor,
+    children: dict[int, _ChildProcess],
+) -> None:
+    """Start the processes of the job and add them to ``children``.
+
+    Of the open files of the runner they inherit only the lock that the backend checks.
+    """
+    for role in process_roles(spec.distribution, _free_ports(count_ports(spec.distribution))):
+        child = _start_process(command, folder, {**variables, **role.variables}, spec, monitor, role)
+        children[child.process.pid] = child
+    if spec.child_lock_fd is not None:
+        os.close(spec.child_lock_fd)  # so that only the processes and their descendants hold it
+
+
+def _start_process(  # noqa: PLR0913, PLR0917 - the same
+    command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, monitor: RunMonitor, role: ProcessRole
 ) -> _ChildProcess:
-    """Start the command; of the open files of the runner it inherits only the lock that the backend checks."""
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             [_find_shell(), "-c", command],
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=subprocess.PIPE if role.label else log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             close_fds=True,
             pass_fds=() if spec.child_lock_fd is None else (spec.child_lock_fd,),
         )
-    if spec.child_lock_fd is not None:
-        os.close(spec.child_lock_fd)  # so that only the command and its descendants hold it
-    thread = threading.Thread(target=_wait_for_exit, args=(process, on_end), daemon=True)
+    thread = threading.Thread(target=_wait_for_exit, args=(process, monitor.notify_ended), daemon=True)
     thread.start()
-    return _ChildProcess(process, thread)
+    if process.stdout is None:
+        return _ChildProcess(role, process, thread)
+    copying = start_copying_lines(process.stdout, spec.folder / LOG_FILE, f"[{role.label}] ")
+    return _ChildProcess(role, process, thread, copying)
 
 
-def _wait_for_exit(process: subprocess.Popen[bytes], on_end: Callable[[], None]) -> None:
+def _free_ports(count: int) -> list[int]:
+    """Return ports of the loopback interface that nothing uses now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait_for_exit(process: subprocess.Popen[bytes], on_end: Callable[[int, int], None]) -> None:
     """Wait without reaping if the system can: while it is a zombie, no other process gets its process group id."""
-    if hasattr(os, "waitid"):
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    status = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT) if hasattr(os, "waitid") else None
+    if status is None:
+        return_code = process.wait()
     else:
-        process.wait()
-    on_end()
+        return_code = status.si_status if status.si_code == os.CLD_EXITED else -status.si_status
+    on_end(process.pid, return_code)
 
 
 def _find_shell() -> str:

@@ -138,12 +138,17 @@ def signal_name(number: int) -> str:
     return Signals(number).name if number in {*Signals} else f"signal {number}"
 
 
-def command_failure(return_code: int, log: Path) -> Failure:
-    """Return the failure of a command; what it wrote is in its log only, which may have secrets in it."""
+def command_failure(return_code: int, log: Path, label: str = "") -> Failure:
+    """Return the failure of a command; what it wrote is in its log only, which may have secrets in it.
+
+    The ``label`` is that of the process that failed, if the command ran in several.
+    """
     name = signal_name(-return_code) if return_code < 0 else None
-    reason = f"the command was ended by {name}" if name else f"the command ended with exit code {return_code}"
+    subject = f"{label} of the command" if label else "the command"
+    reason = f"{subject} was ended by {name}" if name else f"{subject} ended with exit code {return_code}"
     hint = _EXIT_CODE_HINTS.get(128 - return_code if name else return_code)
-    message = reason + (f": {hint}" if hint else "") + ("" if _has_text(log) else "; its log is empty")
+    message = reason + (f": {hint}" if hint else "") + ("; the other processes were stopped" if label else "")
+    message += "" if _has_text(log) else "; its log is empty"
     return Failure("user", message, None if name else return_code, name)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SPEC_FORMAT = 2
 DEFAULT_GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
+DEFAULT_EXPERIMENT = "Default"
 # Inputs and outputs of these types are a file; of every other type, a folder.
 FILE_TYPES = frozenset({"uri_file"})
 
@@ -90,7 +91,11 @@ class JobOutput:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run: what to stage, what to execute, where to record it. Times are in seconds."""
+    """One run: what to stage, what to execute, where to record it. Times are in seconds.
+
+    ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
+    of the job, empty for one process.
+    """
 
     token: str
     run: str
@@ -104,6 +109,11 @@ class RunSpec:
     path_entries: tuple[str, ...]
     environment: Mapping[str, str]
     variables: Mapping[str, str]
+    experiment: str = DEFAULT_EXPERIMENT
+    workspace: str = ""
+    root_run: str = ""
+    commit: str = ""
+    distribution: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     tracking_server: str | None = None
     grace: float = DEFAULT_GRACE_SECONDS
@@ -125,6 +135,11 @@ class RunSpec:
             "outputs": {name: output.to_json() for name, output in self.outputs.items()},
             "environment": {"path": list(self.path_entries), "variables": dict(self.environment)},
             "variables": dict(self.variables),
+            "experiment": self.experiment,
+            "workspace": self.workspace,
+            "root_run": self.root_run,
+            "commit": self.commit,
+            "distribution": dict(self.distribution),
             "timeout": self.timeout,
             "tracking": self.tracking_server,
             "grace": self.grace,
@@ -171,6 +186,11 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         path_entries=tuple(environment["path"]),
         environment=_stringify_values(environment["variables"]),
         variables=_stringify_values(document["variables"]),
+        experiment=document.get("experiment", DEFAULT_EXPERIMENT),
+        workspace=document.get("workspace", ""),
+        root_run=document.get("root_run", ""),
+        commit=document.get("commit", ""),
+        distribution=document.get("distribution", {}),
         timeout=None if timeout is None else float(timeout),
         tracking_server=_parse_server_url(document.get("tracking")),
         grace=float(document.get("grace", DEFAULT_GRACE_SECONDS)),

@@ -12,9 +12,14 @@ from reconciler.model import Tree
 from reconciler.source.parsed_file import ParsedFile
 
 
-def assemble_asset_set(tree: Tree, parsed_files: Iterable[ParsedFile]) -> AssetSet:
-    """Return what the files of a tree declare together."""
-    return build_asset_set(_to_loaded_file(tree, parsed) for parsed in parsed_files)
+def assemble_asset_set(
+    tree: Tree, parsed_files: Iterable[ParsedFile], overridden: LoadedFile | None = None
+) -> AssetSet:
+    """Return what the files of a tree declare together; ``overridden`` counts instead of the file at its path."""
+    path = overridden.path if overridden else ""
+    return build_asset_set(
+        overridden if overridden and parsed.path == path else _to_loaded_file(tree, parsed) for parsed in parsed_files
+    )
 
 
 def _to_loaded_file(tree: Tree, parsed: ParsedFile) -> LoadedFile:

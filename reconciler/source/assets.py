@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, Span
-from reconciler.format.assets import AssetSet
+from reconciler.format.assets import AssetSet, LoadedFile
 from reconciler.format.include import IncludeGlob
 from reconciler.format.path_content import replace_invalid_utf8
+from reconciler.format.references import bind_environment
 from reconciler.model import Tree
 from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.cache import Cache
 from reconciler.source.cached_parse import parse_tree_files
 from reconciler.source.disk import YAML_SUFFIXES
 from reconciler.source.globs import load_file_globs
-from reconciler.source.parsed_file import ParsedFile
+from reconciler.source.parsed_file import ParsedFile, ParsedReference
 
 
 def read_asset_set(tree: Tree, config: Config, cache: Cache | None = None) -> AssetSet:
@@ -24,12 +25,17 @@ def read_asset_set(tree: Tree, config: Config, cache: Cache | None = None) -> As
     return parse_asset_files(tree, config, cache)[0]
 
 
-def parse_asset_files(tree: Tree, config: Config, cache: Cache | None = None) -> tuple[AssetSet, Sequence[ParsedFile]]:
-    """Return the assets that a tree declares, and the parsed files one by one."""
+def parse_asset_files(
+    tree: Tree, config: Config, cache: Cache | None = None, overridden: LoadedFile | None = None
+) -> tuple[AssetSet, Sequence[ParsedFile]]:
+    """Return the assets that a tree declares, and the parsed files one by one.
+
+    ``overridden`` counts instead of the file at its path.
+    """
     candidates = list(find_candidates(tree, config, cache))
     readable = [(path, glob) for path, glob in candidates if replace_invalid_utf8(path) == path]
     parsed_files = parse_candidates(tree, config, readable, cache)
-    asset_set = assemble_asset_set(tree, parsed_files)
+    asset_set = assemble_asset_set(tree, parsed_files, overridden)
     misnamed = (
         _not_utf8_diagnostic(replace_invalid_utf8(tree.display_path(path)))
         for path, _ in candidates
@@ -42,7 +48,17 @@ def parse_candidates(
     tree: Tree, config: Config, candidates: Sequence[tuple[str, IncludeGlob]], cache: Cache | None
 ) -> list[ParsedFile]:
     """Return those of the files of a tree that are, or are meant to be, assets."""
-    return [parsed for parsed in parse_tree_files(tree, candidates, config.rules, cache) if parsed.is_asset]
+    parsed_files = (parsed for parsed in parse_tree_files(tree, candidates, config.rules, cache) if parsed.is_asset)
+    if not config.environments:
+        return list(parsed_files)
+    return [_with_bound_environment(parsed, config) for parsed in parsed_files]
+
+
+def _with_bound_environment(parsed: ParsedFile, config: Config) -> ParsedFile:
+    """Return a file whose asset refers to the environment by which mlgit.yml replaces that of a registry."""
+    if parsed.asset is None or (asset := bind_environment(parsed.asset, config.environments)) is parsed.asset:
+        return parsed
+    return replace(parsed, asset=asset, references=(*parsed.references, ParsedReference(asset.references[-1].address)))
 
 
 def _not_utf8_diagnostic(path: str) -> Diagnostic:

@@ -13,6 +13,7 @@ from reconciler.model import (
     Handle,
     Intent,
     Json,
+    Pin,
     Record,
     ResolvedReference,
     Rollback,
@@ -54,6 +55,17 @@ def decode_run(raw: bytes) -> Run:
     fields_by_name = _decode_fields(Run, _load_json(raw))
     run = check_field_types(Run(**{**fields_by_name, "status": RunStatus(fields_by_name["status"])}))
     return replace(run, message=failure_reason(run.message)) if "\n" in run.message else run
+
+
+def encode_unfinished(run: Run) -> bytes:
+    """Write what names an experiment whose end is not recorded."""
+    return encode_json({"address": str(run.address), "run": run.id})
+
+
+def decode_unfinished(raw: bytes) -> tuple[Address, str]:
+    """Read the address and the id of an experiment whose end is not recorded."""
+    content = _load_json(raw)
+    return parse_address(_as_text(content["address"])), _as_text(content["run"])
 
 
 class RunSummary(NamedTuple):
@@ -102,6 +114,19 @@ def decode_download(raw: bytes) -> Download:
     for text in (download.url, download.etag, download.modified, download.downloaded_at):
         _as_text(text)
     return download
+
+
+def encode_pin(pin: Pin) -> bytes:
+    """Write the recipe of an environment of a registry."""
+    return encode_json(pin._asdict())
+
+
+def decode_pin(raw: bytes) -> Pin:
+    """Read the recipe of an environment of a registry."""
+    content = _load_json(raw)
+    if not isinstance(content["spec"], dict):
+        raise TypeError(content)
+    return Pin(_as_text(content["version"]), content["spec"])
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

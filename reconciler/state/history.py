@@ -19,8 +19,10 @@ from reconciler.state import codec
 from reconciler.state.paths import (
     CURRENT_PREFIX,
     META_PATH,
+    UNFINISHED_PREFIX,
     current_record_address,
     current_record_path,
+    experiments_folder,
     history_folder,
 )
 from reconciler.state.snapshot import Snapshot
@@ -46,7 +48,9 @@ def history_entries(store: StateStore, state: State, limit: int, address: Addres
     if not state.commit:
         return []
     names = _current_and_former_addresses(state, address) if address else ()
-    paths = [path for name in names for path in (current_record_path(name), history_folder(name))]
+    paths = [
+        path for name in names for path in (current_record_path(name), history_folder(name), experiments_folder(name))
+    ]
     entries = [_parse_entry(commit) for commit in log_commits(store.repository, state.commit, limit, paths)]
     oldest = entries[-1].commit if entries else state.commit
     steps = _count_steps(store.repository, state.commit, lambda steps: oldest in steps)
@@ -237,7 +241,7 @@ def compare_states(store: StateStore, before: State, after: State) -> tuple[Reso
     )
     addresses: dict[Address, list[str]] = {}
     for path in changed:
-        if path != META_PATH and (address := _address_of_path(path, sides)):
+        if path != META_PATH and not path.startswith(UNFINISHED_PREFIX) and (address := _address_of_path(path, sides)):
             addresses.setdefault(address, []).append(path)
     return tuple(_resource_diff(address, paths, before, after, sides) for address, paths in sorted(addresses.items()))
 

@@ -3,6 +3,9 @@
 ``current/<2 hex>/<kind>/<name>.json`` is all that plan reads of every asset; older versions and runs are
 ``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, the builds of environments
 ``builds/<2 hex>/<fingerprint>.json``, and downloads ``downloads/<2 hex>/<digest of the URL>.json``.
+``pins/<name>.json`` are the environments of registries that are in use.
+Experiments are below ``experiments/`` as other runs are below ``history/``, and ``unfinished/<run>.json`` names each
+whose end is not recorded.
 """
 
 from __future__ import annotations
@@ -14,8 +17,12 @@ from reconciler.model import Address
 
 META_PATH = "meta.json"
 CURRENT_PREFIX = "current/"
+EXPERIMENTS_PREFIX = "experiments/"
+UNFINISHED_PREFIX = "unfinished/"
 _HISTORY_PREFIX = "history/"
+_HISTORIES = frozenset({"history", "experiments"})
 _BUILDS_PREFIX = "builds/"
+_PINS_PREFIX = "pins/"
 _DOWNLOADS_PREFIX = "downloads/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
@@ -36,7 +43,7 @@ def record_address(path: str) -> Address | None:
     """Return the address of the current record, version or run at a path; None for any other path."""
     folder, _, rest = path.partition("/")
     parts = rest.split("/")
-    if folder == "history" and len(parts) > _NAME_DEPTH:
+    if folder in _HISTORIES and len(parts) > _NAME_DEPTH:
         return Address(parts[0], unquote(parts[2]))
     return current_record_address(path) if path.startswith(CURRENT_PREFIX) else None
 
@@ -61,14 +68,48 @@ def download_path(url: str) -> str:
     return f"{_DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
 
 
+def pin_path(name: str) -> str:
+    """Return the path of the pin of an environment of a registry."""
+    return f"{_PINS_PREFIX}{_quote_path_component(name)}.json"
+
+
 def is_merged(path: str) -> bool:
     """Return True if what two writers write to a path is merged, so that they do not conflict."""
-    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _DOWNLOADS_PREFIX))
+    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _PINS_PREFIX, _DOWNLOADS_PREFIX))
 
 
 def history_kind_folder(kind: str) -> str:
     """Return the folder of all versions or runs of a kind."""
     return f"{_HISTORY_PREFIX}{kind}/"
+
+
+def experiment_path(address: Address, run: str) -> str:
+    """Return the path of one experiment of a job."""
+    return _in_experiments(history_record_path(address, run))
+
+
+def experiments_folder(address: Address) -> str:
+    """Return the folder of all experiments of a job."""
+    return _in_experiments(history_folder(address))
+
+
+def experiments_kind_folder(kind: str) -> str:
+    """Return the folder of all experiments of a kind."""
+    return _in_experiments(history_kind_folder(kind))
+
+
+def _in_experiments(path: str) -> str:
+    return f"{EXPERIMENTS_PREFIX}{path.removeprefix(_HISTORY_PREFIX)}"
+
+
+def unfinished_path(run: str) -> str:
+    """Return the path of the file that names an experiment whose end is not recorded."""
+    return f"{UNFINISHED_PREFIX}{_quote_path_component(run)}.json"
+
+
+def run_id_of(path: str) -> str:
+    """Return the id of the run at a path."""
+    return unquote(path.rpartition("/")[2].removesuffix(".json"))
 
 
 def folder_of(path: str) -> str:

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from reconciler.model import Address, Record, Run
 from reconciler.state import codec, paths
-from reconciler.state.snapshot import CurrentRecords, Snapshot, former_and_current_names
+from reconciler.state.current_records import CurrentRecords
+from reconciler.state.snapshot import Snapshot, former_and_current_names
 
 _T = TypeVar("_T")
 _R = TypeVar("_R", Run, codec.RunSummary)
@@ -20,8 +21,9 @@ _MAX_LISTED_FOLDERS = 50  # beyond that the whole history of the kind is listed
 def read_runs(snapshot: Snapshot, names: Names, read: Callable[[bytes], _R]) -> dict[Address, list[_R]]:
     """Return every run of many jobs, oldest first."""
     runs_by_id: dict[Address, dict[str, _R]] = {job: {} for job in names}
-    for job, run in _read_histories(snapshot, names, read):
-        runs_by_id[job][run.id] = run
+    for folder in (paths.experiments_folder, paths.history_folder):  # one that is in both was taken over by an apply
+        for job, run in _read_histories(snapshot, names, read, folder):
+            runs_by_id[job][run.id] = run
     return {
         job: sorted(runs.values(), key=lambda run: (run.submitted_at, run.attempt)) for job, runs in runs_by_id.items()
     }
@@ -45,13 +47,18 @@ def read_versions(snapshot: Snapshot, names: Names) -> dict[Address, list[Record
     }
 
 
-def _read_histories(snapshot: Snapshot, names: Names, read: Callable[[bytes], _T]) -> Iterator[tuple[Address, _T]]:
+def _read_histories(
+    snapshot: Snapshot,
+    names: Names,
+    read: Callable[[bytes], _T],
+    folder_of: Callable[[Address], str] = paths.history_folder,
+) -> Iterator[tuple[Address, _T]]:
     """Yield what is in the histories of many addresses; what is under their newest name comes last."""
     if not names:
         return
-    address_by_folder = {paths.history_folder(name): address for address, known in names.items() for name in known}
+    address_by_folder = {folder_of(name): address for address, known in names.items() for name in known}
     rank_by_folder = {folder: rank for rank, folder in enumerate(address_by_folder)}
-    kinds = sorted({paths.history_kind_folder(address.kind) for address in names})
+    kinds = sorted({"/".join([*folder.split("/")[:2], ""]) for folder in address_by_folder})
     listed = snapshot.list_files(*(kinds if len(address_by_folder) > _MAX_LISTED_FOLDERS else address_by_folder))
     item_paths = [path for path in listed if paths.folder_of(path) in address_by_folder]
     item_paths.sort(key=lambda path: rank_by_folder[paths.folder_of(path)])

@@ -177,7 +177,11 @@ def _decoders(path: str) -> Iterator[Callable[[bytes], Any]]:
     if path == paths.META_PATH:
         yield codec.decode_meta
         return
-    yield codec.decode_record
+    if path.startswith(paths.UNFINISHED_PREFIX):
+        yield codec.decode_unfinished
+        return
+    if not path.startswith(paths.EXPERIMENTS_PREFIX):
+        yield codec.decode_record
     if not path.startswith(paths.CURRENT_PREFIX):
         yield codec.decode_run
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 from reconciler.model import Address, parse_address
 from reconciler.state import codec, paths
-from reconciler.state.snapshot import CurrentRecords, Snapshot
+from reconciler.state.current_records import CurrentRecords
+from reconciler.state.snapshot import Snapshot
 
 Rows = list[list[Any]]
 _CURRENT_FOLDER = paths.CURRENT_PREFIX.removesuffix("/")
@@ -35,14 +36,23 @@ class ListedJob(NamedTuple):
 
 
 def list_jobs(snapshot: Snapshot, kind: str, memory: FolderMemory) -> list[ListedJob]:
-    """Return the jobs of the live state with all their runs, by address."""
-    history_folder = paths.history_kind_folder(kind).removesuffix("/")
+    """Return the jobs of the live state, and those that have experiments only, with all their runs, by address."""
     jobs = _read_folders(snapshot, _CURRENT_FOLDER, memory, partial(_read_jobs, snapshot, kind))
     runs_by_name: dict[str, list[codec.RunSummary]] = {}
-    for name, *fields in _read_folders(snapshot, history_folder, memory, partial(_read_runs, snapshot)):
-        runs_by_name.setdefault(name, []).append(codec.RunSummary(*fields))
+    experiments: dict[str, list[str]] = {}
+    for folder in (paths.experiments_kind_folder(kind), paths.history_kind_folder(kind)):
+        for name, *fields in _read_folders(snapshot, folder.removesuffix("/"), memory, partial(_read_runs, snapshot)):
+            runs_by_name.setdefault(name, []).append(codec.RunSummary(*fields))
+            if folder.startswith(paths.EXPERIMENTS_PREFIX):
+                experiments.setdefault(name, []).append(fields[0])
+    known = {name for _, names, _ in jobs for name in names}
+    jobs += [[name, [name], []] for name in experiments if name not in known]
     return [
-        ListedJob(Address(kind, name), _merge_runs([runs_by_name.get(known, []) for known in names]), tuple(open_runs))
+        ListedJob(
+            Address(kind, name),
+            _merge_runs([runs_by_name.get(known, []) for known in names]),
+            (*open_runs, *(run_id for known in names for run_id in experiments.get(known, ()))),
+        )
         for name, names, open_runs in sorted(jobs)
     ]
 

@@ -1,13 +1,11 @@
-"""One commit of the live state as a value: a record is read when it is looked up, all of them in one batch.
-
-A plan looks up only the records that it needs; a state may have a hundred thousand others.
-"""
+"""One commit of the live state as a value: what is in it is read when it is looked up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from reconciler.diagnostics import UserError, user_error
@@ -17,6 +15,7 @@ from reconciler.model import (
     Address,
     Builds,
     Json,
+    Pin,
     Record,
     Run,
     State,
@@ -25,11 +24,12 @@ from reconciler.model import (
     parse_address,
 )
 from reconciler.state import codec, paths
+from reconciler.state.current_records import NOT_A_RECORD, CurrentRecords
+from reconciler.state.experiments import read_experiment, read_open_experiments
 
 _S = TypeVar("_S")
 
 STATE_FORMAT = 2
-_NOT_A_RECORD = "it is not a record of mlgit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,20 @@ class Snapshot:
             lookup_under_former_names(current, self.read_version),
         )
         rewritten = codec.decode_rewritten(meta.get("rewritten"))
+        experiments = partial(read_open_experiments, self, run)
         return State(
-            meta["lineage"], current, run, version, self.commit, applied, store, rollback, rewritten, self.read_builds
+            meta["lineage"],
+            current,
+            run,
+            version,
+            self.commit,
+            applied,
+            store,
+            rollback,
+            rewritten,
+            self.read_builds,
+            self.read_pin,
+            experiments,
         )
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
@@ -82,13 +94,16 @@ class Snapshot:
         return meta
 
     def read_run(self, address: Address, run_id: str) -> Run | None:
-        """Return one run of a job; None if the state has none of that name."""
+        """Return one run of a job, or an experiment; None if the state has none of that name."""
         path, folder = paths.history_record_path(address, run_id), paths.history_folder(address)
         listing = self.history_listings.get(folder)
-        if listing is not None and path.removeprefix(folder).partition("/")[0] not in listing:
-            return None
-        raw = self.prefetched_files.get(path) or trees.read_file_at(self.repository, self.commit, path)
-        return self.parse_file(path, raw, codec.decode_run) if raw else None
+        is_absent = listing is not None and path.removeprefix(folder).partition("/")[0] not in listing
+        raw = self.prefetched_files.get(path) or (None if is_absent else self.read_file(path))
+        return self.parse_file(path, raw, codec.decode_run) if raw else read_experiment(self, address, run_id)
+
+    def read_file(self, path: str) -> bytes | None:
+        """Return the content of a file of the state; None if there is no such file."""
+        return trees.read_file_at(self.repository, self.commit, path)
 
     def read_version(self, address: Address, number: str) -> Record | None:
         """Return one version of an asset; None if the state has none of that number."""
@@ -101,6 +116,12 @@ class Snapshot:
         path = paths.builds_path(fingerprint)
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_builds) if raw else {}
+
+    def read_pin(self, name: str) -> Pin | None:
+        """Return the recipe that is pinned for an environment of a registry; None if none is."""
+        path = paths.pin_path(name)
+        raw = trees.read_file_at(self.repository, self.commit, path)
+        return self.parse_file(path, raw, codec.decode_pin) if raw else None
 
     def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
         """Return the files below folders of the state."""
@@ -143,7 +164,7 @@ class Snapshot:
         try:
             return read(raw)
         except codec.DECODE_ERRORS as error:
-            raise self.corrupt_error(path, _NOT_A_RECORD) from error
+            raise self.corrupt_error(path, NOT_A_RECORD) from error
 
     def corrupt_error(self, path: str, why: str) -> UserError:
         """Return the error for a file of the state that mlgit cannot have written."""
@@ -157,134 +178,6 @@ class Snapshot:
         except trees.MissingObjectError as error:
             path = next(path for path, entry in entries.items() if entry.oid == error.oid)
             raise self.corrupt_error(path, "Git has no such object") from error
-
-
-@dataclass(slots=True)
-class CurrentRecords(Mapping[Address, Record]):
-    """The current records by address, in the order of their addresses; each is read once.
-
-    A lookup reads the folder and the record, counting and iterating list the tree, and only ``items()`` and
-    ``values()`` read all records. A record that is damaged is never treated as missing: reading it raises UserError
-    ``state-corrupt``.
-    """
-
-    snapshot: Snapshot
-    _records: dict[Address, Record] = field(default_factory=dict)
-    _folders: dict[str, Mapping[str, TreeEntry]] = field(default_factory=dict)
-    _files: Mapping[str, TreeEntry] | None = None
-    _addresses: tuple[Address, ...] | None = None
-    _is_complete: bool = False
-
-    def __getitem__(self, address: Address) -> Record:
-        """Read the record of an address."""
-        if address not in self._records:
-            self._records[address] = self._read_record(address)
-        return self._records[address]
-
-    def __contains__(self, address: object) -> bool:
-        """Return True if there is a record, without reading it."""
-        return address in self._records or (isinstance(address, Address) and self._find_entry(address) is not None)
-
-    def __iter__(self) -> Iterator[Address]:
-        """Iterate over the addresses."""
-        return iter(self._list_addresses())
-
-    def __len__(self) -> int:
-        """Count the records."""
-        return len(self._list_addresses())
-
-    def items(self) -> ItemsView[Address, Record]:
-        """Read all records."""
-        return self._read_all().items()
-
-    def values(self) -> ValuesView[Record]:
-        """Read all records."""
-        return self._read_all().values()
-
-    def prefetch(self, addresses: Iterable[Address]) -> None:
-        """Read the records of addresses, where there are any, and their current runs, in batches."""
-        unread = ((address, self._find_entry(address)) for address in addresses if address not in self._records)
-        entries = {paths.current_record_path(address): entry for address, entry in unread if entry is not None}
-        for path, record in zip(entries, self.snapshot.read_files(entries, codec.decode_record), strict=True):
-            self._records[record.address] = self._check_record_path(path, record)
-        self.snapshot.prefetch_runs(self._records.values())
-
-    def _read_record(self, address: Address) -> Record:
-        entry = self._find_entry(address)
-        if entry is None:
-            raise KeyError(address)
-        path = paths.current_record_path(address)
-        try:
-            raw = trees.read_blob(self.snapshot.repository, entry.oid)
-        except trees.MissingObjectError as error:
-            raise self.snapshot.corrupt_error(path, "Git has no such object") from error
-        return self._check_record_path(path, self.snapshot.parse_file(path, raw, codec.decode_record))
-
-    def _check_record_path(self, path: str, record: Record) -> Record:
-        """Raise UserError ``state-corrupt`` for a record at the path of another address."""
-        if paths.current_record_path(record.address) != path:
-            raise self.snapshot.corrupt_error(path, _NOT_A_RECORD)
-        return record
-
-    def _find_entry(self, address: Address) -> TreeEntry | None:
-        if self._is_complete:
-            return None  # every record was read
-        try:
-            folder, _, name = paths.current_record_path(address).rpartition("/")
-        except UnicodeEncodeError:  # typed in another encoding: no record has this name
-            return None
-        return self._list_folder(folder).get(name)
-
-    def _list_folder(self, path: str) -> Mapping[str, TreeEntry]:
-        """Return the entries of a folder of the state, none without the folder; every folder is read once."""
-        if path not in self._folders:
-            self._folders[path] = self._read_folder(path)
-        return self._folders[path]
-
-    def _read_folder(self, path: str) -> Mapping[str, TreeEntry]:
-        parent, _, name = path.rpartition("/")
-        root = TreeEntry(trees.FOLDER_MODE, f"{self.snapshot.commit}^{{tree}}")
-        tree = self._list_folder(parent).get(name) if path else root
-        if tree is None or tree.mode != trees.FOLDER_MODE:
-            return {}
-        try:
-            return trees.list_folder(self.snapshot.repository, tree.oid)
-        except trees.MissingObjectError as error:
-            raise self.snapshot.corrupt_error(f"{path}/", "Git does not have all of it") from error
-
-    def _list_addresses(self) -> tuple[Address, ...]:
-        if self._addresses is None:
-            addresses = (self._address_at(path) for path in self._list_files())
-            self._addresses = tuple(sorted(addresses, key=_sort_key))
-        return self._addresses
-
-    def _list_files(self) -> Mapping[str, TreeEntry]:
-        if self._files is None:
-            self._files = self.snapshot.list_files(paths.CURRENT_PREFIX)
-        return self._files
-
-    def _address_at(self, path: str) -> Address:
-        address = paths.current_record_address(path)
-        if address is None:
-            raise self.snapshot.corrupt_error(path, _NOT_A_RECORD)
-        return address
-
-    def _read_all(self) -> dict[Address, Record]:
-        if not self._is_complete:
-            entries = self._list_files()
-            decoded = self.snapshot.read_files(entries, codec.decode_record)
-            records = [self._check_record_path(path, record) for path, record in zip(entries, decoded, strict=True)]
-            self._records = {
-                record.address: record for record in sorted(records, key=lambda record: _sort_key(record.address))
-            }
-            self._is_complete = True
-            self.snapshot.prefetch_runs(self._records.values())
-        return self._records
-
-
-def _sort_key(address: Address) -> tuple[str, str]:
-    """Return an address as strings, which compare ten times quicker."""
-    return address.kind, address.name
 
 
 def former_and_current_names(record: Record) -> tuple[Address, ...]:

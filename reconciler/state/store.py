@@ -7,22 +7,24 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.git.refs import Commit, NewCommit, RefUpdate, create_commits, ref_history
 from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
-from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Record, Run, State
-from reconciler.model.downloads import Download
+from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
-from reconciler.state.downloads import encode_download, read_download
+from reconciler.state.downloads import read_download
+from reconciler.state.experiments import list_experiments, read_experiments
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
 from reconciler.state.retry import RetryAttempts
 from reconciler.state.run_list import FolderMemory, ListedJob, list_jobs
 from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
+from reconciler.state.write_batch import WriteBatch as WriteBatch
+from reconciler.state.write_batch import merge_write_batches as merge_write_batches
 
 if TYPE_CHECKING:
     from reconciler.state.lease import HeldLock  # only an apply holds a lock
@@ -33,39 +35,6 @@ LIVE_REF = "live"
 SOURCES_PREFIX = "sources/"
 _INDEX_PREFIX = "index/"
 _INDEX_EXPORT_FILE = "index"
-
-
-class WriteBatch(NamedTuple):
-    """What one commit writes: current records, versions and runs for the history, meta data, builds, and downloads.
-
-    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``downloads`` are by
-    URL; the first is kept.
-    """
-
-    current: tuple[Record, ...] = ()
-    removed: tuple[Address, ...] = ()
-    versions: tuple[Record, ...] = ()
-    runs: tuple[Run, ...] = ()
-    meta: Mapping[str, Json] | None = None
-    builds: Mapping[str, Builds] = EMPTY_MAPPING
-    downloads: Mapping[str, Download] = EMPTY_MAPPING
-
-    def __bool__(self) -> bool:
-        return any(self)
-
-
-def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
-    """Return several writes as one; of meta data the last value counts."""
-    batches = tuple(writes)
-    return WriteBatch(
-        tuple(record for batch in batches for record in batch.current),
-        tuple(address for batch in batches for address in batch.removed),
-        tuple(version for batch in batches for version in batch.versions),
-        tuple(run for batch in batches for run in batch.runs),
-        {name: value for batch in batches for name, value in (batch.meta or {}).items()},
-        {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
-        {url: download for batch in batches for url, download in batch.downloads.items()},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +134,26 @@ class StateStore:
         snapshot = self._open_snapshot()
         yield from read_runs_of(snapshot, address) if snapshot else ()
 
-    def runs_by_job(self, records: Iterable[Record], read: Callable[[bytes], _R]) -> dict[Address, list[_R]]:
-        """Return every run of the jobs with these records, oldest first, decoded with ``read``."""
-        jobs = {record.address: former_and_current_names(record) for record in records}
+    def runs_by_job(
+        self, current: Mapping[Address, Record], addresses: Iterable[Address], read: Callable[[bytes], _R]
+    ) -> dict[Address, list[_R]]:
+        """Return every run of jobs, oldest first, decoded with ``read``; those without a record have experiments."""
+        records = {address: current.get(address) for address in addresses}
+        jobs = {
+            address: former_and_current_names(record) if record else (address,) for address, record in records.items()
+        }
         snapshot = self._open_snapshot()
         return read_runs(snapshot, jobs, read) if snapshot else {}
+
+    def list_experiments(self, kind: str) -> Mapping[Address, tuple[str, ...]]:
+        """Return the jobs that have experiments, with the ids of these."""
+        snapshot = self._open_snapshot()
+        return list_experiments(snapshot, kind) if snapshot else {}
+
+    def read_experiments(self, kind: str) -> list[Run]:
+        """Return all experiments."""
+        snapshot = self._open_snapshot()
+        return read_experiments(snapshot, kind) if snapshot else []
 
     def list_jobs(self, kind: str, memory: FolderMemory) -> list[ListedJob]:
         """Return all jobs with what a list shows of their runs; ``memory`` remembers what was read before."""
@@ -228,7 +212,7 @@ class StateStore:
         touched = {path for path in changed if path in new_commit.files and not paths.is_merged(path)}
         conflicts = [path for path in touched if read_file_at(self.repository, base, path) != new_commit.files[path]]
         if conflicts:
-            names = ", ".join(sorted(str(paths.current_record_address(path) or path) for path in conflicts)[:3])
+            names = ", ".join(sorted(str(paths.record_address(path) or path) for path in conflicts)[:3])
             message = f"{names}: changed by another command since it was read"
             raise user_error("state-conflict", message, "run the command again; it continues from the newest state")
 
@@ -260,11 +244,28 @@ class StateStore:
         files |= {
             paths.history_record_path(record.address, record.version): raws[id(record)] for record in writes.versions
         }
-        files |= {paths.history_record_path(run.address, run.id): codec.encode_record(run) for run in writes.runs}
+        for run in writes.removed_experiments:
+            files |= {paths.experiment_path(run.address, run.id): None, paths.unfinished_path(run.id): None}
+        for run in writes.runs:
+            files |= _run_files(run)
+        before = self.read(base) if base and (writes.builds or writes.pins or writes.downloads) else None
         for fingerprint, builds in writes.builds.items():
-            recorded = self._snapshot_at(base).read_builds(fingerprint) if base else {}
+            recorded = before.find_builds(fingerprint) if before else {}
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
+        for name, pin in writes.pins.items():
+            files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
         for url, download in writes.downloads.items():
-            snapshot = self._snapshot_at(base) if base else None
-            files[paths.download_path(url)] = encode_download(snapshot, url, download)
+            first = (before and before.find_download(url)) or download
+            files[paths.download_path(url)] = codec.encode_json(first.to_json())
         return files
+
+
+def _run_files(run: Run) -> dict[str, bytes | None]:
+    """Return the files that record a run."""
+    if not run.experiment:
+        return {paths.history_record_path(run.address, run.id): codec.encode_record(run)}
+    marker = codec.encode_unfinished(run) if run.is_unfinished else None
+    return {
+        paths.experiment_path(run.address, run.id): codec.encode_record(run),
+        paths.unfinished_path(run.id): marker,
+    }

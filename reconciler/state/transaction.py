@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import Action, Address, Builds, Overlay, Record, Run, SourceRevision, State
+from reconciler.model import Action, Address, Builds, Overlay, Pin, Record, Run, SourceRevision, State
 from reconciler.model.downloads import Download
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
@@ -21,7 +21,8 @@ class StateTransaction:
 
     ``base_state`` is what the plan was made from, ``trailers`` end each commit message, without ``held_lock`` nothing
     can be written, ``expected_commit`` is the commit of the live state that everything was read from, ``command`` is
-    the first word of each commit message, ``notes`` are lines for that of the first commit.
+    the first word of each commit message, ``notes`` are lines for that of the first commit. What is not an apply leaves
+    the commit that was applied last as it is recorded.
     """
 
     state_store: StateStore
@@ -33,6 +34,7 @@ class StateTransaction:
     journal: Journal | None = None
     expected_commit: str = ""
     command: str = "apply"
+    is_apply: bool = True
     notes: tuple[str, ...] = ()
     pending: list[tuple[Action, WriteBatch]] = field(default_factory=list)
     live: State = field(init=False)
@@ -41,6 +43,7 @@ class StateTransaction:
     _versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
     _runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
     _builds: dict[str, Builds] = field(default_factory=dict)
+    _pins: dict[str, Pin] = field(default_factory=dict)
     _downloads: dict[str, Download] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _flushed_at: float = field(default_factory=time.monotonic)
@@ -58,6 +61,7 @@ class StateTransaction:
                 **self._builds.get(fingerprint, {}),
                 **self.base_state.find_builds(fingerprint),
             },
+            find_pin=lambda name: self.base_state.find_pin(name) or self._pins.get(name),
             find_download=lambda url: self.base_state.find_download(url) or self._downloads.get(url),
         )
 
@@ -108,13 +112,17 @@ class StateTransaction:
         self._versions |= {(record.address, record.version): record for record in writes.versions}
         self._runs |= {(run.address, run.id): run for run in writes.runs}
         self._builds |= writes.builds
+        self._pins |= writes.pins
         self._downloads |= writes.downloads
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
-        applied = WriteBatch(meta={"applied": self.source.commit, "store": self.store_id})
+        applied = {"applied": self.source.commit} if self.is_apply else {}
         message = self._commit_message(lines)
         self.expected_commit = self.state_store.write(
-            merge_write_batches([writes, applied]), message, since=self.expected_commit, held=self.held_lock
+            merge_write_batches([writes, WriteBatch(meta={**applied, "store": self.store_id})]),
+            message,
+            since=self.expected_commit,
+            held=self.held_lock,
         )
         self.notes = ()
         self._flushed_at = time.monotonic()

@@ -36,6 +36,11 @@ def all_fields_task(bench):
         environment=Prefix(PYTHON.path, "here", {"GREETING": "good day"}),
         variables={"EPOCHS": "3"},
         resources=Resources(timeout=60),
+        experiment="irises",
+        workspace="small",
+        root_run="pipeline-1a2b3c4d",
+        commit="0" * 40,
+        distribution={"type": "pytorch", "process_count_per_instance": 2},
     )
 
 

@@ -14,7 +14,7 @@ VENV = {"type": "venv"}
 
 PIP = "dependencies:\n  - python>=3.11\n  - pip:\n    - six\n    - {}\n"
 CASES = {
-    "conda package": ("dependencies: [python=3.11, numpy=1.26]", "/dependencies/1", "builder-cannot"),
+    "conda package": ("dependencies: [python=3.11, pytorch=2.1]", "/dependencies/1", "builder-cannot"),
     "conda package with a channel": ("dependencies: ['nvidia::cuda']", "/dependencies/0", "builder-cannot"),
     "requirements file": (PIP.format("-r requirements.txt"), "/dependencies/1/pip/1", "requirement-refused"),
     "constraints file": (PIP.format("'-c constraints.txt'"), "/dependencies/1/pip/1", "requirement-refused"),

@@ -51,7 +51,7 @@ def test_the_content_of_conda_file_is_checked_in_place(tmp_path, small, mlgit):
     inline = f"{ENVIRONMENT}conda_file:\n  dependencies:\n    - python>=3.11\n    - pip: six\n"
     write(tmp_path, {"e.yml": inline})
     assert "e.yml:7:12: error: this must be a list or nothing" in mlgit("validate", ".", cwd=tmp_path).out
-    write(small, {"environments/own.yml": inline.replace("pip: six", "numpy")})
+    write(small, {"environments/own.yml": inline.replace("pip: six", "cudatoolkit")})
     assert "environments/own.yml:7:7: error: environment/own: the venv" in mlgit("validate", cwd=small).out
 
 
@@ -64,7 +64,7 @@ def test_the_conda_file_of_an_inline_environment_is_checked(tmp_path, mlgit):
 
 
 def test_a_rule_of_mlgit_yml_lowers_what_the_builder_cannot_do(small, mlgit):
-    write(small, {"environments/own.yml": f"{ENVIRONMENT}conda_file: {{dependencies: [numpy]}}\n"})
+    write(small, {"environments/own.yml": f"{ENVIRONMENT}conda_file: {{dependencies: [cudatoolkit]}}\n"})
     config = small / "mlgit.yml"
     config.write_text(f"{config.read_text('utf-8')}rules: {{builder-cannot: warning}}\n", "utf-8")
     ended = mlgit("validate", cwd=small)

@@ -24,7 +24,7 @@ from reconciler import cli
 limit = int(sys.argv[1]) * 1000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 sys.argv = ["mlgit", *sys.argv[2:]]
-cli.run()
+cli.run_command_line()
 """
 
 

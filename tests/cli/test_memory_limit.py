@@ -13,7 +13,7 @@ from reconciler import cli
 
 def run(*arguments):
     sys.argv = ["mlgit", *arguments]
-    cli.run()
+    cli.run_command_line()
 
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
     run("validate", "data/numbers.yml")  # loads what the command needs

@@ -19,7 +19,7 @@ BIG = """
       instance_count: 4
       shm_size: 8g
     distribution:
-      type: pytorch
+      type: mpi
       process_count_per_instance: 2
     outputs:
       model:
@@ -88,7 +88,7 @@ def test_the_json_of_a_plan_has_refusals_with_their_positions(unsupported, mlgit
     refusals = pending["job/big"]["refusals"]
     assert [(item["code"], item["path"], item["line"], item["severity"]) for item in refusals] == [
         ("not-supported", "jobs/big.yml", 8, "error"),
-        ("not-supported", "jobs/big.yml", 11, "error"),
+        ("not-supported", "jobs/big.yml", 12, "error"),
         ("not-supported", "jobs/big.yml", 16, "error"),
     ]
 

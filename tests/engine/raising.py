@@ -43,4 +43,4 @@ raise_if(_runner, "put_path", lambda path, *_: "bad-" in str(path), PermissionEr
 raise_if(folder_store.FolderStore, "put_file", lambda name, _: "bad-" in name, ValueError(SECRET))
 
 sys.argv = ["mlgit", *sys.argv[1:]]
-cli.run()
+cli.run_command_line()

@@ -65,6 +65,9 @@ outputs:
 SLEEPER = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: sleep {seconds}\nenvironment: azureml:a@latest\ncompute: local\nlimits: {{timeout: 3}}\n"
 )
+DISTRIBUTED = SCHEMA.format("commandJob") + (
+    "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: local\ndistribution: {distribution}\n"
+)
 ENVIRONMENT = (
     SCHEMA.format("environment") + "name: {name}\nimage: python\nos_type: {os_type}\nconda_file: {conda_file}\n"
 )
@@ -95,16 +98,25 @@ FILES = {
     "jobs/b.yml": JOB.format(name="b", compute="azureml:other", type="uri_folder", mode="download"),
     "jobs/too-long.yml": SLEEPER.format(name="too-long", seconds=60),
     "jobs/short.yml": SLEEPER.format(name="short", seconds=0),
+    **{
+        f"jobs/{name}.yml": DISTRIBUTED.format(name=name, command=command, distribution=distribution)
+        for name, (command, distribution) in {
+            "torch": ("echo $WORLD_SIZE", "{type: PyTorch, process_count_per_instance: 3}"),
+            "flow": ("echo $TF_CONFIG", "{type: tensorflow, worker_count: 2, parameter_server_count: 1}"),
+            "mpi": ("echo $OMPI_COMM_WORLD_SIZE", "{type: mpi, process_count_per_instance: 1}"),
+        }.items()
+    },
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an apply printed, the lines that the jobs `a` and `b` printed, and the runs by job."""
+    """What an apply printed, the lines that the jobs `a` and `b` printed, the runs by job, and logs by job."""
 
     printed: str
     observed: Mapping[str, Mapping[str, Any]]
     runs: Mapping[str, Mapping[str, Any]]
+    logs: Mapping[str, str]
 
     def pair(self, name: str) -> tuple[Any, Any]:
         """Return what the jobs `a` and `b` observed of a field."""
@@ -126,7 +138,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     printed = run("apply", "--auto-approve", "--wait")
     observed = {name: json.loads(run("job", "logs", name).splitlines()[-1]) for name in "ab"}
     runs = {run["job"]: run for run in json.loads(run("job", "list", "--format", "json"))}
-    return Outcome(printed, observed, runs)
+    logs = {name: run("job", "logs", name) for name in ("torch", "flow", "mpi")}
+    return Outcome(printed, observed, runs, logs)
 
 
 def differs(name: str) -> Callable[[Outcome], bool]:
@@ -158,7 +171,18 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 4,  # one process each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 7,  # of one machine each
+        "/distribution/type": lambda outcome: (
+            outcome.logs["mpi"].endswith("1\n") and '"worker": ["127.0.0.1:' in outcome.logs["flow"].replace("\\", "")
+        ),
+        "/distribution/process_count_per_instance of pytorch": lambda outcome: (
+            sorted(outcome.logs["torch"].splitlines()[-3:]) == [f"[rank {rank}] 3" for rank in range(3)]
+        ),
+        "/distribution/process_count_per_instance of mpi": lambda outcome: outcome.logs["mpi"].endswith("1\n"),
+        "/distribution/worker_count": lambda outcome: (
+            {"[worker 0] ", "[worker 1] "} <= {line[:11] for line in outcome.logs["flow"].splitlines()}
+        ),
+        "/distribution/parameter_server_count": lambda outcome: '"ps": ["127.0.0.1:' in outcome.logs["flow"],
     },
     "environment": {
         "/conda_file": lambda outcome: outcome.pair("/environment") == ("a", "b"),  # in a file, and in the asset
@@ -182,7 +206,7 @@ def test_what_a_provider_honours_has_an_effect(outcome, kind, pointer):
 def test_every_field_that_a_provider_honours_has_a_case():
     tables = (BACKENDS.load("local").support, BUILDERS.load("venv").support)
     honoured = {
-        kind: {entry.pointer: entry.values for entry in entries}
+        kind: {f"{entry.pointer}{f' of {entry.when.value}' if entry.when else ''}": entry.values for entry in entries}
         for table in tables
         for kind, entries in table.honoured.items()
     }

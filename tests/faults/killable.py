@@ -57,4 +57,4 @@ for owner, name in (
     count_steps(owner, name)
 
 sys.argv = ["mlgit", *sys.argv[3:]]
-cli.run()
+cli.run_command_line()

@@ -86,5 +86,5 @@ from reconciler import cli
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGHUP)).start()
 sys.argv = ["mlgit", "plan"]
-cli.run()
+cli.run_command_line()
 """

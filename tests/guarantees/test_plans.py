@@ -34,7 +34,7 @@ def watch(event, given):
 sys.addaudithook(watch)
 from reconciler import cli
 try:
-    cli.run()
+    cli.run_command_line()
 finally:
     print(json.dumps(sorted(set(noted))), file=sys.stderr)
 """

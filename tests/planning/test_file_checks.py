@@ -103,7 +103,7 @@ def test_each_group_of_assets_that_refer_to_one_another_is_one_cycle():
 
 @pytest.mark.parametrize(("runs", "severity"), [(True, Severity.ERROR), (False, Severity.NOTE)])
 def test_what_a_run_needs_is_an_error_for_jobs_that_apply_runs_and_a_note_for_the_others(runs, severity):
-    files = edited("jobs/sum.yml", "azureml:plain@latest", "{image: python}")
+    files = edited("jobs/sum.yml", "azureml:plain@latest", "azureml:AzureML-none@latest")
     (diagnostic,) = check(files, runs=runs)
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
     assert diagnostic.severity is severity

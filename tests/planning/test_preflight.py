@@ -11,12 +11,25 @@ REMOTE = edited("jobs/sum.yml", INPUT, 'path: "https://example.org/n.csv"')
 
 
 @pytest.mark.parametrize(
-    "written",
-    ["azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "{image: python}"],
+    ("written", "message"),
+    [
+        (
+            "azureml://registries/azureml/environments/sklearn-1.55/labels/latest",
+            "job/sum: mlgit has no recipe for the environment sklearn-1.55 of Azure ML",
+        ),
+        ("azureml:AzureML-nothing:3", "job/sum: mlgit has no recipe for the environment nothing of Azure ML"),
+        (
+            "azureml://registries/ours/environments/sklearn-1.5/versions/2",
+            "job/sum: the registry ours cannot be reached by mlgit",
+        ),
+        ("{id: azureml:numbers@latest}", "job/sum needs an environment, but names none"),
+    ],
 )
-def test_a_run_in_an_undeclared_environment_is_refused(written):
+def test_a_run_in_an_environment_that_mlgit_does_not_know_is_refused(written, message):
     (diagnostic,) = InMemoryProject().plan(edited("jobs/sum.yml", "azureml:plain@latest", written)).refusals
     assert (diagnostic.code, diagnostic.span) == ("environment-form", Span("jobs/sum.yml", 5, 14))
+    assert diagnostic.message == message
+    assert "environments: {" in diagnostic.hint or "environment: {image:" in diagnostic.hint
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from honoured import HONOURED
+from honoured import HONOURED, NUMBER
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from planning.project import SCHEMA, InMemoryProject, small
@@ -158,11 +158,23 @@ def matches(pattern: str, pointer: str) -> bool:
     return len(parts) <= len(keys) and all(part in ("*", key) for part, key in zip(parts, keys, strict=False))
 
 
-def is_shown_to_have_an_effect(kind: str, pointer: str, value: Any) -> bool:
-    """Return True if a test shows that a field of a kind, with values such as this one, has an effect."""
+def is_shown_to_have_an_effect(kind: str, pointer: str, data: Any) -> bool:
+    """Return True if a test shows that a field of a kind, with values such as this one, has an effect.
+
+    An environment that a job writes itself is built as one of a file is (tests/engine/test_implicit_environments.py).
+    """
+    if kind == "job" and pointer.startswith("/environment/"):
+        inner = pointer.removeprefix("/environment")
+        return is_shown_to_have_an_effect("environment", inner, data["environment"])
+    value, parent = value_at(data, pointer), value_at(data, pointer.rpartition("/")[0])
+    type_name = str(parent.get("type")).lower() if isinstance(parent, dict) else ""
     return any(
-        matches(pattern, pointer) and (not values or str(value).lower() in values) and depth_fits(pattern, pointer)
-        for pattern, values in HONOURED.get(kind, {}).items()
+        matches(pattern, pointer)
+        and only_type in ("", type_name)
+        and (not values or str(value).lower() in values or (NUMBER in values and re.fullmatch(r"[\d.]+", str(value))))
+        and depth_fits(pattern, pointer)
+        for field, values in HONOURED.get(kind, {}).items()
+        for pattern, _, only_type in [field.partition(" of ")]
     )
 
 
@@ -183,7 +195,7 @@ def value_at(data: Any, pointer: str) -> Any:
 def test_what_a_file_says_has_an_effect_or_the_plan_names_it_at_its_line(changed):
     kind, path, pointer, data = changed
     text = yaml.safe_dump(data, sort_keys=False)
-    if is_shown_to_have_an_effect(kind, pointer, value_at(data, pointer)):
+    if is_shown_to_have_an_effect(kind, pointer, data):
         event("honoured")
         return
     files = {**FILES, path: text}
@@ -197,7 +209,8 @@ def test_what_a_file_says_has_an_effect_or_the_plan_names_it_at_its_line(changed
     if lines & (named_lines(plan, path) | of_files):
         event("named in the plan")
         return
-    assert kind in REGISTERED or pointer in DESCRIPTIVE or any(pointer.startswith(f"{name}/") for name in DESCRIPTIVE)
+    described = pointer.removeprefix("/environment")
+    assert kind in REGISTERED or described in DESCRIPTIVE or any(pointer.startswith(f"{name}/") for name in DESCRIPTIVE)
     assert changes_the_record(kind, path, files), f"{kind} {pointer}: {value_at(data, pointer)}"
     event("recorded")
 

@@ -68,7 +68,7 @@ def run_and_kill(folder, number):
             sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the process ends
             kill_after(number)
             sys.argv = ["mlgit", *APPLY]
-            cli.run()
+            cli.run_command_line()
         except SystemExit as ended:
             code = int(ended.code or 0)
         finally:

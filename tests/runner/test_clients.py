@@ -38,6 +38,20 @@ def test_a_script_can_use_the_functions_of_mlflow(
     assert json.loads((bench.folder / "outputs/artifacts/a name with blanks.json").read_text()) == {"a": [1, 2]}
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_started_run_is_the_one_of_the_job_in_every_process(
+    client: str, ranks: int, bench: Any, scripts: Path, environment_with: Callable[..., Path]
+) -> None:
+    bench.spec["environment"]["path"] = [str(environment_with(client, *CLIENTS[client]))]
+    bench.script((scripts / "attach.py").read_text())
+    result = bench.run(
+        experiment="irises", commit="f" * 40, distribution={"type": "pytorch", "process_count_per_instance": ranks}
+    )
+    assert result["status"] == "completed", bench.log()
+    assert result["metrics"] == {"loss": 0.5}
+
+
 def test_autologging_and_logged_models_are_supported(
     bench: Any, scripts: Path, environment_with: Callable[..., Path]
 ) -> None:

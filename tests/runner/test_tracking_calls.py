@@ -41,7 +41,9 @@ class Calls:
         self.runs = TrackedRuns(RUN, self.metrics)
         models = LoggedModels()
         registered = RegisteredModels("train", outputs, self.notes.append)
-        self._api = TrackingApi(self.runs, models, ArtifactStore(folder / "artifacts"), RegistryApi(registered, models))
+        self._api = TrackingApi(
+            self.runs, models, ArtifactStore(folder / "artifacts"), RegistryApi(registered, models), "Default"
+        )
 
     def __call__(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         return self._api.handle_call(method, path, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.format.inlining import InlinedField
 from reconciler.format.kind import ReferenceSite, word_set
 from reconciler.model import Spec
 
@@ -11,6 +12,10 @@ _MODEL_TYPES = word_set("custom_model mlflow_model triton_model")
 def input_kind(declared: Spec) -> str:
     """Return the kind of asset that the path of an input refers to, by the type of the input."""
     return "model" if str(declared.get("type")) in _MODEL_TYPES else "data"
+
+
+JOB_ENVIRONMENT = (InlinedField("/environment", needs_prefix=True), InlinedField("/environment/conda_file"))
+"""The fields of a job or a component that may name the file of its environment, or of the packages in it."""
 
 
 def code_sites(pointer: str = "") -> tuple[ReferenceSite, ...]:

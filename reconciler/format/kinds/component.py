@@ -1,7 +1,7 @@
 """component: a reusable pipeline step with declared inputs and outputs."""
 
 from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.kinds._reference_sites import code_sites, pipeline_sites
+from reconciler.format.kinds._reference_sites import JOB_ENVIRONMENT, code_sites, pipeline_sites
 
 KIND = Kind(
     name="component",
@@ -23,6 +23,7 @@ KIND = Kind(
         *pipeline_sites(),
     ),
     uses_store=True,
+    inlined_fields=JOB_ENVIRONMENT,
     rule_set="component",
     order=6,
 )

@@ -1,5 +1,6 @@
 """environment: an image with packages, built by a builder."""
 
+from reconciler.format.inlining import InlinedField
 from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
 
 KIND = Kind(
@@ -11,7 +12,7 @@ KIND = Kind(
     key_sets=(word_set("image conda_file"), word_set("build conda_file"), word_set("name conda_file")),
     common_key_sets=(word_set("name image"), word_set("name build")),
     reference_sites=(ReferenceSite("/build/path", allows_local_path=True),),
-    inlined_fields=word_set("conda_file"),
+    inlined_fields=(InlinedField("/conda_file"),),
     uses_builder=True,
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/conda_file/name /conda_file/prefix"),
     rule_set="environment",

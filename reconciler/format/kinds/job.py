@@ -1,7 +1,7 @@
 """job: a command, pipeline, sweep or similar, run once per fingerprint."""
 
 from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.kinds._reference_sites import input_kind, pipeline_sites
+from reconciler.format.kinds._reference_sites import JOB_ENVIRONMENT, input_kind, pipeline_sites
 
 KIND = Kind(
     name="job",
@@ -43,6 +43,7 @@ KIND = Kind(
     is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name"),
+    inlined_fields=JOB_ENVIRONMENT,
     rule_set="job",
     order=7,
 )

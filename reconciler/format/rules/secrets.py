@@ -76,13 +76,13 @@ def _is_likely_secret(text: str) -> bool:
 
 def check_known_secret_patterns(context: RuleContext) -> Iterator[Diagnostic]:
     """Yield secrets of well-known forms anywhere in the file: in a path, a command, a comment."""
-    descriptions = dict(_find_known_secrets(context.document.text))
+    descriptions = dict(find_known_secrets(context.document.text))
     for position, description in sorted(descriptions.items()):
         message = f"this file, which is in Git, contains {description}"
         yield Diagnostic("secret-literal", message, context.document.span_at(position), _HINT)
 
 
-def _find_known_secrets(source: str) -> Iterator[tuple[int, str]]:
+def find_known_secrets(source: str) -> Iterator[tuple[int, str]]:
     """Yield where each secret begins, and what it is; the last one counts if several begin at one place."""
     for start, end, description in find_url_secrets(source):
         if not _is_placeholder_in_url(source[start:end]):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
+from reconciler.model import Action, Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
 from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
+from reconciler.planning.environments import build_reason
 from reconciler.planning.fingerprint import submission_token
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
@@ -50,15 +51,21 @@ def decide_job(context: PlanContext, resolved: ResolvedAsset, record: Record | N
             return _decide_completed(context, resolved, record, run)  # whatever other attempts there were
     if is_replaced:
         return _decide_submission(context, resolved, record, runs)
-    if not runs:
+    if all(map(_is_ignored, runs)):
         runs_now = resolved.asset.runs_on_change
         return _decide_submission(context, resolved, record, runs) if runs_now else _decide_manual_run(resolved)
     return _decide_by_runs(context, resolved, record, runs)
 
 
+def _is_ignored(run: Run) -> bool:
+    """Return True for an experiment that did not complete: it says nothing about the job as it is declared."""
+    return run.experiment and not run.status.is_active and run.status is not RunStatus.COMPLETED
+
+
 def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Record | None, runs: list[Run]) -> Decision:
     """Decide by the verdict on the last completed run, or else the last one."""
-    last = next((run for run in reversed(runs) if run.status is RunStatus.COMPLETED), runs[-1])
+    counted = [run for run in runs if not _is_ignored(run)]
+    last = next((run for run in reversed(counted) if run.status is RunStatus.COMPLETED), counted[-1])
     verdict, reason = verdict_on_run(last, record)
     if last.status.is_active and last.backend not in context.policy.config.backends:
         return _decide_unreachable_backend(resolved, last)
@@ -67,14 +74,14 @@ def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Recor
     if verdict is Verdict.WAIT:
         refreshed = reason if context.refreshed else f"was {last.status} {_NOT_REFRESHED}"
         return _decide_blocked(resolved, last, f"run {last.id} {refreshed}", failed=False)
-    if verdict is Verdict.STOP or (verdict is Verdict.RETRY and not _may_retry(context, runs)):
-        return _decide_blocked(resolved, last, _failure_message(context, runs), failed=True)
+    if verdict is Verdict.STOP or (verdict is Verdict.RETRY and not _may_retry(context, counted)):
+        return _decide_blocked(resolved, last, _failure_message(context, counted), failed=True)
     return _decide_submission(context, resolved, record, runs)
 
 
 def _count_attempts(runs: list[Run]) -> int:
     """Return how often the job was tried: runs that mlgit canceled do not count."""
-    return sum(verdict_on_run(run, None)[0] is not Verdict.START_OVER for run in runs)
+    return sum(verdict_on_run(run, None)[0] is not Verdict.START_OVER for run in runs if not run.experiment)
 
 
 def _may_retry(context: PlanContext, runs: list[Run]) -> bool:
@@ -100,8 +107,19 @@ def _decide_submission(
     address = resolved.asset.address
     is_resubmitted = bool(runs) and verdict_on_run(runs[-1], record)[0] is Verdict.RESUBMIT
     attempt = runs[-1].attempt + (not is_resubmitted) if runs else 1
+    run = make_run(context, resolved, attempt)
+    reason = _submission_reason(context, record, runs, attempt)
+    builds = tuple(_environment_builds(context, resolved))
+    needs = tuple(build.key for build in builds)
+    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason, needs=needs)
+    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (*builds, action))
+
+
+def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run:
+    """Return one attempt of a job, as it is intended."""
+    address = resolved.asset.address
     token = submission_token(context.state.lineage, str(address), resolved.fingerprint, attempt)
-    run = Run(
+    return Run(
         id=make_run_id(address, token),
         address=address,
         token=token,
@@ -113,14 +131,26 @@ def _decide_submission(
         references=resolved.references,
         contents=resolved.contents,
     )
-    reason = _submission_reason(context, record, runs)
-    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason)
-    return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (action,))
 
 
-def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run]) -> str:
+def _environment_builds(context: PlanContext, resolved: ResolvedAsset) -> Iterator[Action]:
+    """Yield the build of an environment that no file declares, unless it was built before.
+
+    Several jobs can have the same one; a plan keeps one of equal actions.
+    """
+    environment = resolved.environment
+    if environment is not None and not context.state.find_builds(environment.fingerprint):
+        reason = build_reason(
+            environment.asset, context.tree.display_path(environment.asset.source), context.policy.config
+        )
+        yield make_action(context, Op.BUILD, environment, None, version=environment.asset.version, reason=reason)
+
+
+def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run], attempt: int) -> str:
     if not runs:
         return ""
+    if runs[-1].experiment:
+        return _experiment_reason(runs[-1], attempt)
     verdict, reason = verdict_on_run(runs[-1], record)
     if verdict is Verdict.RESUBMIT:
         return reason
@@ -132,6 +162,13 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
     return f"it was requested again (attempt {runs[-1].attempt + 1})"
 
 
+def _experiment_reason(experiment: Run, attempt: int) -> str:
+    """Return why there is a submission after an experiment with the same fingerprint."""
+    if attempt == experiment.attempt:
+        return f"takes over {experiment.id}, which `mlgit run` started; it is not executed twice"
+    return f"experiment {experiment.id} {_OUTCOME_PHRASES.get(experiment.status, 'ended')} (attempt {attempt})"
+
+
 def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: Record | None) -> Decision:
     address = resolved.asset.address
     if is_blocked(context, resolved.asset):
@@ -139,8 +176,9 @@ def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: R
         return Decision(PlannedState(known_after=resolved.known_after, blocked=True), (), (blocked,))
     if not resolved.asset.runs_on_change and address not in context.policy.replace:
         return _decide_manual_run(resolved)
-    action = make_action(context, Op.SUBMIT, resolved, record)
-    return Decision(PlannedState(needs=(action.key,), known_after=address), (action,))
+    builds = tuple(_environment_builds(context, resolved))
+    action = make_action(context, Op.SUBMIT, resolved, record, needs=tuple(build.key for build in builds))
+    return Decision(PlannedState(needs=(action.key,), known_after=address), (*builds, action))
 
 
 def _decide_unreachable_backend(resolved: ResolvedAsset, run: Run) -> Decision:

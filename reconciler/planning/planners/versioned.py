@@ -12,6 +12,7 @@ from reconciler.planning.decision import (
     has_same_metadata,
     make_action,
 )
+from reconciler.planning.environments import with_builders
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked, planned_state_from_record
 
 
@@ -112,7 +113,7 @@ def _build_actions(
             resolved,
             record,
             version=version,
-            reason=f"with {' or '.join(context.policy.config.builders)}",
+            reason=with_builders(context.policy.config),
         ),
     )
 

@@ -33,8 +33,9 @@ class TrackingApi:
     """Handles one call at a time, so that the state needs no locks of its own; each takes microseconds."""
 
     def __init__(
-        self, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore, registry: RegistryApi
+        self, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore, registry: RegistryApi, experiment: str
     ) -> None:
+        self._experiment = experiment
         self._runs = runs
         self._models = models
         self._registry = registry
@@ -53,13 +54,13 @@ class TrackingApi:
     # -- experiments: there is one, and every name is a name of it
 
     def get_experiment(self, body: JsonObject) -> JsonObject:
-        return {"experiment": _experiment_to_json(body.get("experiment_name") or "Default")}
+        return {"experiment": _experiment_to_json(body.get("experiment_name") or self._experiment)}
 
     def create_experiment(self, _body: JsonObject) -> JsonObject:
         return {"experiment_id": EXPERIMENT_ID}
 
     def search_experiments(self, _body: JsonObject) -> JsonObject:
-        return {"experiments": [_experiment_to_json("Default")]}
+        return {"experiments": [_experiment_to_json(self._experiment)]}
 
     def set_experiment_tag(self, _body: JsonObject) -> JsonObject:
         return {}

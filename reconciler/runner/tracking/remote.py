@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from ..result import Failure, FinalStatus, RunFailedError, TrackedValues  # noqa: TID252 - this package is shipped under another name
-from .runs import current_milliseconds, number_to_json, parse_number
+from ..result import LOG_FILE, Failure, FinalStatus, RunFailedError, TrackedValues  # noqa: TID252 - this package is shipped under another name
+from ..spec import RunSpec  # noqa: TID252 - this package is shipped under another name
+from .runs import current_milliseconds, key_value_pairs, main_run_tags, number_to_json, parse_number
 
 _TIMEOUT_SECONDS = 30  # of one call
 _HTTP_NOT_FOUND = 404
@@ -22,16 +22,17 @@ _MLFLOW_STATUS = {FinalStatus.COMPLETED: "FINISHED", FinalStatus.FAILED: "FAILED
 class RemoteTracking:
     """One run on an MLflow server, called with the credentials of the job."""
 
-    def __init__(self, server: str, run: str, address: str, credentials: Mapping[str, str], log: Path) -> None:
-        self._log = log
+    def __init__(self, server: str, spec: RunSpec) -> None:
+        self._log = spec.folder / LOG_FILE
         self._server = server
-        self._authorization = _authorization_header(credentials)
-        self._experiment = self._find_or_create_experiment(address)
+        self._authorization = _authorization_header({**spec.environment, **spec.variables})
+        self._experiment_name = spec.experiment
+        self._experiment = self._find_or_create_experiment()
         body = {
             "experiment_id": self._experiment,
-            "run_name": run,
+            "run_name": spec.run,
             "start_time": current_milliseconds(),
-            "tags": [{"key": "mlflow.runName", "value": run}],
+            "tags": key_value_pairs(main_run_tags(spec.run, spec.commit)),
         }
         self._run: str = self._call_api("POST", "runs/create", body)["run"]["info"]["run_id"]
 
@@ -41,6 +42,7 @@ class RemoteTracking:
             "MLFLOW_TRACKING_URI": self._server,
             "MLFLOW_RUN_ID": self._run,
             "MLFLOW_EXPERIMENT_ID": self._experiment,
+            "MLFLOW_EXPERIMENT_NAME": self._experiment_name,
         }
 
     def finish(self, status: FinalStatus) -> TrackedValues:
@@ -62,8 +64,9 @@ class RemoteTracking:
             tags={row["key"]: row["value"] for row in data.get("tags", []) if not row["key"].startswith("mlflow.")},
         )
 
-    def _find_or_create_experiment(self, name: str) -> str:
+    def _find_or_create_experiment(self) -> str:
         """Return the id of the job's experiment; create it if it does not exist."""
+        name = self._experiment_name
         response = self._call_api("GET", "experiments/get-by-name", {"experiment_name": name}, optional=True)
         experiment = response.get("experiment") or self._call_api("POST", "experiments/create", {"name": name})
         return str(experiment["experiment_id"])

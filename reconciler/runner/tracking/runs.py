@@ -21,6 +21,7 @@ from .errors import invalid_value_error, not_found_error
 
 EXPERIMENT_ID = "0"  # a job has one experiment, whatever name its script uses
 _RUN_NAME_TAG = "mlflow.runName"
+_COMMIT_TAG = "mlflow.source.git.commit"
 _INTERNAL_TAG_PREFIX = "mlflow."
 _PACKED_METRIC = struct.Struct("<qqd")  # step, time, value: a run may log millions
 
@@ -142,8 +143,8 @@ class TrackedRun:
 class TrackedRuns:
     """The runs of one job: the main run, and those that its script creates."""
 
-    def __init__(self, main: str, metrics: Path) -> None:
-        self.main = TrackedRun(main, MAIN_RUN_FOLDER, tags={_RUN_NAME_TAG: main})
+    def __init__(self, main: str, metrics: Path, commit: str = "") -> None:
+        self.main = TrackedRun(main, MAIN_RUN_FOLDER, tags=main_run_tags(main, commit))
         self._runs = {main: self.main}
         self._file = metrics.open("a", encoding="utf-8")
 
@@ -189,6 +190,11 @@ class TrackedRuns:
                 run.metrics[metric.key] = metric
         self._file.write("".join(to_json_line({**metric.to_json(), **run_field}) + "\n" for metric in added))
         self._file.flush()
+
+
+def main_run_tags(name: str, commit: str) -> dict[str, str]:
+    """Return the tags that the run of a job starts with."""
+    return {_RUN_NAME_TAG: name, **({_COMMIT_TAG: commit} if commit else {})}
 
 
 def key_value_pairs(mapping: dict[str, str]) -> list[dict[str, str]]:

@@ -43,15 +43,14 @@ class _LocalTracking:
 def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
     """Track the run inside of the block; raises RunFailedError if another server is to track it and does not answer."""
     if spec.tracking_server is not None:
-        credentials = {**spec.environment, **spec.variables}
-        yield RemoteTracking(spec.tracking_server, spec.run, spec.address, credentials, spec.folder / LOG_FILE)
+        yield RemoteTracking(spec.tracking_server, spec)
         return
     token = secrets.token_hex(32)
     artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
-    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE)
+    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit)
     try:
         with serve_tracking(_make_api(spec, runs, artifacts), artifacts, token) as address:
-            yield _LocalTracking(_client_variables(address, token, spec.run), runs)
+            yield _LocalTracking(_client_variables(address, token, spec), runs)
     finally:
         runs.close()
 
@@ -64,14 +63,15 @@ def _make_api(spec: RunSpec, runs: TrackedRuns, artifacts: ArtifactStore) -> Tra
     models = LoggedModels()
     outputs = {name: output.type for name, output in spec.outputs.items()}
     registered = RegisteredModels(spec.address.partition("/")[2], outputs, write_note)
-    return TrackingApi(runs, models, artifacts, RegistryApi(registered, models))
+    return TrackingApi(runs, models, artifacts, RegistryApi(registered, models), spec.experiment)
 
 
-def _client_variables(address: str, token: str, run: str) -> dict[str, str]:
+def _client_variables(address: str, token: str, spec: RunSpec) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": address,
         "MLFLOW_TRACKING_TOKEN": token,
-        "MLFLOW_RUN_ID": run,
+        "MLFLOW_RUN_ID": spec.run,
         "MLFLOW_EXPERIMENT_ID": EXPERIMENT_ID,
+        "MLFLOW_EXPERIMENT_NAME": spec.experiment,
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # that server has no web pages
     }

@@ -1,0 +1,57 @@
+"""One entry of a conda file, in the syntax of conda: ``conda-forge::numpy=1.21``, as a requirement of PEP 508."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+PYTHON = "python"
+
+_ENTRY = re.compile(r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?P<version>.*)")
+_BRACKETED_VERSION = re.compile(r"\[\s*version\s*=\s*['\"]?([^'\"\]]*)['\"]?\s*\]")
+_VERSION_CLAUSE = re.compile(
+    r"(?P<operator>==|=|!=|>=|<=|~=|>|<)?\s*(?P<number>\d[\w.!+]*?)(?P<any>\.?\*)?(?:[=\s]\s*(?P<build>[\w*]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CondaEntry:
+    """A package that an entry names; a version that cannot be parsed is None."""
+
+    name: str
+    specifier: str | None
+    """In the syntax of PEP 440, "" for any version."""
+    build: str = ""
+    """The build of the version that the entry names, such as ``py38_0``."""
+
+
+def parse_conda_entry(text: str) -> CondaEntry | None:
+    """Return what an entry of a conda file names; None if it names no package."""
+    match = _ENTRY.fullmatch(text.strip())
+    if not match:
+        return None
+    name, version = match["name"].lower(), match["version"].strip()
+    if bracketed := _BRACKETED_VERSION.fullmatch(version):
+        version = bracketed[1]
+    if version in {"", "*"}:
+        return CondaEntry(name, "")
+    clauses = [_VERSION_CLAUSE.fullmatch(part.strip()) for part in version.split(",")]
+    try:
+        specifiers = SpecifierSet(",".join(_to_pep440(clause, is_python=name == PYTHON) for clause in clauses))
+    except InvalidSpecifier:
+        return CondaEntry(name, None)
+    builds = (clause["build"] for clause in clauses if clause and clause["build"])
+    return CondaEntry(name, str(specifiers), next(builds, "").strip("*"))
+
+
+def _to_pep440(match: re.Match[str] | None, *, is_python: bool) -> str:
+    if not match:
+        raise InvalidSpecifier
+    operator, number = match["operator"] or "==", match["number"]
+    # Conda's "=" means any version of the series, and so does python==3.11 to its author.
+    is_series = is_python and number.count(".") < 2  # noqa: PLR2004  -- major.minor has one dot
+    if operator == "=" or (operator == "==" and (match["any"] or is_series)):
+        return f"=={number}.*"
+    return operator + number + (".*" if operator == "!=" and match["any"] else "")

@@ -1,0 +1,190 @@
+"""mlgit run: run one job file as it lies in the work tree, beside what is applied."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from reconciler.abbreviation import format_elapsed, format_size, pluralize
+from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._run_files import print_log
+from reconciler.cli.console import echo, echo_line
+from reconciler.cli.options import SetCommand, format_option, set_option, target_option
+from reconciler.cli.session import open_session_of_file
+from reconciler.format.overrides import format_options
+from reconciler.model import Event, Progress, Run, RunStatus
+from reconciler.project.experiment import (
+    PreparedExperiment,
+    RunOptions,
+    finish_experiment,
+    prepare_experiment,
+    refresh_experiment,
+    start_experiment,
+)
+from reconciler.render import plan_json
+from reconciler.timestamps import parse_timestamp
+
+_POLL_SECONDS = 0.2
+
+
+@click.command("run", cls=SetCommand)
+@click.argument("file", type=click.Path(path_type=Path))
+@set_option
+@click.option("--name", metavar="NAME", help="The name of the job, in place of that in its file.")
+@click.option("--again", is_flag=True, help="Run it once more though nothing changed.")
+@click.option(
+    "--stream/--detach",
+    "streams",
+    default=True,
+    help="Print the log until the run has ended, which is the default, or return once it is submitted.",
+)
+@format_option
+@target_option
+def command(  # noqa: PLR0913 - one parameter for each option
+    file: Path, *, overrides: tuple[str, ...], name: str | None, again: bool, streams: bool, form: str
+) -> int:
+    """Run a job file as it lies in the work tree, committed or not, and print its log.
+
+    Nothing is registered, and what is applied stays as it is: the run is an experiment beside it. `mlgit apply` adopts
+    it once the same job is committed. A job that ran before with the same files, inputs and environment is not run
+    twice: the run is followed or, if it has completed, shown. The exit code is 0 if the run completed.
+
+    \b
+    mlgit run jobs/train.yml
+    mlgit run jobs/train.yml --set inputs.lr=0.3 --detach
+    """
+    if name is not None and not name.strip():
+        raise click.BadParameter("a name has at least one character", param_hint="--name")
+    session, path = open_session_of_file(file)
+    is_text = form == "text"
+    prepared = prepare_experiment(session, RunOptions(path, name or "", overrides, again))
+    if is_text:
+        _print_lines(_plan_lines(prepared))
+    try:
+        started = start_experiment(prepared, _print_progress if is_text else _ignore_event)
+        if not streams:
+            return _report_detached(started, is_text=is_text)
+        run = _follow(started, is_text=is_text)
+    except KeyboardInterrupt:
+        _print_lines(["", *_continuation_lines(prepared)], err=True)
+        return EXIT_INTERRUPTED
+    if is_text:
+        _print_lines(_result_lines(started, run, file))
+    else:
+        echo(plan_json.dump_json(plan_json.run_to_json(run)))
+    return int(run.status is not RunStatus.COMPLETED)
+
+
+def _ignore_event(_event: Event) -> None:
+    """Do nothing with an event."""
+
+
+def _print_lines(lines: Iterator[str] | list[str], *, err: bool = False) -> None:
+    for line in lines:
+        echo_line(line, err=err)
+
+
+def _print_progress(event: Event) -> None:
+    if event.progress is Progress.MESSAGE and not event.message.startswith("run "):  # which the plan has named
+        echo_line(f"  {event.message}")
+
+
+def _plan_lines(prepared: PreparedExperiment) -> Iterator[str]:
+    """Yield what is about to happen."""
+    run = prepared.run
+    options = format_options(prepared.options.overrides)
+    values = f" with {', '.join(options)}" if options else ""
+    if not prepared.is_new:
+        yield from _known_run_lines(run)
+        return
+    yield f"{run.address}{values}: run {run.id} on {run.backend}"
+    if prepared.failed:
+        yield f"  run {prepared.failed.id} {prepared.failed.status} with the same files; this is attempt {run.attempt}"
+    for action in prepared.plan.needed:
+        yield f"  {action.address}: used as it is declared, not registered"
+    yield from (f"  {note}" for note in prepared.plan.notes)
+
+
+def _known_run_lines(run: Run) -> Iterator[str]:
+    if run.status.is_active:
+        yield f"{run.address}: run {run.id} is {run.status} with the same files; following it"
+    else:
+        ended_at = f"{run.ended_at.partition('.')[0].removesuffix('Z')}Z"
+        yield f"{run.address}: run {run.id} {run.status} with the same files at {ended_at}, so nothing is run"
+        yield "  To run it once more, use --again."
+
+
+def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
+    """Print the log of a run until it has ended, and record its end; return the run."""
+    run = prepared.run
+    if not prepared.is_new and not run.is_unfinished:
+        return run
+    if is_text and run.handle is not None:
+        echo()
+        print_log(run, prepared.providers.backend(run.backend), follow=True)
+    while (run := refresh_experiment(prepared)).status.is_active:
+        time.sleep(_POLL_SECONDS)
+    return finish_experiment(prepared, run)
+
+
+def _report_detached(prepared: PreparedExperiment, *, is_text: bool) -> int:
+    if not is_text:
+        echo(plan_json.dump_json(plan_json.run_to_json(prepared.run)))
+    elif prepared.run.status.is_active:
+        _print_lines(_continuation_lines(prepared))
+    return 0
+
+
+def _continuation_lines(prepared: PreparedExperiment) -> list[str]:
+    run, option = prepared.run, prepared.session.target_option
+    return [
+        f"Run {run.id} goes on.",
+        f"  Follow it with `mlgit job logs {run.id} --follow{option}`.",
+        f"  Cancel it with `mlgit job cancel {run.id}{option}`.",
+    ]
+
+
+def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
+    """Yield how a run ended, what it left, and how to keep it."""
+    yield ""
+    message = f": {run.message}" if run.message else ""
+    yield f"Run {run.id} {run.status}{_elapsed(run)}{message}."
+    if run.outputs and run.status is RunStatus.COMPLETED:
+        yield "Outputs:"
+        yield from (f"  {name}{_describe_output(output)}" for name, output in run.outputs.items())
+    if run.metrics:
+        yield "Metrics:"
+        yield from (f"  {name}: {value}" for name, value in sorted(run.metrics.items()))
+    option = prepared.session.target_option
+    if run.status is RunStatus.COMPLETED:
+        yield from _next_step_lines(prepared, run, file)
+    else:
+        again = f"mlgit run {shlex.quote(str(file))}{option}"
+        yield f"`mlgit job show {run.id}{option}` shows more of it; `{again}` runs the job once more."
+
+
+def _elapsed(run: Run) -> str:
+    if not (run.started_at and run.ended_at):
+        return ""
+    seconds = (parse_timestamp(run.ended_at) - parse_timestamp(run.started_at)).total_seconds()
+    return f" after {format_elapsed(seconds)}"
+
+
+def _describe_output(output: dict[str, object]) -> str:
+    files, size = output.get("files"), output.get("size")
+    if not isinstance(files, int) or not isinstance(size, int):
+        return ""
+    return f": {pluralize(files, 'file')}, {format_size(size)}"
+
+
+def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
+    option = prepared.session.target_option
+    yield f"Get its files with `mlgit job download {run.id} DIR{option}`."
+    if not run.experiment:
+        return
+    changes = " with these values" if prepared.options.overrides or prepared.options.name else ""
+    yield f"To keep it, commit {file}{changes}: `mlgit apply{option}` then adopts this run, and runs nothing."

@@ -1,0 +1,102 @@
+"""The plan of an experiment: one job as it is declared now, with what it needs, beside what is applied.
+
+What the job refers to is used as it is declared, by content. It is not registered, so nothing that others see changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.severity import OFF
+from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run
+from reconciler.planning.graph import topological_order
+from reconciler.planning.plan import PlanInputs, decide_asset
+from reconciler.planning.planners.job import find_attempts, make_run
+from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
+from reconciler.planning.support import IGNORED, support_notes
+
+_REGISTRATIONS = frozenset({Op.NEW_VERSION, Op.REGISTER})
+_USED_OPS = _REGISTRATIONS | {Op.ADOPT}
+
+
+class ExperimentPlan(NamedTuple):
+    """What an experiment would do.
+
+    ``needed`` are the versions that the job refers to and that are not registered, each as the action that would
+    register it. ``attempts`` are the runs that the job has had with this fingerprint, experiments among them, the first
+    attempt first. ``blocked`` says why the job cannot be run, None if it can; ``diagnostics`` are about the files.
+    """
+
+    context: PlanContext
+    resolved: ResolvedAsset
+    needed: tuple[Action, ...]
+    attempts: tuple[Run, ...]
+    blocked: Blocked | None
+    diagnostics: tuple[Diagnostic, ...]
+    notes: tuple[str, ...]
+
+    def make_run(self, attempt: int) -> Run:
+        """Return an attempt, as it is intended; what it refers to and is not registered has no number."""
+        run = make_run(self.context, self.resolved, attempt)
+        registered = {(action.address, action.version) for action in self.needed if action.op in _REGISTRATIONS}
+        references = {pointer: _as_recorded(reference, registered) for pointer, reference in run.references.items()}
+        return replace(run, experiment=True, references=references)
+
+
+def _as_recorded(reference: ResolvedReference, registered: Collection[tuple[Address, str]]) -> ResolvedReference:
+    is_registered = (reference.address, reference.version) not in registered
+    return reference if is_registered else replace(reference, version="")
+
+
+def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
+    """Return the plan of one job, as if it was asked to run now. The assets that it refers to are declared with it."""
+    desired, declared = inputs.desired, inputs.desired.declared
+    policy = replace(inputs.policy, replace=frozenset({address}))
+    context = PlanContext(
+        desired.tree, declared, inputs.state, policy, refreshed=True, check_support=desired.check_support
+    )
+    needed: list[Action] = []
+    blocked: list[Blocked] = []
+    for asset in _needed_assets(declared, address, inputs):
+        decision = decide_asset(context, asset)
+        context.planned_states[asset.address] = decision.planned_state
+        needed += (action for action in decision.actions if action.op in _USED_OPS and kind_of(asset).is_versioned)
+        blocked += (item for item in decision.blocked if item.failed)
+    job = declared.assets[address]
+    resolved = resolve_asset(context, job)
+    blocked += _blocked_job(context, job)
+    return ExperimentPlan(
+        context,
+        resolved,
+        tuple(needed),
+        tuple(find_attempts(context, resolved)) if resolved.fingerprint else (),
+        next(iter(blocked), None),
+        tuple(dict.fromkeys(context.diagnostics)),
+        tuple(_notes(inputs)),
+    )
+
+
+def _needed_assets(declared: AssetSet, address: Address, inputs: PlanInputs) -> Iterator[Asset]:
+    """Yield what a job refers to, after what that refers to; other jobs count as they are live."""
+    order = topological_order(declared.assets, None, existence_check(inputs.state))
+    yield from (asset for asset in order if asset.address != address and not kind_of(asset).is_runnable)
+
+
+def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
+    """Yield why the job cannot be run now."""
+    decision = decide_asset(context, job)
+    yield from decision.blocked
+    if not decision.blocked and (late := next((action.known_after for action in decision.actions), None)):
+        yield Blocked(job.address, f"needs the output of {late}, which has not completed", failed=True)
+
+
+def _notes(inputs: PlanInputs) -> Iterator[str]:
+    """Yield what the providers do not use of the job and of what it needs."""
+    desired = inputs.desired
+    if inputs.policy.config.rules.get(IGNORED) != OFF:
+        assets = list(desired.declared.assets.values())
+        yield from support_notes(desired.tree, desired.declared, assets, desired.check_support)

@@ -1,0 +1,213 @@
+"""Run one job file as it lies in the work tree: an experiment beside what is applied (`mlgit run`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from reconciler.config.config import CONFIG_FILE
+from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run, submit_experiment
+from reconciler.engine.providers import Providers
+from reconciler.git.partial_tree import write_partial_tree
+from reconciler.git.repository import user_name
+from reconciler.model import (
+    Blocked,
+    BrokenLinkError,
+    Event,
+    Phase,
+    Run,
+    RunStatus,
+    SourceRevision,
+    State,
+    Tree,
+    TreeEntry,
+)
+from reconciler.planning.experiment import ExperimentPlan, plan_experiment
+from reconciler.planning.plan import PlanInputs
+from reconciler.planning.policy import Policy
+from reconciler.project.builder import open_builders
+from reconciler.project.check import make_desired, report_diagnostics
+from reconciler.project.job_file import JobFile, load_job_file
+from reconciler.project.refresh import open_backends, open_store
+from reconciler.project.session import Session
+from reconciler.source.gc_pause import pause_gc
+from reconciler.state.history import format_trailers
+
+_USABLE_PHASES = frozenset({Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.UNKNOWN})
+
+
+class RunOptions(NamedTuple):
+    """What `mlgit run` is asked to do: the file from the top of the repository, and its options."""
+
+    path: str
+    name: str = ""
+    overrides: tuple[str, ...] = ()
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedExperiment:
+    """An experiment that can be run: its plan, the run that it is or was, and how that is to be used.
+
+    ``is_new`` is True if the run is to be submitted, False for one that was submitted before. ``failed`` is the last
+    attempt, if that did not complete.
+    """
+
+    session: Session
+    options: RunOptions
+    state: State
+    providers: Providers
+    job: JobFile
+    plan: ExperimentPlan
+    run: Run
+    is_new: bool
+    failed: Run | None = None
+
+
+@pause_gc()
+def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperiment:
+    """Load a job file, plan the job, and find the run that it had as it is now, if any. Nothing is changed.
+
+    Raises UserError for whatever prevents the run, at its place in the files.
+    """
+    state = session.fetch_and_read_state()
+    job = load_job_file(session, state, options.path, options.name, options.overrides)
+    desired = make_desired(session, job.declared, state)
+    plan = plan_experiment(PlanInputs(desired, state, Policy(session.config)), job.address)
+    report_diagnostics(session, (*plan.diagnostics, *(plan.blocked.refusals if plan.blocked else ())))
+    if plan.blocked:
+        raise _blocked_error(job, plan.blocked)
+    providers = Providers(
+        config=session.config,
+        state_store=session.state_store,
+        store=open_store(session),
+        builders=open_builders(session),
+        backends=open_backends(session),
+    )
+    choice = _choose_run(providers, plan, again=options.again)
+    return PreparedExperiment(session, options, state, providers, job, plan, *choice)
+
+
+def _blocked_error(job: JobFile, blocked: Blocked) -> UserError:
+    """Return the error for a job that cannot be run, at its file."""
+    document = job.declared.documents[job.declared.assets[job.address].source]
+    subject = "" if blocked.address == job.address else f"{blocked.address} "
+    message = f"{job.address} cannot be run: {subject}{blocked.message}"
+    hint = "`mlgit status` shows what it waits for; `mlgit apply --wait` runs all of it"
+    return user_error("run-refused", message, hint, document.key_span(""))
+
+
+def _choose_run(providers: Providers, plan: ExperimentPlan, *, again: bool) -> tuple[Run, bool, Run | None]:
+    """Return the run to show or to submit, whether it is to be submitted, and the last attempt if that failed."""
+    attempts = [_refreshed(providers, run) for run in plan.attempts]
+    last = attempts[-1] if attempts else None
+    if last and last.status is RunStatus.INTENDED and last.handle is None:
+        return plan.make_run(last.attempt), True, None  # its submission was cut off, or is under way
+    if last and not again:
+        completed = (run for run in reversed(attempts) if run.status is RunStatus.COMPLETED)
+        if run := next((run for run in attempts if run.status.is_active), None) or next(completed, None):
+            return run, False, None
+    run = _next_attempt(providers, plan, (last.attempt if last else 0) + 1, again=again)
+    return run, True, last
+
+
+def _refreshed(providers: Providers, run: Run) -> Run:
+    return refresh_run(providers, run) if run.is_unfinished and run.backend in providers.backends else run
+
+
+def _next_attempt(providers: Providers, plan: ExperimentPlan, attempt: int, *, again: bool) -> Run:
+    """Return the first attempt from a number on that its backend does not have, of a record that was removed since.
+
+    One that goes on, or has completed, is the run that is asked for, unless it is to be run ``again``.
+    """
+    while True:
+        run = plan.make_run(attempt)
+        backend = providers.backend(run.backend)
+        if (handle := backend.find(run.token)) is None:
+            return run
+        phase = backend.poll([handle])[handle].phase
+        if not again and phase in _USABLE_PHASES:
+            return run
+        attempt += 1
+
+
+def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]) -> PreparedExperiment:
+    """Submit the run of an experiment, unless it was submitted before; return it with the run as it is recorded.
+
+    If another command has submitted it meanwhile, that run is used.
+    """
+    if not prepared.is_new:
+        return prepared
+    try:
+        context = _open_context(prepared, emit, source=_store_source(prepared.session, prepared.job))
+        run = submit_experiment(context, prepared.state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
+    except UserError as error:
+        if error.diagnostics[0].code != "state-conflict":
+            raise
+        return start_experiment(prepare_experiment(prepared.session, prepared.options._replace(again=False)), emit)
+    return replace(prepared, run=run)
+
+
+def refresh_experiment(prepared: PreparedExperiment) -> Run:
+    """Return the run of an experiment as its backend reports it."""
+    return _refreshed(prepared.providers, prepared.run)
+
+
+def finish_experiment(prepared: PreparedExperiment, run: Run) -> Run:
+    """Record the end of a run, if it is an experiment whose end is not recorded; return it as it is recorded.
+
+    What an apply has taken over is recorded by the next apply.
+    """
+    state = prepared.session.fetch_and_read_state()
+    recorded = state.find_run(run.address, run.id) or run
+    if not recorded.experiment or not recorded.is_unfinished:
+        return run if recorded.is_unfinished else recorded
+    try:
+        return record_experiment(_open_context(prepared, _ignore_event), state, replace(run, experiment=True))
+    except UserError as error:
+        if error.diagnostics[0].code != "state-conflict":
+            raise
+        state = prepared.session.fetch_and_read_state()
+        return state.find_run(run.address, run.id) or run
+
+
+def _ignore_event(_event: Event) -> None:
+    """Do nothing with an event."""
+
+
+def _open_context(
+    prepared: PreparedExperiment, emit: Callable[[Event], None], source: SourceRevision | None = None
+) -> ExperimentContext:
+    session = prepared.session
+    trailers = format_trailers(user_name())
+    return ExperimentContext(prepared.providers, session.tree, source or session.source, trailers, emit)
+
+
+def _store_source(session: Session, job: JobFile) -> SourceRevision:
+    """Keep the files that a run reads reachable: the commit that is checked out or, if it has others, one of these."""
+    source, repository = session.source, session.workspace.repository
+    if source.dirty:
+        tree = write_partial_tree(repository, _files_of_run(session.tree, job))
+        source = replace(source, snapshot_commit=repository.commit_tree(tree, source.commit, "mlgit run"))
+    session.state_store.pin_source_commit(source.effective_commit)
+    return source
+
+
+def _files_of_run(tree: Tree, job: JobFile) -> dict[str, TreeEntry]:
+    """Return the files that a run reads: those of the job and of what it refers to, and what is behind their paths."""
+    paths = {tree.root + CONFIG_FILE, *job.files}
+    for asset in job.declared.assets.values():
+        paths |= {path for local in asset.paths for path in _paths_at(tree, local.path)}
+    for path in tuple(paths):
+        with suppress(BrokenLinkError):
+            paths.add(tree.real_path(path))
+    return {path: entry for path in sorted(paths) if (entry := tree.entries.get(path))}
+
+
+def _paths_at(tree: Tree, path: str) -> Iterator[str]:
+    yield path
+    with suppress(BrokenLinkError):
+        yield from (file for file, _ in tree.entries_below(tree.real_path(path)))

@@ -1,0 +1,47 @@
+"""What one commit of the live state writes, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run
+from reconciler.model.downloads import Download
+
+
+class WriteBatch(NamedTuple):
+    """What one commit writes: current records, versions and runs for the history, meta data, builds, and downloads.
+
+    ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
+    of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
+    apart; ``removed_experiments`` are recorded there no longer.
+    """
+
+    current: tuple[Record, ...] = ()
+    removed: tuple[Address, ...] = ()
+    versions: tuple[Record, ...] = ()
+    runs: tuple[Run, ...] = ()
+    meta: Mapping[str, Json] | None = None
+    builds: Mapping[str, Builds] = EMPTY_MAPPING
+    pins: Mapping[str, Pin] = EMPTY_MAPPING
+    removed_experiments: tuple[Run, ...] = ()
+    downloads: Mapping[str, Download] = EMPTY_MAPPING
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+
+def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
+    """Return several writes as one; of meta data the last value counts."""
+    batches = tuple(writes)
+    return WriteBatch(
+        tuple(record for batch in batches for record in batch.current),
+        tuple(address for batch in batches for address in batch.removed),
+        tuple(version for batch in batches for version in batch.versions),
+        tuple(run for batch in batches for run in batch.runs),
+        {name: value for batch in batches for name, value in (batch.meta or {}).items()},
+        {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
+        {name: pin for batch in batches for name, pin in batch.pins.items()},
+        tuple(run for batch in batches for run in batch.removed_experiments),
+        {url: download for batch in batches for url, download in batch.downloads.items()},
+    )
