@@ -42,14 +42,17 @@ from reconciler.storage.folder_store import FolderStore
 put_path(FolderStore(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 EXPORT = """
+import hashlib
 from reconciler.model.content import Content
-from reconciler.storage.export import export_content
+from reconciler.storage.export import Export, export_contents
 from reconciler.storage.folder_store import FolderStore
 store = FolderStore(Path(sys.argv[1]))
 path = max(store.root.glob("files/md5/*/*"), key=lambda path: path.stat().st_size)
-content = Content(path.parent.name + path.name, "", path.stat().st_size, 1, "large.bin")
+with path.open("rb") as file:
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+content = Content(path.parent.name + path.name, sha256, path.stat().st_size, 1, "large.bin")
 assert store.verify(content, deep=True) == ()
-export_content(store, content, Path(sys.argv[2]))
+export_contents(store, [Export(content, "large.bin")], Path(sys.argv[2]))
 """
 
 FILES = {
@@ -131,7 +134,7 @@ def measure(top: Path, megabytes: int) -> dict[str, float]:
     peaks["runner"] = int(runner.split()[1]) / 1024
     peaks["put"], _ = peaks_of(PUT, str(store), str(workspace / "data/large.bin"), folder=top)
     peaks["export"], _ = peaks_of(EXPORT, str(store), str(top / "copy"), folder=top)
-    assert (top / "copy").stat().st_size == (workspace / "data/large.bin").stat().st_size
+    assert (top / "copy/large.bin").stat().st_size == (workspace / "data/large.bin").stat().st_size
     return peaks
 
 

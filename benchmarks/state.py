@@ -43,8 +43,15 @@ def writes(number: int, assets: int = 200) -> WriteBatch:
         status=RunStatus.COMPLETED,
         commit=f"{number:040x}",
         submitted_at="2026-01-01T00:00:00.000Z",
+        started_at="2026-01-01T00:00:01.250Z",
+        ended_at="2026-01-01T00:01:02.500Z",
         metrics={"accuracy": number / 7, "loss": 7 / (number + 1)},
-        spec={"command": "python train.py ${{inputs.data}}", "inputs": {"lr": number / 1000}},
+        spec={
+            "command": "python train.py ${{inputs.data}}",
+            "experiment_name": "iris",
+            "inputs": {"lr": number / 1000},
+            "tags": {"team": "vision", "number": str(number)},
+        },
         outputs={"model": {"md5": f"{number:032x}", "sha256": "0" * 64, "size": number, "files": 3}},
     )
     version = str(number // assets + 1)

@@ -62,7 +62,7 @@ def format_size(size: int) -> str:
 
 def format_elapsed(seconds: float) -> str:
     """Return how long something took: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    if 0 <= seconds < _SHORT_SECONDS:
+    if 0 < seconds < _SHORT_SECONDS and seconds % 1:
         return f"{seconds:.1f} s"
     whole = max(0, int(seconds))
     minutes, hours = whole // 60, whole // 3600

@@ -18,3 +18,12 @@ def format_timestamp(time: datetime, precision: str = "seconds") -> str:
 def parse_timestamp(timestamp: str) -> datetime:
     """Return the time of a time stamp in any time zone, such as Git's; raises ValueError."""
     return datetime.fromisoformat(timestamp)
+
+
+def seconds_between(start: str, end: str) -> float | None:
+    """Return the seconds between two time stamps; None if one is missing or damaged, or they are in disorder."""
+    try:
+        seconds = (parse_timestamp(end) - parse_timestamp(start)).total_seconds()
+    except (ValueError, TypeError):  # TypeError: one of them has no time zone
+        return None
+    return seconds if seconds >= 0 else None

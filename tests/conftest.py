@@ -39,6 +39,9 @@ _MASKS = (
     (re.compile(r" \(\d+\.\d s\)"), ""),
     (re.compile(r"\bcpython-\d[\w.-]+"), "<platform>"),
     (re.compile(r"(\bpython\"?: \"?)\d+\.\d+\.\d+"), r"\1#.#.#"),
+    # How long a run took: in a table, the column is wider than a short time.
+    (re.compile(r"(?m)(<time>  )\d[\dminh. ]* s(?:$| +(?=\S))"), r"\1<duration>  "),
+    (re.compile(r"(duration(?:_seconds)?\"?: )\d[\d.]*( s)?"), r"\1<duration>"),
     # How far a run or a build happens to be, when it is looked at.
     (re.compile(r"(?m)( run \S+) is (?:queued|running).*$"), r"\1 is <under way>"),
     (re.compile(r"(?m)^  environment/\S+: (?:installing|already built) .*\n"), ""),

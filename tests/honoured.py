@@ -22,6 +22,7 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/inputs/*/path": (),
         "/inputs/*/mode": ("ro_mount", "download", "direct"),
         "/outputs/*/type": (),
+        "/outputs/*/path": (),
         "/limits/timeout": (NUMBER,),
         "/resources/instance_count": ("1",),
         "/distribution/type": ("pytorch", "tensorflow", "mpi"),
@@ -29,6 +30,9 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/distribution/process_count_per_instance of mpi": ("1",),
         "/distribution/worker_count": (NUMBER,),
         "/distribution/parameter_server_count": (NUMBER,),
+    },
+    "compute": {
+        "/max_instances": (),
     },
     "environment": {
         "/conda_file": (),

@@ -115,6 +115,7 @@ HOMES = {
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
+    "cli/_download.py",
     "cli/_job_argument.py",
     "cli/_plan.py",
     "cli/_status.py",
@@ -140,6 +141,7 @@ BY_NAME = {
     "project/state_session.py",
     "registry.py",
     "source/cached_parse.py",
+    "source/implicit_workspace.py",
     "source/parse.py",
     "source/validation.py",
     "storage/folder_store.py",

@@ -6,37 +6,38 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.backends._local_processes import (
-    COMMAND_LOCK,
-    SPEC_FILE,
-    SUPERVISOR_FILE,
-    SUPERVISOR_LOCK,
-    end_processes,
-    inheritable_lock,
-    is_locked,
-    start_supervisor,
-)
-from reconciler.backends._runner import OBJECTS_FOLDER, make_spec, result_condition, store_output
+from reconciler.backends._local_processes import SPEC_FILE, end_processes
+from reconciler.backends._local_queue import Queues, entry_of, make_pool, queue_message, start
+from reconciler.backends._runner import OBJECTS_FOLDER, install_runner, make_spec, result_condition, store_output
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
+from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.backend import RunFiles, RunResult
 from reconciler.model.object_store import ObjectStore
-from reconciler.model.providers import Condition, Handle, Phase
+from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Task
 from reconciler.private_files import create_private_file, make_private_folder
 from reconciler.regular_files import open_regular_file
 from reconciler.runner.files import read_json_object
+from reconciler.runner.locks import is_locked
 from reconciler.runner.process import COMMAND_FILE
+from reconciler.runner.queue import (
+    ALIVE_FD,
+    COMMAND_LOCK_FD,
+    FIRST_SLOT_FD,
+    SUPERVISOR_FILE,
+    SUPERVISOR_LOCK,
+    list_entries,
+)
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE
 from reconciler.runner.spec import FILE_TYPES
 from reconciler.runner.workdir import ARTIFACTS_OUTPUT, OUTPUTS_FOLDER
-from reconciler.runner.zipapp import build_zipapp
 
 _PROVIDER = "local"
 _FOLLOW_SECONDS = 0.2
@@ -45,25 +46,40 @@ _ACTIVE_PHASES = (Phase.PENDING, Phase.RUNNING)
 
 
 class LocalBackend:
-    """Runs jobs as processes of this machine, with a folder for each run below the folder of the store."""
+    """Runs jobs as processes of this machine, with a folder for each run below the folder of the store.
 
-    def __init__(self, folder: Path) -> None:
+    A run waits in the queue of its compute for a slot. Each method that asks for a run that waits starts those of its
+    queue that have slots, so that a queue goes on whose supervisors were killed or ended by a reboot.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Json] = EMPTY_MAPPING) -> None:
         self._runs = folder / "runs"
         self._token_files = folder / "tokens"
         self._submissions = folder / "submissions"
+        self._runners = folder / "runners"
+        self._queues = Queues(folder / "queues", make_pool(settings))
 
     def submit(self, task: Task, store: ObjectStore) -> Handle:
         if (handle := self.find(task.token)) is not None:
             return handle
         folder = self._runs / task.run
-        _make_private_folders(self._runs, folder, self._token_files, self._submissions)
+        _make_private_folders(self._runs, folder, self._token_files, self._submissions, self._runners)
         _write_json(self._submissions / task.token, {"run": task.run})
-        create_private_file(folder / "runner.pyz", build_zipapp())
+        (folder / SUPERVISOR_FILE).unlink(missing_ok=True)  # of a supervisor that was killed before it began
         spec = make_spec(task, store, folder, self._token_files / task.token)
-        with inheritable_lock(folder / SUPERVISOR_LOCK) as alive, inheritable_lock(folder / COMMAND_LOCK) as child:
-            spec = replace(spec, alive_fd=alive, child_lock_fd=child)
-            _write_json(folder / SPEC_FILE, spec.to_json())
-            _write_json(folder / SUPERVISOR_FILE, {"pid": start_supervisor(folder), "host": socket.gethostname()})
+        queue, devices = self._queues.locks_of(task)
+        count = task.resources.instances + devices.per_run
+        spec = replace(
+            spec,
+            alive_fd=ALIVE_FD,
+            child_lock_fd=COMMAND_LOCK_FD,
+            slot_fds=tuple(range(FIRST_SLOT_FD, FIRST_SLOT_FD + count)),
+            queue=queue,
+            device_folder=Path(devices.folder) if devices.per_run else None,
+        )
+        _write_json(folder / SPEC_FILE, spec.to_json())
+        self._queues.add(task, spec, install_runner(self._runners), queue, devices)
+        start(queue)
         return Handle(_PROVIDER, task.run)
 
     def find(self, token: str) -> Handle | None:
@@ -76,15 +92,26 @@ class LocalBackend:
         return handle if is_submitted else None
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
-        return {handle: self._condition(handle) for handle in handles}
+        handles = list(handles)
+        entries = {handle: entry for handle in handles if (entry := entry_of(self._folder(handle)))}
+        queues = {queue: list_entries(queue) for queue in {entry.parent for entry in entries.values()}}
+        for queue in queues:
+            with suppress(OSError):  # who may read only
+                start(queue, wait=False)
+        messages = {handle: queue_message(entry, queues[entry.parent]) for handle, entry in entries.items()}
+        return {handle: self._condition(handle, messages.get(handle, "")) for handle in handles}
 
     def cancel(self, handle: Handle) -> bool:
-        return end_processes(handle.id, self._folder(handle))
+        folder = self._folder(handle)
+        return self._queues.cancel(folder) or end_processes(handle.id, folder)
+
+    def usage(self) -> Iterable[Usage]:
+        return tuple(self._queues.usage())
 
     def log(self, handle: Handle, since: int = 0, *, follow: bool = False) -> Iterator[bytes]:
         is_active = follow
         while is_active:
-            is_active = self._condition(handle).phase in _ACTIVE_PHASES  # asked first: the log may grow meanwhile
+            is_active = self.poll([handle])[handle].phase in _ACTIVE_PHASES  # asked first: the log may grow meanwhile
             for chunk in self._read_file(handle, LOG_FILE, "log", since):
                 since += len(chunk)
                 yield chunk
@@ -121,8 +148,10 @@ class LocalBackend:
         is_file_name = handle.id not in {"", ".", ".."} and not {"/", "\0"} & set(handle.id)
         return self._runs / (handle.id if is_file_name else hashlib.sha256(handle.id.encode()).hexdigest())
 
-    def _condition(self, handle: Handle) -> Condition:
+    def _condition(self, handle: Handle, message: str = "") -> Condition:
+        """Return the condition of a run; a queued one has a message. Asked in the order in which a run goes on."""
         folder = self._folder(handle)
+        is_queued = entry_of(folder) is not None
         is_alive = is_locked(folder / SUPERVISOR_LOCK)  # checked before the result, which may be written meanwhile
         result = read_json_object(folder / RESULT_FILE)
         if result is not None:
@@ -130,6 +159,8 @@ class LocalBackend:
         if is_alive:
             is_started = (folder / COMMAND_FILE).exists()
             return Condition(Phase.RUNNING if is_started else Phase.PENDING)
+        if is_queued:
+            return Condition(Phase.PENDING, message=message)
         cause = "its supervisor ended without a result" if folder.is_dir() else "its folder was removed"
         return Condition(Phase.GONE, message=cause)
 
@@ -174,9 +205,9 @@ def _make_private_folders(*folders: Path) -> None:
         raise user_error("file-unusable", message, "put a folder in its place, or remove it") from error
 
 
-def make_local_backend(_settings: Mapping[str, Json], store: Path) -> LocalBackend:
-    """Return the backend; it has no settings of its own."""
-    return LocalBackend(store)
+def make_local_backend(settings: Mapping[str, Json], store: Path) -> LocalBackend:
+    """Return the backend with its settings in mlgit.yml."""
+    return LocalBackend(store, settings)
 
 
 def _write_json(path: Path, document: Json) -> None:

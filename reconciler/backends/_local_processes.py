@@ -1,4 +1,4 @@
-"""The processes of a run of the backend `local`: the supervisor, the command, and how they are ended.
+"""How the processes of a run of the backend `local` are ended: its supervisor, its command, and what that started.
 
 Whether a supervisor is alive shows in a file lock that it inherits, not in a process id: the kernel releases the lock
 with the process, and no other process can be mistaken for it. The command holds a second lock, so that a command
@@ -7,72 +7,25 @@ whose supervisor was killed is still found.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
-from reconciler.private_files import touch_private_file
 from reconciler.runner.descendants import find_marked, send_signal
-from reconciler.runner.environment import allowed_variables
 from reconciler.runner.files import read_json_object
+from reconciler.runner.locks import is_locked
 from reconciler.runner.process import COMMAND_FILE
+from reconciler.runner.queue import COMMAND_LOCK, SUPERVISOR_FILE, SUPERVISOR_LOCK
 
-SPEC_FILE, SUPERVISOR_FILE = "spec.json", "supervisor.json"
-SUPERVISOR_LOCK, COMMAND_LOCK = "alive.lock", "child.lock"
+SPEC_FILE = "spec.json"
 _POLL_SECONDS = 0.05
 _CANCEL_TIMEOUT_SECONDS = 30.0
-
-
-def start_supervisor(folder: Path) -> int:
-    """Start the supervisor in a session of its own and return its process id.
-
-    It gets none of the caller's secrets: a job can read the environment that its parent was started with.
-    """
-    command = [sys.executable, "-I", str(folder / "runner.pyz"), str(folder / SPEC_FILE)]
-    touch_private_file(folder / "supervisor.log")
-    with (folder / "supervisor.log").open("ab") as log:
-        file_actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
-        ]
-        variables = allowed_variables(os.environ)
-        return os.posix_spawn(sys.executable, command, variables, file_actions=file_actions, setsid=True)
-
-
-@contextmanager
-def inheritable_lock(path: Path) -> Iterator[int]:
-    """Yield a locked file descriptor for a process to inherit; that process keeps the lock when it is closed here."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.set_inheritable(descriptor, True)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def is_locked(path: Path) -> bool:
-    """Return True if a living process holds the lock."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    except OSError:  # there is none, or something else in its place
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two checks do not see each other
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def end_processes(run: str, folder: Path) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +14,10 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import CANCELED, FILES_GONE, Condition, Phase
 from reconciler.model.tasks import Prefix, Task, TaskContent, TaskInput, TaskLiteral, TaskUri
+from reconciler.private_files import create_private_file
 from reconciler.runner import spec as runner_spec
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FILE
+from reconciler.runner.zipapp import add_bytecode, build_zipapp
 from reconciler.storage.disk_files import put_path, walk_files
 
 OBJECTS_FOLDER = "objects"
@@ -24,6 +29,17 @@ _FINAL_PHASES = {
 }
 _RESULT_TYPES = {"status": str, "started": str, "ended": str, "metrics": dict, "params": dict, "outputs": dict}
 _FAILURE_TYPES = {"class": str, "message": str}
+
+
+def install_runner(folder: Path) -> Path:
+    """Return the runner as a file of a folder, named by its content: with bytecode for the Python that runs this."""
+    zipapp = build_zipapp()
+    path = folder / f"{hashlib.sha256(zipapp).hexdigest()[:16]}-{sys.implementation.cache_tag}.pyz"
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}")
+        create_private_file(temporary, add_bytecode(zipapp))
+        temporary.replace(path)
+    return path
 
 
 def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) -> runner_spec.RunSpec:

@@ -1,4 +1,4 @@
-"""The backend `local`, as it is known before it is opened: runs are processes of this machine."""
+"""The backend `local`, as it is known before it is opened: runs are processes of this machine, in slots."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _JOB = (
     Honoured("/inputs/*/path"),
     Honoured("/inputs/*/mode", ("ro_mount", "download", "direct")),
     Honoured("/outputs/*/type"),
+    Honoured("/outputs/*/path"),
     Honoured("/limits/timeout", (NUMBER,)),
     Honoured("/resources/instance_count", ("1",)),
     Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
@@ -41,12 +42,38 @@ _IGNORED_OF_JOB = (
     Ignored("/services", "interactive applications are not started; the run ends when its command does"),
     Ignored("/outputs/*/mode", "outputs are stored when the run has ended", ("rw_mount", "mount", "upload")),
 )
+_COMPUTE = (Honoured("/max_instances"),)
 _IGNORED_OF_COMPUTE = (Ignored("/*", _THIS_MACHINE, is_usual=True),)
+
+_SETTINGS = {
+    "type": "object",
+    "properties": {
+        "slots": {
+            "description": "Runs at once on a compute that declares no max_instances; if omitted, one for each core.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        "gpus": {
+            "description": "GPUs of the machine: their number, or their names as in CUDA_VISIBLE_DEVICES.",
+            "oneOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "array", "items": {"type": ["integer", "string"]}, "uniqueItems": True},
+            ],
+        },
+        "gpus_per_run": {
+            "description": "GPUs that each run takes; if omitted, one, and none on a compute of a size without GPUs.",
+            "type": "integer",
+            "minimum": 0,
+        },
+    },
+    "additionalProperties": False,
+}
 
 BACKEND = BackendPlugin(
     open="reconciler.backends._local:make_local_backend",
+    settings=_SETTINGS,
     support=Support(
-        honoured={"job": _JOB},
+        honoured={"job": _JOB, "compute": _COMPUTE},
         ignored={"job": _IGNORED_OF_JOB, "compute": _IGNORED_OF_COMPUTE},
     ),
     accepts=frozenset({Form.PREFIX}),

@@ -12,9 +12,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -34,8 +34,9 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show what is live, and what is running.",
     "list": "List live assets.",
     "show": "Show one asset, with its lineage.",
+    "get": "Write the files of an asset into a folder, verified.",
     "drift": "Show where the providers differ from the live state.",
-    "job": "Look at runs: list, logs, metrics, cancel, wait, rerun.",
+    "job": "Look at runs: list, logs, metrics, download, cancel, wait, rerun.",
     "log": "Show the history of the live state: who, when, from which commit.",
     "diff": "Show what differs between two revisions of the live state.",
     "rollback": "Apply an earlier commit again, and hold the newer one.",
@@ -70,14 +71,24 @@ class _LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            suggest = importlib.import_module("reconciler.format.suggest")
-            hint = suggest.did_you_mean(args[0], COMMANDS) or "the commands there are: " + ", ".join(COMMANDS)
-            ctx.fail(f"there is no command {args[0]}; {hint}")
+            refuse_command(ctx, args[0], args, [*COMMANDS])
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items()])
+
+
+def refuse_command(context: click.Context, name: str, words: Sequence[str], commands: Sequence[str]) -> NoReturn:
+    """Raise ClickException for a command that does not exist, with what to use instead.
+
+    ``words`` are those of the command line, ``commands`` the names that there are in the group.
+    """
+    if hint := importlib.import_module("reconciler.cli.az_commands").az_command_hint(words):
+        raise click.ClickException(hint)
+    suggest = importlib.import_module("reconciler.format.suggest")
+    hint = suggest.did_you_mean(name, commands) or "the commands there are: " + ", ".join(commands)
+    context.fail(f"there is no command {name}; {hint}")
 
 
 @click.group(

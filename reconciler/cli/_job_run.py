@@ -14,7 +14,7 @@ from reconciler.state.process import host_name
 
 def find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:
     """Return a run as `find_run` does, with its backend."""
-    session, run = find_run(job)
+    session, _, run = find_run(job)
     host = session.config.backend_host(run.backend)
     if host not in ("", host_name()):
         message = f"run {run.id} is on the backend {run.backend}, which is on {host} only"
@@ -22,15 +22,15 @@ def find_run_and_backend(job: str) -> tuple[StateSession, Run, Backend]:
     return session, run, get_backend(session.open_backends(), run.backend)
 
 
-def find_run(job: str) -> tuple[StateSession, Run]:
-    """Return the run that an argument names, or the newest run of the job that it names."""
+def find_run(job: str) -> tuple[StateSession, State, Run]:
+    """Return the run that an argument names, or the newest run of the job that it names, with the live state."""
     session = open_current_state_session()
     state = session.read_refreshed_state()
     address, run = find_live_job(session, state, job)
     run = run or _find_newest_run(session, state, address)
     if run is None:
         raise user_error("run-unknown", f"{address} has no run yet", f"start one with `mlgit job rerun {address.name}`")
-    return session, run
+    return session, state, run
 
 
 def _find_newest_run(session: StateSession, state: State, address: Address) -> Run | None:

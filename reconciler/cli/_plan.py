@@ -63,7 +63,8 @@ def _run_plan(options: Mapping[str, Any], cache: RenderedOutputCache | None, str
         saved_plan = importlib.import_module("reconciler.project.saved_plan")
         saved_plan.save_plan(session.workspace.repository, plan, policy, out)
     _print_plan(session, plan, policy, state, options["form"], stream, age_warning)
-    next_step = _format_apply_hint(session, policy, refusal) if plan.actions or refusal else ""
+    has_next_step = plan.submissions if session.overrides else plan.actions or refusal
+    next_step = _format_apply_hint(session, policy, refusal) if has_next_step else ""
     if options["form"] == "text" and next_step and out is None:
         echo(next_step)
     elif refusal:

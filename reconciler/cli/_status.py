@@ -13,6 +13,7 @@ from reconciler.cli.console import echo
 from reconciler.cli.session import open_current_session, remember_output
 from reconciler.cli.status import COLUMN_HEADINGS, RenderedStatus, print_status
 from reconciler.model import Action, Blocked, Record, Run, State
+from reconciler.model.providers import Usage
 from reconciler.project.status import WorkspaceStatus, read_status
 from reconciler.render import plan_json, text
 from reconciler.render.history import rollback_hold_lines
@@ -30,7 +31,7 @@ def run_status(form: str, cache: RenderedOutputCache | None) -> int:
         echo(plan_json.dump_json([*_status_to_json(status)]))
         return 0
     rendered = RenderedStatus(tuple(_status_rows(status)), tuple(_status_lines(status)))
-    if not status.state.current:
+    if not status.state.current and not status.has_unfinished_runs:
         hint = session.fetch_state_hint(status.state)
         nothing = "Nothing is live yet. `mlgit plan` shows what apply would create."
         rendered = RenderedStatus((), (nothing, hint) if hint else (nothing,))
@@ -71,6 +72,7 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]
     pending = list(map(plan_json.blocked_to_json, status.pending))
     sections = {
+        "In use:": list(map(_format_usage, status.usage)),
         "Ended, not recorded yet:": [
             _format_ended_run(action, status.next_actions) for action in status.unrecorded_actions
         ],
@@ -78,9 +80,17 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     }
     for title, entries in sections.items():
         lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
+    experiments = [f"{run.address}: run {run.id} {run.status}" for run in state.read_open_experiments()]
+    lines += ["", "Experiments of `mlgit run`:", *(f"  {entry}" for entry in experiments)] if experiments else []
     lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
     lines += ["", *cannot_run] if (cannot_run := text.cannot_run_lines(pending)) else []
     return [*map(sanitize_line, lines)]
+
+
+def _format_usage(usage: Usage) -> str:
+    """Return how full a compute is, and how many runs wait for it."""
+    queued = f", {pluralize(usage.queued, 'run')} queued" if usage.queued else ""
+    return f"{usage.name}: {usage.used} of {pluralize(usage.total, usage.unit)}{queued}"
 
 
 def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
@@ -94,15 +104,23 @@ def _format_ended_run(record: Action, plan: Sequence[Action]) -> str:
 def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
     """Yield the live assets with their state, then the assets that wait to become live."""
     waiting = {blocked.address: blocked for blocked in status.pending}
-    unrecorded = {action.address: action.version for action in status.unrecorded_actions}
+    usage = {entry.name: entry for entry in status.usage}
+    unrecorded = {
+        action.address: action.version
+        for action in status.unrecorded_actions
+        if not (action.run and action.run.experiment)
+    }
     for record in status.state.current.values():
         run = _latest_run(status.state, record)
         blocked = waiting.pop(record.address, None)
         pending = {"pending": _blocked_to_json(blocked)} if blocked else {}
         ended = {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
-        yield {**plan_json.record_to_json(record), "state": _state_label(record, run), **pending, **ended}
+        used = {"usage": usage[str(record.address)].to_json()} if str(record.address) in usage else {}
+        yield {**plan_json.record_to_json(record), "state": _state_label(record, run), **pending, **ended, **used}
     for address, blocked in waiting.items():
         yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(blocked)}
+    for run in status.state.read_open_experiments():
+        yield {"address": str(run.address), "experiment": run.id, "state": str(run.status)}
 
 
 def _blocked_to_json(blocked: Blocked) -> object:

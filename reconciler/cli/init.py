@@ -16,7 +16,8 @@ from reconciler.cli.init_existing import init_existing_folder
 from reconciler.cli.schema import write_editor_settings
 from reconciler.config.config import CONFIG_FILE
 from reconciler.diagnostics import user_error
-from reconciler.git.repository import create_repository, is_inside_repository
+from reconciler.git.new_repository import create_repository
+from reconciler.git.repository import is_inside_repository
 from reconciler.package_files import data_folder as data_folder
 
 _TEMPLATE_NAME, _TEMPLATE_LINEAGE = "my-workspace", "0" * 32  # the values that the template contains

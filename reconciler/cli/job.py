@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from reconciler.abbreviation import pluralize
-from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
 from reconciler.cli._job_run import find_run, find_run_and_backend
 from reconciler.cli._job_show import run_details_to_json
 from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
+from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
@@ -20,7 +22,7 @@ from reconciler.project.run_list import list_all_runs
 from reconciler.render import plan_json, text
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-_LOADED_BY_NAME = ("cancel", "rerun", "wait")  # all but these only read the state
+_LOADED_BY_NAME = ("cancel", "download", "rerun", "wait")  # all but these only read the state
 
 
 class _JobGroup(click.Group):
@@ -34,6 +36,11 @@ class _JobGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = importlib.import_module(f"reconciler.cli._job_{cmd_name}").command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            refuse_command(ctx, args[0], ["job", *args], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
 
 @click.group("job", cls=_JobGroup)
@@ -50,17 +57,22 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("job", required=False)
+@filter_options
 @format_option
 @target_option
-def list_runs(job: str | None, form: str) -> None:
+def list_runs(job: str | None, form: str, run_filter: RunFilter) -> None:
     """List runs, of one job or of all, oldest first.
+
+    --status, --experiment and --tag list the runs that have all of it; --status several times lists the runs with any.
 
     \b
     mlgit job list train
+    mlgit job list --status failed --status canceled --experiment iris --tag team=vision
+    mlgit job list --max-results 10
     """
     session = open_current_state_session()
     if form == "text" and job is None:
-        return _print_runs(list_all_runs(session))
+        return _print_runs(list_all_runs(session), run_filter)
     state = session.read_refreshed_state()
     jobs = (address for address in state.current if address.kind == JOB_KIND)
     experiments = session.state_store.list_experiments(JOB_KIND)
@@ -71,16 +83,23 @@ def list_runs(job: str | None, form: str) -> None:
         for address, runs_of_job in recorded.items()
         for run in runs_of_job
     ]
+    summaries = [summarize_run(run) for run in runs]
     if form == "json":
-        return echo(plan_json.dump_json([plan_json.run_to_json(run) for run in runs]))
-    return _print_runs(map(summarize_run, runs))
+        positions = run_filter.find_positions(summaries)
+        return echo(plan_json.dump_json([plan_json.run_to_json(runs[position]) for position in positions]))
+    return _print_runs(summaries, run_filter)
 
 
-def _print_runs(summaries: Iterable[RunSummary]) -> None:
-    rows = [(run.id, run.status, str(run.attempt), run.submitted_at, run.message) for run in summaries]
-    if not rows:
-        return echo("There are no runs yet.")
-    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "MESSAGE"), rows)
+def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
+    positions = run_filter.find_positions(summaries)
+    if not positions:
+        return echo("No run has all of that." if summaries else "There are no runs yet.")
+    selected = [summaries[position] for position in positions]
+    rows = [
+        (run.id, run.status, str(run.attempt), run.submitted_at, format_run_duration(run), run.message)
+        for run in selected
+    ]
+    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "DURATION", "MESSAGE"), rows)
 
 
 @command.command("show")
@@ -93,7 +112,7 @@ def show(job: str, form: str) -> None:
     \b
     mlgit job show train --format json
     """
-    session, run = find_run(job)
+    session, _, run = find_run(job)
     fields = run_details_to_json(session, run)
     echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 

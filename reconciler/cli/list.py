@@ -1,6 +1,7 @@
 """mlgit list: list live or declared assets, all or of one kind, or the versions of one.
 
-``cli._declared_assets``, which reads the files, is imported by name, for --declared.
+Imported by name: ``cli._declared_assets``, which reads the files, for --declared, and ``cli._curated_environments``,
+which reads the catalogue, for --curated.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ class _Row(NamedTuple):
 @click.option("--archived", "--include-archived", is_flag=True, help="Include archived assets and versions.")
 @click.option("--all", "everything", is_flag=True, help="List every version of every asset, archived ones too.")
 @click.option("--declared", is_flag=True, help="List the assets that the files declare instead.")
+@click.option("--curated", is_flag=True, help="List the curated environments of Azure ML that mlgit can make.")
 @format_option
 @target_option
-def command(selection: str | None, form: str, *, archived: bool, everything: bool, declared: bool) -> None:
+def command(  # noqa: PLR0913 - an option for each thing to list
+    selection: str | None, form: str, *, archived: bool, everything: bool, declared: bool, curated: bool
+) -> None:
     """List live assets, all or of one KIND, with their current version; with ADDRESS, the versions of that asset.
 
     \b
@@ -44,9 +48,15 @@ def command(selection: str | None, form: str, *, archived: bool, everything: boo
     mlgit list model/iris --include-archived
     mlgit list --all
     mlgit list --declared --format json
+    mlgit list environment --curated
     """
     if declared and (archived or everything):
         raise click.UsageError("--declared lists what files declare, which has no archived or older versions")
+    if curated and (archived or everything or declared or selection not in {None, "environment"}):
+        raise click.UsageError("--curated lists what comes with mlgit: `mlgit list environment --curated`")
+    if curated:
+        importlib.import_module("reconciler.cli._curated_environments").print_curated_environments(form)
+        return
     kind, address = _parse_selection(selection)
     if declared:
         importlib.import_module("reconciler.cli._declared_assets").print_declared_assets(kind, address, form)

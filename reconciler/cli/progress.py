@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from reconciler.abbreviation import format_elapsed
 from reconciler.model import Action, Run
 from reconciler.render.sanitize import sanitize_line
 from reconciler.timestamps import parse_timestamp
@@ -86,7 +87,7 @@ class ProgressDisplay:
 
 def _format_activity_line(line: _ActivityLine) -> str:
     message = f": {line.message}" if line.message else ""
-    return sanitize_line(f"{line.title} ({_format_elapsed(time.time() - line.started_at)}){message}")
+    return sanitize_line(f"{line.title} ({format_elapsed(int(time.time() - line.started_at))}){message}")
 
 
 def _format_run_status(run: Run) -> str:
@@ -97,12 +98,3 @@ def _run_start_time(run: Run) -> float:
     """Return when a run started or was submitted, in seconds since the epoch; the current time if unknown."""
     timestamp = run.started_at or run.submitted_at
     return parse_timestamp(timestamp).timestamp() if timestamp else time.time()
-
-
-def _format_elapsed(seconds: float) -> str:
-    """Return a duration: ``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    whole = max(0, int(seconds))
-    minutes, hours = whole // 60, whole // 3600
-    if hours:
-        return f"{hours} h {minutes % 60:02} min"
-    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -25,6 +26,8 @@ from reconciler.project.experiment import (
     refresh_experiment,
     start_experiment,
 )
+from reconciler.project.prune_experiments import prune_experiments
+from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.timestamps import parse_timestamp
 
@@ -60,6 +63,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if name is not None and not name.strip():
         raise click.BadParameter("a name has at least one character", param_hint="--name")
     session, path = open_session_of_file(file)
+    if session.workspace.settings_file is not None:
+        echo_line(_implicit_note(session), err=True)
     is_text = form == "text"
     prepared = prepare_experiment(session, RunOptions(path, name or "", overrides, again))
     if is_text:
@@ -76,7 +81,19 @@ def command(  # noqa: PLR0913 - one parameter for each option
         _print_lines(_result_lines(started, run, file))
     else:
         echo(plan_json.dump_json(plan_json.run_to_json(run)))
+    with suppress(KeyboardInterrupt):  # the run has ended and is reported
+        prune_experiments(session)
     return int(run.status is not RunStatus.COMPLETED)
+
+
+def _implicit_note(session: Session) -> str:
+    """Return where the runs of files outside of a workspace are recorded."""
+    repository = session.workspace.repository
+    if repository.is_separate:
+        return (
+            f"{repository.top} is in no Git repository and has no mlgit.yml: its runs are kept in {repository.git_dir}."
+        )
+    return f"There is no mlgit.yml in this repository: its runs are kept in {session.workspace.local_folder}."
 
 
 def _ignore_event(_event: Event) -> None:
@@ -185,6 +202,9 @@ def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iter
     option = prepared.session.target_option
     yield f"Get its files with `mlgit job download {run.id} DIR{option}`."
     if not run.experiment:
+        return
+    if prepared.session.workspace.settings_file is not None:
+        yield "To keep jobs and runs under Git, make a workspace of the repository with `mlgit init --here`."
         return
     changes = " with these values" if prepared.options.overrides or prepared.options.name else ""
     yield f"To keep it, commit {file}{changes}: `mlgit apply{option}` then adopts this run, and runs nothing."

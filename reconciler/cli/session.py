@@ -19,6 +19,7 @@ from reconciler.model import State, Tree
 from reconciler.project.session import Session, open_session, read_tree_lines
 from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.text import format_diagnostics
+from reconciler.source.implicit_workspace import find_or_make_workspace, list_needed_paths
 from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
 
 # In the context of a command: the diagnostics that were printed, as text and as values.
@@ -65,6 +66,11 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
     if not file.is_file():
         raise user_error("not-a-file", f"{file} is not a file", "name the file of one job")
     folder = Path(os.path.realpath(file.parent))
+    current = Path(os.path.realpath(Path.cwd()))  # not in a repository, its commands are to find the run
+    base = current if current in (folder, *folder.parents) else folder
+    workspace = find_or_make_workspace(folder, base)
+    context.call_on_close(workspace.repository.close)
+    path = (folder / file.name).relative_to(workspace.repository.top).as_posix()
     session = open_session(
         folder,
         target=context.meta.get(TARGET_KEY, DEFAULT_TARGET),
@@ -72,9 +78,9 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
         on_diagnostics=_print_diagnostics,
         on_refusals=_print_or_send,
         on_note=print_note,
+        workspace=workspace,
+        only=list_needed_paths(workspace, path) if workspace.repository.is_separate else (),
     )
-    context.call_on_close(session.close)
-    path = (folder / file.name).relative_to(session.workspace.repository.top).as_posix()
     if path not in session.tree.entries:
         hint = f"`git check-ignore -v {file}` names the line of .gitignore: change it, or copy the file"
         raise user_error("file-ignored", f"Git ignores {file}, so a run of it could not be reproduced", hint)

@@ -9,8 +9,7 @@ import click
 
 from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
-from reconciler.cli.state_session import open_current_state_session, parse_live_address
-from reconciler.diagnostics import user_error
+from reconciler.cli.state_session import find_live_version, open_current_state_session
 from reconciler.render import plan_json, text
 
 
@@ -30,13 +29,9 @@ def command(address: str, form: str) -> None:
         importlib.import_module("reconciler.cli._saved_plan").print_saved_plan(Path(address), form)
         return
     state = open_current_state_session().read_refreshed_state()
-    asset = parse_live_address(address, state)
-    version = address.partition("@")[2]
-    record = state.find_version(asset, version) if version else state.current[asset]
-    if record is None:
-        raise user_error("version-unknown", f"{address} is not live", f"`mlgit show {asset}` shows its current version")
+    record = find_live_version(address, state)
     fields = plan_json.record_to_json(record, state.find_builds(record.fingerprint))
-    run = state.find_run(asset, record.latest) if record.latest else None
+    run = state.find_run(record.address, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)
     echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))

@@ -16,8 +16,10 @@ from reconciler.cli.options import TARGET_KEY
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import user_error
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, State, parse_address
+from reconciler.model import Address, Record, State, parse_address
 from reconciler.project.state_session import StateSession, find_state_session
+
+_LATEST = "latest"
 
 
 def open_current_state_session() -> StateSession:
@@ -49,6 +51,19 @@ def parse_live_address(argument: str, state: State) -> Address:
     list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
     hint = did_you_mean(argument, candidates or list(map(str, state.current)))
     raise user_error("address-unknown", f"{argument} is not live", hint or list_hint)
+
+
+def find_live_version(argument: str, state: State) -> Record:
+    """Return the version that an argument names: KIND/NAME@VERSION, or the current one without it or with @latest.
+
+    Raises UserError as `parse_live_address`, and ``version-unknown``.
+    """
+    address, version = parse_live_address(argument, state), argument.partition("@")[2]
+    record = state.current[address] if version in ("", _LATEST) else state.find_version(address, version)
+    if record is None:
+        hint = f"`mlgit list {address} --all` lists its versions"
+        raise user_error("version-unknown", f"{argument} is not live", hint)
+    return record
 
 
 def _is_called(address: Address, typed: str) -> bool:

@@ -42,8 +42,9 @@ class Config:
     none. ``lease`` is in seconds. ``store`` is the folder of the store or, if the store is of another type, the default
     one, where this machine keeps what its runs need. ``store_host`` is the machine that has the store, "" if all have
     it; ``store_settings`` are those of its type. ``drift`` maps kinds and globs of addresses to drift policies.
-    ``runs_per_day`` limits how often the controller submits a job without a new commit. ``cancel_superseded`` is
-    whether a run is cancelled when another run of its job is submitted. ``targets`` are the names of all targets.
+    ``runs_per_day`` limits how often the controller submits a job without a new commit. ``keep_experiments`` is for how
+    many days an experiment is kept in the live state after its end. ``cancel_superseded`` is whether a run is cancelled
+    when another run of its job is submitted. ``targets`` are the names of all targets.
     ``providers`` maps kinds to the settings of the providers that make their assets; other kinds are recorded only.
     ``environments`` maps names of environments of registries to addresses of environments that replace them.
     ``mirrors`` are prefixes of URIs with what takes their place (``format.mirrors``).
@@ -71,6 +72,7 @@ class Config:
     moved: tuple[Rename, ...] = ()
     drift: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     runs_per_day: int = 5
+    keep_experiments: int = 30
     cancel_superseded: bool = False
     providers: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: EMPTY_MAPPING)
     environments: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -211,6 +213,7 @@ def _build_config(data: Json) -> Config:
         protect=tuple(data.get("protect", ())),
         drift=data.get("drift", EMPTY_MAPPING),
         runs_per_day=data.get("limits", {}).get("runs_per_day", 5),
+        keep_experiments=data.get("keep_experiments", 30),
         cancel_superseded=data.get("on_supersede", "finish") == "cancel",
         providers=data.get("providers", EMPTY_MAPPING),
         environments=data.get("environments", EMPTY_MAPPING),

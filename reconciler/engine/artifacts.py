@@ -14,7 +14,8 @@ from reconciler.engine.providers import Providers
 from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
 from reconciler.model.downloads import Download
-from reconciler.model.tasks import Environment, Resources, Task, TaskOutput
+from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
+from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
 from reconciler.planning.experiments import experiment_name
 
@@ -101,6 +102,7 @@ def make_task(
         code=contents.get("/code"),
         inputs=make_inputs(context, resolved, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
+        compute=_compute_of(context, resolved),
         resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
         variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
@@ -110,6 +112,13 @@ def make_task(
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
     """Return a distribution with its type in lower case; Azure ML reads it in any case."""
     return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
+
+
+def _compute_of(context: ActionContext, resolved: ResolvedAsset) -> Compute:
+    """Return the compute of a job, as it is registered."""
+    reference = resolved.references.get(COMPUTE_POINTER)
+    record = context.state.current.get(reference.address) if reference else None
+    return Compute(compute_name(resolved.asset), record.spec if record else {})
 
 
 def _output_types(spec: JobSpec) -> dict[str, str]:

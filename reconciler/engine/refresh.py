@@ -14,7 +14,7 @@ from reconciler.model.backend import Backend
 from reconciler.model.builder import Builder
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.model.providers import FILES_GONE
+from reconciler.model.providers import FILES_GONE, Usage
 from reconciler.planning.drift import contents_of, monitored_records
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.resources import Resource
@@ -45,8 +45,17 @@ def refresh_runs(state: State, backends: Mapping[str, Backend], store: ObjectSto
             unreachable_backends=(*observation.unreachable_backends, note)
             if message
             else observation.unreachable_backends,
+            usage=(*observation.usage, *_read_usage(backends[name])),
         )
     return observation
+
+
+def _read_usage(backend: Backend) -> tuple[Usage, ...]:
+    """Return how full a backend is; nothing if it cannot tell, which stops nothing."""
+    try:
+        return tuple(backend.usage())
+    except (Exception, SystemExit):  # noqa: BLE001 - a plug-in may raise anything; why it cannot be asked is shown of its runs
+        return ()
 
 
 def _poll_backend(backend: Backend, runs: Iterable[Run]) -> tuple[Mapping[str, tuple[Handle, Condition]], str]:

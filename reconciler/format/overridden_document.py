@@ -6,11 +6,18 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.diagnostics import Diagnostic, Span, option_span
 from reconciler.format.document import Document
-from reconciler.format.overrides import Override, format_path, parse_options, set_values
+from reconciler.format.overrides import (
+    SET_OPTION,
+    Override,
+    format_options,
+    format_path,
+    parse_options,
+    set_values,
+)
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
@@ -34,6 +41,24 @@ def override_document(
     data, conflicts = set_values(document.data, overrides)
     unknown = _find_unknown_io(document.data, data, kind_name, overrides)
     return _make_document(document, data, overrides), (*diagnostics, *conflicts, *unknown)
+
+
+def name_options(
+    diagnostics: Iterable[Diagnostic], without_options: Iterable[Diagnostic], options: Iterable[str]
+) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of a document with the values of options, given those of the document without them.
+
+    What is wrong with a line of the file only because of an option, such as an input that is used and was set to be
+    absent, names the options in its hint.
+    """
+    known = frozenset(without_options)
+    cause = f"follows from {SET_OPTION} {' '.join(format_options(options))}"
+    return tuple(
+        diagnostic
+        if diagnostic in known or diagnostic.span is None or diagnostic.span.is_option
+        else replace(diagnostic, hint=f"{cause}: {diagnostic.hint}" if diagnostic.hint else cause)
+        for diagnostic in diagnostics
+    )
 
 
 def _keep_text(document: Document, kind_name: str, overrides: tuple[Override, ...]) -> tuple[Override, ...]:

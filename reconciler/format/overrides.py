@@ -22,7 +22,8 @@ from reconciler.secrets.source_lines import mask_source_line
 
 SET_OPTION = "--set"
 _STEP = re.compile(r"(?:\A|\.)((?:\\.|[^.\[\]\\])+)|\[(\d{1,9})\]")
-_FIXED_FIELDS = ("$schema", "name")
+# Fields that say what a file declares, and what to do instead of setting them.
+_FIXED_FIELDS = {"$schema": "edit the file", "name": "edit the file, or use `mlgit run FILE --name NAME`"}
 _MAX_SHOWN_LENGTH = 60  # of a value in a place
 _MAX_DEPTH = 50  # of a value; a file may be nested twice as deep
 _NON_TEXT_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -85,7 +86,8 @@ def parse_option(option: str) -> Override:
         raise OverrideError("set-malformed", "there is no = between a path and a value", _FORM_HINT)
     keys = _parse_path(path.strip())
     if keys[0] in _FIXED_FIELDS:
-        raise OverrideError("set-path", f"{keys[0]} says what the file declares, and cannot be set", "edit the file")
+        message = f"{keys[0]} says what the file declares, and cannot be set"
+        raise OverrideError("set-path", message, _FIXED_FIELDS[str(keys[0])])
     if _NON_TEXT_CHARACTER.search(option):
         raise OverrideError("set-malformed", "the value has a character that no file can have", "remove it")
     value = _parse_value(keys, text)

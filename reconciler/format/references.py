@@ -63,10 +63,6 @@ def find_references_and_paths(
                 yield target
 
 
-def _takes_files(site: ReferenceSite) -> bool:
-    return site.is_literal or site.allows_local_path
-
-
 class RegistryEnvironment(NamedTuple):
     """An environment of a registry; as text ``azureml/sklearn-1.5``, which is the name of no other environment."""
 
@@ -98,6 +94,10 @@ def bind_environment(asset: Asset, bindings: Mapping[str, str]) -> Asset:
     address, _, version = bound.partition("@")
     reference = Reference(f"/{_ENVIRONMENT}", str(text), parse_address(address), version)
     return replace(asset, references=(*asset.references, reference))
+
+
+def _takes_files(site: ReferenceSite) -> bool:
+    return site.is_literal or site.allows_local_path
 
 
 def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:

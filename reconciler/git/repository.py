@@ -8,7 +8,7 @@ import pwd
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -44,15 +44,20 @@ class Repository:
     puts files that Git does not keep.
     """
 
-    def __init__(self, top: Path, git_dir: Path, common: Path, scratch: Path | None = None) -> None:
+    def __init__(
+        self, top: Path, git_dir: Path, common: Path, scratch: Path | None = None, *, is_separate: bool = False
+    ) -> None:
         self.top = top
+        self.is_separate = is_separate  # nothing in the work tree tells Git where its directory is
+        self._location = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(top)} if is_separate else {}
         self.git_dir = git_dir
         self.common = common
         is_linked = git_dir != common  # one of several work trees, and not the first
         first = common.parent if common.name == ".git" else common
         self.main = first if is_linked else top  # what all its work trees share lies here
         self._scratch = scratch or Path(tempfile.mkdtemp(prefix="mlgit-objects-"))
-        self.objects_env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": _prepend_alternate(str(self._scratch))}
+        alternates = _prepend_alternate(str(self._scratch))
+        self.objects_env = {**self._location, "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates}
         self._contents = ObjectReader(top, self.objects_env)
         self._headers = ObjectReader(top, self.objects_env, headers_only=True)
         self._writer: _GitWriter | None = None
@@ -77,8 +82,9 @@ class Repository:
         It is run by GitPython, which is loaded by name here: what only reads does not load it.
         """
         if self._writer is None:
-            self._writer = importlib.import_module("reconciler.git.writer").GitWriter(self.top)
-        return self._writer.run(arguments, {**_persistent_objects_env(), **(env or {})}, stdin)
+            folder = self.git_dir if self.is_separate else self.top
+            self._writer = importlib.import_module("reconciler.git.writer").GitWriter(folder)
+        return self._writer.run(arguments, {**_persistent_objects_env(), **self._location, **(env or {})}, stdin)
 
     def read_objects(self, names: Sequence[str]) -> list[GitObject | None]:
         """Return the object of each name, None for one that Git does not have or cannot read."""
@@ -98,7 +104,7 @@ class Repository:
 
     def reopen(self) -> Repository:
         """Open the repository once more, with Git processes of its own: for use in a forked process."""
-        return Repository(self.top, self.git_dir, self.common, self._scratch)
+        return Repository(self.top, self.git_dir, self.common, self._scratch, is_separate=self.is_separate)
 
     def head(self) -> str:
         """Return the commit that is checked out, "" in a repository without commits."""
@@ -121,8 +127,10 @@ class Repository:
             raise GitError(1, f"{commit} has no tree")
         return tree
 
-    def write_work_tree(self, *without: str, keep: bool = False) -> str:
+    def write_work_tree(self, *without: str, keep: bool = False, only: Iterable[str] = ()) -> str:
         """Write the work tree, untracked files too, as a tree; the folders ``without`` are left out.
+
+        With ``only``, nothing but what is at those paths is written.
 
         The index is one of our own, and so is the folder for objects: neither the user's index nor what Git keeps
         changes, and the tree can be read only here, while this repository is open. With ``keep`` Git keeps it.
@@ -138,8 +146,9 @@ class Repository:
             objects_env = _persistent_objects_env() if keep else self.scratch_objects_env()
             env = {**objects_env, "GIT_INDEX_FILE": str(index)}
             excluded = [f":(top,exclude,literal){path}" for path in without if self._may_be_added(path)]
+            included = [f":(top,literal){path}" for path in only] or [":/"]
             try:
-                self.git(*STREAMING_OPTIONS, "add", "--all", "--", ":/", *excluded, env=env)
+                self.git(*STREAMING_OPTIONS, "add", "--all", "--", *included, *excluded, env=env)
             except GitError as error:
                 if not is_about_ignored_paths(error):
                     raise work_tree_error(error) from error
@@ -240,14 +249,9 @@ def _not_a_repository_error(start: Path) -> UserError:
     return user_error("not-a-git-repository", f"{start} is not in a Git repository", hint)
 
 
-def create_repository(folder: Path, message: str) -> Repository:
-    """Make a folder a repository with all its files in a first commit."""
-    importlib.import_module("reconciler.git.writer").init_repository(folder)
-    repository = open_repository(folder)
-    repository.write_git("add", "--all")
-    identity = repository.identity_env()
-    repository.write_git("-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message, env=identity)
-    return repository
+def open_separate_repository(folder: Path, git_dir: Path) -> Repository:
+    """Open a repository that `git.new_repository` has made."""
+    return Repository(folder, git_dir, git_dir, is_separate=True)
 
 
 def is_inside_repository(folder: Path) -> bool:

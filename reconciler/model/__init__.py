@@ -54,3 +54,5 @@ from reconciler.model.state import State as State
 from reconciler.model.state import failure_reason as failure_reason
 from reconciler.model.state import lookup_under_former_names as lookup_under_former_names
 from reconciler.model.state import no_pin as no_pin
+from reconciler.model.state import run_experiment as run_experiment
+from reconciler.model.state import run_tags as run_tags

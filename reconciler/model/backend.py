@@ -9,7 +9,7 @@ from typing import Protocol
 from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.model.providers import Condition, Handle
+from reconciler.model.providers import Condition, Handle, Usage
 from reconciler.model.tasks import Task
 
 
@@ -71,4 +71,8 @@ class Backend(Protocol):
 
     def describe(self, handle: Handle) -> RunFiles:
         """Return where the files of a run are; raises UserError ``run-files-gone`` if they were removed."""
+        ...
+
+    def usage(self) -> Iterable[Usage]:
+        """Return how full the computes are that have runs; nothing if the backend has no such limits."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from reconciler.model.assets import EMPTY_MAPPING, Json
 
@@ -99,3 +100,17 @@ class Condition:
             document.get("message", ""),
             document.get("result", EMPTY_MAPPING),
         )
+
+
+class Usage(NamedTuple):
+    """How full a part of a backend is: how many of its slots, or of what ``unit`` says, are in use, and who waits."""
+
+    name: str
+    unit: str
+    used: int
+    total: int
+    queued: int = 0
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the usage as ``status --format json`` shows it."""
+        return {"unit": self.unit, "used": self.used, "total": self.total, "queued": self.queued}

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
 from reconciler.model.downloads import Download, no_download
-from reconciler.model.providers import Condition, Handle, Intent
+from reconciler.model.providers import Condition, Handle, Intent, Usage
 
 
 class RunStatus(StrEnum):
@@ -89,6 +89,17 @@ class Run:
 def failure_reason(message: str) -> str:
     """Return the message of a failed run without the end of its log, which an older mlgit put into it."""
     return message.partition("\n")[0].removesuffix(_LOG_TAIL_MARK)
+
+
+def run_experiment(spec: Spec, realised: Mapping[str, Json]) -> str:
+    """Return the experiment of a run: that with which it was submitted, else the one that its job names."""
+    return str(realised.get("experiment_name") or spec.get("experiment_name") or "")
+
+
+def run_tags(spec: Spec) -> dict[str, str]:
+    """Return the tags that the job of a run had when it was submitted."""
+    tags = spec.get("tags")
+    return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +213,7 @@ class Observation:
     contents stand as recorded. ``unreachable_backends`` are sentences on those that cannot be asked: their runs stand
     as recorded. ``unbuilt_environments`` are the fingerprints of environments that are not on this machine;
     ``missing_run_files`` the ended runs that have lost files, with what is missing. ``skipped_checks`` are sentences on
-    what could not be checked.
+    what could not be checked. ``usage`` is how full the backends are that have unfinished runs.
     """
 
     runs: Mapping[str, Condition] = field(default_factory=lambda: EMPTY_MAPPING)
@@ -217,6 +228,7 @@ class Observation:
     missing_run_files: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     skipped_checks: tuple[str, ...] = ()
     conditions: Mapping[Address, Condition] = field(default_factory=dict)  # of resources
+    usage: tuple[Usage, ...] = ()
 
     @property
     def is_incomplete(self) -> bool:

@@ -76,6 +76,14 @@ class TaskOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Compute:
+    """The compute that a run is on, by its name, and its spec; empty if no file declares it."""
+
+    name: str = ""
+    spec: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One run, or one step of it, and all that it needs: contents of the store and an environment that is built.
 
@@ -97,6 +105,7 @@ class Task:
     code: Content | None = None
     inputs: Mapping[str, TaskInput] = field(default_factory=lambda: EMPTY_MAPPING)
     outputs: Mapping[str, TaskOutput] = field(default_factory=lambda: EMPTY_MAPPING)
+    compute: Compute = Compute()
     resources: Resources = Resources()
     distribution: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)

@@ -13,6 +13,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.severity import OFF
 from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run
+from reconciler.planning.environments import recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
 from reconciler.planning.planners.job import find_attempts, make_run
@@ -76,7 +77,7 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         tuple(find_attempts(context, resolved)) if resolved.fingerprint else (),
         next(iter(blocked), None),
         tuple(dict.fromkeys(context.diagnostics)),
-        tuple(_notes(inputs)),
+        tuple(_notes(inputs, resolved)),
     )
 
 
@@ -94,8 +95,10 @@ def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
         yield Blocked(job.address, f"needs the output of {late}, which has not completed", failed=True)
 
 
-def _notes(inputs: PlanInputs) -> Iterator[str]:
-    """Yield what the providers do not use of the job and of what it needs."""
+def _notes(inputs: PlanInputs, resolved: ResolvedAsset) -> Iterator[str]:
+    """Yield what the providers do not use of the job and of what it needs, and how its environment differs."""
+    if resolved.environment and (note := recipe_note(resolved.environment.asset)):
+        yield note
     desired = inputs.desired
     if inputs.policy.config.rules.get(IGNORED) != OFF:
         assets = list(desired.declared.assets.values())

@@ -12,6 +12,7 @@ from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
 from reconciler.project.builder import open_builders
 from reconciler.project.prepare import PreparedApply
+from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.resources import open_resources
@@ -41,7 +42,9 @@ def apply_plan(
         backends=open_backends(session),
         resources=open_resources(session.config.providers),
     )
-    return apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
+    result = apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
+    prune_experiments(session)
+    return result
 
 
 def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[Lock, ...]:
@@ -56,6 +59,7 @@ def finish_without_actions(session: Session, prepared: PreparedApply) -> tuple[L
         session.state_store, prepared.state, session.source, request.trailers, allow_rewind=allow_rewind
     ):
         _pin_source(session)
+    prune_experiments(session)
     return tuple(release_stale_locks(session.state_store, session.config.lease))
 
 

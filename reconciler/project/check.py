@@ -90,13 +90,15 @@ def narrow_desired(
     diagnostics: tuple[Diagnostic, ...],
     policy: Policy,
 ) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
-    """Return the part of a desired state that is asked for, with its diagnostics, if there is an error anywhere."""
-    effective = apply_severity_overrides(diagnostics, session.config.rules)
-    if not is_narrow(policy) or not has_errors(effective):
+    """Return what is asked for of diagnostics, and that part of a desired state if there is an error anywhere."""
+    if not is_narrow(policy) or not diagnostics:
         return desired, diagnostics
     needed = needed_addresses(desired.declared, policy)
     paths = needed_paths(desired.declared, needed, policy.select)
     kept = tuple(diagnostics_of(paths, diagnostics, CONFIG_FILE))
+    effective = apply_severity_overrides(diagnostics, session.config.rules)
+    if not has_errors(effective):
+        return desired, kept
     note = other_errors_note(effective, apply_severity_overrides(kept, session.config.rules))
     narrowed = narrow_to(desired.declared, state, needed, paths)
     return replace(desired, declared=narrowed, notes=(note,) if note else ()), kept

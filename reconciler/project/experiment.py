@@ -31,6 +31,7 @@ from reconciler.planning.policy import Policy
 from reconciler.project.builder import open_builders
 from reconciler.project.check import make_desired, report_diagnostics
 from reconciler.project.job_file import JobFile, load_job_file
+from reconciler.project.prune_experiments import RUN_COMMIT_MESSAGE
 from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
@@ -191,7 +192,7 @@ def _store_source(session: Session, job: JobFile) -> SourceRevision:
     source, repository = session.source, session.workspace.repository
     if source.dirty:
         tree = write_partial_tree(repository, _files_of_run(session.tree, job))
-        source = replace(source, snapshot_commit=repository.commit_tree(tree, source.commit, "mlgit run"))
+        source = replace(source, snapshot_commit=repository.commit_tree(tree, source.commit, RUN_COMMIT_MESSAGE))
     session.state_store.pin_source_commit(source.effective_commit)
     return source
 

@@ -17,6 +17,7 @@ from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.load import load_asset_file
 from reconciler.format.overridden_document import override_document
+from reconciler.format.references import bind_environment
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Reference, State
 from reconciler.planning.compute import bound_backend
@@ -25,7 +26,7 @@ from reconciler.planning.resolve import existence_check, referencable
 from reconciler.project.check import report_diagnostics
 from reconciler.project.session import Session
 from reconciler.source.asset_set import assemble_asset_set
-from reconciler.source.cached_parse import parse_tree_files
+from reconciler.source.assets import parse_candidates
 from reconciler.source.disk_workspace import open_disk_workspace
 from reconciler.source.globs import load_file_globs
 from reconciler.source.parsed_file import ParsedFile
@@ -73,7 +74,7 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
 
 def _parse(session: Session, paths: Iterable[tuple[str, IncludeGlob]]) -> list[ParsedFile]:
     unique = list(dict(paths).items())
-    return parse_tree_files(session.tree, unique, session.config.rules, session.workspace.cache) if unique else []
+    return parse_candidates(session.tree, session.config, unique, session.workspace.cache) if unique else []
 
 
 def _load_overridden(
@@ -83,7 +84,10 @@ def _load_overridden(
     override: DocumentOverride = partial(override_document, options=options) if options else keep_document
     if name:
         override = partial(_override_with_name, name, override)
-    return load_asset_file(session.tree, path, glob, session.config.rules, override)
+    file = load_asset_file(session.tree, path, glob, session.config.rules, override)
+    if file is None or file.asset is None:
+        return file
+    return file._replace(asset=bind_environment(file.asset, session.config.environments))
 
 
 def _override_with_name(

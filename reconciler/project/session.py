@@ -7,7 +7,7 @@ Imported by name are ``project.provider_checks``, when mlgit.yml has changed or 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,18 +112,21 @@ def open_session(  # noqa: PLR0913 - where, which revision, and who receives dia
     on_diagnostics: OnDiagnostics = raise_on_error,
     on_refusals: OnDiagnostics = ignore_diagnostics,
     on_note: OnNote = ignore_note,
+    workspace: Workspace | None = None,
+    only: Iterable[str] = (),
 ) -> Session:
     """Open the workspace that contains a folder, at its work tree or at a revision.
 
     With ``keep``, Git stores the objects of the work tree permanently. The file ``aside`` is not part of the work tree.
     With ``lenient``, an invalid mlgit.yml counts as far as it is valid. ``reuse`` is a cache that has opened the
     repository, and written the work tree if it has looked for an output. ``on_refusals`` receives what stops single
-    assets of a plan. Raises UserError if there is no workspace, or its mlgit.yml is invalid.
+    assets of a plan. ``workspace`` is that of the folder if it was found already, ``only`` as in `tree_of_work_tree`.
+    Raises UserError if there is no workspace, or its mlgit.yml is invalid.
     """
-    workspace = find_workspace(folder, reuse.repository if reuse else None)
+    workspace = workspace or find_workspace(folder, reuse.repository if reuse else None)
     try:
         source, tree = (
-            tree_of_work_tree(workspace, keep=keep, aside=aside, written=reuse.work_tree if reuse else "")
+            tree_of_work_tree(workspace, keep=keep, aside=aside, written=reuse.work_tree if reuse else "", only=only)
             if revision is None
             else tree_at_revision(workspace, revision)
         )
@@ -151,6 +154,11 @@ def _load_config(
     workspace: Workspace, tree: Tree, target: str, on_diagnostics: OnDiagnostics, *, lenient: bool = False
 ) -> Config:
     """Read mlgit.yml for a target and report its diagnostics; raise UserError if it cannot be used."""
+    if workspace.settings_file is not None:
+        implicit: Config = importlib.import_module("reconciler.source.implicit_workspace").read_implicit_config(
+            workspace, target
+        )
+        return implicit
     config, diagnostics = read_config(tree, target, workspace.cache, provider_diagnostics)
     if lenient and config is None:
         config = lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])

@@ -142,7 +142,14 @@ def find_state_session(folder: Path, target: str, on_note: OnNote) -> StateSessi
 
     Raises UserError if there is no workspace.
     """
-    workspace = find_workspace(folder)
+    try:
+        workspace = find_workspace(folder)
+    except UserError as error:
+        if error.diagnostics[0].code not in {"not-a-workspace", "not-a-git-repository"}:
+            raise
+        implicit = importlib.import_module("reconciler.source.implicit_workspace")
+        workspace = implicit.find_any_workspace(folder)
+        return StateSession(workspace, implicit.read_implicit_config(workspace, target), on_note)
     cached = find_config(workspace.cache, workspace.read_config_file(), target)
     if cached is not None:
         return StateSession(workspace, cached.config, on_note)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.diagnostics import has_errors
 from reconciler.model import Action, Blocked, Observation, Plan, RunStatus, State
+from reconciler.model.providers import Usage
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
@@ -21,6 +22,7 @@ class WorkspaceStatus:
     """The live state with the run status that the backends report.
 
     ``never_submitted`` are the intended runs that no backend has and no apply is about to submit.
+    ``usage`` is how full the backends are while there are runs.
     ``unrecorded_actions`` would record the runs that have ended since the last apply; ``next_actions`` are the plan.
     """
 
@@ -29,6 +31,7 @@ class WorkspaceStatus:
     unrecorded_actions: tuple[Action, ...]
     next_actions: tuple[Action, ...]
     never_submitted: frozenset[str] = frozenset()
+    usage: tuple[Usage, ...] = ()
 
     @property
     def is_idle(self) -> bool:
@@ -49,7 +52,9 @@ def read_status(session: Session) -> WorkspaceStatus:
     refreshed, unrecorded = merge_observation(state, observation or Observation())
     blocked, actions = (plan.blocked, plan.actions) if plan else ((), ())
     never_submitted = _never_submitted_runs(session, refreshed, observation)
-    return WorkspaceStatus(refreshed, blocked, unrecorded, actions, never_submitted)
+    return WorkspaceStatus(
+        refreshed, blocked, unrecorded, actions, never_submitted, observation.usage if observation else ()
+    )
 
 
 def _never_submitted_runs(session: Session, state: State, observation: Observation | None) -> frozenset[str]:

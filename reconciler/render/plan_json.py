@@ -8,12 +8,27 @@ from typing import Any
 
 from reconciler.diagnostics import Diagnostic, Span, place_in_message
 from reconciler.format.kinds import kind_by_name, kinds
-from reconciler.model import EMPTY_MAPPING, Action, Asset, Blocked, Builds, Json, Op, Plan, Record, Run, Spec
+from reconciler.model import (
+    EMPTY_MAPPING,
+    Action,
+    Asset,
+    Blocked,
+    Builds,
+    Json,
+    Op,
+    Plan,
+    Record,
+    Run,
+    Spec,
+    run_experiment,
+    run_tags,
+)
 from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
 from reconciler.secrets.redact import hide_secrets, mask_json_secrets, redact_spec, secret_values
+from reconciler.timestamps import seconds_between
 
 
 def dump_json(value: Json) -> str:
@@ -172,6 +187,9 @@ def _run_fields(run: Run) -> Json:
             "job": str(run.address),
             "status": str(run.status),
             "attempt": run.attempt,
+            "experiment_name": run_experiment(run.spec, run.realised),
+            "tags": run_tags(run.spec),
+            "experiment": run.experiment or None,
             "backend": run.backend,
             "failure": run.failure,
             "exit_code": run.exit_code,
@@ -180,6 +198,7 @@ def _run_fields(run: Run) -> Json:
             "submitted_at": run.submitted_at,
             "started_at": run.started_at,
             "ended_at": run.ended_at,
+            "duration_seconds": seconds_between(run.started_at, run.ended_at) if run.ended_at else None,
             "metrics": dict(run.metrics),
             "params": dict(run.params),
             "outputs": dict(run.outputs),

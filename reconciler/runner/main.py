@@ -12,7 +12,9 @@ from .command import substitute_expressions
 from .environment import command_variables
 from .files import reserve_token, write_json_atomically
 from .layer import layered_environment
+from .locks import release_locks
 from .process import RunMonitor, execute_command
+from .queue import start_queued, waiting_queues
 from .result import (
     LOG_FILE,
     METRICS_FILE,
@@ -27,6 +29,7 @@ from .result import (
     utc_timestamp,
 )
 from .spec import RunSpec, SpecError, read_spec
+from .supervisors import fork_or_spawn_supervisor
 from .tracking import open_tracking
 from .workdir import output_sizes, prepare_workdir
 
@@ -35,17 +38,45 @@ _ARGUMENT_COUNT = 2
 
 
 def main() -> int:
-    """Execute the run that spec.json (the one argument) describes, and write its result.json."""
+    """Execute the run that spec.json (the one argument) describes, write its result.json, and start the next ones."""
     if len(sys.argv) != _ARGUMENT_COUNT:
         return _print_error("usage: runner.pyz SPEC.JSON", 2)
     os.umask(0o077)  # a spec, a log or an output can hold a secret; the command inherits this
+    spec_file: Path | None = Path(sys.argv[1])
+    exit_code = 0
+    while spec_file is not None:
+        try:
+            spec = read_spec(spec_file)
+        except SpecError as error:
+            return _print_error(str(error), 1)
+        try:
+            exit_code = _reserve_and_execute(spec)
+        except Exception:  # noqa: BLE001 - the run is lost, but those that wait for its slot are not
+            exit_code = _print_error(traceback.format_exc(), 1)
+        spec_file = _start_next(spec)
+    return exit_code
+
+
+def _start_next(spec: RunSpec) -> Path | None:
+    """Release what the run had and start those that wait for it; return a spec in the process that is to execute it."""
+    release_locks((spec.alive_fd, *spec.slot_fds))
+    queues = [*waiting_queues(spec.device_folder)] if spec.device_folder else []
+    for queue in dict.fromkeys([*queues, *([spec.queue] if spec.queue else [])]):
+        try:
+            run = start_queued(queue, fork_or_spawn_supervisor)
+        except OSError as error:  # any command that asks for a run of the queue tries it again
+            _print_error(f"the next runs of {queue} could not be started: {error}", 1)
+        else:
+            if run is not None:
+                return Path(run.command[-1])
+    return None
+
+
+def _reserve_and_execute(spec: RunSpec) -> int:
+    monitor = RunMonitor(spec.folder)
+    monitor.install_signal_handlers()
     try:
-        spec = read_spec(Path(sys.argv[1]))
-        monitor = RunMonitor(spec.folder)
-        monitor.install_signal_handlers()
         reserve_token(spec.token_file, spec.run)
-    except SpecError as error:
-        return _print_error(str(error), 1)
     except FileExistsError:
         return _print_error("duplicate: another runner has the token of this run", EXIT_DUPLICATE)
     except OSError as error:

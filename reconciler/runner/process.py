@@ -209,7 +209,7 @@ def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
 ) -> None:
     """Start the processes of the job and add them to ``children``.
 
-    Of the open files of the runner they inherit only the lock that the backend checks.
+    Of the open files of the runner they inherit only the lock that the backend checks, and those of its slots.
     """
     for role in process_roles(spec.distribution, _free_ports(count_ports(spec.distribution))):
         child = _start_process(command, folder, {**variables, **role.variables}, spec, monitor, role)
@@ -221,6 +221,7 @@ def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
 def _start_process(  # noqa: PLR0913, PLR0917 - the same
     command: str, folder: Path, variables: Mapping[str, str], spec: RunSpec, monitor: RunMonitor, role: ProcessRole
 ) -> _ChildProcess:
+    """Start one process; of the open files of the runner it inherits only its lock and those of its slots."""
     with (spec.folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             [_find_shell(), "-c", command],
@@ -231,7 +232,7 @@ def _start_process(  # noqa: PLR0913, PLR0917 - the same
             stderr=subprocess.STDOUT,
             start_new_session=True,
             close_fds=True,
-            pass_fds=() if spec.child_lock_fd is None else (spec.child_lock_fd,),
+            pass_fds=(*spec.slot_fds, *(() if spec.child_lock_fd is None else (spec.child_lock_fd,))),
         )
     thread = threading.Thread(target=_wait_for_exit, args=(process, monitor.notify_ended), daemon=True)
     thread.start()

@@ -95,6 +95,9 @@ class RunSpec:
 
     ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
     of the job, empty for one process.
+    The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
+    and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
+    ``device_folder`` that of the devices that it has had.
     """
 
     token: str
@@ -119,6 +122,9 @@ class RunSpec:
     grace: float = DEFAULT_GRACE_SECONDS
     child_lock_fd: int | None = None
     alive_fd: int | None = None
+    slot_fds: tuple[int, ...] = ()
+    queue: Path | None = None
+    device_folder: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of spec.json; `parse_spec` reads it back."""
@@ -145,6 +151,9 @@ class RunSpec:
             "grace": self.grace,
             "child_lock_fd": self.child_lock_fd,
             "alive_fd": self.alive_fd,
+            "slot_fds": list(self.slot_fds),
+            "queue": str(self.queue) if self.queue else None,
+            "device_folder": str(self.device_folder) if self.device_folder else None,
         }
 
 
@@ -196,6 +205,9 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         grace=float(document.get("grace", DEFAULT_GRACE_SECONDS)),
         child_lock_fd=document.get("child_lock_fd"),
         alive_fd=document.get("alive_fd"),
+        slot_fds=tuple(document.get("slot_fds", ())),
+        queue=_parse_optional_path(document.get("queue")),
+        device_folder=_parse_optional_path(document.get("device_folder")),
     )
 
 
@@ -229,6 +241,10 @@ def _absolute_path(text: str) -> Path:
     if not path.is_absolute():
         raise ValueError(f"{text!r} is not an absolute path")
     return path
+
+
+def _parse_optional_path(text: str | None) -> Path | None:
+    return _absolute_path(text) if text else None
 
 
 def _parse_server_url(url: str | None) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import marshal
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -13,6 +16,10 @@ _ZIP_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that the format has
 _UNIX_SYSTEM = 3  # written on every platform, so that the bytes are the same
 
 
+_UNCHECKED_BYTECODE = 0b01  # found by the hash of its source, and not compared with it
+
+
+@cache
 def build_zipapp() -> bytes:
     """Return the zipapp with this package as ``runner/``: equal sources give equal bytes on every machine."""
     sources = sorted(_iter_sources(files(__package__ or "runner"), "runner"))
@@ -22,6 +29,18 @@ def build_zipapp() -> bytes:
             entry = zipfile.ZipInfo(path, _ZIP_TIMESTAMP)
             entry.create_system = _UNIX_SYSTEM
             archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def add_bytecode(zipapp: bytes) -> bytes:
+    """Return a zipapp that also has its modules as the version of Python that runs this compiles them."""
+    buffer = io.BytesIO(zipapp)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        for path in archive.namelist():
+            source = archive.read(path)
+            code = marshal.dumps(compile(source, path, "exec", dont_inherit=True))
+            head = importlib.util.MAGIC_NUMBER + _UNCHECKED_BYTECODE.to_bytes(4, "little")
+            archive.writestr(f"{path}c", head + importlib.util.source_hash(source) + code)
     return buffer.getvalue()
 
 

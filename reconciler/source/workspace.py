@@ -25,11 +25,15 @@ from reconciler.source.roots import REPOSITORY, Root
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace in a clone: its folder, the repository, and the path of the folder in the repository."""
+    """A workspace in a clone: its folder, the repository, and the path of the folder in the repository.
+
+    ``settings_file`` has the settings of an implicit one, which has no mlgit.yml (``source.implicit_workspace``).
+    """
 
     folder: Path
     repository: Repository
     root: str  # "" or ending in a slash
+    settings_file: Path | None = None
 
     def store_folders(self) -> Iterator[str]:
         """Yield the folders of the stores of all targets, from the top of the repository, that lie inside it."""
@@ -41,7 +45,9 @@ class Workspace:
                 yield path
 
     def read_config_file(self) -> bytes:
-        """Return the content of mlgit.yml in the work tree."""
+        """Return the content of mlgit.yml in the work tree, or the settings of an implicit workspace."""
+        if self.settings_file is not None:
+            return self.settings_file.read_bytes()
         files = RootedFiles(self.folder, (Root(str(self.repository.top), REPOSITORY),))
         return files.read_file(CONFIG_FILE, MAX_BYTES)
 
@@ -82,17 +88,23 @@ def tree_at_revision(workspace: Workspace, revision: str) -> tuple[SourceRevisio
 
 
 def tree_of_work_tree(
-    workspace: Workspace, *, keep: bool = False, aside: Path | None = None, written: str = ""
+    workspace: Workspace,
+    *,
+    keep: bool = False,
+    aside: Path | None = None,
+    written: str = "",
+    only: Iterable[str] = (),
 ) -> tuple[SourceRevision, Tree]:
     """Return the tree of the files in the work tree; it is dirty if it differs from that of HEAD.
 
     With ``keep`` the objects of files that are not committed are written into the repository. The store is never part
-    of the tree, nor is the file ``aside``. ``written`` is the name of the tree if it has just been written.
+    of the tree, nor is the file ``aside``. ``written`` is the name of the tree if it has just been written. Of a folder
+    outside of any repository the tree has ``only`` the files at some paths, and what is below them.
     """
     repository = workspace.repository
     head = repository.head()
     left_out = (*workspace.store_folders(), *_repository_path(repository, aside))
-    tree = written or repository.write_work_tree(*left_out, keep=keep)
+    tree = written or repository.write_work_tree(*left_out, keep=keep, only=only)
     dirty = not head or repository.tree_of(head) != tree
     return SourceRevision(head, tree, dirty), load_tree(repository, tree, workspace.root)
 

@@ -40,6 +40,8 @@ def read_open_experiments(snapshot: Snapshot, find_run: Callable[[Address, str],
 def list_experiments(snapshot: Snapshot, kind: str) -> Mapping[Address, tuple[str, ...]]:
     """Return the jobs that have experiments, with the ids of these."""
     run_ids: dict[Address, list[str]] = {}
+    if not _has_experiments(snapshot, kind):
+        return {}
     for path in snapshot.list_files(paths.experiments_kind_folder(kind)):
         if address := paths.record_address(path):
             run_ids.setdefault(address, []).append(paths.run_id_of(path))
@@ -48,4 +50,6 @@ def list_experiments(snapshot: Snapshot, kind: str) -> Mapping[Address, tuple[st
 
 def read_experiments(snapshot: Snapshot, kind: str) -> list[Run]:
     """Return all experiments of a kind."""
+    if not _has_experiments(snapshot, kind):
+        return []
     return snapshot.read_files(snapshot.list_files(paths.experiments_kind_folder(kind)), codec.decode_run)

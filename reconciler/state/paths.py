@@ -3,9 +3,8 @@
 ``current/<2 hex>/<kind>/<name>.json`` is all that plan reads of every asset; older versions and runs are
 ``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, the builds of environments
 ``builds/<2 hex>/<fingerprint>.json``, and downloads ``downloads/<2 hex>/<digest of the URL>.json``.
-``pins/<name>.json`` are the environments of registries that are in use.
-Experiments are below ``experiments/`` as other runs are below ``history/``, and ``unfinished/<run>.json`` names each
-whose end is not recorded.
+``pins/<name>.json`` are the environments of registries that are in use. Experiments are below ``experiments/`` as other
+runs are below ``history/``, and ``unfinished/<run>.json`` names each whose end is not recorded.
 """
 
 from __future__ import annotations
@@ -63,19 +62,19 @@ def builds_path(fingerprint: str) -> str:
     return f"{_BUILDS_PREFIX}{_hash_prefix(fingerprint)}/{_quote_path_component(fingerprint)}.json"
 
 
-def download_path(url: str) -> str:
-    """Return the path of what was downloaded from a URL, which is not in it: it may have a secret."""
-    return f"{_DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
-
-
 def pin_path(name: str) -> str:
     """Return the path of the pin of an environment of a registry."""
     return f"{_PINS_PREFIX}{_quote_path_component(name)}.json"
 
 
+def download_path(url: str) -> str:
+    """Return the path of what was downloaded from a URL, which is not in it: it may have a secret."""
+    return f"{_DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
+
+
 def is_merged(path: str) -> bool:
     """Return True if what two writers write to a path is merged, so that they do not conflict."""
-    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _PINS_PREFIX, _DOWNLOADS_PREFIX))
+    return path == META_PATH or path.startswith((_BUILDS_PREFIX, _DOWNLOADS_PREFIX, _PINS_PREFIX))
 
 
 def history_kind_folder(kind: str) -> str:

@@ -61,16 +61,16 @@ def test_several_processes_can_poll_a_run_at_once(bench):
     assert {backend.poll([run])[run].phase for backend in backends} == {Phase.RUNNING}
 
 
-def test_a_run_that_never_started_can_be_submitted_again(bench, monkeypatch):
+def test_a_run_that_was_never_queued_can_be_submitted_again(bench, monkeypatch):
     class KilledError(BaseException):
         pass
 
-    def kill(_folder):
+    def kill(*_arguments):
         raise KilledError
 
     task = bench.task("echo good day")
     with monkeypatch.context() as patch:
-        patch.setattr(_local, "start_supervisor", kill)
+        patch.setattr(_local, "install_runner", kill)
         with pytest.raises(KilledError):
             bench.submit(task)
     assert bench.backend.find(task.token) is None
@@ -94,9 +94,12 @@ def test_two_supervisors_with_one_token_execute_the_command_once(bench, tmp_path
     until((tmp_path / "executions").exists)
     folder = bench.folder / "runs" / run.id
     document = json.loads((folder / "spec.json").read_text())
-    (folder / "second.json").write_text(json.dumps({**document, "alive_fd": None, "child_lock_fd": None}))
+    (folder / "second.json").write_text(
+        json.dumps({**document, "alive_fd": None, "child_lock_fd": None, "slot_fds": []})
+    )
+    (runner,) = (bench.folder / "runners").iterdir()
     second = subprocess.run(
-        [sys.executable, "-I", folder / "runner.pyz", folder / "second.json"],
+        [sys.executable, "-I", runner, folder / "second.json"],
         capture_output=True,
         text=True,
         check=False,

@@ -30,7 +30,7 @@ ABSENT = "no-such-package-of-mlgit"
 
 
 def build_request(*packages: str, python: str = "", lock: str = "") -> BuildPlan:
-    return BuildPlan("environment/x", "f" * 64, python, packages, lock)
+    return BuildPlan("environment/x", "f" * 64, requires_python=python, packages=packages, lock=lock)
 
 
 # The builder `venv` stores nothing.
@@ -203,7 +203,7 @@ from reconciler.model.builder import BuildPlan
 from reconciler.builders._venv import VenvBuilder
 root, lock = sys.argv[1:]
 try:
-    VenvBuilder(Path(root)).build(BuildPlan("environment/x", "f" * 64, "", ("six",), lock), None, print)
+    VenvBuilder(Path(root)).build(BuildPlan("environment/x", "f" * 64, packages=("six",), lock=lock), None, print)
 except KeyboardInterrupt:
     sys.exit(130)
 """

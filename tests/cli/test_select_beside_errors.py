@@ -135,3 +135,14 @@ def test_a_conda_file_belongs_to_the_environments_that_name_it(small, mlgit):
     assert (needed.code, "environments/conda.yml:1:" in needed.err) == (1, True)
     other = mlgit("plan", "--select", "data/numbers", cwd=small)
     assert (other.code, other.err) == (0, "")
+
+
+def test_warnings_of_other_files_are_not_shown(small, mlgit):
+    write(
+        small,
+        {"jobs/hand.yml": "command: echo ${inputs.nothing}\nenvironment: azureml:plain@latest\ncompute: nowhere\n"},
+    )
+    assert "jobs/hand.yml" in mlgit("plan", cwd=small).err
+    for selection in (("--select", "job/sum"), ("--exclude", "jobs/hand.yml")):
+        assert "jobs/hand.yml" not in mlgit("plan", *selection, cwd=small).err
+    assert "jobs/hand.yml" in mlgit("plan", "--select", "job/jobs/hand", cwd=small).err

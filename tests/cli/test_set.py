@@ -54,10 +54,24 @@ def test_what_files_and_providers_say_of_a_value_has_the_option_as_its_place(sma
     golden("cli/set/refused.txt", refused.err + refused.out)
 
 
+def test_what_is_wrong_in_the_file_because_of_an_option_names_the_option(small, mlgit, golden):
+    planned = mlgit(*PLAN, "--set", "inputs={}", "tags.a=b", cwd=small)
+    assert (planned.code, planned.out) == (1, "")
+    golden("cli/set/cause.txt", planned.err)
+
+
 def test_a_file_that_is_valid_only_with_the_options_can_be_planned_with_them(small, mlgit):
     edit(small, "jobs/sum.yml", "factor: 2", "other: 2")
     assert mlgit(*PLAN, cwd=small).code == 1
     assert mlgit(*PLAN, "--set", "inputs.factor=2", cwd=small).code == 0
+
+
+def test_a_plan_names_no_command_for_a_job_that_cannot_run(small, mlgit):
+    job = "{command: echo, environment: azureml:plain@latest, compute: azureml:local}"
+    write(small, {"jobs/pipe.yml": f"type: pipeline\njobs:\n  one: {job}\n"})
+    planned = mlgit("plan", "--select", "job/jobs/pipe", "--set", "jobs.one.command=ls", cwd=small)
+    assert planned.code == 0
+    assert "mlgit run" not in planned.out + planned.err
 
 
 def test_the_options_count_for_a_revision_too(applied, mlgit):

@@ -20,15 +20,14 @@ def kill_at(step):
         file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
-start = _local.start_supervisor
+start = _local.start
 
-def start_or_be_killed(folder):
+def start_or_be_killed(*arguments, **options):
     kill_at("before-start")
-    pid = start(folder)
+    start(*arguments, **options)
     kill_at("after-start")
-    return pid
 
-_local.start_supervisor = start_or_be_killed
+_local.start = start_or_be_killed
 
 class Killable(_local.LocalBackend):
     def submit(self, task, store):

@@ -59,7 +59,7 @@ inputs:
   mode: {{type: uri_file, path: ../a.txt, mode: {mode}}}
   direct: {{type: uri_file, path: "https://example.org/{name}", mode: direct}}
 outputs:
-  output: {{type: {type}}}
+  output: {{type: {type}, path: "azureml://datastores/${{{{default_datastore}}}}/paths/{name}/${{{{output_name}}}}"}}
 """
 )
 SLEEPER = SCHEMA.format("commandJob") + (
@@ -68,6 +68,11 @@ SLEEPER = SCHEMA.format("commandJob") + (
 DISTRIBUTED = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: local\ndistribution: {distribution}\n"
 )
+ON_CLUSTER = SCHEMA.format("commandJob") + (
+    "name: {cluster}-{number}\ncommand: sleep {seconds}; echo {number}\nenvironment: azureml:a@latest\n"
+    "compute: azureml:{cluster}\n"
+)
+CLUSTERS = {"narrow": (1, 1), "wide": (2, 5)}  # instances, and the seconds of its jobs
 ENVIRONMENT = (
     SCHEMA.format("environment") + "name: {name}\nimage: python\nos_type: {os_type}\nconda_file: {conda_file}\n"
 )
@@ -76,6 +81,7 @@ FILES = {
     "mlgit.yml": """
         state: {name: small, lineage: "11111111111111111111111111111111"}
         store: {path: .mlgit/store}
+        limits: {submit: 20}
         backends: {local: {type: local}, second: {type: local}}
         compute: {"*": local, other: second}
         """,
@@ -105,6 +111,15 @@ FILES = {
             "flow": ("echo $TF_CONFIG", "{type: tensorflow, worker_count: 2, parameter_server_count: 1}"),
             "mpi": ("echo $OMPI_COMM_WORLD_SIZE", "{type: mpi, process_count_per_instance: 1}"),
         }.items()
+    },
+    **{
+        f"compute/{name}.yml": f"name: {name}\ntype: amlcompute\nmax_instances: {instances}\n"
+        for name, (instances, _) in CLUSTERS.items()
+    },
+    **{
+        f"jobs/{name}-{number}.yml": ON_CLUSTER.format(cluster=name, number=number, seconds=seconds)
+        for name, (_, seconds) in CLUSTERS.items()
+        for number in (1, 2)
     },
 }
 
@@ -142,6 +157,12 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(printed, observed, runs, logs)
 
 
+def overlap(outcome: Outcome, cluster: str) -> bool:
+    """Return True if the two jobs on a cluster ran at the same time."""
+    first, second = (outcome.runs[f"job/{cluster}-{number}"] for number in (1, 2))
+    return bool(first["started_at"] < second["ended_at"] and second["started_at"] < first["ended_at"])
+
+
 def differs(name: str) -> Callable[[Outcome], bool]:
     """Return a check that the jobs observed two values of a field."""
 
@@ -165,13 +186,17 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
             outcome.pair("/inputs/*/mode") == (False, True)
             and outcome.pair("direct") == ("https://example.org/a", "https://example.org/b")
         ),
+        "/outputs/*/path": lambda outcome: (
+            [outcome.runs[f"job/{name}"]["outputs"]["output"]["path"] for name in "ab"]
+            == [f"azureml://datastores/workspaceblobstore/paths/{name}/output" for name in "ab"]
+        ),
         "/compute": lambda outcome: (
             (outcome.runs["job/a"]["backend"], outcome.runs["job/b"]["backend"]) == ("local", "second")
         ),
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 7,  # of one machine each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 11,  # of one machine each
         "/distribution/type": lambda outcome: (
             outcome.logs["mpi"].endswith("1\n") and '"worker": ["127.0.0.1:' in outcome.logs["flow"].replace("\\", "")
         ),
@@ -183,6 +208,9 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
             {"[worker 0] ", "[worker 1] "} <= {line[:11] for line in outcome.logs["flow"].splitlines()}
         ),
         "/distribution/parameter_server_count": lambda outcome: '"ps": ["127.0.0.1:' in outcome.logs["flow"],
+    },
+    "compute": {
+        "/max_instances": lambda outcome: (overlap(outcome, "narrow"), overlap(outcome, "wide")) == (False, True),
     },
     "environment": {
         "/conda_file": lambda outcome: outcome.pair("/environment") == ("a", "b"),  # in a file, and in the asset

@@ -50,7 +50,7 @@ for owner, name in (
     (remotes, "push_refs"),
     (journal.Journal, "append"),
     (_local.LocalBackend, "submit"),
-    (_local, "start_supervisor"),
+    (_local, "start"),
     (_venv.VenvBuilder, "build"),
     (objects.ObjectFiles, "_publish_object"),
 ):

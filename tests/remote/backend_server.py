@@ -29,7 +29,7 @@ from reconciler.model.backend import Backend, RunFiles, RunResult
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.plugins import BackendPlugin
-from reconciler.model.providers import Condition, Handle, Phase
+from reconciler.model.providers import Condition, Handle, Phase, Usage
 from reconciler.model.tasks import Prefix, Task, TaskContent
 from reconciler.storage.disk_files import put_path
 from reconciler.storage.folder_store import FolderStore
@@ -105,6 +105,10 @@ class RemoteBackend:
     def describe(self, handle: Handle) -> RunFiles:
         files = self._ask("describe", handle)
         return RunFiles({"host": f"127.0.0.1:{self._port}"}, files.artifacts)
+
+    def usage(self) -> Iterable[Usage]:
+        usages: Iterable[Usage] = self._ask("usage")
+        return usages
 
     def _upload(self, store: ObjectStore, content: Content) -> None:
         with self._connect() as connection:
@@ -231,6 +235,9 @@ class Server:
 
     def _describe(self, connection: Connection, handle: Handle) -> None:
         connection.send(self._backend.describe(handle))
+
+    def _usage(self, connection: Connection) -> None:
+        connection.send(tuple(self._backend.usage()))
 
     def _collect(self, connection: Connection, handle: Handle) -> None:
         connection.send(dict(self._backend.collect(handle, self._store).outputs))

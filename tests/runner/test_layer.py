@@ -45,7 +45,7 @@ def snapshot(folder: Path, *, read: bool) -> Mapping[str, object]:
 
 
 def build(root: Path) -> Path:
-    plan = BuildPlan("environment/x", "e" * 64, "", ("six",))
+    plan = BuildPlan("environment/x", "e" * 64, packages=("six",))
     environment = VenvBuilder(root).build(plan, FolderStore(root / "store"), lambda _: None).environment
     assert isinstance(environment, Prefix)
     return Path(environment.path)

@@ -18,7 +18,7 @@ from stored_files import put_bytes, put_files, read_files, read_object, source_f
 from reconciler.diagnostics import UserError
 from reconciler.model.content import Content, UploadFile
 from reconciler.storage.disk_files import put_path
-from reconciler.storage.export import export_content
+from reconciler.storage.export import Export, export_contents
 from reconciler.storage.folder_store import FolderStore
 
 PLAIN, EXECUTABLE, LINK, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o160000
@@ -48,6 +48,10 @@ class OnceStream(io.RawIOBase):
         chunk = self._data.read(min(len(buffer), 100_000))
         buffer[: len(chunk)] = chunk
         return len(chunk)
+
+
+def export(store, content, target, **options):
+    return export_contents(store, [Export(content, "a content")], target, **options)
 
 
 def code_of(error):
@@ -126,7 +130,7 @@ def test_an_empty_folder_can_be_stored(store, tmp_path):
     content = put_path(store, tmp_path / "empty")
     assert content.is_folder
     assert (content.files, content.size, store.manifest(content)) == (0, 0, ())
-    export_content(store, content, tmp_path / "copy")
+    export(store, content, tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []
 
 
@@ -141,7 +145,7 @@ def test_folders_that_differ_only_in_a_mode_are_different_contents(store):
 
 def test_an_executable_stays_executable(store, tmp_path):
     content = put_files(store, [("bin/run", EXECUTABLE, b"#!/bin/sh\necho ran\n"), ("data", PLAIN, b"")])
-    export_content(store, content, tmp_path / "copy")
+    export(store, content, tmp_path / "copy")
     done = subprocess.run([tmp_path / "copy" / "bin" / "run"], capture_output=True, text=True, check=True)
     assert done.stdout == "ran\n"
     assert not os.access(tmp_path / "copy" / "data", os.X_OK)
@@ -150,27 +154,29 @@ def test_an_executable_stays_executable(store, tmp_path):
 def test_an_export_is_a_writable_copy(store, tmp_path):
     content = put_files(store, [("sub/a", PLAIN, b"a"), ("link", LINK, b"sub/a")])
     target = tmp_path / "new" / "copy"
-    export_content(store, content, target)
+    export(store, content, target)
     assert (target / "link").is_symlink()
     (target / "sub" / "a").write_bytes(b"changed")
     assert store.verify(content, deep=True) == ()
     assert [path.name for path in target.parent.iterdir()] == ["copy"]
-    export_content(store, put_bytes(store, b"b"), tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == b"b"
+    export(store, put_bytes(store, b"b"), target)
+    assert (target / "file").read_bytes() == b"b"
 
 
 def test_an_export_overwrites_nothing_and_leaves_no_partial_copy(bench, store, tmp_path):
     content = put_files(store, [("a", PLAIN, b"a"), ("b", PLAIN, b"b")])
     out = tmp_path / "out"
     out.mkdir()
+    (out / "b").write_text("other", "utf-8")
     with pytest.raises(UserError) as caught:
-        export_content(store, content, out)
+        export(store, content, out)
     assert code_of(caught) == "target-exists"
     bench.damage(store.manifest(content)[1].digest, None)
-    with pytest.raises(UserError) as caught:
-        export_content(store, content, out / "copy")
-    assert code_of(caught) == "content-missing"
-    assert list(out.iterdir()) == []
+    for target in (out, out / "new", out / "new" / "folders"):
+        with pytest.raises(UserError) as caught:
+            export(store, content, target, overwrite=True)
+        assert code_of(caught) == "content-missing"
+    assert [(path.name, path.read_text("utf-8")) for path in out.iterdir()] == [("b", "other")]
 
 
 def test_contents_that_are_not_whole_are_missing(bench, store):
@@ -199,7 +205,7 @@ def test_damage_is_found_named_and_mended_by_storing_the_content_again(bench, st
 def test_a_list_of_files_that_cannot_be_used_is_an_error(bench, store, data, tmp_path):
     content = put_files(store, FILES)
     bench.damage(content.digest, data)
-    for use in (lambda: store.manifest(content), lambda: export_content(store, content, tmp_path / "copy")):
+    for use in (lambda: store.manifest(content), lambda: export(store, content, tmp_path / "copy")):
         with pytest.raises(UserError) as caught:
             use()
         assert code_of(caught) == ("content-missing" if data is None else "content-corrupt")

@@ -24,7 +24,7 @@ from stored_files import put_bytes, put_files, read_files
 from reconciler.diagnostics import UserError
 from reconciler.model.content import Content
 from reconciler.storage.disk_files import put_path
-from reconciler.storage.export import export_content
+from reconciler.storage.export import Export, export_contents
 from reconciler.storage.folder_store import FolderStore
 
 PLAIN, EXECUTABLE = 0o100644, 0o100755
@@ -113,7 +113,7 @@ def test_a_listing_that_is_corrupt_or_malicious_is_an_error(store: FolderStore, 
     assert store.missing([content.digest]) == {content.digest}
     assert store.verify(content)
     with pytest.raises(UserError):
-        export_content(store, content, tmp_path / "copy")
+        export_contents(store, [Export(content, "a")], tmp_path / "copy")
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "ABC", ABSENT + ".DIR", "0" * 33])
@@ -194,10 +194,11 @@ def test_a_store_that_is_a_file_is_an_error(tmp_path: Path) -> None:
 def test_the_store_prints_nothing_and_starts_no_thread(store: FolderStore, tmp_path: Path) -> None:
     code = (
         "import sys, threading; from pathlib import Path; from reconciler.storage.folder_store import FolderStore\n"
-        "from reconciler.storage.disk_files import put_path; from reconciler.storage.export import export_content\n"
+        "from reconciler.storage.disk_files import put_path; from reconciler.storage import export\n"
         "store = FolderStore(Path(sys.argv[1]))\n"
         "content = put_path(store, Path(sys.argv[2]))\n"
-        "store.verify(content, deep=True); export_content(store, content, Path(sys.argv[3]))\n"
+        "store.verify(content, deep=True)\n"
+        "export.export_contents(store, [export.Export(content, 'a')], Path(sys.argv[3]))\n"
         "assert threading.active_count() == 1"
     )
     (tmp_path / "source").mkdir()

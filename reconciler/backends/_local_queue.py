@@ -1,0 +1,189 @@
+"""The queues of the backend `local`: what a run takes of its compute, how it is queued, and how full a compute is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.backends._local_processes import SPEC_FILE
+from reconciler.diagnostics import user_error
+from reconciler.model import Json
+from reconciler.model.providers import Usage
+from reconciler.model.tasks import Compute, Task
+from reconciler.private_files import create_private_file, make_private_folder
+from reconciler.runner.environment import allowed_variables
+from reconciler.runner.files import read_json_object, write_json_atomically
+from reconciler.runner.locks import is_locked
+from reconciler.runner.queue import (
+    COMPUTE_FILE,
+    Devices,
+    QueuedRun,
+    add_run,
+    device_file,
+    list_entries,
+    remove_run,
+    slot_count,
+    start_queued,
+)
+from reconciler.runner.result import (
+    RESULT_FILE,
+    CommandOutcome,
+    FinalStatus,
+    TrackedValues,
+    make_result_document,
+    utc_timestamp,
+)
+from reconciler.runner.spec import RunSpec, read_spec
+from reconciler.runner.supervisors import spawn_supervisor
+
+_ENTRY_FILE = "queue.json"
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
+_DEVICE_NAME = re.compile(r"nvidia(\d+)")
+_INSTANCES_OF_CLUSTER = 4  # the default of max_instances
+_SINGLE_NODE_TYPES = {"computeinstance", "virtualmachine"}
+_GPU_SIZE = re.compile(r"(?i)^(standard_)?n")  # Azure's sizes with GPUs: NC, ND, NV, NG
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What the machine has for runs, by the settings of the backend: slots of a compute, GPUs, and those of each run.
+
+    ``device_folder`` has the locks of the GPUs, which all workspaces of the user share.
+    """
+
+    slots: int
+    devices: tuple[str, ...]
+    devices_of_run: int | None
+    device_folder: Path
+
+    def slots_of(self, compute: Compute) -> int:
+        """Return how many runs a compute has at once."""
+        compute_type = str(compute.spec.get("type", "")).casefold()
+        if compute_type == "amlcompute":
+            return max(1, int(compute.spec.get("max_instances", _INSTANCES_OF_CLUSTER)))
+        return 1 if compute_type in _SINGLE_NODE_TYPES else self.slots
+
+    def devices_for(self, compute: Compute) -> Devices:
+        """Return the GPUs of which a run takes some; by default one, unless its compute is of a size without GPUs."""
+        if not self.devices:
+            return Devices()
+        size = str(compute.spec.get("size", ""))
+        default = 1 if not size or _GPU_SIZE.match(size) else 0
+        count = default if self.devices_of_run is None else self.devices_of_run
+        return Devices(str(self.device_folder), self.devices, count)
+
+
+def make_pool(settings: Mapping[str, Json]) -> Pool:
+    """Return the pool of the settings of a backend; raises UserError if a run takes more than there is."""
+    devices, count = _device_names(settings.get("gpus")), settings.get("gpus_per_run")
+    if count and count > len(devices):
+        message = f"a run takes {count} GPUs (gpus_per_run), but the backend has {len(devices)}"
+        raise user_error("backend-broken", message, "correct gpus_per_run: or gpus: in mlgit.yml")
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - no home is no error
+    folder = Path(base, "mlgit", "devices", os.uname().nodename)
+    return Pool(settings.get("slots") or _core_count(), devices, count, folder)
+
+
+def _core_count() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device_names(setting: Json) -> tuple[str, ...]:
+    """Return the GPUs that a setting declares: their number, or their names; by default those that can be seen."""
+    if isinstance(setting, int):
+        return tuple(map(str, range(setting)))
+    if setting is not None:
+        return tuple(map(str, setting))
+    visible = os.environ.get(_VISIBLE_DEVICES)
+    if visible is not None:
+        return tuple(filter(None, (name.strip() for name in visible.split(","))))
+    numbers = (match[1] for path in Path("/dev").iterdir() if (match := _DEVICE_NAME.fullmatch(path.name)))
+    return tuple(sorted(numbers, key=int))
+
+
+class Queues:
+    """The queues of the computes of a backend: one folder for each below the folder of its files."""
+
+    def __init__(self, folder: Path, pool: Pool) -> None:
+        self._folder = folder
+        self._pool = pool
+
+    def locks_of(self, task: Task) -> tuple[Path, Devices]:
+        """Return the queue of a task, with its folder made, and the devices that it takes."""
+        devices = self._pool.devices_for(task.compute)
+        if devices.per_run:
+            make_private_folder(Path(devices.folder))
+        name = task.compute.name or "local"
+        queue = self._folder / (name if _FILE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest())
+        make_private_folder(queue)
+        write_json_atomically(queue / COMPUTE_FILE, {"name": name, "slots": self._pool.slots_of(task.compute)})
+        return queue, devices
+
+    def add(self, task: Task, spec: RunSpec, runner: Path, queue: Path, devices: Devices) -> None:
+        """Put a run at the end of its queue."""
+        run = QueuedRun(
+            spec.folder,
+            spec.token_file,
+            (sys.executable, "-I", "-S", str(runner), str(spec.folder / SPEC_FILE)),
+            allowed_variables(os.environ),
+            task.resources.instances,
+            devices,
+        )
+
+        def note_entry(entry: Path) -> None:
+            create_private_file(spec.folder / _ENTRY_FILE, json.dumps({"entry": str(entry)}).encode())
+
+        add_run(queue, run, spec.token[:16], note_entry)
+
+    def cancel(self, folder: Path) -> bool:
+        """Take a run out of its queue, as canceled; return False if it is in none."""
+        entry = entry_of(folder)
+        if entry is None:
+            return False
+        is_removed = remove_run(entry.parent, entry, lambda: _write_canceled_result(folder))
+        start(entry.parent)  # others may have waited for no more than it
+        return is_removed
+
+    def usage(self) -> Iterator[Usage]:
+        """Yield how full each compute is that has runs, and with them how many GPUs of the machine are in use."""
+        for queue in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            used, queued = sum(map(is_locked, queue.glob("slot-*.lock"))), len(list_entries(queue))
+            if used or queued:
+                compute = read_json_object(queue / COMPUTE_FILE) or {}
+                yield Usage(f"compute/{compute.get('name', queue.name)}", "slot", used, slot_count(queue), queued)
+        files = [device_file(self._pool.device_folder, name) for name in self._pool.devices]
+        if used := sum(map(is_locked, files)):
+            yield Usage(os.uname().nodename, "GPU", used, len(files))
+
+
+def entry_of(folder: Path) -> Path | None:
+    """Return the file of a run in its queue, if it is there."""
+    entry = (read_json_object(folder / _ENTRY_FILE) or {}).get("entry")
+    return Path(entry) if isinstance(entry, str) and os.path.exists(entry) else None  # noqa: PTH110
+
+
+def start(queue: Path, *, wait: bool = True) -> None:
+    """Start the runs of a queue that have slots; each has a supervisor that outlives this process."""
+    start_queued(queue, spawn_supervisor, wait=wait)
+
+
+def queue_message(entry: Path, entries: Sequence[Path]) -> str:
+    """Return what a queued run waits for, and how many are before it."""
+    before = entries.index(entry) if entry in entries else 0
+    runs = f", after {before} other{'s' if before > 1 else ''}" if before else ""
+    return f"waits for a slot{runs}"
+
+
+def _write_canceled_result(folder: Path) -> None:
+    now = utc_timestamp()
+    document = make_result_document(
+        read_spec(folder / SPEC_FILE), CommandOutcome(FinalStatus.CANCELED), now, TrackedValues(), {}
+    )
+    write_json_atomically(folder / RESULT_FILE, document)

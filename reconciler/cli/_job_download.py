@@ -1,0 +1,67 @@
+"""mlgit job download: write the outputs of a run into a folder; also as `az ml job download` is called."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli._download import run_download
+from reconciler.cli._job_run import find_run
+from reconciler.cli.options import format_option, target_option
+from reconciler.project.export import output_download, outputs_download
+
+
+@click.command("download")
+@click.argument("words", nargs=-1, metavar="JOB [DIR]")
+@click.option("--output", metavar="NAME", help="Write this output alone, straight into DIR.")
+@click.option("--output-name", metavar="NAME", help="Write this output alone, into DIR/named-outputs/NAME.")
+@click.option("--all", "everything", is_flag=True, help="Write all outputs; so it is without --output, too.")
+@click.option("--name", "-n", metavar="JOB", help="The run, as az ml calls it.")
+@click.option("--download-path", "-p", metavar="DIR", help="The folder, as az ml calls it; default: the current one.")
+@click.option("--force", is_flag=True, help="Replace files in DIR that are different.")
+@format_option
+@target_option
+def command(  # noqa: PLR0913 - the options of `az ml job download` besides ours
+    words: tuple[str, ...],
+    *,
+    output: str | None,
+    output_name: str | None,
+    name: str | None,
+    download_path: str | None,
+    form: str,
+    everything: bool,
+    force: bool,
+) -> None:
+    """Write the outputs of a completed run into a folder, verified by their digests.
+
+    All outputs are written as az ml does it: ./outputs and ./logs of the job into DIR/artifacts, an output NAME into
+    DIR/named-outputs/NAME. Other files in DIR stay; without --force, a different file of the same name is an error.
+
+    \b
+    mlgit job download train out
+    mlgit job download train model --output model
+    mlgit job download --name train-1c60a0d6 --all --download-path out
+    """
+    del everything  # an output that is named comes first, as in az ml
+    if output and output_name:
+        raise click.UsageError("use --output or --output-name, not both")
+    job, folder = _parse_words(words, name, download_path)
+    session, state, run = find_run(job)
+    selected = output or output_name
+    download = (
+        output_download(run, selected, in_named_folder=output_name is not None) if selected else outputs_download(run)
+    )
+    title = f"output {selected} of run {run.id}" if selected else f"outputs of run {run.id}"
+    fields = {"run": run.id, "job": str(run.address), "outputs": [selected] if selected else [*run.outputs]}
+    run_download(session, state, download, folder, title=title, fields=fields, force=force, form=form)
+
+
+def _parse_words(words: tuple[str, ...], name: str | None, download_path: str | None) -> tuple[str, str]:
+    """Return the job and the folder that the arguments name, with or without the options for them."""
+    remaining = [*words]
+    job = name or (remaining.pop(0) if remaining else "")
+    if not job:
+        raise click.UsageError("Missing argument 'JOB'.")
+    folder = download_path or (remaining.pop(0) if remaining else ".")
+    if remaining:
+        raise click.UsageError(f"Got unexpected extra argument ({remaining[0]})")
+    return job, folder

@@ -1,0 +1,58 @@
+"""mlgit get: bring the files of a model or a data asset, or the lock of an environment, out of the store."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli._download import run_download, target_folder
+from reconciler.cli.console import echo, echo_line
+from reconciler.cli.options import format_option, target_option
+from reconciler.cli.state_session import find_live_version, open_current_state_session
+from reconciler.model import Record, State
+from reconciler.project.export import find_lock, is_built, version_download, write_lock
+from reconciler.project.state_session import StateSession
+from reconciler.render import plan_json
+
+
+@click.command("get")
+@click.argument("address")
+@click.argument("folder", metavar="DIR", type=click.Path())
+@click.option("--force", is_flag=True, help="Replace files in DIR that are different.")
+@format_option
+@target_option
+def command(address: str, folder: str, form: str, *, force: bool) -> None:
+    """Write the files of a model or a data asset, or the lock of an environment, into a folder.
+
+    ADDRESS is KIND/NAME or KIND/NAME@VERSION; without a version, or with @latest, it is the current one. Each file is
+    verified by its digest. Other files in DIR stay; without --force, a different file of the same name is an error. Of
+    an environment, requirements.txt with the hashes of its packages and .python-version are written.
+
+    \b
+    mlgit get model/iris out
+    mlgit get data/iris@1 out --force
+    mlgit get environment/sklearn out && pip install --require-hashes -r out/requirements.txt
+    """
+    session = open_current_state_session()
+    state = session.read_recorded_state()
+    record = find_live_version(address, state)
+    if is_built(record):
+        return _get_lock(session, state, record, folder, form, force=force)
+    version = record.address.format_with_version(record.version)
+    fields = {"address": str(record.address), "version": record.version}
+    return run_download(
+        session, state, version_download(record), folder, title=version, fields=fields, force=force, form=form
+    )
+
+
+def _get_lock(  # noqa: PLR0913 - what is written, whereto and how
+    session: StateSession, state: State, record: Record, folder: str, form: str, *, force: bool
+) -> None:
+    build = find_lock(session, state, record)
+    written = write_lock(build, target_folder(folder), overwrite=force)
+    facts = {"builder": build.builder, "python": build.python, "platform": build.platform, "identity": build.identity}
+    if form == "json":
+        fields = {"address": str(record.address), "version": record.version, **facts}
+        return echo(plan_json.dump_json({**fields, "folder": folder, "written": written}))
+    version = record.address.format_with_version(record.version)
+    what = f"the lock of its build with {build.builder}, for Python {build.python} on {build.platform}"
+    return echo_line(f"{version}: wrote {what} to {folder}." if written else f"{version}: {folder} has {what} already.")

@@ -1,0 +1,187 @@
+"""mlgit get: the files of a version, or the lock of an environment, are written into a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from workspaces import APPLY, commit, edit, git, put
+
+pytestmark = pytest.mark.slow
+
+URI = """
+    $schema: https://azuremlschemas.azureedge.net/latest/data.schema.json
+    name: {name}
+    type: uri_file
+    path: {path}
+    """
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def objects(folder: Path) -> list[Path]:
+    return [path for path in (folder / ".mlgit/store/files/md5").rglob("*") if path.is_file()]
+
+
+def got(mlgit, folder, *arguments):
+    ended = mlgit("get", *arguments, cwd=folder)
+    assert (ended.code, ended.err) == (0, "")
+    return ended.out
+
+
+def failed(mlgit, folder, *arguments):
+    ended = mlgit(*arguments, cwd=folder)
+    assert (ended.code, ended.out) == (1, "")
+    return ended.err
+
+
+def test_the_files_of_a_version_are_written_and_a_second_time_nothing_is(applied, mlgit, golden, out):
+    texts = [
+        got(mlgit, applied, address, str(out)) for address in ("model/total", "model/total@1", "model/total@latest")
+    ]
+    golden("cli/get/model.txt", "".join(texts))
+    assert (out / "total.txt").read_text("utf-8") == "12.0"
+    document = json.loads(got(mlgit, applied, "data/numbers", str(out), "--format", "json"))
+    assert document == {
+        "address": "data/numbers",
+        "version": "1",
+        "folder": str(out),
+        "files": 1,
+        "size": 8,
+        "written": 1,
+    }
+    assert sorted(path.name for path in out.iterdir()) == ["numbers.csv", "total.txt"]
+
+
+def test_old_and_archived_versions_are_written_and_different_files_are_kept_without_force(applied, mlgit, golden, out):
+    edit(applied, "data/numbers.csv", "3\n", "3\n4\n")
+    commit(applied)
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    git(applied, "rm", "--quiet", "models/total.yml")
+    commit(applied)
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    assert mlgit("archive", "data/numbers@1", "--auto-approve", cwd=applied).code == 0
+    got(mlgit, applied, "data/numbers", str(out))
+    assert (out / "numbers.csv").read_text("utf-8") == "n\n1\n2\n3\n4\n"
+    golden("cli/get/different.txt", failed(mlgit, applied, "get", "data/numbers@1", str(out)))
+    assert (out / "numbers.csv").read_text("utf-8") == "n\n1\n2\n3\n4\n"
+    got(mlgit, applied, "data/numbers@1", str(out), "--force")
+    assert (out / "numbers.csv").read_text("utf-8") == "n\n1\n2\n3\n"
+    got(mlgit, applied, "model/total", str(out))  # archived as a whole
+    assert (out / "total.txt").read_text("utf-8") == "20.0"
+
+
+def test_a_folder_is_written_with_its_modes_and_other_files_of_the_target_stay(applied, mlgit, out):
+    path = applied / "data/tools/bin/run"
+    commit(
+        applied,
+        "folder",
+        {"data/tools.yml": URI.format(name="tools", path="tools"), "data/tools/bin/run": "#!/bin/sh\n"},
+    )
+    edit(applied, "data/tools.yml", "uri_file", "uri_folder")
+    path.chmod(0o755)
+    commit(applied)
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    out.mkdir()
+    (out / "mine").write_text("mine", "utf-8")
+    got(mlgit, applied, "data/tools", str(out))
+    assert os.access(out / "bin/run", os.X_OK)
+    assert (out / "mine").read_text("utf-8") == "mine"
+
+
+def test_an_environment_is_written_as_its_lock_and_python_version(applied, mlgit, golden, out):
+    golden("cli/get/environment.txt", got(mlgit, applied, "environment/plain", str(out)))
+    shown = json.loads(mlgit("show", "environment/plain", "--format", "json", cwd=applied).out)
+    build = shown["builds"]["venv"]
+    assert (out / "requirements.txt").read_text("utf-8") == build["lock"]
+    assert (out / ".python-version").read_text("utf-8") == f"{build['python']}\n"
+    document = json.loads(got(mlgit, applied, "environment/plain", str(out), "--format", "json"))
+    assert (document["builder"], document["python"], document["written"]) == ("venv", build["python"], 0)
+    (out / "requirements.txt").write_text("mine", "utf-8")
+    assert "[target-exists]" in failed(mlgit, applied, "get", "environment/plain", str(out))
+    assert (out / "requirements.txt").read_text("utf-8") == "mine"
+
+
+def test_an_environment_that_was_not_built_says_so(small, mlgit, out):
+    assert mlgit("apply", "--auto-approve", "--select", "environment/plain", cwd=small).code == 0
+    ref = "refs/mlgit/small/default/live"
+    (path,) = git(small, "ls-tree", "-r", "--name-only", ref, "builds/").splitlines()
+    put(small, path, {})
+    assert "no build of environment/plain@1 is recorded" in failed(mlgit, small, "get", "environment/plain", str(out))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("path", ["https://example.org/clicks.csv", "azureml://datastores/archive/paths/clicks.csv"])
+def test_a_uri_is_said_to_have_no_bytes_here(applied, mlgit, out, path):
+    store = (
+        "$schema: https://azuremlschemas.azureedge.net/latest/azureBlob.schema.json\nname: archive\ntype: azure_blob\n"
+    )
+    files = {
+        "archive.yml": f"{store}account_name: a\ncontainer_name: c\n",
+        "clicks.yml": URI.format(name="clicks", path=path),
+    }
+    commit(applied, "uri", files)
+    assert mlgit(*APPLY, cwd=applied).code == 0
+    message = failed(mlgit, applied, "get", "data/clicks", str(out))
+    assert f"data/clicks@1 is the URI {path}: mlgit does not have its bytes [content-not-kept]" in message
+    assert not out.exists()
+
+
+ERRORS = {
+    "job": ("job/sum",),
+    "no-files": ("workspace/small",),
+    "unknown": ("model/totl",),
+    "unknown-version": ("model/total@7",),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_what_has_no_files_is_an_error_that_says_what_to_do(applied, mlgit, golden, out, name):
+    golden(f"cli/get/{name}.txt", failed(mlgit, applied, "get", *ERRORS[name], str(out)))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("damage", ["removed", "changed", "cut", "store"])
+def test_damaged_content_is_an_error_that_names_it_and_nothing_is_written(applied, mlgit, out, damage):
+    for path in objects(applied):
+        path.chmod(0o644)
+        if damage == "removed":
+            path.unlink()
+        elif damage == "changed" and path.suffix != ".dir":
+            path.write_bytes(b"other")
+        elif damage == "cut" and path.suffix != ".dir":
+            path.write_bytes(path.read_bytes()[:1])
+    if damage == "store":
+        shutil.rmtree(applied / ".mlgit/store")
+    for address in ("model/total", "data/numbers"):
+        message = failed(mlgit, applied, "get", address, str(out))
+        code = {"removed": "content-missing", "store": "store-other"}.get(damage, "content-corrupt")
+        assert f"[{code}]" in message
+        assert damage == "store" or address in message
+        assert not out.exists()
+
+
+def test_a_store_of_another_machine_is_named(applied, mlgit, out):
+    edit(applied, "mlgit.yml", "{path: .mlgit/store}", "{path: .mlgit/store, host: gpu-box}")
+    assert "the object store is on gpu-box only [store-elsewhere]" in failed(
+        mlgit, applied, "get", "model/total", str(out)
+    )
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside"])
+def test_a_name_in_a_damaged_record_never_leads_out(applied, mlgit, out, name):
+    ref = "refs/mlgit/small/default/live"
+    paths = git(applied, "ls-tree", "-r", "--name-only", ref).splitlines()
+    path = next(path for path in paths if path.startswith("current/") and "/data/" in path)
+    record = json.loads(git(applied, "show", f"{ref}:{path}"))
+    record["realised"]["contents"]["/path"]["name"] = name
+    put(applied, path, record)
+    assert "[path-outside]" in failed(mlgit, applied, "get", "data/numbers", str(out))
+    assert not out.exists()
+    assert not (out.parent / "outside").exists()

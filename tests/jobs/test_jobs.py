@@ -1,0 +1,94 @@
+"""Command jobs as people write them for Azure ML, run as they are: what each gives is in the file beside it.
+
+``log`` are the lines of its log, beside those of other people's packages in a job that needs the package ``index``;
+``outputs`` the files of its outputs with their text, ``files`` the names of some of them; ``metrics`` and ``params``
+what it logged with MLflow; ``warning`` is in what is said of a job before it runs, ``refused`` of one that cannot run.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workspaces import commit, git
+
+pytestmark = pytest.mark.slow
+
+JOBS = Path(__file__).parent
+FOLDERS = ("assets", "basics", "training")
+EXPECTED = {
+    path.relative_to(JOBS).with_name(path.name.replace(".expected.json", ".yml")).as_posix(): json.loads(
+        path.read_text("utf-8")
+    )
+    for path in sorted(JOBS.glob("*/*.expected.json"))
+}
+REFUSED = [name for name, expected in EXPECTED.items() if "refused" in expected]
+RUN = [name for name in EXPECTED if name not in REFUSED]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Make a repository with the jobs and what they use; no file of it is ours."""
+    folder = tmp_path / "jobs"
+    for name in FOLDERS:
+        shutil.copytree(JOBS / name, folder / name, ignore=shutil.ignore_patterns("*.expected.json"))
+    git(folder, "init", "--quiet")
+    commit(folder, "jobs")
+    return folder
+
+
+@pytest.fixture
+def workspace(repository: Path, mlgit: Any) -> Path:
+    """Make a workspace of the repository, without a change of any of its files."""
+    assert mlgit("init", "--here", cwd=repository).code == 0
+    assert git(repository, "status", "--porcelain", "--untracked-files=no") == ""
+    commit(repository, "mlgit")
+    return repository
+
+
+def test_every_job_has_an_expected_outcome():
+    files = {path.relative_to(JOBS).as_posix() for name in FOLDERS for path in (JOBS / name).glob("*.yml")}
+    assert files == set(EXPECTED)
+
+
+@pytest.mark.parametrize("job", RUN)
+def test_a_job_of_a_repository_gives_what_azure_ml_gives(workspace, mlgit, job):
+    ended = mlgit("job", "rerun", job, "--auto-approve", "--wait", cwd=workspace)
+    assert ended.code == 0, ended.err + mlgit("job", "logs", job, cwd=workspace).out
+    assert EXPECTED[job].get("warning", "") in ended.err
+    assert ended.err == "" or "warning" in EXPECTED[job]
+    check_run(lambda *arguments: mlgit(*arguments, cwd=workspace).out, workspace, job, EXPECTED[job])
+
+
+@pytest.mark.parametrize("job", REFUSED)
+def test_a_job_that_cannot_run_says_so_before_anything_starts(workspace, mlgit, job):
+    ended = mlgit("job", "rerun", job, "--auto-approve", "--wait", cwd=workspace)
+    assert (ended.code, ended.out) == (1, "")
+    assert EXPECTED[job]["refused"] in ended.err
+    assert f"{job}:" in ended.err
+    assert mlgit("job", "list", cwd=workspace).out == "There are no runs yet.\n"
+
+
+def check_run(mlgit_out: Callable[..., str], folder: Path, job: str, expected: Mapping[str, Any]) -> None:
+    """Compare the last run of a job with what is expected of it."""
+    run = json.loads(mlgit_out("job", "show", job, "--format", "json"))
+    assert run["status"] == "completed"
+    lines = mlgit_out("job", "logs", job).splitlines()
+    if "index" in expected:
+        assert set(lines) >= set(expected.get("log", ()))
+    else:
+        assert lines == expected["log"]
+    assert run.get("metrics", {}) == pytest.approx(expected.get("metrics", {}), abs=0.001)
+    assert run.get("params", {}).items() >= expected.get("params", {}).items()
+    outputs = Path(run["output_folder"])
+    files = {path.relative_to(outputs).as_posix(): path for path in outputs.rglob("*") if path.is_file()}
+    texts = {name: path.read_text("utf-8") for name, path in files.items() if name in expected.get("outputs", {})}
+    assert texts == expected.get("outputs", {})
+    assert set(files) >= set(expected.get("files", ()))
+    assert set(run.get("outputs", {})) == {name.partition("/")[0] for name in files}
+    if "files" not in expected:
+        assert set(files) == set(texts)
