@@ -61,6 +61,7 @@ class Repository:
         self._contents = ObjectReader(top, self.objects_env)
         self._headers = ObjectReader(top, self.objects_env, headers_only=True)
         self._writer: _GitWriter | None = None
+        self._identity: dict[str, str] | None = None
         self._own_scratch = None if scratch else self._scratch
         weakref.finalize(self, _release, self._contents, self._headers, self._own_scratch)
 
@@ -204,6 +205,11 @@ class Repository:
 
     def identity_env(self) -> dict[str, str]:
         """Return the environment that names the author: the user that Git knows, else mlgit, for a bare machine."""
+        if self._identity is None:
+            self._identity = self._find_identity()
+        return self._identity
+
+    def _find_identity(self) -> dict[str, str]:
         identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
             try:

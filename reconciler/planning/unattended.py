@@ -69,7 +69,8 @@ def _runs_per_day_diagnostic(
 ) -> Diagnostic | None:
     """Return a diagnostic if a job was started too often within a day from the same commit; else None."""
     commit, limit = plan.source.effective_commit, policy.config.runs_per_day
-    count = sum(run.commit == commit and run.submitted_at > a_day_ago for run in runs_of(action.address))
+    runs = (run for run in runs_of(action.address) if not run.experiment)
+    count = sum(run.commit == commit and run.submitted_at > a_day_ago for run in runs)
     if count < limit:
         return None
     times = "once" if count == 1 else f"{count} times"

@@ -41,13 +41,7 @@ def find_any_workspace(start: Path) -> Workspace:
 
     Raises UserError as `find_workspace` if there is neither.
     """
-    try:
-        return find_workspace(start)
-    except UserError as error:
-        workspace = _find_implicit(start, error, None)
-        if workspace is None:
-            raise
-        return workspace
+    return _find_or_make(start, None)
 
 
 def find_or_make_workspace(start: Path, base: Path) -> Workspace:
@@ -55,23 +49,34 @@ def find_or_make_workspace(start: Path, base: Path) -> Workspace:
 
     Outside of any repository it is that of the ``base`` folder, or of the nearest one above the folder that has one.
     """
+    return _find_or_make(start, base)
+
+
+def _find_or_make(start: Path, base: Path | None) -> Workspace:
     try:
-        return find_workspace(start)
+        repository = open_repository(start)
     except UserError as error:
-        workspace = _find_implicit(start, error, base)
+        if error.diagnostics[0].code != "not-a-git-repository":
+            raise
+        workspace = _outside_of_repositories(start.resolve(), base)
         if workspace is None:
+            raise
+        return workspace
+    try:
+        return find_workspace(start, repository)
+    except UserError as error:
+        workspace = _in_repository(repository, make=base is not None)
+        if workspace is None or error.diagnostics[0].code != "not-a-workspace":
+            repository.close()
             raise
         return workspace
 
 
-def _find_implicit(start: Path, error: UserError, base: Path | None) -> Workspace | None:
-    """Return the implicit workspace of a folder, None if it has none; with ``base`` it is made."""
-    code = error.diagnostics[0].code
-    if code == "not-a-workspace":
-        return _in_repository(open_repository(start), make=base is not None)
-    if code != "not-a-git-repository" or find_workspace_of_file(start.resolve() / "file") is not None:
+def _outside_of_repositories(start: Path, base: Path | None) -> Workspace | None:
+    """Return the implicit workspace of a folder in no repository; None if it has none, or an mlgit.yml."""
+    if find_workspace_of_file(start / "file") is not None:
         return None
-    folder = next((item for item in (start.resolve(), *start.resolve().parents) if _git_folder(item).is_dir()), None)
+    folder = next((item for item in (start, *start.parents) if _git_folder(item).is_dir()), None)
     if folder is not None:
         return _in_repository(open_separate_repository(folder, _git_folder(folder)), make=True)
     if base is None:

@@ -15,7 +15,7 @@ from reconciler.git.repository import Repository
 from reconciler.git.trees import changed_paths, list_files, read_file_at
 from reconciler.model import Address, Json, Record, Run, State
 from reconciler.state import codec, paths
-from reconciler.state.downloads import read_download
+from reconciler.state.downloads import encode_download, read_download
 from reconciler.state.experiments import list_experiments, read_experiments
 from reconciler.state.record_history import read_runs, read_runs_of, read_versions
 from reconciler.state.refs import LocalRefStore, RefStore, RemoteRefStore
@@ -25,6 +25,7 @@ from reconciler.state.snapshot import STATE_FORMAT as STATE_FORMAT
 from reconciler.state.snapshot import Snapshot, former_and_current_names
 from reconciler.state.write_batch import WriteBatch as WriteBatch
 from reconciler.state.write_batch import merge_write_batches as merge_write_batches
+from reconciler.state.write_batch import run_files
 
 if TYPE_CHECKING:
     from reconciler.state.lease import HeldLock  # only an apply holds a lock
@@ -247,25 +248,15 @@ class StateStore:
         for run in writes.removed_experiments:
             files |= {paths.experiment_path(run.address, run.id): None, paths.unfinished_path(run.id): None}
         for run in writes.runs:
-            files |= _run_files(run)
-        before = self.read(base) if base and (writes.builds or writes.pins or writes.downloads) else None
+            files |= run_files(run)
+        before = self.read(base) if base and (writes.builds or writes.pins) else None
         for fingerprint, builds in writes.builds.items():
             recorded = before.find_builds(fingerprint) if before else {}
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
         for name, pin in writes.pins.items():
             files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
+        files |= {paths.pin_path(name): None for name in writes.removed_pins}
         for url, download in writes.downloads.items():
-            first = (before and before.find_download(url)) or download
-            files[paths.download_path(url)] = codec.encode_json(first.to_json())
+            snapshot = self._snapshot_at(base) if base else None
+            files[paths.download_path(url)] = encode_download(snapshot, url, download)
         return files
-
-
-def _run_files(run: Run) -> dict[str, bytes | None]:
-    """Return the files that record a run."""
-    if not run.experiment:
-        return {paths.history_record_path(run.address, run.id): codec.encode_record(run)}
-    marker = codec.encode_unfinished(run) if run.is_unfinished else None
-    return {
-        paths.experiment_path(run.address, run.id): codec.encode_record(run),
-        paths.unfinished_path(run.id): marker,
-    }

@@ -1,4 +1,4 @@
-"""What one commit of the live state writes, as a value."""
+"""What one commit of the live state writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run
 from reconciler.model.downloads import Download
+from reconciler.state import codec, paths
 
 
 class WriteBatch(NamedTuple):
@@ -14,7 +15,7 @@ class WriteBatch(NamedTuple):
 
     ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
     of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
-    apart; ``removed_experiments`` are recorded there no longer.
+    apart; ``removed_experiments`` are recorded there no longer, nor are ``removed_pins``.
     """
 
     current: tuple[Record, ...] = ()
@@ -25,6 +26,7 @@ class WriteBatch(NamedTuple):
     builds: Mapping[str, Builds] = EMPTY_MAPPING
     pins: Mapping[str, Pin] = EMPTY_MAPPING
     removed_experiments: tuple[Run, ...] = ()
+    removed_pins: tuple[str, ...] = ()
     downloads: Mapping[str, Download] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
@@ -43,5 +45,17 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
         {name: pin for batch in batches for name, pin in batch.pins.items()},
         tuple(run for batch in batches for run in batch.removed_experiments),
+        tuple(name for batch in batches for name in batch.removed_pins),
         {url: download for batch in batches for url, download in batch.downloads.items()},
     )
+
+
+def run_files(run: Run) -> dict[str, bytes | None]:
+    """Return the files that record a run."""
+    if not run.experiment:
+        return {paths.history_record_path(run.address, run.id): codec.encode_record(run)}
+    marker = codec.encode_unfinished(run) if run.is_unfinished else None
+    return {
+        paths.experiment_path(run.address, run.id): codec.encode_record(run),
+        paths.unfinished_path(run.id): marker,
+    }

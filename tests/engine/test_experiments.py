@@ -189,3 +189,44 @@ def test_experiments_are_removed_when_they_are_old_with_the_commits_that_only_th
     assert old["commit"] not in sources
     assert len(sources.splitlines()) == 1
     commit(workspace.folder)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan",),
+        ("plan", "--refresh"),
+        ("plan", "--format", "json"),
+        ("drift",),
+        ("status",),
+        ("status", "--format", "json"),
+        ("list", "--all"),
+        ("log",),
+        ("diff",),
+        ("state", "show"),
+        ("job", "list", "sum"),
+        ("job", "show", "sum"),
+        ("job", "logs", "sum"),
+        ("job", "metrics", "sum"),
+    ],
+)
+def test_commands_that_read_go_on_beside_an_experiment_that_has_ended_and_is_not_recorded(waiting, mlgit, command):
+    assert mlgit("run", _FILE, "--detach", cwd=waiting.folder).code == 0
+    waiting.let_it_end()
+    assert mlgit("job", "wait", "sum", cwd=waiting.folder).code == 0
+    before = git(waiting.folder, "rev-parse", _REF)
+    ended = mlgit(*command, cwd=waiting.folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert git(waiting.folder, "rev-parse", _REF) == before
+
+
+def test_a_damaged_experiment_is_named_and_repaired(workspace, mlgit):
+    assert mlgit("run", _FILE, "--detach", cwd=workspace.folder).code == 0
+    for path in files(workspace, "experiments/", "unfinished/"):
+        put(workspace.folder, path, {"address": 1})
+        ended = mlgit("job", "show", "sum", cwd=workspace.folder)
+        assert ended.code == 1
+        assert path in ended.err
+        assert "state-corrupt" in ended.err
+        assert mlgit("state", "repair", "--auto-approve", cwd=workspace.folder).code == 0
+        assert mlgit("job", "show", "sum", cwd=workspace.folder).code == 0
