@@ -182,6 +182,8 @@ def test_a_run_records_what_was_downloaded_for_it(applied, mlgit, server):
     ]
     (downloads,) = [run["realised"]["downloads"] for run in runs if run["address"] == "job/jobs/one"]
     assert downloads["/inputs/data/path"] == pinned(applied)[0]
+    shown = json.loads(mlgit("job", "show", "jobs/one", "--format", "json", cwd=applied).out)
+    assert shown["downloads"] == {"data": pinned(applied)[0]}
 
 
 def test_data_behind_a_url_is_downloaded_for_the_job_that_refers_to_it(applied, mlgit, server):
