@@ -10,7 +10,6 @@ from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.git.repository import user_name
 from reconciler.model import Address, Run, State, parse_address
 from reconciler.operations.forget import (
     check_no_unfinished_run,
@@ -20,6 +19,7 @@ from reconciler.operations.forget import (
     unfinished_runs_below,
 )
 from reconciler.render.plan_json import dump_json
+from reconciler.state.process import user_name
 
 
 @click.command("rm")

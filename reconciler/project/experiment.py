@@ -7,12 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from reconciler.config.config import CONFIG_FILE
+from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run, submit_experiment
 from reconciler.engine.providers import Providers
 from reconciler.git.partial_tree import write_partial_tree
-from reconciler.git.repository import user_name
 from reconciler.model import (
     Blocked,
     BrokenLinkError,
@@ -36,6 +35,7 @@ from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.history import format_trailers
+from reconciler.state.process import host_name, user_name
 
 _USABLE_PHASES = frozenset({Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.UNKNOWN})
 
@@ -81,6 +81,7 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
     report_diagnostics(session, (*plan.diagnostics, *(plan.blocked.refusals if plan.blocked else ())))
     if plan.blocked:
         raise _blocked_error(job, plan.blocked)
+    _check_host(session.config, plan.make_run(1).backend)
     providers = Providers(
         config=session.config,
         state_store=session.state_store,
@@ -90,6 +91,14 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
     )
     choice = _choose_run(providers, plan, again=options.again)
     return PreparedExperiment(session, options, state, providers, job, plan, *choice)
+
+
+def _check_host(config: Config, backend: str) -> None:
+    """Raise UserError ``backend-elsewhere`` if only another machine can run something on a backend."""
+    host = config.backend_host(backend)
+    if host not in ("", host_name()):
+        message = f"the backend {backend} is on {host} only, and this is {host_name()}"
+        raise user_error("backend-elsewhere", message, f"run this command on {host}")
 
 
 def _blocked_error(job: JobFile, blocked: Blocked) -> UserError:
