@@ -68,10 +68,10 @@ def _sections(title: str, support: Support) -> Iterator[str]:
 def _rows(kind: Kind, support: Support) -> Iterator[str]:
     """Yield the rows of a table: its entries, then what its kind has besides, which is refused."""
     for entry in support.entries(kind.name):
-        verdict, reason = ("ignored", entry.reason) if isinstance(entry, Ignored) else ("honoured", "")
+        verdict = "ignored" if isinstance(entry, Ignored) else "honoured"
         values = f"{_values(entry.values)} only" if entry.values else ""
         values += f" if `{field_name(entry.when.pointer)}` is `{entry.when.value}`" if entry.when else ""
-        yield f"| {_join([_field(entry.pointer)])} | {verdict} | {': '.join(filter(None, (values, reason)))} |"
+        yield f"| {_join([_field(entry.pointer)])} | {verdict} | {': '.join(filter(None, (values, entry.reason)))} |"
     if refused := _refused(kind, support):
         yield f"| {_join([_field(pointer) for pointer in refused])} | refused | |"
 

@@ -115,7 +115,7 @@ HOMES = {
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
-    "cli/_download.py",
+    "cli/_transfer.py",
     "cli/_job_argument.py",
     "cli/_plan.py",
     "cli/_status.py",
@@ -140,6 +140,7 @@ BY_NAME = {
     "project/session.py",
     "project/state_session.py",
     "registry.py",
+    "runner/tracking/session.py",
     "source/cached_parse.py",
     "source/implicit_workspace.py",
     "source/parse.py",

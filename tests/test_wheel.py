@@ -15,6 +15,7 @@ UV = find_uv_bin()
 ROOT = Path(__file__).parent.parent
 DATA = [path for name in ("schemas", "workspace-template") for path in (ROOT / name).rglob("*")]
 DATA.append(ROOT / "docs" / "diagnostics.md")
+RECIPES = (ROOT / "reconciler/catalogue").rglob("*.yml")
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +27,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_every_schema_and_every_file_of_the_template(wheel):
+def test_the_wheel_holds_every_schema_every_recipe_and_every_file_of_the_template(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     wanted = {
         f"reconciler/{path.relative_to(ROOT)}" for path in DATA if path.is_file() and "__pycache__" not in path.parts
     }
+    wanted |= {str(path.relative_to(ROOT)) for path in RECIPES}
     assert wanted - inside == set()
 
 

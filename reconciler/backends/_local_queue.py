@@ -17,6 +17,7 @@ from reconciler.model import Json
 from reconciler.model.providers import Usage
 from reconciler.model.tasks import Compute, Task
 from reconciler.private_files import create_private_file, make_private_folder
+from reconciler.runner.distribution import count_workers
 from reconciler.runner.environment import allowed_variables
 from reconciler.runner.files import read_json_object, write_json_atomically
 from reconciler.runner.locks import is_locked
@@ -70,12 +71,12 @@ class Pool:
             return max(1, int(compute.spec.get("max_instances", _INSTANCES_OF_CLUSTER)))
         return 1 if compute_type in _SINGLE_NODE_TYPES else self.slots
 
-    def devices_for(self, compute: Compute) -> Devices:
-        """Return the GPUs of which a run takes some; by default one, unless its compute is of a size without GPUs."""
+    def devices_for(self, compute: Compute, processes: int) -> Devices:
+        """Return the GPUs of which a run takes some: none if its compute is of a size without, else one per process."""
         if not self.devices:
             return Devices()
         size = str(compute.spec.get("size", ""))
-        default = 1 if not size or _GPU_SIZE.match(size) else 0
+        default = min(processes, len(self.devices)) if not size or _GPU_SIZE.match(size) else 0
         count = default if self.devices_of_run is None else self.devices_of_run
         return Devices(str(self.device_folder), self.devices, count)
 
@@ -117,7 +118,7 @@ class Queues:
 
     def locks_of(self, task: Task) -> tuple[Path, Devices]:
         """Return the queue of a task, with its folder made, and the devices that it takes."""
-        devices = self._pool.devices_for(task.compute)
+        devices = self._pool.devices_for(task.compute, count_workers(task.distribution))
         if devices.per_run:
             make_private_folder(Path(devices.folder))
         name = task.compute.name or "local"

@@ -23,7 +23,7 @@ _BASE_NAMES = """
     miniconda miniconda3 miniforge miniforge3 opensuse oraclelinux rockylinux ubuntu ubi8 ubi9 uv
 """
 _BASES = frozenset(_BASE_NAMES.split())
-_BASE_PREFIXES = ("openmpi", "base-", "python-3", "ubi8-", "ubi9-")
+_BASE_PREFIXES = ("openmpi", "intelmpi", "base-", "python-3", "ubi8-", "ubi9-")
 # What an image is known to bring, by a word in its name; the first match counts.
 _CONTENTS = (
     ("pytorch", "torch"),

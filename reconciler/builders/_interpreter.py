@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 from packaging.specifiers import SpecifierSet
 
@@ -38,11 +39,13 @@ class Interpreter:
     """The wheel of the pip that the interpreter comes with, "" if it comes without."""
 
 
+@cache
 def has_interpreter(specifier: str) -> bool:
-    """Return True if this machine has a Python of a version."""
+    """Return True if this machine has a Python of a version; asked once by a process, because uv takes its time."""
     return _is_own_version(specifier) or bool(_find_program(specifier))
 
 
+@cache
 def missing_python(specifier: str, instead_of: str = "") -> tuple[str, str]:
     """Return the message that this machine has no Python of a version, and the hint with the nearest one it has."""
     wanted = wanted_series(specifier)

@@ -10,16 +10,15 @@ import re
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from reconciler.builders._python import replacement_text
 from reconciler.diagnostics import user_error
 
 _COMMENT = "# "
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def make_lock_header(specifier: str, instead_of: str) -> str:
-    """Return the first line of a lock for a Python that replaces another series; "" if it replaces none."""
-    return f"{_COMMENT}{replacement_text(specifier, instead_of)}\n" if instead_of else ""
+def make_lock_header(variant: str) -> str:
+    """Return the first line of the lock of a variant of an environment; "" if it is as it is declared."""
+    return f"{_COMMENT}{variant}, as mlgit.yml says\n" if variant else ""
 
 
 def lock_header(lock: str) -> str:

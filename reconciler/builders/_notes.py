@@ -38,7 +38,7 @@ def _image_notes(image: Image, has_conda_file: bool, python: RequiredPython) -> 
         return
     text = f"{used} of this machine is used, not the image {image.name}"
     if python.instead_of:
-        text = f"{text} ({replacement_text(python.specifier, python.instead_of)})"
+        text = f"{text} ({_replacement_note(python)})"
     if has_conda_file or image.is_base:
         yield BuildNote(("/image",), text)
     else:
@@ -53,7 +53,11 @@ def _missing_text(image: Image) -> str:
 
 def _python_notes(python: RequiredPython) -> Iterator[BuildNote]:
     if python.instead_of and python.pointer != "/image":  # the note on the image has it
-        yield BuildNote((python.pointer,), replacement_text(python.specifier, python.instead_of))
+        yield BuildNote((python.pointer,), _replacement_note(python))
+
+
+def _replacement_note(python: RequiredPython) -> str:
+    return f"{replacement_text(python.specifier, python.instead_of)}, as mlgit.yml says"
 
 
 def _package_notes(conda_file: CondaFile) -> Iterator[BuildNote]:

@@ -61,8 +61,8 @@ def valid_replacements(pythons: Any) -> dict[str, str]:
 
 
 def replacement_text(specifier: str, instead_of: str) -> str:
-    """Return which Python is used in the place of which: ``Python 3.11 instead of 3.8, as mlgit.yml says``."""
-    return f"Python {format_python(specifier)} instead of {instead_of}, as mlgit.yml says"
+    """Return which Python is used in the place of which: ``Python 3.11 instead of 3.8``; "" without a replacement."""
+    return f"Python {format_python(specifier)} instead of {instead_of}" if instead_of else ""
 
 
 def format_python(specifier: str) -> str:

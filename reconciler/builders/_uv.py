@@ -144,13 +144,13 @@ _ERROR_RULES = (
         "check the spelling in the conda file",
     ),
     _ErrorRule(
-        _WITHOUT_WHEEL,
+        "package-without-wheel",
         r"\b([\w.-]+(?:[<>=!~]\S*)?) ha(?:s|ve) no (?:usable wheels|wheels with a matching)",
         "the package '{0}' has no wheel for this Python and platform",
         _WHEEL_HINT,
     ),
     _ErrorRule(
-        _WITHOUT_WHEEL,
+        "package-without-wheel",
         r"(?:Wheels are required for|we only found wheels for) `([\w.-]+)`",
         "no version of the package '{0}' that is allowed has a wheel for this Python and platform",
         _WHEEL_HINT,

@@ -62,6 +62,7 @@ class VenvBuilder:
             raise UserError(*(Diagnostic(item.code, f"{address}: {item.message}", hint=item.hint) for item in problems))
         conda_file = read_conda_file(conda_content(spec))
         python = require_python(spec, conda_file, self._pythons)
+        variant = replacement_text(python.specifier, python.instead_of)
         if lock:
             parse_lock(address, lock)
         return BuildPlan(
@@ -70,8 +71,9 @@ class VenvBuilder:
             requires_python=python.specifier,
             declared_python=python.declared if python.instead_of else "",
             instead_of=python.instead_of,
+            variant=variant,
             packages=conda_file.packages,
-            lock=lock if lock_header(lock) == make_lock_header(python.specifier, python.instead_of) else "",
+            lock=lock if lock_header(lock) == make_lock_header(variant) else "",
             variables=dict(conda_file.variables),
         )
 
@@ -95,7 +97,7 @@ class VenvBuilder:
             platform=index["platform"],
             lock=index["lock"],
             python_version=index["python"],
-            instead_of=index["instead_of"],
+            variant=index["variant"],
         )
 
     def build(self, plan: BuildPlan, _store: ObjectStore, progress: ReportProgress) -> Built:
@@ -134,6 +136,7 @@ class VenvBuilder:
             "requires": plan.requires_python,
             "declared": plan.declared_python or plan.requires_python,
             "instead_of": plan.instead_of,
+            "variant": plan.variant,
         }
         _write_json(self._index_path(plan.fingerprint), index)
         environment = self.find(plan.fingerprint)
@@ -146,7 +149,7 @@ class VenvBuilder:
         """Return the lock of a removed prefix, so that the same packages are installed; "" if there is none."""
         index = self._read_index(plan.fingerprint)
         is_same_python = (index.get("python"), index.get("platform")) == (python.version, python.platform)
-        is_same_choice = index.get("instead_of") == plan.instead_of
+        is_same_choice = index.get("variant") == plan.variant
         return str(index["lock"]) if is_same_python and is_same_choice else ""
 
     def _read_index(self, fingerprint: str) -> dict[str, Any]:
@@ -183,14 +186,14 @@ def _compile_lock(plan: BuildPlan, python: Interpreter, progress: ReportProgress
     bare_output = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
     command = ["pip", "compile", "-", "--python", python.executable, "--generate-hashes", *bare_output, *_WHEELS_ONLY]
     lock = _run_uv_checked(plan.address, command, "\n".join(plan.packages))
-    return make_lock_header(plan.requires_python, plan.instead_of) + lock
+    return make_lock_header(plan.variant) + lock
 
 
 def _with_replacement(error: UserError, plan: BuildPlan) -> UserError:
     """Return an error of a build that says which Python was used if that is not the one that is required."""
-    if not plan.instead_of:
+    if not plan.variant:
         return error
-    note = replacement_text(plan.requires_python, plan.instead_of)
+    note = f"{plan.variant}, as mlgit.yml says"
     return UserError(
         *(
             replace(item, message=f"{item.message} ({note})") if item.code in _ABOUT_PACKAGES else item

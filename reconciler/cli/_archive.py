@@ -8,12 +8,12 @@ from reconciler.cli.confirm import require_approval
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.session import open_current_session
 from reconciler.cli.state_session import parse_live_address
-from reconciler.git.repository import user_name
 from reconciler.model import Address
 from reconciler.operations.archive import ArchiveChange, ArchiveContext, archive_change, restore_change
 from reconciler.project.check import declared_asset_sets
 from reconciler.render.plan_json import dump_json
 from reconciler.state.history import format_trailers
+from reconciler.state.process import user_name
 
 _OPERATIONS: Mapping[str, Callable[[ArchiveContext, Address, str], ArchiveChange]] = {
     "archive": archive_change,

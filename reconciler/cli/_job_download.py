@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli._download import run_download
 from reconciler.cli._job_run import find_run
+from reconciler.cli._transfer import run_transfer
 from reconciler.cli.options import format_option, target_option
-from reconciler.project.export import output_download, outputs_download
+from reconciler.project.export import all_output_files, output_files
 
 
 @click.command("download")
@@ -47,12 +47,12 @@ def command(  # noqa: PLR0913 - the options of `az ml job download` besides ours
     job, folder = _parse_words(words, name, download_path)
     session, state, run = find_run(job)
     selected = output or output_name
-    download = (
-        output_download(run, selected, in_named_folder=output_name is not None) if selected else outputs_download(run)
+    transfer = (
+        output_files(run, selected, in_named_folder=output_name is not None) if selected else all_output_files(run)
     )
     title = f"output {selected} of run {run.id}" if selected else f"outputs of run {run.id}"
     fields = {"run": run.id, "job": str(run.address), "outputs": [selected] if selected else [*run.outputs]}
-    run_download(session, state, download, folder, title=title, fields=fields, force=force, form=form)
+    run_transfer(session, state, transfer, folder, title=title, fields=fields, force=force, form=form)
 
 
 def _parse_words(words: tuple[str, ...], name: str | None, download_path: str | None) -> tuple[str, str]:

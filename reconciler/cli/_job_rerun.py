@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import click
 
 from reconciler.cli._job_argument import find_declared_job
-from reconciler.cli._overrides import override_job, run_command
+from reconciler.cli._overrides import file_of_overrides, override_job
 from reconciler.cli.apply import run_prepared
 from reconciler.cli.options import SetCommand, set_option, target_option
 from reconciler.cli.session import open_current_session
@@ -28,17 +30,17 @@ def command(job: str, *, waits: bool, auto_approve: bool, overrides: tuple[str, 
     """Run a job again though nothing changed, or though it failed.
 
     What it needs is registered and built first, and run if it never was; nothing else is applied. With --wait, the exit
-    code is 0 if the run completed.
+    code is 0 if the run completed. With --set the run is an experiment, as those of `mlgit run`: it never is current.
 
     \b
     mlgit job rerun train --wait
-    mlgit job rerun jobs/train.yml
+    mlgit job rerun jobs/train.yml --set inputs.lr=0.3
     """
     session = open_current_session()
     refuse_dirty_work_tree(session, allow_dirty=False)
     state = session.read_refreshed_state()
     if overrides:
-        _refuse_overrides(override_job(session, state, job, overrides), state)
+        return _run_with_values(session, state, job, overrides, waits=waits)
     address = _find_job(session, state, job)
     _refuse_recorded_only_job(session, address)
     _refuse_running_job(session, state, address)
@@ -49,13 +51,13 @@ def command(job: str, *, waits: bool, auto_approve: bool, overrides: tuple[str, 
     return code or int(waits and not _has_completed(session, address))
 
 
-def _refuse_overrides(session: Session, state: State) -> None:
-    """Report what is wrong with options, else refuse them: what is applied is what the file says."""
-    load_desired(session, state, Policy(session.config))
-    message = "what its file declares does not have the values of --set, so such a run could not become current"
-    raise user_error(
-        "rerun-blocked", message, f"try the values with `{run_command(session)}`, or write them into the file"
-    )
+def _run_with_values(session: Session, state: State, job: str, overrides: tuple[str, ...], *, waits: bool) -> int:
+    """Run a job with other values than those of its file, as an experiment (`mlgit run`); return the exit code."""
+    file = file_of_overrides(override_job(session, state, job, overrides))
+    context = click.get_current_context()
+    group = cast(click.Group, context.find_root().command)
+    run = group.get_command(context, "run")
+    return int(context.invoke(cast(click.Command, run), file=file, overrides=overrides, again=True, streams=waits))
 
 
 def _find_job(session: Session, state: State, job: str) -> Address:

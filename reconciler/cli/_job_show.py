@@ -1,30 +1,100 @@
-"""What `mlgit job show` says of a run."""
+"""mlgit job show: all that is known of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import click
+
+from reconciler.abbreviation import format_elapsed, format_size, pluralize
+from reconciler.cli._job_run import find_run
+from reconciler.cli.console import echo
+from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
-from reconciler.model import Json, Run, RunStatus
+from reconciler.model import Json, Run, RunStatus, State
+from reconciler.project.run_environment import find_run_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
-from reconciler.render.plan_json import run_to_json
+from reconciler.render import plan_json, text
 from reconciler.secrets.redact import mask_json_secrets, secret_values
+from reconciler.state.codec import decode_run
+from reconciler.timestamps import seconds_between, utc_timestamp
 
 
-def run_details_to_json(session: StateSession, run: Run) -> Json:
+@click.command("show")
+@click.argument("job")
+@format_option
+@target_option
+def command(job: str, form: str) -> None:
+    """Show a run: its status, inputs, environment, metrics and outputs, and where its log and outputs are.
+
+    \b
+    mlgit job show train --format json
+    """
+    session, state, run = find_run(job)
+    fields = run_details_to_json(session, state, run)
+    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(_to_readable(run, fields)))
+
+
+def run_details_to_json(session: StateSession, state: State, run: Run) -> Json:
     """Return a run with its inputs, the paths of its log and outputs, and the end of its log if it failed."""
-    fields = {**run_to_json(run), **_resolved_inputs_to_json(run), **_log_and_output_paths(session, run)}
+    fields = {
+        **plan_json.run_to_json(run),
+        **_attempts_to_json(session, state, run),
+        **_environment_to_json(state, run),
+        **_resolved_inputs_to_json(run),
+        **_log_and_output_paths(session, run),
+    }
     return mask_json_secrets(fields, secret_values(run.spec))
 
 
+def _to_readable(run: Run, fields: Json) -> Json:
+    """Return the fields with the duration and the sizes of outputs as a person reads them."""
+    readable: Json = {}
+    for name, value in fields.items():
+        if name == "duration_seconds":
+            readable["duration"] = format_elapsed(value)
+        elif name == "outputs":
+            readable[name] = {output: _format_output(content) for output, content in value.items()}
+        else:
+            readable[name] = value
+        if name == "submitted_at" and run.status is RunStatus.RUNNING:
+            elapsed = seconds_between(run.started_at or run.submitted_at, utc_timestamp("milliseconds"))
+            readable["duration"] = f"{format_elapsed(elapsed or 0)} so far"
+    return readable
+
+
+def _format_output(content: Json) -> str:
+    """Return the size of an output; one without digests is not in the store."""
+    size = f"{pluralize(content.get('files', 0), 'file')}, {format_size(content.get('size', 0))}"
+    return size if "md5" in content else f"{size}, not in the store"
+
+
+def _attempts_to_json(session: StateSession, state: State, run: Run) -> Json:
+    """Return the attempts of a run, if there were several: the runs of its job with the same fingerprint."""
+    runs = session.state_store.runs_by_job(state.current, [run.address], decode_run).get(run.address, ())
+    same = [state.find_run(run.address, other.id) or other for other in runs if other.fingerprint == run.fingerprint]
+    attempts = [{"run": other.id, "attempt": other.attempt, "status": str(other.status)} for other in same]
+    return {"attempts": attempts} if len(attempts) > 1 else {}
+
+
+def _environment_to_json(state: State, run: Run) -> Json:
+    """Return the environment of a run, and how what it got was built."""
+    environment = find_run_environment(state, run)
+    if environment is None:
+        return {}
+    build = environment.build
+    facts = {"python": build.python, "builder": build.builder, "platform": build.platform} if build else {}
+    identity = {"identity": environment.identity} if environment.identity else {}
+    return {"environment": {"name": environment.name, **facts, **identity}}
+
+
 def _resolved_inputs_to_json(run: Run) -> Json:
-    """Return the environment and inputs of a run: literal values as they are, everything else by its version."""
+    """Return the inputs of a run: literal values as they are, everything else by its version."""
     declared = run.spec.get("inputs")
     literals = declared if isinstance(declared, Mapping) else {}
     inputs = {name: _resolved_input(run, name, value) for name, value in literals.items()}
-    environment = run.references.get("/environment")
-    return ({"environment": str(environment)} if environment else {}) | ({"inputs": inputs} if inputs else {})
+    return {"inputs": inputs} if inputs else {}
 
 
 def _resolved_input(run: Run, name: str, value: Json) -> Json:

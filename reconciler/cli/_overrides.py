@@ -25,10 +25,16 @@ def override_job(session: Session, state: State, job: str, options: tuple[str, .
     return replace(session, overrides=FileOverrides(readable.assets[address].source, options))
 
 
+def file_of_overrides(session: Session) -> Path:
+    """Return the file that has the values of options, from the current folder."""
+    if session.overrides is None:
+        raise AssertionError(session)
+    file = session.workspace.folder / session.tree.display_path(session.overrides.path)
+    return Path(os.path.relpath(file, Path.cwd()))
+
+
 def run_command(session: Session) -> str:
     """Return the command that runs the job of a session with its overrides; without secrets."""
-    if session.overrides is None:
-        return ""
-    file = session.workspace.folder / session.tree.display_path(session.overrides.path)
-    values = " ".join(map(shlex.quote, format_options(session.overrides.options)))
-    return f"mlgit run {shlex.quote(os.path.relpath(file, Path.cwd()))} --set {values}"
+    options = session.overrides.options if session.overrides else ()
+    values = " ".join(map(shlex.quote, format_options(options)))
+    return f"mlgit run {shlex.quote(str(file_of_overrides(session)))} --set {values}"

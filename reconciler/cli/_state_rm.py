@@ -10,15 +10,16 @@ from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session, parse_live_address
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.git.repository import user_name
 from reconciler.model import Address, Run, State, parse_address
 from reconciler.operations.forget import (
     check_no_unfinished_run,
     forget_addresses,
+    is_known_address,
     raise_if_version,
     unfinished_runs_below,
 )
 from reconciler.render.plan_json import dump_json
+from reconciler.state.process import user_name
 
 
 @click.command("rm")
@@ -32,7 +33,8 @@ def rm(addresses: tuple[str, ...], form: str, *, dry_run: bool, force: bool) -> 
 
     ADDRESS is KIND/NAME, written in full. Versions and runs stay in the history of the live state: an asset that is
     declared again adopts the version or the run with its content, else it is created again. `mlgit plan` shows which.
-    To undo it, use `mlgit state restore ~1`.
+    To undo it, use `mlgit state restore ~1`. An environment of a registry, such as environment/azureml/sklearn-1.5,
+    loses the recipe that its first use has pinned: its next use pins that of this mlgit.
 
     \b
     mlgit state rm model/iris
@@ -73,7 +75,7 @@ def _parse_addresses(arguments: Iterable[str], state: State) -> tuple[Address, .
 
 def _parse_exact_address(argument: str, state: State) -> Address:
     address = parse_address(argument)
-    if address.name and address in state.current:
+    if is_known_address(state, address):
         return address
     address = parse_live_address(argument, state)
     raise_if_version(argument, address)

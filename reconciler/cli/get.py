@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli._download import run_download, target_folder
+from reconciler.cli._transfer import run_transfer, target_folder
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import find_live_version, open_current_state_session
-from reconciler.model import Record, State
-from reconciler.project.export import find_lock, is_built, version_download, write_lock
-from reconciler.project.state_session import StateSession
+from reconciler.model import Json
+from reconciler.project.export import find_lock, find_pinned_environment, is_built, version_files, write_lock
+from reconciler.project.recorded_builds import RecordedBuild
 from reconciler.render import plan_json
 
 
@@ -34,25 +34,25 @@ def command(address: str, folder: str, form: str, *, force: bool) -> None:
     """
     session = open_current_state_session()
     state = session.read_recorded_state()
+    if pinned := find_pinned_environment(state, address):
+        return _get_lock(find_lock(session, state, *pinned), pinned[0], folder, form, force=force)
     record = find_live_version(address, state)
-    if is_built(record):
-        return _get_lock(session, state, record, folder, form, force=force)
     version = record.address.format_with_version(record.version)
-    fields = {"address": str(record.address), "version": record.version}
-    return run_download(
-        session, state, version_download(record), folder, title=version, fields=fields, force=force, form=form
-    )
+    if is_built(record):
+        return _get_lock(find_lock(session, state, version, record.fingerprint), version, folder, form, force=force)
+    transfer, fields = version_files(state, record), _version_fields(version)
+    return run_transfer(session, state, transfer, folder, title=version, fields=fields, force=force, form=form)
 
 
-def _get_lock(  # noqa: PLR0913 - what is written, whereto and how
-    session: StateSession, state: State, record: Record, folder: str, form: str, *, force: bool
-) -> None:
-    build = find_lock(session, state, record)
+def _version_fields(version: str) -> Json:
+    address, _, number = version.partition("@")
+    return {"address": address, "version": number}
+
+
+def _get_lock(build: RecordedBuild, version: str, folder: str, form: str, *, force: bool) -> None:
     written = write_lock(build, target_folder(folder), overwrite=force)
     facts = {"builder": build.builder, "python": build.python, "platform": build.platform, "identity": build.identity}
     if form == "json":
-        fields = {"address": str(record.address), "version": record.version, **facts}
-        return echo(plan_json.dump_json({**fields, "folder": folder, "written": written}))
-    version = record.address.format_with_version(record.version)
+        return echo(plan_json.dump_json({**_version_fields(version), **facts, "folder": folder, "written": written}))
     what = f"the lock of its build with {build.builder}, for Python {build.python} on {build.platform}"
     return echo_line(f"{version}: wrote {what} to {folder}." if written else f"{version}: {folder} has {what} already.")

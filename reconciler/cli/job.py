@@ -11,18 +11,17 @@ import click
 from reconciler.abbreviation import pluralize
 from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
-from reconciler.cli._job_run import find_run, find_run_and_backend
-from reconciler.cli._job_show import run_details_to_json
+from reconciler.cli._job_run import find_run_and_backend
 from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
 from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.project.run_list import list_all_runs
-from reconciler.render import plan_json, text
+from reconciler.render import plan_json
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-_LOADED_BY_NAME = ("cancel", "download", "rerun", "wait")  # all but these only read the state
+_LOADED_BY_NAME = ("cancel", "download", "rerun", "show", "wait")  # these need more than the state
 
 
 class _JobGroup(click.Group):
@@ -100,21 +99,6 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
         for run in selected
     ]
     return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "DURATION", "MESSAGE"), rows)
-
-
-@command.command("show")
-@click.argument("job")
-@format_option
-@target_option
-def show(job: str, form: str) -> None:
-    """Show a run: its status, inputs, metrics and outputs, and where its log and outputs are.
-
-    \b
-    mlgit job show train --format json
-    """
-    session, _, run = find_run(job)
-    fields = run_details_to_json(session, run)
-    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
 
 
 @command.command("logs")

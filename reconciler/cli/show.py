@@ -1,4 +1,7 @@
-"""mlgit show: one live asset with its lineage, or a saved plan, for which ``cli._saved_plan`` is imported by name."""
+"""mlgit show: one live asset with its lineage, or a saved plan.
+
+Imported by name: ``cli._saved_plan`` for a saved plan, and ``project.registry_environments``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import click
 from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import find_live_version, open_current_state_session
+from reconciler.model import Json, State, parse_address
 from reconciler.render import plan_json, text
 
 
@@ -23,15 +27,28 @@ def command(address: str, form: str) -> None:
     \b
     mlgit show model/iris
     mlgit show model/iris@1 --format json
+    mlgit show environment/azureml/sklearn-1.5
     mlgit show plan.json
     """
     if Path(address).suffix == ".json" or Path(address).is_file():
         importlib.import_module("reconciler.cli._saved_plan").print_saved_plan(Path(address), form)
         return
     state = open_current_state_session().read_refreshed_state()
+    if (environment := _describe_registry_environment(address, state)) is not None:
+        echo(plan_json.dump_json(environment) if form == "json" else text.format_outline(environment))
+        return
     record = find_live_version(address, state)
     fields = plan_json.record_to_json(record, state.find_builds(record.fingerprint))
     run = state.find_run(record.address, record.latest) if record.latest else None
     if run is not None:
         fields["latest_run"] = plan_json.run_to_json(run)
     echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(fields))
+
+
+def _describe_registry_environment(text_of_address: str, state: State) -> Json:
+    """Return what mlgit knows of an environment of a registry, such as ``environment/azureml/sklearn-1.5``."""
+    address = parse_address(text_of_address)
+    if "/" not in address.name or address in state.current:  # the name of a job can have a slash
+        return None
+    module = importlib.import_module("reconciler.project.registry_environments")
+    return module.describe_registry_environment(address, state)

@@ -11,9 +11,9 @@ from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import user_error
-from reconciler.git.repository import user_name
 from reconciler.render import plan_json, text
 from reconciler.state.history import resolve_state_commit
+from reconciler.state.process import user_name
 from reconciler.state.repair import (
     StateDamage,
     find_damage,

@@ -105,8 +105,12 @@ def make_task(
         compute=_compute_of(context, resolved),
         resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
-        variables={name: str(value) for name, value in (spec.get("environment_variables") or {}).items()},
+        variables=_variables(spec.get("environment_variables") or {}),
     )
+
+
+def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
+    return {name: str(value) for name, value in declared.items() if value is not None}
 
 
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:

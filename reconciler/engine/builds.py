@@ -44,18 +44,29 @@ def choose_builder(providers: Providers, spec: Mapping[str, Json], backend: str 
 def build_environment(
     providers: Providers, environment: EnvironmentToBuild, builder_name: str, report_progress: ReportProgress
 ) -> Built:
-    """Return an environment as a builder has built it; with a recorded lock, exactly as it was."""
+    """Return an environment as a builder has built it; with a recorded lock of its variant, exactly as it was."""
     builder = providers.builders[builder_name]
     built = builder.find(environment.fingerprint)
     if built is not None:
         return built
-    lock = str(environment.builds.get(builder_name, {}).get("lock", ""))
-    plan = builder.plan(str(environment.address), environment.fingerprint, environment.spec, lock)
+    address, fingerprint, spec, builds = (
+        str(environment.address),
+        environment.fingerprint,
+        environment.spec,
+        environment.builds,
+    )
+    plan = builder.plan(address, fingerprint, spec)
+    if lock := str(builds.get(_build_key(builder_name, plan.variant), {}).get("lock", "")):
+        plan = builder.plan(address, fingerprint, spec, lock)
     return builder.build(plan, providers.store, report_progress)
 
 
 def new_builds(environment: EnvironmentToBuild, builder_name: str, built: Built) -> Mapping[str, Builds]:
-    """Return what is to be recorded of a build, by fingerprint: nothing if one by that builder is recorded."""
-    if builder_name in environment.builds:
-        return {}
-    return {environment.fingerprint: {builder_name: built.to_json()}}
+    """Return what is to be recorded of a build, by fingerprint: nothing if one of its variant is recorded."""
+    key = _build_key(builder_name, built.variant)
+    return {} if key in environment.builds else {environment.fingerprint: {key: built.to_json()}}
+
+
+def _build_key(builder_name: str, variant: str) -> str:
+    """Return the key of the builds of a variant, which is part of the name: ``venv (Python 3.11 instead of 3.8)``."""
+    return f"{builder_name} ({variant})" if variant else builder_name

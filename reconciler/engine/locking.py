@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reconciler.engine.providers import Providers
-from reconciler.git.repository import user_name
 from reconciler.model import Action, ActionId, Address, Json, Lock, Op, SourceRevision, exclude_actions
 from reconciler.state.journal import ENDED_EVENT, STARTED_EVENT, Journal
 from reconciler.state.lease import HeldLock, acquire_lock
 from reconciler.state.lease_observations import open_lease_observations
 from reconciler.state.locks import LOCKS_REF
-from reconciler.state.process import describe_current_process, has_process_exited, host_name
+from reconciler.state.process import describe_current_process, has_process_exited, host_name, user_name
 from reconciler.state.store import StateStore
 from reconciler.timestamps import utc_timestamp
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pwd
 import shutil
 import tempfile
 import weakref
@@ -269,19 +268,6 @@ def is_inside_repository(folder: Path) -> bool:
     except GitError as error:
         return "dubious ownership" in error.stderr
     return True
-
-
-def user_name() -> str:
-    """Return the name of the user who runs this process, for messages and records: one line."""
-    name = os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
-    return " ".join(name.split())
-
-
-def _account_name() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run under a number that has no name
-        return str(os.getuid())
 
 
 def _persistent_objects_env() -> dict[str, str]:

@@ -23,16 +23,18 @@ class BuildPlan:
     """The fingerprint of the environment as declared."""
     requires_python: str = ""
     """A version specifier such as ``>=3.11``; blank for any."""
-    declared_python: str = ""
-    """The version specifier that the environment itself declares, if the settings of the builder let it use another."""
-    instead_of: str = ""
-    """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
     packages: tuple[str, ...] = ()
     """PEP 508 requirements, in the order in which they were written."""
     lock: str = ""
     """A lock that was recorded earlier: exactly these packages are installed again."""
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
     """Environment variables that the environment declares for every run in it."""
+    declared_python: str = ""
+    """The version specifier that the environment itself declares, if the settings of the builder let it use another."""
+    instead_of: str = ""
+    """The series of Python, such as ``3.8``, in the place of which they name another; blank for none."""
+    variant: str = ""
+    """What the settings of the builder make different, such as ``Python 3.11 instead of 3.8``; blank for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,18 @@ class Built:
     lock: str = ""
     python_version: str = ""
     """The full version, such as ``3.11.7``."""
-    instead_of: str = ""
-    """The series of Python, such as ``3.8``, in the place of which the settings of the builder name this one."""
+    variant: str = ""
+    """What the settings of the builder made different, as in its plan; such builds are recorded beside the others."""
 
     def to_json(self) -> dict[str, Json]:
         """Return what is recorded of the build: no path of the machine that built it."""
-        replaced: dict[str, Json] = {"python_instead_of": self.instead_of} if self.instead_of else {}
+        variant: dict[str, Json] = {"variant": self.variant} if self.variant else {}
         return {
             "identity": self.identity,
             "platform": self.platform,
             "python": self.python_version,
             "lock": self.lock,
-            **replaced,
+            **variant,
         }
 
 

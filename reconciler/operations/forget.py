@@ -1,7 +1,8 @@
 """The operation ``state rm``: the live state forgets addresses; what they stand for stays as it is.
 
 Only the current record goes. Versions and runs stay in the history of the live state, so that no version number is used
-twice and an asset that is declared again adopts what exists.
+twice and an asset that is declared again adopts what exists. Of an environment of a registry the pin goes: its next use
+pins the recipe of that day.
 """
 
 from __future__ import annotations
@@ -55,14 +56,21 @@ def forget_addresses(
         if not force:
             check_no_unfinished_run(state, addresses)
         _check_still_live(state, addresses)
-        writes, message = WriteBatch(removed=tuple(addresses)), _commit_message(addresses, by)
+        removed = tuple(address for address in addresses if address in state.current)
+        pins = tuple(address.name for address in addresses if state.find_pin(address.name))
+        writes, message = WriteBatch(removed=removed, removed_pins=pins), _commit_message(addresses, by)
         return store.write(writes, message, since=state.commit, held=held_lock), taken_over
     finally:
         held_lock.release()
 
 
+def is_known_address(state: State, address: Address) -> bool:
+    """Return True if the live state has something at an address: a record, or the pin of a registry's environment."""
+    return address in state.current or (bool(address.name) and state.find_pin(address.name) is not None)
+
+
 def _check_still_live(state: State, addresses: Sequence[Address]) -> None:
-    if missing := [str(address) for address in addresses if address not in state.current]:
+    if missing := [str(address) for address in addresses if not is_known_address(state, address)]:
         message = f"{', '.join(missing)}: removed by another command since it was read"
         raise user_error("state-conflict", message, "run the command again without it")
 

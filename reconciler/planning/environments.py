@@ -44,8 +44,17 @@ def implicit_environment(asset: Asset, find_pin: FindPin = no_pin) -> Asset | No
 def resolve_implicit_environment(asset: Asset, find_pin: FindPin) -> ResolvedAsset | None:
     """Return the environment of a job that no file declares, with its fingerprint."""
     environment = implicit_environment(asset, find_pin)
-    if environment is None:
-        return None
+    return _resolve(environment) if environment else None
+
+
+def resolve_registry_environment(address: Address, find_pin: FindPin) -> ResolvedAsset | None:
+    """Return an environment of a registry by its address, as it is pinned or else as the catalogue has it."""
+    registry, _, name = address.name.partition("/")
+    pin = _pin_of(RegistryEnvironment(registry, name), find_pin) if name else None
+    return _resolve(Asset(address, pin.spec, "", pin.version)) if pin else None
+
+
+def _resolve(environment: Asset) -> ResolvedAsset:
     kind = kind_of(environment)
     fingerprint = asset_fingerprint(kind, environment.spec, {}, {})
     return ResolvedAsset(environment, {}, {}, fingerprint, metadata_digest(kind, environment.spec))

@@ -5,7 +5,7 @@ What the job refers to is used as it is declared, by content. It is not register
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
 from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
+from reconciler.planning.source_notes import source_notes
 from reconciler.planning.support import IGNORED, support_notes
 
 _REGISTRATIONS = frozenset({Op.NEW_VERSION, Op.REGISTER})
@@ -77,7 +78,7 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         tuple(find_attempts(context, resolved)) if resolved.fingerprint else (),
         next(iter(blocked), None),
         tuple(dict.fromkeys(context.diagnostics)),
-        tuple(_notes(inputs, resolved)),
+        tuple(_notes(inputs, resolved, needed)),
     )
 
 
@@ -95,11 +96,13 @@ def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
         yield Blocked(job.address, f"needs the output of {late}, which has not completed", failed=True)
 
 
-def _notes(inputs: PlanInputs, resolved: ResolvedAsset) -> Iterator[str]:
-    """Yield what the providers do not use of the job and of what it needs, and how its environment differs."""
+def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]) -> Iterator[str]:
+    """Yield how the environment differs, what the providers do not use of the job and what it needs, and downloads."""
     if resolved.environment and (note := recipe_note(resolved.environment.asset)):
         yield note
     desired = inputs.desired
     if inputs.policy.config.rules.get(IGNORED) != OFF:
         assets = list(desired.declared.assets.values())
         yield from support_notes(desired.tree, desired.declared, assets, desired.check_support)
+    actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))
+    yield from source_notes(desired.tree, desired.declared, actions, inputs.policy.config, inputs.state)

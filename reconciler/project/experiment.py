@@ -12,7 +12,6 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run, submit_experiment
 from reconciler.engine.providers import Providers
 from reconciler.git.partial_tree import write_partial_tree
-from reconciler.git.repository import user_name
 from reconciler.model import (
     Blocked,
     BrokenLinkError,
@@ -36,7 +35,7 @@ from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.history import format_trailers
-from reconciler.state.process import host_name
+from reconciler.state.process import host_name, user_name
 
 _USABLE_PHASES = frozenset({Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.UNKNOWN})
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import DEFAULT_ARTIFACTS, Record, Run, RunStatus, State
+from reconciler.model import DEFAULT_ARTIFACTS, Record, Run, RunStatus, State, parse_address
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
+from reconciler.planning.fingerprint import asset_fingerprint
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
@@ -30,7 +31,7 @@ _LOCK_FILE, _PYTHON_FILE = "requirements.txt", ".python-version"
 _REGULAR_MODE = 0o100644
 
 
-class Download(NamedTuple):
+class FileTransfer(NamedTuple):
     """What is to be written: contents of the store."""
 
     exports: tuple[Export, ...]
@@ -51,13 +52,18 @@ def is_built(record: Record) -> bool:
     return record.address.kind in kinds() and kind_by_name(record.address.kind).uses_builder
 
 
-def version_download(record: Record) -> Download:
-    """Return the content of a version. Raises UserError ``content-not-kept`` if mlgit does not have its bytes."""
-    version = record.address.format_with_version(record.version)
+def version_files(state: State, record: Record) -> FileTransfer:
+    """Return the content of a version; of a URL, what was downloaded from it for a run.
+
+    Raises UserError ``content-not-kept`` if mlgit does not have its bytes.
+    """
+    version, uri = record.address.format_with_version(record.version), str(record.spec.get("path", ""))
     contents = [Content.from_json(content) for content in record.realised.get("contents", {}).values()]
     if len(contents) == 1:
-        return Download((Export(contents[0], version, hint=_restore_hint(record)),))
-    if uri := record.spec.get("path"):
+        return FileTransfer((Export(contents[0], version, hint=_restore_hint(record)),))
+    if download := state.find_download(uri) if uri else None:
+        return FileTransfer((Export(download.content, version, hint="a run that uses it downloads it again"),))
+    if uri:
         message = f"{version} is the URI {uri}: mlgit does not have its bytes"
         raise user_error("content-not-kept", message, "download it from there")
     hint = "`mlgit get` writes the files of a model or a data asset, and the lock of an environment"
@@ -72,22 +78,22 @@ def _restore_hint(record: Record) -> str:
     return "`mlgit apply` stores it again from Git, if it is the current version and Git has it"
 
 
-def output_download(run: Run, name: str, *, in_named_folder: bool = False) -> Download:
+def output_files(run: Run, name: str, *, in_named_folder: bool = False) -> FileTransfer:
     """Return one output of a run, whose files go into the target or, ``in_named_folder``, where `az ml` puts them."""
     _require_stored_outputs(run)
     if name not in run.outputs:
         names = ", ".join(run.outputs) or "none"
         hint = did_you_mean(name, run.outputs) or f"its outputs: {names}"
         raise user_error("output-missing", f"run {run.id} has no output {name}", hint)
-    return Download((_output_export(run, name, _output_folder(name) if in_named_folder else ""),))
+    return FileTransfer((_output_export(run, name, _output_folder(name) if in_named_folder else ""),))
 
 
-def outputs_download(run: Run) -> Download:
+def all_output_files(run: Run) -> FileTransfer:
     """Return all outputs of a run, in the folders of `az ml job download`."""
     _require_stored_outputs(run)
     if not run.outputs:
         raise user_error("output-missing", f"run {run.id} has no outputs", f"its log: `mlgit job logs {run.id}`")
-    return Download(tuple(_output_export(run, name, _output_folder(name)) for name in run.outputs))
+    return FileTransfer(tuple(_output_export(run, name, _output_folder(name)) for name in run.outputs))
 
 
 def _output_folder(name: str) -> str:
@@ -113,19 +119,37 @@ def _require_stored_outputs(run: Run) -> None:
         raise user_error("output-missing", message, "run `mlgit apply`, which records the run and stores its outputs")
 
 
-def write_download(  # noqa: PLR0913 - the options of a download
-    session: StateSession, state: State, download: Download, target: Path, on_progress: OnProgress, *, overwrite: bool
+def write_transfer(  # noqa: PLR0913 - the options of a download
+    session: StateSession,
+    state: State,
+    transfer: FileTransfer,
+    target: Path,
+    on_progress: OnProgress,
+    *,
+    overwrite: bool,
 ) -> int:
     """Write the files of a download into a folder; return how many it did not have already. See `write_files`."""
     store = _open_recorded_store(session, state)
-    return export_contents(store, download.exports, target, overwrite=overwrite, on_progress=on_progress)
+    return export_contents(store, transfer.exports, target, overwrite=overwrite, on_progress=on_progress)
 
 
-def find_lock(session: StateSession, state: State, record: Record) -> RecordedBuild:
+def find_pinned_environment(state: State, argument: str) -> tuple[str, str] | None:
+    """Return the name with its version and the fingerprint of an environment of a registry that a run has used."""
+    typed, _, version = argument.partition("@")
+    address = parse_address(typed)
+    pin = state.find_pin(address.name) if address not in state.current else None
+    if pin is None or version not in ("", "latest", pin.version):
+        return None
+    if address.kind not in kinds() or not kind_by_name(address.kind).uses_builder:
+        return None
+    fingerprint = asset_fingerprint(kind_by_name(address.kind), pin.spec, {}, {})
+    return address.format_with_version(pin.version), fingerprint
+
+
+def find_lock(session: StateSession, state: State, version: str, fingerprint: str) -> RecordedBuild:
     """Return the recorded build of an environment; raises UserError ``environment-not-built`` if there is none."""
-    builds = decode_builds(state.find_builds(record.fingerprint), session.config.builders)
+    builds = decode_builds(state.find_builds(fingerprint), session.config.builders)
     if not builds:
-        version = record.address.format_with_version(record.version)
         hint = "run a job that uses it: its first build is recorded, with the lock of its packages"
         raise user_error("environment-not-built", f"no build of {version} is recorded, so it has no lock yet", hint)
     return builds[0]

@@ -9,7 +9,6 @@ from enum import StrEnum
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyRequest
-from reconciler.git.repository import user_name
 from reconciler.model import Json, Plan, State
 from reconciler.planning.affinity import deferred_notes, restrict_plan_to_host
 from reconciler.planning.pipeline import AllowedPlan
@@ -24,7 +23,7 @@ from reconciler.render import plan_json
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.fast_forward import check_fast_forward
 from reconciler.state.history import format_trailers
-from reconciler.state.process import host_name
+from reconciler.state.process import host_name, user_name
 from reconciler.timestamps import format_timestamp
 
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from reconciler.abbreviation import pluralize
 from reconciler.diagnostics import UserError
 from reconciler.git.refs import RefUpdate
-from reconciler.git.repository import user_name
 from reconciler.model import Address, Run
 from reconciler.project.state_session import StateSession
 from reconciler.state.history import format_trailers
+from reconciler.state.process import user_name
 from reconciler.state.store import SOURCES_PREFIX, WriteBatch
 from reconciler.timestamps import format_timestamp
 

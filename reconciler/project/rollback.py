@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from reconciler.abbreviation import abbreviate_id
 from reconciler.diagnostics import UserError, user_error
-from reconciler.git.repository import user_name
 from reconciler.model import Plan, SourceRevision, State
 from reconciler.project.session import Session
 from reconciler.state.fast_forward import write_rollback_hold
 from reconciler.state.history import applied_source_commit, last_step_of_another_source, read_state_at
+from reconciler.state.process import user_name
 
 
 def open_rollback_session(session: Session, revision: str) -> tuple[Session, State]:

@@ -34,6 +34,12 @@ def count_ports(distribution: Mapping[str, Any]) -> int:
             return 0
 
 
+def count_workers(distribution: Mapping[str, Any]) -> int:
+    """Return how many processes of a job compute; parameter servers do not."""
+    is_cluster = distribution.get("type") == "tensorflow"
+    return _task_counts(distribution)[_WORKER] if is_cluster else _process_count(distribution)
+
+
 def process_roles(distribution: Mapping[str, Any], ports: Sequence[int]) -> tuple[ProcessRole, ...]:
     """Return the processes of a job, at least one; raises ValueError for what one machine does not do."""
     match distribution.get("type"):

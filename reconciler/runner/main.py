@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 
 from .artifacts import collect_artifacts, make_working_folders
 from .command import substitute_expressions
 from .environment import command_variables
-from .files import reserve_token, write_json_atomically
+from .files import reserve_token
 from .layer import layered_environment
 from .locks import release_locks
 from .process import RunMonitor, execute_command
@@ -18,7 +17,6 @@ from .queue import start_queued, waiting_queues
 from .result import (
     LOG_FILE,
     METRICS_FILE,
-    RESULT_FILE,
     CommandOutcome,
     Failure,
     FinalStatus,
@@ -26,7 +24,9 @@ from .result import (
     RunFailedError,
     TrackedValues,
     make_result_document,
+    reserve_result,
     utc_timestamp,
+    write_result,
 )
 from .spec import RunSpec, SpecError, read_spec
 from .supervisors import fork_or_spawn_supervisor
@@ -52,7 +52,8 @@ def main() -> int:
         try:
             exit_code = _reserve_and_execute(spec)
         except Exception:  # noqa: BLE001 - the run is lost, but those that wait for its slot are not
-            exit_code = _print_error(traceback.format_exc(), 1)
+            sys.excepthook(*sys.exc_info())
+            exit_code = 1
         spec_file = _start_next(spec)
     return exit_code
 
@@ -101,14 +102,12 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
     except RunFailedError as error:
         outcome = CommandOutcome(FinalStatus.FAILED, error.failure)
     except Exception as error:  # noqa: BLE001 - an error of the runner needs a result too: a run without one is lost
-        sys.stderr.write(traceback.format_exc())
+        sys.excepthook(*sys.exc_info())  # as a traceback, whose module is slow to load
         outcome = CommandOutcome(
             FinalStatus.FAILED, Failure("engine", f"the runner failed: {type(error).__name__}: {error}")
         )
     _collect_artifacts(spec)
-    write_json_atomically(
-        spec.folder / RESULT_FILE, make_result_document(spec, outcome, started, tracked, output_sizes(spec))
-    )
+    write_result(spec.folder, make_result_document(spec, outcome, started, tracked, output_sizes(spec)))
     return 0 if outcome.status is FinalStatus.COMPLETED else 1
 
 
@@ -126,6 +125,7 @@ def _create_log_files(spec: RunSpec) -> None:
     (spec.folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)
     (spec.folder / LOG_FILE).touch()
     (spec.folder / METRICS_FILE).touch()
+    reserve_result(spec.folder)
 
 
 def _print_error(message: str, code: int) -> int:

@@ -133,7 +133,8 @@ def execute_command(
     try:
         _start_processes(command, folder, variables, spec, monitor, children)
         first = next(iter(children))
-        write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": first, "pid": first})
+        with suppress(OSError):  # on a disk that it has filled already; it has other marks
+            write_json_atomically(spec.folder / COMMAND_FILE, {"pgid": first, "pid": first})
         running = dict(children)
         event = _wait_for_processes(running, monitor, deadline)
         if running:

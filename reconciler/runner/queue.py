@@ -8,7 +8,6 @@ queue starts when all that it needs is free, and no other one before it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -163,8 +162,8 @@ def slot_count(queue: Path) -> int:
 
 def device_file(folder: Path, name: str) -> Path:
     """Return the lock file of a device; whatever its name, it is a file of the folder."""
-    is_file_name = name.replace("-", "").isalnum()
-    return folder / f"{name if is_file_name else hashlib.sha256(name.encode()).hexdigest()}.lock"
+    is_file_name = name.isascii() and name.replace("-", "").isalnum()
+    return folder / f"{name if is_file_name else os.fsencode(name).hex()}.lock"
 
 
 def _take_locks(queue: Path, run: QueuedRun, stack: ExitStack) -> Locks | None:
@@ -185,8 +184,8 @@ def _take_devices(queue: Path, devices: Devices, stack: ExitStack) -> tuple[tupl
     """Take devices of the machine; None if there are too few: who releases one then looks at this queue."""
     if not devices.per_run:
         return (), []
-    folder = Path(devices.folder)
-    waiting = folder / _WAITING_FOLDER / hashlib.sha256(os.fsencode(queue)).hexdigest()
+    folder, status = Path(devices.folder), queue.stat()
+    waiting = folder / _WAITING_FOLDER / f"{status.st_dev}-{status.st_ino}"
     with exclusive_lock(folder / QUEUE_LOCK):
         names = _free_devices(folder, devices)
         if not names:

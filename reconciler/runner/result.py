@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,12 +11,14 @@ from pathlib import Path
 from signal import Signals
 from typing import TypedDict
 
+from .files import write_json_atomically
 from .spec import RunSpec
 
 RESULT_FORMAT = 1
 LOG_FILE = "user_logs/std_log.txt"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
+_RESERVE_FILE, _RESERVED_BYTES = ".reserve", 1 << 16
 
 # What a shell's exit code says about the command, beyond its number.
 _EXIT_CODE_HINTS = {
@@ -154,6 +157,22 @@ def command_failure(return_code: int, log: Path, label: str = "") -> Failure:
 
 def _has_text(log: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
+
+
+def reserve_result(folder: Path) -> None:
+    """Reserve the space for result.json: a run that fills the disk has an end, too."""
+    with suppress(OSError), (folder / _RESERVE_FILE).open("wb") as file:
+        file.write(bytes(_RESERVED_BYTES))
+
+
+def write_result(folder: Path, document: ResultDocument) -> None:
+    """Write result.json; on a full disk, in the space that was reserved for it."""
+    try:
+        write_json_atomically(folder / RESULT_FILE, document)
+    except OSError:
+        (folder / _RESERVE_FILE).unlink(missing_ok=True)
+        write_json_atomically(folder / RESULT_FILE, document)
+    (folder / _RESERVE_FILE).unlink(missing_ok=True)
 
 
 def make_result_document(

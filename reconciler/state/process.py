@@ -7,6 +7,7 @@ does not tell enough, no process counts as exited, and its lease has to expire.
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,3 +55,16 @@ def _start_time(pid: int) -> str:
     """Return when a process started, in ticks since the boot; "" for a zombie, which counts as exited."""
     state, *rest = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return "" if state in {"Z", "X"} else rest[18]
+
+
+def user_name() -> str:
+    """Return the name of the user who runs this process, for messages and records: one line."""
+    name = os.environ.get("USER") or os.environ.get("LOGNAME") or _account_name()
+    return " ".join(name.split())
+
+
+def _account_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return str(os.getuid())

@@ -255,6 +255,7 @@ class StateStore:
             files[paths.builds_path(fingerprint)] = codec.encode_json({**builds, **recorded})
         for name, pin in writes.pins.items():
             files[paths.pin_path(name)] = codec.encode_pin((before and before.find_pin(name)) or pin)
+        files |= {paths.pin_path(name): None for name in writes.removed_pins}
         for url, download in writes.downloads.items():
             snapshot = self._snapshot_at(base) if base else None
             files[paths.download_path(url)] = encode_download(snapshot, url, download)

@@ -15,7 +15,7 @@ class WriteBatch(NamedTuple):
 
     ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
     of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
-    apart; ``removed_experiments`` are recorded there no longer.
+    apart; ``removed_experiments`` are recorded there no longer, nor are ``removed_pins``.
     """
 
     current: tuple[Record, ...] = ()
@@ -26,6 +26,7 @@ class WriteBatch(NamedTuple):
     builds: Mapping[str, Builds] = EMPTY_MAPPING
     pins: Mapping[str, Pin] = EMPTY_MAPPING
     removed_experiments: tuple[Run, ...] = ()
+    removed_pins: tuple[str, ...] = ()
     downloads: Mapping[str, Download] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
@@ -44,6 +45,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         {fingerprint: builds for batch in batches for fingerprint, builds in batch.builds.items()},
         {name: pin for batch in batches for name, pin in batch.pins.items()},
         tuple(run for batch in batches for run in batch.removed_experiments),
+        tuple(name for batch in batches for name in batch.removed_pins),
         {url: download for batch in batches for url, download in batch.downloads.items()},
     )
 

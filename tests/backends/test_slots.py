@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -271,3 +272,21 @@ def test_the_copy_of_a_supervisor_has_nothing_of_the_run_before(bench, monkeypat
     until(lambda: has_ended(ended))
     assert bench.condition(first).phase is Phase.SUCCEEDED
     assert Path(bench.folder / "runs" / second.id / "supervisor.log").read_text() == ""
+
+
+def test_no_process_is_signalled_by_a_number_that_was_noted_before_a_reboot(bench):
+    task = bench.task("echo $$; trap '' TERM; sleep 60; sleep 60", name="a")
+    handle = bench.submit(task)
+    bench.wait_until_running(handle)
+    folder = bench.folder / "runs" / handle.id
+    bench.kill_supervisor(task, handle)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
+        try:
+            for name in ("supervisor.json", "command.json"):
+                (folder / name).write_text(json.dumps({"pid": bystander.pid, "pgid": bystander.pid}))
+            (bench.folder / "tokens" / task.token).write_text(json.dumps({"pid": bystander.pid}))
+            assert bench.backend.cancel(handle)
+            assert has_ended(int(bench.log(handle)))
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()

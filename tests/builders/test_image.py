@@ -82,6 +82,7 @@ BASES = (
     "continuumio/miniconda3",
     "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04",
     "mcr.microsoft.com/azureml/base:latest",
+    "mcr.microsoft.com/azureml/intelmpi2018.3-ubuntu16.04:20210301.v1",
     "registry.access.redhat.com/ubi9/python-311",
 )
 

@@ -39,9 +39,9 @@ def build_error(builder: Builder, *dependencies: Any) -> Diagnostic:
 def test_the_record_of_a_build_says_which_python_was_replaced(tmp_path):
     built = build(open_builder(tmp_path), "python=3.99", {"pip": ["six==1.17.0"]})
     assert built.python_version == platform.python_version()
-    assert built.to_json()["python_instead_of"] == "3.99"
+    assert built.to_json()["variant"] == f"Python {OWN} instead of 3.99"
     assert built.lock.startswith(f"{HEADER}six==1.17.0")
-    assert "python_instead_of" not in build(open_builder(tmp_path / "b"), "six=1.17.0").to_json()
+    assert "variant" not in build(open_builder(tmp_path / "b"), "six=1.17.0").to_json()
 
 
 def test_a_replaced_python_is_another_identity_and_the_same_python_required_is_not(tmp_path):

@@ -132,7 +132,8 @@ def test_a_python_that_is_not_to_be_had_names_the_nearest_one_and_the_setting(sp
 def test_what_mlgit_yml_lets_the_build_use_is_in_the_plan_of_the_build_and_in_a_note(spec):
     builder = builder_with(py3_99=OWN)
     made = plan(builder, **spec)
-    assert (made.requires_python, made.declared_python, made.instead_of) == (f"=={OWN}.*", "==3.99.*", "3.99")
+    assert (made.requires_python, made.declared_python) == (f"=={OWN}.*", "==3.99.*")
+    assert made.variant == f"Python {OWN} instead of 3.99"
     (note,) = builder.notes(spec)
     assert f"Python {OWN} instead of 3.99, as mlgit.yml says" in note.text
 

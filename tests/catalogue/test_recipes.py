@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from itertools import product
 
 import pytest
 from jsonschema import Draft202012Validator
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from reconciler.builders._conda_file import parse_conda_file
+from reconciler.builders import load_builder
 from reconciler.catalogue.recipes import find_recipe, find_recipe_of_image, recipe_names
 from reconciler.format.schema_files import load_schema, schema_id
 from reconciler.format.yaml import parse_yaml
@@ -89,24 +90,24 @@ def test_the_image_of_a_curated_environment_has_its_recipe(image, name):
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe):
+def test_a_recipe_is_an_environment_that_the_builder_venv_accepts(recipe, tmp_path):
     errors = Draft202012Validator(load_schema(schema_id("conda"))).iter_errors(recipe.spec["conda_file"])
     assert [error.message for error in errors] == []
-    parsed = parse_conda_file("", recipe.spec["conda_file"])
-    assert (set(parsed.requires_python.split(",")), len(parsed.packages)) == (
-        set(recipe.python.split(",")),
-        len(recipe.packages),
-    )
+    builder = load_builder({"type": "venv"}, tmp_path)
+    assert builder.check(recipe.spec) == ()
+    plan = builder.plan(f"environment/azureml/{recipe.name}", "0" * 64, recipe.spec)
+    assert set(plan.requires_python.split(",")) == set(recipe.python.split(","))
+    assert len(plan.packages) == len(recipe.packages)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-@pytest.mark.parametrize("minor", range(6, 20))
-def test_no_package_is_pinned_twice_for_a_python(recipe, minor):
-    python = {"python_version": f"3.{minor}"}
+def test_a_recipe_pins_a_package_once_for_a_python_and_a_machine(recipe):
     packages = [Requirement(package) for package in recipe.packages]
-    chosen = [
-        re.sub(r"[-_.]+", "-", package.name.lower())
-        for package in packages
-        if not package.marker or package.marker.evaluate(python)
-    ]
-    assert sorted(chosen) == sorted(set(chosen))
+    for minor, machine in product(range(10, 14), ("x86_64", "aarch64")):
+        place = {"python_version": f"3.{minor}", "platform_machine": machine}
+        chosen = [
+            canonicalize_name(package.name)
+            for package in packages
+            if package.marker is None or package.marker.evaluate(place)
+        ]
+        assert sorted(chosen) == sorted(set(chosen))

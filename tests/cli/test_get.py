@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from workspaces import APPLY, commit, edit, git, put
+
+from reconciler.state.paths import pin_path
 
 pytestmark = pytest.mark.slow
 
@@ -185,3 +190,43 @@ def test_a_name_in_a_damaged_record_never_leads_out(applied, mlgit, out, name):
     assert "[path-outside]" in failed(mlgit, applied, "get", "data/numbers", str(out))
     assert not out.exists()
     assert not (out.parent / "outside").exists()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and prints nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so it is called above
+        """Print nothing."""
+
+
+def test_what_a_run_has_downloaded_from_a_url_is_written(applied, mlgit, out, tmp_path, monkeypatch):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/clicks.csv").write_text("clicks", "utf-8")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    handler = functools.partial(Quiet, directory=str(tmp_path / "web"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/clicks.csv"
+        commit(applied, "url", {"clicks.yml": URI.format(name="clicks", path=url)})
+        assert mlgit(*APPLY, cwd=applied).code == 0
+        assert "[content-not-kept]" in failed(mlgit, applied, "get", "data/clicks", str(out))
+        edit(applied, "jobs/sum.yml", "azureml:numbers@latest", "azureml:clicks@latest")
+        commit(applied)
+        mlgit(*APPLY, cwd=applied)  # the job fails, because that is no list of numbers
+        server.shutdown()
+    got(mlgit, applied, "data/clicks", str(out))
+    assert (out / "clicks.csv").read_text("utf-8") == "clicks"
+
+
+def test_an_environment_of_a_registry_is_written_as_its_pin_was_built(applied, mlgit, out):
+    spec = json.loads(mlgit("show", "environment/plain", "--format", "json", cwd=applied).out)["spec"]
+    put(
+        applied,
+        pin_path("azureml/plain"),
+        {"version": "7", "spec": {name: spec[name] for name in ("image", "conda_file")}},
+    )
+    assert "is not live" in failed(mlgit, applied, "get", "environment/azureml/plain@6", str(out))
+    for argument in ("environment/azureml/plain", "environment/azureml/plain@7"):
+        document = json.loads(got(mlgit, applied, argument, str(out), "--format", "json"))
+        assert (document["address"], document["version"]) == ("environment/azureml/plain", "7")
+    assert sorted(path.name for path in out.iterdir()) == [".python-version", "requirements.txt"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from workspaces import commit, edit, git, write
+from workspaces import APPLY, commit, edit, git, write
 
 PLAN = ("plan", "--select", "job/sum")
 WRONG = (
@@ -106,11 +106,24 @@ def test_several_values_follow_one_option_or_several(small, mlgit):
     assert plans[0]["digest"] == plans[1]["digest"]
 
 
-def test_a_rerun_with_set_is_refused_with_the_command_that_tries_the_values(applied, mlgit, golden):
-    refused = mlgit("job", "rerun", "sum", "--set", "inputs.factor=3", cwd=applied)
-    assert (refused.code, refused.out) == (1, "")
-    golden("cli/set/rerun.txt", refused.err)
-    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 2
+def test_a_rerun_with_set_is_an_experiment_that_never_becomes_current(applied, mlgit, golden):
+    current = json.loads(mlgit("show", "job/sum", "--format", "json", cwd=applied).out)
+    for attempt in (1, 2):
+        rerun = mlgit("job", "rerun", "sum", "--wait", "--set", "inputs.factor=3", cwd=applied)
+        assert (rerun.code, rerun.err) == (0, "")
+        golden(f"cli/set/rerun-{attempt}.txt", rerun.out)
+    assert json.loads(mlgit("show", "job/sum", "--format", "json", cwd=applied).out) == current
+    assert mlgit("plan", cwd=applied).out.startswith("No changes.")
+    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 4
+
+
+def test_an_apply_adopts_the_run_of_a_rerun_with_values_that_are_committed_then(applied, mlgit):
+    assert mlgit("job", "rerun", "sum", "--wait", "--set", "inputs.factor=3", cwd=applied).code == 0
+    edit(applied, "jobs/sum.yml", "factor: 2", "factor: 3")
+    commit(applied)
+    adopted = mlgit(*APPLY, cwd=applied)
+    assert "= job/sum: adopt run sum-" in adopted.out
+    assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 3
 
 
 def test_a_rerun_with_a_wrong_value_says_what_is_wrong_with_it(applied, mlgit):

@@ -9,7 +9,7 @@ from workspaces import git, write
 
 from reconciler.diagnostics import UserError
 from reconciler.git import lazy_tree, refs, trees
-from reconciler.git.repository import user_name
+from reconciler.state.process import user_name
 
 
 def objects(folder):

@@ -31,6 +31,7 @@ from reconciler.format.rules import (
     secrets,
     spark,
     type_flow,
+    variables,
 )
 from reconciler.format.rules.graph import PipelineCheck, pipeline_rule
 
@@ -41,6 +42,7 @@ _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *environments.INLINE_RULES,
     *conda_files.INLINE_RULES,
     *distributions.RULES,
+    *variables.RULES,
     *plain_scalars.EXECUTABLE_RULES,
     *secrets.RULES,
 )
@@ -79,6 +81,7 @@ DEPLOYMENT_RULES: tuple[Rule, ...] = (
     *paths.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *conda_files.INLINE_RULES,
+    *variables.RULES,
     *endpoints.DEPLOYMENT_RULES,
     *instance_counts.RULES,
     *secrets.RULES,

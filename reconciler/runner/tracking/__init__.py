@@ -3,6 +3,7 @@
 From the outside to the inside::
 
     session    where the run is tracked: by the runner, or by another server
+    local      the run tracked by the runner, loaded with the first call
     remote     the run on another tracking server
     server     HTTP: the token, limits, responses
     calls      the calls of the API, by route; registry_calls those to the registry

@@ -21,8 +21,9 @@ from .errors import ApiError
 from .models import LoggedModels, model_artifact_path
 from .registry_calls import RegistryApi
 from .routes import compile_routes, find_route
-from .runs import EXPERIMENT_ID, TrackedRun, TrackedRuns
+from .runs import TrackedRun, TrackedRuns
 from .search import filter_and_sort, read_model_field, read_run_field
+from .session import EXPERIMENT_ID
 
 # The lifecycle stages that each view of a search includes.
 _LIFECYCLES_BY_VIEW = {"ACTIVE_ONLY": {"active"}, "DELETED_ONLY": {"deleted"}, "ALL": {"active", "deleted"}}

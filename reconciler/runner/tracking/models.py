@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 from .errors import not_found_error
-from .runs import EXPERIMENT_ID, Metric, current_milliseconds, key_value_pairs
+from .runs import Metric, current_milliseconds, key_value_pairs
+from .session import EXPERIMENT_ID
 
 ModelDocument = dict[str, Any]
 

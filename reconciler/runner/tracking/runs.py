@@ -18,8 +18,8 @@ from ..artifacts import MAIN_RUN_FOLDER  # noqa: TID252 - this package is shippe
 from ..files import to_json_line  # noqa: TID252 - this package is shipped under another name
 from ..result import TrackedValues  # noqa: TID252 - this package is shipped under another name
 from .errors import invalid_value_error, not_found_error
+from .session import EXPERIMENT_ID
 
-EXPERIMENT_ID = "0"  # a job has one experiment, whatever name its script uses
 _RUN_NAME_TAG = "mlflow.runName"
 _COMMIT_TAG = "mlflow.source.git.commit"
 _INTERNAL_TAG_PREFIX = "mlflow."

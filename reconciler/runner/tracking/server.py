@@ -7,13 +7,11 @@ import json
 import re
 import secrets
 import shutil
+import socket
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
-from threading import Thread
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -29,15 +27,15 @@ _CALL_PATH = re.compile(r"/(?:ajax-)?api/[23]\.0/mlflow/(.+)")
 _ARTIFACT_PATH = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(.*))?")
 
 
-class _TrackingServer(ThreadingMixIn, TCPServer):
-    """A server without the DNS lookup of the host name that http.server.HTTPServer does before it listens."""
+class TrackingServer(ThreadingMixIn, TCPServer):
+    """A server behind a port that is open already."""
 
     daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 128
 
-    def __init__(self, calls: TrackingApi, artifacts: ArtifactStore, token: str) -> None:
-        super().__init__(("127.0.0.1", 0), _RequestHandler)
+    def __init__(self, listener: socket.socket, calls: TrackingApi, artifacts: ArtifactStore, token: str) -> None:
+        super().__init__(listener.getsockname(), _RequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
         self.calls = calls
         self.artifacts = artifacts
         self.authorization = f"Bearer {token}".encode()
@@ -46,21 +44,8 @@ class _TrackingServer(ThreadingMixIn, TCPServer):
         """Ignore a broken connection: its client has gone, and every other error was sent as a response."""
 
 
-@contextmanager
-def serve_tracking(calls: TrackingApi, artifacts: ArtifactStore, token: str) -> Iterator[str]:
-    """Serve on a free port of the loopback interface inside of the block; yields the URL."""
-    with _TrackingServer(calls, artifacts, token) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 class _RequestHandler(BaseHTTPRequestHandler):
-    server: _TrackingServer
+    server: TrackingServer
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
     wbufsize = -1  # head and body in one packet: Nagle's algorithm would delay the second of two

@@ -1,24 +1,26 @@
-"""Opens the tracking of a run: by the runner itself, or by the tracking server of the spec."""
+"""Opens the tracking of a run: by the runner itself, or by the tracking server of the spec.
+
+Loads by name: many scripts log nothing, and the code of the server takes as long to load as all the rest of the runner.
+So a run has a port only, and its first call loads what answers (``local``); another server is asked by ``remote``.
+"""
 
 from __future__ import annotations
 
-import secrets
+import importlib
+import os
+import select
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..artifacts import LOGGED_FOLDER  # noqa: TID252 - this package is shipped under another name
-from ..result import LOG_FILE, METRICS_FILE, FinalStatus, TrackedValues  # noqa: TID252 - this package is shipped under another name
+from ..result import FinalStatus, TrackedValues  # noqa: TID252 - this package is shipped under another name
 from ..spec import RunSpec  # noqa: TID252 - this package is shipped under another name
-from .artifacts import ArtifactStore
-from .calls import TrackingApi
-from .models import LoggedModels
-from .registered import RegisteredModels
-from .registry_calls import RegistryApi
-from .remote import RemoteTracking
-from .runs import EXPERIMENT_ID, TrackedRuns
-from .server import serve_tracking
+
+EXPERIMENT_ID = "0"  # a job has one experiment, whatever name its script uses
+_BACKLOG = 128
+_TOKEN_BYTES = 32
 
 
 class TrackingSession(Protocol):
@@ -30,40 +32,65 @@ class TrackingSession(Protocol):
     def finish(self, status: FinalStatus) -> TrackedValues: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _LocalTracking:
-    variables: Mapping[str, str]
-    runs: TrackedRuns
+class _ListeningTracking:
+    """A port of the loopback interface, and from the first call on the server behind it."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec = spec
+        self._token = os.urandom(_TOKEN_BYTES).hex()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self._stop_read, self._stop_write = os.pipe()
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._tracking: Any = None
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return _client_variables(f"http://127.0.0.1:{self._listener.getsockname()[1]}", self._token, self._spec)
 
     def finish(self, _status: FinalStatus) -> TrackedValues:
-        return self.runs.main.tracked_values()
+        with self._lock:
+            return self._tracking.tracked_values() if self._tracking else TrackedValues()
+
+    def stop(self) -> None:
+        """Close the port."""
+        with self._lock:
+            self._is_stopped = True
+        os.write(self._stop_write, b".")
+        if self._tracking:
+            self._tracking.stop()
+        self._thread.join()
+        self._listener.close()
+        os.close(self._stop_read)
+        os.close(self._stop_write)
+
+    def _serve(self) -> None:
+        """Wait for the first call, then answer all."""
+        events = select.poll()
+        events.register(self._listener, select.POLLIN)
+        events.register(self._stop_read, select.POLLIN)
+        events.poll()
+        with self._lock:
+            if self._is_stopped:
+                return
+            module = importlib.import_module(".local", __package__)
+            self._tracking = module.LocalTracking(self._spec, self._listener, self._token)
+        self._tracking.serve()
 
 
 @contextmanager
 def open_tracking(spec: RunSpec) -> Iterator[TrackingSession]:
     """Track the run inside of the block; raises RunFailedError if another server is to track it and does not answer."""
     if spec.tracking_server is not None:
-        yield RemoteTracking(spec.tracking_server, spec)
+        yield importlib.import_module(".remote", __package__).RemoteTracking(spec.tracking_server, spec)
         return
-    token = secrets.token_hex(32)
-    artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
-    runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit)
+    tracking = _ListeningTracking(spec)
     try:
-        with serve_tracking(_make_api(spec, runs, artifacts), artifacts, token) as address:
-            yield _LocalTracking(_client_variables(address, token, spec), runs)
+        yield tracking
     finally:
-        runs.close()
-
-
-def _make_api(spec: RunSpec, runs: TrackedRuns, artifacts: ArtifactStore) -> TrackingApi:
-    def write_note(note: str) -> None:
-        with (spec.folder / LOG_FILE).open("a", encoding="utf-8") as log:
-            log.write(note)
-
-    models = LoggedModels()
-    outputs = {name: output.type for name, output in spec.outputs.items()}
-    registered = RegisteredModels(spec.address.partition("/")[2], outputs, write_note)
-    return TrackingApi(runs, models, artifacts, RegistryApi(registered, models), spec.experiment)
+        tracking.stop()
 
 
 def _client_variables(address: str, token: str, spec: RunSpec) -> dict[str, str]:

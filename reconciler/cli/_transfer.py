@@ -16,7 +16,7 @@ from pathlib import Path
 from reconciler.abbreviation import format_size, pluralize
 from reconciler.cli.console import echo, echo_line
 from reconciler.model import Json, State
-from reconciler.project.export import Download, write_download
+from reconciler.project.export import FileTransfer, write_transfer
 from reconciler.project.state_session import StateSession
 from reconciler.render import plan_json
 
@@ -25,10 +25,10 @@ OnProgress = Callable[[int, int], None]
 _LINE_SECONDS = 10.0
 
 
-def run_download(  # noqa: PLR0913 - what is downloaded, whereto and how
+def run_transfer(  # noqa: PLR0913 - what is downloaded, whereto and how
     session: StateSession,
     state: State,
-    download: Download,
+    transfer: FileTransfer,
     folder: str,
     *,
     title: str,
@@ -37,12 +37,12 @@ def run_download(  # noqa: PLR0913 - what is downloaded, whereto and how
     form: str,
 ) -> None:
     """Write the files of a download into a folder and print how many; ``fields`` are put before that in JSON."""
-    with _show_progress(title, download) as on_progress:
-        written = write_download(session, state, download, target_folder(folder), on_progress, overwrite=force)
-    counts = {"folder": folder, "files": download.files, "size": download.size, "written": written}
+    with _show_progress(title, transfer) as on_progress:
+        written = write_transfer(session, state, transfer, target_folder(folder), on_progress, overwrite=force)
+    counts = {"folder": folder, "files": transfer.files, "size": transfer.size, "written": written}
     if form == "json":
         return echo(plan_json.dump_json({**fields, **counts}))
-    return echo_line(_summary(title, download, folder, written))
+    return echo_line(_summary(title, transfer, folder, written))
 
 
 def target_folder(folder: str) -> Path:
@@ -50,9 +50,9 @@ def target_folder(folder: str) -> Path:
     return Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 - links are kept
 
 
-def _summary(title: str, download: Download, folder: str, written: int) -> str:
-    total = f"{pluralize(download.files, 'file')} ({format_size(download.size)})"
-    if written == download.files:
+def _summary(title: str, transfer: FileTransfer, folder: str, written: int) -> str:
+    total = f"{pluralize(transfer.files, 'file')} ({format_size(transfer.size)})"
+    if written == transfer.files:
         return f"{title}: wrote {total} to {folder}, verified."
     if written == 0:
         return f"{title}: {folder} has {total} already, verified."
@@ -60,16 +60,16 @@ def _summary(title: str, download: Download, folder: str, written: int) -> str:
 
 
 @contextmanager
-def _show_progress(title: str, download: Download) -> Iterator[OnProgress]:
+def _show_progress(title: str, transfer: FileTransfer) -> Iterator[OnProgress]:
     """Yield a function of the numbers of files and bytes that are done, which shows them on standard error."""
     if sys.stderr.isatty():
-        with importlib.import_module("reconciler.cli.transfer_display").show_transfer(title, download.size) as update:
+        with importlib.import_module("reconciler.cli.transfer_display").show_transfer(title, transfer.size) as update:
             yield update
     else:
-        yield _make_line_printer(title, download)
+        yield _make_line_printer(title, transfer)
 
 
-def _make_line_printer(title: str, download: Download) -> OnProgress:
+def _make_line_printer(title: str, transfer: FileTransfer) -> OnProgress:
     """Return a function that prints a line, unless it printed one a moment ago."""
     last_printed = time.monotonic()
 
@@ -78,7 +78,7 @@ def _make_line_printer(title: str, download: Download) -> OnProgress:
         if time.monotonic() - last_printed >= _LINE_SECONDS:
             last_printed = time.monotonic()
             parts = (
-                f"{files} of {pluralize(download.files, 'file')}, {format_size(size)} of {format_size(download.size)}"
+                f"{files} of {pluralize(transfer.files, 'file')}, {format_size(size)} of {format_size(transfer.size)}"
             )
             echo_line(f"{title}: {parts}", err=True)
 
