@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.backends._local_processes import SPEC_FILE, end_processes
-from reconciler.backends._local_queue import Queues, entry_of, make_pool, queue_message, start
+from reconciler.backends._local_queue import Queues, make_pool, queue_message, start
 from reconciler.backends._runner import OBJECTS_FOLDER, install_runner, make_spec, result_condition, store_output
 from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json
@@ -93,7 +93,7 @@ class LocalBackend:
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
         handles = list(handles)
-        entries = {handle: entry for handle in handles if (entry := entry_of(self._folder(handle)))}
+        entries = {handle: entry for handle in handles if (entry := self._queues.entry_of(self._folder(handle)))}
         queues = {queue: list_entries(queue) for queue in {entry.parent for entry in entries.values()}}
         for queue in queues:
             with suppress(OSError):  # who may read only
@@ -151,7 +151,7 @@ class LocalBackend:
     def _condition(self, handle: Handle, message: str = "") -> Condition:
         """Return the condition of a run; a queued one has a message. Asked in the order in which a run goes on."""
         folder = self._folder(handle)
-        is_queued = entry_of(folder) is not None
+        is_queued = self._queues.entry_of(folder) is not None
         is_alive = is_locked(folder / SUPERVISOR_LOCK)  # checked before the result, which may be written meanwhile
         result = read_json_object(folder / RESULT_FILE)
         if result is not None:

@@ -33,6 +33,8 @@ from reconciler.runner.queue import (
     start_queued,
 )
 from reconciler.runner.result import (
+    LOG_FILE,
+    METRICS_FILE,
     RESULT_FILE,
     CommandOutcome,
     FinalStatus,
@@ -120,11 +122,13 @@ class Queues:
         """Return the queue of a task, with its folder made, and the devices that it takes."""
         devices = self._pool.devices_for(task.compute, count_workers(task.distribution))
         if devices.per_run:
-            make_private_folder(Path(devices.folder))
+            _make_device_folder(Path(devices.folder))
         name = task.compute.name or "local"
         queue = self._folder / (name if _FILE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest())
         make_private_folder(queue)
-        write_json_atomically(queue / COMPUTE_FILE, {"name": name, "slots": self._pool.slots_of(task.compute)})
+        compute = {"name": name, "slots": self._pool.slots_of(task.compute)}
+        if read_json_object(queue / COMPUTE_FILE) != compute:
+            write_json_atomically(queue / COMPUTE_FILE, compute)
         return queue, devices
 
     def add(self, task: Task, spec: RunSpec, runner: Path, queue: Path, devices: Devices) -> None:
@@ -143,9 +147,19 @@ class Queues:
 
         add_run(queue, run, spec.token[:16], note_entry)
 
+    def entry_of(self, folder: Path) -> Path | None:
+        """Return the file of a run in its queue, if it is there; a job can write into its folder what it likes."""
+        name = (read_json_object(folder / _ENTRY_FILE) or {}).get("entry")
+        entry = Path(name) if isinstance(name, str) and "\0" not in name else None
+        return (
+            entry
+            if entry and ".." not in entry.parts and entry.parent.parent == self._folder and entry.exists()
+            else None
+        )
+
     def cancel(self, folder: Path) -> bool:
         """Take a run out of its queue, as canceled; return False if it is in none."""
-        entry = entry_of(folder)
+        entry = self.entry_of(folder)
         if entry is None:
             return False
         is_removed = remove_run(entry.parent, entry, lambda: _write_canceled_result(folder))
@@ -164,12 +178,6 @@ class Queues:
             yield Usage(os.uname().nodename, "GPU", used, len(files))
 
 
-def entry_of(folder: Path) -> Path | None:
-    """Return the file of a run in its queue, if it is there."""
-    entry = (read_json_object(folder / _ENTRY_FILE) or {}).get("entry")
-    return Path(entry) if isinstance(entry, str) and os.path.exists(entry) else None  # noqa: PTH110
-
-
 def start(queue: Path, *, wait: bool = True) -> None:
     """Start the runs of a queue that have slots; each has a supervisor that outlives this process."""
     start_queued(queue, spawn_supervisor, wait=wait)
@@ -182,7 +190,19 @@ def queue_message(entry: Path, entries: Sequence[Path]) -> str:
     return f"waits for a slot{runs}"
 
 
+def _make_device_folder(folder: Path) -> None:
+    try:
+        make_private_folder(folder)
+    except OSError as error:
+        message = f"{folder}, which has the locks of GPUs, cannot be made: {error.strerror}"
+        raise user_error("file-unusable", message, "set XDG_STATE_HOME to a folder that can be written") from error
+
+
 def _write_canceled_result(folder: Path) -> None:
+    """Write the files of a run that has ended before it started."""
+    (folder / LOG_FILE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (LOG_FILE, METRICS_FILE):
+        create_private_file(folder / name)
     now = utc_timestamp()
     document = make_result_document(
         read_spec(folder / SPEC_FILE), CommandOutcome(FinalStatus.CANCELED), now, TrackedValues(), {}

@@ -17,8 +17,6 @@ from reconciler.package_files import data_folder
 _FOLDER = "catalogue/environments"
 _SUFFIX = ".yml"
 _PREFIX = "AzureML-"  # of curated environments in a workspace; in the registry azureml they have none
-_IMAGES = "mcr.microsoft.com/azureml/"
-_CURATED_IMAGES = f"{_IMAGES}curated/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +49,6 @@ def find_recipe(name: str) -> Recipe | None:
     if name in recipe_names():
         return _load_recipe(name)
     return next((recipe for recipe in _recipes_that_mention(name) if name in recipe.aliases), None)
-
-
-def find_recipe_of_image(image: str) -> Recipe | None:
-    """Return the recipe of the curated environment that has an image, None for other images.
-
-    Those of training are ``mcr.microsoft.com/azureml/curated/NAME``, those of inference without ``curated/``.
-    """
-    if not image.startswith(_IMAGES):
-        return None
-    path = image.removeprefix(_CURATED_IMAGES).removeprefix(_IMAGES)
-    return find_recipe(path.partition("@")[0].partition(":")[0])
 
 
 @cache

@@ -11,21 +11,21 @@ from reconciler.project.export import all_output_files, output_files
 
 
 @click.command("download")
-@click.argument("words", nargs=-1, metavar="JOB [DIR]")
+@click.argument("job")
+@click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--output", metavar="NAME", help="Write this output alone, straight into DIR.")
 @click.option("--output-name", metavar="NAME", help="Write this output alone, into DIR/named-outputs/NAME.")
 @click.option("--all", "everything", is_flag=True, help="Write all outputs; so it is without --output, too.")
-@click.option("--name", "-n", metavar="JOB", help="The run, as az ml calls it.")
 @click.option("--download-path", "-p", metavar="DIR", help="The folder, as az ml calls it; default: the current one.")
 @click.option("--force", is_flag=True, help="Replace files in DIR that are different.")
 @format_option
 @target_option
 def command(  # noqa: PLR0913 - the options of `az ml job download` besides ours
-    words: tuple[str, ...],
+    job: str,
+    folder: str | None,
     *,
     output: str | None,
     output_name: str | None,
-    name: str | None,
     download_path: str | None,
     form: str,
     everything: bool,
@@ -44,7 +44,8 @@ def command(  # noqa: PLR0913 - the options of `az ml job download` besides ours
     del everything  # an output that is named comes first, as in az ml
     if output and output_name:
         raise click.UsageError("use --output or --output-name, not both")
-    job, folder = _parse_words(words, name, download_path)
+    if folder and download_path:
+        raise click.UsageError("use DIR or --download-path, not both")
     session, state, run = find_run(job)
     selected = output or output_name
     transfer = (
@@ -52,16 +53,6 @@ def command(  # noqa: PLR0913 - the options of `az ml job download` besides ours
     )
     title = f"output {selected} of run {run.id}" if selected else f"outputs of run {run.id}"
     fields = {"run": run.id, "job": str(run.address), "outputs": [selected] if selected else [*run.outputs]}
-    run_transfer(session, state, transfer, folder, title=title, fields=fields, force=force, form=form)
-
-
-def _parse_words(words: tuple[str, ...], name: str | None, download_path: str | None) -> tuple[str, str]:
-    """Return the job and the folder that the arguments name, with or without the options for them."""
-    remaining = [*words]
-    job = name or (remaining.pop(0) if remaining else "")
-    if not job:
-        raise click.UsageError("Missing argument 'JOB'.")
-    folder = download_path or (remaining.pop(0) if remaining else ".")
-    if remaining:
-        raise click.UsageError(f"Got unexpected extra argument ({remaining[0]})")
-    return job, folder
+    run_transfer(
+        session, state, transfer, folder or download_path or ".", title=title, fields=fields, force=force, form=form
+    )

@@ -9,7 +9,7 @@ from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import find_live_version, open_current_state_session
 from reconciler.model import Json
-from reconciler.project.export import find_lock, find_pinned_environment, is_built, version_files, write_lock
+from reconciler.project.export import find_lock, find_registry_environment, is_built, version_files, write_lock
 from reconciler.project.recorded_builds import RecordedBuild
 from reconciler.render import plan_json
 
@@ -34,11 +34,11 @@ def command(address: str, folder: str, form: str, *, force: bool) -> None:
     """
     session = open_current_state_session()
     state = session.read_recorded_state()
-    if pinned := find_pinned_environment(state, address):
-        return _get_lock(find_lock(session, state, *pinned), pinned[0], folder, form, force=force)
+    if environment := find_registry_environment(state, address):
+        return _get_lock(find_lock(session, state, *environment), environment[0], folder, form, force=force)
     record = find_live_version(address, state)
     version = record.address.format_with_version(record.version)
-    if is_built(record):
+    if is_built(record.address):
         return _get_lock(find_lock(session, state, version, record.fingerprint), version, folder, form, force=force)
     transfer, fields = version_files(state, record), _version_fields(version)
     return run_transfer(session, state, transfer, folder, title=version, fields=fields, force=force, form=form)

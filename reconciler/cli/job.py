@@ -39,7 +39,20 @@ class _JobGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             refuse_command(ctx, args[0], ["job", *args], self.list_commands(ctx))
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [args[0], *_with_positional_job(args[1:])])
+
+
+def _with_positional_job(arguments: Sequence[str]) -> list[str]:
+    """Return arguments with the job first if it is given as ``--name JOB``, which is how `az ml` has it."""
+    for position, argument in enumerate(arguments):
+        option, has_value, value = argument.partition("=")
+        if argument == "--":
+            break
+        if option == "--name" and has_value:
+            return [value, *arguments[:position], *arguments[position + 1 :]]
+        if argument in ("--name", "-n") and arguments[position + 1 :]:
+            return [arguments[position + 1], *arguments[:position], *arguments[position + 2 :]]
+    return [*arguments]
 
 
 @click.group("job", cls=_JobGroup)
@@ -47,7 +60,7 @@ def command() -> None:
     """List and manage runs.
 
     JOB is the name of a job, the last part of it if no other job has that, the path of its file, or the name of one of
-    its runs; except by a run, it stands for the newest run of the job.
+    its runs; except by a run, it stands for the newest run of the job. `--name JOB` (-n) is the same, as in az ml.
 
     \b
     mlgit job logs train --follow

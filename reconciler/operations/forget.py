@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.diagnostics import Diagnostic, UserError, user_error
 from reconciler.model import Address, Lock, Run, State
+from reconciler.planning.environments import is_pinned
 from reconciler.planning.refresh import unfinished_runs_of
 from reconciler.state.history import format_trailers
 from reconciler.state.lease import HeldLock, acquire_lock
@@ -57,7 +58,7 @@ def forget_addresses(
             check_no_unfinished_run(state, addresses)
         _check_still_live(state, addresses)
         removed = tuple(address for address in addresses if address in state.current)
-        pins = tuple(address.name for address in addresses if state.find_pin(address.name))
+        pins = tuple(address.name for address in addresses if is_pinned(address, state.find_pin))
         writes, message = WriteBatch(removed=removed, removed_pins=pins), _commit_message(addresses, by)
         return store.write(writes, message, since=state.commit, held=held_lock), taken_over
     finally:
@@ -66,7 +67,7 @@ def forget_addresses(
 
 def is_known_address(state: State, address: Address) -> bool:
     """Return True if the live state has something at an address: a record, or the pin of a registry's environment."""
-    return address in state.current or (bool(address.name) and state.find_pin(address.name) is not None)
+    return address in state.current or is_pinned(address, state.find_pin)
 
 
 def _check_still_live(state: State, addresses: Sequence[Address]) -> None:

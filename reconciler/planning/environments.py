@@ -50,8 +50,13 @@ def resolve_implicit_environment(asset: Asset, find_pin: FindPin) -> ResolvedAss
 def resolve_registry_environment(address: Address, find_pin: FindPin) -> ResolvedAsset | None:
     """Return an environment of a registry by its address, as it is pinned or else as the catalogue has it."""
     registry, _, name = address.name.partition("/")
-    pin = _pin_of(RegistryEnvironment(registry, name), find_pin) if name else None
+    pin = _pin_of(RegistryEnvironment(registry, name), find_pin) if name and address.kind == _KIND else None
     return _resolve(Asset(address, pin.spec, "", pin.version)) if pin else None
+
+
+def is_pinned(address: Address, find_pin: FindPin) -> bool:
+    """Return True if an address is that of an environment of a registry that is pinned in the live state."""
+    return address.kind == _KIND and "/" in address.name and find_pin(address.name) is not None
 
 
 def _resolve(environment: Asset) -> ResolvedAsset:

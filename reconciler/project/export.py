@@ -12,10 +12,10 @@ from typing import NamedTuple
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import DEFAULT_ARTIFACTS, Record, Run, RunStatus, State, parse_address
+from reconciler.model import DEFAULT_ARTIFACTS, Address, Record, Run, RunStatus, State, parse_address
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
-from reconciler.planning.fingerprint import asset_fingerprint
+from reconciler.planning.environments import resolve_registry_environment
 from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.refresh import open_store
 from reconciler.project.state_session import StateSession
@@ -47,9 +47,9 @@ class FileTransfer(NamedTuple):
         return sum(export.content.size for export in self.exports)
 
 
-def is_built(record: Record) -> bool:
+def is_built(address: Address) -> bool:
     """Return True for an environment, of which the lock is written and no content."""
-    return record.address.kind in kinds() and kind_by_name(record.address.kind).uses_builder
+    return address.kind in kinds() and kind_by_name(address.kind).uses_builder
 
 
 def version_files(state: State, record: Record) -> FileTransfer:
@@ -133,17 +133,16 @@ def write_transfer(  # noqa: PLR0913 - the options of a download
     return export_contents(store, transfer.exports, target, overwrite=overwrite, on_progress=on_progress)
 
 
-def find_pinned_environment(state: State, argument: str) -> tuple[str, str] | None:
-    """Return the name with its version and the fingerprint of an environment of a registry that a run has used."""
+def find_registry_environment(state: State, argument: str) -> tuple[str, str] | None:
+    """Return the name with its version and the fingerprint of an environment of a registry; None for anything else."""
     typed, _, version = argument.partition("@")
     address = parse_address(typed)
-    pin = state.find_pin(address.name) if address not in state.current else None
-    if pin is None or version not in ("", "latest", pin.version):
+    if address in state.current or not is_built(address):
         return None
-    if address.kind not in kinds() or not kind_by_name(address.kind).uses_builder:
+    environment = resolve_registry_environment(address, state.find_pin)
+    if environment is None or version not in ("", "latest", environment.asset.version):
         return None
-    fingerprint = asset_fingerprint(kind_by_name(address.kind), pin.spec, {}, {})
-    return address.format_with_version(pin.version), fingerprint
+    return address.format_with_version(environment.asset.version), environment.fingerprint
 
 
 def find_lock(session: StateSession, state: State, version: str, fingerprint: str) -> RecordedBuild:

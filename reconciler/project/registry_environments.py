@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.catalogue.recipes import find_recipe
 from reconciler.model import Address, Json, State
-from reconciler.planning.environments import resolve_registry_environment
+from reconciler.planning.environments import is_pinned, resolve_registry_environment
 
 
 def describe_registry_environment(address: Address, state: State) -> Json:
@@ -12,13 +12,13 @@ def describe_registry_environment(address: Address, state: State) -> Json:
     environment = resolve_registry_environment(address, state.find_pin)
     if environment is None:
         return None
-    recipe, is_pinned = find_recipe(address.name.partition("/")[2]), state.find_pin(address.name) is not None
+    recipe = find_recipe(address.name.partition("/")[2])
     is_newer = recipe is not None and str(recipe.version) != environment.asset.version
     upgrade = f"`mlgit state rm {address}` lets the next use pin recipe {recipe.version}" if recipe and is_newer else ""
     fields = {
         "address": str(address),
         "recipe": environment.asset.version,
-        "pinned": is_pinned,
+        "pinned": is_pinned(address, state.find_pin),
         "newer_recipe": recipe.version if recipe and is_newer else None,
         "upgrade": upgrade,
         "differs": recipe.differs.strip() if recipe and not is_newer else "",

@@ -167,16 +167,17 @@ def _ask_builder(
     """Return what a builder cannot do, and its notes; raises UserError ``builder-broken`` if it fails."""
     try:
         builder = load_builder(settings)
-        problems = builder.check(asset.spec)
-        notes = builder.notes(asset.spec)
+        return (
+            tuple(
+                SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
+                for problem in builder.check(asset.spec)
+            ),
+            tuple(SupportNote(note.text, note.pointers, note.is_usual) for note in builder.notes(asset.spec)),
+        )
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         raise BUILDERS.failed_error(str(settings["type"]), error) from error
-    return (
-        tuple(SupportProblem(item.pointer, item.code, item.message, item.hint, item.is_certain) for item in problems),
-        tuple(SupportNote(item.text, item.pointers, item.is_usual) for item in notes),
-    )
 
 
 def _label(noun: str, name: str, type_name: str) -> str:

@@ -1,6 +1,7 @@
 """The default artifacts of a run: what it wrote to ./outputs and ./logs, and the files that it logged with MLflow.
 
 They are kept as an output that every job has, as on Azure ML: ``azureml://jobs/JOB/outputs/artifacts/paths/outputs/...``.
+A model that was logged with MLflow is in the folder of its name there, whichever version of MLflow logged it.
 What a store cannot keep (a link out of the job's folder or to nowhere, a socket, a name that is no text) is left.
 """
 
@@ -8,9 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from .spec import RunSpec
 from .workdir import ARTIFACTS_OUTPUT, CODE_FOLDER, OUTPUTS_FOLDER
@@ -18,6 +19,7 @@ from .workdir import ARTIFACTS_OUTPUT, CODE_FOLDER, OUTPUTS_FOLDER
 LOGGED_FOLDER = "artifacts"  # of the files that are logged, by run
 MAIN_RUN_FOLDER = "run"
 _WORKING_FOLDERS = ("outputs", "logs")
+_FOLDER_NAMES = (".", "..")
 
 
 def make_working_folders(code: Path) -> None:
@@ -27,8 +29,11 @@ def make_working_folders(code: Path) -> None:
             (code / name).mkdir()
 
 
-def collect_artifacts(spec: RunSpec) -> None:
-    """Move the default artifacts of a run to its outputs; a declared output of that name takes precedence."""
+def collect_artifacts(spec: RunSpec, models: Mapping[str, str]) -> None:
+    """Move the default artifacts of a run to its outputs; a declared output of that name takes precedence.
+
+    ``models`` are the logged models by name, each with its folder among the logged files.
+    """
     if ARTIFACTS_OUTPUT in spec.outputs:
         return
     target = spec.folder / OUTPUTS_FOLDER / ARTIFACTS_OUTPUT
@@ -37,6 +42,10 @@ def collect_artifacts(spec: RunSpec) -> None:
         _collect_files(code / name, target / name, code.resolve())
     logged = spec.folder / LOGGED_FOLDER / MAIN_RUN_FOLDER
     _collect_files(logged, target, logged.resolve())
+    for name, folder in models.items():
+        if name not in _FOLDER_NAMES and PurePath(name).name == name and not (target / name).exists():
+            model = spec.folder / LOGGED_FOLDER / folder
+            _collect_files(model, target / name, model.resolve())
 
 
 def _collect_files(source: Path, target: Path, root: Path) -> None:

@@ -41,11 +41,15 @@ def to_json_line(document: Any) -> str:
     return json.dumps(document, allow_nan=False)
 
 
-def write_json_atomically(path: Path, document: Any) -> None:
-    """Write a JSON file that appears under its name when it is complete and synced to the disk."""
+def write_json_atomically(path: Path, document: Any, *, synced: bool = True) -> None:
+    """Write a JSON file that appears under its name when it is complete, for its owner only.
+
+    It is synced to the disk before, unless what it says can be lost when the power fails.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        _write_and_sync(file, document)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        _write(file, document, synced=synced)
     temporary.replace(path)
 
 
@@ -53,10 +57,11 @@ def reserve_token(path: Path, run: str) -> None:
     """Create the file of the run's token; raises FileExistsError if another runner has done so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
-        _write_and_sync(file, {"run": run, "pid": os.getpid(), "host": socket.gethostname()})
+        _write(file, {"run": run, "pid": os.getpid(), "host": socket.gethostname()})
 
 
-def _write_and_sync(file: TextIO, document: Any) -> None:
+def _write(file: TextIO, document: Any, *, synced: bool = True) -> None:
     file.write(to_json_line(document) + "\n")
     file.flush()
-    os.fsync(file.fileno())
+    if synced:
+        os.fsync(file.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .artifacts import collect_artifacts, make_working_folders
@@ -106,14 +107,14 @@ def _execute_run(spec: RunSpec, monitor: RunMonitor) -> int:
         outcome = CommandOutcome(
             FinalStatus.FAILED, Failure("engine", f"the runner failed: {type(error).__name__}: {error}")
         )
-    _collect_artifacts(spec)
+    _collect_artifacts(spec, tracked.models)
     write_result(spec.folder, make_result_document(spec, outcome, started, tracked, output_sizes(spec)))
     return 0 if outcome.status is FinalStatus.COMPLETED else 1
 
 
-def _collect_artifacts(spec: RunSpec) -> None:
+def _collect_artifacts(spec: RunSpec, models: Mapping[str, str]) -> None:
     try:
-        collect_artifacts(spec)
+        collect_artifacts(spec, models)
     except OSError as error:  # the outcome of the run is what counts
         sys.stderr.write(f"not all of ./outputs and ./logs could be kept: {error}\n")
 

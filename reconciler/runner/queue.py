@@ -8,7 +8,6 @@ queue starts when all that it needs is free, and no other one before it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -94,16 +93,11 @@ def add_run(queue: Path, run: QueuedRun, key: str, note_entry: Callable[[Path], 
 
 def _take_number(queue: Path) -> int:
     """Return a number above that of all runs that were ever in the queue."""
-    try:
-        number = int((queue / _NEXT_FILE).read_text("ascii"))
-    except (OSError, ValueError):
-        number = 0
+    next_number = (read_json_object(queue / _NEXT_FILE) or {}).get("number")
     entries = list_entries(queue)
     last = int(entries[-1].name.partition("-")[0]) if entries else -1
-    number = max(number, last + 1)
-    temporary = queue / f".{_NEXT_FILE}"
-    temporary.write_text(str(number + 1), "ascii")
-    temporary.replace(queue / _NEXT_FILE)
+    number = max(next_number if isinstance(next_number, int) else 0, last + 1)
+    write_json_atomically(queue / _NEXT_FILE, {"number": number + 1}, synced=False)
     return number
 
 
@@ -142,7 +136,8 @@ def start_queued(queue: Path, start: StartSupervisor, *, wait: bool = True) -> Q
                 if not process:
                     return run
             with suppress(OSError):  # a full disk; its token file has the process too
-                write_json_atomically(run.folder / SUPERVISOR_FILE, {"pid": process, "host": os.uname().nodename})
+                noted = {"pid": process, "host": os.uname().nodename}
+                write_json_atomically(run.folder / SUPERVISOR_FILE, noted, synced=False)
             entry.unlink(missing_ok=True)
     return None
 
@@ -190,7 +185,7 @@ def _take_devices(queue: Path, devices: Devices, stack: ExitStack) -> tuple[tupl
         names = _free_devices(folder, devices)
         if not names:
             waiting.parent.mkdir(mode=0o700, exist_ok=True)
-            waiting.write_text(json.dumps({"queue": str(queue)}), "utf-8")
+            write_json_atomically(waiting, {"queue": str(queue)}, synced=False)
             names = _free_devices(folder, devices)  # again: one may have been released before this queue was noted
         if not names:
             return None
@@ -205,14 +200,18 @@ def _free_devices(folder: Path, devices: Devices) -> tuple[str, ...]:
 
 def waiting_queues(folder: Path) -> Iterator[Path]:
     """Yield the queues whose first run waits for a device of a machine, the longest one first."""
-    files: list[tuple[float, Path]] = []
-    with suppress(FileNotFoundError):
-        files = sorted((entry.stat().st_mtime, Path(entry.path)) for entry in os.scandir(folder / _WAITING_FOLDER))
-    for _, path in files:
+    for path in sorted((folder / _WAITING_FOLDER).glob("[0-9]*"), key=_time_of_change):
         queue = (read_json_object(path) or {}).get("queue")
         path.unlink(missing_ok=True)
         if isinstance(queue, str):
             yield Path(queue)
+
+
+def _time_of_change(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process looks at that queue
+        return 0.0
 
 
 def device_variables(devices: Sequence[str] | None) -> dict[str, str]:

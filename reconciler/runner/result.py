@@ -113,11 +113,15 @@ class CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class TrackedValues:
-    """What the run logged: the last value of each metric, the parameters, and the user's tags."""
+    """What the run logged: the last value of each metric, the parameters, and the user's tags.
+
+    ``models`` are the logged models of MLflow 3 by name, each with its folder below that of the logged files.
+    """
 
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,8 @@ def test_a_queued_run_that_is_canceled_never_starts_and_others_go_on(bench):
     let_end(bench, "a", "b", "c")
     assert bench.wait_until_ended(last).phase is Phase.SUCCEEDED
     assert bench.condition(canceled).reason == CANCELED
-    assert not (bench.folder / "runs" / canceled.id / "user_logs").exists()
+    assert bench.log(canceled) == ""
+    assert list(bench.backend.metrics(canceled)) == []
     assert bench.condition(running).phase is Phase.SUCCEEDED
 
 
@@ -290,3 +291,15 @@ def test_no_process_is_signalled_by_a_number_that_was_noted_before_a_reboot(benc
             assert bystander.poll() is None
         finally:
             bystander.kill()
+
+
+def test_what_a_job_writes_about_its_place_in_the_queue_is_not_believed(bench, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "000-1.json").write_text("{}")
+    forged = json.dumps({"entry": str(elsewhere / "000-1.json")})
+    handle = bench.submit(bench.task(f"echo '{forged}' > ../queue.json; exit 3", name="a", compute=cluster(1)))
+    assert bench.wait_until_ended(handle).phase is Phase.FAILED
+    bench.backend.cancel(handle)
+    assert [path.name for path in elsewhere.iterdir()] == ["000-1.json"]
+    assert bench.condition(handle).phase is Phase.FAILED

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from reconciler.builders import load_builder
-from reconciler.catalogue.recipes import find_recipe, find_recipe_of_image, recipe_names
+from reconciler.catalogue.recipes import find_recipe, recipe_names
 from reconciler.format.schema_files import load_schema, schema_id
 from reconciler.format.yaml import parse_yaml
 from reconciler.package_files import data_folder
@@ -69,24 +69,6 @@ def test_a_recipe_is_found_by_its_name_and_its_aliases_with_and_without_the_pref
 )
 def test_another_name_is_no_recipe(name):
     assert find_recipe(name) is None
-
-
-@pytest.mark.parametrize(
-    ("image", "name"),
-    [
-        ("mcr.microsoft.com/azureml/curated/acpt-pytorch-2.8-cuda12.6:1", "acpt-pytorch-2.8-cuda12.6"),
-        ("mcr.microsoft.com/azureml/curated/sklearn-1.5@sha256:00", "sklearn-1.5"),
-        ("mcr.microsoft.com/azureml/minimal-py312-inference", "minimal-py312-inference"),
-        ("mcr.microsoft.com/azureml/mlflow-ubuntu18.04-py37-cpu-inference:20220110.v1", "mlflow-py312-inference"),
-        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest", None),
-        ("example.com/azureml/curated/sklearn-1.5", None),
-        ("sklearn-1.5", None),
-        ("", None),
-    ],
-)
-def test_the_image_of_a_curated_environment_has_its_recipe(image, name):
-    recipe = find_recipe_of_image(image)
-    assert (recipe and recipe.name) == name
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)

@@ -9,7 +9,7 @@ import pytest
 from reconciler import cli
 from reconciler.cli import az_commands
 
-pytestmark = pytest.mark.fast
+fast = pytest.mark.fast
 
 HINTS = {
     ("job", "create", "-f", "jobs/train.yml"): "mlgit run jobs/train.yml",
@@ -45,6 +45,7 @@ def refused(mlgit, folder, *arguments):
     return ended.err
 
 
+@fast
 @pytest.mark.parametrize("arguments", HINTS, ids=" ".join)
 def test_a_command_of_az_ml_is_one_line_that_names_the_command_of_mlgit(mlgit, tmp_path, arguments):
     error = refused(mlgit, tmp_path, *arguments)
@@ -53,6 +54,7 @@ def test_a_command_of_az_ml_is_one_line_that_names_the_command_of_mlgit(mlgit, t
     assert f"`{HINTS[arguments]}`" in error
 
 
+@fast
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
@@ -69,6 +71,7 @@ def test_any_other_command_is_a_usage_error_with_a_suggestion(mlgit, tmp_path, a
     assert hint in error
 
 
+@fast
 def test_no_command_of_mlgit_is_refused():
     job = importlib.import_module("reconciler.cli.job").command
     own = {*cli.COMMANDS}
@@ -76,6 +79,7 @@ def test_no_command_of_mlgit_is_refused():
     assert {*job.list_commands(None)}.isdisjoint(az_commands._JOB_VERBS)
 
 
+@fast
 def test_every_command_that_is_named_exists_and_every_kind_is_one():
     kinds = importlib.import_module("reconciler.format.kinds").kinds()
     assert {*az_commands._KINDS.values()} <= {*kinds}
@@ -87,3 +91,16 @@ def test_every_command_that_is_named_exists_and_every_kind_is_one():
             assert words[0] == "mlgit"
             assert words[1] in cli.COMMANDS
             assert words[1] != "job" or words[2] in job.list_commands(None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["show", "logs", "metrics", "wait", "list", "download", "cancel"])
+def test_every_command_on_a_run_takes_its_name_as_az_ml_does(applied, mlgit, tmp_path, command):
+    extra = (str(tmp_path / "out"), "--force") if command == "download" else ()
+    if command == "download":
+        mlgit("job", command, "sum", *extra, cwd=applied)
+    expected = mlgit("job", command, "sum", *extra, cwd=applied)
+    for option in (("--name", "sum"), ("-n", "sum"), ("--name=sum",)):
+        assert mlgit("job", command, *option, *extra, cwd=applied) == expected
+        assert mlgit("job", command, *extra, *option, cwd=applied) == expected
+    assert mlgit("job", command, "--name", cwd=applied).code == 1

@@ -7,13 +7,16 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import threading
 from pathlib import Path
 
 import pytest
-from workspaces import APPLY, commit, edit, git, put
+from workspaces import APPLY, commit, edit, git, put, until
 
 from reconciler.state.paths import pin_path
+from reconciler.storage.disk_files import put_path
+from reconciler.storage.folder_store import FolderStore
 
 pytestmark = pytest.mark.slow
 
@@ -218,6 +221,12 @@ def test_what_a_run_has_downloaded_from_a_url_is_written(applied, mlgit, out, tm
     assert (out / "clicks.csv").read_text("utf-8") == "clicks"
 
 
+def test_an_environment_of_a_registry_that_no_run_has_used_has_no_lock(applied, mlgit, out):
+    error = failed(mlgit, applied, "get", "environment/azureml/sklearn-1.5", str(out))
+    assert "no build of environment/azureml/sklearn-1.5@1 is recorded" in error
+    assert "[address-unknown]" in failed(mlgit, applied, "get", "job/azureml/sklearn-1.5", str(out))
+
+
 def test_an_environment_of_a_registry_is_written_as_its_pin_was_built(applied, mlgit, out):
     spec = json.loads(mlgit("show", "environment/plain", "--format", "json", cwd=applied).out)["spec"]
     put(
@@ -230,3 +239,27 @@ def test_an_environment_of_a_registry_is_written_as_its_pin_was_built(applied, m
         document = json.loads(got(mlgit, applied, argument, str(out), "--format", "json"))
         assert (document["address"], document["version"]) == ("environment/azureml/plain", "7")
     assert sorted(path.name for path in out.iterdir()) == [".python-version", "requirements.txt"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_signal_leaves_nothing_half_written(applied, mlgit_process, tmp_path, number, exists):
+    large, parent = tmp_path / "large.bin", tmp_path / "parent"
+    with large.open("wb") as file:
+        file.truncate(400_000_000)
+    content = put_path(FolderStore(applied / ".mlgit/store"), large)
+    ref = "refs/mlgit/small/default/live"
+    paths = git(applied, "ls-tree", "-r", "--name-only", ref).splitlines()
+    path = next(path for path in paths if path.startswith("current/") and "/data/" in path)
+    record = json.loads(git(applied, "show", f"{ref}:{path}"))
+    record["realised"]["contents"]["/path"] = content.to_json()
+    put(applied, path, record)
+    if exists:
+        (parent / "out").mkdir(parents=True)
+    process = mlgit_process("get", "data/numbers", str(parent / "out"), cwd=applied)
+    until(lambda: [*tmp_path.rglob(".mlgit-*/large.bin")])
+    process.send_signal(number)
+    assert process.wait(30) == 128 + number
+    assert process.communicate()[0] == ""
+    assert [*parent.rglob("*")] == ([parent / "out"] if exists else [])
+    assert parent.exists() == exists

@@ -45,8 +45,9 @@ def folder(small, tmp_path, monkeypatch):
 
 @pytest.mark.fast
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_builder_whose_check_fails_stops_only_its_environments(folder, monkeypatch, mlgit, fault):
-    monkeypatch.setenv("ODD_PLACE", "check")
+@pytest.mark.parametrize("place", ["check", "notes"])
+def test_a_builder_whose_check_fails_stops_only_its_environments(folder, monkeypatch, mlgit, place, fault):
+    monkeypatch.setenv("ODD_PLACE", place)
     monkeypatch.setenv("ODD_FAULT", fault)
     planned = mlgit("plan", cwd=folder)
     assert planned.code == 1

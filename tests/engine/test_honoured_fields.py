@@ -149,7 +149,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         ended = subprocess.run(process, cwd=folder, capture_output=True, text=True, check=False)
         return ended.stdout + ended.stderr
 
-    printed = run("apply", "--auto-approve", "--wait")
+    printed = run("apply", "--auto-approve", "--wait", "--allow-submit", "20")
     observed = {name: json.loads(run("job", "logs", name).splitlines()[-1]) for name in "ab"}
     runs = {run["job"]: run for run in json.loads(run("job", "list", "--format", "json"))}
     logs = {name: run("job", "logs", name) for name in ("torch", "flow", "mpi")}

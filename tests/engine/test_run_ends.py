@@ -34,6 +34,7 @@ def test_a_run_whose_outputs_cannot_be_stored_is_recorded_as_failed_and_the_appl
 
 
 def test_superseded_runs_are_recorded_when_they_end_and_never_become_current(waiting, mlgit, run_json):
+    edit(waiting.folder, "mlgit.yml", "{type: local}", "{type: local, slots: 4}")
     for number in range(2, 6):  # several, because workers record their ends in parallel
         edit(waiting.folder, "jobs/sum.yml", f"factor: {max(number - 1, 2)}", f"factor: {number}")
         commit(waiting.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 from ..artifacts import LOGGED_FOLDER  # noqa: TID252 - this package is shipped under another name
 from ..result import LOG_FILE, METRICS_FILE, TrackedValues  # noqa: TID252 - this package is shipped under another name
@@ -22,7 +23,9 @@ class LocalTracking:
     def __init__(self, spec: RunSpec, listener: socket.socket, token: str) -> None:
         artifacts = ArtifactStore(spec.folder / LOGGED_FOLDER)
         self._runs = TrackedRuns(spec.run, spec.folder / METRICS_FILE, spec.commit)
-        self._server = TrackingServer(listener, _make_api(spec, self._runs, artifacts), artifacts, token)
+        self._models = LoggedModels()
+        api = _make_api(spec, self._runs, self._models, artifacts)
+        self._server = TrackingServer(listener, api, artifacts, token)
 
     def serve(self) -> None:
         """Answer calls until `stop` is called in another thread."""
@@ -35,15 +38,15 @@ class LocalTracking:
 
     def tracked_values(self) -> TrackedValues:
         """Return what the main run has logged."""
-        return self._runs.main.tracked_values()
+        main = self._runs.main
+        return replace(main.tracked_values(), models=self._models.folders_of_run(main.id))
 
 
-def _make_api(spec: RunSpec, runs: TrackedRuns, artifacts: ArtifactStore) -> TrackingApi:
+def _make_api(spec: RunSpec, runs: TrackedRuns, models: LoggedModels, artifacts: ArtifactStore) -> TrackingApi:
     def write_note(note: str) -> None:
         with (spec.folder / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(note)
 
-    models = LoggedModels()
     outputs = {name: output.type for name, output in spec.outputs.items()}
     registered = RegisteredModels(spec.address.partition("/")[2], outputs, write_note)
     return TrackingApi(runs, models, artifacts, RegistryApi(registered, models), spec.experiment)

@@ -10,6 +10,7 @@ from .runs import Metric, current_milliseconds, key_value_pairs
 from .session import EXPERIMENT_ID
 
 ModelDocument = dict[str, Any]
+_READY = "LOGGED_MODEL_READY"
 
 
 class LoggedModels:
@@ -44,6 +45,15 @@ class LoggedModels:
 
     def list_models(self) -> list[ModelDocument]:
         return list(self._models.values())
+
+    def folders_of_run(self, run_id: str) -> dict[str, str]:
+        """Return the complete models of a run by name, each with its folder; the last one of a name counts."""
+        infos = (model["info"] for model in self._models.values())
+        return {
+            info["name"]: model_artifact_path(info["model_id"])
+            for info in infos
+            if info["source_run_id"] == run_id and info["status"] == _READY
+        }
 
     def delete(self, model_id: str) -> None:
         self.get(model_id)

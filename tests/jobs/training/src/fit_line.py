@@ -15,7 +15,7 @@ arguments = parser.parse_args()
 
 with arguments.rainfall.open(encoding="utf-8") as file:
     rows = [(int(row["month"]), int(row["mm"])) for row in csv.DictReader(file)]
-mlflow.sklearn.autolog(log_models=False)
+mlflow.sklearn.autolog(serialization_format="pickle")
 months, rainfall = [[month] for month, _ in rows], [mm for _, mm in rows]
 model = Ridge(alpha=arguments.alpha).fit(months, rainfall)
 mlflow.sklearn.save_model(model, arguments.fitted, serialization_format="pickle")
