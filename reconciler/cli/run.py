@@ -160,8 +160,8 @@ def _continuation_lines(prepared: PreparedExperiment) -> list[str]:
     run, option = prepared.run, prepared.session.target_option
     return [
         f"Run {run.id} goes on.",
-        f"  Follow it with `mlgit job logs {run.id} --follow{option}`.",
-        f"  Cancel it with `mlgit job cancel {run.id}{option}`.",
+        f"  Follow it with `mlgit job logs {shlex.quote(run.id)} --follow{option}`.",
+        f"  Cancel it with `mlgit job cancel {shlex.quote(run.id)}{option}`.",
     ]
 
 
@@ -180,8 +180,16 @@ def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterato
     if run.status is RunStatus.COMPLETED:
         yield from _next_step_lines(prepared, run, file)
     else:
-        again = f"mlgit run {shlex.quote(str(file))}{option}"
-        yield f"`mlgit job show {run.id}{option}` shows more of it; `{again}` runs the job once more."
+        again = _format_command(prepared, file)
+        yield f"`mlgit job show {shlex.quote(run.id)}{option}` shows more of it; `{again}` runs the job once more."
+
+
+def _format_command(prepared: PreparedExperiment, file: Path) -> str:
+    """Return the command that runs the same again; without secrets."""
+    options = prepared.options
+    values = [f"--set {shlex.quote(option)}" for option in format_options(options.overrides)]
+    name = [f"--name {shlex.quote(options.name)}"] if options.name else []
+    return " ".join(["mlgit run", shlex.quote(str(file)), *values, *name]) + prepared.session.target_option
 
 
 def _elapsed(run: Run) -> str:
@@ -200,7 +208,7 @@ def _describe_output(output: dict[str, object]) -> str:
 
 def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
     option = prepared.session.target_option
-    yield f"Get its files with `mlgit job download {run.id} DIR{option}`."
+    yield f"Get its files with `mlgit job download {shlex.quote(run.id)} DIR{option}`."
     if not run.experiment:
         return
     if prepared.session.workspace.settings_file is not None:
