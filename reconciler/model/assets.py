@@ -95,7 +95,7 @@ class Tree:
 
     def exists(self, path: str) -> bool:
         """Return True if there is a file or a folder at the path; a link counts, whatever its target."""
-        if path in self.entries:
+        if path in self.entries and not path.startswith("/"):
             return True
         try:
             real = self.real_path(path)

@@ -44,8 +44,10 @@ class BrokenLinkError(Exception):
 def follow_links(path: str, target_of: Callable[[str], str | None]) -> str:
     """Return a path with all links followed; ``target_of`` returns the target of a link, None for other paths.
 
-    The result need not exist. Raise BrokenLinkError if a link leads out of the tree, or in a circle.
+    The result need not exist. Raise BrokenLinkError if the path or a link leads out of the tree, or in a circle.
     """
+    if path.startswith("/"):
+        raise BrokenLinkError("link-outside", "", path)
     pending, followed = path.split("/")[::-1], 0
     resolved: list[str] = []
     link = target = ""

@@ -7,7 +7,16 @@ from workspaces import APPLY, SMALL, commit, edit, git, write
 
 pytestmark = pytest.mark.slow
 
-OUTSIDE = ["/etc/passwd", "/dev/zero", "../../outside.csv", "../../../../etc/passwd", "/", "../.."]
+OUTSIDE = [
+    "/etc/passwd",
+    "/data/numbers.csv",
+    "/data",
+    "/dev/zero",
+    "../../outside.csv",
+    "../../../../etc/passwd",
+    "/",
+    "../..",
+]
 
 
 def refused(ended, code):
