@@ -125,8 +125,8 @@ class LocalBackend:
 
     def collect(self, handle: Handle, store: ObjectStore) -> RunResult:
         folder = self._folder(handle)
-        spec, result = read_json_object(folder / SPEC_FILE) or {}, read_json_object(folder / RESULT_FILE) or {}
-        types = {name: output["type"] for name, output in spec.get("outputs", {}).items()}
+        result = read_json_object(folder / RESULT_FILE) or {}
+        types = _output_types(folder)
         outputs = {
             name: store_output(store, folder / OUTPUTS_FOLDER / name, is_file=types.get(name) in FILE_TYPES)
             for name in result.get("outputs", {})
@@ -188,6 +188,16 @@ class LocalBackend:
             return user_error("run-files-gone", f"the {content} of run {handle.id}, {path}, was removed")
         message = f"the folder of run {handle.id}, {folder}, does not exist: it was removed, or is on another machine"
         return user_error("run-files-gone", message)
+
+
+def _output_types(folder: Path) -> dict[str, str]:
+    """Return the types of the declared outputs of a run; raise UserError if the job has damaged the file with them."""
+    spec = read_json_object(folder / SPEC_FILE) or {}
+    try:
+        return {name: str(output["type"]) for name, output in spec["outputs"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        message = f"{folder / SPEC_FILE}, which describes the outputs of the run, was damaged or removed"
+        raise user_error("run-files-unreadable", message, "a job writes to its outputs, and nowhere else") from error
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

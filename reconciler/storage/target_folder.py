@@ -35,6 +35,7 @@ Verify = Callable[[Mapping[str, Digests]], object]
 """Raises UserError if the digests of the files, by path, are not those of what was asked for."""
 
 _HIDDEN_PREFIX = ".mlgit-"
+_GIT_FOLDER = ".git"
 
 
 class NewFile(NamedTuple):
@@ -89,6 +90,7 @@ def write_files(  # noqa: PLR0913 - the options of a download
     for path in (*folders, *(file.path for file in files)):
         check_path(path)
     check_path_conflicts(file.path for file in files)
+    _check_outside_git_folders(files, target)
     counter, is_new = _Counter(on_progress), not os.path.lexists(target)
     equal = {} if is_new else _find_equal_files(files, target, counter, overwrite=overwrite)
     new_files = [file for file in files if file.path not in equal]
@@ -102,6 +104,16 @@ def write_files(  # noqa: PLR0913 - the options of a download
         else:
             _move_files(new_files, temporary, target)
     return len(new_files)
+
+
+def _check_outside_git_folders(files: Sequence[NewFile], target: Path) -> None:
+    """Raise UserError ``target-exists`` for a file of Git's own folder: Git runs what it has for hooks."""
+    for path in (target, *(target / file.path for file in files)):
+        folders = [folder for folder in (path, *path.parents) if folder.name.lower() == _GIT_FOLDER]
+        folder = next((folder for folder in folders if os.path.lexists(folder)), None)
+        if folder is not None:
+            message = f"{path} would be in {folder}, Git's own folder"
+            raise user_error("target-exists", message, "name another folder")
 
 
 def _find_equal_files(
