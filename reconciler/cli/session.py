@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from reconciler.abbreviation import pluralize
 from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
 from reconciler.cli.state_session import print_note
+from reconciler.config.config import CONFIG_FILE
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.model import State, Tree
@@ -21,9 +24,11 @@ from reconciler.render.masked_diagnostics import mask_diagnostics
 from reconciler.render.text import format_diagnostics
 from reconciler.source.implicit_workspace import find_or_make_workspace, list_needed_paths
 from reconciler.source.rendered_output import OutputKey, OutputSettings, RenderedOutputCache
+from reconciler.source.workspace import Workspace
 
 # In the context of a command: the diagnostics that were printed, as text and as values.
 _SHOWN_DIAGNOSTICS_KEY, _REPORTED_DIAGNOSTICS_KEY = "mlgit.said", "mlgit.reported"
+_SETUP_KEY = "mlgit.setup"  # in the context too: the command that makes a workspace, if there is none
 
 
 def open_current_session(
@@ -71,6 +76,8 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
     workspace = find_or_make_workspace(folder, base)
     context.call_on_close(workspace.repository.close)
     path = (folder / file.name).relative_to(workspace.repository.top).as_posix()
+    if workspace.settings_file is not None:
+        context.meta[_SETUP_KEY] = setup_command(workspace)
     session = open_session(
         folder,
         target=context.meta.get(TARGET_KEY, DEFAULT_TARGET),
@@ -85,6 +92,28 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
         hint = f"`git check-ignore -v {file}` names the line of .gitignore: change it, or copy the file"
         raise user_error("file-ignored", f"Git ignores {file}, so a run of it could not be reproduced", hint)
     return session, path
+
+
+def setup_command(workspace: Workspace) -> str:
+    """Return the command that makes a workspace of the folder of an implicit one."""
+    return "git init && mlgit init --here" if workspace.repository.is_separate else "mlgit init --here"
+
+
+@contextmanager
+def complete_hints() -> Iterator[None]:
+    """Complete the hints of the errors of a command, as those that are printed."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(*map(_complete_hint, error.diagnostics)) from error
+
+
+def _complete_hint(diagnostic: Diagnostic) -> Diagnostic:
+    """Return a diagnostic that says how to get an mlgit.yml, if its hint names that file and there is none."""
+    command = click.get_current_context().meta.get(_SETUP_KEY, "")
+    if not command or CONFIG_FILE not in diagnostic.hint or command in diagnostic.hint:
+        return diagnostic
+    return replace(diagnostic, hint=f"{diagnostic.hint}; `{command}` makes {CONFIG_FILE}")
 
 
 def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:
@@ -125,7 +154,7 @@ def _print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 def _print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
     meta = click.get_current_context().meta
-    diagnostics = mask_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
+    diagnostics = mask_diagnostics(list(map(_complete_hint, diagnostics)), lambda path: read_tree_lines(tree, path))
     if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
         for diagnostic in diagnostics:
             send(diagnostic)
