@@ -226,3 +226,13 @@ def test_an_interrupt_terminates_uv_and_leaves_no_prefix(
     assert prefixes(root) == []
     assert list(root.glob(f"venv/*/{MARKER}")) == []
     assert VenvBuilder(root).find("f" * 64) is None
+
+
+@pytest.mark.parametrize("damage", ["{}", "[]", "{", '{"format": 2}', '{"format": 2, "identity": "x", "variables": {}}'])
+def test_an_environment_whose_index_file_is_damaged_is_built_again(tmp_path: Path, damage: str) -> None:
+    builder, request = VenvBuilder(tmp_path), build_request()
+    built = builder.build(request, STORE, ignore)
+    (index,) = tmp_path.glob("venv/by-fingerprint/*.json")
+    index.write_text(damage, encoding="utf-8")
+    assert builder.find(request.fingerprint) is None
+    assert builder.build(request, STORE, ignore) == built
