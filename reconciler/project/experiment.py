@@ -53,8 +53,8 @@ class RunOptions(NamedTuple):
 class PreparedExperiment:
     """An experiment that can be run: its plan, the run that it is or was, and how that is to be used.
 
-    ``is_new`` is True if the run is to be submitted, False for one that was submitted before. ``failed`` is the last
-    attempt, if that did not complete.
+    ``is_new`` is True if the run is to be submitted, False for one that was submitted before. ``previous`` is the last
+    attempt before a new one. ``unrecorded`` are the attempts that have ended and whose end is not recorded.
     """
 
     session: Session
@@ -65,7 +65,8 @@ class PreparedExperiment:
     plan: ExperimentPlan
     run: Run
     is_new: bool
-    failed: Run | None = None
+    previous: Run | None = None
+    unrecorded: tuple[Run, ...] = ()
 
 
 @pause_gc()
@@ -110,18 +111,34 @@ def _blocked_error(job: JobFile, blocked: Blocked) -> UserError:
     return user_error("run-refused", message, hint, document.key_span(""))
 
 
-def _choose_run(providers: Providers, plan: ExperimentPlan, *, again: bool) -> tuple[Run, bool, Run | None]:
-    """Return the run to show or to submit, whether it is to be submitted, and the last attempt if that failed."""
+class _Choice(NamedTuple):
+    """The run to show or to submit, whether it is to be submitted, and the last attempt before it, if there is one.
+
+    ``unrecorded`` are the attempts that have ended and whose end is not recorded.
+    """
+
+    run: Run
+    is_new: bool
+    previous: Run | None = None
+    unrecorded: tuple[Run, ...] = ()
+
+
+def _choose_run(providers: Providers, plan: ExperimentPlan, *, again: bool) -> _Choice:
     attempts = [_refreshed(providers, run) for run in plan.attempts]
+    unrecorded = tuple(
+        run
+        for recorded, run in zip(plan.attempts, attempts, strict=True)
+        if recorded.experiment and recorded.is_unfinished and not run.status.is_active
+    )
     last = attempts[-1] if attempts else None
     if last and last.status is RunStatus.INTENDED and last.handle is None:
-        return plan.make_run(last.attempt), True, None  # its submission was cut off, or is under way
+        return _Choice(plan.make_run(last.attempt), True)  # its submission was cut off, or is under way
     if last and not again:
         completed = (run for run in reversed(attempts) if run.status is RunStatus.COMPLETED)
         if run := next((run for run in attempts if run.status.is_active), None) or next(completed, None):
-            return run, False, None
+            return _Choice(run, False, None, unrecorded)
     run = _next_attempt(providers, plan, (last.attempt if last else 0) + 1, again=again)
-    return run, True, last
+    return _Choice(run, True, last, unrecorded)
 
 
 def _refreshed(providers: Providers, run: Run) -> Run:
@@ -147,18 +164,31 @@ def _next_attempt(providers: Providers, plan: ExperimentPlan, attempt: int, *, a
 def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]) -> PreparedExperiment:
     """Submit the run of an experiment, unless it was submitted before; return it with the run as it is recorded.
 
-    If another command has submitted it meanwhile, that run is used.
+    The ends of earlier attempts are recorded first. If another command has submitted it meanwhile, that run is used.
     """
+    recorded = {run.id: finish_experiment(prepared, run) for run in prepared.unrecorded}
     if not prepared.is_new:
-        return prepared
+        return replace(prepared, run=recorded.get(prepared.run.id, prepared.run))
+    state = prepared.session.state_store.read() if recorded else prepared.state
     try:
         context = _open_context(prepared, emit, source=_store_source(prepared.session, prepared.job))
-        run = submit_experiment(context, prepared.state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
+        run = submit_experiment(context, state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
     except UserError as error:
         if error.diagnostics[0].code != "state-conflict":
             raise
         return start_experiment(prepare_experiment(prepared.session, prepared.options._replace(again=False)), emit)
     return replace(prepared, run=run)
+
+
+def is_submitted(prepared: PreparedExperiment) -> bool:
+    """Return True if the backend has the run of an experiment."""
+    return prepared.providers.backend(prepared.run.backend).find(prepared.run.token) is not None
+
+
+def stop_builds(prepared: PreparedExperiment) -> None:
+    """End the processes of builds that were interrupted."""
+    for builder in prepared.providers.builders.values():
+        builder.stop()
 
 
 def refresh_experiment(prepared: PreparedExperiment) -> Run:

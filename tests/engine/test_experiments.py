@@ -230,3 +230,34 @@ def test_a_damaged_experiment_is_named_and_repaired(workspace, mlgit):
         assert "state-corrupt" in ended.err
         assert mlgit("state", "repair", "--auto-approve", cwd=workspace.folder).code == 0
         assert mlgit("job", "show", "sum", cwd=workspace.folder).code == 0
+
+
+def test_the_end_of_a_run_without_outputs_is_recorded_too(waiting, mlgit):
+    edit(waiting.folder, _FILE, "outputs:\n  total: {type: uri_folder}", "")
+    edit(waiting.folder, _FILE, "${{outputs.total}}", ".")
+    assert mlgit("run", _FILE, "--detach", cwd=waiting.folder).code == 0
+    waiting.let_it_end()
+    assert mlgit("job", "wait", "sum", cwd=waiting.folder).code == 0
+    assert len(files(waiting, "unfinished/")) == 1
+    assert mlgit("run", _FILE, cwd=waiting.folder).code == 0
+    assert files(waiting, "unfinished/") == []
+
+
+def test_the_end_of_a_failed_attempt_is_recorded_before_the_next_one(workspace, mlgit, run_json):
+    workspace.script("raise SystemExit(3)")
+    assert mlgit("run", _FILE, "--detach", cwd=workspace.folder).code == 0
+    assert mlgit("job", "wait", "sum", cwd=workspace.folder).code == 1
+    assert mlgit("run", _FILE, cwd=workspace.folder).code == 1
+    assert [(run["attempt"], run["status"]) for run in runs(run_json, workspace)] == [(1, "failed"), (2, "failed")]
+    assert files(workspace, "unfinished/") == []
+
+
+def test_ctrl_c_during_a_build_submits_nothing_and_says_so(workspace, hanging_index, mlgit_process):
+    process = mlgit_process("run", _FILE, cwd=workspace.folder, env=hanging_index.environment)
+    assert hanging_index.requested.wait(60)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted before run sum-" in err
+    assert hanging_index.disconnected.wait(60)
+    assert workspace.executions() == []
