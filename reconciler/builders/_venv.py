@@ -43,7 +43,10 @@ _ABOUT_PACKAGES = frozenset(
 )
 _WHEELS_ONLY = ("--only-binary", ":all:")
 _PREFIX_FORMAT = 2  # of what is in a prefix besides its packages: pip, and bytecode
-_INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
+_INDEX_FORMAT = 2  # of the index files; an environment whose index has another format, or is damaged, is built again
+_INDEX_KEYS = frozenset(
+    {"identity", "python", "platform", "lock", "variables", "requires", "declared", "instead_of", "variant"}
+)
 
 
 class VenvBuilder:
@@ -154,7 +157,7 @@ class VenvBuilder:
 
     def _read_index(self, fingerprint: str) -> dict[str, Any]:
         index = _read_json(self._index_path(fingerprint))
-        return index if index.get("format") == _INDEX_FORMAT else {}
+        return index if index.get("format") == _INDEX_FORMAT and index.keys() >= _INDEX_KEYS else {}
 
     def _index_path(self, fingerprint: str) -> Path:
         return self._root / "by-fingerprint" / f"{_safe_file_name(fingerprint)}.json"

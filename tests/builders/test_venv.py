@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -177,6 +178,17 @@ def test_a_prefix_without_its_python_is_built_again(tmp_path: Path) -> None:
     assert builder.find("f" * 64) is None
     assert builder.build(build_request("six"), STORE, ignore) == environment
     assert program.exists()
+
+
+def test_an_index_file_that_lacks_something_is_as_good_as_none(tmp_path: Path) -> None:
+    builder = VenvBuilder(tmp_path)
+    environment = builder.build(build_request(), STORE, ignore)
+    (file,) = tmp_path.glob("**/by-fingerprint/*.json")
+    index = json.loads(file.read_text())
+    for missing in index:
+        file.write_text(json.dumps({key: value for key, value in index.items() if key != missing}))
+        assert builder.find("f" * 64) is None, missing
+    assert builder.build(build_request(), STORE, ignore) == environment
 
 
 def test_a_failed_build_does_not_replace_the_finished_one(tmp_path: Path) -> None:
