@@ -101,11 +101,25 @@ class _Body(io.RawIOBase):
         return len(chunk)
 
     def _read(self, size: int) -> bytes:
+        raw = self._response.raw
         try:
-            return bytes(self._response.raw.read(size, decode_content=False))
+            remaining = raw.length_remaining or 0  # None if the server did not announce a length
+            if remaining == 1 and _bytes_at_hand(raw) > 1:
+                message = (
+                    f"{self._url} has more bytes than the {self._response.headers['Content-Length']} that are announced"
+                )
+                raise WebError(message, f"try again later, {_MIRROR_HINT}", is_interrupted=True)
+            # The last byte is read by itself: only then it shows whether more bytes follow.
+            return bytes(raw.read(min(size, remaining - 1) if remaining > 1 else size, decode_content=False))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"{self._url} did not come whole: {_describe_interruption(error)}"
             raise WebError(message, f"try again later, {_MIRROR_HINT}", is_interrupted=True) from error
+
+
+def _bytes_at_hand(raw: urllib3.BaseHTTPResponse) -> int:
+    """Return how many bytes of a connection can be read at once; 0 if that is not known."""
+    reader = getattr(getattr(raw, "_fp", None), "fp", None)  # http.client would drop what follows the announced length
+    return len(reader.peek(2)) if isinstance(reader, io.BufferedReader) else 0
 
 
 def _describe_interruption(error: Exception) -> str:
