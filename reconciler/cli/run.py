@@ -21,7 +21,6 @@ from reconciler.model import Event, Progress, Run, RunStatus
 from reconciler.project.experiment import (
     PreparedExperiment,
     RunOptions,
-    finish_experiment,
     is_submitted,
     prepare_experiment,
     refresh_experiment,
@@ -29,6 +28,7 @@ from reconciler.project.experiment import (
     stop_builds,
 )
 from reconciler.project.prune_experiments import prune_experiments
+from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.timestamps import parse_timestamp
@@ -148,7 +148,7 @@ def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
         print_log(run, prepared.providers.backend(run.backend), follow=True)
     while (run := refresh_experiment(prepared)).status.is_active:
         time.sleep(_POLL_SECONDS)
-    return finish_experiment(prepared, run)
+    return record_ended_experiment(prepared.session, run)
 
 
 def _report_detached(prepared: PreparedExperiment, *, is_text: bool) -> int:
