@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from workspaces import APPLY, commit, edit, git, write
@@ -111,7 +112,7 @@ def test_a_rerun_with_set_is_an_experiment_that_never_becomes_current(applied, m
     for attempt in (1, 2):
         rerun = mlgit("job", "rerun", "sum", "--wait", "--set", "inputs.factor=3", cwd=applied)
         assert (rerun.code, rerun.err) == (0, "")
-        golden(f"cli/set/rerun-{attempt}.txt", rerun.out)
+        golden(f"cli/set/rerun-{attempt}.txt", re.sub(r"completed after .*", "completed after # s.", rerun.out))
     assert json.loads(mlgit("show", "job/sum", "--format", "json", cwd=applied).out) == current
     assert mlgit("plan", cwd=applied).out.startswith("No changes.")
     assert len(mlgit("job", "list", "sum", cwd=applied).out.splitlines()) == 4
