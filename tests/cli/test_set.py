@@ -67,6 +67,14 @@ def test_a_file_that_is_valid_only_with_the_options_can_be_planned_with_them(sma
     assert mlgit(*PLAN, "--set", "inputs.factor=2", cwd=small).code == 0
 
 
+def test_a_value_is_bound_to_an_environment_of_the_workspace_as_that_of_a_file_is(applied, mlgit):
+    edit(applied, "mlgit.yml", "store:", "environments: {sklearn-1.5: environment/plain}\nstore:")
+    commit(applied)
+    planned = mlgit(*PLAN, "--set", "environment=azureml:AzureML-sklearn-1.5@latest", cwd=applied)
+    assert "environment/azureml" not in planned.out
+    assert "build" not in planned.out
+
+
 def test_a_plan_names_no_command_for_a_job_that_cannot_run(small, mlgit):
     job = "{command: echo, environment: azureml:plain@latest, compute: azureml:local}"
     write(small, {"jobs/pipe.yml": f"type: pipeline\njobs:\n  one: {job}\n"})
