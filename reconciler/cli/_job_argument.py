@@ -53,6 +53,8 @@ def find_live_job(session: StateSession, state: State, argument: str) -> tuple[A
     jobs = _live_jobs(session, state)
     if match := _match(session, state, jobs, argument):
         return match
+    if session.workspace.settings_file is not None:  # an implicit workspace declares nothing
+        raise _unknown_error(session, argument, (jobs,))
     opened = importlib.import_module("reconciler.cli.session").open_current_session()
     declared = _declared_jobs(opened.read_assets())
     address = _match_job(session, declared, argument)
@@ -138,10 +140,12 @@ def _workspace_paths(session: StateSession, argument: str) -> Iterator[str]:
 
 
 def _live_jobs(session: StateSession, state: State) -> _Jobs:
-    """Return the jobs that are live, and those that have experiments only."""
+    """Return the jobs that are live, and those that have experiments only; an unnamed one is called after its file."""
     live = [address for address in state.current if address.kind == JOB_KIND]
     addresses = tuple(dict.fromkeys((*live, *session.state_store.list_experiments(JOB_KIND))))
-    return _Jobs(addresses, lambda address: record.source if (record := state.current.get(address)) else "")
+    return _Jobs(
+        addresses, lambda address: record.source if (record := state.current.get(address)) else f"{address.name}.yml"
+    )
 
 
 def _declared_jobs(declared: AssetSet) -> _Jobs:

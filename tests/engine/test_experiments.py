@@ -179,6 +179,7 @@ def test_another_work_tree_follows_the_same_run(waiting, mlgit, tmp_path):
 def test_experiments_are_removed_when_they_are_old_with_the_commits_that_only_they_need(workspace, mlgit, run_json):
     edit(workspace.folder, _FILE, "command: ", "tags: {a: b}\ncommand: ")
     assert mlgit("run", _FILE, cwd=workspace.folder).code == 0
+    edit(workspace.folder, _FILE, "tags: {a: b}", "tags: {a: c}")  # the same files may be the same commit
     assert mlgit("run", _FILE, "--name", "young", cwd=workspace.folder).code == 0
     (old,) = [run for run in runs(run_json, workspace) if run["job"] == "job/sum"]
     (path,) = [path for path in files(workspace, "experiments/") if "/sum/" in path]
