@@ -111,11 +111,11 @@ def refusal_label(code: str, message: str) -> str:
     if code in _LABELS:
         return _LABELS[code]
     field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
-    return f"with {field}" if field else _OTHER_LABEL
+    return f"with {field}" if field else "that a provider refuses"
 
 
-_OTHER_LABEL = "whose environment no builder can make"  # what is left is what builders say themselves
 _LABELS = {
+    "builder-cannot": "with environments that cannot be built",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
     "input-unreachable": "with inputs in remote storage",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE, Config
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.engine.experiments import ExperimentContext, refresh_run, submit_experiment
 from reconciler.engine.providers import Providers
 from reconciler.git.partial_tree import write_partial_tree
@@ -80,8 +80,8 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
     job = load_job_file(session, state, options.path, options.name, options.overrides)
     desired = make_desired(session, job.declared, state)
     plan = plan_experiment(PlanInputs(desired, state, Policy(session.config)), job.address)
-    report_diagnostics(session, (*plan.diagnostics, *(plan.blocked.refusals if plan.blocked else ())))
     if plan.blocked:
+        report_diagnostics(session, (*plan.diagnostics, *plan.blocked.refusals))
         raise _blocked_error(job, plan.blocked)
     _check_host(session.config, plan.make_run(1).backend)
     providers = Providers(
@@ -91,8 +91,14 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
         builders=open_builders(session),
         backends=open_backends(session),
     )
-    choice = _choose_run(providers, plan, again=options.again)
-    return PreparedExperiment(session, options, state, providers, job, plan, *choice)
+    run, is_new, failed = _choose_run(providers, plan, again=options.again)
+    report_diagnostics(session, _diagnostics_on_this_machine(plan.diagnostics) if is_new else plan.diagnostics)
+    return PreparedExperiment(session, options, state, providers, job, plan, run, is_new, failed)
+
+
+def _diagnostics_on_this_machine(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return diagnostics for a run that is built here and now: what this machine cannot build is an error."""
+    return [replace(item, severity=Severity.ERROR) if item.code == "python-not-found" else item for item in diagnostics]
 
 
 def _check_host(config: Config, backend: str) -> None:
