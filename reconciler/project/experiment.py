@@ -27,12 +27,11 @@ from reconciler.model import (
 from reconciler.planning.experiment import ExperimentPlan, plan_experiment
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.project.builder import open_builders
 from reconciler.project.check import make_desired, report_diagnostics
 from reconciler.project.job_file import JobFile, load_job_file
+from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import RUN_COMMIT_MESSAGE
 from reconciler.project.record_experiment import record_ended_experiment
-from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.history import format_trailers
@@ -84,16 +83,10 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
         report_diagnostics(session, (*plan.diagnostics, *plan.blocked.refusals))
         raise _blocked_error(job, plan.blocked)
     _check_host(session.config, plan.make_run(1).backend)
-    providers = Providers(
-        config=session.config,
-        state_store=session.state_store,
-        store=open_store(session),
-        builders=open_builders(session),
-        backends=open_backends(session),
-    )
-    run, is_new, failed = _choose_run(providers, plan, again=options.again)
-    report_diagnostics(session, _diagnostics_on_this_machine(plan.diagnostics) if is_new else plan.diagnostics)
-    return PreparedExperiment(session, options, state, providers, job, plan, run, is_new, failed)
+    providers = open_providers(session)
+    choice = _choose_run(providers, plan, again=options.again)
+    report_diagnostics(session, _diagnostics_on_this_machine(plan.diagnostics) if choice.is_new else plan.diagnostics)
+    return PreparedExperiment(session, options, state, providers, job, plan, *choice)
 
 
 def _diagnostics_on_this_machine(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
