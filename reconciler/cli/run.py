@@ -12,10 +12,10 @@ import click
 
 from reconciler.abbreviation import format_elapsed, format_size, pluralize
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._file_session import open_session_of_file
 from reconciler.cli._run_files import print_log
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import SetCommand, format_option, set_option, target_option
-from reconciler.cli.session import open_session_of_file
 from reconciler.format.overrides import format_options
 from reconciler.model import Event, Progress, Run, RunStatus
 from reconciler.project.experiment import (
