@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from reconciler.cli.options import TARGET_KEY
-from reconciler.cli.session import print_diagnostics, print_or_send
+from reconciler.cli.session import SETUP_KEY, complete_hint, print_diagnostics, print_or_send
 from reconciler.cli.state_session import print_note
 from reconciler.config.targets import DEFAULT_TARGET
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.project.session import Session, open_session
 from reconciler.source.implicit_workspace import find_or_make_workspace, list_needed_paths
+from reconciler.source.workspace import Workspace
 
 
 def open_session_of_file(file: Path) -> tuple[Session, str]:
@@ -33,6 +36,8 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
     workspace = find_or_make_workspace(folder, base)
     context.call_on_close(workspace.repository.close)
     path = (folder / file.name).relative_to(workspace.repository.top).as_posix()
+    if workspace.settings_file is not None:
+        context.meta[SETUP_KEY] = setup_command(workspace)
     session = open_session(
         folder,
         target=context.meta.get(TARGET_KEY, DEFAULT_TARGET),
@@ -47,3 +52,17 @@ def open_session_of_file(file: Path) -> tuple[Session, str]:
         hint = f"`git check-ignore -v {file}` names the line of .gitignore: change it, or copy the file"
         raise user_error("file-ignored", f"Git ignores {file}, so a run of it could not be reproduced", hint)
     return session, path
+
+
+def setup_command(workspace: Workspace) -> str:
+    """Return the command that makes a workspace of the folder of an implicit one."""
+    return "git init && mlgit init --here" if workspace.repository.is_separate else "mlgit init --here"
+
+
+@contextmanager
+def complete_hints() -> Iterator[None]:
+    """Complete the hints of the errors of a command, as those that are printed."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(*map(complete_hint, error.diagnostics)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from reconciler.abbreviation import pluralize
 from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY, TARGET_KEY
 from reconciler.cli.state_session import print_note
+from reconciler.config.config import CONFIG_FILE
 from reconciler.config.targets import DEFAULT_TARGET
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
 from reconciler.model import State, Tree
@@ -22,6 +24,7 @@ from reconciler.source.rendered_output import OutputKey, OutputSettings, Rendere
 
 # In the context of a command: the diagnostics that were printed, as text and as values.
 _SHOWN_DIAGNOSTICS_KEY, _REPORTED_DIAGNOSTICS_KEY = "mlgit.said", "mlgit.reported"
+SETUP_KEY = "mlgit.setup"  # in the context too: the command that makes a workspace, if there is none
 
 
 def open_current_session(
@@ -50,6 +53,14 @@ def open_current_session(
     )
     context.call_on_close(session.close)
     return session
+
+
+def complete_hint(diagnostic: Diagnostic) -> Diagnostic:
+    """Return a diagnostic that says how to get an mlgit.yml, if its hint names that file and there is none."""
+    command = click.get_current_context().meta.get(SETUP_KEY, "")
+    if not command or CONFIG_FILE not in diagnostic.hint or command in diagnostic.hint:
+        return diagnostic
+    return replace(diagnostic, hint=f"{diagnostic.hint}; `{command}` makes {CONFIG_FILE}")
 
 
 def remember_output(command: str, output: Any, cache: RenderedOutputCache, session: Session, state: State) -> None:
@@ -90,7 +101,7 @@ def print_diagnostics(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
 def print_or_send(tree: Tree, diagnostics: Sequence[Diagnostic]) -> None:
     """Send diagnostics to the event stream if the command has one, else print them with the source lines."""
     meta = click.get_current_context().meta
-    diagnostics = mask_diagnostics(diagnostics, lambda path: read_tree_lines(tree, path))
+    diagnostics = mask_diagnostics(list(map(complete_hint, diagnostics)), lambda path: read_tree_lines(tree, path))
     if send := meta.get(DIAGNOSTICS_HANDLER_KEY):
         for diagnostic in diagnostics:
             send(diagnostic)
