@@ -22,6 +22,7 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/inputs/*/path": (),
         "/inputs/*/mode": ("ro_mount", "download", "direct"),
         "/outputs/*/type": (),
+        "/outputs/*/path": (),
         "/limits/timeout": (NUMBER,),
         "/resources/instance_count": ("1",),
         "/distribution/type": ("pytorch", "tensorflow", "mpi"),

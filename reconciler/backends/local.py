@@ -20,6 +20,7 @@ _JOB = (
     Honoured("/inputs/*/path"),
     Honoured("/inputs/*/mode", ("ro_mount", "download", "direct")),
     Honoured("/outputs/*/type"),
+    Honoured("/outputs/*/path"),
     Honoured("/limits/timeout", (NUMBER,)),
     Honoured("/resources/instance_count", ("1",)),
     Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),

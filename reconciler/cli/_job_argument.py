@@ -142,10 +142,12 @@ def _workspace_paths(session: StateSession, argument: str) -> Iterator[str]:
 
 
 def _live_jobs(session: StateSession, state: State) -> _Jobs:
-    """Return the jobs that are live, and those that have experiments only."""
+    """Return the jobs that are live, and those that have experiments only; an unnamed one is called after its file."""
     live = [address for address in state.current if address.kind == JOB_KIND]
     addresses = tuple(dict.fromkeys((*live, *session.state_store.list_experiments(JOB_KIND))))
-    return _Jobs(addresses, lambda address: record.source if (record := state.current.get(address)) else "")
+    return _Jobs(
+        addresses, lambda address: record.source if (record := state.current.get(address)) else f"{address.name}.yml"
+    )
 
 
 def _declared_jobs(declared: AssetSet) -> _Jobs:

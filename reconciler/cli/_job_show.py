@@ -43,6 +43,7 @@ def run_details_to_json(session: StateSession, state: State, run: Run) -> Json:
         **_attempts_to_json(session, state, run),
         **_environment_to_json(state, run),
         **_resolved_inputs_to_json(run),
+        **_downloads_to_json(run),
         **_log_and_output_paths(session, run),
     }
     return mask_json_secrets(fields, secret_values(run.spec))
@@ -65,9 +66,10 @@ def _to_readable(run: Run, fields: Json) -> Json:
 
 
 def _format_output(content: Json) -> str:
-    """Return the size of an output; one without digests is not in the store."""
+    """Return the size of an output, and the path that its job gives it; one without digests is not in the store."""
     size = f"{pluralize(content.get('files', 0), 'file')}, {format_size(content.get('size', 0))}"
-    return size if "md5" in content else f"{size}, not in the store"
+    text = size if "md5" in content else f"{size}, not in the store"
+    return f"{text}, {content['path']}" if "path" in content else text
 
 
 def _attempts_to_json(session: StateSession, state: State, run: Run) -> Json:
@@ -95,6 +97,13 @@ def _resolved_inputs_to_json(run: Run) -> Json:
     literals = declared if isinstance(declared, Mapping) else {}
     inputs = {name: _resolved_input(run, name, value) for name, value in literals.items()}
     return {"inputs": inputs} if inputs else {}
+
+
+def _downloads_to_json(run: Run) -> Json:
+    """Return what the URLs of inputs stood for, by the name of the input."""
+    downloads = run.realised.get("downloads", {}).items()
+    by_name = {pointer.removeprefix("/inputs/").removesuffix("/path"): dict(item) for pointer, item in downloads}
+    return {"downloads": by_name} if by_name else {}
 
 
 def _resolved_input(run: Run, name: str, value: Json) -> Json:

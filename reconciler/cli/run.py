@@ -12,21 +12,23 @@ import click
 
 from reconciler.abbreviation import format_elapsed, format_size, pluralize
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._file_session import complete_hints, open_session_of_file, setup_command
 from reconciler.cli._run_files import print_log
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import SetCommand, format_option, set_option, target_option
-from reconciler.cli.session import complete_hints, open_session_of_file, setup_command
 from reconciler.format.overrides import format_options
 from reconciler.model import Event, Progress, Run, RunStatus
 from reconciler.project.experiment import (
     PreparedExperiment,
     RunOptions,
-    finish_experiment,
+    is_submitted,
     prepare_experiment,
     refresh_experiment,
     start_experiment,
+    stop_builds,
 )
 from reconciler.project.prune_experiments import prune_experiments
+from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.timestamps import parse_timestamp
@@ -77,7 +79,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
             return _report_detached(started, is_text=is_text)
         run = _follow(started, is_text=is_text)
     except KeyboardInterrupt:
-        _print_lines(["", *_continuation_lines(prepared)], err=True)
+        stop_builds(prepared)
+        _print_lines(["", *_interruption_lines(prepared)], err=True)
         return EXIT_INTERRUPTED
     if is_text:
         _print_lines(_result_lines(started, run, file))
@@ -121,8 +124,8 @@ def _plan_lines(prepared: PreparedExperiment, *, streams: bool) -> Iterator[str]
         yield from _known_run_lines(run, streams=streams)
         return
     yield f"{run.address}{values}: run {run.id} on {run.backend}"
-    if prepared.failed:
-        yield f"  run {prepared.failed.id} {prepared.failed.status} with the same files; this is attempt {run.attempt}"
+    if previous := prepared.previous:
+        yield f"  run {previous.id} {previous.status} with the same files; this is attempt {run.attempt}"
     for action in prepared.plan.needed:
         yield f"  {action.address}: used as it is declared, not registered"
     yield from (f"  {note.removeprefix(f'{run.address}: ')}" for note in prepared.plan.notes)
@@ -141,14 +144,14 @@ def _known_run_lines(run: Run, *, streams: bool) -> Iterator[str]:
 def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
     """Print the log of a run until it has ended, and record its end; return the run."""
     run = prepared.run
-    if not prepared.is_new and not run.is_unfinished:
+    if not run.status.is_active:
         return run
     if is_text and run.handle is not None:
         echo()
         print_log(run, prepared.providers.backend(run.backend), follow=True)
     while (run := refresh_experiment(prepared)).status.is_active:
         time.sleep(_POLL_SECONDS)
-    return finish_experiment(prepared, run)
+    return record_ended_experiment(prepared.session, run)
 
 
 def _report_detached(prepared: PreparedExperiment, *, is_text: bool) -> int:
@@ -163,9 +166,15 @@ def _continuation_lines(prepared: PreparedExperiment) -> list[str]:
     run, option = prepared.run, prepared.session.target_option
     return [
         f"Run {run.id} goes on.",
-        f"  Follow it with `mlgit job logs {run.id} --follow{option}`.",
-        f"  Cancel it with `mlgit job cancel {run.id}{option}`.",
+        f"  Follow it with `mlgit job logs {shlex.quote(run.id)} --follow{option}`.",
+        f"  Cancel it with `mlgit job cancel {shlex.quote(run.id)}{option}`.",
     ]
+
+
+def _interruption_lines(prepared: PreparedExperiment) -> list[str]:
+    if is_submitted(prepared):
+        return _continuation_lines(prepared)
+    return [f"Interrupted before run {prepared.run.id} was submitted. The same command goes on with it."]
 
 
 def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
@@ -183,8 +192,16 @@ def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterato
     if run.status is RunStatus.COMPLETED:
         yield from _next_step_lines(prepared, run, file)
     else:
-        again = f"mlgit run {shlex.quote(str(file))}{option}"
-        yield f"`mlgit job show {run.id}{option}` shows more of it; `{again}` runs the job once more."
+        again = _format_command(prepared, file)
+        yield f"`mlgit job show {shlex.quote(run.id)}{option}` shows more of it; `{again}` runs the job once more."
+
+
+def _format_command(prepared: PreparedExperiment, file: Path) -> str:
+    """Return the command that runs the same again; without secrets."""
+    options = prepared.options
+    values = [f"--set {shlex.quote(option)}" for option in format_options(options.overrides)]
+    name = [f"--name {shlex.quote(options.name)}"] if options.name else []
+    return " ".join(["mlgit run", shlex.quote(str(file)), *values, *name]) + prepared.session.target_option
 
 
 def _elapsed(run: Run) -> str:
@@ -204,7 +221,7 @@ def _describe_output(output: dict[str, object]) -> str:
 def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
     option = prepared.session.target_option
     if run.outputs:
-        yield f"Get its files with `mlgit job download {run.id} DIR{option}`."
+        yield f"Get its files with `mlgit job download {shlex.quote(run.id)} DIR{option}`."
     if not run.experiment:
         return
     workspace = prepared.session.workspace

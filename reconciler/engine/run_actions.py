@@ -22,6 +22,7 @@ from reconciler.model import Action, ResolvedAsset, Run, RunStatus
 from reconciler.model.builder import Built, ReportProgress
 from reconciler.model.content import Content
 from reconciler.planning.environments import ENVIRONMENT_POINTER, new_pin
+from reconciler.planning.output_paths import output_paths
 from reconciler.state.store import WriteBatch, merge_write_batches
 from reconciler.timestamps import utc_timestamp
 
@@ -124,7 +125,11 @@ def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Ru
     """Return the run with its outputs in the store; if they cannot be stored, the run is recorded as failed."""
     try:
         contents = _collect_outputs(context.providers, run)
-        outputs = {name: {**run.outputs[name], **content.to_json()} for name, content in contents.items()}
+        paths = {name: {"path": path} for name, path in output_paths(run.spec, run.id).items()}
+        outputs = {
+            name: {**run.outputs[name], **content.to_json(), **paths.get(name, {})}
+            for name, content in contents.items()
+        }
         return replace(run, outputs=outputs)
     except UserError as error:
         if is_infrastructure_error(error):

@@ -103,7 +103,8 @@ def find_unsupported(files: FileReader, declared: AssetSet, config: Config, chec
             yield Blocked(asset.address, reason, recorded_only=str(asset.spec.get("type", "")) or kind.name)
         if reason or asset.address not in declared.assets:
             continue
-        refusals = (*check_runs(declared, [asset], config), *check_supported(files, declared, [asset], check))
+        problems = [*check_runs(declared, [asset], config), *check_supported(files, declared, [asset], check)]
+        refusals = sort_diagnostics(problems)
         refusals = tuple(item for item in refusals if item.severity is _refusal_severity(asset))
         if refusals:
             yield Blocked(asset.address, refusals[0].message, manual=kind.is_runnable, refusals=refusals)

@@ -13,6 +13,7 @@ from reconciler.format.assets import AssetSet
 from reconciler.model import Asset
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
 from reconciler.planning.environments import ENVIRONMENT_POINTER, implicit_environment, unknown_environment_problem
+from reconciler.planning.output_paths import check_output_paths
 from reconciler.planning.uri_inputs import TargetLookup, describe_problem, find_uri_inputs
 
 
@@ -44,6 +45,7 @@ def check_run(
             message, hint = describe_problem(uri_input)
             span = document.value_span(uri_input.pointer)
             yield Diagnostic("input-unreachable", f"{asset.address}: {message}", span, hint)
+    yield from check_output_paths(declared, asset)
 
 
 def _environment_problem(asset: Asset) -> tuple[str, str]:

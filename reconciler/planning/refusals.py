@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from reconciler.abbreviation import join_some
-from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import kind_of
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.severity import apply_severity_overrides
@@ -37,7 +37,8 @@ def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: 
     runs = kind.is_runnable and (is_realised or is_manual)
     run_problems = tuple(_check_planned_run(context, resolved, severity)) if runs else ()
     is_refused = bool(run_problems) or any(problem.is_certain for problem in report.problems)
-    refusals = (*run_problems, *_report_diagnostics(context, resolved.asset, report, severity))
+    problems = (*run_problems, *_report_diagnostics(context, resolved.asset, report, severity))
+    refusals = tuple(sorted(problems, key=lambda problem: problem.span or Span("", 0, 0)))
     if is_refused and is_realised:
         return _refuse(context, resolved, refusals)
     if is_refused and is_manual:
@@ -97,8 +98,10 @@ def _blocked_by(
 ) -> Blocked:
     address, rules = resolved.asset.address, context.policy.config.rules
     reasons = [f"{item.message.removeprefix(f'{address}: ')} ({item.span})" for item in refusals]
-    subject = reasons[0].partition(_UNSUPPORTED)[0] + _UNSUPPORTED
-    message = join_some([reasons[0], *(reason.removeprefix(subject) for reason in reasons[1:])])
+    unsupported = [index for index, reason in enumerate(reasons) if _UNSUPPORTED in reason]
+    for index in unsupported[1:]:  # the provider is named once
+        reasons[index] = reasons[index].removeprefix(reasons[unsupported[0]].partition(_UNSUPPORTED)[0] + _UNSUPPORTED)
+    message = join_some(reasons)
     shown = apply_severity_overrides(refusals, rules)
     return Blocked(address, message, not is_manual, None, is_manual, refusals=shown)
 
@@ -115,5 +118,6 @@ _LABELS = {
     "builder-cannot": "with environments that cannot be built",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
-    "input-unreachable": "with inputs to download",
+    "input-unreachable": "with inputs in remote storage",
+    "output-unreachable": "with outputs in remote storage",
 }

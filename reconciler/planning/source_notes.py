@@ -1,4 +1,4 @@
-"""The notes of a plan on data behind URIs: what has a mirror, what is downloaded, and what was."""
+"""The notes of a plan on data behind URIs: what has a mirror, what is downloaded or was, and where outputs are kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from reconciler.diagnostics import Span
 from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import split_pointer
 from reconciler.model import Action, Asset, FileReader, Op, Record, Reference, ResolvedAsset, State
+from reconciler.planning.output_paths import output_notes
 from reconciler.planning.uri_inputs import TargetLookup, UriInput, find_uri_inputs
 
 _DIGEST_DIGITS = 10
@@ -26,6 +27,7 @@ def source_notes(
                 shown = files.display_path(path.path)
                 yield f"{_place(declared, asset, path.pointer)}: {path.text} is {shown}, as mirrors: in mlgit.yml says"
         if action.op is Op.SUBMIT and action.resolved is not None:
+            yield from output_notes(declared, asset)
             for uri_input in find_uri_inputs(asset, config, _target_lookup(declared, action.resolved, state)):
                 yield f"{_place(declared, asset, uri_input.pointer)}: {_describe_download(uri_input, state)}"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
-from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run, submit_experiment
+from reconciler.engine.experiments import ExperimentContext, refresh_run, submit_experiment
 from reconciler.engine.providers import Providers
 from reconciler.git.partial_tree import write_partial_tree
 from reconciler.model import (
@@ -27,11 +27,11 @@ from reconciler.model import (
 from reconciler.planning.experiment import ExperimentPlan, plan_experiment
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.project.builder import open_builders
 from reconciler.project.check import make_desired, report_diagnostics
 from reconciler.project.job_file import JobFile, load_job_file
+from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import RUN_COMMIT_MESSAGE
-from reconciler.project.refresh import open_backends, open_store
+from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.history import format_trailers
@@ -53,8 +53,8 @@ class RunOptions(NamedTuple):
 class PreparedExperiment:
     """An experiment that can be run: its plan, the run that it is or was, and how that is to be used.
 
-    ``is_new`` is True if the run is to be submitted, False for one that was submitted before. ``failed`` is the last
-    attempt, if that did not complete.
+    ``is_new`` is True if the run is to be submitted, False for one that was submitted before. ``previous`` is the last
+    attempt before a new one. ``unrecorded`` are the attempts that have ended and whose end is not recorded.
     """
 
     session: Session
@@ -65,7 +65,8 @@ class PreparedExperiment:
     plan: ExperimentPlan
     run: Run
     is_new: bool
-    failed: Run | None = None
+    previous: Run | None = None
+    unrecorded: tuple[Run, ...] = ()
 
 
 @pause_gc()
@@ -82,16 +83,10 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
         report_diagnostics(session, (*plan.diagnostics, *plan.blocked.refusals))
         raise _blocked_error(job, plan.blocked)
     _check_host(session.config, plan.make_run(1).backend)
-    providers = Providers(
-        config=session.config,
-        state_store=session.state_store,
-        store=open_store(session),
-        builders=open_builders(session),
-        backends=open_backends(session),
-    )
-    run, is_new, failed = _choose_run(providers, plan, again=options.again)
-    report_diagnostics(session, _diagnostics_on_this_machine(plan.diagnostics) if is_new else plan.diagnostics)
-    return PreparedExperiment(session, options, state, providers, job, plan, run, is_new, failed)
+    providers = open_providers(session)
+    choice = _choose_run(providers, plan, again=options.again)
+    report_diagnostics(session, _diagnostics_on_this_machine(plan.diagnostics) if choice.is_new else plan.diagnostics)
+    return PreparedExperiment(session, options, state, providers, job, plan, *choice)
 
 
 def _diagnostics_on_this_machine(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -116,18 +111,34 @@ def _blocked_error(job: JobFile, blocked: Blocked) -> UserError:
     return user_error("run-refused", message, hint, document.key_span(""))
 
 
-def _choose_run(providers: Providers, plan: ExperimentPlan, *, again: bool) -> tuple[Run, bool, Run | None]:
-    """Return the run to show or to submit, whether it is to be submitted, and the last attempt if that failed."""
+class _Choice(NamedTuple):
+    """The run to show or to submit, whether it is to be submitted, and the last attempt before it, if there is one.
+
+    ``unrecorded`` are the attempts that have ended and whose end is not recorded.
+    """
+
+    run: Run
+    is_new: bool
+    previous: Run | None = None
+    unrecorded: tuple[Run, ...] = ()
+
+
+def _choose_run(providers: Providers, plan: ExperimentPlan, *, again: bool) -> _Choice:
     attempts = [_refreshed(providers, run) for run in plan.attempts]
+    unrecorded = tuple(
+        run
+        for recorded, run in zip(plan.attempts, attempts, strict=True)
+        if recorded.experiment and recorded.is_unfinished and not run.status.is_active
+    )
     last = attempts[-1] if attempts else None
     if last and last.status is RunStatus.INTENDED and last.handle is None:
-        return plan.make_run(last.attempt), True, None  # its submission was cut off, or is under way
+        return _Choice(plan.make_run(last.attempt), True)  # its submission was cut off, or is under way
     if last and not again:
         completed = (run for run in reversed(attempts) if run.status is RunStatus.COMPLETED)
         if run := next((run for run in attempts if run.status.is_active), None) or next(completed, None):
-            return run, False, None
+            return _Choice(run, False, None, unrecorded)
     run = _next_attempt(providers, plan, (last.attempt if last else 0) + 1, again=again)
-    return run, True, last
+    return _Choice(run, True, last, unrecorded)
 
 
 def _refreshed(providers: Providers, run: Run) -> Run:
@@ -153,53 +164,38 @@ def _next_attempt(providers: Providers, plan: ExperimentPlan, attempt: int, *, a
 def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]) -> PreparedExperiment:
     """Submit the run of an experiment, unless it was submitted before; return it with the run as it is recorded.
 
-    If another command has submitted it meanwhile, that run is used.
+    The ends of earlier attempts are recorded first. If another command has submitted it meanwhile, that run is used.
     """
+    session = prepared.session
+    recorded = {run.id: record_ended_experiment(session, run) for run in prepared.unrecorded}
     if not prepared.is_new:
-        return prepared
+        return replace(prepared, run=recorded.get(prepared.run.id, prepared.run))
+    state = session.state_store.read() if recorded else prepared.state
     try:
-        context = _open_context(prepared, emit, source=_store_source(prepared.session, prepared.job))
-        run = submit_experiment(context, prepared.state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
+        source, trailers = _store_source(session, prepared.job), format_trailers(user_name())
+        context = ExperimentContext(prepared.providers, session.tree, source, trailers, emit)
+        run = submit_experiment(context, state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
     except UserError as error:
         if error.diagnostics[0].code != "state-conflict":
             raise
-        return start_experiment(prepare_experiment(prepared.session, prepared.options._replace(again=False)), emit)
+        return start_experiment(prepare_experiment(session, prepared.options._replace(again=False)), emit)
     return replace(prepared, run=run)
+
+
+def is_submitted(prepared: PreparedExperiment) -> bool:
+    """Return True if the backend has the run of an experiment."""
+    return prepared.providers.backend(prepared.run.backend).find(prepared.run.token) is not None
+
+
+def stop_builds(prepared: PreparedExperiment) -> None:
+    """End the processes of builds that were interrupted."""
+    for builder in prepared.providers.builders.values():
+        builder.stop()
 
 
 def refresh_experiment(prepared: PreparedExperiment) -> Run:
     """Return the run of an experiment as its backend reports it."""
     return _refreshed(prepared.providers, prepared.run)
-
-
-def finish_experiment(prepared: PreparedExperiment, run: Run) -> Run:
-    """Record the end of a run, if it is an experiment whose end is not recorded; return it as it is recorded.
-
-    What an apply has taken over is recorded by the next apply.
-    """
-    state = prepared.session.fetch_and_read_state()
-    recorded = state.find_run(run.address, run.id) or run
-    if not recorded.experiment or not recorded.is_unfinished:
-        return run if recorded.is_unfinished else recorded
-    try:
-        return record_experiment(_open_context(prepared, _ignore_event), state, replace(run, experiment=True))
-    except UserError as error:
-        if error.diagnostics[0].code != "state-conflict":
-            raise
-        state = prepared.session.fetch_and_read_state()
-        return state.find_run(run.address, run.id) or run
-
-
-def _ignore_event(_event: Event) -> None:
-    """Do nothing with an event."""
-
-
-def _open_context(
-    prepared: PreparedExperiment, emit: Callable[[Event], None], source: SourceRevision | None = None
-) -> ExperimentContext:
-    session = prepared.session
-    trailers = format_trailers(user_name())
-    return ExperimentContext(prepared.providers, session.tree, source or session.source, trailers, emit)
 
 
 def _store_source(session: Session, job: JobFile) -> SourceRevision:

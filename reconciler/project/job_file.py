@@ -15,9 +15,6 @@ from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, esca
 from reconciler.format.document import Document, DocumentOverride, keep_document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.load import load_asset_file
-from reconciler.format.overridden_document import override_document
-from reconciler.format.references import bind_environment
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Reference, State
 from reconciler.planning.compute import bound_backend
@@ -29,6 +26,7 @@ from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.assets import parse_candidates
 from reconciler.source.disk_workspace import open_disk_workspace
 from reconciler.source.globs import load_file_globs
+from reconciler.source.overridden_assets import load_overridden_file, options_override
 from reconciler.source.parsed_file import ParsedFile
 
 
@@ -81,13 +79,10 @@ def _load_overridden(
     session: Session, path: str, glob: IncludeGlob, name: str, options: Sequence[str]
 ) -> LoadedFile | None:
     """Return a file as it would be with other values."""
-    override: DocumentOverride = partial(override_document, options=options) if options else keep_document
+    override = options_override(options) if options else keep_document
     if name:
         override = partial(_override_with_name, name, override)
-    file = load_asset_file(session.tree, path, glob, session.config.rules, override)
-    if file is None or file.asset is None:
-        return file
-    return file._replace(asset=bind_environment(file.asset, session.config.environments))
+    return load_overridden_file(session.tree, session.config, path, glob, override)
 
 
 def _override_with_name(

@@ -25,6 +25,8 @@ _EXECUTABLE_BITS, _WRITABLE_BITS = 0o111, 0o222
 _READ_ONLY_MODES = frozenset({"ro_mount", "eval_mount"})
 _CHUNK_SIZE = 4 << 20
 _MAX_LINK_BYTES = 4097  # one more than any system follows
+# An empty file of this name ends the search for a repository in Git's libraries, which do not read its variables.
+_REPOSITORY_BARRIER = ".git"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Workdir:
 def prepare_workdir(spec: RunSpec, heartbeat: Heartbeat) -> Workdir:
     """Stage the files of a run; raises RunFailedError if that is not possible."""
     code = spec.folder / CODE_FOLDER
+    (spec.folder / _REPOSITORY_BARRIER).touch()
     _stage_files(spec.code, code, read_only=False, heartbeat=heartbeat)
     values: dict[str, CommandValue] = {"name": ShellWord(spec.run)}
     for name, job_input in spec.inputs.items():

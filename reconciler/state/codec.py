@@ -146,8 +146,9 @@ def decode_pin(raw: bytes) -> Pin:
 
 def decode_download(raw: bytes) -> Download:
     """Read what was downloaded from a URL."""
-    download = Download.from_json(_load_json(raw))
-    check_contents([download.content.to_json()])
+    document = _load_json(raw)
+    check_contents([document])
+    download = Download.from_json(document)
     for text in (download.url, download.etag, download.modified, download.downloaded_at):
         _as_text(text)
     return download

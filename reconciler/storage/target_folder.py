@@ -169,6 +169,9 @@ def _temporary_folder(target: Path, *, is_new: bool) -> Iterator[Path]:
     try:
         temporary.mkdir(parents=True)
         yield temporary
+    except OSError as error:
+        error.filename, error.filename2 = str(error.filename or target).replace(str(temporary), str(target)), None
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in missing_parents:

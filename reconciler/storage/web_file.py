@@ -39,6 +39,7 @@ _MAX_REDIRECTS = 5
 _OK = 200
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _START_SIZE = 1024
+_MAX_NAME_BYTES = 255
 _HTML_TYPES = ("text/html", "application/xhtml")
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 _HTML_START = re.compile(
@@ -101,11 +102,25 @@ class _Body(io.RawIOBase):
         return len(chunk)
 
     def _read(self, size: int) -> bytes:
+        raw = self._response.raw
         try:
-            return bytes(self._response.raw.read(size, decode_content=False))
+            remaining = raw.length_remaining or 0  # None if the server did not announce a length
+            if remaining == 1 and _bytes_at_hand(raw) > 1:
+                message = (
+                    f"{self._url} has more bytes than the {self._response.headers['Content-Length']} that are announced"
+                )
+                raise WebError(message, f"try again later, {_MIRROR_HINT}", is_interrupted=True)
+            # The last byte is read by itself: only then it shows whether more bytes follow.
+            return bytes(raw.read(min(size, remaining - 1) if remaining > 1 else size, decode_content=False))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"{self._url} did not come whole: {_describe_interruption(error)}"
             raise WebError(message, f"try again later, {_MIRROR_HINT}", is_interrupted=True) from error
+
+
+def _bytes_at_hand(raw: urllib3.BaseHTTPResponse) -> int:
+    """Return how many bytes of a connection can be read at once; 0 if that is not known."""
+    reader = getattr(getattr(raw, "_fp", None), "fp", None)  # http.client would drop what follows the announced length
+    return len(reader.peek(2)) if isinstance(reader, io.BufferedReader) else 0
 
 
 def _describe_interruption(error: Exception) -> str:
@@ -135,7 +150,11 @@ def _request(session: requests.Session, url: str, timeout: float) -> Iterator[re
                     raise WebError(f"{url}: the server answers {answer}", f"correct the URL, {_MIRROR_HINT}")
                 yield response
                 return
-            target = urljoin(current, response.headers["Location"])
+            location = response.headers["Location"]
+        target = _redirect_target(current, location)
+        if target is None:
+            message = f"{url} redirects to {location}, which is no URL"
+            raise WebError(message, f"correct the URL, {_MIRROR_HINT}")
         if not _is_same_host(urlsplit(url), urlsplit(target)):
             message = f"{url} redirects to another host, {target}: only the host that the plan names is asked"
             raise WebError(message, f"write that URL if you trust it, {_MIRROR_HINT}")
@@ -176,6 +195,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         pending += [item for item in inner if isinstance(item, BaseException)]
 
 
+def _redirect_target(url: str, location: str) -> str | None:
+    """Return the URL that a redirect leads to; None if it is none."""
+    try:
+        target = urljoin(url, location)
+        _ = urlsplit(target).port  # raises ValueError for a port that is none
+    except ValueError:
+        return None
+    return target
+
+
 def _is_same_host(first: SplitResult, second: SplitResult) -> bool:
     """Return True if two URLs are on one server; it may lead from http to https, and not back."""
     if second.scheme not in _DEFAULT_PORTS or (first.scheme, second.scheme) == ("https", "http"):
@@ -197,4 +226,5 @@ def _is_unexpected_html(response: requests.Response, url: str, start: bytes) -> 
 def _file_name(url: str) -> str:
     """Return the last part of a URL as the name of a file."""
     name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
-    return "data" if name in {"", ".", ".."} or not name.isprintable() else name
+    is_usable = name not in {"", ".", ".."} and name.isprintable() and len(name.encode()) <= _MAX_NAME_BYTES
+    return name if is_usable else "data"

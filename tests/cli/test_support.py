@@ -89,7 +89,7 @@ def test_the_json_of_a_plan_has_refusals_with_their_positions(unsupported, mlgit
     assert [(item["code"], item["path"], item["line"], item["severity"]) for item in refusals] == [
         ("not-supported", "jobs/big.yml", 8, "error"),
         ("not-supported", "jobs/big.yml", 12, "error"),
-        ("not-supported", "jobs/big.yml", 16, "error"),
+        ("output-unreachable", "jobs/big.yml", 16, "error"),
     ]
 
 

@@ -93,6 +93,14 @@ def broken_off(handler: Handler) -> None:
     handler.close_connection = True
 
 
+def too_long(handler: Handler) -> None:
+    handler.send(Content_Length=str(len(BODY) - 3))
+
+
+def too_long_and_large(handler: Handler) -> None:
+    handler.send(b"x" * (3 << 20), Content_Length=str((3 << 20) - 100))
+
+
 def too_short_and_large(handler: Handler) -> None:
     handler.send(b"x" * (3 << 20), Content_Length=str(4 << 20))
     handler.close_connection = True
@@ -102,6 +110,14 @@ def elsewhere(handler: Handler) -> None:
     server = handler.server
     assert isinstance(server, Server)
     handler.send(b"", 302, Location=f"http://localhost:{server.server_port}/real.csv")
+
+
+def nowhere(handler: Handler) -> None:
+    handler.send(b"", 302, Location="http://[broken/x.csv")
+
+
+def to_no_port(handler: Handler) -> None:
+    handler.send(b"", 302, Location="http://127.0.0.1:99999999/x.csv")
 
 
 def around(handler: Handler) -> None:
@@ -182,6 +198,8 @@ def test_a_run_records_what_was_downloaded_for_it(applied, mlgit, server):
     ]
     (downloads,) = [run["realised"]["downloads"] for run in runs if run["address"] == "job/jobs/one"]
     assert downloads["/inputs/data/path"] == pinned(applied)[0]
+    shown = json.loads(mlgit("job", "show", "jobs/one", "--format", "json", cwd=applied).out)
+    assert shown["downloads"] == {"data": pinned(applied)[0]}
 
 
 def test_data_behind_a_url_is_downloaded_for_the_job_that_refers_to_it(applied, mlgit, server):
@@ -200,9 +218,13 @@ def test_data_behind_a_url_is_downloaded_for_the_job_that_refers_to_it(applied, 
         (overloaded, "the server answers 503 Service Unavailable"),
         (too_short, f"did not come whole: the server announced 1000 bytes and sent {len(BODY)}"),
         (too_short_and_large, "did not come whole: the server announced 4194304 bytes and sent 3145728"),
+        (too_long, f"has more bytes than the {len(BODY) - 3} that are announced"),
+        (too_long_and_large, "has more bytes than the 3145628 that are announced"),
         (broken_off, "did not come whole: the connection was closed"),
         (elsewhere, "redirects to another host, http://localhost:"),
         (to_a_file, "redirects to another host, file:///etc/hostname"),
+        (nowhere, "cannot be reached: Invalid IPv6 URL"),
+        (to_no_port, "redirects to http://127.0.0.1:99999999/x.csv, which is no URL"),
         (around, "redirects more than 5 times"),
         (page, "is an HTML page and not data"),
         (undeclared_page, "is an HTML page and not data"),

@@ -59,7 +59,7 @@ inputs:
   mode: {{type: uri_file, path: ../a.txt, mode: {mode}}}
   direct: {{type: uri_file, path: "https://example.org/{name}", mode: direct}}
 outputs:
-  output: {{type: {type}}}
+  output: {{type: {type}, path: "azureml://datastores/${{{{default_datastore}}}}/paths/{name}/${{{{output_name}}}}"}}
 """
 )
 SLEEPER = SCHEMA.format("commandJob") + (
@@ -81,6 +81,7 @@ FILES = {
     "mlgit.yml": """
         state: {name: small, lineage: "11111111111111111111111111111111"}
         store: {path: .mlgit/store}
+        limits: {submit: 20}
         backends: {local: {type: local}, second: {type: local}}
         compute: {"*": local, other: second}
         """,
@@ -185,6 +186,10 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
             outcome.pair("/inputs/*/mode") == (False, True)
             and outcome.pair("direct") == ("https://example.org/a", "https://example.org/b")
         ),
+        "/outputs/*/path": lambda outcome: (
+            [outcome.runs[f"job/{name}"]["outputs"]["output"]["path"] for name in "ab"]
+            == [f"azureml://datastores/workspaceblobstore/paths/{name}/output" for name in "ab"]
+        ),
         "/compute": lambda outcome: (
             (outcome.runs["job/a"]["backend"], outcome.runs["job/b"]["backend"]) == ("local", "second")
         ),
@@ -211,7 +216,7 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/conda_file": lambda outcome: outcome.pair("/environment") == ("a", "b"),  # in a file, and in the asset
         "/conda_file/variables": lambda outcome: outcome.pair("/environment") == ("a", "b"),
         "/conda_file/dependencies": lambda outcome: (
-            "environment/other-python: there is no Python ==3.99" in outcome.printed
+            "environment/other-python: there is no Python 3.99" in outcome.printed
         ),
         "/os_type": lambda outcome: (
             "environment/windows: the venv builder does not support os_type: windows" in outcome.printed

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import git
 import pytest
 
 REGULAR, EXECUTABLE, SYMLINK = 0o100644, 0o100755, 0o120000
@@ -174,3 +175,15 @@ def test_bytes_that_changed_after_they_were_checked_are_an_error_that_names_the_
 def test_the_target_of_a_link_is_checked_too(bench: Any) -> None:
     bench.spec["code"] = [[*bench.row("link", "elsewhere", SYMLINK), "0" * 32, []]]
     assert "link is not what was stored" in bench.run()["failure"]["message"]
+
+
+def test_no_program_or_library_finds_a_repository_around_the_code(bench: Any) -> None:
+    git.Repo.init(bench.root).close()
+    assert (
+        bench.run(command="! git rev-parse --git-dir && git init --quiet own && cd own && git rev-parse --git-dir")[
+            "status"
+        ]
+        == "completed"
+    ), bench.log()
+    with pytest.raises(git.InvalidGitRepositoryError):
+        git.Repo(bench.folder / "code", search_parent_directories=True)

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import reconciler.runner
-from reconciler.runner.zipapp import build_zipapp
+from reconciler.runner.zipapp import add_bytecode, build_zipapp
 
 _PACKAGE = Path(reconciler.runner.__file__).parent
 
@@ -32,3 +32,37 @@ def test_the_zipapp_needs_the_standard_library_only(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-S", str(tmp_path / "runner.pyz")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "usage: runner.pyz SPEC.JSON\n")
+
+
+def _run(zipapp: bytes, folder: Path) -> str:
+    """Return what a zipapp prints that is started without arguments."""
+    (folder / "runner.pyz").write_bytes(zipapp)
+    command = [sys.executable, "-I", "-S", str(folder / "runner.pyz")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stderr
+
+
+def _without(zipapp: bytes, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(zipapp)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            if not name.endswith(suffix):
+                target.writestr(name, source.read(name))
+    return buffer.getvalue()
+
+
+def test_a_zipapp_with_bytecode_compiles_nothing(tmp_path: Path) -> None:
+    zipapp = _without(add_bytecode(build_zipapp()), ".py")
+    assert _run(zipapp, tmp_path) == "usage: runner.pyz SPEC.JSON\n"
+
+
+def test_another_version_of_python_runs_the_sources_of_a_zipapp_with_bytecode(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(add_bytecode(build_zipapp()))) as source,
+        zipfile.ZipFile(buffer, "w") as target,
+    ):
+        assert "runner/main.pyc" in source.namelist()
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, b"\0\0\r\n" + content[4:] if name.endswith(".pyc") else content)
+    assert _run(buffer.getvalue(), tmp_path) == "usage: runner.pyz SPEC.JSON\n"

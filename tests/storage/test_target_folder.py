@@ -174,8 +174,16 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "File too large: '.mlgit-" in done.stderr
+    assert "File too large: 'out/a'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_disk_names_the_target_and_no_temporary_folder(tmp_path):
+    (tmp_path / "file").write_text("a file", "utf-8")
+    for target in (tmp_path / "file" / "out", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError, match=r"Not a directory|File name too long") as caught:
+            write_files([new_file("a")], target)
+        assert str(caught.value.filename) == str(target)
 
 
 def test_progress_counts_every_file_and_byte_also_of_files_that_are_there_already(tmp_path):
