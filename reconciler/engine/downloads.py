@@ -70,7 +70,8 @@ def _download(context: ActionContext, action: Action, uri_input: UriInput) -> Do
     """Store the file behind a URL, and try again if the connection breaks."""
     report_progress = context.progress_reporter(action)
     for attempt in range(1, _ATTEMPTS + 1):
-        report_progress(f"downloading {mask_url_secrets(uri_input.source)}")
+        again = f", attempt {attempt} of {_ATTEMPTS}" if attempt > 1 else ""
+        report_progress(f"downloading {mask_url_secrets(uri_input.source)}{again}")
         try:
             return _store_file(context, uri_input)
         except WebError as error:
