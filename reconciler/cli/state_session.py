@@ -49,7 +49,7 @@ def parse_live_address(argument: str, state: State) -> Address:
         raise user_error("address-ambiguous", message, "use one of these addresses")
     count = sum(not record.archived for record in state.current.values())
     assets = f"`mlgit list` shows the {pluralize(count, 'live asset')}" if count else "no asset is live yet"
-    list_hint = f"{assets}; an address is KIND/NAME"
+    list_hint = f"{assets}, `mlgit list --declared` what files declare; an address is KIND/NAME"
     hint = did_you_mean(argument, candidates or list(map(str, state.current)))
     raise user_error("address-unknown", f"{argument} is not live", hint or list_hint)
 
