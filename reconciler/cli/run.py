@@ -144,11 +144,13 @@ def _known_run_lines(run: Run, *, streams: bool) -> Iterator[str]:
 def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
     """Print the log of a run until it has ended, and record its end; return the run."""
     run = prepared.run
+    if is_text:
+        echo()
     if not run.status.is_active:
         return run
-    if is_text and run.handle is not None:
+    is_followed = is_text and run.handle is not None
+    if is_followed and print_log(run, prepared.providers.backend(run.backend), follow=True):
         echo()
-        print_log(run, prepared.providers.backend(run.backend), follow=True)
     while (run := refresh_experiment(prepared)).status.is_active:
         time.sleep(_POLL_SECONDS)
     return record_ended_experiment(prepared.session, run)
@@ -179,7 +181,6 @@ def _interruption_lines(prepared: PreparedExperiment) -> list[str]:
 
 def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
     """Yield how a run ended, what it left, and how to keep it."""
-    yield ""
     message = f": {run.message}" if run.message else ""
     yield f"Run {run.id} {run.status}{_elapsed(run)}{message}."
     if run.outputs and run.status is RunStatus.COMPLETED:

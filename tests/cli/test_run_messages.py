@@ -134,3 +134,13 @@ def test_what_is_committed_already_is_kept_by_an_apply_alone(small, mlgit):
     assert "To keep it, run `mlgit apply`" in mlgit("run", "job.yml", cwd=small).out
     changed = mlgit("run", "job.yml", "--set", "command=echo ho", cwd=small)
     assert "To keep it, commit job.yml with these values: `mlgit apply`" in changed.out
+
+
+@pytest.mark.parametrize(("command", "log"), [("echo hi", "hi\n\n"), ("test 1", "")])
+def test_one_empty_line_stands_before_the_log_and_before_the_end_of_a_run(small, mlgit, command, log):
+    write(small, {"job.yml": f'{_JOB}command: {command}\nenvironment: {{image: "python:3.11"}}\n'})
+    assert mlgit("run", "job.yml", cwd=small).code == 0  # which builds the environment
+    ended = mlgit("run", "job.yml", "--again", cwd=small)
+    assert f"image python:3.11\n\n{log}Run job-" in ended.out
+    shown = mlgit("run", "job.yml", cwd=small)
+    assert "use --again.\n\nRun job-" in shown.out
