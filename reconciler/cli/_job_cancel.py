@@ -40,4 +40,5 @@ def command(job: str) -> None:
         ended, status=RunStatus.CANCELED, failure="user", message="", ended_at=ended.ended_at or utc_timestamp()
     )
     session.state_store.write(WriteBatch(runs=(canceled,)), f"job cancel: {run.id}")
-    echo_line(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
+    again = "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.address.name}`"
+    echo_line(f"Canceled run {run.id}. {again} runs it again.")
