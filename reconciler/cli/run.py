@@ -229,5 +229,9 @@ def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iter
         place = "folder" if workspace.repository.is_separate else "repository"
         yield f"To keep jobs and runs under Git, make a workspace of the {place} with `{setup_command(workspace)}`."
         return
-    changes = " with these values" if prepared.options.overrides or prepared.options.name else ""
+    has_values = bool(prepared.options.overrides or prepared.options.name)
+    if not (has_values or prepared.session.source.dirty):
+        yield f"To keep it, run `mlgit apply{option}`, which adopts this run, and runs nothing."
+        return
+    changes = " with these values" if has_values else ""
     yield f"To keep it, commit {file}{changes}: `mlgit apply{option}` then adopts this run, and runs nothing."

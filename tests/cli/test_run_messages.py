@@ -125,3 +125,12 @@ def test_many_known_jobs_are_named_in_part(small, mlgit):
     ended = mlgit("job", "show", "nothing-like-it", cwd=small)
     assert "known jobs: " in ended.err
     assert ended.err.endswith(" more\n")
+
+
+def test_what_is_committed_already_is_kept_by_an_apply_alone(small, mlgit):
+    write(small, {"job.yml": f'{_JOB}command: echo hi\nenvironment: {{image: "python:3.11"}}\n'})
+    assert "To keep it, commit job.yml: `mlgit apply`" in mlgit("run", "job.yml", cwd=small).out
+    commit(small)
+    assert "To keep it, run `mlgit apply`" in mlgit("run", "job.yml", cwd=small).out
+    changed = mlgit("run", "job.yml", "--set", "command=echo ho", cwd=small)
+    assert "To keep it, commit job.yml with these values: `mlgit apply`" in changed.out
