@@ -39,7 +39,7 @@ _MAX_REDIRECTS = 5
 _OK = 200
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _START_SIZE = 1024
-_MAX_NAME_BYTES = 255
+_MAX_NAME_BYTES = 200  # file systems take 255, and what writes a file puts something before or after its name
 _HTML_TYPES = ("text/html", "application/xhtml")
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 _HTML_START = re.compile(
@@ -209,7 +209,10 @@ def _is_same_host(first: SplitResult, second: SplitResult) -> bool:
     """Return True if two URLs are on one server; it may lead from http to https, and not back."""
     if second.scheme not in _DEFAULT_PORTS or (first.scheme, second.scheme) == ("https", "http"):
         return False
-    ports = [url.port or _DEFAULT_PORTS[url.scheme] for url in (first, second)]
+    try:
+        ports = [url.port or _DEFAULT_PORTS[url.scheme] for url in (first, second)]
+    except ValueError:  # what stands for the port is no number of one
+        return False
     is_upgrade = first.scheme != second.scheme and ports == list(_DEFAULT_PORTS.values())
     return first.hostname == second.hostname and (ports[0] == ports[1] or is_upgrade)
 
@@ -224,7 +227,7 @@ def _is_unexpected_html(response: requests.Response, url: str, start: bytes) -> 
 
 
 def _file_name(url: str) -> str:
-    """Return the last part of a URL as the name of a file."""
+    """Return the last part of a URL as the name of a file; "data" if no file can have it."""
     name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
     is_usable = name not in {"", ".", ".."} and name.isprintable() and len(name.encode()) <= _MAX_NAME_BYTES
     return name if is_usable else "data"
