@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from reconciler.backends._local_processes import SPEC_FILE
@@ -99,16 +100,22 @@ def _core_count() -> int:
 
 
 def _device_names(setting: Json) -> tuple[str, ...]:
-    """Return the GPUs that a setting declares: their number, or their names; by default those that can be seen."""
+    """Return the GPUs that a setting declares, each once: their number, or their names; by default the visible ones."""
     if isinstance(setting, int):
         return tuple(map(str, range(setting)))
     if setting is not None:
-        return tuple(map(str, setting))
+        return tuple(dict.fromkeys(map(str, setting)))
     visible = os.environ.get(_VISIBLE_DEVICES)
     if visible is not None:
-        return tuple(filter(None, (name.strip() for name in visible.split(","))))
+        names = (name.strip() for name in visible.split(","))
+        return tuple(dict.fromkeys(takewhile(_is_device, names)))
     numbers = (match[1] for path in Path("/dev").iterdir() if (match := _DEVICE_NAME.fullmatch(path.name)))
     return tuple(sorted(numbers, key=int))
+
+
+def _is_device(name: str) -> bool:
+    """Return True for the name of a GPU in ``CUDA_VISIBLE_DEVICES``; what follows another one, as -1, is hidden."""
+    return bool(name) and not name.startswith("-")
 
 
 class Queues:

@@ -64,6 +64,7 @@ _SECONDARY_CODES = frozenset(
 )
 _PLACEHOLDER_NAME = "part"
 _MAX_DIAGNOSTICS_PER_RULE = 50  # in one file
+_MAX_RUN_NAME_BYTES = 200  # a file name has at most 255, and a run's id adds nine to the name of its job
 
 
 def load_assets(
@@ -206,9 +207,9 @@ def _check_asset(context: RuleContext, kind: Kind, asset: Asset) -> tuple[Diagno
     ]
     diagnostics += _check_reference_syntax(context, diagnostics)
     diagnostics += _check_path_content(context, asset.paths)
-    unprintable = tuple(_check_printable(asset, context.document))
-    spans = {diagnostic.span for diagnostic in unprintable}
-    return (*(diagnostic for diagnostic in diagnostics if diagnostic.span not in spans), *unprintable)
+    unusable = (*_check_printable(asset, context.document), *_check_run_name(asset, kind, context.document))
+    spans = {diagnostic.span for diagnostic in unusable}
+    return (*(diagnostic for diagnostic in diagnostics if diagnostic.span not in spans), *unusable)
 
 
 def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
@@ -218,6 +219,15 @@ def _check_printable(asset: Asset, document: Document) -> Iterator[Diagnostic]:
             message = f"the {field} {json.dumps(value)} contains a character that is not printable"
             hint = f"remove line breaks, tabs and control characters from the {field}"
             yield Diagnostic("name-unprintable", message, document.value_span(f"/{field}"), hint)
+
+
+def _check_run_name(asset: Asset, kind: Kind, document: Document) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for the name of a job whose runs could have no folder: it is called as the run is."""
+    size = len(posixpath.basename(asset.address.name).encode(errors="replace"))
+    if kind.is_runnable and size > _MAX_RUN_NAME_BYTES:
+        message = f"the name has {size} bytes: the folder of a run, which begins with it, could not be made"
+        hint = f"use up to {_MAX_RUN_NAME_BYTES} bytes"
+        yield Diagnostic("name-illegal", message, document.value_span("/name"), hint)
 
 
 def _run_rules(context: RuleContext, kind: Kind) -> Iterator[Diagnostic]:

@@ -108,6 +108,9 @@ def _parse_path(path: str) -> tuple[str | int, ...]:
             break
         keys.append(int(step[2]) if step[2] else re.sub(r"\\(.)", r"\1", step[1]))
         position = step.end()
+    if len(keys) > _MAX_DEPTH:
+        message = f"the path has {len(keys)} steps, and a file is not nested more than {_MAX_DEPTH} levels deep"
+        raise OverrideError("set-malformed", message, _FORM_HINT)
     if not keys or position < len(path):
         message = (
             f"{path or 'nothing'} is not a path: it is keys with dots between them, and [0] for an entry of a list"

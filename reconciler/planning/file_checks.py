@@ -24,6 +24,7 @@ from reconciler.planning.resolve import label_message, missing_output
 from reconciler.planning.support import SupportCheck, ignored_diagnostics, problem_diagnostics
 
 _PATH_MISSING = "path-missing"
+_ABSENT_CODES = frozenset({_PATH_MISSING, "path-outside"})
 
 
 class LiveAssets(NamedTuple):
@@ -159,7 +160,7 @@ def _check_paths(declared: AssetSet, tree: Tree, live: LiveAssets | None) -> Ite
     missing = dict(_missing_paths(declared, tree))
     reported: set[Span] = set()
     for diagnostic in declared.diagnostics:
-        if diagnostic.code == _PATH_MISSING and diagnostic.span in missing:
+        if diagnostic.code in _ABSENT_CODES and diagnostic.span in missing:
             reported.add(diagnostic.span)
             yield replace(diagnostic, severity=min(diagnostic.severity, severity, key=list(Severity).index))
         else:

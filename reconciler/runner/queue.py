@@ -22,6 +22,7 @@ SUPERVISOR_LOCK, COMMAND_LOCK, SUPERVISOR_FILE = "alive.lock", "child.lock", "su
 QUEUE_LOCK, COMPUTE_FILE = "lock", "compute"
 ALIVE_FD, COMMAND_LOCK_FD, FIRST_SLOT_FD = 3, 4, 5  # which a supervisor finds its locks at
 _ENTRY_SUFFIX = ".json"
+_MAX_NUMBER = 10**12  # of a run in a queue, whose file begins with twelve digits
 _NEXT_FILE, _WAITING_FOLDER, _DEVICES_VARIABLE = "next", "waiting", "CUDA_VISIBLE_DEVICES"
 
 
@@ -60,26 +61,51 @@ StartSupervisor = Callable[[QueuedRun, Locks], int]
 
 
 def read_queued_run(path: Path) -> QueuedRun | None:
-    """Return the run of a file in a queue; None if it has gone, or is damaged."""
-    document = read_json_object(path)
+    """Return the run of a file in a queue; None if it has gone, is damaged, or asks for what can never be."""
+    fields = dict(read_json_object(path) or {})
     try:
-        fields = {**(document or {})}
-        fields["folder"], fields["token_file"] = Path(fields["folder"]), Path(fields["token_file"])
         folder, names, per_run = fields["devices"]
-        fields["command"], fields["devices"] = tuple(fields["command"]), Devices(folder, tuple(names), per_run)
-        return QueuedRun(**fields)
-    except (KeyError, TypeError, ValueError):
+        fields["devices"] = Devices(_text(folder), tuple(map(_text, names)), _number(per_run))
+        fields["folder"], fields["token_file"] = Path(_text(fields["folder"])), Path(_text(fields["token_file"]))
+        fields["command"] = tuple(map(_text, fields["command"]))
+        fields["variables"] = {_text(name): _text(value) for name, value in fields["variables"].items()}
+        fields["instances"] = _number(fields["instances"])
+        run = QueuedRun(**fields)
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
+    has_enough = run.devices.per_run <= len(set(run.devices.names))
+    return (
+        run if run.command and run.instances and has_enough and not any("=" in name for name in run.variables) else None
+    )
+
+
+def _text(value: Any) -> str:
+    """Return a value that is text which a path, an argument or a variable can have; raise TypeError for any other."""
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(value)
+    return value
+
+
+def _number(value: Any) -> int:
+    """Return a value that is a number of things; raise TypeError for any other."""
+    if type(value) is not int or value < 0:
+        raise TypeError(value)
+    return value
 
 
 def list_entries(queue: Path) -> list[Path]:
     """Return the files of the runs in a queue, the first one first."""
     try:
         with os.scandir(queue) as files:
-            names = sorted(file.name for file in files if file.name.endswith(_ENTRY_SUFFIX) and file.name[0] != ".")
-    except FileNotFoundError:
+            names = sorted(file.name for file in files if _is_entry(file))
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [queue / name for name in names]
+
+
+def _is_entry(file: os.DirEntry[str]) -> bool:
+    number = file.name.partition("-")[0]
+    return number.isdecimal() and file.name.endswith(_ENTRY_SUFFIX) and not file.is_dir(follow_symlinks=False)
 
 
 def add_run(queue: Path, run: QueuedRun, key: str, note_entry: Callable[[Path], None]) -> None:
@@ -96,7 +122,9 @@ def _take_number(queue: Path) -> int:
     next_number = (read_json_object(queue / _NEXT_FILE) or {}).get("number")
     entries = list_entries(queue)
     last = int(entries[-1].name.partition("-")[0]) if entries else -1
-    number = max(next_number if isinstance(next_number, int) else 0, last + 1)
+    if not isinstance(next_number, int) or next_number >= _MAX_NUMBER:
+        next_number = 0
+    number = max(next_number, last + 1)
     write_json_atomically(queue / _NEXT_FILE, {"number": number + 1}, synced=False)
     return number
 
@@ -125,8 +153,8 @@ def start_queued(queue: Path, start: StartSupervisor, *, wait: bool = True) -> Q
     with exclusive_lock(queue / QUEUE_LOCK) if wait else free_lock(queue / QUEUE_LOCK) as lock:
         for entry in list_entries(queue) if lock is not None else ():
             run = read_queued_run(entry)
-            if run is None or _has_started(run):
-                entry.unlink(missing_ok=True)
+            if run is None or _has_started(run) or not _can_start(run):
+                entry.unlink(missing_ok=True)  # one that never started is lost, and submitted again as a new attempt
                 continue
             with ExitStack() as stack:
                 locks = _take_locks(queue, run, stack)
@@ -147,6 +175,11 @@ def _has_started(run: QueuedRun) -> bool:
     return (
         is_locked(run.folder / SUPERVISOR_LOCK) or run.token_file.exists() or (run.folder / RESULT_FILE).exists()
     ) or not run.folder.is_dir()
+
+
+def _can_start(run: QueuedRun) -> bool:
+    """Return True if the program of a run's supervisor is there: its Python may have been removed meanwhile."""
+    return Path(run.command[0]).is_file() and os.access(run.command[0], os.X_OK)
 
 
 def slot_count(queue: Path) -> int:

@@ -13,11 +13,12 @@ from reconciler.format.rules.spec_nodes import as_integer, as_mapping, executabl
 
 _DISTRIBUTION = "distribution"
 _MAX_PORT = 65535
-# The minimum and the maximum of each field; None for no maximum. Ray chooses a free port for 0.
+_MAX_PROCESSES = 1024  # more than any machine has GPUs; a number with three zeros too many would take down the machine
+# The minimum and the maximum of each field. Ray chooses a free port for 0.
 _BOUNDS = {
-    "process_count_per_instance": (1, None),
-    "worker_count": (1, None),
-    "parameter_server_count": (0, None),
+    "process_count_per_instance": (1, _MAX_PROCESSES),
+    "worker_count": (1, _MAX_PROCESSES),
+    "parameter_server_count": (0, _MAX_PROCESSES),
     "port": (0, _MAX_PORT),
     "dashboard_port": (0, _MAX_PORT),
 }
@@ -28,11 +29,13 @@ def check_distribution_ranges(context: RuleContext) -> Iterator[Diagnostic]:
     for node in executable_nodes(context):
         if _DISTRIBUTION in node.spec:
             for name, value in as_mapping(node.spec[_DISTRIBUTION]).items():
-                minimum, maximum = _BOUNDS.get(name, (None, None))
                 number = as_integer(value)
-                if number is None or minimum is None or (number >= minimum and (maximum is None or number <= maximum)):
+                if number is None or name not in _BOUNDS:
                     continue
-                expected = f"{minimum} or more" if maximum is None else f"a number from {minimum} to {maximum}"
+                minimum, maximum = _BOUNDS[name]
+                if minimum <= number <= maximum:
+                    continue
+                expected = f"a number from {minimum} to {maximum}"
                 message = f"{name} cannot be {number}"
                 yield context.value_diagnostic(
                     "distribution-range", message, *node.child_pointer(_DISTRIBUTION, name), hint=f"use {expected}"
