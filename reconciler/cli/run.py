@@ -128,6 +128,8 @@ def _plan_lines(prepared: PreparedExperiment, *, streams: bool) -> Iterator[str]
         yield f"  run {previous.id} {previous.status} with the same files; this is attempt {run.attempt}"
     for action in prepared.plan.needed:
         yield f"  {action.address}: used as it is declared, not registered"
+    if prepared.job.note:
+        yield f"  {prepared.job.note}"
     yield from (f"  {note.removeprefix(f'{run.address}: ')}" for note in prepared.plan.notes)
 
 
