@@ -9,6 +9,7 @@ from enum import StrEnum
 # Of errors of the system's loader, of threads, and of the system itself.
 _MEMORY_MESSAGES = ("failed to map segment", "cannot allocate memory", "can't start new thread")
 _MAX_CAUSES = 20
+SET_OPTION = "--set"  # gives a field of a file another value
 
 
 class Severity(StrEnum):

@@ -44,6 +44,8 @@ _MASKS = (
     (re.compile(r"(duration(?:_seconds)?\"?: )\d[\d.]*( s)?"), r"\1<duration>"),
     # How far a run or a build happens to be, when it is looked at.
     (re.compile(r"(?m)( run \S+) is (?:queued|running).*$"), r"\1 is <under way>"),
+    # How many slots a compute without a file has: one for each core.
+    (re.compile(r"\b(\d+ of )\d+ slots?\b"), r"\1<slots>"),
     (re.compile(r"(?m)^  environment/\S+: (?:installing|already built) .*\n"), ""),
     (re.compile(r"(?m)((?:^ *|\\n)by: )[^\"\n]*"), r"\1<user>"),
     (re.compile(r'("by": )"[^"]*"'), r'\1"<user>"'),

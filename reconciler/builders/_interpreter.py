@@ -50,7 +50,7 @@ def missing_python(specifier: str, instead_of: str = "") -> tuple[str, str]:
     """Return the message that this machine has no Python of a version, and the hint with the nearest one it has."""
     wanted = wanted_series(specifier)
     nearest = nearest_series(wanted, _available_series())
-    message = f"there is no Python {specifier} on this machine; the nearest is {nearest}"
+    message = f"there is no Python {format_python(specifier)} on this machine; the nearest is {nearest}"
     if instead_of:
         message = f"{message} (mlgit.yml names it instead of {instead_of})"
     consent = f'pythons: {{"{instead_of or wanted}": "{nearest}"}}'

@@ -44,6 +44,7 @@ _ABOUT_PACKAGES = frozenset(
 _WHEELS_ONLY = ("--only-binary", ":all:")
 _PREFIX_FORMAT = 2  # of what is in a prefix besides its packages: pip, and bytecode
 _INDEX_FORMAT = 2  # of the index files; an environment whose index has another format is built again
+_INDEX_TEXTS = frozenset({"identity", "python", "platform", "lock", "requires", "declared", "instead_of", "variant"})
 
 
 class VenvBuilder:
@@ -153,8 +154,10 @@ class VenvBuilder:
         return str(index["lock"]) if is_same_python and is_same_choice else ""
 
     def _read_index(self, fingerprint: str) -> dict[str, Any]:
+        """Return the index file of an environment; empty if there is none, or if it is not one of this mlgit."""
         index = _read_json(self._index_path(fingerprint))
-        return index if index.get("format") == _INDEX_FORMAT else {}
+        is_complete = isinstance(index.get("variables"), dict) and index.keys() >= _INDEX_TEXTS
+        return index if index.get("format") == _INDEX_FORMAT and is_complete else {}
 
     def _index_path(self, fingerprint: str) -> Path:
         return self._root / "by-fingerprint" / f"{_safe_file_name(fingerprint)}.json"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import AssetSet
 from reconciler.format.suggest import did_you_mean
@@ -20,6 +21,7 @@ from reconciler.project.state_session import StateSession
 from reconciler.source.disk import YAML_SUFFIXES
 
 JOB_KIND = "job"
+_MAX_NAMES = 5  # in a message
 _RUN_ID = re.compile(r"(?P<job>.+)-[0-9a-f]{8}")
 
 
@@ -53,6 +55,8 @@ def find_live_job(session: StateSession, state: State, argument: str) -> tuple[A
     jobs = _live_jobs(session, state)
     if match := _match(session, state, jobs, argument):
         return match
+    if session.workspace.settings_file is not None:  # its jobs are those that have runs
+        raise _unknown_error(session, argument, (jobs,))
     opened = importlib.import_module("reconciler.cli.session").open_current_session()
     declared = _declared_jobs(opened.read_assets())
     address = _match_job(session, declared, argument)
@@ -138,10 +142,12 @@ def _workspace_paths(session: StateSession, argument: str) -> Iterator[str]:
 
 
 def _live_jobs(session: StateSession, state: State) -> _Jobs:
-    """Return the jobs that are live, and those that have experiments only."""
+    """Return the jobs that are live, and those that have experiments only; an unnamed one is called after its file."""
     live = [address for address in state.current if address.kind == JOB_KIND]
     addresses = tuple(dict.fromkeys((*live, *session.state_store.list_experiments(JOB_KIND))))
-    return _Jobs(addresses, lambda address: record.source if (record := state.current.get(address)) else "")
+    return _Jobs(
+        addresses, lambda address: record.source if (record := state.current.get(address)) else f"{address.name}.yml"
+    )
 
 
 def _declared_jobs(declared: AssetSet) -> _Jobs:
@@ -163,5 +169,5 @@ def _unknown_error(session: StateSession, argument: str, all_jobs: tuple[_Jobs, 
     names = list(dict.fromkeys(address.name for jobs in all_jobs for address in jobs.addresses))
     leaves = {name.rpartition("/")[2]: name for name in reversed(names)}
     name = argument.removeprefix(f"{JOB_KIND}/")
-    hint = did_you_mean(name, [*names, *leaves]) or f"known jobs: {', '.join(names) or 'none'}"
+    hint = did_you_mean(name, [*names, *leaves]) or f"known jobs: {join_some(names, _MAX_NAMES) or 'none'}"
     return user_error("job-unknown", f"there is no job or run {argument}", hint)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 
 from reconciler.cli._job_run import find_run_and_backend
+from reconciler.cli._run_files import again_command
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import target_option
 from reconciler.diagnostics import user_error
@@ -40,4 +41,4 @@ def command(job: str) -> None:
         ended, status=RunStatus.CANCELED, failure="user", message="", ended_at=ended.ended_at or utc_timestamp()
     )
     session.state_store.write(WriteBatch(runs=(canceled,)), f"job cancel: {run.id}")
-    echo_line(f"Canceled run {run.id}. `mlgit job rerun {run.address.name}` runs it again.")
+    echo_line(f"Canceled run {run.id}. {again_command(run)} runs it again.")

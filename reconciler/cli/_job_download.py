@@ -8,6 +8,7 @@ from reconciler.cli._job_run import find_run
 from reconciler.cli._transfer import run_transfer
 from reconciler.cli.options import format_option, target_option
 from reconciler.project.export import all_output_files, output_files
+from reconciler.project.record_experiment import record_ended_experiment
 
 
 @click.command("download")
@@ -47,6 +48,8 @@ def command(  # noqa: PLR0913 - the options of `az ml job download` besides ours
     if folder and download_path:
         raise click.UsageError("use DIR or --download-path, not both")
     session, state, run = find_run(job)
+    if run.experiment and run.is_unfinished:
+        run = record_ended_experiment(session, run)
     selected = output or output_name
     transfer = (
         output_files(run, selected, in_named_folder=output_name is not None) if selected else all_output_files(run)

@@ -30,6 +30,11 @@ def require_handle(run: Run) -> Handle:
     return run.handle
 
 
+def again_command(run: Run) -> str:
+    """Return the command that runs the job of a run again; an experiment may have a file that is not committed."""
+    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.address.name}`"
+
+
 @contextmanager
 def explain_gone_files(run: Run) -> Iterator[None]:
     """Add what can be done without the files of a run to the error that they are gone."""
@@ -39,10 +44,7 @@ def explain_gone_files(run: Run) -> Iterator[None]:
         (diagnostic,) = error.diagnostics
         if diagnostic.code != "run-files-gone":
             raise
-        name = run.address.name
-        hint = (
-            f"`mlgit job show {run.id}` shows what is recorded of it, `mlgit job rerun {name}` runs {run.address} again"
-        )
+        hint = f"`mlgit job show {run.id}` shows what is recorded of it, {again_command(run)} runs {run.address} again"
         raise UserError(replace(diagnostic, hint=hint)) from error
 
 

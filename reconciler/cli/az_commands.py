@@ -8,6 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from reconciler.diagnostics import SET_OPTION
+
 # Groups of `az ml` -> the kind of their assets.
 _KINDS: Mapping[str, str] = {
     "batch-deployment": "deployment",
@@ -32,7 +34,8 @@ _KINDS: Mapping[str, str] = {
     "workspace": "workspace",
 }
 _APPLY = "write it to a file, commit that, and use `mlgit apply`"
-_RUN = "use `mlgit run {file}`, or commit the file and use `mlgit apply`"
+_APPLY_FILE = "commit {file}, and use `mlgit apply`"
+_RUN = "use `mlgit run {file}{set}`, or commit the file and use `mlgit apply`"
 # Verbs of all these groups.
 _ASSET_VERBS: Mapping[str, str] = {
     "archive": "use `mlgit archive {kind}/{name}`",
@@ -98,10 +101,24 @@ def az_command_hint(words: Sequence[str]) -> str:
 def _format_hint(command: str, template: str, arguments: Sequence[str], kind: str = "") -> str:
     """Return a hint with the file or the name that was given put into it."""
     word = next((argument for argument in arguments[:1] if not argument.startswith("-")), "")
-    file = _option_value(arguments, _FILE_OPTIONS) or word or "FILE"
+    given = _option_value(arguments, _FILE_OPTIONS)
+    file = given or word or "FILE"
     name = _option_value(arguments, _NAME_OPTIONS) or word or ("NAME" if kind else "JOB")
-    replacement = template.format(file=shlex.quote(file), name=shlex.quote(name), kind=kind)
+    template = _APPLY_FILE if given and template == _APPLY else template
+    values = "".join(f" {shlex.quote(argument)}" for argument in _set_arguments(arguments))
+    replacement = template.format(file=shlex.quote(file), name=shlex.quote(name), kind=kind, set=values)
     return f"mlgit has no command `{command}`: {replacement}"
+
+
+def _set_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the option --set with its values, as often as it is given."""
+    taken: list[str] = []
+    is_value = False
+    for argument in arguments:
+        is_option = argument.startswith("-")
+        is_value = argument.partition("=")[0] == SET_OPTION if is_option else is_value
+        taken += [argument] if is_value else []
+    return taken
 
 
 def _option_value(arguments: Sequence[str], options: Sequence[str]) -> str:

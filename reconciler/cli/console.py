@@ -2,8 +2,8 @@
 
 What is printed passes `echo`, `print_coloured_lines` or `print_table`, so that no control character, no command for a
 CI system and no password of a URL reaches the output, whatever the files, Git and other programs say. The one
-exception is `job logs`, which copies the log of a run as it is. Text of one value is put on one line where the sentence
-is made (`sanitize_line`).
+exception is the log of a run, which `job logs` and `run` copy as it is. Text of one value is put on one line where the
+sentence is made (`sanitize_line`).
 
 There are no colours if standard output is not a terminal or NO_COLOR is set. Loads ``cli.terminal`` by name, for a
 table that is too wide for the terminal, and ``rich.cells`` for the width of text that is not ASCII.

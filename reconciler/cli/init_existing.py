@@ -38,7 +38,10 @@ _DUPLICATE_NAMES_HINT = (
     "names are unique in a workspace. Rename assets, exclude samples under assets: exclude: in mlgit.yml, or give a "
     "sample its own workspace with `mlgit init --here` in its folder."
 )
-_MISSING_NAMES_HINT = "add a file for each; `mlgit schema KIND` shows its fields."
+_MISSING_NAMES_HINT = (
+    "no plan of all files is made without them. Add a file for each (`mlgit schema KIND` shows its fields), or exclude "
+    "the files that name them."
+)
 _BOUND_COMPUTES_HINT = (
     "without a file. None is needed, because mlgit.yml binds every compute to a backend; `mlgit validate` shows the "
     "four lines that declare one."

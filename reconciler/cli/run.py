@@ -12,16 +12,15 @@ import click
 
 from reconciler.abbreviation import format_elapsed, format_size, pluralize
 from reconciler.cli import EXIT_INTERRUPTED
+from reconciler.cli._file_session import complete_hints, open_session_of_file, setup_command
 from reconciler.cli._run_files import print_log
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import SetCommand, format_option, set_option, target_option
-from reconciler.cli.session import open_session_of_file
 from reconciler.format.overrides import format_options
 from reconciler.model import Event, Progress, Run, RunStatus
 from reconciler.project.experiment import (
     PreparedExperiment,
     RunOptions,
-    finish_experiment,
     is_submitted,
     prepare_experiment,
     refresh_experiment,
@@ -29,6 +28,7 @@ from reconciler.project.experiment import (
     stop_builds,
 )
 from reconciler.project.prune_experiments import prune_experiments
+from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
 from reconciler.render import plan_json
 from reconciler.timestamps import parse_timestamp
@@ -68,11 +68,13 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if session.workspace.settings_file is not None:
         echo_line(_implicit_note(session), err=True)
     is_text = form == "text"
-    prepared = prepare_experiment(session, RunOptions(path, name or "", overrides, again))
+    with complete_hints():
+        prepared = prepare_experiment(session, RunOptions(path, name or "", overrides, again))
     if is_text:
-        _print_lines(_plan_lines(prepared))
+        _print_lines(_plan_lines(prepared, streams=streams))
     try:
-        started = start_experiment(prepared, _print_progress if is_text else _ignore_event)
+        with complete_hints():
+            started = start_experiment(prepared, _print_progress if is_text else _ignore_event)
         if not streams:
             return _report_detached(started, is_text=is_text)
         run = _follow(started, is_text=is_text)
@@ -113,25 +115,28 @@ def _print_progress(event: Event) -> None:
         echo_line(f"  {event.message}")
 
 
-def _plan_lines(prepared: PreparedExperiment) -> Iterator[str]:
+def _plan_lines(prepared: PreparedExperiment, *, streams: bool) -> Iterator[str]:
     """Yield what is about to happen."""
     run = prepared.run
     options = format_options(prepared.options.overrides)
     values = f" with {', '.join(options)}" if options else ""
     if not prepared.is_new:
-        yield from _known_run_lines(run)
+        yield from _known_run_lines(run, streams=streams)
         return
     yield f"{run.address}{values}: run {run.id} on {run.backend}"
     if previous := prepared.previous:
         yield f"  run {previous.id} {previous.status} with the same files; this is attempt {run.attempt}"
     for action in prepared.plan.needed:
         yield f"  {action.address}: used as it is declared, not registered"
-    yield from (f"  {note}" for note in prepared.plan.notes)
+    if prepared.job.note:
+        yield f"  {prepared.job.note}"
+    yield from (f"  {note.removeprefix(f'{run.address}: ')}" for note in prepared.plan.notes)
 
 
-def _known_run_lines(run: Run) -> Iterator[str]:
+def _known_run_lines(run: Run, *, streams: bool) -> Iterator[str]:
     if run.status.is_active:
-        yield f"{run.address}: run {run.id} is {run.status} with the same files; following it"
+        following = "; following it" if streams else ", so nothing is submitted"
+        yield f"{run.address}: run {run.id} is {run.status} with the same files{following}"
     else:
         ended_at = f"{run.ended_at.partition('.')[0].removesuffix('Z')}Z"
         yield f"{run.address}: run {run.id} {run.status} with the same files at {ended_at}, so nothing is run"
@@ -141,14 +146,16 @@ def _known_run_lines(run: Run) -> Iterator[str]:
 def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
     """Print the log of a run until it has ended, and record its end; return the run."""
     run = prepared.run
+    if is_text:
+        echo()
     if not run.status.is_active:
         return run
-    if is_text and run.handle is not None:
+    is_followed = is_text and run.handle is not None
+    if is_followed and print_log(run, prepared.providers.backend(run.backend), follow=True):
         echo()
-        print_log(run, prepared.providers.backend(run.backend), follow=True)
     while (run := refresh_experiment(prepared)).status.is_active:
         time.sleep(_POLL_SECONDS)
-    return finish_experiment(prepared, run)
+    return record_ended_experiment(prepared.session, run)
 
 
 def _report_detached(prepared: PreparedExperiment, *, is_text: bool) -> int:
@@ -176,7 +183,6 @@ def _interruption_lines(prepared: PreparedExperiment) -> list[str]:
 
 def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
     """Yield how a run ended, what it left, and how to keep it."""
-    yield ""
     message = f": {run.message}" if run.message else ""
     yield f"Run {run.id} {run.status}{_elapsed(run)}{message}."
     if run.outputs and run.status is RunStatus.COMPLETED:
@@ -217,11 +223,18 @@ def _describe_output(output: dict[str, object]) -> str:
 
 def _next_step_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterator[str]:
     option = prepared.session.target_option
-    yield f"Get its files with `mlgit job download {shlex.quote(run.id)} DIR{option}`."
+    if run.outputs:
+        yield f"Get its files with `mlgit job download {shlex.quote(run.id)} DIR{option}`."
     if not run.experiment:
         return
-    if prepared.session.workspace.settings_file is not None:
-        yield "To keep jobs and runs under Git, make a workspace of the repository with `mlgit init --here`."
+    workspace = prepared.session.workspace
+    if workspace.settings_file is not None:
+        place = "folder" if workspace.repository.is_separate else "repository"
+        yield f"To keep jobs and runs under Git, make a workspace of the {place} with `{setup_command(workspace)}`."
         return
-    changes = " with these values" if prepared.options.overrides or prepared.options.name else ""
+    has_values = bool(prepared.options.overrides or prepared.options.name)
+    if not (has_values or prepared.session.source.dirty):
+        yield f"To keep it, run `mlgit apply{option}`, which adopts this run, and runs nothing."
+        return
+    changes = " with these values" if has_values else ""
     yield f"To keep it, commit {file}{changes}: `mlgit apply{option}` then adopts this run, and runs nothing."

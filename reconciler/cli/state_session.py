@@ -48,7 +48,8 @@ def parse_live_address(argument: str, state: State) -> Address:
         message = f"{argument} can be {', '.join(candidates)}"
         raise user_error("address-ambiguous", message, "use one of these addresses")
     count = sum(not record.archived for record in state.current.values())
-    list_hint = f"`mlgit list` shows the {pluralize(count, 'live asset')}; an address is KIND/NAME"
+    assets = f"`mlgit list` shows the {pluralize(count, 'live asset')}" if count else "no asset is live yet"
+    list_hint = f"{assets}, `mlgit list --declared` what files declare; an address is KIND/NAME"
     hint = did_you_mean(argument, candidates or list(map(str, state.current)))
     raise user_error("address-unknown", f"{argument} is not live", hint or list_hint)
 

@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Mapping
 
-from reconciler.diagnostics import Diagnostic, UserError
+from reconciler.diagnostics import SET_OPTION, Diagnostic, UserError, option_span
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
+from reconciler.format.pointers import find_value, split_pointer
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Action, Record, Reference
 from reconciler.model.downloads import Download
@@ -69,7 +70,8 @@ def _download(context: ActionContext, action: Action, uri_input: UriInput) -> Do
     """Store the file behind a URL, and try again if the connection breaks."""
     report_progress = context.progress_reporter(action)
     for attempt in range(1, _ATTEMPTS + 1):
-        report_progress(f"downloading {mask_url_secrets(uri_input.source)}")
+        again = f", attempt {attempt} of {_ATTEMPTS}" if attempt > 1 else ""
+        report_progress(f"downloading {mask_url_secrets(uri_input.source)}{again}")
         try:
             return _store_file(context, uri_input)
         except WebError as error:
@@ -106,9 +108,11 @@ def _check_unchanged(uri_input: UriInput, download: Download, pinned: Download) 
 
 
 def _failure(context: ActionContext, action: Action, uri_input: UriInput, error: WebError) -> UserError:
-    """Return the error of a download, at the line of the job's input."""
-    source = resolved_asset_of(action).asset.source
-    document, _ = parse_yaml(context.tree.display_path(source), context.tree.read_file(source))
+    """Return the error of a download, at the line of the job's input or at the option that gave another value."""
+    asset = resolved_asset_of(action).asset
+    document, _ = parse_yaml(context.tree.display_path(asset.source), context.tree.read_file(asset.source))
     message, hint = mask_url_secrets(str(error)), mask_url_secrets(error.hint)
-    span = document.value_span(uri_input.pointer)
+    keys = split_pointer(uri_input.pointer)
+    is_as_written = find_value(document.data, keys) == find_value(asset.spec, keys)
+    span = document.value_span(uri_input.pointer) if is_as_written else option_span(f"{SET_OPTION} {'.'.join(keys)}")
     return UserError(Diagnostic("download-failed", message, span, hint))

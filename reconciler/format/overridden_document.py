@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from reconciler.diagnostics import Diagnostic, Span, option_span
 from reconciler.format.document import Document
 from reconciler.format.overrides import (
-    SET_OPTION,
     Override,
-    format_options,
     format_path,
     parse_options,
     set_values,
@@ -44,15 +42,18 @@ def override_document(
 
 
 def name_options(
-    diagnostics: Iterable[Diagnostic], without_options: Iterable[Diagnostic], options: Iterable[str]
+    diagnostics: Iterable[Diagnostic], without_options: Iterable[Diagnostic], document: Document
 ) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of a document with the values of options, given those of the document without them.
+    """Return the diagnostics of a document that has the values of options, given those of the document without them.
 
     What is wrong with a line of the file only because of an option, such as an input that is used and was set to be
     absent, names the options in its hint.
     """
     known = frozenset(without_options)
-    cause = f"follows from {SET_OPTION} {' '.join(format_options(options))}"
+    places = [override.place for override in document.overrides] if isinstance(document, OverriddenDocument) else []
+    if not places:
+        return tuple(diagnostics)
+    cause = f"follows from {' '.join(places)}"
     return tuple(
         diagnostic
         if diagnostic in known or diagnostic.span is None or diagnostic.span.is_option

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from reconciler.diagnostics import Diagnostic, option_span
+from reconciler.diagnostics import SET_OPTION, Diagnostic, option_span
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.secrets import find_known_secrets
 from reconciler.model import Json
@@ -20,7 +20,6 @@ from reconciler.secrets.fields import ENVIRONMENT_VARIABLES_FIELD, is_secret_at
 from reconciler.secrets.redact import SECRET_PLACEHOLDER, mask_secrets, secret_values
 from reconciler.secrets.source_lines import mask_source_line
 
-SET_OPTION = "--set"
 _STEP = re.compile(r"(?:\A|\.)((?:\\.|[^.\[\]\\])+)|\[(\d{1,9})\]")
 # Fields that say what a file declares, and what to do instead of setting them.
 _FIXED_FIELDS = {"$schema": "edit the file", "name": "edit the file, or use `mlgit run FILE --name NAME`"}

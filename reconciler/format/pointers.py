@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.model import Json
 
@@ -37,3 +37,33 @@ def find_value(value: Json, parts: Iterable[str | int]) -> Json:
         else:
             return None
     return value
+
+
+def combine_pointers(document: Json, pointers: Sequence[str]) -> list[str]:
+    """Return pointers of values with one for those that are all of a mapping or a list: ``/services``."""
+    combined: dict[str, None] = {}
+    for pointer in pointers:
+        combined[next(_combined_ancestors(document, pointer, pointers), pointer)] = None
+    return list(combined)
+
+
+def _combined_ancestors(document: Json, pointer: str, pointers: Sequence[str]) -> Iterator[str]:
+    """Yield what is above a pointer and has several values, which are all at the pointers, the uppermost first."""
+    parts = split_pointer(pointer)
+    for length in range(1, len(parts)):
+        leaves = list(_leaf_pointers(find_value(document, parts[:length]), join_pointer(*parts[:length])))
+        if len(leaves) > 1 and all(_is_at_or_below(leaf, pointers) for leaf in leaves):
+            yield join_pointer(*parts[:length])
+
+
+def _is_at_or_below(pointer: str, pointers: Iterable[str]) -> bool:
+    return any(f"{pointer}/".startswith(f"{item}/") for item in pointers)
+
+
+def _leaf_pointers(value: Json, pointer: str) -> Iterator[str]:
+    """Yield the pointers of the values below a pointer that are neither mappings nor lists, or empty ones."""
+    items = list(value.items() if isinstance(value, Mapping) else enumerate(value if isinstance(value, list) else ()))
+    if not items:
+        yield pointer
+    for key, item in items:
+        yield from _leaf_pointers(item, f"{pointer}/{escape_key(str(key))}")

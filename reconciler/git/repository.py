@@ -250,7 +250,9 @@ def _cannot_open_error(start: Path, error: GitError) -> UserError:
 
 
 def _not_a_repository_error(start: Path) -> UserError:
-    hint = "mlgit keeps the workspace in Git: run `git init` here, or `mlgit init DIR` for a new workspace"
+    hint = (
+        "mlgit keeps the workspace in Git: run `git init && mlgit init --here`, or `mlgit init DIR` for a new workspace"
+    )
     return user_error("not-a-git-repository", f"{start} is not in a Git repository", hint)
 
 

@@ -13,7 +13,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.severity import OFF
 from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run
-from reconciler.planning.environments import recipe_note
+from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
 from reconciler.planning.planners.job import find_attempts, make_run
@@ -97,9 +97,14 @@ def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
 
 
 def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]) -> Iterator[str]:
-    """Yield how the environment differs, what the providers do not use of the job and what it needs, and downloads."""
-    if resolved.environment and (note := recipe_note(resolved.environment.asset)):
-        yield note
+    """Yield what is said of a run before it starts.
+
+    That is how the environment differs when it is first used, what the providers do not use of the job and of what it
+    needs, and downloads.
+    """
+    environment = resolved.environment.asset if resolved.environment else None
+    if environment and not is_pinned(environment.address, inputs.state.find_pin):
+        yield from filter(None, [recipe_note(environment)])
     desired = inputs.desired
     if inputs.policy.config.rules.get(IGNORED) != OFF:
         assets = list(desired.declared.assets.values())

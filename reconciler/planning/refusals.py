@@ -110,10 +110,12 @@ def refusal_label(code: str, message: str) -> str:
     """Return in a few words why a job cannot run, to count jobs by it: ``with distribution.type``."""
     if code in _LABELS:
         return _LABELS[code]
-    return f"with {message.partition(_UNSUPPORTED)[2].partition(':')[0]}"
+    field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
+    return f"with {field}" if field else "that a provider refuses"
 
 
 _LABELS = {
+    "builder-cannot": "with environments that cannot be built",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
     "input-unreachable": "with inputs in remote storage",

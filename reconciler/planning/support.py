@@ -16,7 +16,7 @@ from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.document import Document
 from reconciler.format.inlining import inline_files
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.pointers import find_value, split_pointer
+from reconciler.format.pointers import combine_pointers, find_value, split_pointer
 from reconciler.format.schema_leaves import is_default_value
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Asset, FileReader, Json
@@ -225,7 +225,7 @@ def ignored_diagnostics(
     unusual = [item for item in report.ignored if not item.entry.is_usual]
     for reason, pointers in _ignored_by_reason(asset, unusual).items():
         span, *places = (_locate(files, declared, asset, pointer) for pointer in pointers)
-        names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+        names = _join_field_names(asset, pointers)
         message = f"{asset.address}: {report.provider} does not use {names}: {reason}"
         yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
 
@@ -247,12 +247,17 @@ def support_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset]
 def _note_parts(asset: Asset, report: SupportReport) -> Iterator[tuple[str, str, Sequence[str]]]:
     """Yield the notes of a report: what comes before the positions, what comes after them, and the pointers."""
     for reason, pointers in _ignored_by_reason(asset, report.ignored).items():
-        names = join_some(list(map(field_name, pointers)), _MAX_FIELDS)
+        names = _join_field_names(asset, pointers)
         yield f"{report.provider} does not use {names}", f": {reason}", pointers
     for note in report.notes:
         yield note.text, "", note.pointers
     if report.environment:
         yield from _note_parts(asset, report.environment)
+
+
+def _join_field_names(asset: Asset, pointers: Sequence[str]) -> str:
+    """Return how fields are named in a message; a field all of whose parts are meant is named alone."""
+    return join_some(list(map(field_name, combine_pointers(asset.spec, pointers))), _MAX_FIELDS)
 
 
 def _format_span(spans: Sequence[Span], index: int) -> str:

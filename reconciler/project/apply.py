@@ -7,15 +7,12 @@ from dataclasses import replace
 
 from reconciler.engine.locking import release_stale_locks
 from reconciler.engine.loop import apply_until_converged
-from reconciler.engine.providers import Providers
 from reconciler.engine.request import ApplyListener, ApplyResult
 from reconciler.model import Lock, SourceRevision
-from reconciler.project.builder import open_builders
 from reconciler.project.prepare import PreparedApply
+from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import prune_experiments
-from reconciler.project.refresh import open_backends, open_store
 from reconciler.project.session import Session
-from reconciler.resources import open_resources
 from reconciler.state.fast_forward import lift_rollback_hold, record_applied_commit
 
 
@@ -34,14 +31,7 @@ def apply_plan(
     """
     request = prepared.request
     request = replace(request, desired=replace(request.desired, source=_pin_source(session)))
-    providers = Providers(
-        config=session.config,
-        state_store=session.state_store,
-        store=open_store(session),
-        builders=open_builders(session),
-        backends=open_backends(session),
-        resources=open_resources(session.config.providers),
-    )
+    providers = open_providers(session)
     result = apply_until_converged(providers, request, prepared.plan, listener, wait=wait, is_stopping=stopping)
     prune_experiments(session)
     return result

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE, Config
-from reconciler.diagnostics import UserError, user_error
-from reconciler.engine.experiments import ExperimentContext, record_experiment, refresh_run, submit_experiment
+from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
+from reconciler.engine.experiments import ExperimentContext, refresh_run, submit_experiment
 from reconciler.engine.providers import Providers
 from reconciler.git.partial_tree import write_partial_tree
 from reconciler.model import (
@@ -27,11 +27,11 @@ from reconciler.model import (
 from reconciler.planning.experiment import ExperimentPlan, plan_experiment
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.project.builder import open_builders
 from reconciler.project.check import make_desired, report_diagnostics
 from reconciler.project.job_file import JobFile, load_job_file
+from reconciler.project.providers import open_providers
 from reconciler.project.prune_experiments import RUN_COMMIT_MESSAGE
-from reconciler.project.refresh import open_backends, open_store
+from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
 from reconciler.source.gc_pause import pause_gc
 from reconciler.state.history import format_trailers
@@ -79,19 +79,19 @@ def prepare_experiment(session: Session, options: RunOptions) -> PreparedExperim
     job = load_job_file(session, state, options.path, options.name, options.overrides)
     desired = make_desired(session, job.declared, state)
     plan = plan_experiment(PlanInputs(desired, state, Policy(session.config)), job.address)
-    report_diagnostics(session, (*plan.diagnostics, *(plan.blocked.refusals if plan.blocked else ())))
     if plan.blocked:
+        report_diagnostics(session, (*plan.diagnostics, *plan.blocked.refusals))
         raise _blocked_error(job, plan.blocked)
     _check_host(session.config, plan.make_run(1).backend)
-    providers = Providers(
-        config=session.config,
-        state_store=session.state_store,
-        store=open_store(session),
-        builders=open_builders(session),
-        backends=open_backends(session),
-    )
+    providers = open_providers(session)
     choice = _choose_run(providers, plan, again=options.again)
+    report_diagnostics(session, _diagnostics_on_this_machine(plan.diagnostics) if choice.is_new else plan.diagnostics)
     return PreparedExperiment(session, options, state, providers, job, plan, *choice)
+
+
+def _diagnostics_on_this_machine(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return diagnostics for a run that is built here and now: what this machine cannot build is an error."""
+    return [replace(item, severity=Severity.ERROR) if item.code == "python-not-found" else item for item in diagnostics]
 
 
 def _check_host(config: Config, backend: str) -> None:
@@ -166,17 +166,19 @@ def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]
 
     The ends of earlier attempts are recorded first. If another command has submitted it meanwhile, that run is used.
     """
-    recorded = {run.id: finish_experiment(prepared, run) for run in prepared.unrecorded}
+    session = prepared.session
+    recorded = {run.id: record_ended_experiment(session, run) for run in prepared.unrecorded}
     if not prepared.is_new:
         return replace(prepared, run=recorded.get(prepared.run.id, prepared.run))
-    state = prepared.session.state_store.read() if recorded else prepared.state
+    state = session.state_store.read() if recorded else prepared.state
     try:
-        context = _open_context(prepared, emit, source=_store_source(prepared.session, prepared.job))
+        source, trailers = _store_source(session, prepared.job), format_trailers(user_name())
+        context = ExperimentContext(prepared.providers, session.tree, source, trailers, emit)
         run = submit_experiment(context, state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
     except UserError as error:
         if error.diagnostics[0].code != "state-conflict":
             raise
-        return start_experiment(prepare_experiment(prepared.session, prepared.options._replace(again=False)), emit)
+        return start_experiment(prepare_experiment(session, prepared.options._replace(again=False)), emit)
     return replace(prepared, run=run)
 
 
@@ -194,36 +196,6 @@ def stop_builds(prepared: PreparedExperiment) -> None:
 def refresh_experiment(prepared: PreparedExperiment) -> Run:
     """Return the run of an experiment as its backend reports it."""
     return _refreshed(prepared.providers, prepared.run)
-
-
-def finish_experiment(prepared: PreparedExperiment, run: Run) -> Run:
-    """Record the end of a run, if it is an experiment whose end is not recorded; return it as it is recorded.
-
-    What an apply has taken over is recorded by the next apply.
-    """
-    state = prepared.session.fetch_and_read_state()
-    recorded = state.find_run(run.address, run.id) or run
-    if not recorded.experiment or not recorded.is_unfinished:
-        return run if recorded.is_unfinished else recorded
-    try:
-        return record_experiment(_open_context(prepared, _ignore_event), state, replace(run, experiment=True))
-    except UserError as error:
-        if error.diagnostics[0].code != "state-conflict":
-            raise
-        state = prepared.session.fetch_and_read_state()
-        return state.find_run(run.address, run.id) or run
-
-
-def _ignore_event(_event: Event) -> None:
-    """Do nothing with an event."""
-
-
-def _open_context(
-    prepared: PreparedExperiment, emit: Callable[[Event], None], source: SourceRevision | None = None
-) -> ExperimentContext:
-    session = prepared.session
-    trailers = format_trailers(user_name())
-    return ExperimentContext(prepared.providers, session.tree, source or session.source, trailers, emit)
 
 
 def _store_source(session: Session, job: JobFile) -> SourceRevision:

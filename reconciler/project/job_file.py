@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, user_error
 from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set, escalate_severities, kind_of
+from reconciler.format.detect import detect_kind
 from reconciler.format.document import Document, DocumentOverride, keep_document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.kinds import kind_by_name
-from reconciler.format.load import load_asset_file
-from reconciler.format.overridden_document import override_document
-from reconciler.format.references import bind_environment
+from reconciler.format.kinds.job import KIND as JOB
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Reference, State
 from reconciler.planning.compute import bound_backend
@@ -29,15 +28,20 @@ from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.assets import parse_candidates
 from reconciler.source.disk_workspace import open_disk_workspace
 from reconciler.source.globs import load_file_globs
+from reconciler.source.overridden_assets import load_overridden_file, options_override
 from reconciler.source.parsed_file import ParsedFile
 
 
 class JobFile(NamedTuple):
-    """A job with what it refers to, and the files that were read for them, from the top of the repository."""
+    """A job with what it refers to, and the files that were read for them, from the top of the repository.
+
+    ``note`` is what a person has to know of the file, "" for nothing.
+    """
 
     address: Address
     declared: AssetSet
     files: frozenset[str]
+    note: str = ""
 
 
 def load_job_file(session: Session, state: State, path: str, name: str, options: Sequence[str]) -> JobFile:
@@ -46,9 +50,9 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
     Reports what is wrong in its file and in those that it refers to, and raises UserError if something is an error, if
     the file is no job, or if nothing can run it.
     """
-    glob = load_file_globs(session.config, session.workspace.cache).find_include(session.tree.display_path(path))
-    own_file = _load_overridden(session, path, glob or ANY_FILE, name, options) if name or options else None
-    parsed = _parse(session, [(path, glob or ANY_FILE)])
+    glob, note = _glob_of(session, path)
+    own_file = _load_overridden(session, path, glob, name, options) if name or options else None
+    parsed = _parse(session, [(path, glob)])
     job_set = build_asset_set([own_file]) if own_file else assemble_asset_set(session.tree, parsed)
     address = _find_job_address(session, job_set, path)
     others = _DeclaredFiles(session)
@@ -69,7 +73,23 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
     declared = replace(declared, known=frozenset((*known, *others.read_addresses)))
     _report(session, state, declared)
     files = frozenset(file for item in parsed for file in (item.path, *item.deps))
-    return JobFile(address, declared, files)
+    return JobFile(address, declared, files, note)
+
+
+def _glob_of(session: Session, path: str) -> tuple[IncludeGlob, str]:
+    """Return the glob of mlgit.yml that includes a file, and what a person has to know of it.
+
+    A file with a command and nothing that shows its kind is a job, as it is for `az ml job create`.
+    """
+    shown = session.tree.display_path(path)
+    glob = load_file_globs(session.config, session.workspace.cache).find_include(shown) or ANY_FILE
+    document, _ = parse_yaml(shown, session.tree.read_file(path))
+    has_command = isinstance(document.data, Mapping) and "command" in document.data
+    if glob.kind or not has_command or detect_kind(document) is not None:
+        return glob, ""
+    return replace(
+        glob, kind=JOB.name
+    ), f"{shown} has no $schema: it is taken for a job here, and is none for `mlgit apply`"
 
 
 def _parse(session: Session, paths: Iterable[tuple[str, IncludeGlob]]) -> list[ParsedFile]:
@@ -81,13 +101,10 @@ def _load_overridden(
     session: Session, path: str, glob: IncludeGlob, name: str, options: Sequence[str]
 ) -> LoadedFile | None:
     """Return a file as it would be with other values."""
-    override: DocumentOverride = partial(override_document, options=options) if options else keep_document
+    override = options_override(options) if options else keep_document
     if name:
         override = partial(_override_with_name, name, override)
-    file = load_asset_file(session.tree, path, glob, session.config.rules, override)
-    if file is None or file.asset is None:
-        return file
-    return file._replace(asset=bind_environment(file.asset, session.config.environments))
+    return load_overridden_file(session.tree, session.config, path, glob, override)
 
 
 def _override_with_name(

@@ -62,6 +62,11 @@ class Workspace:
         return self.repository.common / "mlgit"
 
 
+_NO_WORKSPACE_HINT = (
+    "`mlgit init --here` makes a workspace of this repository, `mlgit init DIR` a new one; `mlgit run FILE` needs none"
+)
+
+
 def find_workspace(start: Path, repository: Repository | None = None) -> Workspace:
     """Find the workspace that a folder is in. Raise UserError ``not-a-workspace`` if there is none.
 
@@ -72,7 +77,7 @@ def find_workspace(start: Path, repository: Repository | None = None) -> Workspa
     while not (folder / CONFIG_FILE).is_file():
         if folder in {repository.top, folder.parent}:
             message = f"there is no {CONFIG_FILE} in {start} or above it"
-            raise user_error("not-a-workspace", message, "make a workspace with `mlgit init DIR`")
+            raise user_error("not-a-workspace", message, _NO_WORKSPACE_HINT)
         folder = folder.parent
     relative = folder.relative_to(repository.top).as_posix()
     return Workspace(folder, repository, "" if relative == "." else f"{relative}/")

@@ -18,12 +18,12 @@ from reconciler.model import Address, HistoryEntry, Record, ResourceDiff, Run, S
 from reconciler.state import codec
 from reconciler.state.paths import (
     CURRENT_PREFIX,
-    META_PATH,
     UNFINISHED_PREFIX,
     current_record_address,
     current_record_path,
     experiments_folder,
     history_folder,
+    is_merged,
 )
 from reconciler.state.snapshot import Snapshot
 from reconciler.state.store import StateStore
@@ -241,7 +241,11 @@ def compare_states(store: StateStore, before: State, after: State) -> tuple[Reso
     )
     addresses: dict[Address, list[str]] = {}
     for path in changed:
-        if path != META_PATH and not path.startswith(UNFINISHED_PREFIX) and (address := _address_of_path(path, sides)):
+        if (
+            not is_merged(path)
+            and not path.startswith(UNFINISHED_PREFIX)
+            and (address := _address_of_path(path, sides))
+        ):
             addresses.setdefault(address, []).append(path)
     return tuple(_resource_diff(address, paths, before, after, sides) for address, paths in sorted(addresses.items()))
 

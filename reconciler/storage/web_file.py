@@ -150,7 +150,11 @@ def _request(session: requests.Session, url: str, timeout: float) -> Iterator[re
                     raise WebError(f"{url}: the server answers {answer}", f"correct the URL, {_MIRROR_HINT}")
                 yield response
                 return
-            target = urljoin(current, response.headers["Location"])
+            location = response.headers["Location"]
+        target = _redirect_target(current, location)
+        if target is None:
+            message = f"{url} redirects to {location}, which is no URL"
+            raise WebError(message, f"correct the URL, {_MIRROR_HINT}")
         if not _is_same_host(urlsplit(url), urlsplit(target)):
             message = f"{url} redirects to another host, {target}: only the host that the plan names is asked"
             raise WebError(message, f"write that URL if you trust it, {_MIRROR_HINT}")
@@ -189,6 +193,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield current
         inner = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
         pending += [item for item in inner if isinstance(item, BaseException)]
+
+
+def _redirect_target(url: str, location: str) -> str | None:
+    """Return the URL that a redirect leads to; None if it is none."""
+    try:
+        target = urljoin(url, location)
+        _ = urlsplit(target).port  # raises ValueError for a port that is none
+    except ValueError:
+        return None
+    return target
 
 
 def _is_same_host(first: SplitResult, second: SplitResult) -> bool:

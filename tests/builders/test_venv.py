@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -179,6 +180,17 @@ def test_a_prefix_without_its_python_is_built_again(tmp_path: Path) -> None:
     assert program.exists()
 
 
+def test_an_index_file_that_lacks_something_is_as_good_as_none(tmp_path: Path) -> None:
+    builder = VenvBuilder(tmp_path)
+    environment = builder.build(build_request(), STORE, ignore)
+    (file,) = tmp_path.glob("**/by-fingerprint/*.json")
+    index = json.loads(file.read_text())
+    for missing in index:
+        file.write_text(json.dumps({key: value for key, value in index.items() if key != missing}))
+        assert builder.find("f" * 64) is None, missing
+    assert builder.build(build_request(), STORE, ignore) == environment
+
+
 def test_a_failed_build_does_not_replace_the_finished_one(tmp_path: Path) -> None:
     builder = VenvBuilder(tmp_path)
     environment = builder.build(build_request("six"), STORE, ignore)
@@ -226,3 +238,15 @@ def test_an_interrupt_terminates_uv_and_leaves_no_prefix(
     assert prefixes(root) == []
     assert list(root.glob(f"venv/*/{MARKER}")) == []
     assert VenvBuilder(root).find("f" * 64) is None
+
+
+@pytest.mark.parametrize(
+    "damage", ["{}", "[]", "{", '{"format": 2}', '{"format": 2, "identity": "x", "variables": {}}']
+)
+def test_an_environment_whose_index_file_is_damaged_is_built_again(tmp_path: Path, damage: str) -> None:
+    builder, request = VenvBuilder(tmp_path), build_request()
+    built = builder.build(request, STORE, ignore)
+    (index,) = tmp_path.glob("venv/by-fingerprint/*.json")
+    index.write_text(damage, encoding="utf-8")
+    assert builder.find(request.fingerprint) is None
+    assert builder.build(request, STORE, ignore) == built

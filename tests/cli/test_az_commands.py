@@ -16,7 +16,10 @@ HINTS = {
     ("job", "create", "--file", "jobs/train.yml", "--stream"): "mlgit run jobs/train.yml",
     ("job", "create", "--file=jobs/train.yml"): "mlgit run jobs/train.yml",
     ("job", "create", "jobs/train.yml"): "mlgit run jobs/train.yml",
-    ("job", "create", "--set", "inputs.lr=1", "-f", "a b.yml"): "mlgit run 'a b.yml'",
+    ("job", "create", "--set", "inputs.lr=1", "-f", "a b.yml"): "mlgit run 'a b.yml' --set inputs.lr=1",
+    ("job", "create", "-f", "x.yml", "--set", "a=1", "b=x y", "--web", "--set=c=2"): (
+        "mlgit run x.yml --set a=1 'b=x y' --set=c=2"
+    ),
     ("job", "create"): "mlgit run FILE",
     ("job", "stream", "-n", "train-1c60a0d6"): "mlgit job logs train-1c60a0d6 --follow",
     ("job", "stream", "train"): "mlgit job logs train --follow",
@@ -36,6 +39,12 @@ HINTS = {
     ("logs", "train"): "mlgit job logs train",
     ("destroy",): "mlgit apply --destroy",
 }
+
+
+@fast
+def test_a_file_that_is_given_is_to_be_committed_and_not_to_be_written(mlgit, tmp_path):
+    assert ": commit model.yml, and use `mlgit apply`" in refused(mlgit, tmp_path, "model", "create", "-f", "model.yml")
+    assert ": write it to a file, commit that," in refused(mlgit, tmp_path, "model", "create", "-n", "x")
 
 
 def refused(mlgit, folder, *arguments):

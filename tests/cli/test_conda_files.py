@@ -20,7 +20,7 @@ REFUSED = {
     "dependencies:\n  - python>=3.11\n  - cudatoolkit\n": "3:5: error: environment/own: the venv builder",
     "dependencies:\n  - python>=3.11\n  - pip:\n    - -r r.txt\n": "4:7: error: environment/own: the pip option '-r'",
     "dependencies:\n  - python>=3.11\n  - python<3.10\n": "3:5: error: environment/own: python>=3.11 and python<3.10",
-    "dependencies:\n  - python=3.99\n": "2:5: warning: environment/own: there is no Python ==3.99.*",
+    "dependencies:\n  - python=3.99\n": "2:5: warning: environment/own: there is no Python 3.99",
 }
 
 

@@ -144,6 +144,7 @@ def test_a_removed_backend_is_reported(applied, mlgit):
 
 def test_drift_does_not_import_the_object_store(applied):
     script = (
-        "import sys, reconciler.cli as c\ntry:\n c.run()\nexcept SystemExit: pass\nassert 'dvc_data' not in sys.modules"
+        "import sys, reconciler.cli as c\ntry:\n c.run_command_line()\nexcept SystemExit:pass\n"
+        "assert 'dvc_data' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, "drift", "--deep"], cwd=applied, check=True, capture_output=True)

@@ -44,9 +44,10 @@ def imported_by(folder: Path, *arguments: str) -> set[str]:
         (("job", "list"), READS),
         (("plan",), READS),
         (("status",), READS),
+        (("status", "--format", "json"), {*HEAVY, *PARSERS}),
         (("validate",), {*HEAVY, *PARSERS, *PROVIDERS}),
     ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_a_command_in_an_unchanged_workspace_imports_only_what_it_uses(arguments, unused, applied):
     imported_by(applied, *arguments)

@@ -115,3 +115,15 @@ def test_a_refused_file_is_named_with_its_line(outside, mlgit):
     assert ended.code == 1
     assert "jobs/hello.yml:4:14: error: " in ended.err
     assert "did you mean plain?" in ended.err
+
+
+def test_a_name_that_no_job_has_is_named_as_such(outside, mlgit):
+    assert mlgit("run", "jobs/hello.yml", cwd=outside).code == 0
+    ended = mlgit("job", "logs", "helo", cwd=outside)
+    assert ended.code == 1
+    assert ended.err == "error: there is no job or run helo [job-unknown]\n  help: did you mean hello?\n"
+
+
+def test_a_job_is_found_by_its_file(outside, mlgit):
+    assert mlgit("run", "jobs/hello.yml", cwd=outside).code == 0
+    assert mlgit("job", "show", "jobs/hello.yml", cwd=outside).code == 0

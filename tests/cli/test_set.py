@@ -67,6 +67,14 @@ def test_a_file_that_is_valid_only_with_the_options_can_be_planned_with_them(sma
     assert mlgit(*PLAN, "--set", "inputs.factor=2", cwd=small).code == 0
 
 
+def test_a_value_is_bound_to_an_environment_of_the_workspace_as_that_of_a_file_is(applied, mlgit):
+    edit(applied, "mlgit.yml", "store:", "environments: {sklearn-1.5: environment/plain}\nstore:")
+    commit(applied)
+    planned = mlgit(*PLAN, "--set", "environment=azureml:AzureML-sklearn-1.5@latest", cwd=applied)
+    assert "environment/azureml" not in planned.out
+    assert "build" not in planned.out
+
+
 def test_a_plan_names_no_command_for_a_job_that_cannot_run(small, mlgit):
     job = "{command: echo, environment: azureml:plain@latest, compute: azureml:local}"
     write(small, {"jobs/pipe.yml": f"type: pipeline\njobs:\n  one: {job}\n"})
@@ -144,3 +152,10 @@ def test_a_file_without_schema_is_not_taken_for_one_of_another_tool_because_of_a
     planned = mlgit("plan", "--select", "job/jobs/bare", "--set", "command=echo ${{inputs.no}}", cwd=small)
     assert planned.code == 1
     assert planned.err.startswith("--set command=echo ${{inputs.no}}: error: ")
+
+
+def test_a_download_that_fails_is_reported_at_the_option_that_has_the_url(small, mlgit):
+    path = "inputs.numbers.path=http://127.0.0.1:1/numbers.csv"
+    failed = mlgit("run", "jobs/sum.yml", "--set", path, cwd=small)
+    assert failed.code == 1
+    assert "--set inputs.numbers.path: error: http://127.0.0.1:1/numbers.csv cannot be reached" in failed.err

@@ -105,7 +105,9 @@ FAULTS = {
     "an environment that is not declared": {
         JOB: ("azureml:plain@latest", "azureml://registries/a/environments/b/versions/1")
     },
-    "an input that cannot be fetched": {"data/numbers.yml": ("path: numbers.csv", "path: https://example.org/n.csv")},
+    "an input that cannot be fetched": {
+        "data/numbers.yml": ("path: numbers.csv", "path: azureml://datastores/d/paths/n.csv")
+    },
     "a file that is not YAML": {"data/numbers.yml": ("name: numbers", "name: [numbers")},
     "a name in another case": {"data/more.yml": DATA.format("Numbers", "numbers.csv")},
     "an address that two files declare": {"data/more.yml": DATA.format("numbers", "numbers.csv")},

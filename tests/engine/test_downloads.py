@@ -112,6 +112,14 @@ def elsewhere(handler: Handler) -> None:
     handler.send(b"", 302, Location=f"http://localhost:{server.server_port}/real.csv")
 
 
+def nowhere(handler: Handler) -> None:
+    handler.send(b"", 302, Location="http://[broken/x.csv")
+
+
+def to_no_port(handler: Handler) -> None:
+    handler.send(b"", 302, Location="http://127.0.0.1:99999999/x.csv")
+
+
 def around(handler: Handler) -> None:
     handler.send(b"", 301, Location="/x.csv")
 
@@ -215,6 +223,8 @@ def test_data_behind_a_url_is_downloaded_for_the_job_that_refers_to_it(applied, 
         (broken_off, "did not come whole: the connection was closed"),
         (elsewhere, "redirects to another host, http://localhost:"),
         (to_a_file, "redirects to another host, file:///etc/hostname"),
+        (nowhere, "cannot be reached: Invalid IPv6 URL"),
+        (to_no_port, "redirects to http://127.0.0.1:99999999/x.csv, which is no URL"),
         (around, "redirects more than 5 times"),
         (page, "is an HTML page and not data"),
         (undeclared_page, "is an HTML page and not data"),

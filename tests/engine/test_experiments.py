@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -36,16 +37,17 @@ def kill_after(process, seconds):
     timer.cancel()
 
 
-def test_a_run_goes_on_when_its_command_is_killed_and_the_next_one_follows_it(waiting, mlgit_process, run_json):
+def test_a_run_goes_on_when_its_command_is_killed_and_the_next_one_follows_it(waiting, mlgit_process, run_json, golden):
     first = mlgit_process("run", _FILE, cwd=waiting.folder)
     until(waiting.executions)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     second = mlgit_process("run", _FILE, cwd=waiting.folder)
-    assert "is running with the same files; following it" in second.stdout.readline()
+    first_line = second.stdout.readline()
     waiting.let_it_end()
-    _, err = second.communicate(timeout=60)
+    out, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
+    golden("cli/run/attached.txt", re.sub(r"after [0-9.]+ s", "after 1.0 s", first_line + out))
     assert len(waiting.executions()) == 1
     (run,) = runs(run_json, waiting)
     assert (run["status"], run["attempt"], run["experiment"]) == ("completed", 1, True)
@@ -177,6 +179,7 @@ def test_another_work_tree_follows_the_same_run(waiting, mlgit, tmp_path):
 def test_experiments_are_removed_when_they_are_old_with_the_commits_that_only_they_need(workspace, mlgit, run_json):
     edit(workspace.folder, _FILE, "command: ", "tags: {a: b}\ncommand: ")
     assert mlgit("run", _FILE, cwd=workspace.folder).code == 0
+    edit(workspace.folder, _FILE, "tags: {a: b}", "tags: {a: c}")  # the same files may be the same commit
     assert mlgit("run", _FILE, "--name", "young", cwd=workspace.folder).code == 0
     (old,) = [run for run in runs(run_json, workspace) if run["job"] == "job/sum"]
     (path,) = [path for path in files(workspace, "experiments/") if "/sum/" in path]
@@ -210,10 +213,12 @@ def test_experiments_are_removed_when_they_are_old_with_the_commits_that_only_th
         ("job", "metrics", "sum"),
     ],
 )
-def test_commands_that_read_go_on_beside_an_experiment_that_has_ended_and_is_not_recorded(waiting, mlgit, command):
+def test_commands_that_read_go_on_beside_an_experiment_that_has_ended_and_is_not_recorded(
+    waiting, mlgit, run_json, command
+):
     assert mlgit("run", _FILE, "--detach", cwd=waiting.folder).code == 0
     waiting.let_it_end()
-    assert mlgit("job", "wait", "sum", cwd=waiting.folder).code == 0
+    until(lambda: runs(run_json, waiting)[0]["status"] == "completed")
     before = git(waiting.folder, "rev-parse", _REF)
     ended = mlgit(*command, cwd=waiting.folder)
     assert ended.code == 0, ended.out + ended.err
@@ -232,12 +237,12 @@ def test_a_damaged_experiment_is_named_and_repaired(workspace, mlgit):
         assert mlgit("job", "show", "sum", cwd=workspace.folder).code == 0
 
 
-def test_the_end_of_a_run_without_outputs_is_recorded_too(waiting, mlgit):
+def test_the_end_of_a_run_without_outputs_is_recorded_too(waiting, mlgit, run_json):
     edit(waiting.folder, _FILE, "outputs:\n  total: {type: uri_folder}", "")
     edit(waiting.folder, _FILE, "${{outputs.total}}", ".")
     assert mlgit("run", _FILE, "--detach", cwd=waiting.folder).code == 0
     waiting.let_it_end()
-    assert mlgit("job", "wait", "sum", cwd=waiting.folder).code == 0
+    until(lambda: runs(run_json, waiting)[0]["status"] == "completed")
     assert len(files(waiting, "unfinished/")) == 1
     assert mlgit("run", _FILE, cwd=waiting.folder).code == 0
     assert files(waiting, "unfinished/") == []
@@ -246,7 +251,7 @@ def test_the_end_of_a_run_without_outputs_is_recorded_too(waiting, mlgit):
 def test_the_end_of_a_failed_attempt_is_recorded_before_the_next_one(workspace, mlgit, run_json):
     workspace.script("raise SystemExit(3)")
     assert mlgit("run", _FILE, "--detach", cwd=workspace.folder).code == 0
-    assert mlgit("job", "wait", "sum", cwd=workspace.folder).code == 1
+    until(lambda: runs(run_json, workspace)[0]["status"] == "failed")
     assert mlgit("run", _FILE, cwd=workspace.folder).code == 1
     assert [(run["attempt"], run["status"]) for run in runs(run_json, workspace)] == [(1, "failed"), (2, "failed")]
     assert files(workspace, "unfinished/") == []
@@ -261,3 +266,17 @@ def test_ctrl_c_during_a_build_submits_nothing_and_says_so(workspace, hanging_in
     assert "Interrupted before run sum-" in err
     assert hanging_index.disconnected.wait(60)
     assert workspace.executions() == []
+
+
+def test_job_wait_records_the_end_and_job_download_brings_out_what_the_run_left(waiting, mlgit, run_json, tmp_path):
+    assert mlgit("run", _FILE, "--detach", cwd=waiting.folder).code == 0
+    waiting.let_it_end()
+    assert mlgit("job", "wait", "sum", cwd=waiting.folder).code == 0
+    assert files(waiting, "unfinished/") == []
+    ended = mlgit("job", "download", "sum", str(tmp_path / "out"), cwd=waiting.folder)
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "out/named-outputs/total/total.txt").read_text() == "6"
+    assert mlgit("run", _FILE, "--again", "--detach", cwd=waiting.folder).code == 0
+    until(lambda: [run["status"] for run in runs(run_json, waiting)] == ["completed", "completed"])
+    assert mlgit("job", "download", "sum", str(tmp_path / "again"), cwd=waiting.folder).code == 0
+    assert files(waiting, "unfinished/") == []

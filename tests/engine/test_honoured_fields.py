@@ -216,7 +216,7 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/conda_file": lambda outcome: outcome.pair("/environment") == ("a", "b"),  # in a file, and in the asset
         "/conda_file/variables": lambda outcome: outcome.pair("/environment") == ("a", "b"),
         "/conda_file/dependencies": lambda outcome: (
-            "environment/other-python: there is no Python ==3.99" in outcome.printed
+            "environment/other-python: there is no Python 3.99" in outcome.printed
         ),
         "/os_type": lambda outcome: (
             "environment/windows: the venv builder does not support os_type: windows" in outcome.printed

@@ -149,3 +149,25 @@ def test_an_optional_part_is_kept_if_its_inputs_have_a_value(applied: Path, mlgi
     ended = mlgit("apply", "--auto-approve", "--wait", cwd=applied)
     assert ended.code == 0, ended.out + ended.err
     assert expected in mlgit("job", "logs", "jobs/optional", cwd=applied).out
+
+
+def test_jobs_written_for_remote_data_run_with_a_mirror(applied: Path, mlgit):
+    schema, url = SCHEMA.format("commandJob"), "https://example.org/datasets"
+    literal = f"inputs:\n  type: uri_file\n  iris_csv: {url}/iris.csv\n  page: {url}/page\n  api: https://api.example.org/v1\n"
+    folder = "inputs:\n  data: {type: uri_folder, path: 'wasbs://datasets@example.org/'}\n"
+    environment = "environment: azureml:plain@latest\n"
+    files = {
+        "mirror/iris.csv": "5.1,setosa\n",
+        "mlgit.yml": (applied / "mlgit.yml").read_text("utf-8")
+        + f"mirrors: {{'{url}/': mirror, 'wasbs://datasets@example.org': mirror, "
+        + "'https://api.example.org': 'http://localhost:1/api'}\n",
+        "jobs/literal.yml": f"{schema}command: >-\n  cat ${{{{inputs.iris_csv}}}}; echo ${{{{inputs.type}}}} "
+        f"${{{{inputs.page}}}} ${{{{inputs.api}}}}\n{literal}{environment}",
+        "jobs/folder.yml": f"{schema}command: cd ${{{{inputs.data}}}} && ls && cat iris.csv\n{folder}{environment}",
+    }
+    commit(applied, "mirrored", files)
+    ended = mlgit("apply", "--auto-approve", "--wait", cwd=applied)
+    assert ended.code == 0, ended.out + ended.err
+    printed = mlgit("job", "logs", "jobs/literal", cwd=applied).out
+    assert printed == f"5.1,setosa\nuri_file {url}/page http://localhost:1/api/v1\n"
+    assert mlgit("job", "logs", "jobs/folder", cwd=applied).out == "iris.csv\n5.1,setosa\n"

@@ -66,9 +66,10 @@ class Jobs:
         return subprocess.Popen(command, cwd=self.folder, **quiet)
 
     def run(self, *arguments):
-        """Run mlgit and return its exit code and output."""
+        """Run mlgit and return its exit code and output; a test that fails shows what it reported."""
         command = [sys.executable, "-m", "reconciler", *arguments]
         ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        print(" ".join(arguments), ended.returncode, ended.stderr, ended.stdout if ended.returncode else "")
         return ended.returncode, ended.stdout
 
     def list(self):

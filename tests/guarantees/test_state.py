@@ -79,11 +79,12 @@ _SHAPES = {
     "meta": r"meta\.json",
     "current": rf"current/{_HEX}/[a-z]+/{_NAME}\.json",
     "history": rf"history/[a-z]+/{_HEX}/{_NAME}/{_HEX}/{_NAME}\.json",
+    "builds": rf"builds/{_HEX}/[0-9a-f]{{40}}\.json",
 }
 
 
-def test_the_tree_of_the_live_state_has_meta_current_and_history(applied):
-    """The tree of the live state has `meta.json`, `current/` and `history/`."""
+def test_the_tree_of_the_live_state_has_meta_current_history_and_builds(applied):
+    """The tree of the live state has `meta.json`, `current/`, `history/` and `builds/`."""
     paths = git(applied, "ls-tree", "-r", "--name-only", LIVE).splitlines()
     shapes = [[name for name, shape in _SHAPES.items() if re.fullmatch(shape, path)] for path in paths]
     assert [path for path, shape in zip(paths, shapes, strict=True) if len(shape) != 1] == []

@@ -10,7 +10,7 @@ from catalogue.built import build_recipe, python_of
 
 from reconciler.catalogue.recipes import find_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 IRIS = Path(__file__).parents[2] / "workspace-template/data/iris.csv"
 

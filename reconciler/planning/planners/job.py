@@ -165,7 +165,7 @@ def _submission_reason(context: PlanContext, record: Record | None, runs: list[R
 def _experiment_reason(experiment: Run, attempt: int) -> str:
     """Return why there is a submission after an experiment with the same fingerprint."""
     if attempt == experiment.attempt:
-        return f"takes over {experiment.id}, which `mlgit run` started; it is not executed twice"
+        return f"it takes over {experiment.id}, which `mlgit run` started; it is not executed twice"
     return f"experiment {experiment.id} {_OUTCOME_PHRASES.get(experiment.status, 'ended')} (attempt {attempt})"
 
 

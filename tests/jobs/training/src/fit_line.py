@@ -18,5 +18,5 @@ with arguments.rainfall.open(encoding="utf-8") as file:
 mlflow.sklearn.autolog(serialization_format="pickle")
 months, rainfall = [[month] for month, _ in rows], [mm for _, mm in rows]
 model = Ridge(alpha=arguments.alpha).fit(months, rainfall)
-mlflow.sklearn.save_model(model, arguments.fitted, serialization_format="pickle")
+mlflow.sklearn.save_model(model, arguments.fitted, serialization_format="pickle", pip_requirements=["scikit-learn"])
 print("the slope is negative:", model.coef_[0] < 0)
