@@ -23,7 +23,7 @@ SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 MLGIT_YML = """
     state: {name: small, lineage: "11111111111111111111111111111111"}
     store: {path: .mlgit/store}
-    backends: {local: {type: local}}
+    backends: {local: {type: local, slots: 8}}
     compute: {"*": local}
     on_supersede: cancel
     """
