@@ -36,7 +36,7 @@ def install_runner(folder: Path) -> Path:
     zipapp = build_zipapp()
     path = folder / f"{hashlib.sha256(zipapp).hexdigest()[:16]}-{sys.implementation.cache_tag}.pyz"
     if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary = path.with_suffix(f".{os.urandom(6).hex()}")  # threads submit at once
         create_private_file(temporary, add_bytecode(zipapp))
         temporary.replace(path)
     return path

@@ -46,7 +46,7 @@ def write_json_atomically(path: Path, document: Any, *, synced: bool = True) -> 
 
     It is synced to the disk before, unless what it says can be lost when the power fails.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")  # threads write at once too
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         _write(file, document, synced=synced)
