@@ -1,5 +1,5 @@
 # make demo: see it work.  make test: what CI runs.  make test-fast: the quick tests, while you work.
-# make test-services: tests against real servers and in large environments (CI runs them after make test).
+# make test-services: tests with real servers, large environments, kills and long waits (CI runs them after make test).
 
 PYTHON ?= python3
 VENV   := .venv

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from workspaces import commit
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 Edit = Callable[[Path], None]
 

@@ -73,6 +73,8 @@ def test_apply_with_json_output_requires_approval_by_option(applied, mlgit):
 
 @pytest.mark.slow
 def test_waiting_for_a_run_writes_its_events(small, mlgit):
+    script = (small / "src/sum.py").read_text("utf-8")
+    commit(small, "lasts", {"src/sum.py": f"import time\ntime.sleep(2)\n{script}"})
     result = mlgit("apply", "--auto-approve", "--wait", "--format", "json", cwd=small)
     assert result.code == 0, result.err
     written = events(result.out)

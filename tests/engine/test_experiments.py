@@ -87,6 +87,7 @@ def test_two_at_the_same_time_execute_it_once(workspace, mlgit_process, run_json
     assert len(runs(run_json, workspace)) == 1
 
 
+@pytest.mark.services
 @pytest.mark.slow
 def test_killed_at_random_moments_nothing_is_executed_twice_and_nothing_is_lost(workspace, mlgit, mlgit_process):
     chance = random.Random(7)  # noqa: S311 - the moments of kills

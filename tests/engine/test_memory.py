@@ -25,6 +25,7 @@ def peaks_of(megabytes: int, folder: Path) -> dict[str, float]:
 
 
 @needs_proc
+@pytest.mark.services
 @pytest.mark.slow
 def test_a_file_goes_into_the_store_through_a_run_and_out_with_less_memory_than_it_has(tmp_path):
     peaks = peaks_of(300, tmp_path)

@@ -7,7 +7,7 @@ from remote.backend import install_remote_backend
 from remote.backend_server import ServerProcess
 from workspaces import APPLY, commit, edit, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 @pytest.fixture

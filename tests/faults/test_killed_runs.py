@@ -24,7 +24,7 @@ from workspaces import APPLY, commit, edit, until
 from reconciler.runner.descendants import find_marked
 from reconciler.runner.locks import is_locked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 _SEED = int(os.environ.get("MLGIT_SEED") or random.SystemRandom().randrange(10_000))
 _SECONDS = 1200

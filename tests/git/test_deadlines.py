@@ -16,7 +16,7 @@ from reconciler.git import refs, remotes
 from reconciler.git.command import run_git, start_git
 from reconciler.git.process import LOCAL_TIMEOUT_VARIABLE, NETWORK_TIMEOUT_VARIABLE, end_group, timeout_seconds
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 SCHEMES = ["git", "ssh", "http"]
 SECONDS = "1.5"

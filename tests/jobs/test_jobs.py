@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from workspaces import commit, git
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 JOBS = Path(__file__).parent
 FOLDERS = ("assets", "basics", "training")

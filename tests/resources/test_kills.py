@@ -16,7 +16,7 @@ from reconciler import cli
 from reconciler.git import refs
 from reconciler.state.journal import Journal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 APPLY = ("apply", "--auto-approve")
 NO_COMPUTE = {"compute/cpu.yml": None}

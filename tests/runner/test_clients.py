@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 CLIENTS = {"mlflow-new": ["mlflow-skinny>=3"], "mlflow-old": ["mlflow-skinny==2.9.2", "setuptools<81"]}
 SCIENCE = ["mlflow-skinny>=3", "pandas", "scikit-learn", "skops"]

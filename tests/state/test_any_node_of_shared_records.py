@@ -13,7 +13,7 @@ from workspaces import APPLY, commit, git, put
 
 from reconciler.state import paths
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 REF = "refs/mlgit/small/default/live"
 URL = "https://127.0.0.1:9/n.csv"  # where no server is
