@@ -17,7 +17,7 @@ from reconciler.model.downloads import Download
 from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
-from reconciler.planning.experiments import experiment_name
+from reconciler.planning.experiment_name import experiment_name
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"

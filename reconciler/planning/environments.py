@@ -85,8 +85,8 @@ def with_builders(config: Config) -> str:
 def build_reason(environment: Asset, path: str, config: Config) -> str:
     """Return how an environment that no file declares is built, and where it comes from."""
     if is_anonymous(environment.address):
-        return f"{with_builders(config)}, as {path} writes it"
-    return f"{with_builders(config)}, recipe {environment.version} of mlgit's catalogue"
+        return f"{with_builders(config)}, declared inline in {path}"
+    return f"{with_builders(config)}, recipe {environment.version} of the catalogue of mlgit"
 
 
 def recipe_note(environment: Asset) -> str:

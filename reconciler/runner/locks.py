@@ -1,7 +1,7 @@
 """File locks that tell whether a process is alive, and what it holds: the kernel releases one with its last process.
 
 A lock belongs to an open file, so a process that inherits the file holds the lock with it. No process id and no file
-that somebody has left decides anything, and no lock outlives a reboot. Who only looks takes a shared lock for a moment:
+that was left behind decides anything, and no lock outlives a reboot. Who only looks takes a shared lock for a moment:
 who takes one checks it first, under a lock that all who take it hold, and then waits for those who look.
 """
 

@@ -36,7 +36,7 @@ def state_files(folder, prefix):
 def test_a_job_runs_in_the_environment_that_it_writes_itself_which_is_never_registered(small, mlgit):
     commit(small, "job", {"jobs/own.yml": job(INLINE)})
     planned = mlgit("plan", cwd=small).out
-    assert "build with venv, as jobs/own.yml writes it" in planned
+    assert "build with venv, declared inline in jobs/own.yml" in planned
     applied = mlgit(*APPLY, cwd=small)
     assert (applied.code, applied.err) == (0, "")
     assert mlgit("job", "logs", "jobs/own", cwd=small).out == "inline\n"

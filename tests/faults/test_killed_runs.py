@@ -168,7 +168,7 @@ def test_200_runs_on_two_slots_go_on_while_mlgit_is_killed(jobs):
     assert {run["status"] for run in jobs.list()} == {"completed"}
 
 
-def test_a_command_that_somebody_kills_has_failed_and_is_not_tried_again(jobs):
+def test_a_command_that_is_killed_by_a_signal_has_failed_and_is_not_tried_again(jobs):
     jobs.make(1, 1, "sleep 300")
     assert jobs.run("apply", "--auto-approve")[0] == 0
     (path,) = until(lambda: [*jobs.folder.glob(".mlgit/store/runs/*/command.json")])

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from state.json_nodes import VALUES, paths_of, replaced
 from workspaces import git, put
 
 pytestmark = pytest.mark.slow
 
 REF = "refs/mlgit/small/default/live"
-VALUES = (
-    *(None, True, 0, -1, 2.5, 10**400, "", "x", "a/b", "../../x", "line\n::error::x", "\ud800", "x" * 5000),
-    *([], [None], [[]], {}, {"": 1}, {"a": None}, {"md5": 1}, {"md5": "../../x"}, {"a": {"b": []}}),
-)
 COMMANDS = (
     ("plan",),
     ("plan", "--refresh"),
@@ -39,26 +35,6 @@ COMMANDS = (
     ("apply", "--auto-approve"),
 )
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def paths_of(value, path=()):
-    """Yield the path of each node of a JSON value."""
-    yield path
-    if isinstance(value, dict | list):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from paths_of(item, (*path, key))
-
-
-def replaced(value, path, new):
-    """Return a JSON value with another node at a path."""
-    if not path:
-        return new
-    value = copy.deepcopy(value)
-    node = value
-    for key in path[:-1]:
-        node = node[key]
-    node[path[-1]] = new
-    return value
 
 
 @pytest.mark.parametrize("part", ["current", "history", "meta.json"])

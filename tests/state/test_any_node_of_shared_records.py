@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from state.json_nodes import VALUES, paths_of, replaced
 from workspaces import APPLY, commit, git, put
 
 from reconciler.state import paths
@@ -36,10 +36,6 @@ PIN = {
     "version": "0",
     "spec": {"image": "python", "conda_file": {"dependencies": ["python>=3.11"], "variables": {"GREETING": "pinned"}}},
 }
-VALUES = (
-    *(None, True, 0, -1, 2.5, 10**400, "", "x", "a/b", "../../x", "line\n::error::x", "\ud800", "x" * 5000),
-    *([], [None], [[]], {}, {"": 1}, {"a": None}, {"md5": 1}, {"md5": "../../x"}, {"a": {"b": []}}),
-)
 COMMANDS = (
     ("plan",),
     ("apply", "--auto-approve", "--wait"),
@@ -69,26 +65,6 @@ COMMANDS = (
     ("state", "repair", "--auto-approve"),
 )
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def paths_of(value, path=()):
-    """Yield the path of each node of a JSON value."""
-    yield path
-    if isinstance(value, dict | list):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from paths_of(item, (*path, key))
-
-
-def replaced(value, path, new):
-    """Return a JSON value with another node at a path."""
-    if not path:
-        return new
-    value = copy.deepcopy(value)
-    node = value
-    for key in path[:-1]:
-        node = node[key]
-    node[path[-1]] = new
-    return value
 
 
 def state_files(folder, prefix):

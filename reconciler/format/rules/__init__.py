@@ -63,6 +63,7 @@ COMPONENT_RULES: tuple[Rule, ...] = (
 )
 JOB_RULES: tuple[Rule, ...] = (
     *io_names.JOB_RULES,
+    *instance_counts.JOB_RULES,
     *_EXECUTABLE_RULES,
     *commands.JOB_RULES,
     pipeline_rule(*_PIPELINE_CHECKS, *pipelines.COMPUTE_CHECKS),

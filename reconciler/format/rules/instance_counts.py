@@ -1,4 +1,4 @@
-"""The numbers of instances of computes and deployments (reference, section 8 (lax))."""
+"""The numbers of instances of computes and deployments, and the time limits of jobs (reference, section 8 (lax))."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from reconciler.format.rules.spec_nodes import SpecNode, as_integer
 
 _MIN_MAX_FIELDS = (("min_instances", "max_instances"), ("min_node_count", "max_node_count"))
 _COUNT_FIELDS = ("instance_count", "node_count", "idle_time_before_scale_down")
+_TIME_LIMITS = ("timeout", "trial_timeout")
 _NESTED_FIELDS = ("scale_settings", "auto_scale_settings", "resources")
 
 
@@ -42,4 +43,15 @@ def check_negative_counts(context: RuleContext) -> Iterator[Diagnostic]:
                 )
 
 
+def check_time_limits(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield the time limits of a job that are no time: such a run would be stopped as it starts."""
+    limits = SpecNode((), context.spec).child("limits")
+    for name in _TIME_LIMITS:
+        seconds = as_integer(limits.spec.get(name))
+        if seconds is not None and seconds <= 0:
+            message = f"{name} has to be more than 0 seconds: {seconds}"
+            yield context.value_diagnostic("instances-negative", message, *limits.child_pointer(name))
+
+
+JOB_RULES: tuple[Rule, ...] = (check_time_limits,)
 RULES: tuple[Rule, ...] = (check_min_max_order, check_negative_counts)

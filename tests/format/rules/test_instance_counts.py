@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from reconciler.format.rules import instance_counts
 
 
@@ -14,3 +16,16 @@ def test_a_minimum_above_the_maximum_is_an_error(check):
 def test_negative_counts_are_errors(check):
     assert check(instance_counts.RULES, "min_instances: -1\nmax_instances: 4") == ["instances-negative 1:16"]
     assert check(instance_counts.RULES, "idle_time_before_scale_down: -1") == ["instances-negative 1:30"]
+
+
+@pytest.mark.parametrize("value", ["-3", "0", '"-1"'])
+@pytest.mark.parametrize("name", ["timeout", "trial_timeout"])
+def test_a_time_limit_of_a_job_that_is_no_time_is_reported(check, name, value):
+    assert check(instance_counts.JOB_RULES, f"limits: {{{name}: {value}}}") == [
+        f"instances-negative 1:{11 + len(name)}"
+    ]
+
+
+def test_a_time_limit_of_a_job_may_be_any_time_or_absent(check):
+    assert check(instance_counts.JOB_RULES, "limits: {timeout: 1, trial_timeout: 86400}") == []
+    assert check(instance_counts.JOB_RULES, "command: echo") == []
