@@ -22,7 +22,7 @@ def test_negative_counts_are_errors(check):
 @pytest.mark.parametrize("name", ["timeout", "trial_timeout"])
 def test_a_time_limit_of_a_job_that_is_no_time_is_reported(check, name, value):
     assert check(instance_counts.JOB_RULES, f"limits: {{{name}: {value}}}") == [
-        f"instances-negative 1:{11 + len(name)}"
+        f"instances-negative 1:{12 + len(name)}"
     ]
 
 
