@@ -183,34 +183,3 @@ class Asset:
     references: tuple[Reference, ...] = ()
     paths: tuple[LocalPath, ...] = ()
     runs_on_change: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedReference:
-    """The target of a reference: a version of an asset or a run of a job, and its fingerprint."""
-
-    address: Address
-    version: str
-    fingerprint: str
-    output: str = ""
-    path: str = ""
-
-    def __str__(self) -> str:
-        output = "/".join(filter(None, (self.output, self.path)))
-        return self.address.format_with_version(self.version) + (f" outputs/{output}" if output else "")
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedAsset:
-    """An asset with its dependencies resolved. ``fingerprint`` is "" if a run that has not ended decides it.
-
-    ``environment`` is that of a job if no file declares it: the job writes it itself, or it is one of a registry.
-    """
-
-    asset: Asset
-    contents: Mapping[str, str]
-    references: Mapping[str, ResolvedReference]
-    fingerprint: str
-    metadata: str
-    known_after: Address | None = None
-    environment: ResolvedAsset | None = None

@@ -10,14 +10,19 @@ from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import Condition, Handle, Usage
+from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a completed run has left in the store: the content of its outputs by name."""
+    """What a completed run has left in the store: the content of its outputs by name.
+
+    ``steps`` are those of a pipeline or a sweep, completed or not.
+    """
 
     outputs: Mapping[str, Content] = field(default_factory=lambda: EMPTY_MAPPING)
+    steps: tuple[StepRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

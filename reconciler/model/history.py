@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reconciler.model.assets import Address
-from reconciler.model.state import Record, Run
+from reconciler.model.runs import Run
+from reconciler.model.state import Record
 
 
 class HistoryEntry(NamedTuple):

@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedAsset
-from reconciler.model.state import Record, Run
+from reconciler.model.assets import EMPTY_MAPPING, Address, Json
+from reconciler.model.resolved import ResolvedAsset
+from reconciler.model.runs import Run
+from reconciler.model.state import Record
 
 
 class Op(StrEnum):
@@ -36,6 +38,22 @@ class Op(StrEnum):
         return self not in (Op.RECORD, Op.REGISTER)
 
 
+class StepVerdict(StrEnum):
+    """What Git and the live state tell of a step before its pipeline is submitted."""
+
+    SAME = "same"  # as in an earlier run, whose result it gets
+    CHANGED = "changed"  # it runs, because it differs from the earlier run, or because there is none
+    KNOWN_LATER = "known-after"  # it depends on what another step writes
+
+
+class StepForecast(NamedTuple):
+    """What happens to a step, as far as it is known; ``cause`` is the earlier run, the reason, or the other step."""
+
+    step: str
+    verdict: StepVerdict
+    cause: str
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ActionId:
     """The name of an action. ``version`` is a version or a run, "" where operation and address are enough."""
@@ -58,7 +76,7 @@ class Action:
     ``before`` and ``after`` are the two sides of the change as a person reads them. ``changed_files`` are the files
     that changed behind each path, by JSON pointer. ``needs`` are the keys of the actions that must come first.
     ``known_after`` is the job whose run decides the details. ``moved_from`` is the former address of a renamed asset.
-    ``run`` is the run as it is to be recorded.
+    ``run`` is the run as it is to be recorded, ``steps`` what is known of the steps of a pipeline.
     """
 
     op: Op
@@ -75,6 +93,7 @@ class Action:
     run: Run | None = None
     known_after: Address | None = None
     moved_from: Address | None = None
+    steps: tuple[StepForecast, ...] = ()
 
     @property
     def key(self) -> ActionId:

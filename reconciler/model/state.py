@@ -4,102 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from reconciler.model.assets import EMPTY_MAPPING, Address, Json, ResolvedReference, Spec, parse_address
+from reconciler.model.assets import EMPTY_MAPPING, Address, Json, Spec, parse_address
 from reconciler.model.downloads import Download, no_download
 from reconciler.model.providers import Condition, Handle, Intent, Usage
-
-
-class RunStatus(StrEnum):
-    """The status of a run, in the words of Azure ML, lower case; intended and lost are added by mlgit."""
-
-    INTENDED = "intended"
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    LOST = "lost"
-
-    @property
-    def is_active(self) -> bool:
-        """True if the run may still end by itself."""
-        return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)
-
-
-_LOG_TAIL_MARK = "; its last lines:"
-
-# The failure of a run that mlgit canceled itself.
-REMOVED_FROM_GIT = "removed"
-SUPERSEDED = "superseded"
-DESTROYED = "destroyed"
-
-DEFAULT_ARTIFACTS = "artifacts"
-"""The output that every job has: its ./outputs and ./logs, and the files that it logged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One execution of a job.
-
-    ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
-    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
-    its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
-    is in its log only. ``handle`` is what its backend calls it, None until it was submitted. A run of a step has the id
-    of its ``parent`` and the path of the ``step``. An ``experiment`` is a run that `mlgit run` started: it is recorded
-    apart, and no record of a job names it.
-    """
-
-    id: str
-    address: Address
-    token: str
-    fingerprint: str
-    attempt: int
-    backend: str
-    status: RunStatus
-    failure: str = ""
-    message: str = ""
-    commit: str = ""
-    submitted_at: str = ""
-    started_at: str = ""
-    ended_at: str = ""
-    exit_code: int | None = None
-    handle: Handle | None = None
-    parent: str = ""
-    step: str = ""
-    experiment: bool = False
-    spec: Spec = field(default_factory=lambda: EMPTY_MAPPING)
-    references: Mapping[str, ResolvedReference] = field(default_factory=lambda: EMPTY_MAPPING)
-    contents: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
-    outputs: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
-    metrics: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
-    params: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
-    realised: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
-    extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
-
-    @property
-    def is_unfinished(self) -> bool:
-        """True if the end of the run, or its outputs in the store, are not recorded yet."""
-        unstored = any("md5" not in (output or ()) for output in self.outputs.values())
-        return self.status.is_active or (self.status is RunStatus.COMPLETED and unstored)
-
-
-def failure_reason(message: str) -> str:
-    """Return the message of a failed run without the end of its log, which an older mlgit put into it."""
-    return message.partition("\n")[0].removesuffix(_LOG_TAIL_MARK)
-
-
-def run_experiment(spec: Spec, realised: Mapping[str, Json]) -> str:
-    """Return the experiment of a run: that with which it was submitted, else the one that its job names."""
-    return str(realised.get("experiment_name") or spec.get("experiment_name") or "")
-
-
-def run_tags(spec: Spec) -> dict[str, str]:
-    """Return the tags that the job of a run had when it was submitted."""
-    tags = spec.get("tags")
-    return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {}
+from reconciler.model.resolved import ResolvedReference
+from reconciler.model.runs import Run
+from reconciler.model.step_runs import StepRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +87,11 @@ def no_pin(_name: str) -> Pin | None:
     return None
 
 
+def no_steps(_run: str) -> tuple[StepRun, ...]:
+    """Return that a run has no steps."""
+    return ()
+
+
 def no_builds(_fingerprint: str) -> Builds:
     """Return that an environment was not built."""
     return EMPTY_MAPPING
@@ -200,6 +117,7 @@ class State:
     find_pin: Callable[[str], Pin | None] = no_pin  # by the name of an environment of a registry
     read_open_experiments: Callable[[], tuple[Run, ...]] = _no_runs
     find_download: Callable[[str], Download | None] = no_download  # by the URL, as a file has it
+    find_steps: Callable[[str], tuple[StepRun, ...]] = no_steps  # by the id of a pipeline or sweep run that has ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from reconciler.model import (
     run_tags,
 )
 from reconciler.model.downloads import Download
+from reconciler.model.step_runs import StepRun
 from reconciler.state.field_types import check_contents, check_field_types
 from reconciler.timestamps import seconds_between
 
@@ -152,6 +153,17 @@ def decode_download(raw: bytes) -> Download:
     for text in (download.url, download.etag, download.modified, download.downloaded_at):
         _as_text(text)
     return download
+
+
+def encode_steps(steps: Iterable[StepRun]) -> bytes:
+    """Write the steps of a run: one to a line, because there can be thousands."""
+    lines = (json.dumps(step.to_json(), sort_keys=True, ensure_ascii=False) for step in steps)
+    return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
+
+
+def decode_steps(raw: bytes) -> tuple[StepRun, ...]:
+    """Read the steps of a run."""
+    return tuple(map(StepRun.from_json, _load_json(raw)))
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

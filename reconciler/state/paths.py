@@ -3,6 +3,7 @@
 ``current/<2 hex>/<kind>/<name>.json`` is all that plan reads of every asset; older versions and runs are
 ``history/<kind>/<2 hex>/<name>/<2 hex of version or run>/<id>.json``, the builds of environments
 ``builds/<2 hex>/<fingerprint>.json``, and downloads ``downloads/<2 hex>/<digest of the URL>.json``.
+``steps/<2 hex>/<run>.json`` are the steps of a pipeline or a sweep.
 ``pins/<name>.json`` are the environments of registries that are in use. Experiments are below ``experiments/`` as other
 runs are below ``history/``, and ``unfinished/<run>.json`` names each whose end is not recorded.
 """
@@ -23,6 +24,7 @@ _HISTORIES = frozenset({"history", "experiments"})
 _BUILDS_PREFIX = "builds/"
 _PINS_PREFIX = "pins/"
 _DOWNLOADS_PREFIX = "downloads/"
+_STEPS_PREFIX = "steps/"
 _NAME_DEPTH = 3  # folders of a version or a run, from below history/ to the one that has the name
 
 
@@ -70,6 +72,11 @@ def pin_path(name: str) -> str:
 def download_path(url: str) -> str:
     """Return the path of what was downloaded from a URL, which is not in it: it may have a secret."""
     return f"{_DOWNLOADS_PREFIX}{_hash_prefix(url)}/{hashlib.sha256(url.encode()).hexdigest()}.json"
+
+
+def steps_path(run: str) -> str:
+    """Return the path of the steps of a run."""
+    return f"{_STEPS_PREFIX}{_hash_prefix(run)}/{_quote_path_component(run)}.json"
 
 
 def is_merged(path: str) -> bool:

@@ -23,6 +23,7 @@ from reconciler.model import (
     lookup_under_former_names,
     parse_address,
 )
+from reconciler.model.step_runs import StepRun
 from reconciler.state import codec, paths
 from reconciler.state.current_records import NOT_A_RECORD, CurrentRecords
 from reconciler.state.experiments import read_experiment, read_open_experiments
@@ -70,6 +71,7 @@ class Snapshot:
             self.read_builds,
             self.read_pin,
             experiments,
+            find_steps=self.read_steps,
         )
 
     def read_meta(self, lineage: str) -> dict[str, Json]:
@@ -122,6 +124,12 @@ class Snapshot:
         path = paths.pin_path(name)
         raw = trees.read_file_at(self.repository, self.commit, path)
         return self.parse_file(path, raw, codec.decode_pin) if raw else None
+
+    def read_steps(self, run_id: str) -> tuple[StepRun, ...]:
+        """Return the steps of a pipeline or a sweep that has ended; none for any other run."""
+        path = paths.steps_path(run_id)
+        raw = self.read_file(path)
+        return self.parse_file(path, raw, codec.decode_steps) if raw else ()
 
     def list_files(self, *folders: str) -> Mapping[str, TreeEntry]:
         """Return the files below folders of the state."""

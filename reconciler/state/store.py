@@ -247,6 +247,8 @@ class StateStore:
         }
         for run in writes.removed_experiments:
             files |= {paths.experiment_path(run.address, run.id): None, paths.unfinished_path(run.id): None}
+            if run.id not in {adopted.id for adopted in writes.runs}:
+                files[paths.steps_path(run.id)] = None
         for run in writes.runs:
             files |= run_files(run)
         before = self.read(base) if base and (writes.builds or writes.pins) else None
@@ -259,4 +261,5 @@ class StateStore:
         for url, download in writes.downloads.items():
             snapshot = self._snapshot_at(base) if base else None
             files[paths.download_path(url)] = encode_download(snapshot, url, download)
+        files |= {paths.steps_path(run_id): codec.encode_steps(steps) for run_id, steps in writes.steps.items()}
         return files

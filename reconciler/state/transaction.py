@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model import Action, Address, Builds, Overlay, Pin, Record, Run, SourceRevision, State
 from reconciler.model.downloads import Download
+from reconciler.model.step_runs import StepRun
 from reconciler.state.journal import Journal
 from reconciler.state.lease import HeldLock
 from reconciler.state.store import StateStore, WriteBatch, merge_write_batches
@@ -45,6 +46,7 @@ class StateTransaction:
     _builds: dict[str, Builds] = field(default_factory=dict)
     _pins: dict[str, Pin] = field(default_factory=dict)
     _downloads: dict[str, Download] = field(default_factory=dict)
+    _steps: dict[str, tuple[StepRun, ...]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _flushed_at: float = field(default_factory=time.monotonic)
 
@@ -62,6 +64,7 @@ class StateTransaction:
                 **self.base_state.find_builds(fingerprint),
             },
             find_pin=lambda name: self.base_state.find_pin(name) or self._pins.get(name),
+            find_steps=lambda run: self._steps.get(run) or self.base_state.find_steps(run),
             find_download=lambda url: self.base_state.find_download(url) or self._downloads.get(url),
         )
 
@@ -114,6 +117,7 @@ class StateTransaction:
         self._builds |= writes.builds
         self._pins |= writes.pins
         self._downloads |= writes.downloads
+        self._steps |= writes.steps
 
     def _write(self, writes: WriteBatch, lines: list[str]) -> None:
         applied = {"applied": self.source.commit} if self.is_apply else {}

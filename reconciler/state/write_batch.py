@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reconciler.model import EMPTY_MAPPING, Address, Builds, Json, Pin, Record, Run
 from reconciler.model.downloads import Download
+from reconciler.model.step_runs import StepRun
 from reconciler.state import codec, paths
 
 
@@ -15,7 +16,8 @@ class WriteBatch(NamedTuple):
 
     ``builds`` are by the fingerprint of the environment; the first build by a builder is kept. ``pins`` are by the name
     of an environment of a registry, ``downloads`` by URL; the first one is kept. Runs that are experiments are recorded
-    apart; ``removed_experiments`` are recorded there no longer, nor are ``removed_pins``.
+    apart; ``removed_experiments`` are recorded there no longer, nor are ``removed_pins``. ``steps`` are those of
+    pipelines and sweeps that have ended, by the id of the run; those of an experiment are removed with it.
     """
 
     current: tuple[Record, ...] = ()
@@ -28,6 +30,7 @@ class WriteBatch(NamedTuple):
     removed_experiments: tuple[Run, ...] = ()
     removed_pins: tuple[str, ...] = ()
     downloads: Mapping[str, Download] = EMPTY_MAPPING
+    steps: Mapping[str, tuple[StepRun, ...]] = EMPTY_MAPPING
 
     def __bool__(self) -> bool:
         return any(self)
@@ -47,6 +50,7 @@ def merge_write_batches(writes: Iterable[WriteBatch]) -> WriteBatch:
         tuple(run for batch in batches for run in batch.removed_experiments),
         tuple(name for batch in batches for name in batch.removed_pins),
         {url: download for batch in batches for url, download in batch.downloads.items()},
+        {run: steps for batch in batches for run, steps in batch.steps.items()},
     )
 
 
