@@ -23,6 +23,7 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 EVERYBODYS = {"__version__", "abbreviation", "diagnostics", "model", "timestamps"}
 PURE_IMPORTS = {
     "model": set(),
+    "sweeps": set(),  # functions of what is recorded
     "secrets": set(),
     "catalogue": {"format", "package_files"},
     "format": {"secrets", "package_files"},
@@ -54,11 +55,12 @@ JOINING_IMPORTS = {
         "config",
         "private_files",
         "secrets",
+        "sweeps",  # the driver asks it which trials to start and to stop
     },
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "catalogue", "format", "config", "secrets"),
+        *("planning", "render", "catalogue", "format", "config", "secrets", "sweeps"),
         *("package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
@@ -111,6 +113,8 @@ HOMES = {
     "docker": "backends",
     "uv": "builders",
     "prometheus_client": "controller",
+    "optuna": "sweeps",
+    "scipy": "sweeps",
 }
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
@@ -146,6 +150,8 @@ BY_NAME = {
     "source/parse.py",
     "source/validation.py",
     "storage/folder_store.py",
+    "sweeps/bayesian.py",
+    "sweeps/random_sampling.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}
