@@ -26,7 +26,7 @@ PURE_IMPORTS = {
     "sweeps": set(),  # functions of what is recorded
     "secrets": set(),
     "catalogue": {"format", "package_files"},
-    "format": {"secrets", "package_files"},
+    "format": {"secrets", "package_files", "sweeps"},  # its rules check what sweeps can do
     "config": {"format"},
     "planning": {"catalogue", "config", "format", "secrets"},
     "render": {"planning", "format", "secrets", "package_files"},

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from reconciler.model.assets import Json, Spec
 from reconciler.sweeps.objective import best_value, is_maximized
 from reconciler.sweeps.random_sampling import seed_of
-from reconciler.sweeps.settings import read_number, read_type
-from reconciler.sweeps.spaces import CHOICE, choice_name, fill_choice, is_distribution
+from reconciler.sweeps.settings import CHOICE, is_distribution, read_number, read_type
+from reconciler.sweeps.spaces import choice_name, fill_choice
 from reconciler.sweeps.trials import Trial
 
 # Optuna and its objects, which are loaded by name.

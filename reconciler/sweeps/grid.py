@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from reconciler.model.assets import Json
-from reconciler.sweeps.spaces import is_distribution
+from reconciler.sweeps.settings import is_distribution
 
 
 def grid_size(space: Mapping[str, Json]) -> int:

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping
 
 from reconciler.model.assets import Json
-from reconciler.sweeps.spaces import distribution_names, draw_point
+from reconciler.sweeps.spaces import Quantile, distribution_names
 
 _SEED_BITS = 32
 _QUANTILE_BITS = 53  # those of a number between 0 and 1
@@ -26,16 +26,15 @@ def seed_of(token: str, index: int | None = None) -> int:
     return hash_bits(f"{token}/{'' if index is None else index}", _SEED_BITS)
 
 
-def random_point(space: Mapping[str, Json], index: int, seed: str) -> dict[str, Json]:
-    """Return the random point of a number."""
-    return draw_point(space, lambda name: hash_bits(f"{seed}/{index}/{name}", _QUANTILE_BITS) / 2**_QUANTILE_BITS)
+def random_quantiles(_space: Mapping[str, Json], index: int, seed: str) -> Quantile:
+    """Return the quantiles of the random point of a number."""
+    return lambda name: hash_bits(f"{seed}/{index}/{name}", _QUANTILE_BITS) / 2**_QUANTILE_BITS
 
 
-def sobol_point(space: Mapping[str, Json], index: int, seed: str) -> dict[str, Json]:
-    """Return the point of a number of a scrambled Sobol sequence."""
+def sobol_quantiles(space: Mapping[str, Json], index: int, seed: str) -> Quantile:
+    """Return the quantiles of the point of a number of a scrambled Sobol sequence."""
     names = list(distribution_names(space))
     sequence = importlib.import_module("scipy.stats.qmc").Sobol(len(names), scramble=True, rng=seed_of(seed))
     if index:
         sequence.fast_forward(index)
-    quantiles = dict(zip(names, map(float, sequence.random(1)[0]), strict=True))
-    return draw_point(space, quantiles.__getitem__)
+    return dict(zip(names, map(float, sequence.random(1)[0]), strict=True)).__getitem__

@@ -8,8 +8,9 @@ from reconciler.model.assets import Json, Spec
 from reconciler.model.runs import RunStatus
 from reconciler.sweeps.bayesian import bayesian_point
 from reconciler.sweeps.grid import grid_point, grid_size
-from reconciler.sweeps.random_sampling import random_point, sobol_point
-from reconciler.sweeps.settings import MAX_TRIALS, read_limit, read_sampling
+from reconciler.sweeps.random_sampling import random_quantiles, sobol_quantiles
+from reconciler.sweeps.settings import MAX_TRIALS, read_limit, read_log_base, read_sampling
+from reconciler.sweeps.spaces import draw_point
 from reconciler.sweeps.trials import Trial
 
 
@@ -43,4 +44,5 @@ def _choose_point(sweep: Spec, trials: Sequence[Trial], index: int, token: str) 
     if name == "grid":
         return grid_point(space, index)
     seed = token if fields.get("seed") is None else str(fields["seed"])
-    return (sobol_point if name == "sobol" else random_point)(space, index, seed)
+    quantiles = (sobol_quantiles if name == "sobol" else random_quantiles)(space, index, seed)
+    return draw_point(space, quantiles, read_log_base(fields))

@@ -11,49 +11,36 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import NormalDist
 
 from reconciler.model.assets import Json
-from reconciler.sweeps.settings import read_number, read_type
+from reconciler.sweeps.settings import (
+    CHOICE,
+    DISTRIBUTIONS,
+    LARGEST_EXPONENT,
+    is_distribution,
+    read_number,
+    read_type,
+)
 
 Quantile = Callable[[str], float]
 """The quantile for the name of a distribution, from 0 (included) to 1 (excluded)."""
-
-CHOICE = "choice"
-DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
-    CHOICE: ("values",),
-    "uniform": ("min_value", "max_value"),
-    "loguniform": ("min_value", "max_value"),
-    "quniform": ("min_value", "max_value", "q"),
-    "qloguniform": ("min_value", "max_value", "q"),
-    "normal": ("mu", "sigma"),
-    "lognormal": ("mu", "sigma"),
-    "qnormal": ("mu", "sigma", "q"),
-    "qlognormal": ("mu", "sigma", "q"),
-    "randint": ("upper",),
-}
-"""The fields of each distribution."""
-LARGEST_EXPONENT = 600
-"""More than this is not exponentiated: the result would have over 260 digits, and soon be no number of a computer."""
 
 _STANDARD_NORMAL = NormalDist()
 _SMALLEST_QUANTILE = 2.0**-54
 
 
-def is_distribution(value: Json) -> bool:
-    """Return True for an object that is a distribution, not a value: one whose type is that of a distribution."""
-    return isinstance(value, Mapping) and read_type(value) in DISTRIBUTIONS
+def draw_point(space: Mapping[str, Json], quantile: Quantile, log_base: float = 1.0) -> dict[str, Json]:
+    """Return a value for each parameter of a search space; ``log_base`` is the natural logarithm of the base."""
+    return {name: _draw_value(name, distribution, quantile, log_base) for name, distribution in space.items()}
 
 
-def draw_point(space: Mapping[str, Json], quantile: Quantile) -> dict[str, Json]:
-    """Return a value for each parameter of a search space."""
-    return {name: draw_value(name, distribution, quantile) for name, distribution in space.items()}
-
-
-def draw_value(name: str, distribution: Mapping[str, Json], quantile: Quantile) -> Json:
+def _draw_value(name: str, distribution: Mapping[str, Json], quantile: Quantile, log_base: float) -> Json:
     """Return the value of a distribution at its quantile; an object of a choice draws its own distributions too."""
     if read_type(distribution) != CHOICE:
-        return number_at(distribution, quantile(name))
+        return number_at(distribution, quantile(name), log_base)
     values = distribution["values"]
     index = int(quantile(name) * len(values))
-    return fill_choice(values[index], lambda key, inner: draw_value(choice_name(name, index, key), inner, quantile))
+    return fill_choice(
+        values[index], lambda key, inner: _draw_value(choice_name(name, index, key), inner, quantile, log_base)
+    )
 
 
 def choice_name(name: str, index: int, key: str) -> str:
@@ -68,7 +55,7 @@ def fill_choice(value: Json, fill: Callable[[str, Mapping[str, Json]], Json]) ->
     return {key: fill(key, inner) if is_distribution(inner) else inner for key, inner in value.items()}
 
 
-def number_at(distribution: Mapping[str, Json], quantile: float) -> float:
+def number_at(distribution: Mapping[str, Json], quantile: float, log_base: float = 1.0) -> float:
     """Return the number of a distribution, which is no choice, at a quantile."""
     kind = read_type(distribution)
     if kind == "randint":
@@ -80,7 +67,7 @@ def number_at(distribution: Mapping[str, Json], quantile: float) -> float:
     else:
         number = first + quantile * (second - first)
     if "log" in kind:
-        number = math.exp(min(number, LARGEST_EXPONENT))
+        number = math.exp(min(number * log_base, LARGEST_EXPONENT))
     return round(number / step[0]) * step[0] if step else number
 
 

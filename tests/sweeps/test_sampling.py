@@ -11,8 +11,9 @@ import pytest
 from reconciler.model.runs import RunStatus
 from reconciler.sweeps.bayesian import bayesian_point
 from reconciler.sweeps.objective import best_trial
-from reconciler.sweeps.random_sampling import random_point
+from reconciler.sweeps.random_sampling import random_quantiles
 from reconciler.sweeps.sampling import count_trials, next_trials
+from reconciler.sweeps.spaces import draw_point
 from reconciler.sweeps.trials import Trial
 
 pytestmark = pytest.mark.fast
@@ -131,7 +132,7 @@ def test_the_best_trial_completed_with_a_finite_value_and_is_the_first_of_equal_
 
 
 def test_the_replay_of_a_thousand_trials_takes_less_than_eight_imports_of_optuna():
-    points = [random_point(SPACE, index, "t") for index in range(1000)]
+    points = [draw_point(SPACE, random_quantiles(SPACE, index, "t")) for index in range(1000)]
     trials = [Trial(index, point, RunStatus.COMPLETED, (loss(point),)) for index, point in enumerate(points)]
     bayesian_point(sweep("bayesian"), trials[:1], 1, "t")  # imports it, in 0.3 s
     start = time.process_time()

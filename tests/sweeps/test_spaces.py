@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.sweeps.grid import grid_point, grid_size
-from reconciler.sweeps.random_sampling import random_point, sobol_point
+from reconciler.sweeps.random_sampling import random_quantiles, sobol_quantiles
+from reconciler.sweeps.settings import read_log_base
 from reconciler.sweeps.spaces import distribution_names, draw_point, number_at
 
 pytestmark = pytest.mark.fast
@@ -48,6 +49,13 @@ def test_a_whole_q_makes_whole_numbers_as_scripts_expect_them():
     assert (number, type(number)) == (32, int)
 
 
+def test_the_base_of_the_sampling_is_that_of_logarithmic_distributions_alone():
+    fields = {"min_value": -4, "max_value": 0}
+    assert number_at({"type": "loguniform", **fields}, 0.5, math.log(10)) == pytest.approx(0.01)
+    assert number_at({"type": "uniform", **fields}, 0.5, math.log(10)) == -2
+    assert [read_log_base(sampling) for sampling in ({}, {"logbase": "e"}, {"logbase": "10"})] == [1, 1, math.log(10)]
+
+
 def test_a_normal_number_is_its_mean_in_the_middle_and_finite_at_the_ends():
     normal = {"type": "normal", "mu": 3, "sigma": 2}
     assert number_at(normal, 0.5) == 3
@@ -82,6 +90,14 @@ def test_a_grid_has_every_combination_once_the_last_parameter_varying_first():
     assert [grid_point(space, index) for index in range(6)] == [
         {"a": letter, "b": b} for letter in "xy" for b in ({"rate": 1}, {"rate": 2}, "none")
     ]
+
+
+def random_point(space, index, seed):
+    return draw_point(space, random_quantiles(space, index, seed))
+
+
+def sobol_point(space, index, seed):
+    return draw_point(space, sobol_quantiles(space, index, seed))
 
 
 UNIFORM = {"type": "uniform", "min_value": 0, "max_value": 1}
