@@ -21,7 +21,7 @@ def count_trials(sweep: Spec) -> int:
     return min(limit, grid_size(sweep["search_space"])) if is_grid else limit
 
 
-def next_trials(sweep: Spec, trials: Sequence[Trial], token: str) -> list[Trial]:
+def next_trials(sweep: Spec, trials: Sequence[Trial], token: str, at_most: int | None = None) -> list[Trial]:
     """Return the trials to start now, with their numbers and points, given all that were started so far.
 
     A point depends on nothing but the fields of the sweep, its number, the token of the run and, in bayesian sampling,
@@ -29,6 +29,7 @@ def next_trials(sweep: Spec, trials: Sequence[Trial], token: str) -> list[Trial]
     """
     total = count_trials(sweep)
     free = read_limit(sweep, "max_concurrent_trials", total) - sum(trial.status.is_active for trial in trials)
+    free = free if at_most is None else min(free, at_most)
     started: list[Trial] = []
     for index in range(len(trials), min(total, len(trials) + free)):
         point = _choose_point(sweep, [*trials, *started], index, token)
