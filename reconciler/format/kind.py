@@ -60,6 +60,13 @@ DESCRIPTIVE_FIELDS = word_set("/$schema /id /name /version /display_name /descri
 KindResolver = Callable[[Spec], str]
 
 
+class SpecParts(NamedTuple):
+    """What of a spec counts in the fingerprint, and what changes in place; values stay at their JSON pointers."""
+
+    identifying: Spec
+    in_place: Spec
+
+
 class ReferenceSite(NamedTuple):
     """A field that can hold a reference or a path: a JSON pointer with ``*`` for any key or list index.
 
@@ -95,6 +102,8 @@ class Kind:
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
+    - ``split_nested``: splits a spec in which other specs are nested, such as that of a pipeline, into what counts and
+      what changes in place, at every level; returns None for a spec of one level.
     - ``inlined_fields``: these may name a YAML file, whose content replaces the name; outer ones come first.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
@@ -116,6 +125,7 @@ class Kind:
     parent_field: str = ""
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
+    split_nested: Callable[[Kind, Spec], SpecParts | None] = lambda _kind, _spec: None
     reference_sites: tuple[ReferenceSite, ...] = ()
     inlined_fields: tuple[InlinedField, ...] = ()
     uses_builder: bool = False
@@ -166,3 +176,10 @@ class Kind:
     def is_fingerprint_field(self, name: str) -> bool:
         """Return True if a field counts in the fingerprint."""
         return name not in self.in_place_fields and name not in self.ignored_fields
+
+    def split_spec(self, spec: Spec) -> SpecParts:
+        """Return what of a spec counts in the fingerprint, and what changes in place."""
+        return self.split_nested(self, spec) or SpecParts(
+            {name: value for name, value in spec.items() if self.is_fingerprint_field(name)},
+            {name: value for name, value in spec.items() if name in self.in_place_fields},
+        )

@@ -1,6 +1,7 @@
 """job: a command, pipeline, sweep or similar, run once per fingerprint."""
 
 from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
+from reconciler.format.kinds._nested_specs import is_composite, split_composite
 from reconciler.format.kinds._reference_sites import JOB_ENVIRONMENT, input_kind, pipeline_sites
 
 KIND = Kind(
@@ -28,7 +29,7 @@ KIND = Kind(
     # Fields that decide where, for how long or under which title a job runs do not change its result.
     in_place_fields=word_set(
         "description tags properties display_name experiment_name compute limits resources services "
-        "queue_settings identity"
+        "queue_settings identity settings"
     ),
     ignored_fields=word_set("$schema name id status log_files creation_context parameters"),
     reference_sites=(
@@ -40,7 +41,8 @@ KIND = Kind(
         ReferenceSite("/inputs/*", is_literal=True),
         *pipeline_sites(),
     ),
-    is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
+    split_nested=split_composite,
+    is_supported=lambda spec: is_composite(spec) or str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name"),
     inlined_fields=JOB_ENVIRONMENT,
