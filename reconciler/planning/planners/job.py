@@ -12,6 +12,7 @@ from reconciler.planning.environments import build_reason
 from reconciler.planning.fingerprint import submission_token
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
+from reconciler.planning.step_forecasts import forecast_steps
 
 _NOT_REFRESHED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
 _OUTCOME_PHRASES = {RunStatus.CANCELED: "was canceled", RunStatus.LOST: "was lost"}
@@ -111,7 +112,10 @@ def _decide_submission(
     reason = _submission_reason(context, record, runs, attempt)
     builds = tuple(_environment_builds(context, resolved))
     needs = tuple(build.key for build in builds)
-    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason, needs=needs)
+    steps = forecast_steps(context, resolved, record, runs)
+    action = make_action(
+        context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason, needs=needs, steps=steps
+    )
     return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (*builds, action))
 
 
@@ -179,7 +183,9 @@ def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: R
     if not resolved.asset.runs_on_change and address not in context.policy.replace:
         return _decide_manual_run(resolved)
     builds = tuple(_environment_builds(context, resolved))
-    action = make_action(context, Op.SUBMIT, resolved, record, needs=tuple(build.key for build in builds))
+    steps = forecast_steps(context, resolved, record)
+    needs = tuple(build.key for build in builds)
+    action = make_action(context, Op.SUBMIT, resolved, record, needs=needs, steps=steps)
     return Decision(PlannedState(needs=(action.key,), known_after=address), (*builds, action))
 
 
