@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.format.inlining import InlinedField
 from reconciler.model import Spec
 
 
@@ -60,6 +59,14 @@ DESCRIPTIVE_FIELDS = word_set("/$schema /id /name /version /display_name /descri
 KindResolver = Callable[[Spec], str]
 
 
+class FileContent(StrEnum):
+    """What a file has, which decides the fields that name other files: a node of a pipeline, such as a component."""
+
+    NODE = "node"
+    ENVIRONMENT = "environment"
+    PLAIN = "plain"
+
+
 class ReferenceSite(NamedTuple):
     """A field that can hold a reference or a path: a JSON pointer with ``*`` for any key or list index.
 
@@ -95,7 +102,8 @@ class Kind:
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
-    - ``inlined_fields``: these may name a YAML file, whose content replaces the name; outer ones come first.
+    - ``node_sites``: the sites of the nodes in an asset, such as the steps of a pipeline and their components.
+    - ``file_content``: which fields may name a YAML file, whose content replaces the name.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
@@ -117,7 +125,8 @@ class Kind:
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
     reference_sites: tuple[ReferenceSite, ...] = ()
-    inlined_fields: tuple[InlinedField, ...] = ()
+    node_sites: tuple[ReferenceSite, ...] = ()
+    file_content: FileContent = FileContent.PLAIN
     uses_builder: bool = False
     uses_backend: bool = False
     uses_store: bool = False
