@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.format.inlining import InlinedField
 from reconciler.model import Spec
 
 
@@ -67,6 +66,14 @@ class SpecParts(NamedTuple):
     in_place: Spec
 
 
+class FileContent(StrEnum):
+    """What a file has, which decides the fields that name other files: a node of a pipeline, such as a component."""
+
+    NODE = "node"
+    ENVIRONMENT = "environment"
+    PLAIN = "plain"
+
+
 class ReferenceSite(NamedTuple):
     """A field that can hold a reference or a path: a JSON pointer with ``*`` for any key or list index.
 
@@ -104,7 +111,8 @@ class Kind:
     - ``ignored_fields``: a change of these is no change.
     - ``split_nested``: splits a spec in which other specs are nested, such as that of a pipeline, into what counts and
       what changes in place, at every level; returns None for a spec of one level.
-    - ``inlined_fields``: these may name a YAML file, whose content replaces the name; outer ones come first.
+    - ``node_sites``: the sites of the nodes in an asset, such as the steps of a pipeline and their components.
+    - ``file_content``: which fields may name a YAML file, whose content replaces the name.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
@@ -127,7 +135,8 @@ class Kind:
     ignored_fields: frozenset[str] = word_set("$schema name version id")
     split_nested: Callable[[Kind, Spec], SpecParts | None] = lambda _kind, _spec: None
     reference_sites: tuple[ReferenceSite, ...] = ()
-    inlined_fields: tuple[InlinedField, ...] = ()
+    node_sites: tuple[ReferenceSite, ...] = ()
+    file_content: FileContent = FileContent.PLAIN
     uses_builder: bool = False
     uses_backend: bool = False
     uses_store: bool = False

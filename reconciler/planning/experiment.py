@@ -108,6 +108,6 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
     desired = inputs.desired
     if inputs.policy.config.rules.get(IGNORED) != OFF:
         assets = list(desired.declared.assets.values())
-        yield from support_notes(desired.tree, desired.declared, assets, desired.check_support)
+        yield from support_notes(desired.declared, assets, desired.check_support)
     actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))
     yield from source_notes(desired.tree, desired.declared, actions, inputs.policy.config, inputs.state)

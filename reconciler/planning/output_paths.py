@@ -52,7 +52,7 @@ def check_output_paths(declared: AssetSet, asset: Asset) -> Iterator[Diagnostic]
     for name, path in _declared_paths(asset.spec):
         if problem := _find_problem(declared, name, path):
             message, hint = problem
-            span = declared.documents[asset.source].value_span(join_pointer("outputs", name, "path"))
+            span = declared.value_span(asset, join_pointer("outputs", name, "path"))
             yield Diagnostic("output-unreachable", f"{asset.address}: output {name}: {message}", span, hint)
 
 
@@ -76,5 +76,5 @@ def _find_problem(declared: AssetSet, name: str, path: str) -> tuple[str, str] |
 def output_notes(declared: AssetSet, asset: Asset) -> Iterator[str]:
     """Yield notes of a plan on the outputs of a job that have a path: they are kept in the object store."""
     for name, path in _declared_paths(asset.spec):
-        span = declared.documents[asset.source].value_span(join_pointer("outputs", name, "path"))
+        span = declared.value_span(asset, join_pointer("outputs", name, "path"))
         yield f"{asset.address}: outputs.{name} ({span}): kept in the object store, and recorded as {path}"

@@ -85,7 +85,7 @@ def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) 
         refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
         declared = desired.declared
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
-        yield from support_notes(desired.tree, declared, assets, desired.check_support)
+        yield from support_notes(declared, assets, desired.check_support)
     built = (action.resolved.asset for action in plan.actions if action.op is Op.BUILD and action.resolved)
     yield from filter(None, map(recipe_note, built))
 

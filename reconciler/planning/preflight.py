@@ -30,20 +30,19 @@ def check_run(
     is_known: Callable[[Asset], bool] = _is_known_environment,
 ) -> Iterator[Diagnostic]:
     """Yield why a run of a job could not start; ``is_known`` tells if an environment that no file declares is known."""
-    document = declared.documents[asset.source]
     backend = config.backend_of(compute_name(asset))
     if not backend:
         message = f"{asset.address} runs on {asset.spec.get('compute')}, which is not bound to a backend"
         name = referenced_compute(asset) or "*"
         hint = f"bind it in mlgit.yml: compute: {{{name}: BACKEND}}; backends: {', '.join(config.backends)}"
-        yield Diagnostic("compute-unbound", message, document.value_span(COMPUTE_POINTER), hint)
+        yield Diagnostic("compute-unbound", message, declared.value_span(asset, COMPUTE_POINTER), hint)
     if not is_known(asset) and not any(reference.pointer == ENVIRONMENT_POINTER for reference in asset.references):
         message, hint = _environment_problem(asset)
-        yield Diagnostic("environment-form", message, document.value_span(ENVIRONMENT_POINTER), hint)
+        yield Diagnostic("environment-form", message, declared.value_span(asset, ENVIRONMENT_POINTER), hint)
     for uri_input in find_uri_inputs(asset, config, find_target):
         if not uri_input.is_downloadable:
             message, hint = describe_problem(uri_input)
-            span = document.value_span(uri_input.pointer)
+            span = declared.value_span(asset, uri_input.pointer)
             yield Diagnostic("input-unreachable", f"{asset.address}: {message}", span, hint)
     yield from check_output_paths(declared, asset)
 

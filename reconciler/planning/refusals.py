@@ -58,7 +58,7 @@ def _is_realising(action: Action) -> bool:
 def _report_diagnostics(
     context: PlanContext, asset: Asset, report: SupportReport, severity: Severity
 ) -> Iterator[Diagnostic]:
-    yield from problem_diagnostics(context.tree, context.declared, asset, report.problems, severity)
+    yield from problem_diagnostics(context.declared, asset, report.problems, severity)
 
 
 def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: Severity) -> Iterator[Diagnostic]:

@@ -268,7 +268,7 @@ def _resolve_undeclared(context: PlanContext, asset: Asset, reference: Reference
 def _report_unresolved(
     context: PlanContext, asset: Asset, reference: Reference, message: str, hint: str = ""
 ) -> ResolvedReference:
-    span = context.declared.documents[asset.source].value_span(reference.pointer)
+    span = context.declared.value_span(asset, reference.pointer)
     context.diagnostics.append(Diagnostic("reference-unresolved", message, span, hint))
     return ResolvedReference(reference.address, "", "")
 

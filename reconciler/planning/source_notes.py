@@ -34,7 +34,7 @@ def source_notes(
 
 def _place(declared: AssetSet, asset: Asset, pointer: str) -> str:
     field = ".".join(split_pointer(pointer)).removesuffix(".path").removesuffix(".value")
-    span: Span = declared.documents[asset.source].value_span(pointer)
+    span: Span = declared.value_span(asset, pointer)
     return f"{asset.address}: {field} ({span})"
 
 

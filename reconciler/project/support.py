@@ -16,7 +16,7 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Asset, FileReader, Json
+from reconciler.model import Asset, Json
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
@@ -41,8 +41,7 @@ def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
     return _Providers(config, cache).check
 
 
-def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom, and where to remember it
-    files: FileReader,
+def support_diagnostics(
     declared: AssetSet,
     assets: Collection[Asset],
     configs: Iterable[Config],
@@ -56,7 +55,7 @@ def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom,
     diagnostics: list[Diagnostic] = []
     for config in _distinct_bindings(configs):
         diagnostics += check_runs(declared, assets, config, reported)
-        diagnostics += check_supported(files, declared, assets, make_support_check(config, cache))
+        diagnostics += check_supported(declared, assets, make_support_check(config, cache))
     return tuple(dict.fromkeys(diagnostics))
 
 
