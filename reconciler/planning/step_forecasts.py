@@ -1,4 +1,4 @@
-"""What is known of each step before a pipeline is submitted: as in an earlier run, changed, or known after another step.
+"""What is known of each step before a pipeline is submitted: as in an earlier run, changed, or known after another.
 
 Only Git and the live state are asked. Whether the store still has an earlier result is found out when the run reaches
 the step.

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from reconciler.format.kind import word_set
+from reconciler.format.pointers import join_pointer
 from reconciler.model import ResolvedAsset, Step, StepGraph
 from reconciler.planning.jobs.lowering import Lowering, NodeProblem
 from reconciler.planning.jobs.nodes import (
     COMMAND,
+    DATA_TYPES,
     PIPELINE,
     SWEEP,
     Node,
@@ -40,6 +42,11 @@ def lower_pipeline(resolved: ResolvedAsset, find_component: FindComponent) -> Lo
         lowerer.add_steps(root, Scope({}, {}, {}))
     settings = job_part(resolved).child("settings").fields
     outputs = root.outputs if root is not None else {}
+    for name, part in job_part(resolved).children("outputs").items():
+        if root is not None and name not in outputs and not lowerer.problems:
+            message = f"no step writes the output {name} of the pipeline"
+            hint = f"bind an output of a node to it: ${{{{parent.outputs.{name}}}}}"
+            lowerer.problems.append(NodeProblem(part.place, message, hint))
     graph = StepGraph(
         _in_order(with_input_types(lowerer.steps)),
         {name: outputs[name] for name in job_part(resolved).children("outputs") if name in outputs},
@@ -74,7 +81,7 @@ class _PipelineLowering:
             return None
         if type_name != PIPELINE:
             return Node(path, part, component, type_name, component is not part)
-        self._check_fields(part)
+        self._check_pipeline(part, component)
         nodes: dict[str, Node] = {}
         for name, child in component.children("jobs").items():
             node = self.make_node(child, f"{path}.{name}" if path else name)
@@ -89,8 +96,10 @@ class _PipelineLowering:
             hint = "put the file of the component into the repository, and name it"
             self.problems.append(NodeProblem(named.place, message, hint))
 
-    def _check_fields(self, part: Part) -> None:
-        """Report the fields of a nested pipeline that mean nothing there."""
+    def _check_pipeline(self, part: Part, component: Part) -> None:
+        """Report a pipeline without nodes, and the fields of a nested one that mean nothing there."""
+        if not component.child("jobs").fields:
+            self.problems.append(NodeProblem(component.place, "the pipeline has no nodes", "write them under jobs:"))
         for name, child in part.children().items() if part.pointer else ():
             if name not in _PIPELINE_NODE_FIELDS and child.value not in (None, {}, []):
                 message = f"mlgit does not support {name} of a nested pipeline"
@@ -103,7 +112,17 @@ class _PipelineLowering:
             if node.type == PIPELINE:
                 self.add_steps(node, scope)
             else:
-                self.steps[node.path] = make_step(self.job.asset, scope, node)
+                self.steps[node.path] = step = make_step(self.job.asset, scope, node)
+                self._check_outputs(step)
+
+    def _check_outputs(self, step: Step) -> None:
+        """Report outputs that are values, not files."""
+        for name, output in step.job.asset.spec.get("outputs", {}).items():
+            type_name = str(output.get("type", "")).lower()
+            if type_name and type_name not in DATA_TYPES:
+                message = f"mlgit does not support outputs of the type {type_name}: {name} of {step.path}"
+                place = step.places.get(join_pointer("outputs", name, "type"), step.places[""])
+                self.problems.append(NodeProblem(place, message, "write the value into a file: type: uri_file"))
 
 
 def _node_type(part: Part, component: Part | None) -> str:
