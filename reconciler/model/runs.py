@@ -108,3 +108,10 @@ def run_tags(spec: Spec) -> dict[str, str]:
     """Return the tags that the job of a run had when it was submitted."""
     tags = spec.get("tags")
     return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {}
+
+
+def run_metric(spec: Spec, metrics: Mapping[str, Json]) -> tuple[str, Json] | None:
+    """Return the metric by which a run is judged: of a sweep its primary metric, else the first one that it logged."""
+    objective = spec.get("objective")
+    name = str(objective.get("primary_metric")) if isinstance(objective, Mapping) else min(metrics, default="")
+    return (name, metrics[name]) if name in metrics else None
