@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,14 +9,18 @@ from typing import NamedTuple
 from reconciler.abbreviation import format_elapsed, join_some, pluralize
 from reconciler.model import EMPTY_MAPPING, Json, Run, RunStatus, Spec, StepRun
 from reconciler.render.sanitize import sanitize_line
+from reconciler.render.step_states import (
+    NOT_STARTED,
+    STATES,
+    count_states,
+    format_status,
+    step_state,
+    summarize_steps,
+    summarize_trials,
+)
+from reconciler.secrets.redact import mask_secrets, secret_values
 from reconciler.timestamps import seconds_between
 
-REUSED = "reused"
-_NOT_STARTED = "not started"
-_STATES = (  # in the order in which they are counted
-    *map(str, (RunStatus.FAILED, RunStatus.LOST, RunStatus.CANCELED, RunStatus.RUNNING, RunStatus.QUEUED)),
-    *(str(RunStatus.INTENDED), str(RunStatus.COMPLETED), REUSED, _NOT_STARTED),
-)
 _MAX_NAME_WIDTH = 40  # columns; a longer name moves what is behind it
 _MAX_METRICS = 3
 _MAX_EVENTS = 20  # of one state at once; more are counted
@@ -25,7 +28,7 @@ _COLUMN_GAP = "  "
 
 
 class TreeRow(NamedTuple):
-    """A line of the tree: a step, a trial, or a nested pipeline, which has no run of its own."""
+    """A row of the tree: a step, a trial, or a nested pipeline, which has no run of its own."""
 
     path: str
     depth: int
@@ -34,59 +37,53 @@ class TreeRow(NamedTuple):
     details: str
 
 
+class TreeLine(NamedTuple):
+    """A line of the tree as it is printed, and the state that it shows, "" for none."""
+
+    state: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """The steps of a run at one moment. ``log_lines`` are the last lines of the logs of running steps, by path."""
+    """The steps of a run at one moment. ``log_lines`` are the last lines of the logs of running steps, by path.
+
+    The secrets of the variables of the run are masked in its lines.
+    """
 
     run: Run
     steps: Sequence[StepRun]
     now: str
     log_lines: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    secrets: frozenset[str] = frozenset()
+
+    def format_line(self, text: str) -> str:
+        """Return text on one line, without the secrets of the run."""
+        return sanitize_line(mask_secrets(text, self.secrets))
 
 
-def format_status(status: RunStatus) -> str:
-    """Return a status as a person reads it."""
-    return _NOT_STARTED if status is RunStatus.NOT_STARTED else str(status)
+def make_view(run: Run, steps: Sequence[StepRun], now: str, log_lines: Mapping[str, str] = EMPTY_MAPPING) -> StepView:
+    """Return the steps of a run as they are at a moment."""
+    return StepView(run, steps, now, log_lines, secret_values(run.spec))
 
 
-def step_state(step: StepRun) -> str:
-    """Return the status of a step as a person reads it: one that was reused is told from one that ran."""
-    return REUSED if step.reused_from else format_status(step.status)
-
-
-def count_states(states: Iterable[str]) -> str:
-    """Return how many steps have each state: ``1 failed, 2 completed``."""
-    counts = Counter(states)
-    return ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
-
-
-def summarize_steps(steps: Sequence[StepRun]) -> str:
-    """Return how many steps, and how many trials of sweeps, have each state."""
-    own, trials = _split_trials(steps)
-    parts = (pluralize(len(own), "step"), count_states(map(step_state, own)))
-    summary = ": ".join(filter(None, parts))
-    return f"{summary}; {_summarize_trials(trials)}" if trials else summary
-
-
-def tree_lines(view: StepView, limit: int | None = None) -> list[str]:
-    """Return the lines of the tree in columns; at most ``limit``, of which the last counts the steps that are not shown.
+def tree_lines(view: StepView, limit: int | None = None) -> list[TreeLine]:
+    """Return the lines of the tree in columns; at most ``limit``, the last of which counts those that are not shown.
 
     Steps that failed or run are shown first, those that were reused or wait last.
     """
     rows = tree_rows(view, limit)
     names = [f"{_COLUMN_GAP * row.depth}{sanitize_line(row.path)}" for row in rows]
-    name_width = max((len(name) for name in names if len(name) <= _MAX_NAME_WIDTH), default=0)
-    state_width, time_width = (max((len(row[column]) for row in rows), default=0) for column in (2, 3))
-    lines = [
-        _COLUMN_GAP.join(
-            (name.ljust(name_width), row.state.ljust(state_width), row.time.ljust(time_width), row.details)
-        )
-        for name, row in zip(names, rows, strict=True)
-    ]
+    columns = (names, [row.state for row in rows], [row.time for row in rows])
+    widths = [max((len(cell) for cell in column if len(cell) <= _MAX_NAME_WIDTH), default=0) for column in columns]
+    lines = []
+    for name, row in zip(names, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip((name, row.state, row.time), widths, strict=True) if width]
+        lines.append(TreeLine(row.state, view.format_line(_COLUMN_GAP.join((*cells, row.details)).rstrip())))
     shown = {row.path for row in rows}
-    hidden = [step for step in view.steps if step.step not in shown]
-    more = [f"and {len(hidden)} more: {count_states(map(step_state, hidden))}"] if hidden else []
-    return [sanitize_line(line.rstrip()) for line in (*lines, *more)]
+    if hidden := [step for step in view.steps if step.step not in shown]:
+        lines.append(TreeLine("", f"and {len(hidden)} more: {count_states(map(step_state, hidden))}"))
+    return lines
 
 
 def tree_rows(view: StepView, limit: int | None = None) -> list[TreeRow]:
@@ -115,15 +112,7 @@ def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]
             lines.append(f"{step.step}: {describe.event(step)}")
         elif step.step == same[0]:
             lines.append(f"{pluralize(len(same), 'step')}: {state} ({join_some(same)})")
-    return [sanitize_line(line) for line in lines]
-
-
-def _split_trials(steps: Iterable[StepRun]) -> tuple[list[StepRun], list[StepRun]]:
-    own: list[StepRun] = []
-    trials: list[StepRun] = []
-    for step in steps:
-        (trials if step.is_trial else own).append(step)
-    return own, trials
+    return [view.format_line(line) for line in lines]
 
 
 def _has_news(step: StepRun, before: StepRun | None) -> bool:
@@ -168,7 +157,7 @@ def _most_important(by_path: Mapping[str, StepRun], paths: Sequence[str], limit:
 def _rank(step: StepRun) -> int:
     if step.is_best:
         return 0
-    return _STATES.index(step_state(step))
+    return STATES.index(step_state(step))
 
 
 def _primary_metrics(spec: Spec, prefix: str = "") -> dict[str, str]:
@@ -205,7 +194,7 @@ class _Describer:
         below = [self.by_path[child] for child in _walk(self.children, path) if child in self.by_path]
         own = [inner for inner in below if not inner.is_trial]
         states = {step_state(inner) for inner in own}
-        state = next((state for state in _STATES if state in states), "")
+        state = next((state for state in STATES if state in states), "")
         return TreeRow(path, depth, self._group_state(states, state), self._span(own), summarize_steps(own))
 
     def event(self, step: StepRun) -> str:
@@ -224,8 +213,8 @@ class _Describer:
     @staticmethod
     def _group_state(states: set[str], first: str) -> str:
         """Return the state of a nested pipeline: it runs as long as a step of it runs or has not started."""
-        is_started = not states <= {_NOT_STARTED}
-        if RunStatus.RUNNING in states or (is_started and _NOT_STARTED in states and RunStatus.FAILED not in states):
+        is_started = not states <= {NOT_STARTED}
+        if RunStatus.RUNNING in states or (is_started and NOT_STARTED in states and RunStatus.FAILED not in states):
             return str(RunStatus.RUNNING)
         return first
 
@@ -252,21 +241,21 @@ class _Describer:
         trials = [trial for path in self.children.get(step.step, ()) if (trial := self.by_path.get(path))]
         reason = f"because {step.reason}" if step.reason and not step.message else ""
         shown_reason = "" if self.view.log_lines and trials else reason
-        return "; ".join(filter(None, (shown_reason, self._trials(step, trials), self._result(step))))
+        return "; ".join(filter(None, (shown_reason, self._trials(trials), self._result(step))))
 
     def _awaited(self, step: StepRun) -> list[str]:
         """Return the steps that a step waits for."""
         others = ((name, self.by_path.get(name)) for name in step.needs)
         return [name for name, other in others if other is None or other.status is not RunStatus.COMPLETED]
 
-    def _trials(self, sweep: StepRun, trials: Sequence[StepRun]) -> str:
+    def _trials(self, trials: Sequence[StepRun]) -> str:
         """Return how many trials of a sweep have each state, and the best one."""
         if not trials:
             return ""
         best = next((trial for trial in trials if trial.is_best), None)
         metrics = self._metrics(best) if best else ""
         named = f"; best: {best.step}{f', {metrics}' if metrics else ''}" if best else ""
-        return _summarize_trials(trials) + named
+        return summarize_trials(trials) + named
 
     def _result(self, step: StepRun) -> str:
         """Return why a step failed, or what it logged; of a trial also the values that it tried."""
@@ -280,10 +269,6 @@ class _Describer:
         if primary in step.metrics:
             return _format_values({primary: step.metrics[primary]})
         return _format_values(dict(list(step.metrics.items())[:_MAX_METRICS]))
-
-
-def _summarize_trials(trials: Sequence[StepRun]) -> str:
-    return f"{pluralize(len(trials), 'trial')}: {count_states(map(step_state, trials))}"
 
 
 def _failure_text(step: StepRun) -> str:

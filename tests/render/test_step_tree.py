@@ -1,4 +1,4 @@
-"""The tree of the steps of a run: one line a step, with its state, time, reason and result, and never more than fits."""
+"""The tree of the steps of a run: a line for each, with its state, time, reason and result; never more than fits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import Address, Run, RunStatus, StepRun
-from reconciler.render.step_tree import StepView, step_event_lines, summarize_steps, tree_lines
-from reconciler.timestamps import seconds_between
+from reconciler.render.step_states import summarize_steps
+from reconciler.render.step_tree import StepView, step_event_lines, tree_lines
 
 NOW = "2026-11-29T12:01:00Z"
 SPEC = {"jobs": {"tune": {"objective": {"primary_metric": "accuracy", "goal": "maximize"}}}}
@@ -46,17 +46,21 @@ STEPS = (
 )
 
 
+def lines_of(view: StepView, limit: int | None = None) -> list[str]:
+    return [line.text for line in tree_lines(view, limit)]
+
+
 def changed(path: str, **fields) -> StepRun:
     return next(replace(item, **fields) for item in STEPS if item.step == path)
 
 
 def test_each_step_has_a_line_with_its_state_time_reason_and_result(golden):
-    golden("render/step-tree.txt", "\n".join(tree_lines(StepView(RUN, STEPS, NOW))) + "\n")
+    golden("render/step-tree.txt", "\n".join(lines_of(StepView(RUN, STEPS, NOW))) + "\n")
 
 
 def test_a_step_that_runs_shows_the_last_line_of_its_log(golden):
     view = StepView(RUN, STEPS, NOW, {"tune.3": "epoch 3, loss 0.5"})
-    golden("render/step-tree-live.txt", "\n".join(tree_lines(view)) + "\n")
+    golden("render/step-tree-live.txt", "\n".join(lines_of(view)) + "\n")
 
 
 def test_of_a_thousand_steps_those_that_failed_or_run_are_shown_and_the_others_counted(golden):
@@ -65,7 +69,7 @@ def test_of_a_thousand_steps_those_that_failed_or_run_are_shown_and_the_others_c
     steps[998] = step("s998", RUNNING, 55)
     steps[999] = step("s999", RunStatus.NOT_STARTED, needs=("s998",))
     steps[500:511] = [step(f"s{number}", COMPLETED, 0, 1) for number in range(500, 511)]
-    golden("render/step-tree-short.txt", "\n".join(tree_lines(StepView(RUN, steps, NOW), 5)) + "\n")
+    golden("render/step-tree-short.txt", "\n".join(lines_of(StepView(RUN, steps, NOW), 5)) + "\n")
 
 
 def test_without_a_terminal_each_change_is_a_line(golden):
@@ -103,7 +107,7 @@ PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
 @given(st.dictionaries(PATHS, st.sampled_from(RunStatus), max_size=40), st.integers(1, 50))
 def test_never_more_lines_than_fit_and_every_step_is_shown_or_counted(statuses, limit):
     steps = [step(path, status) for path, status in statuses.items()]
-    lines = tree_lines(StepView(RUN, steps, NOW), limit)
+    lines = lines_of(StepView(RUN, steps, NOW), limit)
     assert len(lines) <= max(limit, 2)
     shown = {line.split()[0] for line in lines} & statuses.keys()
     more = next((int(line.split()[1]) for line in lines if line.startswith("and ")), 0)
@@ -113,6 +117,6 @@ def test_never_more_lines_than_fit_and_every_step_is_shown_or_counted(statuses, 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\u202e"])
 def test_what_others_wrote_stays_on_its_line(text):
     view = StepView(RUN, [step("a", FAILED, 0, 1, message=text), step("b", RUNNING, 0)], NOW, {"b": text})
-    lines = tree_lines(view)
+    lines = lines_of(view)
     assert len(lines) == 2
     assert all(line.isprintable() for line in lines)
