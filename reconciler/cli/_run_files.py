@@ -106,6 +106,14 @@ def _sort_key(metric: Metric) -> tuple[int, int, float]:
     return int(metric["step"]), int(metric.get("timestamp", 0)), -math.inf if math.isnan(value) else value
 
 
+def group_values(metrics: Sequence[Metric]) -> dict[str, list[tuple[int, float]]]:
+    """Return, for each key, its steps and values, in the order of steps, then of time."""
+    values: dict[str, list[tuple[int, float]]] = {}
+    for metric in sorted(metrics, key=lambda metric: (int(metric["step"]), int(metric.get("timestamp", 0)))):
+        values.setdefault(metric["key"], []).append((int(metric["step"]), float(metric["value"])))
+    return values
+
+
 def summarize_metrics(metrics: Sequence[Metric]) -> list[tuple[str, str, str, str]]:
     """Return, for each key, its last value, the step of that, and the number of values, as text."""
     counts = Counter(metric["key"] for metric in metrics)

@@ -1,9 +1,9 @@
 """All that mlgit prints for people: lines, coloured lines and tables, without rich, whose import takes long.
 
 What is printed passes `echo`, `print_coloured_lines` or `print_table`, so that no control character, no command for a
-CI system and no password of a URL reaches the output, whatever the files, Git and other programs say. The one
-exception is the log of a run, which `job logs` and `run` copy as it is. Text of one value is put on one line where the
-sentence is made (`sanitize_line`).
+CI system and no password of a URL reaches the output, whatever the files, Git and other programs say. The exceptions
+are the log of a run, which `job logs` and `run` copy as it is, and `print_drawing`, whose text has colours. Text of one
+value is put on one line where the sentence is made (`sanitize_line`).
 
 There are no colours if standard output is not a terminal or NO_COLOR is set. Loads ``cli.terminal`` by name, for a
 table that is too wide for the terminal, and ``rich.cells`` for the width of text that is not ASCII.
@@ -57,6 +57,20 @@ def print_coloured_lines(lines: str) -> None:
     for line in _safe(lines).split("\n"):
         sign = line[2:3] if line.startswith("  ") and line[3:4] == " " else ""
         click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=_colour_choice())
+
+
+def print_drawing(text: str) -> None:
+    """Print lines with colours of ours, in which the text of others was sanitized."""
+    click.echo(disarm_commands(mask_url_secrets(text)), color=_colour_choice())
+
+
+def can_print(text: str) -> bool:
+    """Return True if standard output can show some characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _colour_choice() -> bool | None:

@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from reconciler.abbreviation import pluralize
 from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
-from reconciler.cli._job_run import find_named_run, find_run_and_backend, wait_for_step
-from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
+from reconciler.cli._job_run import find_named_run, wait_for_step
+from reconciler.cli._run_files import print_log
 from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
@@ -22,7 +21,15 @@ from reconciler.render import plan_json
 from reconciler.render.step_states import format_status
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-_LOADED_BY_NAME = ("cancel", "download", "rerun", "show", "wait")  # these need more than the state
+_LOADED_BY_NAME = (
+    "cancel",
+    "compare",
+    "download",
+    "metrics",
+    "rerun",
+    "show",
+    "wait",
+)  # these need more than the state
 
 
 class _JobGroup(click.Group):
@@ -143,25 +150,3 @@ def logs(job: str, *, follow: bool) -> int:
     if size == 0:
         echo_line(f"run {run.id} is {format_status(run.status)} and has written nothing", err=True)
     return 0
-
-
-@command.command("metrics")
-@click.argument("job")
-@format_option
-@target_option
-def metrics(job: str, form: str) -> None:
-    """Show the metrics that a run has logged: the last value of each, by step and time, and how many values.
-
-    \b
-    mlgit job metrics train
-    """
-    _, run, backend = find_run_and_backend(job)
-    logged, skipped = read_metrics(run, backend)
-    if skipped:
-        echo_line(f"skipped {pluralize(skipped, 'unreadable line')} of its metrics", err=True)
-    if form == "json":
-        echo(plan_json.dump_json(logged))
-    elif not logged:
-        echo_line(f"run {run.id} has logged no metrics")
-    else:
-        print_table(("METRIC", "LAST", "STEP", "VALUES"), summarize_metrics(logged))

@@ -27,6 +27,11 @@ class RunStatus(StrEnum):
     NOT_STARTED = "notstarted"
 
     @property
+    def label(self) -> str:
+        """The status as a person reads it: ``not started``."""
+        return "not started" if self is RunStatus.NOT_STARTED else str(self)
+
+    @property
     def is_active(self) -> bool:
         """True if the run may still end by itself."""
         return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)

@@ -33,7 +33,7 @@ def asset_fingerprint(
         pointer: f"is:{reference.fingerprint}/{reference.output}/{reference.path}"
         for pointer, reference in references.items()
     }
-    fields = _substitute_values(_fingerprinted_fields(kind, spec), contents, targets)
+    fields = substitute_values(_fingerprinted_fields(kind, spec), contents, targets)
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
 
 
@@ -81,27 +81,28 @@ def readable_fields(
         fields = _fingerprinted_fields(kind, spec)
     else:
         fields = {name: value for name, value in spec.items() if name in kind.in_place_fields}
-    return _substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
+    return substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
 
 
 def _fingerprinted_fields(kind: Kind, spec: Spec) -> Spec:
     return {name: value for name, value in spec.items() if kind.is_fingerprint_field(name)}
 
 
-def _substitute_values(
+def substitute_values(
     value: Json, contents: Mapping[str, str], references: Mapping[str, str], pointer: str = ""
 ) -> Json:
+    """Return a spec with what its references and its contents are in their places, by JSON pointer."""
     if pointer in references:
         return references[pointer]
     if pointer in contents:
         return contents[pointer]
     if isinstance(value, Mapping):
         return {
-            key: _substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
+            key: substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
             for key, child in value.items()
         }
     if isinstance(value, list | tuple):
         return [
-            _substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
+            substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
         ]
     return value
