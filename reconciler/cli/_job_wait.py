@@ -47,7 +47,8 @@ def command(job: str) -> int:
             status = follow_steps(run, reader, lambda: _reported_run(backend, run), make_console()).status
         except KeyboardInterrupt:
             echo_line("")
-            echo_line(f"Run {run.id} goes on; `mlgit job cancel {run.id}` stops it, with its steps.", err=True)
+            follow = f"`mlgit job wait {run.id}` follows it, `mlgit job cancel {run.id}` stops it with its steps"
+            echo_line(f"Run {run.id} goes on: {follow}.", err=True)
             return EXIT_INTERRUPTED
     else:
         backend = named.open_backend()

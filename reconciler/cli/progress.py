@@ -15,7 +15,7 @@ from reconciler.abbreviation import format_elapsed
 from reconciler.model import Action, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.step_states import REUSED, format_status, summarize_steps
-from reconciler.render.step_tree import StepView, tree_lines
+from reconciler.render.step_tree import StepView, TreeLine, tree_lines
 from reconciler.timestamps import parse_timestamp, utc_timestamp
 
 _MAX_LINES = 10
@@ -109,7 +109,12 @@ def format_tree(view: StepView, limit: int, running: Text | None = None) -> list
     if limit < _MIN_TREE_LINES:
         return []
     lines = tree_lines(replace(view, now=utc_timestamp("milliseconds")), limit)
-    return [Text.assemble(_state_mark(line.state, running), " ", line.text) for line in lines]
+    return [_format_tree_line(line, running) for line in lines]
+
+
+def _format_tree_line(line: TreeLine, running: Text | None) -> Text:
+    text = line.text.lstrip()
+    return Text.assemble(" " * (len(line.text) - len(text)), _state_mark(line.state, running), " ", text)
 
 
 def _state_mark(state: str, running: Text | None) -> Text:

@@ -222,11 +222,18 @@ class _Describer:
         """Return the time from the first start to the last end."""
         own = [step for step in steps if step.started_at and not step.reused_from]
         start = min((step.started_at for step in own), default="")
-        end = max((step.ended_at or self.view.now for step in own), default="")
-        return _format_time(start, end)
+        is_ended = all(step.ended_at for step in own)
+        return self._format_time(start, max((step.ended_at for step in own), default="") if is_ended else "")
 
     def _time(self, step: StepRun) -> str:
-        return "" if step.reused_from else _format_time(step.started_at, step.ended_at or self.view.now)
+        return "" if step.reused_from else self._format_time(step.started_at, step.ended_at)
+
+    def _format_time(self, start: str, end: str) -> str:
+        """Return how long something took, or in whole seconds how long it has taken so far; "" before its start."""
+        seconds = seconds_between(start, end or self.view.now) if start else None
+        if seconds is None:
+            return ""
+        return format_elapsed(seconds if end else int(seconds))
 
     def _details(self, step: StepRun) -> str:
         """Return what is to be said of a step: where its result is from, why it runs, what came of it."""
@@ -286,8 +293,3 @@ def _format_values(values: Mapping[str, Json]) -> str:
 def _format_value(value: Json) -> str:
     """Return a value with as many digits of a number as a person compares."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _format_time(start: str, end: str) -> str:
-    seconds = seconds_between(start, end) if start and end else None
-    return "" if seconds is None else format_elapsed(seconds)
