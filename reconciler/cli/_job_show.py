@@ -18,7 +18,7 @@ from reconciler.project.state_session import StateSession
 from reconciler.project.steps import read_steps
 from reconciler.render import plan_json, text
 from reconciler.render.step_json import step_details_to_json, step_to_json
-from reconciler.render.step_states import format_status, summarize_steps
+from reconciler.render.step_states import summarize_steps
 from reconciler.render.step_tree import StepView, make_view, tree_lines
 from reconciler.secrets.redact import mask_json_secrets, secret_values
 from reconciler.state.codec import decode_run
@@ -88,7 +88,7 @@ def _to_readable(run: Run, fields: Json) -> Json:
         if name == "duration_seconds":
             readable["duration"] = format_elapsed(value)
         elif name == "status":
-            readable[name] = format_status(run.status)
+            readable[name] = run.status.label
         elif name == "outputs":
             readable[name] = {output: _format_output(content) for output, content in value.items()}
         else:

@@ -17,7 +17,6 @@ from reconciler.model import DRIVER, Run, RunStatus
 from reconciler.model.backend import Backend
 from reconciler.planning.refresh import merge_condition, run_status_of
 from reconciler.project.record_experiment import record_ended_experiment
-from reconciler.render.step_states import format_status
 
 _POLL_SECONDS = 0.2
 
@@ -57,7 +56,7 @@ def command(job: str) -> int:
             status = run_status_of(poll_run(backend, run)) or status
     if run.experiment:
         record_ended_experiment(session, run)
-    echo_line(f"run {run.id} is {format_status(status)}")
+    echo_line(f"run {run.id} is {status.label}")
     return int(status is not RunStatus.COMPLETED)
 
 

@@ -15,7 +15,6 @@ from reconciler.diagnostics import UserError, user_error
 from reconciler.model import Json, Run
 from reconciler.model.backend import Backend
 from reconciler.model.providers import Handle
-from reconciler.render.step_states import format_status
 
 _METRIC_FIELDS = {"key", "value", "step"}
 _MAX_METRICS_BYTES = 50_000_000
@@ -26,7 +25,7 @@ Metric: TypeAlias = dict[str, Json]
 def require_handle(run: Run) -> Handle:
     """Return the handle of a run; raise UserError ``run-not-submitted`` if it was never submitted."""
     if run.handle is None:
-        message = f"run {run.id} is {format_status(run.status)}: it was not submitted yet, so it has no files"
+        message = f"run {run.id} is {run.status.label}: it was not submitted yet, so it has no files"
         hint = (
             f"`mlgit job show {run.parent}` says what it waits for"
             if run.parent

@@ -18,7 +18,6 @@ from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.project.run_list import list_all_runs
 from reconciler.render import plan_json
-from reconciler.render.step_states import format_status
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
 _LOADED_BY_NAME = (
@@ -148,5 +147,5 @@ def logs(job: str, *, follow: bool) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
     if size == 0:
-        echo_line(f"run {run.id} is {format_status(run.status)} and has written nothing", err=True)
+        echo_line(f"run {run.id} is {run.status.label} and has written nothing", err=True)
     return 0

@@ -14,7 +14,7 @@ from rich.text import Text
 from reconciler.abbreviation import format_elapsed
 from reconciler.model import Action, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
-from reconciler.render.step_states import REUSED, format_status, summarize_steps
+from reconciler.render.step_states import REUSED, summarize_steps
 from reconciler.render.step_tree import StepView, TreeLine, tree_lines
 from reconciler.timestamps import parse_timestamp, utc_timestamp
 
@@ -28,7 +28,7 @@ _STATE_MARKS = {
     str(RunStatus.CANCELED): ("-", "yellow"),
     str(RunStatus.RUNNING): ("…", ""),
     str(RunStatus.QUEUED): ("…", "dim"),
-    format_status(RunStatus.NOT_STARTED): ("…", "dim"),
+    RunStatus.NOT_STARTED.label: ("…", "dim"),
 }
 _RESERVED_COLUMNS = 3  # a terminal echoes ^C behind the last line, and a line that wraps is not erased
 

@@ -31,10 +31,7 @@ def step_to_json(run: Run, step: StepRun) -> Json:
 
 
 def step_details_to_json(run: Run, step: StepRun) -> Json:
-    """Return a step as a run of its own, which is called RUN/STEP."""
-    own = replace(step.as_run(run), id=f"{run.id}/{step.step}")
-    return (
-        {name: run_to_json(own)[name] for name in ("run", "job")}
-        | {"parent": run.id, "commit": run.commit}
-        | (step_to_json(run, step))
-    )
+    """Return a step as a run of its own, which is called RUN/STEP; the caller masks secrets."""
+    own = run_to_json(replace(step.as_run(run), id=f"{run.id}/{step.step}"))
+    commit = {"commit": run.commit} if run.commit else {}
+    return {"run": own["run"], "job": own["job"], "parent": run.id, **commit, **step_to_json(run, step)}

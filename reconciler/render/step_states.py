@@ -9,21 +9,16 @@ from reconciler.abbreviation import pluralize
 from reconciler.model import RunStatus, StepRun
 
 REUSED = "reused"
-NOT_STARTED = "not started"
+NOT_STARTED = RunStatus.NOT_STARTED.label
 STATES = (  # in the order in which they are counted
     *map(str, (RunStatus.FAILED, RunStatus.LOST, RunStatus.CANCELED, RunStatus.RUNNING, RunStatus.QUEUED)),
     *(str(RunStatus.INTENDED), str(RunStatus.COMPLETED), REUSED, NOT_STARTED),
 )
 
 
-def format_status(status: RunStatus) -> str:
-    """Return a status as a person reads it."""
-    return NOT_STARTED if status is RunStatus.NOT_STARTED else str(status)
-
-
 def step_state(step: StepRun) -> str:
     """Return the status of a step as a person reads it: one that was reused is told from one that ran."""
-    return REUSED if step.reused_from else format_status(step.status)
+    return REUSED if step.reused_from else step.status.label
 
 
 def count_states(states: Iterable[str]) -> str:

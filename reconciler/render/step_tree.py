@@ -13,7 +13,6 @@ from reconciler.render.step_states import (
     NOT_STARTED,
     STATES,
     count_states,
-    format_status,
     step_state,
     summarize_steps,
     summarize_trials,
@@ -207,7 +206,7 @@ class _Describer:
             details = _format_values(step.params) if step.is_trial else ""
         else:
             after = f" after {time}" if (time := self._time(step)) else ""
-            state, details = f"{format_status(step.status)}{after}", self._result(step)
+            state, details = f"{step.status.label}{after}", self._result(step)
         return ": ".join(filter(None, (f"{state}{attempt}", details)))
 
     @staticmethod
@@ -244,7 +243,11 @@ class _Describer:
         if step.is_trial:
             return ("best: " if step.is_best else "") + self._result(step)
         if step.status is RunStatus.NOT_STARTED:
-            return step.reason or (f"after {join_some(awaited)}" if (awaited := self._awaited(step)) else "")
+            return (
+                step.message
+                or step.reason
+                or (f"after {join_some(awaited)}" if (awaited := self._awaited(step)) else "")
+            )
         trials = [trial for path in self.children.get(step.step, ()) if (trial := self.by_path.get(path))]
         reason = f"because {step.reason}" if step.reason and not step.message else ""
         shown_reason = "" if self.view.log_lines and trials else reason
