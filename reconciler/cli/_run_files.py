@@ -25,14 +25,19 @@ Metric: TypeAlias = dict[str, Json]
 def require_handle(run: Run) -> Handle:
     """Return the handle of a run; raise UserError ``run-not-submitted`` if it was never submitted."""
     if run.handle is None:
-        message = f"run {run.id} is {run.status}: it was not submitted yet, so it has no files"
-        raise user_error("run-not-submitted", message, "run `mlgit apply`, which submits it")
+        message = f"run {run.id} is {run.status.label}: it was not submitted yet, so it has no files"
+        hint = (
+            f"`mlgit job show {run.parent}` says what it waits for"
+            if run.parent
+            else "run `mlgit apply`, which submits it"
+        )
+        raise user_error("run-not-submitted", message, hint)
     return run.handle
 
 
 def again_command(run: Run) -> str:
     """Return the command that runs the job of a run again; an experiment may have a file that is not committed."""
-    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.address.name}`"
+    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.job_name}`"
 
 
 @contextmanager

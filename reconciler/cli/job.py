@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
-from reconciler.cli._job_run import find_run_and_backend
+from reconciler.cli._job_run import find_named_run, wait_for_step
 from reconciler.cli._run_files import print_log
 from reconciler.cli._run_filter import RUN_HEADINGS, RunFilter, filter_options, run_table
 from reconciler.cli.console import echo, echo_line, print_table
@@ -68,6 +68,7 @@ def command() -> None:
 
     JOB is the name of a job, the last part of it if no other job has that, the path of its file, or the name of one of
     its runs; except by a run, it stands for the newest run of the job. `--name JOB` (-n) is the same, as in az ml.
+    JOB/STEP is a step of a pipeline, such as train/prepare, or a trial of a sweep, such as train/tune.7.
 
     \b
     mlgit job logs train --follow
@@ -124,14 +125,23 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
 def logs(job: str, *, follow: bool) -> int:
     """Print the log of a run as it is, control characters and all that the job wrote included.
 
+    Of a pipeline or a sweep it is what happened to its steps, a line for each event; RUN/STEP is the log of a step.
+
     \b
     mlgit job logs train --follow
+    mlgit job logs train/evaluate
+    mlgit job logs tune-1a2b3c4d/sweep.7 --follow
     """
-    _, run, backend = find_run_and_backend(job)
+    named = find_named_run(job)
     try:
+        if follow:
+            named = wait_for_step(named, lambda step: step.handle is not None or step.has_ended)
+        run, backend = named.run, named.open_backend()
+        if named.step and named.step.reused_from:
+            echo_line(f"{run.id} was reused from {named.step.reused_from}, whose log this is:", err=True)
         size = print_log(run, backend, follow=follow)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
     if size == 0:
-        echo_line(f"run {run.id} is {run.status} and has written nothing", err=True)
+        echo_line(f"run {run.id} is {run.status.label} and has written nothing", err=True)
     return 0

@@ -88,6 +88,11 @@ class Run:
     extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
+    def job_name(self) -> str:
+        """The name of the job; of a step that of its pipeline or sweep."""
+        return self.address.name.removesuffix(f"/{self.step}") if self.step else self.address.name
+
+    @property
     def is_unfinished(self) -> bool:
         """True if the end of the run, or its outputs in the store, are not recorded yet."""
         unstored = any("md5" not in (output or ()) for output in self.outputs.values())

@@ -15,6 +15,8 @@ from reconciler.model.runs import Run, RunStatus
 
 DRIVER = "driver"
 """The name of what runs composite runs, in place of a backend; no backend of mlgit.yml can have it."""
+DRIVER_GONE = "driver-gone"
+"""The reason of a composite run that goes on only when somebody starts a driver for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class StepRun:
     def is_trial(self) -> bool:
         """True for a trial of a sweep, whose path ends in its number."""
         return self.step.rpartition(".")[2].isdecimal()
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the step ran, or was reused, and does not run any more."""
+        return not self.status.is_active and self.status is not RunStatus.NOT_STARTED
 
     def to_json(self) -> dict[str, Json]:
         """Return the step run as the store and the live state keep it, defaults left out."""
