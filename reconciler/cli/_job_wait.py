@@ -12,6 +12,7 @@ from reconciler.cli.console import echo_line
 from reconciler.cli.options import target_option
 from reconciler.cli.step_display import StepReader, follow_steps
 from reconciler.cli.terminal import make_console
+from reconciler.engine.driver.resume import resume_run
 from reconciler.engine.run_conditions import poll_run
 from reconciler.model import DRIVER, Run, RunStatus
 from reconciler.model.backend import Backend
@@ -61,4 +62,6 @@ def command(job: str) -> int:
 
 
 def _reported_run(backend: Backend, run: Run) -> Run:
+    """Return a pipeline or a sweep as its driver reports it; one that has no driver any more gets another."""
+    resume_run({run.backend: backend}, run)
     return merge_condition(run, poll_run(backend, run))
