@@ -184,7 +184,7 @@ class FrozenGraph:
 
 def encode_graph(graph: FrozenGraph) -> bytes:
     """Return the bytes of a graph, which its content in the store has."""
-    return json.dumps(graph.to_json(), separators=(",", ":"), sort_keys=True).encode()
+    return json.dumps(graph.to_json(), separators=(",", ":")).encode()
 
 
 def read_graph(store: ObjectStore, content: Content) -> FrozenGraph:
