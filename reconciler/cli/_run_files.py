@@ -18,14 +18,19 @@ from reconciler.model.providers import Handle
 def require_handle(run: Run) -> Handle:
     """Return the handle of a run; raise UserError ``run-not-submitted`` if it was never submitted."""
     if run.handle is None:
-        message = f"run {run.id} is {run.status}: it was not submitted yet, so it has no files"
-        raise user_error("run-not-submitted", message, "run `mlgit apply`, which submits it")
+        message = f"run {run.id} is {run.status.label}: it was not submitted yet, so it has no files"
+        hint = (
+            f"`mlgit job show {run.parent}` says what it waits for"
+            if run.parent
+            else "run `mlgit apply`, which submits it"
+        )
+        raise user_error("run-not-submitted", message, hint)
     return run.handle
 
 
 def again_command(run: Run) -> str:
     """Return the command that runs the job of a run again; an experiment may have a file that is not committed."""
-    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.address.name}`"
+    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.job_name}`"
 
 
 @contextmanager
@@ -62,6 +67,14 @@ def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
     """
     with explain_gone_files(run):
         return parse_metrics(backend.metrics(require_handle(run)))
+
+
+def group_values(metrics: Sequence[Metric]) -> dict[str, list[tuple[int, float]]]:
+    """Return, for each key, its steps and values, in the order of steps, then of time."""
+    values: dict[str, list[tuple[int, float]]] = {}
+    for metric in sorted(metrics, key=lambda metric: (int(metric["step"]), int(metric.get("timestamp", 0)))):
+        values.setdefault(metric["key"], []).append((int(metric["step"]), float(metric["value"])))
+    return values
 
 
 def summarize_metrics(metrics: Sequence[Metric]) -> list[tuple[str, str, str, str]]:

@@ -27,6 +27,11 @@ class RunStatus(StrEnum):
     NOT_STARTED = "notstarted"
 
     @property
+    def label(self) -> str:
+        """The status as a person reads it: ``not started``."""
+        return "not started" if self is RunStatus.NOT_STARTED else str(self)
+
+    @property
     def is_active(self) -> bool:
         """True if the run may still end by itself."""
         return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)
@@ -84,6 +89,11 @@ class Run:
     extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
+    def job_name(self) -> str:
+        """The name of the job; of a step that of its pipeline or sweep."""
+        return self.address.name.removesuffix(f"/{self.step}") if self.step else self.address.name
+
+    @property
     def is_unfinished(self) -> bool:
         """True if the end of the run, or its outputs in the store, are not recorded yet."""
         unstored = any("md5" not in (output or ()) for output in self.outputs.values())
@@ -104,3 +114,10 @@ def run_tags(spec: Spec) -> dict[str, str]:
     """Return the tags that the job of a run had when it was submitted."""
     tags = spec.get("tags")
     return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {}
+
+
+def run_metric(spec: Spec, metrics: Mapping[str, Json]) -> tuple[str, Json] | None:
+    """Return the metric by which a run is judged: of a sweep its primary metric, else the first one that it logged."""
+    objective = spec.get("objective")
+    name = str(objective.get("primary_metric")) if isinstance(objective, Mapping) else min(metrics, default="")
+    return (name, metrics[name]) if name in metrics else None

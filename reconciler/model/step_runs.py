@@ -62,6 +62,11 @@ class StepRun:
         """True for a trial of a sweep, whose path ends in its number."""
         return self.step.rpartition(".")[2].isdecimal()
 
+    @property
+    def has_ended(self) -> bool:
+        """True if the step ran, or was reused, and does not run any more."""
+        return not self.status.is_active and self.status is not RunStatus.NOT_STARTED
+
     def to_json(self) -> dict[str, Json]:
         """Return the step run as the store and the live state keep it, defaults left out."""
         document: dict[str, Json] = {"step": self.step, "status": str(self.status)}
