@@ -67,12 +67,13 @@ class Driver:
         """Observe, decide and do what follows; return True if anything changed."""
         has_news = self.log.read_new()
         is_canceled = self.store.read(f"{CANCELS}/{self.graph.token}") is not None
-        changes = self._observe(is_canceled=is_canceled)
-        changes |= self._decide({**self.log.table, **changes}, is_canceled=is_canceled)
-        if changes and self.log.append(self.host, changes.values()):
-            self._keep_results(changes.values())
+        observed = self._observe(is_canceled=is_canceled)
+        decided = self._decide({**self.log.table, **observed}, is_canceled=is_canceled)
+        changes = [*observed.values(), *decided.values()]
+        if changes and self.log.append(self.host, changes):
+            self._keep_results(changes)
         elif changes:
-            self._cancel_unwanted(changes.values())
+            self._cancel_unwanted(observed.values())
         if not changes and is_ended(self.graph, self.log.table):
             result = make_graph_result(self.graph, self.log, utc_timestamp("milliseconds"), is_canceled=is_canceled)
             self.store.create(f"{RESULTS}/{self.graph.token}", json.dumps(result).encode())
