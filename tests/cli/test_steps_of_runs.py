@@ -60,7 +60,7 @@ def write_pipeline(session, executed):
         StepRun(
             "outer.train",
             RunStatus.COMPLETED,
-            run=f"{PIPELINE}.outer.train-11223344",
+            run=f"{PIPELINE}_outer_train-11223344",
             reason="inputs.lr 0.1 -> 0.2",
             component="train@2",
             inputs={"lr": 0.2, "data": "4c5e"},
@@ -104,7 +104,7 @@ def test_no_secret_of_a_pipeline_is_shown_of_its_steps(flow, mlgit):
 
 
 @pytest.mark.parametrize(
-    "argument", [f"{PIPELINE}/outer.train", "flow/outer.train", f"{PIPELINE}.outer.train-11223344"]
+    "argument", [f"{PIPELINE}/outer.train", "flow/outer.train", f"{PIPELINE}_outer_train-11223344"]
 )
 def test_a_step_is_found_by_its_run_by_its_job_and_by_the_id_of_its_child_run(flow, mlgit, argument):
     logged = mlgit("job", "logs", argument, cwd=flow)
