@@ -17,9 +17,10 @@ from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
 from reconciler.project.steps import read_steps
 from reconciler.render import plan_json, text
+from reconciler.render.step_descriptions import StepView, make_view
 from reconciler.render.step_json import step_details_to_json, step_to_json
 from reconciler.render.step_states import summarize_steps
-from reconciler.render.step_tree import StepView, make_view, tree_lines
+from reconciler.render.step_tree import tree_lines
 from reconciler.secrets.redact import mask_json_secrets, secret_values
 from reconciler.state.codec import decode_run
 from reconciler.timestamps import seconds_between, utc_timestamp

@@ -20,7 +20,7 @@ from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import action_sentence, finished_sentence
-from reconciler.render.step_tree import StepView
+from reconciler.render.step_descriptions import StepView
 
 _PROGRESS_MARKS = {
     Progress.DONE: ("✓", "green"),
