@@ -12,6 +12,7 @@ from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
 from reconciler.model import Json, Run, RunStatus, State, StepRun
+from reconciler.project.recorded_builds import RecordedBuild, decode_builds
 from reconciler.project.run_environment import find_run_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
@@ -68,7 +69,11 @@ def run_details_to_json(named: NamedRun, steps: Iterable[StepRun]) -> Json:
     """Return a run with its inputs, where its log and outputs are, its steps, and the end of its log if it failed."""
     session, state, run = named.session, named.state, named.run
     if named.parent and named.step:
-        fields = {**step_details_to_json(named.parent, named.step), **_log_and_output_paths(session, run)}
+        fields = {
+            **step_details_to_json(named.parent, named.step),
+            **_step_environment_to_json(state, named.step),
+            **_log_and_output_paths(session, run),
+        }
         return mask_json_secrets(fields, secret_values(named.parent.spec))
     fields = {
         **plan_json.run_to_json(run),
@@ -120,10 +125,19 @@ def _environment_to_json(state: State, run: Run) -> Json:
     environment = find_run_environment(state, run)
     if environment is None:
         return {}
-    build = environment.build
-    facts = {"python": build.python, "builder": build.builder, "platform": build.platform} if build else {}
+    facts = _build_facts(environment.build) if environment.build else {}
     identity = {"identity": environment.identity} if environment.identity else {}
     return {"environment": {"name": environment.name, **facts, **identity}}
+
+
+def _step_environment_to_json(state: State, step: StepRun) -> Json:
+    """Return how the environment of a step was built first, which is what it got."""
+    builds = decode_builds(state.find_builds(step.environment), ()) if step.environment else []
+    return {"environment": {**_build_facts(builds[0]), "identity": builds[0].identity}} if builds else {}
+
+
+def _build_facts(build: RecordedBuild) -> Json:
+    return {"python": build.python, "builder": build.builder, "platform": build.platform}
 
 
 def _resolved_inputs_to_json(run: Run) -> Json:
