@@ -12,7 +12,7 @@ from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
 from reconciler.cli._job_run import find_named_run, wait_for_step
 from reconciler.cli._run_files import print_log
-from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
+from reconciler.cli._run_filter import RUN_HEADINGS, RunFilter, filter_options, run_table
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
@@ -81,8 +81,9 @@ def command() -> None:
 @format_option
 @target_option
 def list_runs(job: str | None, form: str, run_filter: RunFilter) -> None:
-    """List runs, of one job or of all, oldest first.
+    """List runs, of one job or of all, by experiment, oldest first.
 
+    The best metric is the primary metric of a sweep, of its best trial; of any other run, the first that it logged.
     --status, --experiment and --tag list the runs that have all of it; --status several times lists the runs with any.
 
     \b
@@ -114,12 +115,7 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
     positions = run_filter.find_positions(summaries)
     if not positions:
         return echo("No run has all of that." if summaries else "There are no runs yet.")
-    selected = [summaries[position] for position in positions]
-    rows = [
-        (run.id, run.status, str(run.attempt), run.submitted_at, format_run_duration(run), run.message)
-        for run in selected
-    ]
-    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "DURATION", "MESSAGE"), rows)
+    return print_table(RUN_HEADINGS, run_table([summaries[position] for position in positions]))
 
 
 @command.command("logs")

@@ -20,7 +20,7 @@ from reconciler.engine.driver.events import CANCELS, RESULTS, EventLog
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.result import make_graph_result
 from reconciler.engine.driver.reuse import ReuseIndex, is_kept_for_reuse
-from reconciler.engine.driver.sweeps import decide_sweeps
+from reconciler.engine.driver.sweeps import MetricReader, decide_sweeps
 from reconciler.model import RunStatus
 from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
@@ -41,6 +41,7 @@ class Driver:
     log: EventLog = field(init=False)
     children: Children = field(init=False)
     index: ReuseIndex = field(init=False)
+    metrics: MetricReader = field(init=False)
     started_at: str = ""
     _canceled_tokens: set[str] = field(default_factory=set)
 
@@ -48,6 +49,7 @@ class Driver:
         self.log = EventLog(self.store, self.graph.token)
         self.children = Children(self.graph, self.store, self.open_backend)
         self.index = ReuseIndex(self.store, self.graph.target)
+        self.metrics = MetricReader(self.children.metrics)
 
     def start(self) -> None:
         """Read what happened so far, and note that this driver goes on from there."""
@@ -65,12 +67,13 @@ class Driver:
         """Observe, decide and do what follows; return True if anything changed."""
         has_news = self.log.read_new()
         is_canceled = self.store.read(f"{CANCELS}/{self.graph.token}") is not None
-        changes = self._observe(is_canceled=is_canceled)
-        changes |= self._decide({**self.log.table, **changes}, is_canceled=is_canceled)
-        if changes and self.log.append(self.host, changes.values()):
-            self._keep_results(changes.values())
+        observed = self._observe(is_canceled=is_canceled)
+        decided = self._decide({**self.log.table, **observed}, is_canceled=is_canceled)
+        changes = [*observed.values(), *decided.values()]
+        if changes and self.log.append(self.host, changes):
+            self._keep_results(changes)
         elif changes:
-            self._cancel_unwanted(changes.values())
+            self._cancel_unwanted(observed.values())
         if not changes and is_ended(self.graph, self.log.table):
             result = make_graph_result(self.graph, self.log, utc_timestamp("milliseconds"), is_canceled=is_canceled)
             self.store.create(f"{RESULTS}/{self.graph.token}", json.dumps(result).encode())
@@ -86,7 +89,8 @@ class Driver:
         changes: dict[str, StepRun] = {}
         for run in table.values():
             if run.status is RunStatus.INTENDED and run.run:
-                changed = self.children.find(run) if reason else self.children.submit(run, table)
+                is_unwanted = bool(reason or run.failure)
+                changed = self.children.find(run) if is_unwanted else self.children.submit(run, table)
                 if changed != run:
                     changes[run.step] = changed
         submitted = (run for run in table.values() if run.status.is_active and run.handle is not None)
@@ -94,7 +98,8 @@ class Driver:
         return {path: _with_stop_reason(run, reason) for path, run in changes.items()} if reason else changes
 
     def _decide(self, table: dict[str, StepRun], *, is_canceled: bool) -> dict[str, StepRun]:
-        sweeps = decide_sweeps(self.graph, table, self.children.metrics, is_canceled=is_canceled)
+        now = utc_timestamp("milliseconds")
+        sweeps = decide_sweeps(self.graph, table, self.metrics, now, is_canceled=is_canceled)
         self._cancel(table[path] for path in sweeps.stopped if path in table)
         table = {**table, **sweeps.changes}
         return sweeps.changes | decide_steps(self.graph, table, self.index.find, is_canceled=is_canceled)
