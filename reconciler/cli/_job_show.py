@@ -11,8 +11,7 @@ from reconciler.cli._job_run import NamedRun, find_named_run
 from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
-from reconciler.model import Json, Run, RunStatus, State, StepRun
-from reconciler.project.recorded_builds import RecordedBuild, decode_builds
+from reconciler.model import DRIVER, Json, Run, RunStatus, State, StepRun
 from reconciler.project.run_environment import find_run_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
@@ -71,7 +70,6 @@ def run_details_to_json(named: NamedRun, steps: Iterable[StepRun]) -> Json:
     if named.parent and named.step:
         fields = {
             **step_details_to_json(named.parent, named.step),
-            **_step_environment_to_json(state, named.step),
             **_log_and_output_paths(session, run),
         }
         return mask_json_secrets(fields, secret_values(named.parent.spec))
@@ -125,19 +123,10 @@ def _environment_to_json(state: State, run: Run) -> Json:
     environment = find_run_environment(state, run)
     if environment is None:
         return {}
-    facts = _build_facts(environment.build) if environment.build else {}
+    build = environment.build
+    facts = {"python": build.python, "builder": build.builder, "platform": build.platform} if build else {}
     identity = {"identity": environment.identity} if environment.identity else {}
     return {"environment": {"name": environment.name, **facts, **identity}}
-
-
-def _step_environment_to_json(state: State, step: StepRun) -> Json:
-    """Return how the environment of a step was built first, which is what it got."""
-    builds = decode_builds(state.find_builds(step.environment), ()) if step.environment else []
-    return {"environment": {**_build_facts(builds[0]), "identity": builds[0].identity}} if builds else {}
-
-
-def _build_facts(build: RecordedBuild) -> Json:
-    return {"python": build.python, "builder": build.builder, "platform": build.platform}
 
 
 def _resolved_inputs_to_json(run: Run) -> Json:
@@ -163,6 +152,8 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     """Return where a run's log and outputs are, or that they are gone; its artifacts; the log's end if it failed."""
+    if run.backend == DRIVER:
+        return {}  # its steps have files
     backends = session.open_backends()
     backend = backends.get(run.backend)
     if backend is None:

@@ -14,6 +14,7 @@ from reconciler.secrets.redact import mask_secrets, secret_values
 from reconciler.timestamps import seconds_between
 
 _MAX_METRICS = 3
+_FIRST_RUN = "no earlier run"
 
 
 class TreeRow(NamedTuple):
@@ -167,7 +168,7 @@ class StepDescriptions:
             awaited = self._awaited(step)
             return step.message or step.reason or (f"after {join_some(awaited)}" if awaited else "")
         trials = [trial for path in self.children.get(step.step, ()) if (trial := self.by_path.get(path))]
-        reason = f"because {step.reason}" if step.reason and not step.message else ""
+        reason = "" if step.message else _reason_clause(step.reason)
         shown_reason = "" if self.view.log_lines and trials else reason
         return "; ".join(filter(None, (shown_reason, self._trials(trials), self._result(step))))
 
@@ -197,6 +198,11 @@ class StepDescriptions:
         if primary in step.metrics:
             return _format_values({primary: step.metrics[primary]})
         return _format_values(dict(list(step.metrics.items())[:_MAX_METRICS]))
+
+
+def _reason_clause(reason: str) -> str:
+    """Return why a step ran, behind what it did."""
+    return f"because {reason}" if reason and not reason.startswith(_FIRST_RUN) else reason
 
 
 def _failure_text(step: StepRun) -> str:
