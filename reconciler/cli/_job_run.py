@@ -13,6 +13,7 @@ from reconciler.cli._job_argument import find_live_job, match_live_job
 from reconciler.cli._run_files import require_handle
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.driver.resume import resume_run
 from reconciler.engine.run_conditions import poll_run
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, Run, State, StepRun
@@ -96,6 +97,7 @@ def wait_for_step(named: NamedRun, is_reached: Callable[[StepRun], bool]) -> Nam
     driver, is_active = get_backend(backends, parent.backend), True
     while is_active and named.step and not is_reached(named.step):
         time.sleep(POLL_SECONDS)
+        resume_run(backends, parent)
         is_active = (run_status_of(poll_run(driver, parent)) or parent.status).is_active
         steps = report_steps(backends, parent)  # after the run was asked for: its steps are final if that has ended
         named = named.with_step(next((other for other in steps if other.step == step.step), named.step))

@@ -53,7 +53,7 @@ def write_pipeline(session, executed):
             }
         },
     )
-    ran = {"backend": "local", "handle": executed.handle, "attempt": 1, "environment": "environment/plain@1"}
+    ran = {"backend": "local", "handle": executed.handle, "attempt": 1, "environment": "c" * 64}
     times = {"started_at": "2026-11-29T12:00:10Z", "ended_at": "2026-11-29T12:00:14Z"}
     steps = (
         StepRun("prepare", RunStatus.COMPLETED, reused_from="flow-0a0b0c0d/prepare", outputs=executed.outputs, **ran),
