@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from reconciler.config.config import Config
@@ -21,6 +22,7 @@ from reconciler.planning.graph import ExistenceCheck, find_cycles
 from reconciler.planning.moved import declaration_diagnostic
 from reconciler.planning.preflight import check_run
 from reconciler.planning.resolve import label_message, missing_output
+from reconciler.planning.subjects import distinct, lower_declared, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import SupportCheck, ignored_diagnostics, problem_diagnostics
 
 _PATH_MISSING = "path-missing"
@@ -64,7 +66,11 @@ def check_runs(
     for asset in assets:
         kind = kind_of(asset)
         if kind.is_runnable and kind.is_supported(asset.spec):
-            for item in check_run(declared, asset, config, lambda reference: _declared_target(declared, reference)):
+            lowering = lower_declared(declared, asset)
+            problems = [*problems_of_lowering(declared, asset, lowering)]
+            for subject in runs_of(asset, lowering.graph):
+                problems += check_run(declared, subject, config, partial(_declared_target, declared))
+            for item in distinct(problems):
                 if item.span not in spans:
                     yield replace(item, severity=_refusal_severity(asset))
 
@@ -72,9 +78,12 @@ def check_runs(
 def check_supported(declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[Diagnostic]:
     """Yield what the providers of some of the declared assets refuse and ignore of them."""
     for asset in assets:
-        report = check(asset, True)
-        yield from problem_diagnostics(declared, asset, report.problems, _refusal_severity(asset))
-        yield from ignored_diagnostics(declared, asset, report)
+        diagnostics: list[Diagnostic] = []
+        for subject in subjects_of(asset, lower_declared(declared, asset).graph):
+            report = check(subject.asset, True)
+            diagnostics += problem_diagnostics(declared, subject, report.problems, _refusal_severity(asset))
+            diagnostics += ignored_diagnostics(declared, subject, report)
+        yield from distinct(diagnostics)
 
 
 def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:

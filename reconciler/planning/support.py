@@ -29,6 +29,7 @@ from reconciler.model.support import (
     make_entry_tree,
 )
 from reconciler.planning.environments import ENVIRONMENT_POINTER
+from reconciler.planning.subjects import Subject
 
 IGNORED = "field-ignored"
 _MAX_FIELDS, _MAX_PLACES = 5, 10  # in a message
@@ -202,39 +203,41 @@ def with_environment_report(report: SupportReport, environment: SupportReport, j
 
 
 def problem_diagnostics(
-    declared: AssetSet, asset: Asset, problems: Iterable[SupportProblem], severity: Severity
+    declared: AssetSet, subject: Subject, problems: Iterable[SupportProblem], severity: Severity
 ) -> Iterator[Diagnostic]:
     """Yield what a provider cannot do, at the lines that say it; no error if another machine may be able to do it."""
     for problem in problems:
-        span, *places = (declared.value_span(asset, pointer) for pointer in (problem.pointer, *problem.pointers))
+        span, *places = (subject.span(declared, pointer) for pointer in (problem.pointer, *problem.pointers))
         own = severity if problem.is_certain else max(severity, Severity.WARNING, key=list(Severity).index)
-        message = f"{asset.address}: {problem.message}"
+        message = f"{subject.asset.address}: {problem.message}"
         others = tuple(place for place in dict.fromkeys(places) if place != span)
         yield Diagnostic(problem.code, message, span, problem.hint, own, others)
 
 
-def ignored_diagnostics(declared: AssetSet, asset: Asset, report: SupportReport) -> Iterator[Diagnostic]:
+def ignored_diagnostics(declared: AssetSet, subject: Subject, report: SupportReport) -> Iterator[Diagnostic]:
     """Yield a warning for each reason for which a provider ignores fields of an asset, but of what is usual."""
     if report.environment:
-        yield from ignored_diagnostics(declared, asset, report.environment)
+        yield from ignored_diagnostics(declared, subject, report.environment)
+    asset = subject.asset
     unusual = [item for item in report.ignored if not item.entry.is_usual]
     for reason, pointers in _ignored_by_reason(asset, unusual).items():
-        span, *places = (declared.value_span(asset, pointer) for pointer in pointers)
+        span, *places = (subject.span(declared, pointer) for pointer in pointers)
         names = _join_field_names(asset, pointers)
         message = f"{asset.address}: {report.provider} does not use {names}: {reason}"
         yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
 
 
-def support_notes(declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
+def support_notes(declared: AssetSet, subjects: Iterable[Subject], check: SupportCheck) -> Iterator[str]:
     """Yield notes of a plan on what providers ignore of assets or do otherwise, with positions; equal ones as one."""
     places: dict[tuple[str, str], dict[Address, list[Span]]] = {}
-    for asset in assets:
+    for subject in subjects:
+        asset = subject.asset
         for text, reason, pointers in _note_parts(asset, check(asset, True)):
-            spans = [declared.value_span(asset, pointer) for pointer in pointers]
-            places.setdefault((text, reason), {})[asset.address] = spans
+            spans = [subject.span(declared, pointer) for pointer in pointers]
+            places.setdefault((text, reason), {}).setdefault(asset.address, []).extend(spans)
     for (text, reason), by_address in places.items():
         addresses = join_some(list(map(str, by_address)))
-        spans = [span for spans in by_address.values() for span in spans]
+        spans = list(dict.fromkeys(span for spans in by_address.values() for span in spans))
         positions = [_format_span(spans, index) for index in range(len(spans))]
         yield f"{addresses}: {text} ({join_some(positions, _MAX_PLACES)}){reason}"
 

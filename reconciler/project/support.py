@@ -22,6 +22,7 @@ from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
+from reconciler.planning.jobs import find_planner
 from reconciler.planning.support import (
     OWN_SUPPORT,
     SupportCheck,
@@ -87,6 +88,9 @@ class _Providers:
         try:
             if kind.uses_builder:
                 return self._check_builders(asset, asks_provider=asks_provider)
+            own = find_planner(asset.spec) if kind.is_runnable else None
+            if own is not None and own.support is not None:
+                return check_support(asset, own.support, "mlgit", "see docs/support.md")
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
                 report = self._check_on_backend(asset, self.config.backend_of(compute))

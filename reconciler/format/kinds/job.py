@@ -9,6 +9,7 @@ from reconciler.format.kind import (
     ReferenceSite,
     word_set,
 )
+from reconciler.format.kinds._nested_specs import is_composite, split_composite
 from reconciler.format.kinds._reference_sites import (
     COMPUTE_SITE,
     ENVIRONMENT_SITE,
@@ -42,7 +43,7 @@ KIND = Kind(
     # Fields that decide where, for how long or under which title a job runs do not change its result.
     in_place_fields=word_set(
         "description tags properties display_name experiment_name compute limits resources services "
-        "queue_settings identity"
+        "queue_settings identity settings"
     ),
     ignored_fields=word_set("$schema name id status log_files creation_context parameters"),
     reference_sites=(
@@ -52,8 +53,9 @@ KIND = Kind(
         *INPUT_SITES,
         *PIPELINE_SITES,
     ),
+    split_nested=split_composite,
     node_sites=NODE_SITES,
-    is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
+    is_supported=lambda spec: is_composite(spec) or str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name"),
     file_content=FileContent.NODE,
