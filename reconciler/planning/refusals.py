@@ -25,7 +25,7 @@ from reconciler.planning.support import problem_diagnostics
 
 _REGISTERING_OPS = frozenset({Op.CREATE, Op.REPLACE, Op.NEW_VERSION, Op.REGISTER})
 _REFUSED = "is refused"
-_UNSUPPORTED = " does not support "
+_UNSUPPORTED, _CANNOT_RUN = " does not support ", "mlgit cannot run "
 
 
 def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: Decision) -> Decision:
@@ -116,6 +116,8 @@ def refusal_label(code: str, message: str) -> str:
     """Return in a few words why a job cannot run, to count jobs by it: ``with distribution.type``."""
     if code in _LABELS:
         return _LABELS[code]
+    if nodes := message.partition(_CANNOT_RUN)[2]:
+        return f"with {nodes}"
     field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
     return f"with {field}" if field else "that a provider refuses"
 

@@ -23,7 +23,6 @@ from reconciler.secrets.source_lines import find_line_secrets
 SourceLineReader = Callable[[str], Sequence[str]]
 
 _MAX_BLOCK_LINES = 8
-_TYPE_NOUNS = ("pipeline", "sweep")
 _MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
@@ -147,10 +146,10 @@ def _cannot_run_label(entry: Json) -> str:
 
 
 def _count_label(label: str, count: int) -> str:
-    """Return a number of jobs with the reason: ``8 pipelines``, ``2 automl jobs``, ``1 with distribution``."""
+    """Return a number of jobs with the reason: ``2 automl jobs``, ``1 with distribution``."""
     if " " in label:
         return f"{count} {label}"
-    return pluralize(count, label if label in _TYPE_NOUNS else f"{label} job")
+    return pluralize(count, f"{label} job")
 
 
 def format_manual_jobs(pending: Iterable[Json]) -> str:

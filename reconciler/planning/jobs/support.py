@@ -11,6 +11,7 @@ _OWN_DATASTORES = (
     "azureml:workspaceworkingdirectory",
 )
 _JOB = "job"
+_OF_TRIALS = "as the backend of the trials does"
 
 PIPELINE_SUPPORT = Support(
     honoured={
@@ -46,10 +47,10 @@ SWEEP_SUPPORT = Support(
             Honoured("/inputs"),
             Honoured("/outputs"),
             Honoured("/compute"),
-            Honoured("/resources"),
-            Honoured("/identity"),
-            Honoured("/services"),
-            Honoured("/queue_settings"),
+            Honoured("/resources", reason=_OF_TRIALS),
+            Honoured("/identity", reason=_OF_TRIALS),
+            Honoured("/services", reason=_OF_TRIALS),
+            Honoured("/queue_settings", reason=_OF_TRIALS),
             Honoured("/search_space"),
             Honoured("/sampling_algorithm"),
             Honoured("/objective/goal"),
