@@ -10,6 +10,11 @@ _OWN_DATASTORES = (
     "azureml:workspaceartifactstore",
     "azureml:workspaceworkingdirectory",
 )
+KNOWN_SETTINGS = frozenset(
+    {"", "default_compute", "default_datastore", "continue_on_step_failure", "force_rerun", "on_init", "on_finalize"}
+)
+"""The settings of a pipeline that Azure ML knows; it ignores all others."""
+
 _JOB = "job"
 _OF_TRIALS = "as the backend of the trials does"
 
