@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from reconciler.abbreviation import pluralize
 from reconciler.cli import EXIT_INTERRUPTED, refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
-from reconciler.cli._job_run import find_run_and_backend
-from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
-from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
+from reconciler.cli._job_run import find_named_run, wait_for_step
+from reconciler.cli._run_files import print_log
+from reconciler.cli._run_filter import RUN_HEADINGS, RunFilter, filter_options, run_table
 from reconciler.cli.console import echo, echo_line, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
@@ -21,7 +20,15 @@ from reconciler.project.run_list import list_all_runs
 from reconciler.render import plan_json
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-_LOADED_BY_NAME = ("cancel", "download", "rerun", "show", "wait")  # these need more than the state
+_LOADED_BY_NAME = (
+    "cancel",
+    "compare",
+    "download",
+    "metrics",
+    "rerun",
+    "show",
+    "wait",
+)  # these need more than the state
 
 
 class _JobGroup(click.Group):
@@ -61,6 +68,7 @@ def command() -> None:
 
     JOB is the name of a job, the last part of it if no other job has that, the path of its file, or the name of one of
     its runs; except by a run, it stands for the newest run of the job. `--name JOB` (-n) is the same, as in az ml.
+    JOB/STEP is a step of a pipeline, such as train/prepare, or a trial of a sweep, such as train/tune.7.
 
     \b
     mlgit job logs train --follow
@@ -73,8 +81,9 @@ def command() -> None:
 @format_option
 @target_option
 def list_runs(job: str | None, form: str, run_filter: RunFilter) -> None:
-    """List runs, of one job or of all, oldest first.
+    """List runs, of one job or of all, by experiment, oldest first.
 
+    The best metric is the primary metric of a sweep, of its best trial; of any other run, the first that it logged.
     --status, --experiment and --tag list the runs that have all of it; --status several times lists the runs with any.
 
     \b
@@ -106,12 +115,7 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
     positions = run_filter.find_positions(summaries)
     if not positions:
         return echo("No run has all of that." if summaries else "There are no runs yet.")
-    selected = [summaries[position] for position in positions]
-    rows = [
-        (run.id, run.status, str(run.attempt), run.submitted_at, format_run_duration(run), run.message)
-        for run in selected
-    ]
-    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "DURATION", "MESSAGE"), rows)
+    return print_table(RUN_HEADINGS, run_table([summaries[position] for position in positions]))
 
 
 @command.command("logs")
@@ -121,36 +125,23 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
 def logs(job: str, *, follow: bool) -> int:
     """Print the log of a run as it is, control characters and all that the job wrote included.
 
+    Of a pipeline or a sweep it is what happened to its steps, a line for each event; RUN/STEP is the log of a step.
+
     \b
     mlgit job logs train --follow
+    mlgit job logs train/evaluate
+    mlgit job logs tune-1a2b3c4d/sweep.7 --follow
     """
-    _, run, backend = find_run_and_backend(job)
+    named = find_named_run(job)
     try:
+        if follow:
+            named = wait_for_step(named, lambda step: step.handle is not None or step.has_ended)
+        run, backend = named.run, named.open_backend()
+        if named.step and named.step.reused_from:
+            echo_line(f"{run.id} was reused from {named.step.reused_from}, whose log this is:", err=True)
         size = print_log(run, backend, follow=follow)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED  # the user has seen enough of the log
     if size == 0:
-        echo_line(f"run {run.id} is {run.status} and has written nothing", err=True)
+        echo_line(f"run {run.id} is {run.status.label} and has written nothing", err=True)
     return 0
-
-
-@command.command("metrics")
-@click.argument("job")
-@format_option
-@target_option
-def metrics(job: str, form: str) -> None:
-    """Show the metrics that a run has logged: the last value of each, by step and time, and how many values.
-
-    \b
-    mlgit job metrics train
-    """
-    _, run, backend = find_run_and_backend(job)
-    logged, skipped = read_metrics(run, backend)
-    if skipped:
-        echo_line(f"skipped {pluralize(skipped, 'unreadable line')} of its metrics", err=True)
-    if form == "json":
-        echo(plan_json.dump_json(logged))
-    elif not logged:
-        echo_line(f"run {run.id} has logged no metrics")
-    else:
-        print_table(("METRIC", "LAST", "STEP", "VALUES"), summarize_metrics(logged))

@@ -33,7 +33,7 @@ def asset_fingerprint(
         pointer: f"is:{reference.fingerprint}/{reference.output}/{reference.path}"
         for pointer, reference in references.items()
     }
-    fields = _substitute_values(kind.split_spec(spec).identifying, contents, targets)
+    fields = substitute_values(kind.split_spec(spec).identifying, contents, targets)
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
 
 
@@ -79,23 +79,24 @@ def readable_fields(
     """Return the fields as a person compares them: references by name and version, contents by digest."""
     parts = kind.split_spec(spec)
     fields = parts.identifying if affecting else parts.in_place
-    return _substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
+    return substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
 
 
-def _substitute_values(
+def substitute_values(
     value: Json, contents: Mapping[str, str], references: Mapping[str, str], pointer: str = ""
 ) -> Json:
+    """Return a spec with what its references and its contents are in their places, by JSON pointer."""
     if pointer in references:
         return references[pointer]
     if pointer in contents:
         return contents[pointer]
     if isinstance(value, Mapping):
         return {
-            key: _substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
+            key: substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
             for key, child in value.items()
         }
     if isinstance(value, list | tuple):
         return [
-            _substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
+            substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
         ]
     return value
