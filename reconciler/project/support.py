@@ -31,6 +31,7 @@ from reconciler.planning.support import (
     SupportProblem,
     SupportReport,
     check_support,
+    ignore_unknown_settings,
     with_environment_report,
     with_own_notes,
     with_own_problems,
@@ -92,7 +93,7 @@ class _Providers:
                 return self._check_builders(asset, asks_provider=asks_provider)
             own = find_planner(asset.spec) if kind.is_runnable else None
             if own is not None and own.support is not None:
-                report = check_support(asset, own.support, "mlgit", "see docs/support.md")
+                report = ignore_unknown_settings(check_support(asset, own.support, "mlgit", "see docs/support.md"))
                 return with_own_problems(report, _find_missing_module(asset.spec), "mlgit")
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)

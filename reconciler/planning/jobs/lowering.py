@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from reconciler.model import StepGraph
 
+CANNOT_READ = "mlgit cannot read the component"
+
 
 class NodeProblem(NamedTuple):
     """A part of a job that cannot be run: its JSON pointer in the spec of the job, why, what to do, and the code."""
