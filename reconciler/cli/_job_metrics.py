@@ -13,9 +13,10 @@ import click
 
 from reconciler.abbreviation import pluralize
 from reconciler.cli._job_run import find_run_and_backend
-from reconciler.cli._run_files import Metric, group_values, read_metrics, summarize_metrics
+from reconciler.cli._run_files import group_values, read_metrics, summarize_metrics
 from reconciler.cli.console import can_print, echo, echo_line, print_drawing, print_table
 from reconciler.cli.options import format_option, target_option
+from reconciler.model.logged_metrics import Metric
 from reconciler.render import plan_json
 
 _BRAILLE = "⣿"

@@ -75,7 +75,7 @@ def _refuse_recorded_only_job(session: Session, address: Address) -> None:
     asset = declared.readable_assets.get(address)
     reason = kind_of(asset).recorded_only_reason(asset.spec) if asset else ""
     if asset and reason:
-        span = declared.documents[asset.source].value_span("/type")
+        span = declared.value_span(asset, "/type")
         message = f"{address} cannot be run: it is recorded only, because {reason}"
         raise user_error("rerun-blocked", message, "docs/support.md lists what can be run", span)
 

@@ -43,6 +43,7 @@ _LOG_TAIL_MARK = "; its last lines:"
 REMOVED_FROM_GIT = "removed"
 SUPERSEDED = "superseded"
 DESTROYED = "destroyed"
+STOPPED_EARLY = "stopped"
 
 DEFAULT_ARTIFACTS = "artifacts"
 """The output that every job has: its ./outputs and ./logs, and the files that it logged."""
@@ -53,11 +54,11 @@ class Run:
     """One execution of a job.
 
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
-    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
-    its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
-    is in its log only. ``handle`` is what its backend calls it, None until it was submitted. A run of a step has the id
-    of its ``parent`` and the path of the ``step``. An ``experiment`` is a run that `mlgit run` started: it is recorded
-    apart, and no record of a job names it.
+    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run), DESTROYED (with
+    its job) or STOPPED_EARLY (a trial, by the policy of its sweep). ``message`` says what failed in one line,
+    ``exit_code`` is that of a command that failed; what a run wrote is in its log only. ``handle`` is what its backend
+    calls it, None until it was submitted. A run of a step has the id of its ``parent`` and the path of the ``step``. An
+    ``experiment`` is a run that `mlgit run` started: it is recorded apart, and no record of a job names it.
     """
 
     id: str

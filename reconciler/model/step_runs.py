@@ -27,7 +27,8 @@ class StepRun:
     submission, "" for a step that did not run. A step that was reused has the outputs, the metrics and the handle of
     the run that it was reused from: ``reused_from`` is ``RUN/STEP``. ``reason`` says why it ran or why not, ``inputs``
     what it got: literal values, and of contents the sha256. ``key`` is its reuse key. ``params`` of a trial are the
-    values of its search space.
+    values of its search space, ``best_value`` is the best one of the primary metric that it logged. One that is still
+    active and has a ``failure`` is being canceled for it.
     """
 
     step: str
@@ -54,6 +55,7 @@ class StepRun:
     params: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     needs: tuple[str, ...] = ()
     is_best: bool = False
+    best_value: float | None = None
 
     @property
     def is_trial(self) -> bool:

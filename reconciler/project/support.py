@@ -16,12 +16,13 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Asset, FileReader, Json
+from reconciler.model import Asset, Json
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
+from reconciler.planning.jobs import find_planner
 from reconciler.planning.support import (
     OWN_SUPPORT,
     SupportCheck,
@@ -41,8 +42,7 @@ def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
     return _Providers(config, cache).check
 
 
-def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom, and where to remember it
-    files: FileReader,
+def support_diagnostics(
     declared: AssetSet,
     assets: Collection[Asset],
     configs: Iterable[Config],
@@ -56,7 +56,7 @@ def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom,
     diagnostics: list[Diagnostic] = []
     for config in _distinct_bindings(configs):
         diagnostics += check_runs(declared, assets, config, reported)
-        diagnostics += check_supported(files, declared, assets, make_support_check(config, cache))
+        diagnostics += check_supported(declared, assets, make_support_check(config, cache))
     return tuple(dict.fromkeys(diagnostics))
 
 
@@ -88,6 +88,9 @@ class _Providers:
         try:
             if kind.uses_builder:
                 return self._check_builders(asset, asks_provider=asks_provider)
+            own = find_planner(asset.spec) if kind.is_runnable else None
+            if own is not None and own.support is not None:
+                return check_support(asset, own.support, "mlgit", "see docs/support.md")
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
                 report = self._check_on_backend(asset, self.config.backend_of(compute))

@@ -65,7 +65,8 @@ class Children:
         except UserError as error:
             return self._failed(run, error, "staging")
         if handle is None:
-            return replace(run, status=RunStatus.CANCELED, failure="user", ended_at=utc_timestamp("milliseconds"))
+            now = utc_timestamp("milliseconds")
+            return replace(run, status=RunStatus.CANCELED, failure=run.failure or "user", ended_at=now)
         return replace(run, status=RunStatus.QUEUED, handle=handle)
 
     def poll(self, runs: Iterable[StepRun]) -> dict[str, StepRun]:
@@ -92,12 +93,23 @@ class Children:
             self.problems[run.step] = broken_error(run.backend, error).diagnostics[0].message
 
     def metrics(self, run: StepRun) -> Iterator[bytes]:
-        """Yield what a run has logged so far, one JSON object a line; nothing if that cannot be read."""
-        if run.handle is not None:
-            try:
-                yield from self._backend(run.backend).metrics(run.handle)
-            except UserError as error:
+        """Yield what a run has logged so far, one JSON object a line; nothing if that was removed.
+
+        Raises UserError if it cannot be read at present, which is a problem then.
+        """
+        if run.handle is None:
+            return
+        try:
+            yield from self._backend(run.backend).metrics(run.handle)
+        except UserError as error:
+            if is_passing(error):
                 self.problems[run.step] = error.diagnostics[0].message
+                raise
+        except Exception as error:
+            raised = broken_error(run.backend, error)
+            self.problems[run.step] = raised.diagnostics[0].message
+            raise raised from error
+        self.problems.pop(run.step, None)
 
     def _backend(self, name: str) -> Backend:
         if name not in self._backends:
@@ -145,6 +157,8 @@ class Children:
         result = condition.result
         failure: Json = result.get("failure") or {}
         is_canceled = condition.phase is Phase.FAILED and condition.reason == CANCELED
+        if run.failure and (is_canceled or condition.phase is Phase.GONE):  # it was canceled for that
+            failure, is_canceled = {"class": run.failure, "message": run.message}, True
         message = failure_reason(failure.get("message") or ("" if is_canceled else condition.message))
         variables = {"environment_variables": dict(self.graph.step_of(run.step).task.variables)}
         return replace(

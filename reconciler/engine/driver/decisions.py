@@ -137,7 +137,16 @@ def next_attempt(graph: FrozenGraph, run: StepRun) -> StepRun:
     """Return the next attempt of a step or a trial whose last one was lost."""
     how = "was lost" if run.status is RunStatus.LOST else f"failed ({run.failure})"
     cleared = replace(
-        run, handle=None, failure="", message="", exit_code=None, started_at="", ended_at="", outputs={}, metrics={}
+        run,
+        handle=None,
+        failure="",
+        message="",
+        exit_code=None,
+        started_at="",
+        ended_at="",
+        outputs={},
+        metrics={},
+        best_value=None,
     )
     reason = f"attempt {run.attempt} {how}" + (f": {run.message}" if run.message else "")
     return _attempt(graph, replace(cleared, reason=reason), run.attempt + 1)

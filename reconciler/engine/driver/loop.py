@@ -20,7 +20,7 @@ from reconciler.engine.driver.events import CANCELS, RESULTS, EventLog
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.result import make_graph_result
 from reconciler.engine.driver.reuse import ReuseIndex, is_kept_for_reuse
-from reconciler.engine.driver.sweeps import decide_sweeps
+from reconciler.engine.driver.sweeps import MetricReader, decide_sweeps
 from reconciler.model import RunStatus
 from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
@@ -41,6 +41,7 @@ class Driver:
     log: EventLog = field(init=False)
     children: Children = field(init=False)
     index: ReuseIndex = field(init=False)
+    metrics: MetricReader = field(init=False)
     started_at: str = ""
     _canceled_tokens: set[str] = field(default_factory=set)
 
@@ -48,6 +49,7 @@ class Driver:
         self.log = EventLog(self.store, self.graph.token)
         self.children = Children(self.graph, self.store, self.open_backend)
         self.index = ReuseIndex(self.store, self.graph.target)
+        self.metrics = MetricReader(self.children.metrics)
 
     def start(self) -> None:
         """Read what happened so far, and note that this driver goes on from there."""
@@ -86,7 +88,8 @@ class Driver:
         changes: dict[str, StepRun] = {}
         for run in table.values():
             if run.status is RunStatus.INTENDED and run.run:
-                changed = self.children.find(run) if reason else self.children.submit(run, table)
+                is_unwanted = bool(reason or run.failure)
+                changed = self.children.find(run) if is_unwanted else self.children.submit(run, table)
                 if changed != run:
                     changes[run.step] = changed
         submitted = (run for run in table.values() if run.status.is_active and run.handle is not None)
@@ -94,7 +97,8 @@ class Driver:
         return {path: _with_stop_reason(run, reason) for path, run in changes.items()} if reason else changes
 
     def _decide(self, table: dict[str, StepRun], *, is_canceled: bool) -> dict[str, StepRun]:
-        sweeps = decide_sweeps(self.graph, table, self.children.metrics, is_canceled=is_canceled)
+        now = utc_timestamp("milliseconds")
+        sweeps = decide_sweeps(self.graph, table, self.metrics, now, is_canceled=is_canceled)
         self._cancel(table[path] for path in sweeps.stopped if path in table)
         table = {**table, **sweeps.changes}
         return sweeps.changes | decide_steps(self.graph, table, self.index.find, is_canceled=is_canceled)

@@ -30,6 +30,7 @@ from reconciler.format.rules import (
     schedules,
     secrets,
     spark,
+    sweeps,
     type_flow,
     variables,
 )
@@ -42,6 +43,7 @@ _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *environments.INLINE_RULES,
     *conda_files.INLINE_RULES,
     *distributions.RULES,
+    *sweeps.RULES,
     *variables.RULES,
     *plain_scalars.EXECUTABLE_RULES,
     *secrets.RULES,

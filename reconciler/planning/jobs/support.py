@@ -1,0 +1,64 @@
+"""What mlgit does itself of pipelines and sweeps; their steps and trials are checked by the providers as commands."""
+
+from __future__ import annotations
+
+from reconciler.model.support import Honoured, Ignored, Support
+
+_OWN_DATASTORES = (
+    "azureml:workspaceblobstore",
+    "azureml:workspacefilestore",
+    "azureml:workspaceartifactstore",
+    "azureml:workspaceworkingdirectory",
+)
+_JOB = "job"
+
+PIPELINE_SUPPORT = Support(
+    honoured={
+        _JOB: (
+            Honoured("/jobs"),
+            Honoured("/component"),
+            Honoured("/inputs"),
+            Honoured("/outputs"),
+            Honoured("/compute"),
+            Honoured("/settings/default_compute"),
+            Honoured("/settings/continue_on_step_failure"),
+            Honoured("/settings/force_rerun"),
+        )
+    },
+    ignored={
+        _JOB: (
+            Ignored(
+                "/settings/default_datastore",
+                "outputs are kept in the object store",
+                _OWN_DATASTORES,
+                is_usual=True,
+            ),
+            Ignored("/identity", "a run has the rights of who starts it, and is not signed in to Azure"),
+            Ignored("/services", "interactive applications are not started; the run ends when its steps have"),
+        )
+    },
+)
+
+SWEEP_SUPPORT = Support(
+    honoured={
+        _JOB: (
+            Honoured("/trial"),
+            Honoured("/inputs"),
+            Honoured("/outputs"),
+            Honoured("/compute"),
+            Honoured("/resources"),
+            Honoured("/identity"),
+            Honoured("/services"),
+            Honoured("/queue_settings"),
+            Honoured("/search_space"),
+            Honoured("/sampling_algorithm"),
+            Honoured("/objective/goal"),
+            Honoured("/objective/primary_metric"),
+            Honoured("/early_termination"),
+            Honoured("/limits/max_total_trials"),
+            Honoured("/limits/max_concurrent_trials"),
+            Honoured("/limits/timeout"),
+            Honoured("/limits/trial_timeout"),
+        )
+    }
+)
