@@ -156,3 +156,9 @@ def test_every_command_refuses_an_unknown_step_in_the_same_words(flow, mlgit, co
     ended = mlgit("job", command, "flow/evaluat", cwd=flow)
     assert (ended.code, "did you mean evaluate?" in ended.err, "[step-unknown]" in ended.err) == (1, True, True)
     assert git(flow, "for-each-ref", "refs/mlgit") == before
+
+
+def test_two_steps_are_compared(flow, mlgit):
+    compared = mlgit("job", "compare", "flow/tune.0", "flow/outer.train", cwd=flow)
+    assert (compared.code, compared.err, "hush-hush" in compared.out) == (0, "", False)
+    assert f"{PIPELINE}/outer.train" in compared.out
