@@ -23,6 +23,7 @@ from reconciler.model.support import (
     Ignored,
     IgnoredField,
     IsDefault,
+    NotedField,
     Support,
     UnsupportedField,
     compare_with_support,
@@ -123,7 +124,8 @@ def check_support(asset: Asset, support: Support, provider: str, remedy: str) ->
     fields = tuple(compare_with_support(asset.spec, entries, _default_check(asset)))
     problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
     ignored = tuple(item for item in fields if isinstance(item, IgnoredField))
-    return SupportReport(provider, tuple(problems), ignored)
+    notes = (SupportNote(item.entry.note, (item.pointer,)) for item in fields if isinstance(item, NotedField))
+    return SupportReport(provider, tuple(problems), ignored, tuple(notes))
 
 
 def ignore_unknown_settings(report: SupportReport) -> SupportReport:
