@@ -28,6 +28,7 @@ from reconciler.model.step_runs import StepRun
 from reconciler.timestamps import utc_timestamp
 
 _FIRST_DELAY_SECONDS, _MAX_DELAY_SECONDS, _MAX_PROBLEM_DELAY_SECONDS = 0.05, 1.0, 5.0
+_DELAY_GROWTH = 1.25  # what has taken a second is noticed within a quarter of one
 
 
 @dataclass(slots=True)
@@ -161,4 +162,4 @@ def drive(driver: Driver, on_problem: Callable[[str], None] = lambda _text: None
         if has_changed:
             delay = _FIRST_DELAY_SECONDS
         time.sleep(0 if has_changed else delay)
-        delay = min(2 * delay, _MAX_PROBLEM_DELAY_SECONDS if problem else _MAX_DELAY_SECONDS)
+        delay = min(_DELAY_GROWTH * delay, _MAX_PROBLEM_DELAY_SECONDS if problem else _MAX_DELAY_SECONDS)
