@@ -88,12 +88,16 @@ class EventLog:
 
 
 def format_events(events: Iterable[DriverEvent]) -> Iterable[str]:
-    """Yield the lines that tell a person what happened."""
+    """Yield the lines that tell a person what happened; none for what only more is known of."""
+    described: dict[str, str] = {}
     for event in events:
         if event.note:
             yield f"{event.at} {event.note}"
         for step in event.steps:
-            yield f"{event.at} {_describe(step)}"
+            line = _describe(step)
+            if described.get(step.step) != line:
+                described[step.step] = line
+                yield f"{event.at} {line}"
 
 
 def _describe(step: StepRun) -> str:
@@ -104,7 +108,7 @@ def _describe(step: StepRun) -> str:
     words = [f"{step.step}: {step.status.label}"]
     if step.status is RunStatus.INTENDED:
         attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-        words = [f"{step.step}: starts as {step.run}{attempt}"]
+        words = [f"{step.step}: starts{f' as {step.run}' if step.run else ''}{attempt}"]
         words += [step.reason] if step.reason else []
     words += [step.message] if step.message else []
     return ": ".join(words)
