@@ -4,8 +4,8 @@
 
 A pipeline of the given number of steps is run once. Then ``mlgit run --again`` plans it, submits it, and ends with all
 of its steps reused, beside ``dvc repro`` of as many unchanged stages with the same dependencies: limit 9 times faster.
-A trial of a Bayesian sweep is a function of all trials before it, which are replayed: with the given number of trials in
-less than 8 times the time of ``import optuna``. All are ratios in one run, interleaved with what they are compared
+A trial of a Bayesian sweep is a function of all trials before it, which are replayed: with the given number of trials
+in less than 8 times the time of ``import optuna``. All are ratios in one run, interleaved with what they are compared
 with.
 
 The last line is one JSON object. The exit code is 1 where a ratio is over its limit.
