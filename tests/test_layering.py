@@ -23,9 +23,10 @@ PACKAGE = Path(__file__).parent.parent / "reconciler"
 EVERYBODYS = {"__version__", "abbreviation", "diagnostics", "model", "timestamps"}
 PURE_IMPORTS = {
     "model": set(),
+    "sweeps": set(),  # functions of what is recorded
     "secrets": set(),
     "catalogue": {"format", "package_files"},
-    "format": {"secrets", "package_files"},
+    "format": {"secrets", "package_files", "sweeps"},  # its rules check what sweeps can do
     "config": {"format"},
     "planning": {"catalogue", "config", "format", "secrets"},
     "render": {"planning", "format", "secrets", "package_files"},
@@ -54,11 +55,12 @@ JOINING_IMPORTS = {
         "config",
         "private_files",
         "secrets",
+        "sweeps",  # the driver asks it which trials to start and to stop
     },
     "operations": {"state", "source", "planning", "config", "format", "secrets"},
     "project": {
         *("git", "storage", "builders", "backends", "resources", "state", "source", "engine"),
-        *("planning", "render", "catalogue", "format", "config", "secrets"),
+        *("planning", "render", "catalogue", "format", "config", "secrets", "sweeps"),
         *("package_files", "regular_files", "registry"),
     },
     "controller": {"project", "engine", "source", "git", "planning", "format"},
@@ -108,15 +110,19 @@ HOMES = {
     "requests": "storage",
     "urllib3": "storage",
     "deepdiff": "planning",
+    "plotille": "render",
     "docker": "backends",
     "uv": "builders",
     "prometheus_client": "controller",
+    "optuna": "sweeps",
+    "scipy": "sweeps",
 }
 # The places that load by name, and say so in their first lines.
 BY_NAME = {
     "cli/__init__.py",
     "cli/_transfer.py",
     "cli/_job_argument.py",
+    "cli/_job_metrics.py",
     "cli/_plan.py",
     "cli/_status.py",
     "cli/console.py",
@@ -146,6 +152,8 @@ BY_NAME = {
     "source/parse.py",
     "source/validation.py",
     "storage/folder_store.py",
+    "sweeps/bayesian.py",
+    "sweeps/random_sampling.py",
 }
 # Commands are named after kinds, as in az ml.
 COMMAND_NAMES = {"cli/job.py"}

@@ -47,6 +47,14 @@ class _Jobs:
         return next((tuple(jobs_by_file[file]) for file in files if file in jobs_by_file), ())
 
 
+def match_live_job(session: StateSession, state: State, argument: str) -> tuple[Address, Run | None] | None:
+    """Return the live job that an argument names, and the run if it names one; None if it names neither.
+
+    Raises UserError ``job-ambiguous``, or ``run-unknown`` if jobs are called so, but none has that run.
+    """
+    return _match(session, state, _live_jobs(session, state), argument)
+
+
 def find_live_job(session: StateSession, state: State, argument: str) -> tuple[Address, Run | None]:
     """Return the live job that an argument names, and the run if it names one.
 
@@ -71,18 +79,27 @@ def find_live_job(session: StateSession, state: State, argument: str) -> tuple[A
 def find_declared_job(session: StateSession, state: State, declared: AssetSet, argument: str) -> Address:
     """Return the declared job that an argument names, itself or by a run.
 
-    Raises UserError as `find_live_job`, and ``job-undeclared`` for a job that is only live.
+    Raises UserError as `find_live_job`, ``job-undeclared`` for a job that is only live, and ``step-alone`` for a step.
     """
     declared_jobs, live_jobs = _declared_jobs(declared), _live_jobs(session, state)
     if address := _match_job(session, declared_jobs, argument):
         return address
     match = _match(session, state, live_jobs, argument)
     if match is None:
+        _refuse_step(session, state, live_jobs, argument)
         raise _unknown_error(session, argument, (declared_jobs, live_jobs))
     if match[0] not in declared_jobs.addresses:
         hint = f"restore its file, or write it with `mlgit import {match[0]}`"
         raise user_error("job-undeclared", f"{match[0]} is live, but no file declares it", hint)
     return match[0]
+
+
+def _refuse_step(session: StateSession, state: State, jobs: _Jobs, argument: str) -> None:
+    """Raise UserError ``step-alone`` if an argument is RUN/STEP or JOB/STEP."""
+    job, _, step = argument.rpartition("/")
+    if job and (match := _match(session, state, jobs, job)):
+        hint = f"`mlgit job rerun {match[0].name}` runs the whole job, and reuses the steps that have completed"
+        raise user_error("step-alone", f"{step} would be a step of {match[0]}: a step cannot be run by itself", hint)
 
 
 def _match(session: StateSession, state: State, jobs: _Jobs, argument: str) -> tuple[Address, Run | None] | None:

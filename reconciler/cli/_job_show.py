@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import click
 
 from reconciler.abbreviation import format_elapsed, format_size, pluralize
-from reconciler.cli._job_run import find_run
+from reconciler.cli._job_run import NamedRun, find_named_run
 from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
-from reconciler.model import Json, Run, RunStatus, State
+from reconciler.model import DRIVER, Json, Run, RunStatus, State, StepRun
 from reconciler.project.run_environment import find_run_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
+from reconciler.project.steps import read_steps
 from reconciler.render import plan_json, text
+from reconciler.render.step_descriptions import StepView, make_view
+from reconciler.render.step_json import step_details_to_json, step_to_json
+from reconciler.render.step_states import summarize_steps
+from reconciler.render.step_tree import tree_lines
 from reconciler.secrets.redact import mask_json_secrets, secret_values
 from reconciler.state.codec import decode_run
 from reconciler.timestamps import seconds_between, utc_timestamp
 
+_MAX_LINES = 40  # of the tree, without --all
+
 
 @click.command("show")
 @click.argument("job")
+@click.option("--all", "shows_all", is_flag=True, help="List all steps of a pipeline or a sweep, however many.")
 @format_option
 @target_option
-def command(job: str, form: str) -> None:
+def command(job: str, form: str, *, shows_all: bool) -> None:
     """Show a run: its status, inputs, environment, metrics and outputs, and where its log and outputs are.
+
+    Of a pipeline or a sweep also each step: its state, how long it took, and why it ran or what it was reused from.
+    RUN/STEP shows one step as a run of its own.
 
     \b
     mlgit job show train --format json
+    mlgit job show train-1a2b3c4d/evaluate
     """
-    session, state, run = find_run(job)
-    fields = run_details_to_json(session, state, run)
-    echo(plan_json.dump_json(fields) if form == "json" else text.format_outline(_to_readable(run, fields)))
+    named = find_named_run(job)
+    steps = read_steps(named.session, named.state, named.run)
+    fields = run_details_to_json(named, steps)
+    if form == "json":
+        return echo(plan_json.dump_json(fields))
+    fields.pop("steps", None)
+    echo(text.format_outline(_to_readable(named.run, fields)))
+    if steps:
+        view = make_view(named.run, steps, utc_timestamp("milliseconds"))
+        echo("\n".join((f"steps: {summarize_steps(steps)}", *_indented_tree(view, shows_all=shows_all))))
+    return None
 
 
-def run_details_to_json(session: StateSession, state: State, run: Run) -> Json:
-    """Return a run with its inputs, the paths of its log and outputs, and the end of its log if it failed."""
+def _indented_tree(view: StepView, *, shows_all: bool) -> list[str]:
+    """Return the tree below its heading; of many steps, without ``shows_all``, the most important ones."""
+    lines = tree_lines(view)
+    if len(lines) <= _MAX_LINES or shows_all:
+        return [f"  {line.text}" for line in lines]
+    return [*(f"  {line.text}" for line in tree_lines(view, _MAX_LINES)), "  --all lists all of them"]
+
+
+def run_details_to_json(named: NamedRun, steps: Iterable[StepRun]) -> Json:
+    """Return a run with its inputs, where its log and outputs are, its steps, and the end of its log if it failed."""
+    session, state, run = named.session, named.state, named.run
+    if named.parent and named.step:
+        fields = {
+            **step_details_to_json(named.parent, named.step),
+            **_log_and_output_paths(session, run),
+        }
+        return mask_json_secrets(fields, secret_values(named.parent.spec))
     fields = {
         **plan_json.run_to_json(run),
         **_attempts_to_json(session, state, run),
@@ -45,6 +80,7 @@ def run_details_to_json(session: StateSession, state: State, run: Run) -> Json:
         **_resolved_inputs_to_json(run),
         **_downloads_to_json(run),
         **_log_and_output_paths(session, run),
+        **({"steps": children} if (children := [step_to_json(run, step) for step in steps]) else {}),
     }
     return mask_json_secrets(fields, secret_values(run.spec))
 
@@ -55,6 +91,8 @@ def _to_readable(run: Run, fields: Json) -> Json:
     for name, value in fields.items():
         if name == "duration_seconds":
             readable["duration"] = format_elapsed(value)
+        elif name == "status":
+            readable[name] = run.status.label
         elif name == "outputs":
             readable[name] = {output: _format_output(content) for output, content in value.items()}
         else:
@@ -114,6 +152,8 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     """Return where a run's log and outputs are, or that they are gone; its artifacts; the log's end if it failed."""
+    if run.backend == DRIVER:
+        return {}  # its steps have files
     backends = session.open_backends()
     backend = backends.get(run.backend)
     if backend is None:

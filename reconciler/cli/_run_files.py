@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeAlias
 
 from reconciler.diagnostics import UserError, user_error
-from reconciler.model import Json, Run
+from reconciler.model import Run
 from reconciler.model.backend import Backend
+from reconciler.model.logged_metrics import Metric, metric_order, parse_metrics
 from reconciler.model.providers import Handle
-
-_METRIC_FIELDS = {"key", "value", "step"}
-_MAX_METRICS_BYTES = 50_000_000
-
-Metric: TypeAlias = dict[str, Json]
 
 
 def require_handle(run: Run) -> Handle:
     """Return the handle of a run; raise UserError ``run-not-submitted`` if it was never submitted."""
     if run.handle is None:
-        message = f"run {run.id} is {run.status}: it was not submitted yet, so it has no files"
-        raise user_error("run-not-submitted", message, "run `mlgit apply`, which submits it")
+        message = f"run {run.id} is {run.status.label}: it was not submitted yet, so it has no files"
+        hint = (
+            f"`mlgit job show {run.parent}` says what it waits for"
+            if run.parent
+            else "run `mlgit apply`, which submits it"
+        )
+        raise user_error("run-not-submitted", message, hint)
     return run.handle
 
 
 def again_command(run: Run) -> str:
     """Return the command that runs the job of a run again; an experiment may have a file that is not committed."""
-    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.address.name}`"
+    return "`mlgit run` with its file" if run.experiment else f"`mlgit job rerun {run.job_name}`"
 
 
 @contextmanager
@@ -68,36 +66,15 @@ def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
     The values of runs that its script nested in it are left out. Raises UserError as `print_log`.
     """
     with explain_gone_files(run):
-        content = _read_up_to(backend.metrics(require_handle(run)), _MAX_METRICS_BYTES)
-    lines = content.decode("utf-8", "replace").splitlines()
-    metrics = [metric for line in lines if (metric := _parse_metric_line(line)) is not None]
-    own = {json.dumps(metric, sort_keys=True): metric for metric in metrics if "run" not in metric}
-    return list(own.values()), len(lines) - len(metrics)
+        return parse_metrics(backend.metrics(require_handle(run)))
 
 
-def _read_up_to(chunks: Iterator[bytes], limit: int) -> bytes:
-    """Return the first bytes of a stream."""
-    content = bytearray()
-    for chunk in chunks:
-        content += chunk
-        if len(content) > limit:
-            break
-    return bytes(content[:limit])
-
-
-def _parse_metric_line(line: str) -> Metric | None:
-    """Return the metric of a line; None if the line was cut off by the end of the run."""
-    try:
-        metric: Json = json.loads(line)
-        return metric if isinstance(metric, dict) and metric.keys() >= _METRIC_FIELDS and _sort_key(metric) else None
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return None
-
-
-def _sort_key(metric: Metric) -> tuple[int, int, float]:
-    """The metric with the largest key is the last value, as MLflow defines it."""
-    value = float(metric["value"])
-    return int(metric["step"]), int(metric.get("timestamp", 0)), -math.inf if math.isnan(value) else value
+def group_values(metrics: Sequence[Metric]) -> dict[str, list[tuple[int, float]]]:
+    """Return, for each key, its steps and values, in the order of steps, then of time."""
+    values: dict[str, list[tuple[int, float]]] = {metric["key"]: [] for metric in metrics}
+    for metric in sorted(metrics, key=lambda metric: (int(metric["step"]), int(metric.get("timestamp", 0)))):
+        values[metric["key"]].append((int(metric["step"]), float(metric["value"])))
+    return values
 
 
 def summarize_metrics(metrics: Sequence[Metric]) -> list[tuple[str, str, str, str]]:
@@ -106,6 +83,6 @@ def summarize_metrics(metrics: Sequence[Metric]) -> list[tuple[str, str, str, st
     last: dict[str, Metric] = {}
     for metric in metrics:
         key = metric["key"]
-        if key not in last or _sort_key(metric) >= _sort_key(last[key]):
+        if key not in last or metric_order(metric) >= metric_order(last[key]):
             last[key] = metric
     return [(key, str(metric["value"]), str(metric["step"]), str(counts[key])) for key, metric in last.items()]

@@ -14,10 +14,11 @@ from reconciler.cli.session import open_current_session, remember_output
 from reconciler.cli.status import COLUMN_HEADINGS, RenderedStatus, print_status
 from reconciler.model import Action, Blocked, Record, Run, State
 from reconciler.model.providers import Usage
-from reconciler.project.status import WorkspaceStatus, read_status
+from reconciler.project.status import PipelineStatus, WorkspaceStatus, read_status
 from reconciler.render import plan_json, text
 from reconciler.render.history import rollback_hold_lines
 from reconciler.render.sanitize import sanitize_line
+from reconciler.render.step_states import step_state, summarize_steps
 from reconciler.source.rendered_output import RenderedOutputCache
 
 _RECORDED_ONLY = "recorded only"
@@ -72,6 +73,7 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     lines = ["", summary, *(line + "." for line in rollback_hold_lines(state.rollback))]
     pending = list(map(plan_json.blocked_to_json, status.pending))
     sections = {
+        "Pipelines and sweeps:": list(map(_format_pipeline, status.pipelines)),
         "In use:": list(map(_format_usage, status.usage)),
         "Ended, not recorded yet:": [
             _format_ended_run(action, status.next_actions) for action in status.unrecorded_actions
@@ -80,11 +82,20 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     }
     for title, entries in sections.items():
         lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
-    experiments = [f"{run.address}: run {run.id} {run.status}" for run in state.read_open_experiments()]
+    shown = {pipeline.run.id for pipeline in status.pipelines}
+    open_runs = (run for run in state.read_open_experiments() if run.id not in shown)
+    experiments = [f"{run.address}: run {run.id} {run.status}" for run in open_runs]
     lines += ["", "Experiments of `mlgit run`:", *(f"  {entry}" for entry in experiments)] if experiments else []
     lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
     lines += ["", *cannot_run] if (cannot_run := text.cannot_run_lines(pending)) else []
     return [*map(sanitize_line, lines)]
+
+
+def _format_pipeline(pipeline: PipelineStatus) -> str:
+    """Return how many steps of a run have each state, and what its driver says."""
+    run = pipeline.run
+    summary = summarize_steps(pipeline.steps) if pipeline.steps else f"is {run.status}"
+    return "; ".join(filter(None, (f"{run.address}: run {run.id}: {summary}", pipeline.note)))
 
 
 def _format_usage(usage: Usage) -> str:
@@ -105,6 +116,7 @@ def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
     """Yield the live assets with their state, then the assets that wait to become live."""
     waiting = {blocked.address: blocked for blocked in status.pending}
     usage = {entry.name: entry for entry in status.usage}
+    step_counts = {item.run.id: dict(Counter(map(step_state, item.steps))) for item in status.pipelines}
     unrecorded = {
         action.address: action.version
         for action in status.unrecorded_actions
@@ -115,8 +127,16 @@ def _status_to_json(status: WorkspaceStatus) -> Iterator[object]:
         blocked = waiting.pop(record.address, None)
         pending = {"pending": _blocked_to_json(blocked)} if blocked else {}
         ended = {"unrecorded": unrecorded[record.address]} if record.address in unrecorded else {}
+        steps = {"steps": step_counts[record.latest]} if record.latest in step_counts else {}
         used = {"usage": usage[str(record.address)].to_json()} if str(record.address) in usage else {}
-        yield {**plan_json.record_to_json(record), "state": _state_label(record, run), **pending, **ended, **used}
+        yield {
+            **plan_json.record_to_json(record),
+            "state": _state_label(record, run),
+            **pending,
+            **ended,
+            **used,
+            **steps,
+        }
     for address, blocked in waiting.items():
         yield {"address": str(address), "state": "absent", "pending": _blocked_to_json(blocked)}
     for run in status.state.read_open_experiments():

@@ -23,6 +23,7 @@ from reconciler.cli.options import (
     target_option,
 )
 from reconciler.cli.session import open_current_session
+from reconciler.cli.step_display import StepReader
 from reconciler.cli.terminal import TerminalApplyListener
 from reconciler.diagnostics import has_errors, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
@@ -35,7 +36,6 @@ from reconciler.project.destroy import session_without_edits
 from reconciler.project.incremental import share_index
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply
 from reconciler.project.refresh import open_backends
-from reconciler.project.run_log import read_log_tail
 from reconciler.project.saved_plan import check_plan_state, find_plan_commit, plan_target, read_saved_plan
 from reconciler.project.session import Session
 from reconciler.render import text
@@ -176,8 +176,8 @@ def execute_and_report(
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
         echo()
-    backends, shutdown = open_backends(session), GracefulShutdown()
-    listener = stream or TerminalApplyListener(lambda run: read_log_tail(backends, run))
+    shutdown = GracefulShutdown()
+    listener = stream or TerminalApplyListener(StepReader(open_backends(session)))
     try:
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)

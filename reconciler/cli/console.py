@@ -1,9 +1,9 @@
 """All that mlgit prints for people: lines, coloured lines and tables, without rich, whose import takes long.
 
 What is printed passes `echo`, `print_coloured_lines` or `print_table`, so that no control character, no command for a
-CI system and no password of a URL reaches the output, whatever the files, Git and other programs say. The one
-exception is the log of a run, which `job logs` and `run` copy as it is. Text of one value is put on one line where the
-sentence is made (`sanitize_line`).
+CI system and no password of a URL reaches the output, whatever the files, Git and other programs say. The exceptions
+are the log of a run, which `job logs` and `run` copy as it is, and `print_drawing`, whose text has colours. Text of one
+value is put on one line where the sentence is made (`sanitize_line`).
 
 There are no colours if standard output is not a terminal or NO_COLOR is set. Loads ``cli.terminal`` by name, for a
 table that is too wide for the terminal, and ``rich.cells`` for the width of text that is not ASCII.
@@ -59,28 +59,48 @@ def print_coloured_lines(lines: str) -> None:
         click.secho(line, fg=_SIGN_COLOURS.get(sign), bold=not sign and line.endswith(":"), color=_colour_choice())
 
 
+def print_drawing(text: str) -> None:
+    """Print lines with colours of ours, in which the text of others was sanitized."""
+    click.echo(disarm_commands(mask_url_secrets(text)), color=_colour_choice())
+
+
+def can_print(text: str) -> bool:
+    """Return True if standard output can show some characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _colour_choice() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows in columns. On a terminal that is too narrow, the last columns are left out."""
-    lines = [headings, *([sanitize_line(cell) for cell in row] for row in rows)]
-    widths = [max(map(_text_width, column)) for column in zip(*lines, strict=True)]
+    columns = [list(map(sanitize_line, column)) for column in zip(headings, *rows, strict=True)]
+    widths = [max(_text_widths(column)) for column in columns]
     needed = sum(widths) + len(_COLUMN_GAP) * (len(widths) - 1)
     if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
-        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, lines[1:])
+        cells = list(zip(*columns, strict=True))
+        importlib.import_module("reconciler.cli.terminal").print_fitted_table(headings, cells[1:])
         return
-    heading, *others = (_safe(_format_row(line, widths)) for line in lines)
+    padded = [_pad_cells(column, width) for column, width in zip(columns, widths, strict=True)]
+    lines = (_COLUMN_GAP.join(cells).rstrip() for cells in zip(*padded, strict=True))
+    heading, newline, others = _safe("\n".join(lines)).partition("\n")
     click.secho(heading, bold=True, color=_colour_choice())
-    if others:
-        click.echo("\n".join(others))  # one call: a table may have ten thousand rows
+    if newline:
+        click.echo(others)  # one call: a table may have ten thousand rows
 
 
-def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell + " " * (width - _text_width(cell)) for cell, width in zip(cells, widths, strict=True))
-    return _COLUMN_GAP.join(padded).rstrip()
+def _pad_cells(cells: Sequence[str], width: int) -> list[str]:
+    if "".join(cells).isascii():
+        return [cell.ljust(width) for cell in cells]
+    return [cell + " " * (width - cell_width) for cell, cell_width in zip(cells, _text_widths(cells), strict=True)]
 
 
-def _text_width(text: str) -> int:
-    return len(text) if text.isascii() else int(importlib.import_module("rich.cells").cell_len(text))
+def _text_widths(texts: Sequence[str]) -> list[int]:
+    if "".join(texts).isascii():
+        return list(map(len, texts))
+    return list(map(importlib.import_module("rich.cells").cell_len, texts))

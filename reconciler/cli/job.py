@@ -8,20 +8,26 @@ from typing import Any
 
 import click
 
-from reconciler.abbreviation import pluralize
-from reconciler.cli import EXIT_INTERRUPTED, refuse_command
+from reconciler.cli import refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
-from reconciler.cli._job_run import find_run_and_backend
-from reconciler.cli._run_files import print_log, read_metrics, summarize_metrics
-from reconciler.cli._run_filter import RunFilter, filter_options, format_run_duration
-from reconciler.cli.console import echo, echo_line, print_table
+from reconciler.cli._run_filter import RUN_HEADINGS, RunFilter, filter_options, run_table
+from reconciler.cli.console import echo, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.project.run_list import list_all_runs
 from reconciler.render import plan_json
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-_LOADED_BY_NAME = ("cancel", "download", "rerun", "show", "wait")  # these need more than the state
+_LOADED_BY_NAME = (
+    "cancel",
+    "compare",
+    "download",
+    "logs",
+    "metrics",
+    "rerun",
+    "show",
+    "wait",
+)  # these need more than the state
 
 
 class _JobGroup(click.Group):
@@ -61,6 +67,7 @@ def command() -> None:
 
     JOB is the name of a job, the last part of it if no other job has that, the path of its file, or the name of one of
     its runs; except by a run, it stands for the newest run of the job. `--name JOB` (-n) is the same, as in az ml.
+    JOB/STEP is a step of a pipeline, such as train/prepare, or a trial of a sweep, such as train/tune.7.
 
     \b
     mlgit job logs train --follow
@@ -73,8 +80,9 @@ def command() -> None:
 @format_option
 @target_option
 def list_runs(job: str | None, form: str, run_filter: RunFilter) -> None:
-    """List runs, of one job or of all, oldest first.
+    """List runs, of one job or of all, by experiment, oldest first.
 
+    The best metric is the primary metric of a sweep, of its best trial; of any other run, the first that it logged.
     --status, --experiment and --tag list the runs that have all of it; --status several times lists the runs with any.
 
     \b
@@ -106,51 +114,4 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
     positions = run_filter.find_positions(summaries)
     if not positions:
         return echo("No run has all of that." if summaries else "There are no runs yet.")
-    selected = [summaries[position] for position in positions]
-    rows = [
-        (run.id, run.status, str(run.attempt), run.submitted_at, format_run_duration(run), run.message)
-        for run in selected
-    ]
-    return print_table(("RUN", "STATUS", "ATTEMPT", "SUBMITTED", "DURATION", "MESSAGE"), rows)
-
-
-@command.command("logs")
-@click.argument("job")
-@click.option("--follow", "-f", is_flag=True, help="Keep printing until the run has ended.")
-@target_option
-def logs(job: str, *, follow: bool) -> int:
-    """Print the log of a run as it is, control characters and all that the job wrote included.
-
-    \b
-    mlgit job logs train --follow
-    """
-    _, run, backend = find_run_and_backend(job)
-    try:
-        size = print_log(run, backend, follow=follow)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED  # the user has seen enough of the log
-    if size == 0:
-        echo_line(f"run {run.id} is {run.status} and has written nothing", err=True)
-    return 0
-
-
-@command.command("metrics")
-@click.argument("job")
-@format_option
-@target_option
-def metrics(job: str, form: str) -> None:
-    """Show the metrics that a run has logged: the last value of each, by step and time, and how many values.
-
-    \b
-    mlgit job metrics train
-    """
-    _, run, backend = find_run_and_backend(job)
-    logged, skipped = read_metrics(run, backend)
-    if skipped:
-        echo_line(f"skipped {pluralize(skipped, 'unreadable line')} of its metrics", err=True)
-    if form == "json":
-        echo(plan_json.dump_json(logged))
-    elif not logged:
-        echo_line(f"run {run.id} has logged no metrics")
-    else:
-        print_table(("METRIC", "LAST", "STEP", "VALUES"), summarize_metrics(logged))
+    return print_table(RUN_HEADINGS, run_table([summaries[position] for position in positions]))

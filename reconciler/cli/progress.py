@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,11 +12,25 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from reconciler.abbreviation import format_elapsed
-from reconciler.model import Action, Run
+from reconciler.model import Action, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
-from reconciler.timestamps import parse_timestamp
+from reconciler.render.step_descriptions import StepView
+from reconciler.render.step_states import REUSED, summarize_steps
+from reconciler.render.step_tree import TreeLine, tree_lines
+from reconciler.timestamps import parse_timestamp, utc_timestamp
 
 _MAX_LINES = 10
+_MIN_TREE_LINES = 2
+_STATE_MARKS = {
+    str(RunStatus.COMPLETED): ("✓", "green"),
+    REUSED: ("=", "blue"),
+    str(RunStatus.FAILED): ("✗", "red"),
+    str(RunStatus.LOST): ("✗", "red"),
+    str(RunStatus.CANCELED): ("-", "yellow"),
+    str(RunStatus.RUNNING): ("…", ""),
+    str(RunStatus.QUEUED): ("…", "dim"),
+    RunStatus.NOT_STARTED.label: ("…", "dim"),
+}
 _RESERVED_COLUMNS = 3  # a terminal echoes ^C behind the last line, and a line that wraps is not erased
 
 
@@ -36,6 +50,7 @@ class ProgressDisplay:
     console: Console
     _action_lines: dict[str, _ActivityLine] = field(default_factory=dict)
     _run_lines: dict[str, _ActivityLine] = field(default_factory=dict)
+    _trees: list[StepView] = field(default_factory=list)
     _spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
     _display: Live = field(init=False)
 
@@ -58,31 +73,62 @@ class ProgressDisplay:
         """Stop showing an action, and the run that it records."""
         self._action_lines.pop(str(action.key), None)
         self._run_lines.pop(action.version, None)
+        self._trees = [view for view in self._trees if view.run.id != action.version]
 
-    def show_runs(self, runs: tuple[Run, ...], read_last_log_line: Callable[[Run], str]) -> None:
-        """Show these runs and no others, each with the last line of its log."""
+    def show_runs(self, views: Iterable[StepView], read_last_log_line: Callable[[Run], str]) -> None:
+        """Show these runs and no others, each with the last line of its log, or with its steps below it."""
+        views = tuple(views)
+        self._trees = [view for view in views if view.steps]
         self._run_lines = {
-            run.id: _ActivityLine(
-                str(run.address), read_last_log_line(run) or _format_run_status(run), _run_start_time(run)
+            view.run.id: _ActivityLine(
+                str(view.run.address), _run_message(view, read_last_log_line), _run_start_time(view.run)
             )
-            for run in runs
+            for view in views
         }
 
     def _render(self) -> RenderableType:
-        """Return one line for each action and run, or for as many as fit."""
+        """Return one line for each action and run, or for as many as fit, and below them the steps of the runs."""
         activities = [*self._action_lines.values(), *self._run_lines.values()]
         room = max(1, min(_MAX_LINES, self.console.height - 2))
         visible = activities if len(activities) <= room else activities[: room - 1]
         spinner = self._spinner.render(self.console.get_time())
-        lines = [
-            Text.assemble("  ", spinner if isinstance(spinner, Text) else "", " ", _format_activity_line(activity))
-            for activity in visible
-        ]
+        sign = spinner if isinstance(spinner, Text) else Text()
+        lines = [Text.assemble("  ", sign, " ", _format_activity_line(activity)) for activity in visible]
         if activities[len(visible) :]:
             lines.append(Text(f"    and {len(activities) - len(visible)} more"))
+        trees = self._trees
+        for position, view in enumerate(trees):
+            room = (self.console.height - 2 - len(lines)) // (len(trees) - position)
+            lines += [Text("    ") + line for line in format_tree(view, room, sign)]
         for line in lines:
             line.truncate(max(1, self.console.width - _RESERVED_COLUMNS), overflow="ellipsis")
         return Group(*lines)
+
+
+def format_tree(view: StepView, limit: int, running: Text | None = None) -> list[Text]:
+    """Return the steps of a run as they are now, each behind a mark of its state; of many as many as fit."""
+    if limit < _MIN_TREE_LINES:
+        return []
+    lines = tree_lines(replace(view, now=utc_timestamp("milliseconds")), limit)
+    return [_format_tree_line(line, running) for line in lines]
+
+
+def _format_tree_line(line: TreeLine, running: Text | None) -> Text:
+    text = line.text.lstrip()
+    return Text.assemble(" " * (len(line.text) - len(text)), _state_mark(line.state, running), " ", text)
+
+
+def _state_mark(state: str, running: Text | None) -> Text:
+    if state == RunStatus.RUNNING and running is not None:
+        return running
+    sign, style = _STATE_MARKS.get(state, (" ", ""))
+    return Text(sign, style)
+
+
+def _run_message(view: StepView, read_last_log_line: Callable[[Run], str]) -> str:
+    if view.steps:
+        return summarize_steps(view.steps)
+    return read_last_log_line(view.run) or _format_run_status(view.run)
 
 
 def _format_activity_line(line: _ActivityLine) -> str:

@@ -16,8 +16,10 @@ from reconciler.cli._file_session import complete_hints, open_session_of_file, s
 from reconciler.cli._run_files import print_log
 from reconciler.cli.console import echo, echo_line
 from reconciler.cli.options import SetCommand, format_option, set_option, target_option
+from reconciler.cli.step_display import StepReader, follow_steps
+from reconciler.cli.terminal import make_console
 from reconciler.format.overrides import format_options
-from reconciler.model import Event, Progress, Run, RunStatus
+from reconciler.model import DRIVER, Event, Progress, Run, RunStatus
 from reconciler.project.experiment import (
     PreparedExperiment,
     RunOptions,
@@ -30,7 +32,9 @@ from reconciler.project.experiment import (
 from reconciler.project.prune_experiments import prune_experiments
 from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
+from reconciler.project.steps import report_known_steps
 from reconciler.render import plan_json
+from reconciler.render.step_states import summarize_steps
 from reconciler.timestamps import parse_timestamp
 
 _POLL_SECONDS = 0.2
@@ -53,6 +57,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
     file: Path, *, overrides: tuple[str, ...], name: str | None, again: bool, streams: bool, form: str
 ) -> int:
     """Run a job file as it lies in the work tree, committed or not, and print its log.
+
+    Of a pipeline or a sweep, its steps and trials are shown instead, each with its state; they are reused from earlier
+    runs if nothing that they use has changed.
 
     Nothing is registered, and what is applied stays as it is: the run is an experiment beside it. `mlgit apply` adopts
     it once the same job is committed. A job that ran before with the same files, inputs and environment is not run
@@ -123,7 +130,8 @@ def _plan_lines(prepared: PreparedExperiment, *, streams: bool) -> Iterator[str]
     if not prepared.is_new:
         yield from _known_run_lines(run, streams=streams)
         return
-    yield f"{run.address}{values}: run {run.id} on {run.backend}"
+    place = "" if run.backend == DRIVER else f" on {run.backend}"
+    yield f"{run.address}{values}: run {run.id}{place}"
     if previous := prepared.previous:
         yield f"  run {previous.id} {previous.status} with the same files; this is attempt {run.attempt}"
     for action in prepared.plan.needed:
@@ -150,6 +158,11 @@ def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
         echo()
     if not run.status.is_active:
         return run
+    if is_text and run.backend == DRIVER:
+        reader = StepReader(prepared.providers.backends)
+        run = follow_steps(run, reader, lambda: refresh_experiment(prepared), make_console())
+        echo()
+        return record_ended_experiment(prepared.session, run)
     is_followed = is_text and run.handle is not None
     if is_followed and print_log(run, prepared.providers.backend(run.backend), follow=True):
         echo()
@@ -168,10 +181,12 @@ def _report_detached(prepared: PreparedExperiment, *, is_text: bool) -> int:
 
 def _continuation_lines(prepared: PreparedExperiment) -> list[str]:
     run, option = prepared.run, prepared.session.target_option
+    name = shlex.quote(run.id)
+    follow = f"job wait {name}" if run.backend == DRIVER else f"job logs {name} --follow"
     return [
         f"Run {run.id} goes on.",
-        f"  Follow it with `mlgit job logs {shlex.quote(run.id)} --follow{option}`.",
-        f"  Cancel it with `mlgit job cancel {shlex.quote(run.id)}{option}`.",
+        f"  Follow it with `mlgit {follow}{option}`.",
+        f"  Cancel it with `mlgit job cancel {name}{option}`.",
     ]
 
 
@@ -185,6 +200,8 @@ def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterato
     """Yield how a run ended, what it left, and how to keep it."""
     message = f": {run.message}" if run.message else ""
     yield f"Run {run.id} {run.status}{_elapsed(run)}{message}."
+    if steps := report_known_steps(prepared.providers.backends, run):
+        yield f"{summarize_steps(steps)}."
     if run.outputs and run.status is RunStatus.COMPLETED:
         yield "Outputs:"
         yield from (f"  {name}{_describe_output(output)}" for name, output in run.outputs.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 from rich.cells import cell_len
@@ -14,11 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.console import echo, print_coloured_lines, print_table
-from reconciler.cli.progress import ProgressDisplay
+from reconciler.cli.progress import ProgressDisplay, format_tree
+from reconciler.cli.step_display import MAX_ENDED_STEPS, StepEventLog, StepReader
 from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import action_sentence, finished_sentence
+from reconciler.render.step_descriptions import StepView
 
 _PROGRESS_MARKS = {
     Progress.DONE: ("✓", "green"),
@@ -108,12 +110,13 @@ class StatusDisplay:
 class TerminalApplyListener:
     """Shows the progress of an apply: one line for each finished action, and below it one for each running action.
 
-    ``read_log_tail`` returns the last lines of a run's log.
+    ``reader`` reads the steps of runs and the last lines of their logs.
     """
 
-    def __init__(self, read_log_tail: Callable[[Run], Sequence[str]], console: Console | None = None) -> None:
+    def __init__(self, reader: StepReader, console: Console | None = None) -> None:
         self._console = console or make_console()
-        self._read_log_tail = read_log_tail
+        self._reader = reader
+        self._step_events = StepEventLog()
         self._started_at: dict[str, float] = {}
         self._printed: dict[str, str] = {}
         self._progress_display = ProgressDisplay(self._console)
@@ -147,17 +150,25 @@ class TerminalApplyListener:
         self._print_line(Text(f"  {sanitize_line(text)}", "dim"))
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
-        """Show the runs that the apply waits for."""
+        """Show the runs that the apply waits for, and their steps."""
+        views = [self._reader.read_view(run, with_logs=self._console.is_terminal) for run in runs]
         if self._console.is_terminal:
-            self._progress_display.show_runs(runs, self._read_last_log_line)
+            self._progress_display.show_runs(views, self._read_last_log_line)
             return
-        for run in runs:
-            log_line = self._read_last_log_line(run)
+        for view in views:
+            if view.steps:
+                self._print_step_events(view)
+                continue
+            run, log_line = view.run, self._read_last_log_line(view.run)
             suffix = f": {log_line}" if log_line else ""
             self._print_once(f"{run.address}: run {run.id} is {run.status}{suffix}")
 
+    def _print_step_events(self, view: StepView) -> None:
+        for line in self._step_events.new_lines(view):
+            self._print_line(Text(f"  {view.run.address}: {line}"))
+
     def _read_last_log_line(self, run: Run) -> str:
-        return "".join(self._read_log_tail(run)[-1:])
+        return "".join(self._reader.read_log_tail(run)[-1:])
 
     def _print_once(self, line: str) -> None:
         """Print a progress line once, if it cannot be drawn in place."""
@@ -168,6 +179,9 @@ class TerminalApplyListener:
 
     def _print_finished_action(self, event: Event) -> None:
         failed_run = _failed_run(event.action)
+        view = self._ended_view(event.action)
+        if view and not self._console.is_terminal:
+            self._print_step_events(view)
         symbol, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
         is_done = event.progress is Progress.DONE
         line = Text.assemble(
@@ -180,6 +194,9 @@ class TerminalApplyListener:
         if event.progress is Progress.LOCKED:
             line.append(f": {sanitize_line(event.message)}", "yellow")
         self._print_line(line)
+        if view and self._console.is_terminal:
+            for tree_line in format_tree(view, MAX_ENDED_STEPS):
+                self._print_line(Text("      ") + tree_line)
         if failed_run:
             self._print_failed_run(failed_run)
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
@@ -188,10 +205,20 @@ class TerminalApplyListener:
             if diagnostic.hint:
                 self._print_line(Text(sanitize_line(f"      help: {diagnostic.hint}")))
 
+    def _ended_view(self, action: Action) -> StepView | None:
+        """Return the steps of a run that has ended, if an action records it and it has some."""
+        if action.op is not Op.RECORD or action.run is None:
+            return None
+        view = self._reader.read_view(action.run, with_logs=False)
+        return view if view.steps else None
+
     def _print_failed_run(self, run: Run) -> None:
-        tail = self._read_log_tail(run)
+        view = self._reader.read_view(run, with_logs=False)
+        tail = () if view.steps else self._reader.read_log_tail(run)
         message = f"{run.message}{'; the last lines of its log:' if tail else ''}" if run.message else ""
         for line in (message, *(f"| {log_line}" for log_line in tail)) if message else ():
+            self._print_line(Text(f"      {sanitize_line(line)}", "dim"))
+        for line in self._reader.failure_lines(view):
             self._print_line(Text(f"      {sanitize_line(line)}", "dim"))
 
     def _print_line(self, line: Text) -> None:

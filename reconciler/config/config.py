@@ -24,7 +24,7 @@ from reconciler.format.pointers import find_value, join_pointer
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.severity import OFF, OVERRIDABLE_CODES
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import EMPTY_MAPPING, Json
+from reconciler.model import DRIVER, EMPTY_MAPPING, Json
 
 CONFIG_FILE = "mlgit.yml"
 DEFAULT_STORE_PATH = ".mlgit/store"
@@ -82,6 +82,10 @@ class Config:
     def backend_of(self, compute: str) -> str:
         """Return the name of the backend that a compute asset is bound to, "" if none."""
         return self.compute.get(compute) or self.compute.get("*", "")
+
+    def has_backend(self, name: str) -> bool:
+        """Return True for a backend of mlgit.yml, and for the driver of pipelines and sweeps, which is always there."""
+        return name == DRIVER or name in self.backends
 
     def has_store(self, host: str) -> bool:
         """Return True if a machine has the store."""
@@ -223,15 +227,21 @@ def _build_config(data: Json) -> Config:
 
 def _check_backend_names(document: Document) -> list[Diagnostic]:
     config = _build_config(document.data)
+    message = f"no backend can be called {DRIVER}: mlgit runs pipelines and sweeps under that name"
+    span = document.key_span(join_pointer("backends", DRIVER))
+    reserved = [Diagnostic("backend-reserved", message, span, "give it another name")]
     return [
-        Diagnostic(
-            "backend-unknown",
-            f"compute {compute} is bound to the unknown backend {backend}",
-            document.value_span(join_pointer("compute", compute)),
-            did_you_mean(backend, config.backends) or f"available backends: {', '.join(sorted(config.backends))}",
-        )
-        for compute, backend in config.compute.items()
-        if backend not in config.backends
+        *(reserved if DRIVER in config.backends else ()),
+        *(
+            Diagnostic(
+                "backend-unknown",
+                f"compute {compute} is bound to the unknown backend {backend}",
+                document.value_span(join_pointer("compute", compute)),
+                did_you_mean(backend, config.backends) or f"available backends: {', '.join(sorted(config.backends))}",
+            )
+            for compute, backend in config.compute.items()
+            if backend not in config.backends
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span, has_errors
 from reconciler.format.document import Document
+from reconciler.format.inlining import find_place
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.workspace_rules import (
@@ -20,7 +21,7 @@ from reconciler.format.workspace_rules import (
     duplicate_asset_diagnostic,
     removed_reference_diagnostic,
 )
-from reconciler.model import Address, Asset
+from reconciler.model import Address, Asset, FileReader
 
 # Always errors when planning: a rule in mlgit.yml can lower them for validate only.
 _STRICT_CODES = frozenset({"secret-literal"})
@@ -35,7 +36,7 @@ class AssetSet:
     ``faulty`` are the assets of such files as far as they can be read, for the checks across files. A file that is not
     even YAML may declare any of ``unreadable_names``; ``unreadable_files`` has those of each such file, by the path
     that the user sees. ``known`` are declared by files that were not loaded. ``sources``
-    are all files that declare an address, with errors or not.
+    are all files that declare an address, with errors or not. ``files`` has the files that others include.
     """
 
     assets: Mapping[Address, Asset]
@@ -47,11 +48,17 @@ class AssetSet:
     unreadable_files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     known: frozenset[Address] = frozenset()
     sources: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
+    files: FileReader | None = field(default=None, compare=False, repr=False)
 
     @property
     def readable_assets(self) -> Mapping[Address, Asset]:
         """The assets by address, with those of files with errors."""
         return {**self.faulty, **self.assets} if self.faulty else self.assets
+
+    def value_span(self, asset: Asset, pointer: str) -> Span:
+        """Return the span of a value in an asset's spec: in its file, or in the file that this one includes."""
+        document, place = find_place(self.documents[asset.source], asset.source, pointer, self.files)
+        return document.value_span(place)
 
 
 class LoadedFile(NamedTuple):
@@ -70,8 +77,11 @@ class LoadedFile(NamedTuple):
     faulty: Asset | None = None
 
 
-def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
-    """Return the assets of loaded files; of two with the same address the first counts, the second is an error."""
+def build_asset_set(loaded_files: Iterable[LoadedFile], files: FileReader) -> AssetSet:
+    """Return the assets of loaded files; of two with the same address the first counts, the second is an error.
+
+    ``files`` has the files that these include.
+    """
     assets: dict[Address, Asset] = {}
     documents: dict[str, Document] = {}
     diagnostics: list[Diagnostic] = []
@@ -99,7 +109,15 @@ def build_asset_set(loaded_files: Iterable[LoadedFile]) -> AssetSet:
     names = frozenset(name for group in unreadable.values() for name in group)
     invalid_addresses = frozenset(invalid)
     return AssetSet(
-        assets, documents, tuple(diagnostics), invalid_addresses, faulty, names, unreadable, sources=sources
+        assets,
+        documents,
+        tuple(diagnostics),
+        invalid_addresses,
+        faulty,
+        names,
+        unreadable,
+        sources=sources,
+        files=files,
     )
 
 
@@ -127,7 +145,7 @@ def check_references(
         for reference in asset.references:
             address = reference.address
             if not _is_declared(declared, address) and (referencable is None or address not in referencable):
-                span = declared.documents[asset.source].value_span(reference.pointer)
+                span = declared.value_span(asset, reference.pointer)
                 dangling.setdefault(address, []).append((reference.text, span))
     severity = Severity.WARNING if referencable is None else Severity.ERROR
     hints, names = removal_hints or {}, (*declared.assets, *declared.known)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.format.inlining import InlinedField
 from reconciler.model import Spec
 
 
@@ -60,6 +59,21 @@ DESCRIPTIVE_FIELDS = word_set("/$schema /id /name /version /display_name /descri
 KindResolver = Callable[[Spec], str]
 
 
+class SpecParts(NamedTuple):
+    """What of a spec counts in the fingerprint, and what changes in place; values stay at their JSON pointers."""
+
+    identifying: Spec
+    in_place: Spec
+
+
+class FileContent(StrEnum):
+    """What a file has, which decides the fields that name other files: a node of a pipeline, such as a component."""
+
+    NODE = "node"
+    ENVIRONMENT = "environment"
+    PLAIN = "plain"
+
+
 class ReferenceSite(NamedTuple):
     """A field that can hold a reference or a path: a JSON pointer with ``*`` for any key or list index.
 
@@ -95,7 +109,10 @@ class Kind:
     - ``parent_field``: the field whose value is the namespace of the asset's name, as the endpoint of a deployment.
     - ``in_place_fields``: a change of these is an update; of others a new version, a new run or a replacement.
     - ``ignored_fields``: a change of these is no change.
-    - ``inlined_fields``: these may name a YAML file, whose content replaces the name; outer ones come first.
+    - ``split_nested``: splits a spec in which other specs are nested, such as that of a pipeline, into what counts and
+      what changes in place, at every level; returns None for a spec of one level.
+    - ``node_sites``: the sites of the nodes in an asset, such as the steps of a pipeline and their components.
+    - ``file_content``: which fields may name a YAML file, whose content replaces the name.
     - ``secret_fields``: the values of these are never recorded or shown.
     - ``descriptive_fields``: the JSON pointers of what says what an asset is called, and asks nothing of a provider.
     - ``is_supported``: whether a provider realises an asset; others are *recorded only*.
@@ -116,8 +133,10 @@ class Kind:
     parent_field: str = ""
     in_place_fields: frozenset[str] = word_set("description tags")
     ignored_fields: frozenset[str] = word_set("$schema name version id")
+    split_nested: Callable[[Kind, Spec], SpecParts | None] = lambda _kind, _spec: None
     reference_sites: tuple[ReferenceSite, ...] = ()
-    inlined_fields: tuple[InlinedField, ...] = ()
+    node_sites: tuple[ReferenceSite, ...] = ()
+    file_content: FileContent = FileContent.PLAIN
     uses_builder: bool = False
     uses_backend: bool = False
     uses_store: bool = False
@@ -166,3 +185,10 @@ class Kind:
     def is_fingerprint_field(self, name: str) -> bool:
         """Return True if a field counts in the fingerprint."""
         return name not in self.in_place_fields and name not in self.ignored_fields
+
+    def split_spec(self, spec: Spec) -> SpecParts:
+        """Return what of a spec counts in the fingerprint, and what changes in place."""
+        return self.split_nested(self, spec) or SpecParts(
+            {name: value for name, value in spec.items() if self.is_fingerprint_field(name)},
+            {name: value for name, value in spec.items() if name in self.in_place_fields},
+        )

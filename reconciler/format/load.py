@@ -23,7 +23,7 @@ from reconciler.format.detect import (
 )
 from reconciler.format.document import Document, DocumentOverride, keep_document
 from reconciler.format.include import ANY_FILE, IncludeGlob
-from reconciler.format.inlining import inline_files
+from reconciler.format.inlining import find_place, inline_files
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.mirrors import MirroredFiles
@@ -72,7 +72,7 @@ def load_assets(
 ) -> AssetSet:
     """Return the assets of files, each given by its path from the top of the repository and its glob."""
     loaded = (load_asset_file(files, path, glob, rules) for path, glob in paths)
-    return build_asset_set(file for file in loaded if file is not None)
+    return build_asset_set((file for file in loaded if file is not None), files)
 
 
 def load_asset_file(
@@ -97,12 +97,14 @@ def load_asset_file(
     document, wrong_options = override(document, kind.name)
     diagnostics = [*unreadable, *wrong_options, *check_against_schema(document, kind.name)]
     context = RuleContext(path, document, document.data, files)
+    inlined = inline_files(context, kind)
+    diagnostics += inlined.diagnostics
     address = Address(kind.name, _asset_name(files, path, kind, document.data))
     if has_errors(diagnostics):
         diagnostics += apply_severity_overrides(_independent_rule_diagnostics(context, kind, diagnostics), rules)
         masked = _mask_secrets(diagnostics, document)
-        return LoadedFile(path, document, kind, None, masked, address, _build_asset(context, kind, glob))
-    asset = _build_asset(context, kind, glob)
+        return LoadedFile(path, document, kind, None, masked, address, _build_asset(context, inlined.spec, kind, glob))
+    asset = _build_asset(context, inlined.spec, kind, glob)
     diagnostics += apply_severity_overrides(_check_asset(context, kind, asset), rules)
     is_meant = glob.kind or override is not keep_document or is_certain(document, kind)
     if has_errors(diagnostics) and not is_meant:
@@ -118,7 +120,8 @@ def load_declaration(files: FileReader, path: str, glob: IncludeGlob = ANY_FILE)
     kind = _kind_of_document(document, glob)
     if kind is None:
         return None
-    asset = _build_asset(RuleContext(path, document, document.data, files), kind, glob)
+    context = RuleContext(path, document, document.data, files)
+    asset = _build_asset(context, inline_files(context, kind).spec, kind, glob)
     return LoadedFile(path, document, kind, asset, (), asset.address)
 
 
@@ -183,9 +186,9 @@ def _load_unknown_kind(path: str, document: Document, unreadable: tuple[Diagnost
     return LoadedFile(path, document, None, None, (*unreadable, unknown_kind_diagnostic(document)))
 
 
-def _build_asset(context: RuleContext, kind: Kind, glob: IncludeGlob) -> Asset:
+def _build_asset(context: RuleContext, spec: Spec, kind: Kind, glob: IncludeGlob) -> Asset:
+    """Return the asset of a file, whose spec has the content of the files that it names."""
     files = context.files
-    spec, _ = inline_files(context.spec, kind.inlined_fields, context.path, context.load_yaml)
     mirrored = MirroredFiles(glob.mirrors, files) if glob.mirrors else None
     targets = list(find_references_and_paths(spec, kind, posixpath.dirname(context.path), mirrored))
     paths = tuple(resolve_zip_path(target, files) for target in targets if isinstance(target, LocalPath))
@@ -270,12 +273,13 @@ def _check_path_content(context: RuleContext, paths: Iterable[LocalPath]) -> Ite
     tree = context.files
     if not isinstance(tree, Tree):
         return
-    for path in paths:
-        if tree.exists(path.path):
-            content = resolve_path_content(tree, path.path)
-            unavailable = (*content.unavailable, *find_lfs_pointers(tree, path.path, content))
-            for file in unavailable[:_MAX_DIAGNOSTICS_PER_RULE]:
-                yield file.to_diagnostic(context.document.value_span(path.pointer))
+    pointers = {path.path: path.pointer for path in paths if tree.exists(path.path)}
+    for path, pointer in pointers.items():
+        content = resolve_path_content(tree, path)
+        unavailable = (*content.unavailable, *find_lfs_pointers(tree, path, content))
+        for file in unavailable[:_MAX_DIAGNOSTICS_PER_RULE]:
+            document, place = find_place(context.document, context.path, pointer, tree)
+            yield file.to_diagnostic(document.value_span(place))
 
 
 def _asset_name(files: FileReader, path: str, kind: Kind, spec: Spec) -> str:

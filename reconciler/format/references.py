@@ -9,8 +9,10 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
+from reconciler.format.included_file import FILE_PREFIX, has_file_prefix
 from reconciler.format.kind import Kind, ReferenceSite
 from reconciler.format.mirrors import MirroredFiles
+from reconciler.format.nodes import Keys, walk_nodes
 from reconciler.format.pointers import join_pointer
 from reconciler.model import Address, Asset, FileReader, Json, LocalPath, Reference, Spec, parse_address
 
@@ -27,6 +29,7 @@ _URI_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WILDCARD = "*"
 _ZIP_SUFFIX = ".zip"
 _ENVIRONMENT = "environment"
+_BINDING = "${{"
 
 # Assets with these prefixes exist without being declared (reference, sections 2 and 4).
 _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
@@ -36,31 +39,57 @@ _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
 
 
 def find_references_and_paths(
-    spec: Spec, kind: Kind, folder: str, mirrored: MirroredFiles | None = None
+    spec: Spec, kind: Kind, folder: str, mirrored: MirroredFiles | None = None, *, is_included: bool = False
 ) -> Iterator[Reference | LocalPath]:
     """Yield the references and paths at the reference sites of a kind; ``folder`` is that of the file.
 
-    URIs that have a mirror in ``mirrored`` files are paths too.
+    URIs that have a mirror in ``mirrored`` files are paths too. The file of a node ``is_included`` in that of an asset.
     """
-    for site in kind.reference_sites:
-        parts = _pointer_parts(site.pointer)
-        if parts[0] not in spec:  # for speed: a spec has few of the fields
-            continue
-        for keys, text, parent in _walk_site(spec, parts, ()):
-            pointer = join_pointer(*keys)
-            if site.allows_file_prefix and text.startswith("file:"):
-                yield _local_path(pointer, text, text.removeprefix("file:"), folder)
-                continue
-            target = None
-            if not site.is_literal:
-                allowed_folder = folder if site.allows_local_path else None
-                target = parse_reference(pointer, text, site.target_kind(parent), allowed_folder)
-            if target is None and mirrored is not None and _takes_files(site):
-                target = mirrored.find_path(keys, text, is_literal=site.is_literal)
-            if site.is_additional_include and isinstance(target, LocalPath):
-                target = replace(target, name=posixpath.basename(target.path))
-            if target is not None:
-                yield target
+    for keys, node in walk_nodes(spec) if kind.node_sites else (((), spec),):
+        for site in kind.node_sites if keys or is_included else kind.reference_sites:
+            parts = _pointer_parts(site.pointer)
+            if parts[0] in node:  # for speed: a spec has few of the fields
+                for found in _walk_site(node, parts, keys):
+                    target = _parse_site(site, found, folder, mirrored)
+                    if target is not None:
+                        yield target
+
+
+class _SiteText(NamedTuple):
+    """A text at a site, its keys, and the mapping that has it."""
+
+    keys: Keys
+    text: str
+    parent: Spec
+
+
+def _parse_site(
+    site: ReferenceSite, found: _SiteText, folder: str, mirrored: MirroredFiles | None
+) -> Reference | LocalPath | None:
+    """Return what the text at a site refers to, None for nothing; a binding is neither a reference nor a path."""
+    keys, text, parent = found
+    pointer = join_pointer(*keys)
+    if site.allows_file_prefix and has_file_prefix(text):
+        return _local_path(pointer, text, text[len(FILE_PREFIX) :], folder)
+    target = None
+    if not site.is_literal:
+        allowed_folder = folder if site.allows_local_path and _BINDING not in text else None
+        target = parse_reference(pointer, text, site.target_kind(parent), allowed_folder)
+    if target is None and mirrored is not None and (site.is_literal or site.allows_local_path):
+        target = mirrored.find_path(keys, text, is_literal=site.is_literal)
+    if site.is_additional_include and isinstance(target, LocalPath):
+        return replace(target, name=posixpath.basename(target.path))
+    return target
+
+
+def relative_text(local_path: LocalPath, folder: str) -> str:
+    """Return a path as a file in another folder has to write it; as it was written, if that still resolves."""
+    prefix = FILE_PREFIX if has_file_prefix(local_path.text) else ""
+    target = posixpath.normpath(posixpath.join(folder, local_path.text[len(prefix) :]))
+    if target == local_path.path:
+        return local_path.text
+    relative = posixpath.relpath(local_path.path, folder or ".")
+    return prefix + (relative if relative.startswith(".") else f"./{relative}")
 
 
 class RegistryEnvironment(NamedTuple):
@@ -94,10 +123,6 @@ def bind_environment(asset: Asset, bindings: Mapping[str, str]) -> Asset:
     address, _, version = bound.partition("@")
     reference = Reference(f"/{_ENVIRONMENT}", str(text), parse_address(address), version)
     return replace(asset, references=(*asset.references, reference))
-
-
-def _takes_files(site: ReferenceSite) -> bool:
-    return site.is_literal or site.allows_local_path
 
 
 def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:
@@ -135,10 +160,8 @@ def _pointer_parts(pointer: str) -> tuple[str, ...]:
     return tuple(pointer.strip("/").split("/"))
 
 
-def _walk_site(
-    value: Json, parts: Sequence[str], parents: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str, Spec]]:
-    """Yield keys, text and parent mapping of every string at a site; ``parts`` are those of its pointer."""
+def _walk_site(value: Json, parts: Sequence[str], parents: Keys) -> Iterator[_SiteText]:
+    """Yield every string at a site; ``parts`` are those of its pointer."""
     first, rest = parts[0], parts[1:]
     if isinstance(value, list) and first == _WILDCARD:
         value = {str(index): item for index, item in enumerate(value)}
@@ -149,4 +172,4 @@ def _walk_site(
         if rest:
             yield from _walk_site(child, rest, (*parents, key))
         elif isinstance(child, str):
-            yield (*parents, key), child, value
+            yield _SiteText((*parents, key), child, value)

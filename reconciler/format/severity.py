@@ -22,9 +22,8 @@ OVERRIDABLE_CODES = word_set(
     "expression-unknown input-range input-type input-undeclared instances-negative instances-order mltable-missing "
     "mltable-pattern name-dotted name-illegal name-placeholder name-reserved node-cycle optional-needed "
     "output-undeclared path-missing port-name protocol-unknown recurrence-illegal reference-sort requirement-refused "
-    "secret-literal "
-    "secret-suspected time-illegal time-order traffic-mirror traffic-part traffic-share value-ambiguous "
-    "version-ambiguous version-illegal zone-foreign zone-unknown"
+    "secret-literal secret-suspected sweep-sampling sweep-unused time-illegal time-order traffic-mirror traffic-part "
+    "traffic-share value-ambiguous version-ambiguous version-illegal zone-foreign zone-unknown"
 )
 
 

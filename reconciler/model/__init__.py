@@ -53,6 +53,7 @@ from reconciler.model.runs import Run as Run
 from reconciler.model.runs import RunStatus as RunStatus
 from reconciler.model.runs import failure_reason as failure_reason
 from reconciler.model.runs import run_experiment as run_experiment
+from reconciler.model.runs import run_metric as run_metric
 from reconciler.model.runs import run_tags as run_tags
 from reconciler.model.state import Builds as Builds
 from reconciler.model.state import Observation as Observation

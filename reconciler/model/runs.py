@@ -27,6 +27,11 @@ class RunStatus(StrEnum):
     NOT_STARTED = "notstarted"
 
     @property
+    def label(self) -> str:
+        """The status as a person reads it: ``not started``."""
+        return "not started" if self is RunStatus.NOT_STARTED else str(self)
+
+    @property
     def is_active(self) -> bool:
         """True if the run may still end by itself."""
         return self in (RunStatus.INTENDED, RunStatus.QUEUED, RunStatus.RUNNING)
@@ -38,6 +43,7 @@ _LOG_TAIL_MARK = "; its last lines:"
 REMOVED_FROM_GIT = "removed"
 SUPERSEDED = "superseded"
 DESTROYED = "destroyed"
+STOPPED_EARLY = "stopped"
 
 DEFAULT_ARTIFACTS = "artifacts"
 """The output that every job has: its ./outputs and ./logs, and the files that it logged."""
@@ -48,11 +54,11 @@ class Run:
     """One execution of a job.
 
     ``failure`` is the class of a failure: user, timeout, staging, engine or lost. Of a canceled run it is user, or why
-    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run) or DESTROYED (with
-    its job). ``message`` says what failed in one line, ``exit_code`` is that of a command that failed; what a run wrote
-    is in its log only. ``handle`` is what its backend calls it, None until it was submitted. A run of a step has the id
-    of its ``parent`` and the path of the ``step``. An ``experiment`` is a run that `mlgit run` started: it is recorded
-    apart, and no record of a job names it.
+    mlgit canceled it: REMOVED_FROM_GIT (its job is no longer in Git), SUPERSEDED (by another run), DESTROYED (with
+    its job) or STOPPED_EARLY (a trial, by the policy of its sweep). ``message`` says what failed in one line,
+    ``exit_code`` is that of a command that failed; what a run wrote is in its log only. ``handle`` is what its backend
+    calls it, None until it was submitted. A run of a step has the id of its ``parent`` and the path of the ``step``. An
+    ``experiment`` is a run that `mlgit run` started: it is recorded apart, and no record of a job names it.
     """
 
     id: str
@@ -83,6 +89,11 @@ class Run:
     extra: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
 
     @property
+    def job_name(self) -> str:
+        """The name of the job; of a step that of its pipeline or sweep."""
+        return self.address.name.removesuffix(f"/{self.step}") if self.step else self.address.name
+
+    @property
     def is_unfinished(self) -> bool:
         """True if the end of the run, or its outputs in the store, are not recorded yet."""
         unstored = any("md5" not in (output or ()) for output in self.outputs.values())
@@ -103,3 +114,10 @@ def run_tags(spec: Spec) -> dict[str, str]:
     """Return the tags that the job of a run had when it was submitted."""
     tags = spec.get("tags")
     return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {}
+
+
+def run_metric(spec: Spec, metrics: Mapping[str, Json]) -> tuple[str, Json] | None:
+    """Return the metric by which a run is judged: of a sweep its primary metric, else the first one that it logged."""
+    objective = spec.get("objective")
+    name = str(objective.get("primary_metric")) if isinstance(objective, Mapping) else min(metrics, default="")
+    return (name, metrics[name]) if name in metrics else None

@@ -15,6 +15,8 @@ from reconciler.model.runs import Run, RunStatus
 
 DRIVER = "driver"
 """The name of what runs composite runs, in place of a backend; no backend of mlgit.yml can have it."""
+DRIVER_GONE = "driver-gone"
+"""The reason of a composite run that goes on only when somebody starts a driver for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class StepRun:
     submission, "" for a step that did not run. A step that was reused has the outputs, the metrics and the handle of
     the run that it was reused from: ``reused_from`` is ``RUN/STEP``. ``reason`` says why it ran or why not, ``inputs``
     what it got: literal values, and of contents the sha256. ``key`` is its reuse key. ``params`` of a trial are the
-    values of its search space.
+    values of its search space, ``best_value`` is the best one of the primary metric that it logged. One that is still
+    active and has a ``failure`` is being canceled for it.
     """
 
     step: str
@@ -52,11 +55,17 @@ class StepRun:
     params: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
     needs: tuple[str, ...] = ()
     is_best: bool = False
+    best_value: float | None = None
 
     @property
     def is_trial(self) -> bool:
         """True for a trial of a sweep, whose path ends in its number."""
         return self.step.rpartition(".")[2].isdecimal()
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the step ran, or was reused, and does not run any more."""
+        return not self.status.is_active and self.status is not RunStatus.NOT_STARTED
 
     def to_json(self) -> dict[str, Json]:
         """Return the step run as the store and the live state keep it, defaults left out."""

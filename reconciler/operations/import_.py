@@ -13,7 +13,7 @@ from reconciler.format.emit import emit_asset_yaml
 from reconciler.format.kind import Kind
 from reconciler.format.kinds import kind_by_name, kinds
 from reconciler.format.pointers import escape_key, find_value, split_pointer
-from reconciler.format.references import find_references_and_paths, resolve_zip_path
+from reconciler.format.references import find_references_and_paths, relative_text, resolve_zip_path
 from reconciler.model import Address, Json, LocalPath, Record, Tree, TreeEntry
 from reconciler.planning.content import local_path_digest
 from reconciler.secrets.redact import REDACTED_KEY, hide_secrets
@@ -71,7 +71,7 @@ class Importer:
         spec: dict[str, Json] = copy.deepcopy(dict(record.spec))
         local_paths = self._local_paths(kind, record)
         for local_path in local_paths:
-            _set_at_pointer(spec, local_path.pointer, _relative_path(local_path, self._parent_folder(path)))
+            _set_at_pointer(spec, local_path.pointer, relative_text(local_path, self._parent_folder(path)))
         secrets = tuple(_remove_secret_marks(spec, kind))
         comments = [f"left out by mlgit import: {pointer}, a secret whose value is not stored" for pointer in secrets]
         text = emit_asset_yaml(path, kind.name, spec, comments)
@@ -165,16 +165,6 @@ def _is_writable_path(path: str) -> bool:
     *_, name = parts = path.split("/")
     is_hidden = any(not part or part.startswith(".") for part in parts)
     return not is_hidden and name != CONFIG_FILE and name.endswith((".yml", ".yaml"))
-
-
-def _relative_path(local_path: LocalPath, folder: str) -> str:
-    """Return a path as a file in another folder has to write it; as it was written, if that still resolves."""
-    prefix = "file:" if local_path.text.startswith("file:") else ""
-    target = posixpath.normpath(posixpath.join(folder, local_path.text.removeprefix(prefix)))
-    if target == local_path.path:
-        return local_path.text
-    relative = posixpath.relpath(local_path.path, folder or ".")
-    return prefix + (relative if relative.startswith(".") else f"./{relative}")
 
 
 def _set_at_pointer(spec: Json, pointer: str, value: Json) -> None:

@@ -81,7 +81,7 @@ def _before_and_after(
     if record is None:
         return None, after
     references = {
-        pointer: _ignore_equal_content(reference, resolved.references.get(pointer))
+        pointer: ignore_equal_content(reference, resolved.references.get(pointer))
         for pointer, reference in record.references.items()
     }
     # An older mlgit may have recorded the spec before this field was secret.
@@ -89,7 +89,7 @@ def _before_and_after(
     return readable_fields(kind, spec, record.contents, references, affecting=affecting), after
 
 
-def _ignore_equal_content(before: ResolvedReference, after: ResolvedReference | None) -> ResolvedReference:
+def ignore_equal_content(before: ResolvedReference, after: ResolvedReference | None) -> ResolvedReference:
     """Return the new reference if it has the same content, so that it is no difference; else the old one."""
     if after is None or not after.fingerprint:
         return before

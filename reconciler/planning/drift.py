@@ -139,7 +139,7 @@ def _run_drift(state: State, observation: Observation, config: Config, record: R
             cause = f": {condition.message}" if condition.message else ""
             policy, remedy = drift_policy_of(config, record.address), _lost_run_remedy(config, record, run)
             yield Drift(str(record.address), "run-lost", f"run {run.id} was lost{cause}", remedy, policy)
-        elif run.status.is_active and run.backend not in config.backends:
+        elif run.status.is_active and not config.has_backend(run.backend):
             message = f"run {run.id} is on the backend {run.backend}, which is no longer in mlgit.yml"
             remedy = f"add it again, or run the job again with `mlgit job rerun {record.address.name}`"
             yield Drift(str(record.address), "backend-gone", message, remedy)

@@ -19,6 +19,7 @@ from reconciler.planning.plan import PlanInputs, decide_asset
 from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
 from reconciler.planning.source_notes import source_notes
+from reconciler.planning.subjects import subjects_of
 from reconciler.planning.support import IGNORED, support_notes
 
 _REGISTRATIONS = frozenset({Op.NEW_VERSION, Op.REGISTER})
@@ -107,7 +108,9 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
         yield from filter(None, [recipe_note(environment)])
     desired = inputs.desired
     if inputs.policy.config.rules.get(IGNORED) != OFF:
-        assets = list(desired.declared.assets.values())
-        yield from support_notes(desired.tree, desired.declared, assets, desired.check_support)
+        graphs = {resolved.asset.address: resolved.graph}
+        assets = desired.declared.assets.values()
+        subjects = (item for asset in assets for item in subjects_of(asset, graphs.get(asset.address)))
+        yield from support_notes(desired.declared, subjects, desired.check_support)
     actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))
     yield from source_notes(desired.tree, desired.declared, actions, inputs.policy.config, inputs.state)

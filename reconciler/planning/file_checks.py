@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from reconciler.config.config import Config
 from reconciler.config.moved import final_renames
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, check_references, kind_of
-from reconciler.model import Address, Asset, Blocked, FileReader, LocalPath, Reference, Tree
+from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Tree
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.graph import ExistenceCheck, find_cycles
 from reconciler.planning.moved import declaration_diagnostic
 from reconciler.planning.preflight import check_run
 from reconciler.planning.resolve import label_message, missing_output
+from reconciler.planning.subjects import distinct, lower_declared, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import SupportCheck, ignored_diagnostics, problem_diagnostics
 
 _PATH_MISSING = "path-missing"
@@ -64,19 +66,24 @@ def check_runs(
     for asset in assets:
         kind = kind_of(asset)
         if kind.is_runnable and kind.is_supported(asset.spec):
-            for item in check_run(declared, asset, config, lambda reference: _declared_target(declared, reference)):
+            lowering = lower_declared(declared, asset)
+            problems = [*problems_of_lowering(declared, asset, lowering)]
+            for subject in runs_of(asset, lowering.graph):
+                problems += check_run(declared, subject, config, partial(_declared_target, declared))
+            for item in distinct(problems):
                 if item.span not in spans:
                     yield replace(item, severity=_refusal_severity(asset))
 
 
-def check_supported(
-    files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck
-) -> Iterator[Diagnostic]:
+def check_supported(declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[Diagnostic]:
     """Yield what the providers of some of the declared assets refuse and ignore of them."""
     for asset in assets:
-        report = check(asset, True)
-        yield from problem_diagnostics(files, declared, asset, report.problems, _refusal_severity(asset))
-        yield from ignored_diagnostics(files, declared, asset, report)
+        diagnostics: list[Diagnostic] = []
+        for subject in subjects_of(asset, lower_declared(declared, asset).graph):
+            report = check(subject.asset, True)
+            diagnostics += problem_diagnostics(declared, subject, report.problems, _refusal_severity(asset))
+            diagnostics += ignored_diagnostics(declared, subject, report)
+        yield from distinct(diagnostics)
 
 
 def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:
@@ -84,7 +91,7 @@ def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:
     spans: dict[tuple[str, str], list[Span]] = {}
     for asset in declared.readable_assets.values():
         if reason := kind_of(asset).recorded_only_reason(asset.spec):
-            span = declared.documents[asset.source].value_span("/type")
+            span = declared.value_span(asset, "/type")
             spans.setdefault((asset.address.kind, reason), []).append(span)
     for (_, reason), places in spans.items():
         first, *others = sorted(places)
@@ -93,7 +100,7 @@ def check_recorded_only(declared: AssetSet) -> Iterator[Diagnostic]:
         )
 
 
-def find_unsupported(files: FileReader, declared: AssetSet, config: Config, check: SupportCheck) -> Iterator[Blocked]:
+def find_unsupported(declared: AssetSet, config: Config, check: SupportCheck) -> Iterator[Blocked]:
     """Yield the declared assets that the providers of one target would not realise, with the reasons.
 
     Of a file with errors only the kind and the type of its asset are certain.
@@ -104,7 +111,7 @@ def find_unsupported(files: FileReader, declared: AssetSet, config: Config, chec
             yield Blocked(asset.address, reason, recorded_only=str(asset.spec.get("type", "")) or kind.name)
         if reason or asset.address not in declared.assets:
             continue
-        problems = [*check_runs(declared, [asset], config), *check_supported(files, declared, [asset], check)]
+        problems = [*check_runs(declared, [asset], config), *check_supported(declared, [asset], check)]
         refusals = sort_diagnostics(problems)
         refusals = tuple(item for item in refusals if item.severity is _refusal_severity(asset))
         if refusals:
@@ -125,7 +132,7 @@ def _check_references(declared: AssetSet, asset: Asset) -> Iterator[Diagnostic]:
     """Yield what is wrong between an asset and those that it refers to."""
     for reference in asset.references:
         if problem := _reference_problem(declared, reference):
-            span = declared.documents[asset.source].value_span(reference.pointer)
+            span = declared.value_span(asset, reference.pointer)
             yield Diagnostic("reference-unresolved", problem[0], span, problem[1])
 
 
@@ -182,4 +189,4 @@ def _missing_paths(declared: AssetSet, tree: Tree) -> Iterator[tuple[Span, Local
     for asset in declared.readable_assets.values():
         for path in asset.paths if kind_of(asset).is_supported(asset.spec) else ():
             if not tree.exists(path.path):
-                yield declared.documents[asset.source].value_span(path.pointer), path
+                yield declared.value_span(asset, path.pointer), path

@@ -33,13 +33,13 @@ def asset_fingerprint(
         pointer: f"is:{reference.fingerprint}/{reference.output}/{reference.path}"
         for pointer, reference in references.items()
     }
-    fields = _substitute_values(_fingerprinted_fields(kind, spec), contents, targets)
+    fields = substitute_values(kind.split_spec(spec).identifying, contents, targets)
     return json_digest({"fp": FP_VERSION, "kind": kind.name, "spec": fields})
 
 
 def metadata_digest(kind: Kind, spec: Spec) -> str:
     """Return the digest of the fields whose change is an update in place."""
-    return json_digest({name: value for name, value in spec.items() if name in kind.in_place_fields})
+    return json_digest(kind.split_spec(spec).in_place)
 
 
 def recompute_fingerprint(kind: Kind, record: Record) -> str:
@@ -77,31 +77,26 @@ def readable_fields(
     kind: Kind, spec: Spec, contents: Mapping[str, str], references: Mapping[str, ResolvedReference], *, affecting: bool
 ) -> Json:
     """Return the fields as a person compares them: references by name and version, contents by digest."""
-    if affecting:
-        fields = _fingerprinted_fields(kind, spec)
-    else:
-        fields = {name: value for name, value in spec.items() if name in kind.in_place_fields}
-    return _substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
+    parts = kind.split_spec(spec)
+    fields = parts.identifying if affecting else parts.in_place
+    return substitute_values(fields, contents, {pointer: str(reference) for pointer, reference in references.items()})
 
 
-def _fingerprinted_fields(kind: Kind, spec: Spec) -> Spec:
-    return {name: value for name, value in spec.items() if kind.is_fingerprint_field(name)}
-
-
-def _substitute_values(
+def substitute_values(
     value: Json, contents: Mapping[str, str], references: Mapping[str, str], pointer: str = ""
 ) -> Json:
+    """Return a spec with what its references and its contents are in their places, by JSON pointer."""
     if pointer in references:
         return references[pointer]
     if pointer in contents:
         return contents[pointer]
     if isinstance(value, Mapping):
         return {
-            key: _substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
+            key: substitute_values(child, contents, references, f"{pointer}/{escape_key(key)}")
             for key, child in value.items()
         }
     if isinstance(value, list | tuple):
         return [
-            _substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
+            substitute_values(child, contents, references, f"{pointer}/{index}") for index, child in enumerate(value)
         ]
     return value

@@ -84,7 +84,7 @@ def _cycle_diagnostic(declared: AssetSet, assets: Mapping[Address, Asset], cycle
     asset = assets[cycle[-2]]
     reference = next(reference for reference in asset.references if reference.address == cycle[-1])
     message = "circular dependency: " + " -> ".join(map(str, cycle))
-    span = declared.documents[asset.source].value_span(reference.pointer)
+    span = declared.value_span(asset, reference.pointer)
     return Diagnostic("reference-cycle", message, span, "remove one of the references")
 
 

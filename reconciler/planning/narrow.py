@@ -12,6 +12,7 @@ from dataclasses import replace
 from reconciler.diagnostics import Diagnostic, Severity, within_paths
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.inlining import inline_files
+from reconciler.format.rule_context import RuleContext
 from reconciler.model import Address, Asset, State
 from reconciler.planning.policy import Policy
 from reconciler.planning.selection import made_from, reachable_from, selectables_of, selected_addresses
@@ -48,9 +49,9 @@ def _paths_in(declared: AssetSet, asset: Asset) -> Iterator[str]:
     document = declared.documents[asset.source]
     root = asset.source.removesuffix(document.path)
     yield from (path.path.removeprefix(root) for path in asset.paths)
-    if fields := kind_of(asset).inlined_fields:
-        _, inlined = inline_files(document.data, fields, asset.source, lambda _: None)
-        yield from (file.path.removeprefix(root) for file in inlined)
+    if declared.files:
+        context = RuleContext(asset.source, document, document.data, declared.files)
+        yield from (path.removeprefix(root) for path in inline_files(context, kind_of(asset)).paths)
 
 
 def diagnostics_of(paths: AbstractSet[str], diagnostics: Iterable[Diagnostic], config_file: str) -> list[Diagnostic]:

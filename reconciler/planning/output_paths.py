@@ -9,7 +9,8 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import join_pointer
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import Address, Asset, Spec
+from reconciler.model import Address, Spec
+from reconciler.planning.subjects import Subject
 
 # Every workspace of Azure ML has these; the first one is its default.
 _DEFAULT_DATASTORE = "workspaceblobstore"
@@ -47,12 +48,13 @@ def _expand(path: str, run: str, output: str) -> str:
     return _EXPRESSION.sub(lambda match: values.get(match["name"], match[0]), path)
 
 
-def check_output_paths(declared: AssetSet, asset: Asset) -> Iterator[Diagnostic]:
+def check_output_paths(declared: AssetSet, subject: Subject) -> Iterator[Diagnostic]:
     """Yield the outputs of a job that would go where mlgit cannot write, at their paths."""
+    asset = subject.asset
     for name, path in _declared_paths(asset.spec):
         if problem := _find_problem(declared, name, path):
             message, hint = problem
-            span = declared.documents[asset.source].value_span(join_pointer("outputs", name, "path"))
+            span = subject.span(declared, join_pointer("outputs", name, "path"))
             yield Diagnostic("output-unreachable", f"{asset.address}: output {name}: {message}", span, hint)
 
 
@@ -73,8 +75,9 @@ def _find_problem(declared: AssetSet, name: str, path: str) -> tuple[str, str] |
     return message, f"write {_DEFAULT_DATASTORE} for {datastore}, or {_STORE_HINT}"
 
 
-def output_notes(declared: AssetSet, asset: Asset) -> Iterator[str]:
+def output_notes(declared: AssetSet, subject: Subject) -> Iterator[str]:
     """Yield notes of a plan on the outputs of a job that have a path: they are kept in the object store."""
+    asset = subject.asset
     for name, path in _declared_paths(asset.spec):
-        span = declared.documents[asset.source].value_span(join_pointer("outputs", name, "path"))
+        span = subject.span(declared, join_pointer("outputs", name, "path"))
         yield f"{asset.address}: outputs.{name} ({span}): kept in the object store, and recorded as {path}"

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import AssetSet
 from reconciler.format.severity import OFF
 from reconciler.format.suggest import did_you_mean
-from reconciler.model import ActionId, Op, Plan
+from reconciler.model import ActionId, Asset, Op, Plan, StepGraph
 from reconciler.planning.destroy import make_destroy_plan
 from reconciler.planning.drift import with_drift
 from reconciler.planning.environments import recipe_note
@@ -25,6 +26,7 @@ from reconciler.planning.preconditions import collect_preconditions
 from reconciler.planning.protection import protection_diagnostics
 from reconciler.planning.selection import select_actions
 from reconciler.planning.source_notes import source_notes
+from reconciler.planning.subjects import Subject, lower_declared, subjects_of
 from reconciler.planning.support import IGNORED, support_notes
 
 _CONTENT_STAYS_NOTE = (
@@ -84,10 +86,17 @@ def _notes_on_ignored_fields(desired: DesiredState, policy: Policy, plan: Plan) 
         changed = [action.address for action in plan.actions if action.resolved]
         refused = [blocked.address for blocked in plan.blocked if blocked.refusals]
         declared = desired.declared
+        graphs = {action.address: action.resolved.graph for action in plan.actions if action.resolved}
         assets = [declared.assets[item] for item in dict.fromkeys((*changed, *refused)) if item in declared.assets]
-        yield from support_notes(desired.tree, declared, assets, desired.check_support)
+        subjects = (item for asset in assets for item in _subjects(declared, asset, graphs.get(asset.address)))
+        yield from support_notes(declared, subjects, desired.check_support)
     built = (action.resolved.asset for action in plan.actions if action.op is Op.BUILD and action.resolved)
     yield from filter(None, map(recipe_note, built))
+
+
+def _subjects(declared: AssetSet, asset: Asset, graph: StepGraph | None) -> Iterator[Subject]:
+    """Yield an asset with its steps; those of a job that is refused as far as files tell."""
+    return subjects_of(asset, graph or lower_declared(declared, asset).graph)
 
 
 def _run_destroy_pipeline(inputs: PlanInputs) -> tuple[Plan, tuple[Diagnostic, ...]]:

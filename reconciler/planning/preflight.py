@@ -14,6 +14,7 @@ from reconciler.model import Asset
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name, referenced_compute
 from reconciler.planning.environments import ENVIRONMENT_POINTER, implicit_environment, unknown_environment_problem
 from reconciler.planning.output_paths import check_output_paths
+from reconciler.planning.subjects import Subject
 from reconciler.planning.uri_inputs import TargetLookup, describe_problem, find_uri_inputs
 
 
@@ -24,28 +25,28 @@ def _is_known_environment(asset: Asset) -> bool:
 
 def check_run(
     declared: AssetSet,
-    asset: Asset,
+    subject: Subject,
     config: Config,
     find_target: TargetLookup,
     is_known: Callable[[Asset], bool] = _is_known_environment,
 ) -> Iterator[Diagnostic]:
     """Yield why a run of a job could not start; ``is_known`` tells if an environment that no file declares is known."""
-    document = declared.documents[asset.source]
+    asset = subject.asset
     backend = config.backend_of(compute_name(asset))
     if not backend:
         message = f"{asset.address} runs on {asset.spec.get('compute')}, which is not bound to a backend"
         name = referenced_compute(asset) or "*"
         hint = f"bind it in mlgit.yml: compute: {{{name}: BACKEND}}; backends: {', '.join(config.backends)}"
-        yield Diagnostic("compute-unbound", message, document.value_span(COMPUTE_POINTER), hint)
+        yield Diagnostic("compute-unbound", message, subject.span(declared, COMPUTE_POINTER), hint)
     if not is_known(asset) and not any(reference.pointer == ENVIRONMENT_POINTER for reference in asset.references):
         message, hint = _environment_problem(asset)
-        yield Diagnostic("environment-form", message, document.value_span(ENVIRONMENT_POINTER), hint)
-    for uri_input in find_uri_inputs(asset, config, find_target):
+        yield Diagnostic("environment-form", message, subject.span(declared, ENVIRONMENT_POINTER), hint)
+    for uri_input in find_uri_inputs(asset, config, find_target, subject.stored):
         if not uri_input.is_downloadable:
             message, hint = describe_problem(uri_input)
-            span = document.value_span(uri_input.pointer)
+            span = subject.span(declared, uri_input.pointer)
             yield Diagnostic("input-unreachable", f"{asset.address}: {message}", span, hint)
-    yield from check_output_paths(declared, asset)
+    yield from check_output_paths(declared, subject)
 
 
 def _environment_problem(asset: Asset) -> tuple[str, str]:

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import kind_of
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.severity import apply_severity_overrides
-from reconciler.model import Action, Asset, Blocked, Op, Record, Reference, ResolvedAsset
+from reconciler.model import Action, Address, Asset, Blocked, Op, Record, Reference, ResolvedAsset
 from reconciler.planning.decision import Decision
+from reconciler.planning.jobs import lower_job
+from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
-from reconciler.planning.resolve import PlanContext, PlannedState
-from reconciler.planning.support import SupportReport, problem_diagnostics
+from reconciler.planning.resolve import PlanContext, PlannedState, component_finder
+from reconciler.planning.subjects import distinct, problems_of_lowering, runs_of, subjects_of
+from reconciler.planning.support import problem_diagnostics
 
 _REGISTERING_OPS = frozenset({Op.CREATE, Op.REPLACE, Op.NEW_VERSION, Op.REGISTER})
 _REFUSED = "is refused"
-_UNSUPPORTED = " does not support "
+_UNSUPPORTED, _CANNOT_RUN = " does not support ", "mlgit cannot run "
 
 
 def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: Decision) -> Decision:
@@ -32,13 +36,15 @@ def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: 
         return decision
     is_realised = any(map(_is_realising, decision.actions))
     is_manual = any(blocked.manual for blocked in decision.blocked)
-    report = context.check_support(resolved.asset, is_realised)
     severity = Severity.ERROR if is_realised else Severity.NOTE
+    subjects = tuple(subjects_of(resolved.asset, resolved.graph))
+    reports = [context.check_support(subject.asset, is_realised) for subject in subjects]
     runs = kind.is_runnable and (is_realised or is_manual)
-    run_problems = tuple(_check_planned_run(context, resolved, severity)) if runs else ()
-    is_refused = bool(run_problems) or any(problem.is_certain for problem in report.problems)
-    problems = (*run_problems, *_report_diagnostics(context, resolved.asset, report, severity))
-    refusals = tuple(sorted(problems, key=lambda problem: problem.span or Span("", 0, 0)))
+    problems = list(_check_planned_run(context, resolved, severity)) if runs else []
+    is_refused = bool(problems) or any(problem.is_certain for report in reports for problem in report.problems)
+    for subject, report in zip(subjects, reports, strict=True):
+        problems += problem_diagnostics(context.declared, subject, report.problems, severity)
+    refusals = tuple(sorted(distinct(problems), key=lambda problem: problem.span or Span("", 0, 0)))
     if is_refused and is_realised:
         return _refuse(context, resolved, refusals)
     if is_refused and is_manual:
@@ -55,23 +61,19 @@ def _is_realising(action: Action) -> bool:
     return action.op is Op.SUBMIT if kind.is_runnable else action.op in _REGISTERING_OPS
 
 
-def _report_diagnostics(
-    context: PlanContext, asset: Asset, report: SupportReport, severity: Severity
-) -> Iterator[Diagnostic]:
-    yield from problem_diagnostics(context.tree, context.declared, asset, report.problems, severity)
-
-
 def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: Severity) -> Iterator[Diagnostic]:
     """Yield why a run of the job could not start, with what its references stand for in this plan."""
-    config = context.policy.config
-    for diagnostic in check_run(
-        context.declared,
-        resolved.asset,
-        config,
-        lambda reference: _planned_target(context, resolved, reference),
-        lambda _: resolved.environment is not None,
-    ):
-        yield replace(diagnostic, severity=severity)
+    lowering = lower_job(resolved, component_finder(context))
+    problems = [*problems_of_lowering(context.declared, resolved.asset, lowering)]
+    jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
+    for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):
+        find_target, is_known = partial(_planned_target, context, job), partial(_has_environment, job)
+        problems += check_run(context.declared, subject, context.policy.config, find_target, is_known)
+    yield from (replace(problem, severity=severity) for problem in problems)
+
+
+def _has_environment(job: ResolvedAsset, _asset: Asset) -> bool:
+    return job.environment is not None
 
 
 def _planned_target(context: PlanContext, resolved: ResolvedAsset, reference: Reference) -> Asset | Record | None:
@@ -97,7 +99,7 @@ def _blocked_by(
     context: PlanContext, resolved: ResolvedAsset, refusals: Sequence[Diagnostic], *, is_manual: bool
 ) -> Blocked:
     address, rules = resolved.asset.address, context.policy.config.rules
-    reasons = [f"{item.message.removeprefix(f'{address}: ')} ({item.span})" for item in refusals]
+    reasons = [f"{_without_address(item.message, address)} ({item.span})" for item in refusals]
     unsupported = [index for index, reason in enumerate(reasons) if _UNSUPPORTED in reason]
     for index in unsupported[1:]:  # the provider is named once
         reasons[index] = reasons[index].removeprefix(reasons[unsupported[0]].partition(_UNSUPPORTED)[0] + _UNSUPPORTED)
@@ -106,10 +108,19 @@ def _blocked_by(
     return Blocked(address, message, not is_manual, None, is_manual, refusals=shown)
 
 
+def _without_address(message: str, address: Address) -> str:
+    """Return a message without the address of the asset, but with the name of a step of it."""
+    return message.removeprefix(f"{address}: ").removeprefix(f"{address}/")
+
+
 def refusal_label(code: str, message: str) -> str:
     """Return in a few words why a job cannot run, to count jobs by it: ``with distribution.type``."""
     if code in _LABELS:
         return _LABELS[code]
+    if nodes := message.partition(_CANNOT_RUN)[2]:
+        return f"with {nodes}"
+    if CANNOT_READ in message:
+        return "with components that are in no file"
     field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
     return f"with {field}" if field else "that a provider refuses"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
@@ -26,9 +27,10 @@ from reconciler.model import (
 )
 from reconciler.planning import content
 from reconciler.planning.compute import bound_backend
-from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous, resolve_implicit_environment
 from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, json_digest, metadata_digest
+from reconciler.planning.jobs.sources import ComponentVersion, FindComponent
 from reconciler.planning.policy import Policy
+from reconciler.planning.steps import with_environment, with_steps
 from reconciler.planning.support import SupportCheck, no_support_check
 from reconciler.secrets.redact import redact_spec
 
@@ -83,23 +85,43 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
             references[reference.pointer] = target
         elif late is None and kind.is_fingerprint_field(reference.pointer.split("/")[1]):
             late = reference.address
-    environment = resolve_implicit_environment(replace(asset, spec=spec), context.state.find_pin)
-    if environment is not None and not is_anonymous(environment.asset.address):
-        address, version = environment.asset.address, environment.asset.version
-        references[ENVIRONMENT_POINTER] = ResolvedReference(address, version, environment.fingerprint)
-    fingerprint = "" if late else asset_fingerprint(kind, spec, contents, references)
-    record = context.state.current.get(asset.address)
-    if record and fingerprint:
-        fingerprint = canonical_fingerprint(kind, record, fingerprint, context.state)
-    return ResolvedAsset(
+    resolved = ResolvedAsset(
         asset=replace(asset, spec=spec),
         contents=contents,
         references=references,
-        fingerprint=fingerprint,
+        fingerprint="",
         metadata=metadata_digest(kind, spec),
         known_after=(context.planned_states[late].known_after or late) if late in context.planned_states else late,
-        environment=environment,
     )
+    if kind.is_runnable:
+        find_pin = context.state.find_pin
+        resolved = with_steps(with_environment(resolved, find_pin), component_finder(context), find_pin)
+    if late:
+        return resolved
+    fingerprint = asset_fingerprint(kind, spec, contents, resolved.references)
+    record = context.state.current.get(asset.address)
+    if record:
+        fingerprint = canonical_fingerprint(kind, record, fingerprint, context.state)
+    return replace(resolved, fingerprint=fingerprint)
+
+
+def component_finder(context: PlanContext) -> FindComponent:
+    """Return a function that finds the version of a component that a job uses: as declared, else as it is live."""
+
+    @cache
+    def find(reference: ResolvedReference) -> ComponentVersion | None:
+        address, version = reference.address, reference.version
+        declared = context.declared.assets.get(address)
+        planned = context.planned_states.get(address)
+        if declared is not None and planned is not None and planned.version == version:
+            resolved = resolve_asset(replace(context, diagnostics=[]), declared)  # they are reported with the component
+            return ComponentVersion(address, version, resolved.asset.spec, resolved.contents, resolved.references)
+        record = context.state.find_version(address, version)
+        if record is None:
+            return None
+        return ComponentVersion(address, version, record.spec, record.contents, record.references)
+
+    return find
 
 
 def required_action_keys(context: PlanContext, asset: Asset) -> tuple[ActionId, ...]:
@@ -246,7 +268,7 @@ def _resolve_undeclared(context: PlanContext, asset: Asset, reference: Reference
 def _report_unresolved(
     context: PlanContext, asset: Asset, reference: Reference, message: str, hint: str = ""
 ) -> ResolvedReference:
-    span = context.declared.documents[asset.source].value_span(reference.pointer)
+    span = context.declared.value_span(asset, reference.pointer)
     context.diagnostics.append(Diagnostic("reference-unresolved", message, span, hint))
     return ResolvedReference(reference.address, "", "")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.config.config import Config
-from reconciler.diagnostics import Span
 from reconciler.format.assets import AssetSet
 from reconciler.format.pointers import split_pointer
 from reconciler.model import Action, Asset, FileReader, Op, Record, Reference, ResolvedAsset, State
 from reconciler.planning.output_paths import output_notes
+from reconciler.planning.subjects import Subject, runs_of, whole
 from reconciler.planning.uri_inputs import TargetLookup, UriInput, find_uri_inputs
 
 _DIGEST_DIGITS = 10
@@ -25,17 +25,28 @@ def source_notes(
         for path in asset.paths:
             if "://" in path.text:
                 shown = files.display_path(path.path)
-                yield f"{_place(declared, asset, path.pointer)}: {path.text} is {shown}, as mirrors: in mlgit.yml says"
+                place = _place(declared, whole(asset), path.pointer)
+                yield f"{place}: {path.text} is {shown}, as mirrors: in mlgit.yml says"
         if action.op is Op.SUBMIT and action.resolved is not None:
-            yield from output_notes(declared, asset)
-            for uri_input in find_uri_inputs(asset, config, _target_lookup(declared, action.resolved, state)):
-                yield f"{_place(declared, asset, uri_input.pointer)}: {_describe_download(uri_input, state)}"
+            yield from _run_notes(declared, action.resolved, config, state)
 
 
-def _place(declared: AssetSet, asset: Asset, pointer: str) -> str:
+def _run_notes(declared: AssetSet, resolved: ResolvedAsset, config: Config, state: State) -> Iterator[str]:
+    """Yield where outputs are kept and what is downloaded for a run; what steps share, once."""
+    jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
+    downloads: dict[str, str] = {}
+    for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):
+        yield from output_notes(declared, subject)
+        find_target = _target_lookup(declared, job, state)
+        for uri_input in find_uri_inputs(subject.asset, config, find_target, subject.stored):
+            place = _place(declared, subject, uri_input.pointer)
+            downloads.setdefault(_describe_download(uri_input, state), place)
+    yield from (f"{place}: {text}" for text, place in downloads.items())
+
+
+def _place(declared: AssetSet, subject: Subject, pointer: str) -> str:
     field = ".".join(split_pointer(pointer)).removesuffix(".path").removesuffix(".value")
-    span: Span = declared.documents[asset.source].value_span(pointer)
-    return f"{asset.address}: {field} ({span})"
+    return f"{subject.asset.address}: {field} ({subject.span(declared, pointer)})"
 
 
 def _describe_download(uri_input: UriInput, state: State) -> str:

@@ -35,7 +35,7 @@ def _cancel_actions(context: PlanContext, record: Record, decision: Decision) ->
     newest = record.latest if superseding is None else superseding.run.id if superseding.run else ""
     reason = f"{f'run {newest}' if newest else 'a newer run'} supersedes it"
     for run in unfinished_runs_of(context.state, record):
-        if run.status.is_active and run.id != newest and run.backend in context.policy.config.backends:
+        if run.status.is_active and run.id != newest and context.policy.config.has_backend(run.backend):
             cancel = make_cancel_action(run, record, SUPERSEDED, reason)
             if superseding is not None:
                 cancel = replace(cancel, needs=(superseding.key,), known_after=superseding.known_after)

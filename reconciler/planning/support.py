@@ -13,13 +13,10 @@ from typing import NamedTuple
 from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.format.document import Document
-from reconciler.format.inlining import inline_files
 from reconciler.format.kinds import kind_by_name
 from reconciler.format.pointers import combine_pointers, find_value, split_pointer
 from reconciler.format.schema_leaves import is_default_value
-from reconciler.format.yaml import parse_yaml
-from reconciler.model import Address, Asset, FileReader, Json
+from reconciler.model import Address, Asset, Json
 from reconciler.model.support import (
     EntryTree,
     Honoured,
@@ -32,6 +29,8 @@ from reconciler.model.support import (
     make_entry_tree,
 )
 from reconciler.planning.environments import ENVIRONMENT_POINTER
+from reconciler.planning.jobs.support import KNOWN_SETTINGS
+from reconciler.planning.subjects import Subject
 
 IGNORED = "field-ignored"
 _MAX_FIELDS, _MAX_PLACES = 5, 10  # in a message
@@ -127,6 +126,24 @@ def check_support(asset: Asset, support: Support, provider: str, remedy: str) ->
     return SupportReport(provider, tuple(problems), ignored)
 
 
+def ignore_unknown_settings(report: SupportReport) -> SupportReport:
+    """Return the report on a pipeline without problems about settings that Azure ML does not know: it ignores them."""
+    unknown = [item for item in report.problems if _setting_of(item.pointer) not in KNOWN_SETTINGS]
+    ignored = (
+        IgnoredField(pointer, Ignored(pointer, "Azure ML has no such setting, and ignores it too"))
+        for problem in unknown
+        for pointer in (problem.pointer, *problem.pointers)
+    )
+    problems = tuple(item for item in report.problems if item not in unknown)
+    return report._replace(problems=problems, ignored=(*report.ignored, *ignored))
+
+
+def _setting_of(pointer: str) -> str:
+    """Return the setting of a pipeline that a pointer is in, "" for any other field, which counts as known."""
+    name, *below = split_pointer(pointer)
+    return below[0] if name == "settings" and below else ""
+
+
 def _default_check(asset: Asset) -> IsDefault:
     """Return a function that compares fields of an asset with the defaults of its schema."""
     kind = kind_of(asset)
@@ -205,41 +222,41 @@ def with_environment_report(report: SupportReport, environment: SupportReport, j
 
 
 def problem_diagnostics(
-    files: FileReader, declared: AssetSet, asset: Asset, problems: Iterable[SupportProblem], severity: Severity
+    declared: AssetSet, subject: Subject, problems: Iterable[SupportProblem], severity: Severity
 ) -> Iterator[Diagnostic]:
     """Yield what a provider cannot do, at the lines that say it; no error if another machine may be able to do it."""
     for problem in problems:
-        span, *places = (_locate(files, declared, asset, pointer) for pointer in (problem.pointer, *problem.pointers))
+        span, *places = (subject.span(declared, pointer) for pointer in (problem.pointer, *problem.pointers))
         own = severity if problem.is_certain else max(severity, Severity.WARNING, key=list(Severity).index)
-        message = f"{asset.address}: {problem.message}"
+        message = f"{subject.asset.address}: {problem.message}"
         others = tuple(place for place in dict.fromkeys(places) if place != span)
         yield Diagnostic(problem.code, message, span, problem.hint, own, others)
 
 
-def ignored_diagnostics(
-    files: FileReader, declared: AssetSet, asset: Asset, report: SupportReport
-) -> Iterator[Diagnostic]:
+def ignored_diagnostics(declared: AssetSet, subject: Subject, report: SupportReport) -> Iterator[Diagnostic]:
     """Yield a warning for each reason for which a provider ignores fields of an asset, but of what is usual."""
     if report.environment:
-        yield from ignored_diagnostics(files, declared, asset, report.environment)
+        yield from ignored_diagnostics(declared, subject, report.environment)
+    asset = subject.asset
     unusual = [item for item in report.ignored if not item.entry.is_usual]
     for reason, pointers in _ignored_by_reason(asset, unusual).items():
-        span, *places = (_locate(files, declared, asset, pointer) for pointer in pointers)
+        span, *places = (subject.span(declared, pointer) for pointer in pointers)
         names = _join_field_names(asset, pointers)
         message = f"{asset.address}: {report.provider} does not use {names}: {reason}"
         yield Diagnostic("field-ignored", message, span, severity=Severity.WARNING, places=tuple(dict.fromkeys(places)))
 
 
-def support_notes(files: FileReader, declared: AssetSet, assets: Iterable[Asset], check: SupportCheck) -> Iterator[str]:
+def support_notes(declared: AssetSet, subjects: Iterable[Subject], check: SupportCheck) -> Iterator[str]:
     """Yield notes of a plan on what providers ignore of assets or do otherwise, with positions; equal ones as one."""
     places: dict[tuple[str, str], dict[Address, list[Span]]] = {}
-    for asset in assets:
+    for subject in subjects:
+        asset = subject.asset
         for text, reason, pointers in _note_parts(asset, check(asset, True)):
-            spans = [_locate(files, declared, asset, pointer) for pointer in pointers]
-            places.setdefault((text, reason), {})[asset.address] = spans
+            spans = [subject.span(declared, pointer) for pointer in pointers]
+            places.setdefault((text, reason), {}).setdefault(asset.address, []).extend(spans)
     for (text, reason), by_address in places.items():
         addresses = join_some(list(map(str, by_address)))
-        spans = [span for spans in by_address.values() for span in spans]
+        spans = list(dict.fromkeys(span for spans in by_address.values() for span in spans))
         positions = [_format_span(spans, index) for index in range(len(spans))]
         yield f"{addresses}: {text} ({join_some(positions, _MAX_PLACES)}){reason}"
 
@@ -274,19 +291,3 @@ def _ignored_by_reason(asset: Asset, ignored: Iterable[IgnoredField]) -> Mapping
         if not is_default(item.pointer, find_value(asset.spec, split_pointer(item.pointer))):
             by_reason.setdefault(item.entry.reason, []).append(item.pointer)
     return by_reason
-
-
-def _locate(files: FileReader, declared: AssetSet, asset: Asset, pointer: str) -> Span:
-    """Return the span of a value: in the file whose content replaces its name in a field, else in the asset's own."""
-    document = declared.documents[asset.source]
-    fields = [field for field in kind_of(asset).inlined_fields if pointer.startswith(f"{field.pointer}/")]
-    if not fields:
-        return document.value_span(pointer)
-
-    def load(path: str) -> Document:
-        return parse_yaml(files.display_path(path), files.read_file(path))[0]
-
-    _, inlined = inline_files(document.data, fields, asset.source, lambda path: load(path).data)
-    if not inlined:
-        return document.value_span(pointer)
-    return load(inlined[-1].path).value_span(pointer.removeprefix(inlined[-1].pointer))

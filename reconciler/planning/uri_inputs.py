@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from reconciler.config.config import Config
@@ -35,9 +35,11 @@ class UriInput(NamedTuple):
         return self.type == _FILE_TYPE and is_web_url(self.source)
 
 
-def find_uri_inputs(asset: Asset, config: Config, find_target: TargetLookup) -> Iterator[UriInput]:
-    """Yield what has to be downloaded for a run of a job."""
-    in_git = {path.pointer for path in asset.paths}
+def find_uri_inputs(
+    asset: Asset, config: Config, find_target: TargetLookup, stored: Iterable[str] = ()
+) -> Iterator[UriInput]:
+    """Yield what has to be downloaded for a run of a job; ``stored`` are the pointers of what the store has."""
+    in_git = {*(path.pointer for path in asset.paths), *stored}
     code = asset.spec.get("code")
     if isinstance(code, str) and "/code" not in in_git:
         yield UriInput("/code", _DEFAULT_TYPE, code, code)

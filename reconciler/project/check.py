@@ -74,7 +74,7 @@ def with_refusals(
         return diagnostics
     new = [asset for asset in declared.assets.values() if not _is_live(asset, state)]
     cache = session.workspace.cache
-    refusals = support_diagnostics(session.tree, declared, new, [session.config], cache, diagnostics)
+    refusals = support_diagnostics(declared, new, [session.config], cache, diagnostics)
     return sort_diagnostics([*diagnostics, *(item for item in refusals if item.severity is Severity.ERROR)])
 
 
@@ -190,7 +190,7 @@ def _support_diagnostics(
 ) -> tuple[Diagnostic, ...]:
     """Return what the providers of all targets refuse and ignore of what is declared."""
     configs, cache = _configs_of_targets(session), session.workspace.cache
-    return support_diagnostics(session.tree, declared, declared.assets.values(), configs, cache, reported)
+    return support_diagnostics(declared, declared.assets.values(), configs, cache, reported)
 
 
 def _configs_of_targets(session: Session) -> Iterator[Config]:
@@ -207,7 +207,7 @@ def errors_in_files(tree: Tree, config: Config | None) -> tuple[Diagnostic, ...]
     usable = config or lenient_config(parse_yaml(CONFIG_FILE, tree.read_file(tree.root + CONFIG_FILE))[0])
     declared = read_asset_set(tree, usable)
     together = check_files_together(declared, usable, tree)
-    diagnostics = (*together, *support_diagnostics(tree, declared, declared.assets.values(), [usable], None, together))
+    diagnostics = (*together, *support_diagnostics(declared, declared.assets.values(), [usable], None, together))
     effective = apply_severity_overrides(diagnostics, usable.rules)
     return tuple(diagnostic for diagnostic in effective if diagnostic.severity is Severity.ERROR)
 

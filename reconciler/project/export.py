@@ -101,7 +101,7 @@ def _output_folder(name: str) -> str:
 
 
 def _output_export(run: Run, name: str, folder: str) -> Export:
-    hint = f"make the store available again as it was, or run `mlgit job rerun {run.address.name}`"
+    hint = f"make the store available again as it was, or run `mlgit job rerun {run.job_name}`"
     return Export(Content.from_json(run.outputs[name]), f"output {name} of run {run.id}", folder, hint)
 
 

@@ -67,7 +67,7 @@ def take_inventory(session: Session) -> Inventory:
         {address: count for address, count in counted if address not in bound},
         {address: count for address, count in counted if address in bound},
         diagnostics,
-        tuple(find_unsupported(session.tree, asset_set, session.config, _support_check(session))),
+        tuple(find_unsupported(asset_set, session.config, _support_check(session))),
     )
 
 

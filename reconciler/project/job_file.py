@@ -26,6 +26,7 @@ from reconciler.project.check import report_diagnostics
 from reconciler.project.session import Session
 from reconciler.source.asset_set import assemble_asset_set
 from reconciler.source.assets import parse_candidates
+from reconciler.source.dependencies import trace_tree
 from reconciler.source.disk_workspace import open_disk_workspace
 from reconciler.source.globs import load_file_globs
 from reconciler.source.overridden_assets import load_overridden_file, options_override
@@ -51,9 +52,9 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
     the file is no job, or if nothing can run it.
     """
     glob, note = _glob_of(session, path)
-    own_file = _load_overridden(session, path, glob, name, options) if name or options else None
+    own_file, own_deps = _load_overridden(session, path, glob, name, options)
     parsed = _parse(session, [(path, glob)])
-    job_set = build_asset_set([own_file]) if own_file else assemble_asset_set(session.tree, parsed)
+    job_set = build_asset_set([own_file], session.tree) if own_file else assemble_asset_set(session.tree, parsed)
     address = _find_job_address(session, job_set, path)
     others = _DeclaredFiles(session)
     known = _known_without_files(session, job_set)
@@ -72,7 +73,7 @@ def load_job_file(session: Session, state: State, path: str, name: str, options:
     declared = assemble_asset_set(session.tree, parsed, own_file)
     declared = replace(declared, known=frozenset((*known, *others.read_addresses)))
     _report(session, state, declared)
-    files = frozenset(file for item in parsed for file in (item.path, *item.deps))
+    files = frozenset((*own_deps, *(file for item in parsed for file in (item.path, *item.deps))))
     return JobFile(address, declared, files, note)
 
 
@@ -99,12 +100,16 @@ def _parse(session: Session, paths: Iterable[tuple[str, IncludeGlob]]) -> list[P
 
 def _load_overridden(
     session: Session, path: str, glob: IncludeGlob, name: str, options: Sequence[str]
-) -> LoadedFile | None:
-    """Return a file as it would be with other values."""
+) -> tuple[LoadedFile | None, Iterable[str]]:
+    """Return a file as it would be with other values, and the files that were read for it; None without others."""
+    if not name and not options:
+        return None, ()
+    deps: dict[str, str] = {}
     override = options_override(options) if options else keep_document
     if name:
         override = partial(_override_with_name, name, override)
-    return load_overridden_file(session.tree, session.config, path, glob, override)
+    tree = trace_tree(session.tree, path, deps)
+    return load_overridden_file(tree, session.config, path, glob, override), deps
 
 
 def _override_with_name(

@@ -92,7 +92,7 @@ def _check_in_workspace(  # noqa: PLR0913, PLR0917 - the files, and the workspac
     assets = [asset for asset in declared.assets.values() if asset.source in own_paths]
     supported = (
         _with_path_from(files.top, folder, diagnostic, own_paths)
-        for diagnostic in support_diagnostics(workspace.files, declared, assets, configs, cache, reported=together)
+        for diagnostic in support_diagnostics(declared, assets, configs, cache, reported=together)
     )
     overridden = apply_severity_overrides((*own, *supported), config.rules)
     return replace(result, diagnostics=sort_diagnostics([*diagnostics, *overridden]))
@@ -143,13 +143,12 @@ def _load_declared(
     """Return what files of a workspace declare, and what of the others is needed to check them."""
     addresses = workspace.read_addresses(cache)
     held = {own: in_memory_files[given] for own, given in own_paths.items() if given in in_memory_files}
-    loaded = _load_with_dependencies(
-        replace(workspace.files, in_memory_files=held), workspace.globs, own_paths, addresses.by_path
-    )
+    files = replace(workspace.files, in_memory_files=held)
+    loaded = _load_with_dependencies(files, workspace.globs, own_paths, addresses.by_path)
     for own, given in own_paths.items():
         if own in loaded and given in faulty:
             loaded[own] = loaded[own]._replace(asset=None, faulty=loaded[own].asset)
-    declared = build_asset_set(loaded[path] for path in sorted(loaded))
+    declared = build_asset_set((loaded[path] for path in sorted(loaded)), files)
     unreadable = declared.unreadable_names | addresses.unreadable_names
     return replace(declared, unreadable_names=unreadable, known=frozenset(addresses.by_path.values()))
 

@@ -27,3 +27,12 @@ def decode_builds(builds: Builds, builders: Iterable[str]) -> list[RecordedBuild
 def _decode_build(builder: str, document: Mapping[str, Json]) -> RecordedBuild:
     identity, python, platform, lock = (str(document.get(name, "")) for name in RecordedBuild._fields[1:])
     return RecordedBuild(builder, identity, python, platform, lock)
+
+
+def locked_packages(build: RecordedBuild) -> dict[str, str]:
+    """Return the versions of the packages of a build by name, with its Python and its platform."""
+    lines = (line.partition("==") for line in build.lock.splitlines() if line[:1].isalnum())
+    packages = {
+        name.partition("[")[0].strip(): version.split()[0].rstrip(";\\") for name, _, version in lines if version
+    }
+    return {name: value for name, value in (("python", build.python), ("platform", build.platform)) if value} | packages

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.diagnostics import has_errors
-from reconciler.model import Action, Blocked, Observation, Plan, RunStatus, State
+from reconciler.model import (
+    DRIVER,
+    Action,
+    Blocked,
+    Condition,
+    Observation,
+    Phase,
+    Plan,
+    Run,
+    RunStatus,
+    State,
+    StepRun,
+)
 from reconciler.model.providers import Usage
 from reconciler.planning.pipeline import run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
@@ -13,8 +26,17 @@ from reconciler.planning.policy import Policy
 from reconciler.planning.refresh import active_runs, merge_observation, unfinished_runs
 from reconciler.project.check import make_desired
 from reconciler.project.session import Session
+from reconciler.project.steps import report_known_steps
 from reconciler.state.locks import LOCKS_REF, read_locks
 from reconciler.state.process import has_process_exited
+
+
+class PipelineStatus(NamedTuple):
+    """A run of a pipeline or a sweep that has not ended; ``note`` says what its driver waits for, or that it ended."""
+
+    run: Run
+    steps: tuple[StepRun, ...]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +45,7 @@ class WorkspaceStatus:
 
     ``never_submitted`` are the intended runs that no backend has and no apply is about to submit.
     ``usage`` is how full the backends are while there are runs.
+    ``pipelines`` are the runs of pipelines and sweeps that have not ended, with their steps and what their drivers say.
     ``unrecorded_actions`` would record the runs that have ended since the last apply; ``next_actions`` are the plan.
     """
 
@@ -32,6 +55,7 @@ class WorkspaceStatus:
     next_actions: tuple[Action, ...]
     never_submitted: frozenset[str] = frozenset()
     usage: tuple[Usage, ...] = ()
+    pipelines: tuple[PipelineStatus, ...] = ()
 
     @property
     def is_idle(self) -> bool:
@@ -52,9 +76,27 @@ def read_status(session: Session) -> WorkspaceStatus:
     refreshed, unrecorded = merge_observation(state, observation or Observation())
     blocked, actions = (plan.blocked, plan.actions) if plan else ((), ())
     never_submitted = _never_submitted_runs(session, refreshed, observation)
-    return WorkspaceStatus(
-        refreshed, blocked, unrecorded, actions, never_submitted, observation.usage if observation else ()
+    usage, pipelines = (
+        (observation.usage, _read_pipelines(session, refreshed, observation)) if observation else ((), ())
     )
+    return WorkspaceStatus(refreshed, blocked, unrecorded, actions, never_submitted, usage, pipelines)
+
+
+def _read_pipelines(session: Session, state: State, observation: Observation) -> tuple[PipelineStatus, ...]:
+    """Return the pipelines and sweeps that have not ended, as the store has them."""
+    active = [run for run in unfinished_runs(state) if run.backend == DRIVER and run.status.is_active]
+    backends = session.open_backends() if active else {}
+    return tuple(
+        PipelineStatus(run, report_known_steps(backends, run), _driver_note(observation.runs.get(run.id)))
+        for run in active
+    )
+
+
+def _driver_note(condition: Condition | None) -> str:
+    """Return what the driver of a run says besides how many steps have completed."""
+    if condition is None:
+        return ""
+    return condition.message if condition.phase is Phase.UNKNOWN else condition.message.partition("; ")[2]
 
 
 def _never_submitted_runs(session: Session, state: State, observation: Observation | None) -> frozenset[str]:

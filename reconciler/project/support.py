@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from reconciler.backends import BACKENDS
@@ -16,12 +17,13 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Asset, FileReader, Json
+from reconciler.model import Asset, Json, Spec
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.environments import implicit_environment
 from reconciler.planning.file_checks import check_runs, check_supported
+from reconciler.planning.jobs import find_planner
 from reconciler.planning.support import (
     OWN_SUPPORT,
     SupportCheck,
@@ -29,11 +31,13 @@ from reconciler.planning.support import (
     SupportProblem,
     SupportReport,
     check_support,
+    ignore_unknown_settings,
     with_environment_report,
     with_own_notes,
     with_own_problems,
 )
 from reconciler.source.cache import Cache, entry_key
+from reconciler.sweeps.settings import read_sampling, required_module
 
 
 def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
@@ -41,8 +45,7 @@ def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
     return _Providers(config, cache).check
 
 
-def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom, and where to remember it
-    files: FileReader,
+def support_diagnostics(
     declared: AssetSet,
     assets: Collection[Asset],
     configs: Iterable[Config],
@@ -56,7 +59,7 @@ def support_diagnostics(  # noqa: PLR0913, PLR0917 - what is checked, with whom,
     diagnostics: list[Diagnostic] = []
     for config in _distinct_bindings(configs):
         diagnostics += check_runs(declared, assets, config, reported)
-        diagnostics += check_supported(files, declared, assets, make_support_check(config, cache))
+        diagnostics += check_supported(declared, assets, make_support_check(config, cache))
     return tuple(dict.fromkeys(diagnostics))
 
 
@@ -88,6 +91,10 @@ class _Providers:
         try:
             if kind.uses_builder:
                 return self._check_builders(asset, asks_provider=asks_provider)
+            own = find_planner(asset.spec) if kind.is_runnable else None
+            if own is not None and own.support is not None:
+                report = ignore_unknown_settings(check_support(asset, own.support, "mlgit", "see docs/support.md"))
+                return with_own_problems(report, _find_missing_module(asset.spec), "mlgit")
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
                 report = self._check_on_backend(asset, self.config.backend_of(compute))
@@ -178,6 +185,14 @@ def _ask_builder(
         raise
     except (Exception, SystemExit) as error:
         raise BUILDERS.failed_error(str(settings["type"]), error) from error
+
+
+def _find_missing_module(sweep: Spec) -> Iterator[SupportProblem]:
+    """Yield the module that a sweep needs if it is not installed: drivers run with the Python that runs this."""
+    name = required_module(sweep)
+    if name and find_spec(name) is None:
+        message = f"{read_sampling(sweep)[0]} sampling needs {name}, which is not installed"
+        yield SupportProblem("/sampling_algorithm", "extra-missing", message, "run `pip install 'mlgit[sweep]'`")
 
 
 def _label(noun: str, name: str, type_name: str) -> str:

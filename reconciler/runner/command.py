@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -25,13 +26,20 @@ class ShellWord:
 
 @dataclass(frozen=True, slots=True)
 class RawText:
-    """A value that Azure ML pastes into the command: outside of quotes it can be several words."""
+    """A value that Azure ML pastes into the command: outside of quotes it can be several words.
+
+    An object or a list, which a search space can have, is JSON and always one word.
+    """
 
     value: Any
 
     @property
     def text(self) -> str:
-        return str(self.value)
+        return json.dumps(self.value) if self.is_json else str(self.value)
+
+    @property
+    def is_json(self) -> bool:
+        return isinstance(self.value, dict | list)
 
 
 CommandValue = ShellWord | RawText
@@ -71,7 +79,8 @@ def _quote_value(value: CommandValue, quote: str) -> str:
         return value.text.replace("'", "'\"'\"'")
     if quote == _DOUBLE_QUOTED:
         return re.sub(r'([\\"$`])', r"\\\1", value.text)
-    return value.text if isinstance(value, RawText) else shlex.quote(value.text)
+    is_pasted = isinstance(value, RawText) and not value.is_json
+    return value.text if is_pasted else shlex.quote(value.text)
 
 
 def _track_quotes(text: str, quotes: list[str]) -> list[str]:

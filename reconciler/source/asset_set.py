@@ -18,7 +18,11 @@ def assemble_asset_set(
     """Return what the files of a tree declare together; ``overridden`` counts instead of the file at its path."""
     path = overridden.path if overridden else ""
     return build_asset_set(
-        overridden if overridden and parsed.path == path else _to_loaded_file(tree, parsed) for parsed in parsed_files
+        (
+            overridden if overridden and parsed.path == path else _to_loaded_file(tree, parsed)
+            for parsed in parsed_files
+        ),
+        tree,
     )
 
 

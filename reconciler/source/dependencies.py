@@ -22,9 +22,12 @@ _IN_TREE = ""
 
 def trace_files(files: SourceFiles, path: str, deps: dict[str, str]) -> FileReader:
     """Return the same files, which record in ``deps`` all that is asked of them while the file at a path is parsed."""
-    if isinstance(files, Tree):
-        return replace(files, entries=_TracedEntries(files, path, deps))
-    return _TracedFiles(files, deps)
+    return trace_tree(files, path, deps) if isinstance(files, Tree) else _TracedFiles(files, deps)
+
+
+def trace_tree(tree: Tree, path: str, deps: dict[str, str]) -> Tree:
+    """Return the same tree, which records in ``deps`` all that is asked of it while the file at a path is parsed."""
+    return replace(tree, entries=_TracedEntries(tree, path, deps))
 
 
 @dataclass(slots=True)

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from reconciler.format.assets import LoadedFile
+from reconciler.format.document import Document
 from reconciler.format.include import IncludeGlob
+from reconciler.format.inlining import find_place
 from reconciler.format.load import load_asset_file
-from reconciler.model import Address, Reference, Tree
+from reconciler.model import Address, FileReader, Reference, Tree
 from reconciler.source.dependencies import SourceFiles, trace_files
 from reconciler.source.parsed_file import ParsedFile, ParsedReference
 
@@ -39,14 +41,15 @@ def parse_file(files: SourceFiles, path: str, glob: IncludeGlob, rules: Mapping[
     ``rules`` are the severities that mlgit.yml sets.
     """
     deps: dict[str, str] = {}
-    loaded = load_asset_file(trace_files(files, path, deps), path, glob, rules)
+    traced = trace_files(files, path, deps)
+    loaded = load_asset_file(traced, path, glob, rules)
     display_path = files.display_path(path)
     if loaded is None:
         return ParsedFile(path, display_path, is_asset=False, deps=deps)
     if isinstance(files, Tree):
         asset, faulty, references = loaded.asset, loaded.faulty, tuple(_unlocated_references(loaded))
     else:
-        asset, faulty, references = None, None, tuple(_located_references(loaded))
+        asset, faulty, references = None, None, tuple(_located_references(loaded, traced))
     return ParsedFile(path, display_path, True, loaded.address, asset, references, loaded.diagnostics, deps, faulty)
 
 
@@ -61,12 +64,15 @@ def _references_of(loaded: LoadedFile) -> Sequence[Reference]:
     return asset.references if asset else ()
 
 
-def _located_references(loaded: LoadedFile) -> Iterator[ParsedReference]:
-    pointers_by_text: dict[tuple[Address, str], list[str]] = {}
+def _located_references(loaded: LoadedFile, files: FileReader) -> Iterator[ParsedReference]:
+    """Yield the references of a file with their spans, which may be in a file that it includes."""
+    places: dict[tuple[Address, str, str], tuple[Document, dict[str, None]]] = {}
     for reference in _references_of(loaded):
-        pointers_by_text.setdefault((reference.address, reference.text), []).append(reference.pointer)
-    for (address, text), pointers in pointers_by_text.items():
-        yield from (ParsedReference(address, text, span) for span in loaded.document.spans_of(text, pointers))
+        document, pointer = find_place(loaded.document, loaded.path, reference.pointer, files)
+        pointers = places.setdefault((reference.address, reference.text, document.path), (document, {}))[1]
+        pointers[pointer] = None
+    for (address, text, _), (document, pointers) in places.items():
+        yield from (ParsedReference(address, text, span) for span in document.spans_of(text, list(pointers)))
 
 
 def parse_files(files: SourceFiles, candidates: Candidates, rules: Mapping[str, str], share: Share) -> list[ParsedFile]:

@@ -48,7 +48,7 @@ def encode_parsed_file(parsed: ParsedFile) -> Json:
         parsed.path,
         parsed.is_asset,
         str(parsed.address) if parsed.address else "",
-        [_encode_reference(reference) for reference in parsed.references],
+        [_encode_reference(reference, parsed.display_path) for reference in parsed.references],
         encode_diagnostics(parsed.diagnostics),
         parsed.deps,
     ]
@@ -72,14 +72,20 @@ def decode_parsed_file(value: Json, display_path: str = "") -> ParsedFile:
     )
 
 
-def _encode_reference(reference: ParsedReference) -> Json:
-    located = [reference.text, reference.span.line, reference.span.column] if reference.span else []
-    return [str(reference.address), *located]
+def _encode_reference(reference: ParsedReference, path: str) -> Json:
+    """Write a reference as a list; it has a path only if that is not the path of the file."""
+    span = reference.span
+    if span is None:
+        return [str(reference.address)]
+    other_path = [span.path] if span.path != path else []
+    return [str(reference.address), reference.text, span.line, span.column, *other_path]
 
 
 def _decode_reference(path: str, address: Json, text: Json = "", *position: Json) -> ParsedReference:
     _check_texts(address, text)
-    return ParsedReference(parse_address(address), text, _decode_span(path, *position) if position else None)
+    line_and_column, (reference_path,) = position[:2], position[2:] or (path,)
+    span = _decode_span(reference_path, *line_and_column) if position else None
+    return ParsedReference(parse_address(address), text, span)
 
 
 def encode_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> Json:

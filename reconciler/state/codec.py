@@ -24,6 +24,7 @@ from reconciler.model import (
     failure_reason,
     parse_address,
     run_experiment,
+    run_metric,
     run_tags,
 )
 from reconciler.model.downloads import Download
@@ -90,21 +91,24 @@ class RunSummary(NamedTuple):
     seconds: float | None = None
     experiment_name: str = ""
     tags: Mapping[str, str] = EMPTY_MAPPING
+    metric: str = ""
+    metric_value: float | str = ""
 
 
 def summarize_run(run: Run) -> RunSummary:
     """Return what a list shows of a run."""
     message = run.message.partition("\n")[0]
-    labels = _run_labels(run.started_at, run.ended_at, run.spec, run.realised)
+    labels = _run_labels(run.started_at, run.ended_at, run.spec, run.realised, run.metrics)
     return RunSummary(run.id, str(run.status), run.attempt, run.submitted_at, message, run.is_unfinished, *labels)
 
 
 def _run_labels(
-    started_at: str, ended_at: str, spec: Spec, realised: Mapping[str, Json]
-) -> tuple[str, float | None, str, dict[str, str]]:
-    """Return when a run started or how long it took, its experiment and its tags."""
+    started_at: str, ended_at: str, spec: Spec, realised: Mapping[str, Json], metrics: Mapping[str, Json]
+) -> tuple[str, float | None, str, dict[str, str], str, float | str]:
+    """Return when a run started or how long it took, its experiment, its tags, and its metric with the value."""
     seconds = seconds_between(started_at, ended_at) if ended_at else None
-    return "" if seconds is not None else started_at, seconds, run_experiment(spec, realised), run_tags(spec)
+    start = "" if seconds is not None else started_at
+    return start, seconds, run_experiment(spec, realised), run_tags(spec), *(run_metric(spec, metrics) or ("", ""))
 
 
 def decode_run_summary(raw: bytes) -> RunSummary:
@@ -118,7 +122,8 @@ def decode_run_summary(raw: bytes) -> RunSummary:
     run_id, submitted_at, message, started_at, ended_at = texts
     status = RunStatus(content["status"])
     unstored = status is RunStatus.COMPLETED and any("md5" not in output for output in outputs.values())
-    labels = _run_labels(started_at, ended_at, content.get("spec", {}), content.get("realised", {}))
+    mappings = (content.get(name, {}) for name in ("spec", "realised", "metrics"))
+    labels = _run_labels(started_at, ended_at, *mappings)
     is_unfinished = status.is_active or unstored
     return RunSummary(run_id, str(status), attempt, submitted_at, failure_reason(message), is_unfinished, *labels)
 

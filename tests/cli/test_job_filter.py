@@ -7,8 +7,8 @@ import json
 import pytest
 from workspaces import APPLY, commit
 
-from reconciler.cli._run_filter import format_run_duration
-from reconciler.model import RunStatus
+from reconciler.cli._run_filter import format_run_duration, run_table
+from reconciler.model import RunStatus, run_metric
 from reconciler.state.codec import RunSummary
 
 JOB = """
@@ -62,7 +62,12 @@ def jobs(_shared, request):
 
 def names(listed: str) -> set[str]:
     """Return the jobs of the runs in a table."""
-    return {line.split()[0].rpartition("-")[0] for line in listed.splitlines()[1:]}
+    return {row[0].rpartition("-")[0] for row in table_rows(listed)}
+
+
+def table_rows(listed: str) -> list[list[str]]:
+    """Return the cells of the runs in a table, without the headings of the experiments."""
+    return [line.split() for line in listed.splitlines() if line.startswith("  ")]
 
 
 @pytest.mark.slow
@@ -86,11 +91,41 @@ def test_the_runs_of_one_job_are_filtered_too(jobs, mlgit):
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["--max-results", "-r"])
 def test_the_newest_runs_are_listed_in_the_order_of_the_whole_list(jobs, mlgit, option):
-    rows = [line.split() for line in mlgit("job", "list", cwd=jobs).out.splitlines()[1:]]
-    newest = sorted(rows, key=lambda row: row[3])
+    runs = json.loads(mlgit("job", "list", "--format", "json", cwd=jobs).out)
+    newest = [run["run"] for run in sorted(runs, key=lambda run: run["submitted_at"])]
+    rows = table_rows(mlgit("job", "list", cwd=jobs).out)
     for number in (1, 2, 3, 4, 5, 6):
-        lines = mlgit("job", "list", option, str(number), cwd=jobs).out.splitlines()[1:]
-        assert [line.split() for line in lines] == [row for row in rows if row in newest[-number:]]
+        listed = table_rows(mlgit("job", "list", option, str(number), cwd=jobs).out)
+        assert listed == [row for row in rows if row[0] in newest[-number:]]
+
+
+@pytest.mark.slow
+def test_the_runs_are_below_their_experiments(jobs, mlgit):
+    lines = mlgit("job", "list", cwd=jobs).out.splitlines()[1:]
+    order = [line.split()[0].rpartition("-")[0] if line.startswith("  ") else line for line in lines]
+    assert (order[0], {*order[1:3]}, order[3]) == ("iris", {"first", "second"}, "jobs")
+    assert ({*order[4:6]}, order[6:]) == ({"sum", "fails"}, ["wine", "third"])
+
+
+@pytest.mark.fast
+def test_a_run_is_listed_with_its_metric_and_on_a_terminal_within_its_width(monkeypatch):
+    message = "the command ended with exit code 4, and more that nobody needs to read in a list of runs"
+    run = RunSummary("a-1", "failed", 2, "2026-01-01T00:00:00.1Z", message, is_unfinished=False, experiment_name="iris")
+    run = run._replace(metric="a-name-of-a-metric-that-is-long", metric_value=0.123456)
+    cells = ("  a-1", "failed", "2026-01-01T00:00:00Z", "", "a-name-of-... 0.1235", f"attempt 2: {message}")
+    assert run_table([run]) == [("iris", "", "", "", "", ""), cells]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run_table([run])[1] == (*cells[:-1], "attempt 2: the command ended...")
+
+
+@pytest.mark.fast
+def test_the_metric_of_a_sweep_is_its_primary_one_and_that_of_another_run_the_first():
+    metrics = {"loss": 1, "accuracy": 0.5}
+    assert run_metric({}, metrics) == ("accuracy", 0.5)
+    assert run_metric({"objective": {"primary_metric": "loss"}}, metrics) == ("loss", 1)
+    assert run_metric({"objective": {"primary_metric": "auc"}}, metrics) is None
+    assert run_metric({}, {}) is None
 
 
 @pytest.mark.slow

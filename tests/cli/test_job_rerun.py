@@ -89,8 +89,8 @@ def test_a_rerun_runs_a_job_that_it_needs_first_and_then_itself(small, mlgit):
     assert mlgit("job", "logs", "check", cwd=small).out == "12.0"
     again = mlgit("job", "rerun", "check", "--auto-approve", "--wait", cwd=small)
     assert again.code == 0
-    assert len(mlgit("job", "list", "check", cwd=small).out.splitlines()) == 3
-    assert len(mlgit("job", "list", "sum", cwd=small).out.splitlines()) == 2
+    assert len(mlgit("job", "list", "check", cwd=small).out.splitlines()) == 4
+    assert len(mlgit("job", "list", "sum", cwd=small).out.splitlines()) == 3
 
 
 def test_a_job_run_by_hand_that_needs_another_says_so_before_anything_is_done(small, mlgit, golden):

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 from workspaces import until
 
+from reconciler.cli.step_display import StepReader, follow_steps
 from reconciler.cli.terminal import TerminalApplyListener
-from reconciler.model import Action, Address, Event, Op, Progress, Run, RunStatus
+from reconciler.model import DRIVER, Action, Address, Event, Handle, Op, Progress, Run, RunStatus, StepRun
 
 WIDTH = 80
+
+
+class Logs(StepReader):
+    """Every log ends with the same lines; the steps of a run are those that are set."""
+
+    def __init__(self, tail: tuple[str, ...] = (), steps: tuple[StepRun, ...] = ()) -> None:
+        super().__init__({DRIVER: self})
+        self.tail, self.known_steps = tail, steps
+
+    def read_log_tail(self, run: Run) -> tuple[str, ...]:
+        return self.tail
+
+    def steps(self, handle: Handle) -> tuple[StepRun, ...]:
+        return self.known_steps
 
 
 def console(width: int = WIDTH, *, drawing: bool = True) -> Console:
@@ -41,7 +57,7 @@ def drawn(output: Console, *words: str) -> str:
 
 def test_each_running_action_and_run_has_a_line_with_its_duration_and_last_message():
     output = console()
-    with TerminalApplyListener(lambda _: ("epoch 2, loss 0.5", "epoch 3, loss 0.25"), output) as progress:
+    with TerminalApplyListener(Logs(("epoch 2, loss 0.5", "epoch 3, loss 0.25")), output) as progress:
         for name in ("plain", "gpu"):
             progress.on_event(Event(Progress.STARTED, building(name)))
         progress.on_event(Event(Progress.MESSAGE, building("gpu"), "installing numpy"))
@@ -54,7 +70,7 @@ def test_each_running_action_and_run_has_a_line_with_its_duration_and_last_messa
 
 def test_a_finished_action_has_no_progress_line():
     output = console()
-    with TerminalApplyListener(lambda _: (), output) as progress:
+    with TerminalApplyListener(Logs(), output) as progress:
         progress.on_running_runs((run(1),))
         drawn(output, "job/train (", "run train-0a1b2c3d is running")
         progress.on_running_runs(())
@@ -70,7 +86,7 @@ def test_a_finished_action_has_no_progress_line():
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_line_leaves_room_for_the_echo_of_ctrl_c(width):
     output = console(width)
-    with TerminalApplyListener(lambda _: ("x" * 500,), output) as progress:
+    with TerminalApplyListener(Logs(("x" * 500,)), output) as progress:
         progress.on_running_runs((run(1),))
         frame = drawn(output, "job/train")
     lines = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]|\r", "", line) for line in frame.split("\n") if "job/train" in line]
@@ -79,15 +95,83 @@ def test_a_line_leaves_room_for_the_echo_of_ctrl_c(width):
 
 def test_lines_that_do_not_fit_are_counted():
     output = console()
-    with TerminalApplyListener(lambda _: (), output) as progress:
+    with TerminalApplyListener(Logs(), output) as progress:
         for number in range(30):
             progress.on_event(Event(Progress.STARTED, building(f"e{number}")))
         drawn(output, "and 21 more")
 
 
 def test_without_a_terminal_each_line_is_printed_once(capsys):
-    with TerminalApplyListener(lambda _: ("epoch 3",), console(drawing=False)) as progress:
+    with TerminalApplyListener(Logs(("epoch 3",)), console(drawing=False)) as progress:
         for _ in range(3):
             progress.on_running_runs((run(5),))
         progress.on_event(Event(Progress.STARTED, building("plain")))
     assert capsys.readouterr().out == "  job/train: run train-0a1b2c3d is running: epoch 3\n"
+
+
+HANDLE = Handle("local", "1")
+PIPELINE = Run("train-0a1b2c3d", Address("job", "train"), "", "", 1, DRIVER, RunStatus.RUNNING, handle=HANDLE)
+STEPS = (
+    StepRun("prepare", RunStatus.COMPLETED, reused_from="train-00000000/prepare"),
+    StepRun("train", RunStatus.RUNNING, handle=HANDLE, backend="local", reason="code: train.py changed"),
+    StepRun("evaluate", RunStatus.NOT_STARTED, needs=("train",)),
+)
+
+
+def test_a_running_pipeline_has_its_steps_below_it_with_the_last_line_of_their_logs():
+    output = console()
+    with TerminalApplyListener(Logs(("epoch 3",), STEPS), output) as progress:
+        progress.on_running_runs((PIPELINE,))
+        frame = drawn(output, "evaluate")
+    assert "3 steps: 1 running, 1 reused, 1 not started" in frame
+    assert re.search(r"= prepare +reused +from train-00000000/prepare", frame)
+    assert re.search(r"train +running +epoch 3", frame)
+    assert re.search(r"evaluate +not started +after train", frame)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 6), (20, 12), (10, 3)])
+def test_many_steps_never_take_more_than_the_terminal_has(width, height):
+    output = Console(width=width, height=height, file=io.StringIO(), force_terminal=True, color_system=None)
+    many = tuple(replace(STEPS[1], step=f"step{number}") for number in range(1000))
+    with TerminalApplyListener(Logs(("x" * 500,), many), output) as progress:
+        progress.on_running_runs((PIPELINE,))
+        lines = output.render_lines(progress._progress_display._render())
+    assert len(lines) < height
+    text = ["".join(segment.text for segment in line).rstrip() for line in lines]
+    assert all(len(line) <= width - 3 for line in text)
+
+
+def test_without_a_terminal_each_change_of_a_step_is_printed_once(capsys):
+    logs = Logs(steps=STEPS)
+    with TerminalApplyListener(logs, console(drawing=False)) as progress:
+        for _ in range(3):
+            progress.on_running_runs((PIPELINE,))
+        logs.known_steps = (STEPS[0], replace(STEPS[1], status=RunStatus.FAILED, message="it failed"), STEPS[2])
+        ended = replace(PIPELINE, status=RunStatus.FAILED, message="train failed")
+        progress.on_event(Event(Progress.DONE, Action(Op.RECORD, ended.address, version=ended.id, run=ended)))
+    assert capsys.readouterr().out.splitlines() == [
+        "  job/train: prepare: reused from train-00000000/prepare",
+        "  job/train: train: running on local",
+        "  job/train: train: failed: it failed",
+        "  ✗ job/train: run train-0a1b2c3d failed",
+        "      train failed",
+        "      train: it failed",
+    ]
+
+
+def test_a_run_is_followed_to_its_end_and_its_steps_are_shown_as_they_ended():
+    output, logs = console(), Logs(steps=STEPS)
+    ended = replace(PIPELINE, status=RunStatus.COMPLETED)
+    states = iter([PIPELINE, ended])
+
+    def poll() -> Run:
+        run = next(states)
+        if run is ended:
+            logs.known_steps = (STEPS[0], replace(STEPS[1], status=RunStatus.COMPLETED))
+        return run
+
+    assert follow_steps(PIPELINE, logs, poll, output) == ended
+    assert output.file.getvalue().rpartition("\x1b[2K")[2].splitlines() == [
+        "  = prepare  reused     from train-00000000/prepare",
+        "  ✓ train    completed  because code: train.py changed",
+    ]

@@ -86,7 +86,9 @@ def test_preflight_checks_only_submitted_jobs():
     project.apply(small())
     project.end(RunStatus.FAILED, "user")
     assert project.plan(small()).submissions == ()
-    pipeline = SCHEMA.format("pipelineJob") + "name: p\ntype: pipeline\njobs: {}\n"
-    assert "create job/p" in action_keys(project.plan({**small(), "p.yml": pipeline}))
+    automl = "name: p\ntype: automl\ntask: regression\nprimary_metric: r2_score\ntarget_column_name: y\n"
+    automl += "training_data: {type: mltable, path: azureml:numbers@latest}\ncompute: azureml:nowhere\n"
+    plan, _ = project.plan_with_diagnostics({**small(), "p.yml": SCHEMA.format("autoMLJob") + automl})
+    assert "create job/p" in action_keys(plan)
     remote = edited("jobs/sum.yml", "https:", "wasbs:", REMOTE)
     assert InMemoryProject().plan(remote, runs=False).submissions == ()

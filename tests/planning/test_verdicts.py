@@ -21,7 +21,10 @@ def _record(latest: str) -> Record:
     return Record(_JOB, {}, "fingerprint", "", 1, latest=latest)
 
 
-@pytest.mark.parametrize(("status", "failure"), list(product(RunStatus, _FAILURES)))
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [(status, failure) for status, failure in product(RunStatus, _FAILURES) if status is not RunStatus.NOT_STARTED],
+)
 def test_every_run_has_a_verdict_with_a_reason(status, failure):
     for record in (None, _record("sum-1"), _record("sum-2")):
         verdict, reason = verdict_on_run(_run(status, failure), record)

@@ -60,6 +60,13 @@ def test_a_literal_in_quotes_is_one_word() -> None:
     assert words(substitute_expressions("'${{inputs.s}}'", {"inputs.s": RawText("it's so")})) == ["it's so"]
 
 
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_an_object_is_json_and_one_word_in_quotes_or_not(quote):
+    value = {"name": "it's", "layers": [1, 2.5]}
+    command = substitute_expressions(f"{quote}${{{{inputs.o}}}}{quote}", {"inputs.o": RawText(value)})
+    assert [json.loads(word) for word in words(command)] == [value]
+
+
 def test_a_value_that_looks_like_an_expression_is_not_substituted() -> None:
     values = {"inputs.a": ShellWord("${{inputs.b}}"), "inputs.b": ShellWord("secret")}
     assert words(substitute_expressions("${{inputs.a}}", values)) == ["${{inputs.b}}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reconciler.format.inlining import InlinedField
 from reconciler.format.kind import ReferenceSite, word_set
 from reconciler.model import Spec
 
@@ -14,28 +13,28 @@ def input_kind(declared: Spec) -> str:
     return "model" if str(declared.get("type")) in _MODEL_TYPES else "data"
 
 
-JOB_ENVIRONMENT = (InlinedField("/environment", needs_prefix=True), InlinedField("/environment/conda_file"))
-"""The fields of a job or a component that may name the file of its environment, or of the packages in it."""
+CODE_SITES = (
+    ReferenceSite("/code", allows_local_path=True),
+    ReferenceSite("/additional_includes/*", allows_local_path=True, is_additional_include=True),
+)
+"""The sites of code and additional includes in a component."""
 
+INPUT_SITES = (
+    ReferenceSite("/inputs/*/path", kind=input_kind, allows_local_path=True),
+    ReferenceSite("/inputs/*/value", is_literal=True),
+    ReferenceSite("/inputs/*", is_literal=True),
+)
+"""The sites of inputs that a job, or a node of a pipeline, gives."""
 
-def code_sites(pointer: str = "") -> tuple[ReferenceSite, ...]:
-    """Return the sites of code and additional includes in a component, or in an inline component at ``pointer``."""
-    return (
-        ReferenceSite(f"{pointer}/code", allows_local_path=True),
-        ReferenceSite(f"{pointer}/additional_includes/*", allows_local_path=True, is_additional_include=True),
-    )
+ENVIRONMENT_SITE = ReferenceSite("/environment", kind="environment", allows_file_prefix=True)
+COMPUTE_SITE = ReferenceSite("/compute", kind="compute")
 
+PIPELINE_SITES = (
+    ReferenceSite("/settings/default_compute", kind="compute"),
+    ReferenceSite("/component", kind="component", allows_local_path=True, allows_file_prefix=True),
+    ReferenceSite("/trial", kind="component", allows_local_path=True, allows_file_prefix=True),
+)
+"""The sites of a pipeline or a sweep, besides those of its nodes."""
 
-def pipeline_sites() -> tuple[ReferenceSite, ...]:
-    """Return the sites of references in the nodes of a pipeline and in their inline components."""
-    return (
-        ReferenceSite("/settings/default_compute", kind="compute"),
-        ReferenceSite("/jobs/*/component", kind="component", allows_local_path=True, allows_file_prefix=True),
-        ReferenceSite("/jobs/*/trial", kind="component", allows_local_path=True, allows_file_prefix=True),
-        ReferenceSite("/jobs/*/environment", kind="environment", allows_file_prefix=True),
-        ReferenceSite("/jobs/*/compute", kind="compute"),
-        ReferenceSite("/jobs/*/code", allows_local_path=True),
-        ReferenceSite("/jobs/*/inputs/*/path", kind=input_kind, allows_local_path=True),
-        *code_sites("/jobs/*/component"),
-        *code_sites("/jobs/*/trial"),
-    )
+NODE_SITES = (*CODE_SITES, ENVIRONMENT_SITE, COMPUTE_SITE, *INPUT_SITES, *PIPELINE_SITES)
+"""The sites of a node of a pipeline, or of a component in it."""

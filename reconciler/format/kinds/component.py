@@ -1,7 +1,7 @@
 """component: a reusable pipeline step with declared inputs and outputs."""
 
-from reconciler.format.kind import DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.kinds._reference_sites import JOB_ENVIRONMENT, code_sites, pipeline_sites
+from reconciler.format.kind import DeletionPolicy, FileContent, Kind, Lifecycle, word_set
+from reconciler.format.kinds._reference_sites import CODE_SITES, ENVIRONMENT_SITE, NODE_SITES, PIPELINE_SITES
 
 KIND = Kind(
     name="component",
@@ -17,13 +17,10 @@ KIND = Kind(
     excluded_keys=word_set("compute experiment_name limits services"),
     types=word_set("command pipeline parallel spark automl import data_transfer"),
     in_place_fields=word_set("description tags display_name properties"),
-    reference_sites=(
-        *code_sites(),
-        ReferenceSite("/environment", kind="environment", allows_file_prefix=True),
-        *pipeline_sites(),
-    ),
+    reference_sites=(*CODE_SITES, ENVIRONMENT_SITE, *PIPELINE_SITES),
+    node_sites=NODE_SITES,
     uses_store=True,
-    inlined_fields=JOB_ENVIRONMENT,
+    file_content=FileContent.NODE,
     rule_set="component",
     order=6,
 )

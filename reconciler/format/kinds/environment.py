@@ -1,7 +1,14 @@
 """environment: an image with packages, built by a builder."""
 
-from reconciler.format.inlining import InlinedField
-from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
+from reconciler.format.kind import (
+    DESCRIPTIVE_FIELDS,
+    DeletionPolicy,
+    FileContent,
+    Kind,
+    Lifecycle,
+    ReferenceSite,
+    word_set,
+)
 
 KIND = Kind(
     name="environment",
@@ -12,7 +19,7 @@ KIND = Kind(
     key_sets=(word_set("image conda_file"), word_set("build conda_file"), word_set("name conda_file")),
     common_key_sets=(word_set("name image"), word_set("name build")),
     reference_sites=(ReferenceSite("/build/path", allows_local_path=True),),
-    inlined_fields=(InlinedField("/conda_file"),),
+    file_content=FileContent.ENVIRONMENT,
     uses_builder=True,
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/conda_file/name /conda_file/prefix"),
     rule_set="environment",

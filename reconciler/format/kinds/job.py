@@ -1,7 +1,22 @@
 """job: a command, pipeline, sweep or similar, run once per fingerprint."""
 
-from reconciler.format.kind import DESCRIPTIVE_FIELDS, DeletionPolicy, Kind, Lifecycle, ReferenceSite, word_set
-from reconciler.format.kinds._reference_sites import JOB_ENVIRONMENT, input_kind, pipeline_sites
+from reconciler.format.kind import (
+    DESCRIPTIVE_FIELDS,
+    DeletionPolicy,
+    FileContent,
+    Kind,
+    Lifecycle,
+    ReferenceSite,
+    word_set,
+)
+from reconciler.format.kinds._nested_specs import is_composite, split_composite
+from reconciler.format.kinds._reference_sites import (
+    COMPUTE_SITE,
+    ENVIRONMENT_SITE,
+    INPUT_SITES,
+    NODE_SITES,
+    PIPELINE_SITES,
+)
 
 KIND = Kind(
     name="job",
@@ -28,22 +43,22 @@ KIND = Kind(
     # Fields that decide where, for how long or under which title a job runs do not change its result.
     in_place_fields=word_set(
         "description tags properties display_name experiment_name compute limits resources services "
-        "queue_settings identity"
+        "queue_settings identity settings"
     ),
     ignored_fields=word_set("$schema name id status log_files creation_context parameters"),
     reference_sites=(
         ReferenceSite("/code", allows_local_path=True),
-        ReferenceSite("/environment", kind="environment", allows_file_prefix=True),
-        ReferenceSite("/compute", kind="compute"),
-        ReferenceSite("/inputs/*/path", kind=input_kind, allows_local_path=True),
-        ReferenceSite("/inputs/*/value", is_literal=True),
-        ReferenceSite("/inputs/*", is_literal=True),
-        *pipeline_sites(),
+        ENVIRONMENT_SITE,
+        COMPUTE_SITE,
+        *INPUT_SITES,
+        *PIPELINE_SITES,
     ),
-    is_supported=lambda spec: str(spec.get("type", "command")).lower() == "command",
+    split_nested=split_composite,
+    node_sites=NODE_SITES,
+    is_supported=lambda spec: is_composite(spec) or str(spec.get("type", "command")).lower() == "command",
     secret_fields=word_set("teacher_model_endpoint_connection"),
     descriptive_fields=DESCRIPTIVE_FIELDS | word_set("/type /experiment_name"),
-    inlined_fields=JOB_ENVIRONMENT,
+    file_content=FileContent.NODE,
     rule_set="job",
     order=7,
 )

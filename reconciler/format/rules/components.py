@@ -6,22 +6,15 @@ inputs and outputs of a component that is given by reference are not known, so t
 
 from __future__ import annotations
 
-import posixpath
-import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from reconciler.diagnostics import has_errors
-from reconciler.format.detect import is_flow
-from reconciler.format.document import Document
-from reconciler.format.rule_context import RuleContext
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.included_file import find_file_problems, has_file_prefix, load_included_file
+from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, executable_nodes
-from reconciler.format.yaml import parse_yaml
 from reconciler.model import Json
 
-_URI_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-_FILE_PREFIX = "file:"
 # The fields that can include a file: the kind of that file, and whether the prefix ``file:`` is required.
 _INCLUDABLE_FIELDS = {
     "component": ("component", False),
@@ -82,37 +75,6 @@ def node_interfaces(context: RuleContext, root: SpecNode) -> dict[str, Component
     return interfaces
 
 
-def parse_local_path(text: str) -> str | None:
-    """Return a text without ``file:`` if it is a local path; None if it is a URI or a reference."""
-    if text.lower().startswith(_FILE_PREFIX):
-        return text[len(_FILE_PREFIX) :]
-    return None if _URI_SCHEME.match(text) else text
-
-
-def load_included_file(context: RuleContext, text: str) -> RuleContext | None:
-    """Return the asset in the YAML file that a relative path names; None if there is no readable mapping, or a flow."""
-    path = parse_local_path(text)
-    if not path or posixpath.isabs(path):
-        return None
-    included_path = context.resolve_relative_path(path)
-    if not context.files.exists(included_path):
-        return None
-    try:
-        raw = context.files.read_file(included_path)
-    except (KeyError, OSError):  # a folder
-        return None
-    document = _parse_valid_document(context.files.display_path(included_path), raw)
-    if document is None or not isinstance(document.data, dict) or is_flow(document):
-        return None
-    return RuleContext(included_path, document, document.data, context.files)
-
-
-@lru_cache(maxsize=512)
-def _parse_valid_document(path: str, raw: bytes) -> Document | None:
-    document, diagnostics = parse_yaml(path, raw)
-    return None if has_errors(diagnostics) else document
-
-
 def find_included_files(context: RuleContext) -> Iterator[tuple[str, RuleContext]]:
     """Yield the kind and the asset of every file that a file includes, directly or not, each file once."""
     visited = {context.path}
@@ -127,13 +89,26 @@ def find_included_files(context: RuleContext) -> Iterator[tuple[str, RuleContext
 
 
 def _direct_includes(context: RuleContext) -> Iterator[tuple[str, RuleContext]]:
-    mentions = {
+    for kind, text in _find_names(context):
+        if included := load_included_file(context, text):
+            yield kind, included
+
+
+def check_unreadable_files(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the YAML of files that a file includes."""
+    for _, text in _find_names(context):
+        if load_included_file(context, text) is None:
+            yield from find_file_problems(context, text)
+
+
+def _find_names(context: RuleContext) -> Iterable[tuple[str, str]]:
+    """Return the kinds and the names of the files that a file includes, each once."""
+    return {
         (kind, value): None
         for node in executable_nodes(context)
         for field, (kind, needs_prefix) in _INCLUDABLE_FIELDS.items()
-        if isinstance(value := node.spec.get(field), str)
-        and (not needs_prefix or value.lower().startswith(_FILE_PREFIX))
+        if isinstance(value := node.spec.get(field), str) and (not needs_prefix or has_file_prefix(value))
     }
-    for kind, value in mentions:
-        if included := load_included_file(context, value):
-            yield kind, included
+
+
+RULES: tuple[Rule, ...] = (check_unreadable_files,)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.included_file import parse_local_path
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.components import parse_local_path
 from reconciler.format.rules.spec_nodes import executable_nodes_and_tasks
 from reconciler.format.schemas import check_against_schema
 from reconciler.format.yaml import parse_yaml

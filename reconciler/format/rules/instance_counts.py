@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spec_nodes import SpecNode, as_integer
+from reconciler.format.rules.spec_nodes import SpecNode, as_integer, executable_nodes
 
 _MIN_MAX_FIELDS = (("min_instances", "max_instances"), ("min_node_count", "max_node_count"))
 _COUNT_FIELDS = ("instance_count", "node_count", "idle_time_before_scale_down")
@@ -44,13 +44,13 @@ def check_negative_counts(context: RuleContext) -> Iterator[Diagnostic]:
 
 
 def check_time_limits(context: RuleContext) -> Iterator[Diagnostic]:
-    """Yield the time limits of a job that are no time: such a run would be stopped as it starts."""
-    limits = SpecNode((), context.spec).child("limits")
-    for name in _TIME_LIMITS:
-        seconds = as_integer(limits.spec.get(name))
-        if seconds is not None and seconds <= 0:
-            message = f"{name} has to be more than 0 seconds: {seconds}"
-            yield context.value_diagnostic("instances-negative", message, *limits.child_pointer(name))
+    """Yield the time limits of a job and of its nodes that are no time: such a run would be stopped as it starts."""
+    for limits in (node.child("limits") for node in executable_nodes(context)):
+        for name in _TIME_LIMITS:
+            seconds = as_integer(limits.spec.get(name))
+            if seconds is not None and seconds <= 0:
+                message = f"{name} has to be more than 0 seconds: {seconds}"
+                yield context.value_diagnostic("instances-negative", message, *limits.child_pointer(name))
 
 
 JOB_RULES: tuple[Rule, ...] = (check_time_limits,)

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.included_file import has_file_prefix, parse_local_path
 from reconciler.format.path_content import find_path_problem
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.components import parse_local_path
 from reconciler.format.rules.spec_nodes import Pointer, SpecNode, executable_nodes, has_placeholder
 from reconciler.model import Json, PathProblem
 
-_FILE_PREFIX = "file:"
 _DOCKERFILE = "Dockerfile"
 _SPARK_FILE_FIELDS = ("py_files", "jars", "files", "archives")
 _INCLUDE_FIELDS = (("component", "component file"), ("trial", "component file"), ("create_job", "job file"))
@@ -79,7 +78,7 @@ def _environment_definition_paths(node: SpecNode) -> Iterator[PathMention]:
 def _environment_field_paths(node: SpecNode) -> Iterator[PathMention]:
     value = node.spec.get("environment")
     if isinstance(value, str):
-        if value.lower().startswith(_FILE_PREFIX):
+        if has_file_prefix(value):
             yield from _field_paths(node, "environment", "environment file")
     elif value is not None:
         yield from _environment_definition_paths(node.child("environment"))

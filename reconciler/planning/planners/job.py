@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Action, Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
+from reconciler.model import DRIVER, Action, Address, Blocked, Op, Record, ResolvedAsset, Run, RunStatus, parse_address
 from reconciler.planning.compute import compute_name
 from reconciler.planning.decision import Decision, has_same_metadata, make_action
 from reconciler.planning.drift import DriftPolicy, drift_policy_of
@@ -12,6 +12,7 @@ from reconciler.planning.environments import build_reason
 from reconciler.planning.fingerprint import submission_token
 from reconciler.planning.planners.verdicts import Verdict, verdict_on_run
 from reconciler.planning.resolve import PlanContext, PlannedState, blocked_reason, is_blocked
+from reconciler.planning.step_forecasts import forecast_steps
 
 _NOT_REFRESHED = "when last recorded; --refresh asks, and `mlgit apply` records how it ended"
 _OUTCOME_PHRASES = {RunStatus.CANCELED: "was canceled", RunStatus.LOST: "was lost"}
@@ -67,7 +68,7 @@ def _decide_by_runs(context: PlanContext, resolved: ResolvedAsset, record: Recor
     counted = [run for run in runs if not _is_ignored(run)]
     last = next((run for run in reversed(counted) if run.status is RunStatus.COMPLETED), counted[-1])
     verdict, reason = verdict_on_run(last, record)
-    if last.status.is_active and last.backend not in context.policy.config.backends:
+    if last.status.is_active and not context.policy.config.has_backend(last.backend):
         return _decide_unreachable_backend(resolved, last)
     if verdict is Verdict.ADOPT:
         return _decide_completed(context, resolved, record, last)
@@ -111,7 +112,10 @@ def _decide_submission(
     reason = _submission_reason(context, record, runs, attempt)
     builds = tuple(_environment_builds(context, resolved))
     needs = tuple(build.key for build in builds)
-    action = make_action(context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason, needs=needs)
+    steps = forecast_steps(context, resolved, record, runs)
+    action = make_action(
+        context, Op.SUBMIT, resolved, record, version=run.id, run=run, reason=reason, needs=needs, steps=steps
+    )
     return Decision(PlannedState(run.id, resolved.fingerprint, (action.key,), known_after=address), (*builds, action))
 
 
@@ -125,7 +129,7 @@ def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run
         token=token,
         fingerprint=resolved.fingerprint,
         attempt=attempt,
-        backend=context.policy.config.backend_of(compute_name(resolved.asset)),
+        backend=DRIVER if resolved.graph else context.policy.config.backend_of(compute_name(resolved.asset)),
         status=RunStatus.INTENDED,
         spec=resolved.asset.spec,
         references=resolved.references,
@@ -134,16 +138,18 @@ def make_run(context: PlanContext, resolved: ResolvedAsset, attempt: int) -> Run
 
 
 def _environment_builds(context: PlanContext, resolved: ResolvedAsset) -> Iterator[Action]:
-    """Yield the build of an environment that no file declares, unless it was built before.
+    """Yield the builds of the environments of a job and its steps that no file declares, unless built before.
 
     Several jobs can have the same one; a plan keeps one of equal actions.
     """
-    environment = resolved.environment
-    if environment is not None and not context.state.find_builds(environment.fingerprint):
-        reason = build_reason(
-            environment.asset, context.tree.display_path(environment.asset.source), context.policy.config
-        )
-        yield make_action(context, Op.BUILD, environment, None, version=environment.asset.version, reason=reason)
+    steps = resolved.graph.steps.values() if resolved.graph else ()
+    jobs = (resolved, *(step.job for step in steps))
+    environments = {job.environment.fingerprint: job.environment for job in jobs if job.environment}
+    for fingerprint, environment in environments.items():
+        if not context.state.find_builds(fingerprint):
+            path = context.tree.display_path(environment.asset.source)
+            reason = build_reason(environment.asset, path, context.policy.config)
+            yield make_action(context, Op.BUILD, environment, None, version=environment.asset.version, reason=reason)
 
 
 def _submission_reason(context: PlanContext, record: Record | None, runs: list[Run], attempt: int) -> str:
@@ -177,7 +183,9 @@ def _decide_known_after(context: PlanContext, resolved: ResolvedAsset, record: R
     if not resolved.asset.runs_on_change and address not in context.policy.replace:
         return _decide_manual_run(resolved)
     builds = tuple(_environment_builds(context, resolved))
-    action = make_action(context, Op.SUBMIT, resolved, record, needs=tuple(build.key for build in builds))
+    steps = forecast_steps(context, resolved, record)
+    needs = tuple(build.key for build in builds)
+    action = make_action(context, Op.SUBMIT, resolved, record, needs=needs, steps=steps)
     return Decision(PlannedState(needs=(action.key,), known_after=address), (*builds, action))
 
 

@@ -65,7 +65,7 @@ def _register_again(context: PlanContext, resolved: ResolvedAsset, record: Recor
         reason = "it was requested again" if record and has_same_fingerprint(resolved, record) else ""
         return _register_new_version(context, resolved, record, version, Op.NEW_VERSION, reason)
     message = f"{resolved.asset.address.format_with_version(version)} is already registered and cannot be replaced"
-    span = context.declared.documents[resolved.asset.source].value_span("/version")
+    span = context.declared.value_span(resolved.asset, "/version")
     hint = "raise the version, or leave it out to get the next number"
     context.diagnostics.append(Diagnostic("version-immutable", message, span, hint))
     return Decision(PlannedState(version, resolved.fingerprint))
@@ -148,7 +148,7 @@ def _refuse_version_change(context: PlanContext, resolved: ResolvedAsset, record
     )
     if differences := format_record_diff(context, resolved, record):
         message = f"{message}: {differences}"
-    span = context.declared.documents[resolved.asset.source].value_span("/version")
+    span = context.declared.value_span(resolved.asset, "/version")
     hint = "a registered version never changes: raise the version, or leave it out to get the next number"
     context.diagnostics.append(Diagnostic("version-immutable", message, span, hint))
     return Decision(planned_state_from_record(record, context.state))

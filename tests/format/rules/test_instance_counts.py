@@ -26,6 +26,11 @@ def test_a_time_limit_of_a_job_that_is_no_time_is_reported(check, name, value):
     ]
 
 
+def test_a_time_limit_of_a_node_that_is_no_time_is_reported(check):
+    text = "jobs: {a: {limits: {timeout: 0}}, b: {type: sweep, limits: {trial_timeout: -1}}}"
+    assert check(instance_counts.JOB_RULES, text) == ["instances-negative 1:30", "instances-negative 1:76"]
+
+
 def test_a_time_limit_of_a_job_may_be_any_time_or_absent(check):
     assert check(instance_counts.JOB_RULES, "limits: {timeout: 1, trial_timeout: 86400}") == []
     assert check(instance_counts.JOB_RULES, "command: echo") == []

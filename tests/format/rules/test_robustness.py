@@ -23,6 +23,8 @@ WORDS = st.sampled_from(
     compute settings default_compute resources conf entry file task search_space additional_includes create_job
     trigger expression schedule hours minutes time_zone start_time end_time interval schedules compute_start_stop
     traffic mirror_traffic credentials account_key sas_token password optional default min max enum values protocol
+    sampling_algorithm early_termination limits objective primary_metric max_total_trials min_value max_value q mu sigma
+    upper slack_factor evaluation_interval logbase
     min_instances max_instances code_configuration scoring_script training_data model job
 """)
     )
@@ -48,6 +50,11 @@ TEXTS = st.one_of(
             "pipeline",
             "spark",
             "sweep",
+            "choice",
+            "qloguniform",
+            "lognormal",
+            "randint",
+            "bandit",
             "mltable",
             "integer",
             "uri_file",

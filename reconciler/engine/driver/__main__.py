@@ -1,0 +1,47 @@
+"""The process of a driver: ``python -P -m reconciler.engine.driver SETTINGS``, with its lock as a descriptor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from reconciler.backends import load_backend
+from reconciler.diagnostics import UserError
+from reconciler.engine.driver.events import find_graph
+from reconciler.engine.driver.loop import Driver, drive
+from reconciler.engine.driver.process import LOCK_DESCRIPTOR, DriverProcess, read_settings
+from reconciler.model.backend import Backend
+from reconciler.state.process import host_name
+from reconciler.storage.stores import open_store
+
+
+def main() -> int:
+    """Execute the run that a settings file names until it has ended; exit code 1 if that cannot be."""
+    path = Path(sys.argv[1])
+    os.set_inheritable(LOCK_DESCRIPTOR, False)  # no process that this one starts may keep it
+    os.umask(0o077)  # a log or a spec can hold a secret
+    settings = read_settings(path)
+    os.chdir(path.parent)
+    try:
+        store = open_store(settings.store.type, settings.store.settings, Path(settings.store.folder))
+        graph = find_graph(store, settings.token)
+        if graph is None:
+            return _print_error(f"the store at {store.location} has no graph of this run")
+
+        def open_backend(name: str) -> Backend:
+            return load_backend(graph.backends[name], Path(settings.folder))
+
+        drive(Driver(graph, store, open_backend, host_name()), DriverProcess(path.parent).write_problem)
+    except UserError as error:
+        return _print_error(error.diagnostics[0].message)
+    return 0
+
+
+def _print_error(message: str) -> int:
+    sys.stderr.write(message + "\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

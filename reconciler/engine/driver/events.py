@@ -1,0 +1,110 @@
+"""What happened in a run: events in the store, numbered, which only one of several drivers can write.
+
+An event has the new state of some steps. A driver writes the next one only if it has read all before it, so each
+decision is made once, by someone who knows all earlier ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from reconciler.engine.driver.graph import FrozenGraph, graph_error, read_graph
+from reconciler.model import Json, RunStatus
+from reconciler.model.content import Content
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.step_runs import StepRun
+from reconciler.timestamps import utc_timestamp
+
+GRAPHS, EVENTS, CANCELS, RESULTS = "graphs", "events", "cancels", "results"
+
+
+class DriverEvent(NamedTuple):
+    """What one driver has written at once: the machine and the time, steps as they are now, and a note for a person."""
+
+    host: str
+    at: str
+    steps: tuple[StepRun, ...] = ()
+    note: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the event as the store keeps it."""
+        return {"host": self.host, "at": self.at, "steps": [step.to_json() for step in self.steps], "note": self.note}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> DriverEvent:
+        """Return the event of a document; raises KeyError, TypeError or ValueError for what is none."""
+        return cls(document["host"], document["at"], tuple(map(StepRun.from_json, document["steps"])), document["note"])
+
+
+def find_graph(store: ObjectStore, token: str) -> FrozenGraph | None:
+    """Return the graph that was submitted with a token; None if there is none. Raises UserError ``graph-damaged``."""
+    raw = store.read(f"{GRAPHS}/{token}")
+    if raw is None:
+        return None
+    try:
+        content = Content.from_json(json.loads(raw)["graph"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise graph_error(f"{GRAPHS}/{token}") from error
+    return read_graph(store, content)
+
+
+class EventLog:
+    """The events of one run as far as they are known: ``table`` has the newest state of each step and trial."""
+
+    def __init__(self, store: ObjectStore, token: str) -> None:
+        self._store = store
+        self._token = token
+        self.events: list[DriverEvent] = []
+        self.table: dict[str, StepRun] = {}
+
+    def read_new(self) -> bool:
+        """Read the events that were written meanwhile; return True if there are any. Raises UserError."""
+        count = len(self.events)
+        while (raw := self._store.read(self._name(len(self.events) + 1))) is not None:
+            try:
+                event = DriverEvent.from_json(json.loads(raw))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise graph_error(self._name(len(self.events) + 1)) from error
+            self._add(event)
+        return len(self.events) > count
+
+    def append(self, host: str, steps: Iterable[StepRun], note: str = "") -> bool:
+        """Write the next event; return False if there is one already, which nobody here has read yet."""
+        event = DriverEvent(host, utc_timestamp("milliseconds"), tuple(steps), note)
+        data = json.dumps(event.to_json(), separators=(",", ":")).encode()
+        if not self._store.create(self._name(len(self.events) + 1), data):
+            return False
+        self._add(event)
+        return True
+
+    def _add(self, event: DriverEvent) -> None:
+        self.events.append(event)
+        self.table.update((step.step, step) for step in event.steps)
+
+    def _name(self, number: int) -> str:
+        return f"{EVENTS}/{self._token}.{number:06d}"
+
+
+def format_events(events: Iterable[DriverEvent]) -> Iterable[str]:
+    """Yield the lines that tell a person what happened."""
+    for event in events:
+        if event.note:
+            yield f"{event.at} {event.note}"
+        for step in event.steps:
+            yield f"{event.at} {_describe(step)}"
+
+
+def _describe(step: StepRun) -> str:
+    if step.reused_from:
+        return f"{step.step}: reused from {step.reused_from}"
+    if step.is_best:
+        return f"{step.step}: is the best trial, with {step.best_value}"
+    words = [f"{step.step}: {step.status.label}"]
+    if step.status is RunStatus.INTENDED:
+        attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+        words = [f"{step.step}: starts as {step.run}{attempt}"]
+        words += [step.reason] if step.reason else []
+    words += [step.message] if step.message else []
+    return ": ".join(words)

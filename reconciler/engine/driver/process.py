@@ -1,0 +1,136 @@
+"""The process of a driver: started in a session of its own, one for each run on a machine, found by its lock.
+
+The lock is a file lock that the process inherits, so that a run has a driver from the moment that one is started, and
+none as soon as that has ended, however it did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import reconciler
+from reconciler.diagnostics import user_error
+from reconciler.model import Json
+from reconciler.private_files import create_private_file, make_private_folder
+from reconciler.runner.files import read_json_object, write_json_atomically
+from reconciler.runner.locks import free_lock, is_locked
+
+_LOCK_FILE, _SETTINGS_FILE, _OUTPUT_FILE, _PROBLEM_FILE = "alive.lock", "driver.json", "driver.log", "problem.json"
+LOCK_DESCRIPTOR = 3  # which the process finds its lock at
+_RESTART_SECONDS = 1.0  # not sooner after the last start, so that one that always fails does not keep a machine busy
+_MODULE = "reconciler.engine.driver"
+_MAX_OUTPUT_BYTES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What opens the store: its type, the settings of mlgit.yml, and the folder that relative paths start from."""
+
+    type: str
+    settings: Mapping[str, Json]
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriverSettings:
+    """What a driver is started with: the token of the run, its store, and the folder for the files of backends."""
+
+    token: str
+    store: StoreSettings
+    folder: str
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the document of the file that the process reads."""
+        return {**asdict(self), "store": {**asdict(self.store), "settings": dict(self.store.settings)}}
+
+
+def read_settings(path: Path) -> DriverSettings:
+    """Return the settings of a file; raises KeyError or TypeError if it has none."""
+    document = read_json_object(path) or {}
+    return DriverSettings(document["token"], StoreSettings(**document["store"]), document["folder"])
+
+
+@dataclass(frozen=True, slots=True)
+class DriverProcess:
+    """The driver of one run on this machine: the folder with its files."""
+
+    folder: Path
+
+    @property
+    def is_alive(self) -> bool:
+        """True if there is one."""
+        return is_locked(self.folder / _LOCK_FILE)
+
+    @property
+    def has_files(self) -> bool:
+        """True if a driver was started with these files, on this machine or with the same disk."""
+        return (self.folder / _SETTINGS_FILE).exists()
+
+    @property
+    def problem(self) -> str:
+        """What the driver waits for, or what the last one ended with, "" if for nothing but runs."""
+        if self.is_alive:
+            return str((read_json_object(self.folder / _PROBLEM_FILE) or {}).get("message", ""))
+        return self._last_output_line()
+
+    def start(self, settings: DriverSettings) -> bool:
+        """Start a driver if there is none; return True if one was started.
+
+        Raises UserError ``file-unusable`` if its files cannot be written.
+        """
+        try:
+            make_private_folder(self.folder)
+            with free_lock(self.folder / _LOCK_FILE) as lock:
+                if lock is None:
+                    return False
+                self._wait_until_due()
+                (self.folder / _PROBLEM_FILE).unlink(missing_ok=True)
+                write_json_atomically(self.folder / _SETTINGS_FILE, settings.to_json(), synced=False)
+                self._spawn(lock)
+        except OSError as error:
+            message = f"{self.folder}, which has the files of the driver of a run, cannot be used: {error.strerror}"
+            raise user_error("file-unusable", message, "free some space, or check that you may write there") from error
+        return True
+
+    def write_problem(self, message: str) -> None:
+        """Note what the driver waits for; a disk that is full has no place for it."""
+        with suppress(OSError):
+            create_private_file(self.folder / _PROBLEM_FILE, json.dumps({"message": message}).encode())
+
+    def _spawn(self, lock: int) -> None:
+        output = os.open(self.folder / _OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            actions = [
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+                (os.POSIX_SPAWN_DUP2, lock, LOCK_DESCRIPTOR),
+            ]
+            package = str(Path(reconciler.__file__).parent.parent)
+            paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+            variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, dict.fromkeys(paths)))}
+            command = (sys.executable, "-P", "-m", _MODULE, str(self.folder / _SETTINGS_FILE))
+            os.posix_spawn(sys.executable, command, variables, file_actions=actions, setsid=True)
+        finally:
+            os.close(output)
+
+    def _wait_until_due(self) -> None:
+        with suppress(OSError):
+            started_at = (self.folder / _SETTINGS_FILE).stat().st_mtime
+            time.sleep(min(_RESTART_SECONDS, max(0.0, started_at + _RESTART_SECONDS - time.time())))
+
+    def _last_output_line(self) -> str:
+        try:
+            with (self.folder / _OUTPUT_FILE).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_OUTPUT_BYTES))
+                lines = file.read().decode("utf-8", "replace").split("\n")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")

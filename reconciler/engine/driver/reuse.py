@@ -1,0 +1,134 @@
+"""Reuse by content: the key of what a step does, the index of results, and why a step runs that is not reused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
+from reconciler.model import Json, RunStatus, Spec
+from reconciler.model.content import Content
+from reconciler.model.object_store import ObjectStore
+from reconciler.model.step_runs import StepRun
+from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
+
+REUSE = "reuse"
+_KEY_FORMAT = 1
+_TARGET_LENGTH = 8
+
+
+class Found(NamedTuple):
+    """What the index has for a key: a completed step of a run, ``origin`` in words.
+
+    ``is_dropped`` is True if there was one whose outputs the store has no longer.
+    """
+
+    step: StepRun | None = None
+    origin: str = ""
+    is_dropped: bool = False
+
+
+def make_static_key(task: Task, environment: str, sweep: Spec | None = None) -> str:
+    """Return the part of a reuse key that is known before other steps have ended; inputs that are bound are left out.
+
+    It has what the result depends on: the command, code and inputs by content, variables, the fingerprint of the
+    environment, outputs and processes; of a sweep what decides its trials.
+    """
+    fields = {
+        "format": _KEY_FORMAT,
+        "command": task.command,
+        "code": task.code.sha256 if task.code else "",
+        "inputs": {name: _input_part(task_input) for name, task_input in task.inputs.items()},
+        "variables": dict(task.variables),
+        "environment": environment,
+        "outputs": {name: output.type for name, output in task.outputs.items()},
+        "distribution": dict(task.distribution),
+        "sweep": _sweep_part(sweep) if sweep is not None else None,
+    }
+    return _digest(fields)
+
+
+def _input_part(task_input: TaskLiteral | TaskUri | TaskContent) -> Json:
+    match task_input:
+        case TaskLiteral(value):
+            return ["value", value]
+        case TaskUri(uri):
+            return ["uri", uri]
+        case TaskContent(type_, _, content):
+            return ["content", type_, content.sha256]
+
+
+def _sweep_part(sweep: Spec) -> dict[str, Json]:
+    """Return the fields of a sweep without those limits that do not decide its result."""
+    limits = sweep.get("limits") or {}
+    return {**sweep, "limits": {"max_total_trials": limits.get("max_total_trials")}}
+
+
+def reuse_key(static_key: str, bound: Mapping[str, str]) -> str:
+    """Return the key of a step whose inputs are all known: ``bound`` are the sha256 of those of other steps."""
+    return _digest([static_key, dict(bound)])
+
+
+def _digest(value: Json) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def run_reason(step: FrozenStep, inputs: Mapping[str, Json], *, is_forced: bool, is_dropped: bool) -> str:
+    """Return why a step runs whose result is in no index."""
+    if is_forced:
+        return "settings.force_rerun"
+    if not step.is_deterministic:
+        return "is_deterministic: false"
+    if is_dropped:
+        return "the result that it had is no longer in the store"
+    if step.cause:
+        return step.cause
+    changed = (name for name in step.bindings if name in step.previous and step.previous[name] != inputs[name])
+    if name := next(changed, ""):
+        return f"inputs.{name}: the output of {step.bindings[name].source.step} changed"
+    return "no earlier run has its result"
+
+
+class ReuseIndex:
+    """The results that the runs of one target have left in the store."""
+
+    def __init__(self, store: ObjectStore, target: str) -> None:
+        self._store = store
+        self._prefix = f"{REUSE}/{target[:_TARGET_LENGTH]}."
+
+    def find(self, key: str) -> Found:
+        """Return the result for a key if all of it is in the store; an entry without its outputs is deleted."""
+        raw = self._store.read(self._prefix + key)
+        if raw is None:
+            return Found()
+        try:
+            document = json.loads(raw)
+            step, origin = StepRun.from_json(document["step"]), str(document["origin"])
+            digests = [Content.from_json(output).digest for output in step.outputs.values()]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            digests, is_usable = [], False
+        else:
+            is_usable = True
+        if is_usable and not self._store.missing(digests):
+            return Found(step, origin)
+        self._store.delete(self._prefix + key)
+        return Found(is_dropped=True)
+
+    def add(self, graph: FrozenGraph, run: StepRun) -> None:
+        """Keep the result of a step for reuse; the first one of a key stands."""
+        document = {"origin": f"{graph.run}/{run.step}", "step": run.to_json()}
+        self._store.create(self._prefix + run.key, json.dumps(document, separators=(",", ":")).encode())
+
+
+def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
+    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it."""
+    step = graph.steps.get(run.step)
+    return (
+        step is not None
+        and step.is_deterministic
+        and not graph.is_forced
+        and run.status is RunStatus.COMPLETED
+        and not run.reused_from
+    )
