@@ -28,7 +28,7 @@ run apply --auto-approve --wait
 run job show iris-pipeline
 
 printf '\nThe losses of two trainings, of the job and of the step, over one another:\n'
-run job metrics train iris-pipeline/train --plot --metric loss
+run job metrics train iris-pipeline/train --plot
 
 cat <<END
 
