@@ -15,6 +15,7 @@ from reconciler.planning.run_comparison import DataVersion, Files, RunFacts
 from reconciler.project.recorded_builds import locked_packages
 from reconciler.project.run_environment import find_run_environment
 from reconciler.project.state_session import StateSession
+from reconciler.project.steps import read_steps
 from reconciler.source.disk import YAML_SUFFIXES
 from reconciler.source.workspace import tree_at_revision
 
@@ -29,7 +30,14 @@ def read_run_facts(session: StateSession, state: State, run: Run) -> RunFacts:
     tree, paths = _find_paths(session, state, run)
     files = {path.pointer: _files(tree, path) for path in paths} if tree else {}
     code = {pointer: found for pointer, found in files.items() if not _is_input(pointer)}
-    return RunFacts(run, dict(_data_versions(state, run, tree, paths)), code, packages, state.find_steps(run.id))
+    return RunFacts(
+        run,
+        dict(_data_versions(state, run, tree, paths)),
+        code,
+        environment.name if environment else "",
+        packages,
+        read_steps(session, state, run),
+    )
 
 
 def _is_input(pointer: str) -> bool:
