@@ -176,8 +176,10 @@ def execute_and_report(
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
         echo()
-    shutdown = GracefulShutdown()
-    listener = stream or TerminalApplyListener(StepReader(open_backends(session)))
+    shutdown, reader = GracefulShutdown(), StepReader(open_backends(session))
+    if stream is not None:
+        stream.read_steps = reader.read_steps
+    listener = stream or TerminalApplyListener(reader)
     try:
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
