@@ -13,6 +13,7 @@ from reconciler.format.kinds import kinds
 from reconciler.format.pointers import split_pointer
 from reconciler.format.schema_leaves import schema_leaves
 from reconciler.model.support import NUMBER, Ignored, Support, UnsupportedField, compare_with_support
+from reconciler.planning.jobs import PLANNERS
 from reconciler.planning.support import OWN_SUPPORT, field_name, table_entries
 
 PAGE = Path(__file__).with_name("support.md")
@@ -30,6 +31,15 @@ the like) ask nothing of a provider.
 
 *Recorded only* are assets that no provider realises: they are planned, versioned and listed; nothing is made or run.
 """
+
+NODES = """\
+## Nodes of pipelines
+
+Each node is checked as a job of the type `command`, with what it and its component say together, by the backend of its
+compute; a problem is shown at the node, or in the file of its component. Nodes of the types `command`, `sweep` and
+`pipeline` run. A pipeline with a node of any other type (`parallel`, `spark`, `automl`, `import`, `data_transfer`,
+`do_while`, `if_else`, `parallel_for`) is refused as a whole, and so are the hooks `settings.on_init` and
+`settings.on_finalize`, components of a registry, and outputs that are values and not files."""
 
 
 def page() -> str:
@@ -54,25 +64,29 @@ def _provider_sections() -> Iterator[str]:
     for name in BUILDERS.names():
         yield from _sections(f"Builder `{name}`", BUILDERS.load(name).support)
     yield from _sections("mlgit itself", OWN_SUPPORT)
+    for name, planner in PLANNERS.items():
+        if planner.support is not None:
+            yield from _sections("mlgit itself", planner.support, name)
+    yield from (NODES, "")
 
 
-def _sections(title: str, support: Support) -> Iterator[str]:
+def _sections(title: str, support: Support, job_type: str = JOB_TYPE) -> Iterator[str]:
     for kind in kinds().values():
         if support.entries(kind.name):
-            what = f"{kind.name}s of the type `{JOB_TYPE}`" if kind.is_runnable else kind.name
+            what = f"{kind.name}s of the type `{job_type}`" if kind.is_runnable else kind.name
             yield from (f"## {title}: {what}", "", "| field | | |", "| --- | --- | --- |")
-            yield from _rows(kind, support)
+            yield from _rows(kind, support, job_type)
             yield ""
 
 
-def _rows(kind: Kind, support: Support) -> Iterator[str]:
+def _rows(kind: Kind, support: Support, job_type: str) -> Iterator[str]:
     """Yield the rows of a table: its entries, then what its kind has besides, which is refused."""
     for entry in support.entries(kind.name):
         verdict = "ignored" if isinstance(entry, Ignored) else "honoured"
         values = f"{_values(entry.values)} only" if entry.values else ""
         values += f" if `{field_name(entry.when.pointer)}` is `{entry.when.value}`" if entry.when else ""
         yield f"| {_join([_field(entry.pointer)])} | {verdict} | {': '.join(filter(None, (values, entry.reason)))} |"
-    if refused := _refused(kind, support):
+    if refused := _refused(kind, support, job_type):
         yield f"| {_join([_field(pointer) for pointer in refused])} | refused | |"
 
 
@@ -80,9 +94,9 @@ def _values(values: Iterable[str]) -> str:
     return ", ".join(value if value == NUMBER else f"`{value}`" for value in values)
 
 
-def _refused(kind: Kind, support: Support) -> list[str]:
+def _refused(kind: Kind, support: Support, job_type: str) -> list[str]:
     """Return the parts of a kind that no entry of a table covers, as short as possible."""
-    leaves = schema_leaves(kind.name, JOB_TYPE if kind.is_runnable else "").values()
+    leaves = schema_leaves(kind.name, job_type if kind.is_runnable else "").values()
     asked = [leaf.pointer for leaf in leaves if not leaf.is_read_only and leaf.pointer not in kind.descriptive_fields]
     covered = [pointer for pointer in asked if is_covered(kind, support, pointer)]
     shortest = (_shortest_uncovered(pointer, covered) for pointer in asked if pointer not in covered)

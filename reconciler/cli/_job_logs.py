@@ -1,4 +1,4 @@
-"""mlgit job logs: print the log of a run, or follow it."""
+"""mlgit job logs: print the log of a run, of a step or of a trial."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from reconciler.cli._job_run import find_named_run, wait_for_step
 from reconciler.cli._run_files import print_log
 from reconciler.cli.console import echo_line
 from reconciler.cli.options import target_option
+from reconciler.engine.driver.resume import resume_run
 
 
 @click.command("logs")
@@ -29,6 +30,7 @@ def command(job: str, *, follow: bool) -> int:
     try:
         if follow:
             named = wait_for_step(named, lambda step: step.handle is not None or step.has_ended)
+            resume_run(named.session.open_backends(), named.run)
         run, backend = named.run, named.open_backend()
         if named.step and named.step.reused_from:
             echo_line(f"{run.id} was reused from {named.step.reused_from}, whose log this is:", err=True)

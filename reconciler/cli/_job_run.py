@@ -13,6 +13,7 @@ from reconciler.cli._job_argument import find_live_job, match_live_job
 from reconciler.cli._run_files import require_handle
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.diagnostics import UserError, user_error
+from reconciler.engine.driver.resume import resume_run
 from reconciler.engine.run_conditions import poll_run
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Address, Run, State, StepRun
@@ -24,7 +25,7 @@ from reconciler.state.process import host_name
 
 POLL_SECONDS = 0.2
 _MAX_STEPS = 10  # in a message
-_CHILD_RUN_ID = re.compile(r"(?P<run>.+-[0-9a-f]{8})\.(?P<step>.+)-[0-9a-f]{8}")
+_CHILD_RUN_ID = re.compile(r"(?P<run>.+-[0-9a-f]{8})_.+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def wait_for_step(named: NamedRun, is_reached: Callable[[StepRun], bool]) -> Nam
     driver, is_active = get_backend(backends, parent.backend), True
     while is_active and named.step and not is_reached(named.step):
         time.sleep(POLL_SECONDS)
+        resume_run(backends, parent)
         is_active = (run_status_of(poll_run(driver, parent)) or parent.status).is_active
         steps = report_steps(backends, parent)  # after the run was asked for: its steps are final if that has ended
         named = named.with_step(next((other for other in steps if other.step == step.step), named.step))
@@ -105,7 +107,7 @@ def wait_for_step(named: NamedRun, is_reached: Callable[[StepRun], bool]) -> Nam
 def _split_step(argument: str) -> tuple[str, str]:
     """Return the job or the run, and the step, of RUN/STEP, JOB/STEP or the id of a child run; "" if it has none."""
     if match := _CHILD_RUN_ID.fullmatch(argument):
-        return match["run"], match["step"]
+        return match["run"], argument
     job, _, step = argument.rpartition("/")
     return (job, step) if job else ("", "")
 
@@ -118,12 +120,13 @@ def _run_of(session: StateSession, state: State, address: Address, run: Run | No
 
 
 def _find_step(named: NamedRun, path: str) -> NamedRun:
+    """Return a step by its path or by the id of its run."""
     run, steps = named.run, read_steps(named.session, named.state, named.run)
-    step = next((step for step in steps if step.step == path), None)
+    step = next((step for step in steps if path in (step.step, step.run)), None)
     if step is None:
         raise _unknown_step_error(run, path, [step.step for step in steps])
     ranked = sorted(steps, key=lambda other: not other.is_best)
-    trials = [f"{run.id}/{other.step}" for other in ranked if other.is_trial and other.step.startswith(f"{path}.")]
+    trials = [f"{run.id}/{other.step}" for other in ranked if other.is_trial and other.step.startswith(f"{step.step}.")]
     return replace(named.with_step(step), trials=tuple(trials))
 
 

@@ -18,8 +18,16 @@ from reconciler.project.run_list import list_all_runs
 from reconciler.render import plan_json
 from reconciler.state.codec import RunSummary, decode_run, summarize_run
 
-# These need more than the state.
-_LOADED_BY_NAME = ("cancel", "compare", "download", "logs", "metrics", "rerun", "show", "wait")
+_LOADED_BY_NAME = (
+    "cancel",
+    "compare",
+    "download",
+    "logs",
+    "metrics",
+    "rerun",
+    "show",
+    "wait",
+)  # these need more than the state
 
 
 class _JobGroup(click.Group):

@@ -13,7 +13,6 @@ from reconciler.engine.inputs import lower_word, make_inputs
 from reconciler.engine.providers import Providers
 from reconciler.model import Json, ResolvedAsset, ResolvedReference, Run
 from reconciler.model.content import Content, UploadFile
-from reconciler.model.downloads import Download
 from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOutput
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
@@ -33,10 +32,16 @@ def store_asset_contents(context: ActionContext, resolved: ResolvedAsset) -> dic
         local_path.pointer: store_git_content(context.providers, tracked_content(context.tree, local_path.path))
         for local_path in resolved.asset.paths
     }
-    for pointer, reference in resolved.references.items():
-        if reference.output:
-            contents[pointer] = _output_content(context, reference)
-    return contents
+    return contents | output_contents(context, resolved)
+
+
+def output_contents(context: ActionContext, resolved: ResolvedAsset) -> dict[str, Content]:
+    """Return the run outputs that an asset refers to, by pointer; raises UserError if one is not in the store."""
+    return {
+        pointer: _output_content(context, reference)
+        for pointer, reference in resolved.references.items()
+        if reference.output
+    }
 
 
 def is_infrastructure_error(error: UserError) -> bool:
@@ -80,15 +85,14 @@ def make_task(
     resolved: ResolvedAsset,
     run: Run,
     environment: Environment,
-    downloads: Mapping[str, Download],
+    contents: Mapping[str, Content],
 ) -> Task:
     """Return one run as a task for its backend: contents of the store, inputs and outputs by name, the environment.
 
-    ``downloads`` are those of the inputs, by JSON pointer.
+    ``contents`` are those of its paths, of the run outputs that it refers to and of what was downloaded, by JSON
+    pointer.
     """
     spec = resolved.asset.spec
-    contents = store_asset_contents(context, resolved)
-    contents |= {pointer: download.content for pointer, download in downloads.items()}
     return Task(
         run=run.id,
         address=str(run.address),

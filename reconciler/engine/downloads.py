@@ -15,7 +15,7 @@ from reconciler.diagnostics import SET_OPTION, Diagnostic, UserError, option_spa
 from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.format.pointers import find_value, split_pointer
 from reconciler.format.yaml import parse_yaml
-from reconciler.model import Action, Record, Reference
+from reconciler.model import EMPTY_MAPPING, Action, Record, Reference
 from reconciler.model.downloads import Download
 from reconciler.planning.uri_inputs import UriInput, find_uri_inputs
 from reconciler.secrets.urls import mask_url_secrets
@@ -28,10 +28,13 @@ _TIMEOUT_VARIABLE, _TIMEOUT_SECONDS = "MLGIT_NETWORK_TIMEOUT", 60.0
 _LOCKS: dict[str, threading.Lock] = {}  # by URL: of the actions that need one, the first downloads it
 
 
-def download_inputs(context: ActionContext, action: Action) -> Mapping[str, Download]:
+def download_inputs(
+    context: ActionContext, action: Action, places: Mapping[str, str] = EMPTY_MAPPING
+) -> Mapping[str, Download]:
     """Return what the URLs in the inputs of a job stand for, by JSON pointer; what is needed for the first time comes.
 
-    Raises UserError ``download-failed`` at the line of the input; nothing of the file is stored then.
+    Raises UserError ``download-failed`` at the line of the input; nothing of the file is stored then. Of a step,
+    ``places`` are the pointers in the file of its pipeline, by pointer.
     """
     resolved = resolved_asset_of(action)
 
@@ -43,13 +46,13 @@ def download_inputs(context: ActionContext, action: Action) -> Mapping[str, Down
 
     uri_inputs = find_uri_inputs(resolved.asset, context.providers.config, find_target)
     return {
-        uri_input.pointer: _download_once(context, action, uri_input)
+        uri_input.pointer: _download_once(context, action, uri_input, places)
         for uri_input in uri_inputs
         if uri_input.is_downloadable
     }
 
 
-def _download_once(context: ActionContext, action: Action, uri_input: UriInput) -> Download:
+def _download_once(context: ActionContext, action: Action, uri_input: UriInput, places: Mapping[str, str]) -> Download:
     """Return what a URL stands for; it is downloaded if it never was, or if the store has lost it."""
     with _LOCKS.setdefault(uri_input.uri, threading.Lock()):
         pinned = context.state.find_download(uri_input.uri)
@@ -60,7 +63,7 @@ def _download_once(context: ActionContext, action: Action, uri_input: UriInput) 
             if pinned is not None:
                 _check_unchanged(uri_input, download, pinned)
         except WebError as error:
-            raise _failure(context, action, uri_input, error) from error
+            raise _failure(context, action, uri_input, places, error) from error
         if pinned is None:
             context.transaction.write_now(WriteBatch(downloads={uri_input.uri: download}), action)
         return pinned or download
@@ -107,12 +110,24 @@ def _check_unchanged(uri_input: UriInput, download: Download, pinned: Download) 
         )
 
 
-def _failure(context: ActionContext, action: Action, uri_input: UriInput, error: WebError) -> UserError:
+def _failure(
+    context: ActionContext, action: Action, uri_input: UriInput, places: Mapping[str, str], error: WebError
+) -> UserError:
     """Return the error of a download, at the line of the job's input or at the option that gave another value."""
     asset = resolved_asset_of(action).asset
     document, _ = parse_yaml(context.tree.display_path(asset.source), context.tree.read_file(asset.source))
     message, hint = mask_url_secrets(str(error)), mask_url_secrets(error.hint)
     keys = split_pointer(uri_input.pointer)
-    is_as_written = find_value(document.data, keys) == find_value(asset.spec, keys)
-    span = document.value_span(uri_input.pointer) if is_as_written else option_span(f"{SET_OPTION} {'.'.join(keys)}")
+    place = _find_place(places, uri_input.pointer)
+    is_as_written = place or find_value(document.data, keys) == find_value(asset.spec, keys)
+    option = option_span(f"{SET_OPTION} {'.'.join(keys)}")
+    span = document.value_span(place or uri_input.pointer) if is_as_written else option
     return UserError(Diagnostic("download-failed", message, span, hint))
+
+
+def _find_place(places: Mapping[str, str], pointer: str) -> str:
+    """Return where the file of a pipeline says what is at a pointer of a step, "" for a job that is no step."""
+    prefix = pointer
+    while prefix and prefix not in places:
+        prefix = prefix.rpartition("/")[0]
+    return places[prefix] + pointer[len(prefix) :] if prefix in places else ""

@@ -14,8 +14,8 @@ from reconciler.model import ResolvedAsset, ResolvedReference
 from reconciler.model.content import Content
 from reconciler.model.tasks import TaskContent, TaskInput, TaskLiteral, TaskUri
 
-_DEFAULT_TYPE, _FILE_TYPE = "uri_folder", "uri_file"
-_DEFAULT_MODE = "ro_mount"
+DEFAULT_TYPE, _FILE_TYPE = "uri_folder", "uri_file"
+DEFAULT_MODE = "ro_mount"
 
 
 def make_inputs(
@@ -43,15 +43,13 @@ def _make_input(
         content = declared["path"]
     if isinstance(content, str):
         return TaskUri(find_mirror(context.providers.config.mirrors, content).url or content)
-    return TaskContent(
-        lower_word(declared, "type", _DEFAULT_TYPE), lower_word(declared, "mode", _DEFAULT_MODE), content
-    )
+    return TaskContent(lower_word(declared, "type", DEFAULT_TYPE), lower_word(declared, "mode", DEFAULT_MODE), content)
 
 
 def _make_literal(context: ActionContext, mirrored: Content | None, value: Any) -> TaskInput:
     """Return a literal; one that is a URI with a mirror becomes the path of the local copy, or the other URL."""
     if mirrored is not None:
-        return TaskContent(_DEFAULT_TYPE if mirrored.is_folder else _FILE_TYPE, _DEFAULT_MODE, mirrored)
+        return TaskContent(DEFAULT_TYPE if mirrored.is_folder else _FILE_TYPE, DEFAULT_MODE, mirrored)
     mirror = find_mirror(context.providers.config.mirrors, value) if isinstance(value, str) else None
     return TaskLiteral(mirror.url if mirror and mirror.url else value)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from reconciler.engine.driver.resume import resume_drivers
 from reconciler.engine.providers import Providers
 from reconciler.engine.reconcile import ApplyContext, Iteration, SynchronizedListener, Totals, reconcile_once
 from reconciler.engine.refresh import check_store, refresh_runs
@@ -63,6 +64,7 @@ def _wait_for_run(context: ApplyContext, totals: Totals, state: State) -> bool:
     reported: set[str] = set()
     while not context.is_stopping():
         observation = refresh_runs(state, backends, store)
+        resume_drivers(observation, backends)
         check_store(observation)
         problems = {*filter(None, (observation.unreachable_store,)), *observation.unreachable_backends}
         for problem in sorted(problems - reported):

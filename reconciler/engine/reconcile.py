@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.diagnostics import UserError, has_errors, user_error
 from reconciler.engine.action_context import ActionContext
 from reconciler.engine.apply import execute_plan
+from reconciler.engine.driver.resume import resume_drivers
 from reconciler.engine.locking import AcquiredLocks, acquire_locks, open_journal
 from reconciler.engine.providers import Providers
 from reconciler.engine.refresh import check_store, refresh_runs, with_conditions
@@ -119,6 +120,7 @@ def _plan_iteration(context: ApplyContext, totals: Totals, baseline: str | None)
     providers.state_store.ref_store.fetch()
     state = providers.state_store.read()
     observation = refresh_runs(state, providers.backends, providers.store)
+    resume_drivers(observation, providers.backends)
     observation = with_conditions(observation, state, providers.resources)
     check_store(observation)
     if baseline is None and approved.state_commit == state.commit and not (observation.runs or observation.conditions):

@@ -7,24 +7,20 @@ from dataclasses import replace
 
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.action_context import ActionContext, resolved_asset_of, run_of
-from reconciler.engine.artifacts import is_infrastructure_error, make_task
-from reconciler.engine.builds import (
-    EnvironmentToBuild,
-    build_environment,
-    choose_builder,
-    environment_to_build,
-    new_builds,
-)
+from reconciler.engine.artifacts import is_infrastructure_error, make_task, store_asset_contents
 from reconciler.engine.downloads import download_inputs
-from reconciler.engine.providers import Providers
+from reconciler.engine.driver.freeze import freeze_run
+from reconciler.engine.job_environment import build_job_environment
 from reconciler.engine.run_conditions import cancel_and_wait
-from reconciler.model import Action, ResolvedAsset, Run, RunStatus
-from reconciler.model.builder import Built, ReportProgress
-from reconciler.model.content import Content
-from reconciler.planning.environments import ENVIRONMENT_POINTER, new_pin
+from reconciler.model import Action, Json, ResolvedAsset, Run, RunStatus
+from reconciler.model.backend import RunResult
+from reconciler.model.step_runs import DRIVER
+from reconciler.model.tasks import Task
 from reconciler.planning.output_paths import output_paths
 from reconciler.state.store import WriteBatch, merge_write_batches
 from reconciler.timestamps import utc_timestamp
+
+_NO_RESULT = RunResult()
 
 
 def submit_run(context: ActionContext, action: Action) -> WriteBatch:
@@ -35,30 +31,40 @@ def submit_run(context: ActionContext, action: Action) -> WriteBatch:
         commit=context.source.effective_commit,
         submitted_at=utc_timestamp("milliseconds"),  # runs are listed in this order
     )
-    downloads = download_inputs(context, action)
-    built, writes = _build_job_environment(context, resolved, run.backend, report_progress)
     backend = context.providers.backend(run.backend)
-    task = make_task(context, resolved, run, built.environment, downloads)
-    downloaded = {pointer: download.to_json() for pointer, download in downloads.items()}
-    realised = {"environment": built.identity, "experiment_name": task.experiment}
-    run = replace(run, realised=realised | ({"downloads": downloaded} if downloads else {}))
+    make = _make_command_task if resolved.graph is None else freeze_run
+    task, realised, writes = make(context, action, run)
+    run = replace(run, realised=realised)
     intent = merge_write_batches([writes, _submission_writes(context, action, run)])
     context.transaction.write_now(intent, action)
     handle = backend.submit(task, context.providers.store)
-    report_progress(f"run {run.id} on {run.backend}")
+    report_progress(f"run {run.id}" + (f" on {run.backend}" if resolved.graph is None else ""))
     return _submission_writes(context, action, replace(run, status=RunStatus.QUEUED, handle=handle))
 
 
+def _make_command_task(context: ActionContext, action: Action, run: Run) -> tuple[Task, Mapping[str, Json], WriteBatch]:
+    """Return the task of a run, with its environment built; what to record of how it is realised, and of the build."""
+    resolved = resolved_asset_of(action)
+    downloads = download_inputs(context, action)
+    report_progress = context.progress_reporter(action)
+    built = build_job_environment(context, resolved, run.backend, report_progress)
+    contents = store_asset_contents(context, resolved)
+    contents |= {pointer: download.content for pointer, download in downloads.items()}
+    task = make_task(context, resolved, run, built.environment, contents)
+    realised: dict[str, Json] = {"environment": built.identity, "experiment_name": task.experiment}
+    if downloads:
+        realised["downloads"] = {pointer: download.to_json() for pointer, download in downloads.items()}
+    return task, realised, built.writes
+
+
 def record_finished_run(context: ActionContext, action: Action) -> WriteBatch:
-    """Record how a run ended; what is left of a lost run is stopped first."""
+    """Record how a run ended, with its steps if it has some; what is left of a lost run is stopped first."""
     run = run_of(action)
     if run.status is RunStatus.LOST:
         if run.handle is not None:
             context.providers.backend(run.backend).cancel(run.handle)
         run = replace(run, ended_at=run.ended_at or utc_timestamp())
-    if run.status is RunStatus.COMPLETED:
-        run = _with_stored_outputs(context, action, run)
-    return _run_end_writes(context, run)
+    return _record_end(context, action, run)
 
 
 def cancel_run(context: ActionContext, action: Action) -> WriteBatch:
@@ -66,35 +72,9 @@ def cancel_run(context: ActionContext, action: Action) -> WriteBatch:
     canceled = run_of(action)
     backend = context.providers.backend(canceled.backend)
     run = cancel_and_wait(backend, replace(canceled, failure=""))
-    if run.status is RunStatus.COMPLETED:
-        return _run_end_writes(context, _with_stored_outputs(context, action, run))
-    if run.status is not RunStatus.FAILED:  # canceled, or lost
+    if run.status not in (RunStatus.COMPLETED, RunStatus.FAILED):  # canceled, or lost
         run = replace(run, status=RunStatus.CANCELED, failure=canceled.failure, message="", ended_at=utc_timestamp())
-    return _run_end_writes(context, run)
-
-
-def _build_job_environment(
-    context: ActionContext, resolved: ResolvedAsset, backend: str, report_progress: ReportProgress
-) -> tuple[Built, WriteBatch]:
-    """Return the environment of a job, built in a form that the backend accepts, and what to record of the build."""
-    environment = _job_environment(context, resolved)
-    builder = choose_builder(context.providers, environment.spec, backend)
-    built = build_environment(context.providers, environment, builder, report_progress)
-    pins = new_pin(resolved.environment.asset) if resolved.environment else {}
-    return built, WriteBatch(builds=new_builds(environment, builder, built), pins=pins)
-
-
-def _job_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
-    if implicit := resolved.environment:
-        return environment_to_build(context.state, implicit.asset.address, implicit.fingerprint, implicit.asset.spec)
-    reference = resolved.references.get(ENVIRONMENT_POINTER)
-    if reference is None:
-        message = f"{resolved.asset.address} names no environment that this workspace declares"
-        raise user_error("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")
-    record = context.state.find_version(reference.address, reference.version)
-    if record is None:
-        raise user_error("environment-missing", f"{reference} is not registered")
-    return environment_to_build(context.state, record.address, record.fingerprint, record.spec)
+    return _record_end(context, action, run)
 
 
 def adopt_experiment(context: ActionContext, resolved: ResolvedAsset, run: Run, writes: WriteBatch) -> WriteBatch:
@@ -115,38 +95,41 @@ def _submission_writes(context: ActionContext, action: Action, run: Run) -> Writ
     return adopt_experiment(context, resolved_asset_of(action), run, writes)
 
 
-def _collect_outputs(providers: Providers, run: Run) -> Mapping[str, Content]:
-    if run.handle is None:
-        raise AssertionError(run)
-    return providers.backend(run.backend).collect(run.handle, providers.store).outputs
-
-
-def _with_stored_outputs(context: ActionContext, action: Action, run: Run) -> Run:
-    """Return the run with its outputs in the store; if they cannot be stored, the run is recorded as failed."""
+def _record_end(context: ActionContext, action: Action, run: Run) -> WriteBatch:
+    """Return what records the end of a run; what it has left is collected if it completed, steps in any case."""
+    is_collected = run.status is RunStatus.COMPLETED or (run.backend == DRIVER and run.status is not RunStatus.LOST)
+    if not is_collected or run.handle is None:
+        return _run_end_writes(context, run)
     try:
-        contents = _collect_outputs(context.providers, run)
-        paths = {name: {"path": path} for name, path in output_paths(run.spec, run.id).items()}
-        outputs = {
-            name: {**run.outputs[name], **content.to_json(), **paths.get(name, {})}
-            for name, content in contents.items()
-        }
-        return replace(run, outputs=outputs)
+        result = context.providers.backend(run.backend).collect(run.handle, context.providers.store)
     except UserError as error:
-        if is_infrastructure_error(error):
+        if is_infrastructure_error(error) or run.status is not RunStatus.COMPLETED:
             raise
-        message = f"run {run.id} completed, but its outputs cannot be stored: {error.diagnostics[0].message}"
-        failed = replace(run, status=RunStatus.FAILED, failure="user", message=message)
-        context.transaction.write_now(_run_end_writes(context, failed), action)
-        hint = f"the run is recorded as failed: fix the job, or run it again with `mlgit job rerun {run.address.name}`"
-        raise user_error("output-not-kept", message, hint) from error
+        raise _record_lost_outputs(context, action, run, error) from error
+    paths = {name: {"path": path} for name, path in output_paths(run.spec, run.id).items()}
+    outputs = {
+        name: {**run.outputs[name], **content.to_json(), **paths.get(name, {})}
+        for name, content in result.outputs.items()
+    }
+    return _run_end_writes(context, replace(run, outputs=outputs) if outputs else run, result)
 
 
-def _run_end_writes(context: ActionContext, run: Run) -> WriteBatch:
+def _record_lost_outputs(context: ActionContext, action: Action, run: Run, error: UserError) -> UserError:
+    """Record a run as failed that completed, and whose outputs cannot be stored; return the error to raise."""
+    message = f"run {run.id} completed, but its outputs cannot be stored: {error.diagnostics[0].message}"
+    failed = replace(run, status=RunStatus.FAILED, failure="user", message=message)
+    context.transaction.write_now(_run_end_writes(context, failed), action)
+    hint = f"the run is recorded as failed: fix the job, or run it again with `mlgit job rerun {run.address.name}`"
+    return user_error("output-not-kept", message, hint)
+
+
+def _run_end_writes(context: ActionContext, run: Run, result: RunResult = _NO_RESULT) -> WriteBatch:
     """Return what records the end of a run; the newest run becomes current if it completed."""
+    steps = {run.id: result.steps} if result.steps else {}
     record = context.transaction.record(run.address)
     if record is None or run.experiment:
-        return WriteBatch(runs=(run,))
+        return WriteBatch(runs=(run,), steps=steps)
     ended = replace(record, unfinished=tuple(run_id for run_id in record.unfinished if run_id != run.id))
     if run.id == record.latest and run.status is RunStatus.COMPLETED:
         ended = replace(ended, run=run.id)
-    return WriteBatch(current=(ended,) if ended != record else (), runs=(run,))
+    return WriteBatch(current=(ended,) if ended != record else (), runs=(run,), steps=steps)

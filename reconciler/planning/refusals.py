@@ -18,6 +18,7 @@ from reconciler.format.severity import apply_severity_overrides
 from reconciler.model import Action, Address, Asset, Blocked, Op, Record, Reference, ResolvedAsset
 from reconciler.planning.decision import Decision
 from reconciler.planning.jobs import lower_job
+from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
 from reconciler.planning.resolve import PlanContext, PlannedState, component_finder
 from reconciler.planning.subjects import distinct, problems_of_lowering, runs_of, subjects_of
@@ -25,7 +26,7 @@ from reconciler.planning.support import problem_diagnostics
 
 _REGISTERING_OPS = frozenset({Op.CREATE, Op.REPLACE, Op.NEW_VERSION, Op.REGISTER})
 _REFUSED = "is refused"
-_UNSUPPORTED = " does not support "
+_UNSUPPORTED, _CANNOT_RUN = " does not support ", "mlgit cannot run "
 
 
 def refuse_unsupported(context: PlanContext, resolved: ResolvedAsset, decision: Decision) -> Decision:
@@ -116,6 +117,10 @@ def refusal_label(code: str, message: str) -> str:
     """Return in a few words why a job cannot run, to count jobs by it: ``with distribution.type``."""
     if code in _LABELS:
         return _LABELS[code]
+    if nodes := message.partition(_CANNOT_RUN)[2]:
+        return f"with {nodes}"
+    if CANNOT_READ in message:
+        return "with components that are in no file"
     field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
     return f"with {field}" if field else "that a provider refuses"
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from reconciler.config.config import CONFIG_FILE, Config
 from reconciler.diagnostics import Diagnostic, Severity, UserError, user_error
+from reconciler.engine.driver.resume import resume_run
 from reconciler.engine.experiments import ExperimentContext, refresh_run, submit_experiment
 from reconciler.engine.providers import Providers
 from reconciler.git.partial_tree import write_partial_tree
@@ -194,7 +195,8 @@ def stop_builds(prepared: PreparedExperiment) -> None:
 
 
 def refresh_experiment(prepared: PreparedExperiment) -> Run:
-    """Return the run of an experiment as its backend reports it."""
+    """Return the run of an experiment as its backend reports it; a pipeline that has no driver gets one."""
+    resume_run(prepared.providers.backends, prepared.run)
     return _refreshed(prepared.providers, prepared.run)
 
 

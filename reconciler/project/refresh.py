@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from reconciler import backends
 from reconciler.engine import refresh
+from reconciler.engine.driver.backend import DriverBackend
+from reconciler.engine.driver.process import StoreSettings
 from reconciler.model import Observation, State
 from reconciler.model.backend import Backend
 from reconciler.model.object_store import ObjectStore
+from reconciler.model.step_runs import DRIVER
 from reconciler.project.builder import open_builders
 from reconciler.project.state_session import StateSession
 from reconciler.resources import open_resources
@@ -15,8 +18,13 @@ from reconciler.storage import stores
 
 
 def open_backends(session: StateSession) -> dict[str, Backend]:
-    """Open the backends that are reachable from this machine."""
-    return backends.open_backends(session.config.reachable_backends(host_name()), session.store_path)
+    """Open the backends that are reachable from this machine, and the driver of pipelines if the store is."""
+    config, host = session.config, host_name()
+    opened = backends.open_backends(config.reachable_backends(host), session.store_path)
+    if config.has_store(host):
+        store = StoreSettings(config.store_type, config.store_settings, str(session.shared_folder))
+        opened[DRIVER] = DriverBackend(session.store_path, store, host, lambda: open_store(session))
+    return opened
 
 
 def open_store(session: StateSession) -> ObjectStore:

@@ -12,6 +12,7 @@ from reconciler.planning.diff import format_value
 from reconciler.render import plan_json, text
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS
+from reconciler.render.step_forecasts import forecast_rows
 
 _SPECIAL_CHARS = re.compile(r"([\\`*_\[\]<#|~@])")
 _MAX_SHOWN = 100  # actions: a comment holds 65,536 characters
@@ -42,10 +43,10 @@ def _plan_lines(plan: Plan, body: Json, heading: str, *, folded: bool) -> Iterat
     actions = body["actions"]
     if actions:
         yield ""
-        yield from (
-            f"- `{OP_SIGNS[Op(action['action'])]}` {_escape_markdown(action['sentence'])}"
-            for action in actions[:_MAX_SHOWN]
-        )
+        for action in actions[:_MAX_SHOWN]:
+            yield f"- `{OP_SIGNS[Op(action['action'])]}` {_escape_markdown(action['sentence'])}"
+            steps = forecast_rows(action.get("steps", ()))
+            yield from (f"  - {_escape_markdown(f'{name}: {what}')}" for name, what in steps)
         yield from [f"- and {len(actions) - _MAX_SHOWN} more"] if len(actions) > _MAX_SHOWN else []
     for title, entries in (*text.pending_sections(body["pending"]), ("Drift", plan.drift), ("Notes", plan.notes)):
         yield from _section_lines(title, entries)

@@ -27,6 +27,7 @@ from reconciler.planning.diff import FieldChange, field_changes
 from reconciler.planning.policy import Policy
 from reconciler.render.impact import Impact, compute_impact
 from reconciler.render.sentences import action_sentence
+from reconciler.render.step_forecasts import forecasts_to_json
 from reconciler.secrets.redact import hide_secrets, mask_json_secrets, redact_spec, secret_values
 from reconciler.timestamps import seconds_between
 
@@ -113,6 +114,7 @@ def action_to_json(action: Action, impact: Impact) -> Json:
             "run": run.id if run else "",
             "attempt": run.attempt if run else None,
             "backend": run.backend if run else "",
+            "steps": forecasts_to_json(action.steps),
             "needs": list(map(str, action.needs)),
         }
     )

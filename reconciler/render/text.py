@@ -17,12 +17,12 @@ from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
+from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json
 from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
 
 _MAX_BLOCK_LINES = 8
-_TYPE_NOUNS = ("pipeline", "sweep")
 _MAX_SHOWN_PLACES = 10  # of one diagnostic
 MAX_SHOWN_ACTIONS = 300
 
@@ -61,23 +61,34 @@ def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _Sourc
 def format_plan(plan: Plan) -> str:
     """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes."""
     impact = compute_impact(plan.actions)
-    lines = (
-        f"{OP_SIGNS[action.op]} {action_sentence(action)}{impact.indirect_cause_clause(action)}"
+    blocks = (
+        _action_lines(
+            action.op,
+            f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
+            forecasts_to_json(action.steps),
+        )
         for action in plan.actions
     )
     pending = list(map(blocked_to_json, plan.blocked))
-    return "\n".join(_plan_lines(plan_summary(plan), lines, pending, plan.drift, plan.notes))
+    return "\n".join(_plan_lines(plan_summary(plan), blocks, pending, plan.drift, plan.notes))
 
 
 def format_plan_body(body: Json) -> str:
     """Return the body of a saved plan as the same text that ``format_plan`` returns for the plan."""
-    lines = (f"{OP_SIGNS[Op(action['action'])]} {action['sentence']}" for action in body["actions"])
-    return "\n".join(_plan_lines(body["summary"], lines, body["pending"], body["drift"], body["notes"]))
+    blocks = (
+        _action_lines(Op(action["action"]), action["sentence"], action.get("steps", ())) for action in body["actions"]
+    )
+    return "\n".join(_plan_lines(body["summary"], blocks, body["pending"], body["drift"], body["notes"]))
+
+
+def _action_lines(op: Op, sentence: str, steps: Sequence[Json]) -> list[str]:
+    """Return the line of an action, and below it what is known of its steps."""
+    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in forecast_lines(steps))]
 
 
 def _plan_lines(
     counts: Mapping[str, int],
-    lines: Iterable[str],
+    blocks: Iterable[Sequence[str]],
     pending: Sequence[Json],
     drift: Sequence[str],
     notes: Sequence[str],
@@ -85,7 +96,7 @@ def _plan_lines(
     yield format_verdict(counts)
     if counts["changes"]:
         yield ""
-        yield from (f"  {sanitize_line(line)}" for line in islice(lines, MAX_SHOWN_ACTIONS))
+        yield from (f"  {sanitize_line(line)}" for block in islice(blocks, MAX_SHOWN_ACTIONS) for line in block)
         if counts["changes"] > MAX_SHOWN_ACTIONS:
             yield f"  and {counts['changes'] - MAX_SHOWN_ACTIONS} more; --format json has them all"
     for title, entries in (*pending_sections(pending), ("Drift", drift), ("Notes", notes)):
@@ -135,10 +146,10 @@ def _cannot_run_label(entry: Json) -> str:
 
 
 def _count_label(label: str, count: int) -> str:
-    """Return a number of jobs with the reason: ``8 pipelines``, ``2 automl jobs``, ``1 with distribution``."""
+    """Return a number of jobs with the reason: ``2 automl jobs``, ``1 with distribution``."""
     if " " in label:
         return f"{count} {label}"
-    return pluralize(count, label if label in _TYPE_NOUNS else f"{label} job")
+    return pluralize(count, f"{label} job")
 
 
 def format_manual_jobs(pending: Iterable[Json]) -> str:

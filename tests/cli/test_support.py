@@ -29,7 +29,10 @@ BIG = """
 FROM_BIG = SCHEMA.format("model") + "name: big\ntype: custom_model\npath: azureml://jobs/big/outputs/model\n"
 DOCKER = SCHEMA.format("environment") + "name: docker\nbuild:\n  path: docker\n"
 IN_DOCKER = SMALL["jobs/sum.yml"].replace("name: sum", "name: in-docker").replace("plain@", "docker@")
-PIPELINE = SCHEMA.format("pipelineJob") + "name: pipe\ntype: pipeline\njobs: {}\n"
+AUTOML = SCHEMA.format("autoMLJob") + (
+    "name: forest\ntype: automl\ntask: regression\nprimary_metric: r2_score\ntarget_column_name: y\n"
+    "training_data: {type: mltable, path: azureml:numbers@latest}\ncompute: local\n"
+)
 STORE = SCHEMA.format("azureBlob") + "name: archive\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n"
 UNSUPPORTED = {
     "jobs/big.yml": BIG,
@@ -37,7 +40,7 @@ UNSUPPORTED = {
     "environments/docker.yml": DOCKER,
     "environments/docker/Dockerfile": "FROM python\n",
     "jobs/in-docker.yml": IN_DOCKER,
-    "jobs/pipe.yml": PIPELINE,
+    "jobs/forest.yml": AUTOML,
     "datastores/archive.yml": STORE,
 }
 MANUAL = "assets: {include: [{glob: '**/*.yml', run: manual}]}\n"
@@ -45,7 +48,7 @@ MANUAL = "assets: {include: [{glob: '**/*.yml', run: manual}]}\n"
 
 @pytest.fixture
 def unsupported(small):
-    """Return a workspace with a job, an environment and a pipeline that no provider supports."""
+    """Return a workspace with a job, an environment and an automl job that no provider supports."""
     commit(small, "unsupported", UNSUPPORTED)
     return small
 
@@ -84,7 +87,7 @@ def test_the_json_of_a_plan_has_refusals_with_their_positions(unsupported, mlgit
     pending = {entry["address"]: entry for entry in body["pending"]}
     assert body["summary"]["refused"] == 2
     assert body["summary"]["cannot_run"] == 1
-    assert pending["job/pipe"]["recorded_only"] == "pipeline"
+    assert pending["job/forest"]["recorded_only"] == "automl"
     refusals = pending["job/big"]["refusals"]
     assert [(item["code"], item["path"], item["line"], item["severity"]) for item in refusals] == [
         ("not-supported", "jobs/big.yml", 8, "error"),
@@ -97,14 +100,14 @@ def test_the_plan_in_a_pull_request_lists_what_is_refused_and_what_cannot_run(on
     printed = mlgit("plan", "--format", "markdown", cwd=on_request).out
     assert "**Refused**" in printed
     assert "- environment/docker: " in printed
-    assert "2 jobs cannot run here: 1 pipeline, 1 with resources.instance" in printed.replace("\\", "")
+    assert "2 jobs cannot run here: 1 automl job, 1 with resources.instance" in printed.replace("\\", "")
 
 
 def test_a_job_that_cannot_run_is_never_run_by_hand(on_request, mlgit, golden):
     ended = mlgit("plan", cwd=on_request)
     golden("cli/support/plan-on-request.txt", ended.out)
     assert "1 job is run by hand: `mlgit job rerun sum`" in ended.out
-    for job in ("big", "pipe", "in-docker"):
+    for job in ("big", "forest", "in-docker"):
         assert f"mlgit job rerun {job}" not in ended.out
 
 
@@ -128,22 +131,22 @@ def test_apply_does_all_but_what_is_refused_and_fails(unsupported, mlgit, golden
     reasons = {entry["address"]: entry["recorded_only"] for entry in live if "recorded_only" in entry}
     assert reasons == {
         "datastore/archive": "no provider for this kind",
-        "job/pipe": "mlgit cannot run pipeline jobs",
+        "job/forest": "mlgit cannot run automl jobs",
     }
     listed = {line.split()[0]: line for line in mlgit("list", cwd=unsupported).out.splitlines()}
-    assert "(recorded only)" in listed["job/pipe"]
+    assert "(recorded only)" in listed["job/forest"]
     assert "(recorded only)" in listed["datastore/archive"]
-    assert "recorded_only: mlgit cannot run pipeline jobs" in mlgit("show", "job/pipe", cwd=unsupported).out
+    assert "recorded_only: mlgit cannot run automl jobs" in mlgit("show", "job/forest", cwd=unsupported).out
     states = {
         entry["address"]: entry["state"]
         for entry in json.loads(mlgit("status", "--format", "json", cwd=unsupported).out)
     }
-    assert states["job/pipe"] == states["datastore/archive"] == "recorded only"
-    rerun = mlgit("job", "rerun", "pipe", "--auto-approve", cwd=unsupported)  # it is live now
+    assert states["job/forest"] == states["datastore/archive"] == "recorded only"
+    rerun = mlgit("job", "rerun", "forest", "--auto-approve", cwd=unsupported)  # it is live now
     assert (rerun.code, rerun.out) == (1, "")
 
 
-@pytest.mark.parametrize("job", ["big", "in-docker", "pipe", "jobs/pipe.yml"])
+@pytest.mark.parametrize("job", ["big", "in-docker", "forest", "jobs/forest.yml"])
 @pytest.mark.parametrize("manual", [False, True])
 def test_a_rerun_of_what_cannot_run_is_an_error_with_the_reason(unsupported, mlgit, golden, job, manual):
     if manual:
@@ -169,7 +172,7 @@ def test_init_here_counts_what_cannot_run(empty, mlgit):
     files = {name: text for name, text in SMALL.items() if name not in {"mlgit.yml", ".gitignore"}}
     commit(empty, "start", {**files, **UNSUPPORTED})
     out = " ".join(mlgit("init", "--here", cwd=empty).out.split())
-    assert "2 of 4 jobs cannot run here: 1 pipeline, 1 with resources.instance_count." in out
+    assert "2 of 4 jobs cannot run here: 1 automl job, 1 with resources.instance_count." in out
     assert "1 of 2 environments cannot be built here." in out
 
 

@@ -31,6 +31,8 @@ from reconciler.model import (
     RunStatus,
     SourceRevision,
     State,
+    StepGraph,
+    StepRun,
     Tree,
     TreeEntry,
     lookup_under_former_names,
@@ -121,13 +123,16 @@ class InMemoryProject:
     versions: dict[tuple[Address, str], Record] = field(default_factory=dict)
     runs: dict[tuple[Address, str], Run] = field(default_factory=dict)
     trees: dict[str, Tree] = field(default_factory=dict)
+    graphs: dict[str, StepGraph | None] = field(default_factory=dict)
+    steps: dict[str, tuple[StepRun, ...]] = field(default_factory=dict)
     history: int = 0
 
     def state(self) -> State:
         """Return the live state as the planner gets it."""
         current = dict(self.records)
         run, version = lookup_under_former_names(current, self._run), lookup_under_former_names(current, self._version)
-        return State(LINEAGE, current, run, version, f"state{self.history}")
+        find_steps = lambda run_id: self.steps.get(run_id, ())  # noqa: E731
+        return State(LINEAGE, current, run, version, f"state{self.history}", find_steps=find_steps)
 
     def _run(self, address: Address, run_id: str) -> Run | None:
         return self.runs.get((address, run_id))
@@ -192,6 +197,8 @@ class InMemoryProject:
         for key, run in list(self.runs.items()):
             if run.status.is_active and address in (None, run.address):
                 outputs = {name: {"md5": f"md5 of {run.fingerprint}"} for name in run.spec.get("outputs") or {}}
+                if graph := self.graphs.get(run.id):
+                    self.steps[run.id] = tuple(StepRun(path, status) for path in graph.steps)
                 self._finish(replace(self.runs[key], status=status, failure=failure, outputs=outputs))
 
     def latest(self, address: Address = SUM) -> Run:
@@ -219,7 +226,8 @@ class InMemoryProject:
                 self._finish(action.run)
             case Op.SUBMIT:
                 assert action.run is not None
-                run = replace(action.run, status=RunStatus.QUEUED, submitted_at=f"{len(self.runs):04}")
+                run = replace(action.run, status=RunStatus.QUEUED, submitted_at=f"{len(self.runs):04}", commit=commit)
+                self.graphs[run.id] = action.resolved.graph if action.resolved else None
                 self.runs[run.address, run.id] = run
                 unfinished = self.records[run.address].unfinished if run.address in self.records else ()
                 self._set(action, commit, latest=run.id, unfinished=tuple(dict.fromkeys((*unfinished, run.id))))

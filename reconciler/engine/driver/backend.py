@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from reconciler.abbreviation import pluralize
+from reconciler.backends import BACKENDS
 from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.driver.events import CANCELS, GRAPHS, RESULTS, EventLog, find_graph, format_events
 from reconciler.engine.driver.graph import FrozenGraph
@@ -64,7 +65,7 @@ class DriverBackend:
     def resume(self, handle: Handle) -> bool:
         """Start a driver for a run that has none and has not ended, if this machine can; return True if it did."""
         token = _token_of(handle)
-        if self._read_result(token) is not None or self._other_host(token):
+        if self._read_result(token) is not None or self._other_host(handle):
             return False
         return self._process(handle).start(DriverSettings(token, self._settings, str(self._folder)))
 
@@ -154,27 +155,48 @@ class DriverBackend:
         problem = self._process(handle).problem
         if is_alive:
             return Condition(Phase.RUNNING, message=f"{message}; waits: {problem}" if problem else message)
-        host = log.events[-1].host if log.events else self._host
-        if other := self._other_host(_token_of(handle)):
+        if other := self._other_host(handle):
             return Condition(Phase.RUNNING, message=f"{message}; continues on {other}")
-        if host != self._host:
+        if (host := self._last_host(_token_of(handle))) != self._host:
             return Condition(Phase.RUNNING, DRIVER_GONE, f"{message}; its driver is on {host}")
         ended = f"its driver ended ({problem})" if problem else "its driver ended"
         return Condition(Phase.RUNNING, DRIVER_GONE, f"{message}; {ended}; `mlgit apply` continues it")
 
-    def _other_host(self, token: str) -> str:
-        """Return the machine that has a backend of the graph, "" if this one can reach them all."""
-        graph = self._graphs.get(token) or find_graph(self._store, token)
-        hosts = (str(settings.get("host", "")) for settings in graph.backends.values()) if graph else ()
-        return next((host for host in hosts if host not in ("", self._host)), "")
+    def _other_host(self, handle: Handle) -> str:
+        """Return the machine that has a backend of the graph, "" if this one can reach them all.
+
+        What is bound to its machine, without a name in mlgit.yml, is where the files of the driver are.
+        """
+        token = _token_of(handle)
+        graph = self._find_graph(token)
+        settings = tuple(graph.backends.values()) if graph else ()
+        hosts = [host for item in settings if (host := str(item.get("host", "")))]
+        if any(host != self._host for host in hosts):
+            return next(host for host in hosts if host != self._host)
+        is_bound = any("host" not in item and BACKENDS.load(str(item["type"])).is_host_bound for item in settings)
+        is_here = self._process(handle).has_files or self._last_host(token) == self._host
+        return "" if not is_bound or is_here else self._last_host(token)
+
+    def _last_host(self, token: str) -> str:
+        """Return the machine that has driven a run last, or else submitted it."""
+        log = self._logs.setdefault(token, EventLog(self._store, token))
+        log.read_new()
+        if log.events:
+            return log.events[-1].host
+        return str(json.loads(self._store.read(f"{GRAPHS}/{token}") or b"{}").get("host", ""))
 
     def _graph(self, handle: Handle) -> FrozenGraph:
         """Return the graph of a run; raises UserError ``run-files-gone`` if the store has it no longer."""
-        token = _token_of(handle)
+        graph = self._find_graph(_token_of(handle))
+        if graph is None:
+            raise user_error("run-files-gone", f"the steps of run {handle.id} are no longer in the store")
+        return graph
+
+    def _find_graph(self, token: str) -> FrozenGraph | None:
         if token not in self._graphs:
             graph = find_graph(self._store, token)
             if graph is None:
-                raise user_error("run-files-gone", f"the steps of run {handle.id} are no longer in the store")
+                return None
             self._graphs[token] = graph
         return self._graphs[token]
 

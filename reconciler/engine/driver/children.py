@@ -150,6 +150,10 @@ class Children:
             is_new = status is RunStatus.RUNNING and not run.started_at
             started_at = utc_timestamp("milliseconds") if is_new else run.started_at
             return replace(run, status=status, started_at=started_at)
+        if condition.phase is Phase.GONE:
+            self.cancel(run)  # what is left of it ends before there is another attempt
+            if run.step in self.problems:
+                return run
         ended = self._ended(run, condition)
         return self._with_outputs(ended, condition) if ended.status is RunStatus.COMPLETED else ended
 

@@ -28,6 +28,7 @@ from reconciler.model.step_runs import StepRun
 from reconciler.timestamps import utc_timestamp
 
 _FIRST_DELAY_SECONDS, _MAX_DELAY_SECONDS, _MAX_PROBLEM_DELAY_SECONDS = 0.05, 1.0, 5.0
+_DELAY_GROWTH = 1.25  # what has taken a second is noticed within a quarter of one
 
 
 @dataclass(slots=True)
@@ -67,12 +68,13 @@ class Driver:
         """Observe, decide and do what follows; return True if anything changed."""
         has_news = self.log.read_new()
         is_canceled = self.store.read(f"{CANCELS}/{self.graph.token}") is not None
-        changes = self._observe(is_canceled=is_canceled)
-        changes |= self._decide({**self.log.table, **changes}, is_canceled=is_canceled)
-        if changes and self.log.append(self.host, changes.values()):
-            self._keep_results(changes.values())
+        observed = self._observe(is_canceled=is_canceled)
+        decided = self._decide({**self.log.table, **observed}, is_canceled=is_canceled)
+        changes = [*observed.values(), *decided.values()]
+        if changes and self.log.append(self.host, changes):
+            self._keep_results(changes)
         elif changes:
-            self._cancel_unwanted(changes.values())
+            self._cancel_unwanted(observed.values())
         if not changes and is_ended(self.graph, self.log.table):
             result = make_graph_result(self.graph, self.log, utc_timestamp("milliseconds"), is_canceled=is_canceled)
             self.store.create(f"{RESULTS}/{self.graph.token}", json.dumps(result).encode())
@@ -160,4 +162,4 @@ def drive(driver: Driver, on_problem: Callable[[str], None] = lambda _text: None
         if has_changed:
             delay = _FIRST_DELAY_SECONDS
         time.sleep(0 if has_changed else delay)
-        delay = min(2 * delay, _MAX_PROBLEM_DELAY_SECONDS if problem else _MAX_DELAY_SECONDS)
+        delay = min(_DELAY_GROWTH * delay, _MAX_PROBLEM_DELAY_SECONDS if problem else _MAX_DELAY_SECONDS)

@@ -69,6 +69,11 @@ class DriverProcess:
         return is_locked(self.folder / _LOCK_FILE)
 
     @property
+    def has_files(self) -> bool:
+        """True if a driver was started with these files, on this machine or with the same disk."""
+        return (self.folder / _SETTINGS_FILE).exists()
+
+    @property
     def problem(self) -> str:
         """What the driver waits for, or what the last one ended with, "" if for nothing but runs."""
         if self.is_alive:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from reconciler.engine.driver.decisions import Table, failure_message
 from reconciler.engine.driver.events import EventLog
 from reconciler.engine.driver.graph import FrozenGraph
-from reconciler.model import DEFAULT_ARTIFACTS, Json, RunStatus, StepOutput
+from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FORMAT, Failure, FinalStatus
 
@@ -27,21 +29,22 @@ def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_cance
         "exit_code": None,
         "metrics": dict(best.metrics) if best else {},
         "metrics_file": METRICS_FILE,
-        "params": {name: str(value) for name, value in best.params.items()} if best else {},
+        "params": {name: _to_text(value) for name, value in best.params.items()} if best else {},
         "tags": {},
         "outputs": {name: {"files": content.files, "size": content.size} for name, content in contents.items()},
         "log": LOG_FILE,
     }
 
 
+def _to_text(value: Json) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
 def graph_outputs(graph: FrozenGraph, table: Table) -> dict[str, Content]:
-    """Return the outputs of a completed run by name: each is one of a step; a sweep job has all of its best trial."""
-    sources = dict(graph.outputs)
-    if (sweep := graph.sweep_step) is not None:
-        sources[DEFAULT_ARTIFACTS] = StepOutput(sweep.path, DEFAULT_ARTIFACTS)
+    """Return the outputs of a completed run by name: each is one of a step, if that has written it."""
     return {
         name: Content.from_json(output)
-        for name, source in sources.items()
+        for name, source in graph.outputs.items()
         if (output := table[source.step].outputs.get(source.output))
     }
 

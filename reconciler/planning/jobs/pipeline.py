@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from reconciler.format.kind import word_set
 from reconciler.format.pointers import join_pointer
 from reconciler.model import ResolvedAsset, Step, StepGraph
-from reconciler.planning.jobs.lowering import Lowering, NodeProblem
+from reconciler.planning.jobs.lowering import CANNOT_READ, Lowering, NodeProblem
 from reconciler.planning.jobs.nodes import (
     COMMAND,
     DATA_TYPES,
@@ -22,6 +22,7 @@ from reconciler.planning.jobs.nodes import (
     node_input,
     pipeline_outputs,
 )
+from reconciler.planning.jobs.ports import find_port_problems
 from reconciler.planning.jobs.sources import FindComponent, Part, component_part, job_part
 from reconciler.planning.jobs.steps import is_deterministic, make_step, with_input_types
 
@@ -92,7 +93,7 @@ class _PipelineLowering:
     def _report_unknown(self, named: Part) -> None:
         """Report a component that is in no file; one that a reference names is reported with that."""
         if named.pointer not in named.source.references and named.target is None:
-            message = f"mlgit cannot read the component {named.value}"
+            message = f"{CANNOT_READ} {named.value}"
             hint = "put the file of the component into the repository, and name it"
             self.problems.append(NodeProblem(named.place, message, hint))
 
@@ -108,6 +109,7 @@ class _PipelineLowering:
     def add_steps(self, pipeline: Node, outside: Scope) -> None:
         """Add the steps of a pipeline, whose inputs are bound to what is ``outside``."""
         scope = _scope_of(pipeline, outside)
+        self.problems += find_port_problems(pipeline.nodes)
         for node in pipeline.nodes.values():
             if node.type == PIPELINE:
                 self.add_steps(node, scope)

@@ -10,7 +10,13 @@ _OWN_DATASTORES = (
     "azureml:workspaceartifactstore",
     "azureml:workspaceworkingdirectory",
 )
+KNOWN_SETTINGS = frozenset(
+    {"", "default_compute", "default_datastore", "continue_on_step_failure", "force_rerun", "on_init", "on_finalize"}
+)
+"""The settings of a pipeline that Azure ML knows; it ignores all others."""
+
 _JOB = "job"
+_OF_TRIALS = "as the backend of the trials does"
 
 PIPELINE_SUPPORT = Support(
     honoured={
@@ -46,10 +52,10 @@ SWEEP_SUPPORT = Support(
             Honoured("/inputs"),
             Honoured("/outputs"),
             Honoured("/compute"),
-            Honoured("/resources"),
-            Honoured("/identity"),
-            Honoured("/services"),
-            Honoured("/queue_settings"),
+            Honoured("/resources", reason=_OF_TRIALS),
+            Honoured("/identity", reason=_OF_TRIALS),
+            Honoured("/services", reason=_OF_TRIALS),
+            Honoured("/queue_settings", reason=_OF_TRIALS),
             Honoured("/search_space"),
             Honoured("/sampling_algorithm"),
             Honoured("/objective/goal"),

@@ -1,0 +1,210 @@
+"""Freeze a pipeline or a sweep: environments are built, files stored, and each step becomes a task.
+
+What the steps of a graph share is done once: most have the same environment, and many the same code and data.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from reconciler import __version__
+from reconciler.diagnostics import user_error
+from reconciler.engine.action_context import ActionContext, resolved_asset_of
+from reconciler.engine.artifacts import make_task, output_contents
+from reconciler.engine.contents import ensure_version_content, store_git_content
+from reconciler.engine.downloads import download_inputs
+from reconciler.engine.driver.graph import GRAPH_FILE, Binding, FrozenGraph, FrozenStep, encode_graph
+from reconciler.engine.driver.reuse import make_static_key
+from reconciler.engine.inputs import DEFAULT_MODE, DEFAULT_TYPE, lower_word
+from reconciler.engine.job_environment import JobEnvironment, build_job_environment, job_environment
+from reconciler.format.pointers import find_value, split_pointer
+from reconciler.model import Action, Json, LocalPath, ResolvedAsset, Run, Step, StepGraph, StepVerdict, VersionPath
+from reconciler.model.content import Content, ContentFile, UploadFile
+from reconciler.model.step_runs import StepRun
+from reconciler.model.tasks import Prefix, Task
+from reconciler.planning.compute import compute_name
+from reconciler.planning.content import tracked_content
+from reconciler.planning.experiment_name import experiment_name
+from reconciler.planning.output_paths import output_paths
+from reconciler.state.process import host_name
+from reconciler.state.store import WriteBatch, merge_write_batches
+
+_CODE, _INCLUDES = "/code", "/additional_includes/"
+_RUN_NAME = "${{name}}"  # in the path of an output, until a step has a run
+
+
+def freeze_run(context: ActionContext, action: Action, run: Run) -> tuple[Task, Mapping[str, Json], WriteBatch]:
+    """Return the task of a pipeline or a sweep for its driver: its frozen graph, stored, is the code of the task.
+
+    Second, what to record of how it is realised, and third of the environments that were built.
+    """
+    resolved = resolved_asset_of(action)
+    if resolved.graph is None:
+        raise AssertionError(action)
+    freezer = _Freezer(context, action, run, _find_previous(context, action))
+    graph = freezer.freeze(resolved.graph, experiment_name(resolved.asset))
+    content = context.providers.store.put_file(GRAPH_FILE, io.BytesIO(encode_graph(graph)))
+    task = Task(
+        run=run.id,
+        address=str(run.address),
+        token=run.token,
+        command="",
+        environment=Prefix(sys.prefix, host_name()),
+        commit=run.commit,
+        experiment=graph.experiment,
+        workspace=graph.workspace,
+        code=content,
+    )
+    realised: dict[str, Json] = {"experiment_name": graph.experiment, "graph": content.to_json()}
+    if freezer.downloads:
+        realised["downloads"] = freezer.downloads
+    writes = merge_write_batches(environment.writes for environment in freezer.environments.values())
+    return task, realised, writes
+
+
+def _find_previous(context: ActionContext, action: Action) -> Mapping[str, StepRun]:
+    """Return the steps of the newest run of the job that has some, by path."""
+    record = context.transaction.record(action.address)
+    same = (step.cause.partition("/")[0] for step in action.steps if step.verdict is StepVerdict.SAME)
+    runs = [next(same, ""), *((record.latest, record.run) if record else ())]
+    steps = next(filter(None, (context.state.find_steps(run) for run in runs if run)), ())
+    return {step.step: step for step in steps}
+
+
+@dataclass(slots=True)
+class _Freezer:
+    """What was done for the steps of one run: environments and contents, by what they are of."""
+
+    context: ActionContext
+    action: Action
+    run: Run
+    previous: Mapping[str, StepRun]
+    environments: dict[tuple[str, str], JobEnvironment] = field(default_factory=dict)
+    downloads: dict[str, Json] = field(default_factory=dict)
+    contents: dict[str | VersionPath, Content] = field(default_factory=dict)
+
+    def freeze(self, graph: StepGraph, experiment: str) -> FrozenGraph:
+        """Return the frozen graph."""
+        config = self.context.providers.config
+        causes = {item.step: item.cause for item in self.action.steps if item.verdict is StepVerdict.CHANGED}
+        steps = [self._freeze_step(step, experiment, causes.get(path, "")) for path, step in graph.steps.items()]
+        return FrozenGraph(
+            run=self.run.id,
+            token=self.run.token,
+            address=str(self.run.address),
+            target=self.context.state.lineage,
+            steps={step.path: step for step in steps},
+            outputs=graph.outputs,
+            experiment=experiment,
+            workspace=config.state,
+            commit=self.run.commit,
+            continues_on_failure=graph.continues_on_failure,
+            is_forced=graph.is_forced,
+            retries=config.retries,
+            backends={step.backend: dict(config.backends[step.backend]) for step in steps},
+            version=__version__,
+        )
+
+    def _freeze_step(self, step: Step, experiment: str, cause: str) -> FrozenStep:
+        backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
+        environment = self._environment(step.job, backend)
+        task = self._make_task(step, environment)
+        previous = self.previous.get(step.path)
+        spec = step.job.asset.spec
+        return FrozenStep(
+            path=step.path,
+            backend=backend,
+            task=replace(task, step=step.path, root_run=self.run.id, experiment=experiment),
+            bindings={name: _make_binding(step, name) for name in step.bindings},
+            static_key=make_static_key(task, environment.fingerprint, step.sweep),
+            is_deterministic=step.is_deterministic,
+            sweep=step.sweep,
+            cause=cause,
+            previous=dict(previous.inputs) if previous else {},
+            component=step.component,
+            environment=environment.identity,
+            output_paths=output_paths(spec, _RUN_NAME),
+        )
+
+    def _make_task(self, step: Step, environment: JobEnvironment) -> Task:
+        """Return the task of a step, without what it reads from other steps."""
+        inputs = step.job.asset.spec.get("inputs") or {}
+        spec = {**step.job.asset.spec, "inputs": {name: inputs[name] for name in inputs if name not in step.bindings}}
+        job = replace(step.job, asset=replace(step.job.asset, spec=spec))
+        run = replace(self.run, id="", token="", address=job.asset.address)
+        return make_task(self.context, job, run, environment.environment, self._step_contents(step, job))
+
+    def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
+        key = (job_environment(self.context, job).fingerprint, backend)
+        if key not in self.environments:
+            report_progress = self.context.progress_reporter(self.action)
+            self.environments[key] = build_job_environment(self.context, job, backend, report_progress)
+        return self.environments[key]
+
+    def _step_contents(self, step: Step, job: ResolvedAsset) -> dict[str, Content]:
+        """Return the contents of a step by pointer: its files, those of its component, run outputs, and downloads."""
+        contents = {path.pointer: self._path_content(path) for path in job.asset.paths}
+        contents |= {pointer: self._version_content(path) for pointer, path in step.version_paths.items()}
+        contents |= output_contents(self.context, job)
+        downloads = download_inputs(self.context, replace(self.action, resolved=job), step.places)
+        for pointer, download in downloads.items():
+            contents[pointer] = download.content
+            self.downloads[f"/{step.path}{pointer}"] = download.to_json()
+        includes = sorted(pointer for pointer in contents if pointer.startswith(_INCLUDES))
+        if includes:
+            names = {pointer: self._include_name(job, pointer) for pointer in includes}
+            parts = [("", contents[_CODE])] if _CODE in contents else []
+            contents[_CODE] = self._merge([*parts, *((names[pointer], contents[pointer]) for pointer in includes)])
+        return contents
+
+    def _path_content(self, path: LocalPath) -> Content:
+        if path.path not in self.contents:
+            content = tracked_content(self.context.tree, path.path)
+            self.contents[path.path] = store_git_content(self.context.providers, content)
+        return self.contents[path.path]
+
+    def _version_content(self, path: VersionPath) -> Content:
+        """Return a content of a registered version, such as the code of a component; restored from Git if need be."""
+        if path not in self.contents:
+            record = self.context.state.find_version(path.address, path.version)
+            recorded = record.realised.get("contents", {}).get(path.pointer) if record else None
+            if record is None or not recorded:
+                version = path.address.format_with_version(path.version)
+                message = f"{version} has no {path.pointer.strip('/')} in the store"
+                raise user_error("content-missing", message, "register a new version of the component")
+            ensure_version_content(self.context.providers, self.context.tree, record)
+            self.contents[path] = Content.from_json(recorded)
+        return self.contents[path]
+
+    def _include_name(self, job: ResolvedAsset, pointer: str) -> str:
+        """Return the name that an additional include has in the working directory."""
+        local = next((path.path for path in job.asset.paths if path.pointer == pointer), "")
+        return posixpath.basename(local or str(find_value(job.asset.spec, split_pointer(pointer))).rstrip("/"))
+
+    def _merge(self, parts: list[tuple[str, Content]]) -> Content:
+        """Return one folder of several contents: each folder below its name, each file under its own."""
+        key = "\n".join(f"{name}={content.digest}.{content.sha256}" for name, content in parts)
+        if key not in self.contents:
+            store = self.context.providers.store
+            files: dict[str, ContentFile] = {}
+            for name, content in parts:
+                prefix = f"{name}/" if content.is_folder and name else ""
+                files |= {prefix + file.path: file for file in store.manifest(content)}
+            self.contents[key] = store.put(
+                UploadFile(path, file.mode, partial(store.open, file.digest)) for path, file in sorted(files.items())
+            )
+        return self.contents[key]
+
+
+def _make_binding(step: Step, name: str) -> Binding:
+    """Return an input that another step writes, with how it is read."""
+    declared = (step.job.asset.spec.get("inputs") or {}).get(name)
+    fields = declared if isinstance(declared, Mapping) else {}
+    return Binding(
+        step.bindings[name], lower_word(fields, "type", DEFAULT_TYPE), lower_word(fields, "mode", DEFAULT_MODE)
+    )

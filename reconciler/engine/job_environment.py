@@ -1,0 +1,55 @@
+"""The environment of a job or a step, built in a form that its backend accepts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reconciler.diagnostics import user_error
+from reconciler.engine.action_context import ActionContext
+from reconciler.engine.builds import (
+    EnvironmentToBuild,
+    build_environment,
+    choose_builder,
+    environment_to_build,
+    new_builds,
+)
+from reconciler.model import ResolvedAsset
+from reconciler.model.builder import ReportProgress
+from reconciler.model.tasks import Environment
+from reconciler.planning.environments import ENVIRONMENT_POINTER, new_pin
+from reconciler.state.store import WriteBatch
+
+
+class JobEnvironment(NamedTuple):
+    """The environment of a run: how it is built, who built what, its fingerprint, and what to record of the build."""
+
+    environment: Environment
+    identity: str
+    fingerprint: str
+    writes: WriteBatch
+
+
+def build_job_environment(
+    context: ActionContext, resolved: ResolvedAsset, backend: str, report_progress: ReportProgress
+) -> JobEnvironment:
+    """Return the environment of a job, built in a form that the backend accepts."""
+    environment = job_environment(context, resolved)
+    builder = choose_builder(context.providers, environment.spec, backend)
+    built = build_environment(context.providers, environment, builder, report_progress)
+    pins = new_pin(resolved.environment.asset) if resolved.environment else {}
+    writes = WriteBatch(builds=new_builds(environment, builder, built), pins=pins)
+    return JobEnvironment(built.environment, built.identity, environment.fingerprint, writes)
+
+
+def job_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
+    """Return the environment that a job names or writes itself; raises UserError if there is none."""
+    if implicit := resolved.environment:
+        return environment_to_build(context.state, implicit.asset.address, implicit.fingerprint, implicit.asset.spec)
+    reference = resolved.references.get(ENVIRONMENT_POINTER)
+    if reference is None:
+        message = f"{resolved.asset.address} names no environment that this workspace declares"
+        raise user_error("environment-form", message, "declare the environment in a file and write azureml:NAME@latest")
+    record = context.state.find_version(reference.address, reference.version)
+    if record is None:
+        raise user_error("environment-missing", f"{reference} is not registered")
+    return environment_to_build(context.state, record.address, record.fingerprint, record.spec)

@@ -1,0 +1,69 @@
+"""Render what a plan knows of the steps of a pipeline: one line each, many of one sort as their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.abbreviation import join_some, pluralize
+from reconciler.model import Json, StepForecast, StepVerdict
+
+_MAX_SHOWN = 12  # steps of one sort
+_MAX_NAME_LENGTH = 40
+_NO_CAUSE_CLAUSE = "no earlier run"
+
+
+def forecasts_to_json(forecasts: Sequence[StepForecast]) -> list[Json]:
+    """Return forecasts as a plan in JSON has them."""
+    return [{"step": item.step, "verdict": str(item.verdict), "cause": item.cause} for item in forecasts]
+
+
+def forecast_rows(steps: Sequence[Json]) -> list[tuple[str, str]]:
+    """Return the step, or how many steps, and what happens to it, in the order of the steps."""
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for step in steps:
+        groups.setdefault(_group_key(step), []).append(step)
+    rows: list[tuple[str, str]] = []
+    for step in steps:
+        group = groups[_group_key(step)]
+        if len(group) <= _MAX_SHOWN:
+            rows.append((step["step"], _describe(step)))
+        elif step is group[0]:
+            names = join_some([item["step"] for item in group])
+            rows.append((pluralize(len(group), "step"), f"{_describe_group(group)}: {names}"))
+    return rows
+
+
+def forecast_lines(steps: Sequence[Json]) -> Iterator[str]:
+    """Yield the rows as lines with aligned columns."""
+    rows = forecast_rows(steps)
+    width = min(max((len(name) for name, _ in rows), default=0), _MAX_NAME_LENGTH)
+    yield from (f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def _group_key(step: Json) -> tuple[str, str]:
+    """Return what is equal for steps of one sort: all that run have the same cause."""
+    return step["verdict"], step["cause"] if step["verdict"] == StepVerdict.CHANGED else ""
+
+
+def _describe(step: Json) -> str:
+    verdict, cause = StepVerdict(step["verdict"]), step["cause"]
+    if verdict is StepVerdict.CHANGED and cause == _NO_CAUSE_CLAUSE:
+        return f"runs, {cause}"
+    return f"{_PHRASES[verdict]} {cause}"
+
+
+_PHRASES: Mapping[StepVerdict, str] = {
+    StepVerdict.SAME: "same as in",
+    StepVerdict.CHANGED: "runs because",
+    StepVerdict.KNOWN_LATER: "known after",
+}
+
+
+def _describe_group(group: Sequence[Json]) -> str:
+    verdict = StepVerdict(group[0]["verdict"])
+    if verdict is StepVerdict.CHANGED:
+        return _describe(group[0]).replace("runs", "run", 1)
+    runs = {step["cause"].partition("/")[0] for step in group}
+    if verdict is StepVerdict.SAME:
+        return f"same as in {runs.pop() if len(runs) == 1 else 'earlier runs'}"
+    return f"known after {runs.pop() if len(runs) == 1 else 'other steps'}"
