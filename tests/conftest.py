@@ -32,7 +32,7 @@ pytest_plugins = ("services.fixtures",)
 CASES = Path(__file__).parent / "cases"
 # What differs from run to run and from machine to machine, and what stands for it in a golden file.
 _MASKS = (
-    (re.compile(r"\b([a-z_]+)-[0-9a-f]{8}\b"), r"\1-########"),
+    (re.compile(r"(?<![A-Za-z0-9])([a-z_]+)-[0-9a-f]{8}(?=\b|_)"), r"\1-########"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{10}\b"), "<commit>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "<time>"),

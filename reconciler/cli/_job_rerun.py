@@ -13,7 +13,7 @@ from reconciler.cli.options import SetCommand, set_option, target_option
 from reconciler.cli.session import open_current_session
 from reconciler.diagnostics import UserError, user_error
 from reconciler.format.assets import kind_of
-from reconciler.model import Address, RunStatus, State
+from reconciler.model import DRIVER, Address, RunStatus, State
 from reconciler.planning.policy import Policy
 from reconciler.project.check import load_desired
 from reconciler.project.prepare import ApplyOptions, PreparedApply, prepare_apply, refuse_dirty_work_tree
@@ -84,7 +84,8 @@ def _refuse_running_job(session: Session, state: State, address: Address) -> Non
     """Raise UserError ``run-active`` if the job is running: that run would be superseded though nothing changed."""
     record = state.current.get(address)
     run = state.find_run(address, record.latest) if record and record.latest else None
-    if run and run.status in (RunStatus.QUEUED, RunStatus.RUNNING) and run.backend in session.config.backends:
+    backends = (*session.config.backends, DRIVER)
+    if run and run.status in (RunStatus.QUEUED, RunStatus.RUNNING) and run.backend in backends:
         hint = f"cancel it first with `mlgit job cancel {address.name}`, or wait for it to end"
         raise user_error("run-active", f"run {run.id} is still running", hint)
 

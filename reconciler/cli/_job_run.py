@@ -25,7 +25,7 @@ from reconciler.state.process import host_name
 
 POLL_SECONDS = 0.2
 _MAX_STEPS = 10  # in a message
-_CHILD_RUN_ID = re.compile(r"(?P<run>.+-[0-9a-f]{8})\.(?P<step>.+)-[0-9a-f]{8}")
+_CHILD_RUN_ID = re.compile(r"(?P<run>.+-[0-9a-f]{8})_.+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def wait_for_step(named: NamedRun, is_reached: Callable[[StepRun], bool]) -> Nam
 def _split_step(argument: str) -> tuple[str, str]:
     """Return the job or the run, and the step, of RUN/STEP, JOB/STEP or the id of a child run; "" if it has none."""
     if match := _CHILD_RUN_ID.fullmatch(argument):
-        return match["run"], match["step"]
+        return match["run"], argument
     job, _, step = argument.rpartition("/")
     return (job, step) if job else ("", "")
 
@@ -120,12 +120,13 @@ def _run_of(session: StateSession, state: State, address: Address, run: Run | No
 
 
 def _find_step(named: NamedRun, path: str) -> NamedRun:
+    """Return a step by its path or by the id of its run."""
     run, steps = named.run, read_steps(named.session, named.state, named.run)
-    step = next((step for step in steps if step.step == path), None)
+    step = next((step for step in steps if path in (step.step, step.run)), None)
     if step is None:
         raise _unknown_step_error(run, path, [step.step for step in steps])
     ranked = sorted(steps, key=lambda other: not other.is_best)
-    trials = [f"{run.id}/{other.step}" for other in ranked if other.is_trial and other.step.startswith(f"{path}.")]
+    trials = [f"{run.id}/{other.step}" for other in ranked if other.is_trial and other.step.startswith(f"{step.step}.")]
     return replace(named.with_step(step), trials=tuple(trials))
 
 

@@ -11,15 +11,16 @@ from reconciler.cli._job_run import NamedRun, find_named_run
 from reconciler.cli.console import echo
 from reconciler.cli.options import format_option, target_option
 from reconciler.diagnostics import UserError
-from reconciler.model import Json, Run, RunStatus, State, StepRun
+from reconciler.model import DRIVER, Json, Run, RunStatus, State, StepRun
 from reconciler.project.run_environment import find_run_environment
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.state_session import StateSession
 from reconciler.project.steps import read_steps
 from reconciler.render import plan_json, text
+from reconciler.render.step_descriptions import StepView, make_view
 from reconciler.render.step_json import step_details_to_json, step_to_json
 from reconciler.render.step_states import summarize_steps
-from reconciler.render.step_tree import StepView, make_view, tree_lines
+from reconciler.render.step_tree import tree_lines
 from reconciler.secrets.redact import mask_json_secrets, secret_values
 from reconciler.state.codec import decode_run
 from reconciler.timestamps import seconds_between, utc_timestamp
@@ -67,7 +68,10 @@ def run_details_to_json(named: NamedRun, steps: Iterable[StepRun]) -> Json:
     """Return a run with its inputs, where its log and outputs are, its steps, and the end of its log if it failed."""
     session, state, run = named.session, named.state, named.run
     if named.parent and named.step:
-        fields = {**step_details_to_json(named.parent, named.step), **_log_and_output_paths(session, run)}
+        fields = {
+            **step_details_to_json(named.parent, named.step),
+            **_log_and_output_paths(session, run),
+        }
         return mask_json_secrets(fields, secret_values(named.parent.spec))
     fields = {
         **plan_json.run_to_json(run),
@@ -148,6 +152,8 @@ def _resolved_input(run: Run, name: str, value: Json) -> Json:
 
 def _log_and_output_paths(session: StateSession, run: Run) -> Json:
     """Return where a run's log and outputs are, or that they are gone; its artifacts; the log's end if it failed."""
+    if run.backend == DRIVER:
+        return {}  # its steps have files
     backends = session.open_backends()
     backend = backends.get(run.backend)
     if backend is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import click
 
+from reconciler.backends import get_backend
 from reconciler.cli import EXIT_INTERRUPTED
 from reconciler.cli._job_run import find_named_run, wait_for_step
 from reconciler.cli.console import echo_line
@@ -43,8 +45,8 @@ def command(job: str) -> int:
         status = wait_for_step(named, lambda step: step.has_ended).run.status
     elif run.backend == DRIVER:
         try:
-            reader, backend = StepReader(session.open_backends()), named.open_backend()
-            status = follow_steps(run, reader, lambda: _reported_run(backend, run), make_console()).status
+            reader = StepReader(session.open_backends())
+            status = follow_steps(run, reader, lambda: _reported_run(reader.backends, run), make_console()).status
         except KeyboardInterrupt:
             echo_line("")
             follow = f"`mlgit job wait {run.id}` follows it, `mlgit job cancel {run.id}` stops it with its steps"
@@ -61,7 +63,7 @@ def command(job: str) -> int:
     return int(status is not RunStatus.COMPLETED)
 
 
-def _reported_run(backend: Backend, run: Run) -> Run:
-    """Return a pipeline or a sweep as its driver reports it; one that has no driver any more gets another."""
-    resume_run({run.backend: backend}, run)
-    return merge_condition(run, poll_run(backend, run))
+def _reported_run(backends: Mapping[str, Backend], run: Run) -> Run:
+    """Return a pipeline or a sweep as it is; one that has no driver gets one."""
+    resume_run(backends, run)
+    return merge_condition(run, poll_run(get_backend(backends, run.backend), run))

@@ -71,9 +71,9 @@ def read_metrics(run: Run, backend: Backend) -> tuple[list[Metric], int]:
 
 def group_values(metrics: Sequence[Metric]) -> dict[str, list[tuple[int, float]]]:
     """Return, for each key, its steps and values, in the order of steps, then of time."""
-    values: dict[str, list[tuple[int, float]]] = {}
+    values: dict[str, list[tuple[int, float]]] = {metric["key"]: [] for metric in metrics}
     for metric in sorted(metrics, key=lambda metric: (int(metric["step"]), int(metric.get("timestamp", 0)))):
-        values.setdefault(metric["key"], []).append((int(metric["step"]), float(metric["value"])))
+        values[metric["key"]].append((int(metric["step"]), float(metric["value"])))
     return values
 
 

@@ -82,7 +82,9 @@ _OPTIONS: tuple[Callable[[CommandFunction], CommandFunction], ...] = (
         "--status",
         "statuses",
         multiple=True,
-        type=click.Choice([str(status) for status in RunStatus], case_sensitive=False),
+        type=click.Choice(
+            [str(status) for status in RunStatus if status is not RunStatus.NOT_STARTED], case_sensitive=False
+        ),
         help="Only runs with this status; may be repeated.",
     ),
     click.option("--experiment", metavar="NAME", default="", help="Only runs of this experiment_name."),

@@ -82,7 +82,9 @@ def _status_lines(status: WorkspaceStatus) -> list[str]:
     }
     for title, entries in sections.items():
         lines += ["", title, *(f"  {entry}" for entry in entries)] if entries else []
-    experiments = [f"{run.address}: run {run.id} {run.status}" for run in state.read_open_experiments()]
+    shown = {pipeline.run.id for pipeline in status.pipelines}
+    open_runs = (run for run in state.read_open_experiments() if run.id not in shown)
+    experiments = [f"{run.address}: run {run.id} {run.status}" for run in open_runs]
     lines += ["", "Experiments of `mlgit run`:", *(f"  {entry}" for entry in experiments)] if experiments else []
     lines += ["", manual] if (manual := text.format_manual_jobs(pending)) else []
     lines += ["", *cannot_run] if (cannot_run := text.cannot_run_lines(pending)) else []

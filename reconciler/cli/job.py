@@ -8,12 +8,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli import EXIT_INTERRUPTED, refuse_command
+from reconciler.cli import refuse_command
 from reconciler.cli._job_argument import JOB_KIND, find_live_job
-from reconciler.cli._job_run import find_named_run, wait_for_step
-from reconciler.cli._run_files import print_log
 from reconciler.cli._run_filter import RUN_HEADINGS, RunFilter, filter_options, run_table
-from reconciler.cli.console import echo, echo_line, print_table
+from reconciler.cli.console import echo, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.cli.state_session import open_current_state_session
 from reconciler.project.run_list import list_all_runs
@@ -24,6 +22,7 @@ _LOADED_BY_NAME = (
     "cancel",
     "compare",
     "download",
+    "logs",
     "metrics",
     "rerun",
     "show",
@@ -116,32 +115,3 @@ def _print_runs(summaries: Sequence[RunSummary], run_filter: RunFilter) -> None:
     if not positions:
         return echo("No run has all of that." if summaries else "There are no runs yet.")
     return print_table(RUN_HEADINGS, run_table([summaries[position] for position in positions]))
-
-
-@command.command("logs")
-@click.argument("job")
-@click.option("--follow", "-f", is_flag=True, help="Keep printing until the run has ended.")
-@target_option
-def logs(job: str, *, follow: bool) -> int:
-    """Print the log of a run as it is, control characters and all that the job wrote included.
-
-    Of a pipeline or a sweep it is what happened to its steps, a line for each event; RUN/STEP is the log of a step.
-
-    \b
-    mlgit job logs train --follow
-    mlgit job logs train/evaluate
-    mlgit job logs tune-1a2b3c4d/sweep.7 --follow
-    """
-    named = find_named_run(job)
-    try:
-        if follow:
-            named = wait_for_step(named, lambda step: step.handle is not None or step.has_ended)
-        run, backend = named.run, named.open_backend()
-        if named.step and named.step.reused_from:
-            echo_line(f"{run.id} was reused from {named.step.reused_from}, whose log this is:", err=True)
-        size = print_log(run, backend, follow=follow)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED  # the user has seen enough of the log
-    if size == 0:
-        echo_line(f"run {run.id} is {run.status.label} and has written nothing", err=True)
-    return 0

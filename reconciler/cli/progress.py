@@ -14,8 +14,9 @@ from rich.text import Text
 from reconciler.abbreviation import format_elapsed
 from reconciler.model import Action, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
+from reconciler.render.step_descriptions import StepView
 from reconciler.render.step_states import REUSED, summarize_steps
-from reconciler.render.step_tree import StepView, TreeLine, tree_lines
+from reconciler.render.step_tree import TreeLine, tree_lines
 from reconciler.timestamps import parse_timestamp, utc_timestamp
 
 _MAX_LINES = 10

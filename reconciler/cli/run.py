@@ -130,7 +130,8 @@ def _plan_lines(prepared: PreparedExperiment, *, streams: bool) -> Iterator[str]
     if not prepared.is_new:
         yield from _known_run_lines(run, streams=streams)
         return
-    yield f"{run.address}{values}: run {run.id} on {run.backend}"
+    place = "" if run.backend == DRIVER else f" on {run.backend}"
+    yield f"{run.address}{values}: run {run.id}{place}"
     if previous := prepared.previous:
         yield f"  run {previous.id} {previous.status} with the same files; this is attempt {run.attempt}"
     for action in prepared.plan.needed:
@@ -200,7 +201,7 @@ def _result_lines(prepared: PreparedExperiment, run: Run, file: Path) -> Iterato
     message = f": {run.message}" if run.message else ""
     yield f"Run {run.id} {run.status}{_elapsed(run)}{message}."
     if steps := report_known_steps(prepared.providers.backends, run):
-        yield f"Its {summarize_steps(steps)}."
+        yield f"{summarize_steps(steps)}."
     if run.outputs and run.status is RunStatus.COMPLETED:
         yield "Outputs:"
         yield from (f"  {name}{_describe_output(output)}" for name, output in run.outputs.items())

@@ -15,7 +15,8 @@ from reconciler.model import Run, RunStatus, StepRun
 from reconciler.model.backend import Backend
 from reconciler.project.run_log import read_log_tail
 from reconciler.project.steps import report_known_steps, step_log_run
-from reconciler.render.step_tree import StepView, make_view, step_event_lines
+from reconciler.render.step_descriptions import StepView, make_view
+from reconciler.render.step_tree import step_event_lines
 from reconciler.timestamps import utc_timestamp
 
 MAX_ENDED_STEPS = 40  # lines of the tree of a run that has ended

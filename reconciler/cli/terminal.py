@@ -20,7 +20,7 @@ from reconciler.diagnostics import UserError
 from reconciler.model import Action, Event, Op, Progress, Run, RunStatus
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import action_sentence, finished_sentence
-from reconciler.render.step_tree import StepView
+from reconciler.render.step_descriptions import StepView
 
 _PROGRESS_MARKS = {
     Progress.DONE: ("✓", "green"),
@@ -179,7 +179,9 @@ class TerminalApplyListener:
 
     def _print_finished_action(self, event: Event) -> None:
         failed_run = _failed_run(event.action)
-        self._print_ended_steps(event.action)
+        view = self._ended_view(event.action)
+        if view and not self._console.is_terminal:
+            self._print_step_events(view)
         symbol, style = _PROGRESS_MARKS[Progress.FAILED if failed_run else event.progress]
         is_done = event.progress is Progress.DONE
         line = Text.assemble(
@@ -192,6 +194,9 @@ class TerminalApplyListener:
         if event.progress is Progress.LOCKED:
             line.append(f": {sanitize_line(event.message)}", "yellow")
         self._print_line(line)
+        if view and self._console.is_terminal:
+            for tree_line in format_tree(view, MAX_ENDED_STEPS):
+                self._print_line(Text("      ") + tree_line)
         if failed_run:
             self._print_failed_run(failed_run)
         for diagnostic in event.error.diagnostics if isinstance(event.error, UserError) else ():
@@ -200,16 +205,12 @@ class TerminalApplyListener:
             if diagnostic.hint:
                 self._print_line(Text(sanitize_line(f"      help: {diagnostic.hint}")))
 
-    def _print_ended_steps(self, action: Action) -> None:
-        """Print the steps of a run that has ended: all of them on a terminal, else what happened to them last."""
-        view = self._reader.read_view(action.run, with_logs=False) if action.op is Op.RECORD and action.run else None
-        if view is None or not view.steps:
-            return
-        if not self._console.is_terminal:
-            self._print_step_events(view)
-            return
-        for line in format_tree(view, MAX_ENDED_STEPS):
-            self._print_line(Text("    ") + line)
+    def _ended_view(self, action: Action) -> StepView | None:
+        """Return the steps of a run that has ended, if an action records it and it has some."""
+        if action.op is not Op.RECORD or action.run is None:
+            return None
+        view = self._reader.read_view(action.run, with_logs=False)
+        return view if view.steps else None
 
     def _print_failed_run(self, run: Run) -> None:
         view = self._reader.read_view(run, with_logs=False)

@@ -6,7 +6,7 @@ import posixpath
 import re
 from functools import lru_cache
 
-from reconciler.diagnostics import has_errors
+from reconciler.diagnostics import Diagnostic, has_errors
 from reconciler.format.detect import is_flow
 from reconciler.format.document import Document
 from reconciler.format.rule_context import RuleContext
@@ -44,6 +44,14 @@ def load_included_file(context: RuleContext, text: str) -> RuleContext | None:
     if document is None or not isinstance(document.data, dict) or is_flow(document):
         return None
     return RuleContext(included_path, document, document.data, context.files)
+
+
+def find_file_problems(context: RuleContext, text: str) -> tuple[Diagnostic, ...]:
+    """Return why the file at a relative path is not readable YAML; nothing if there is no file."""
+    path = context.resolve_relative_path(parse_local_path(text) or "")
+    raw = context.files.read_file(path) if context.files.exists(path) else b""
+    problems = parse_yaml(context.files.display_path(path), raw)[1] if raw else ()
+    return problems if has_errors(problems) else ()
 
 
 @lru_cache(maxsize=512)

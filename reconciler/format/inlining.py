@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
@@ -44,7 +44,7 @@ def inline_files(context: RuleContext, kind: Kind) -> InlinedSpec:
     """
     if kind.file_content is FileContent.PLAIN:
         return InlinedSpec(context.spec)
-    inliner = _Inliner(replace(kind, reference_sites=kind.node_sites), posixpath.dirname(context.path))
+    inliner = _Inliner(kind, posixpath.dirname(context.path))
     part = inliner.inline(context, kind.file_content, (context.path,))
     return InlinedSpec(part.spec, tuple(inliner.parts), inliner.diagnostics)
 
@@ -65,7 +65,7 @@ class _Part(NamedTuple):
 
 @dataclass(slots=True)
 class _Inliner:
-    """Reads each file once. ``kind`` has the sites of a component, ``folder`` is that of the asset."""
+    """Reads each file once; ``folder`` is that of the asset."""
 
     kind: Kind
     folder: str
@@ -98,7 +98,9 @@ class _Inliner:
     def _moved_paths(self, context: RuleContext, inlined: Mapping[Keys, Json]) -> Mapping[Keys, Json]:
         """Return the paths in a file as the file of the asset would write them."""
         folder = posixpath.dirname(context.path)
-        targets = find_references_and_paths(context.spec, self.kind, folder) if folder != self.folder else ()
+        if folder == self.folder:
+            return {}
+        targets = find_references_and_paths(context.spec, self.kind, folder, is_included=True)
         paths = {tuple(split_pointer(path.pointer)): path for path in targets if isinstance(path, LocalPath)}
         return {keys: relative_text(path, self.folder) for keys, path in paths.items() if keys not in inlined}
 

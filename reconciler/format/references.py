@@ -39,14 +39,14 @@ _PREDEFINED_PREFIXES: Mapping[str, tuple[str, ...]] = {
 
 
 def find_references_and_paths(
-    spec: Spec, kind: Kind, folder: str, mirrored: MirroredFiles | None = None
+    spec: Spec, kind: Kind, folder: str, mirrored: MirroredFiles | None = None, *, is_included: bool = False
 ) -> Iterator[Reference | LocalPath]:
     """Yield the references and paths at the reference sites of a kind; ``folder`` is that of the file.
 
-    URIs that have a mirror in ``mirrored`` files are paths too.
+    URIs that have a mirror in ``mirrored`` files are paths too. The file of a node ``is_included`` in that of an asset.
     """
     for keys, node in walk_nodes(spec) if kind.node_sites else (((), spec),):
-        for site in kind.node_sites if keys else kind.reference_sites:
+        for site in kind.node_sites if keys or is_included else kind.reference_sites:
             parts = _pointer_parts(site.pointer)
             if parts[0] in node:  # for speed: a spec has few of the fields
                 for found in _walk_site(node, parts, keys):

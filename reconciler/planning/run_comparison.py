@@ -32,6 +32,8 @@ _SECTIONS = {
     "compute": "compute",
     "resources": "compute",
     "backend": "compute",
+    "jobs": "steps",
+    "component": "steps",
     "experiment_name": "experiment",
 }
 """The section of each field, in the order of the sections."""
@@ -52,14 +54,18 @@ class RunFacts:
     """A run and what is known of what it used.
 
     ``data`` are its inputs and ``code`` the files of its other contents, by JSON pointer, as far as they are known.
-    ``packages`` are the versions that its environment was built with, by name, None if that is not recorded.
+    ``packages`` are the versions that its environment was built with, by name, None if that is not recorded. Only the
+    ``environment`` of a command has a name. A run of a ``step`` has the spec of its pipeline: what is compared is what
+    the step got.
     """
 
     run: Run
     data: Mapping[str, DataVersion] = field(default_factory=lambda: EMPTY_MAPPING)
     code: Mapping[str, Files] = field(default_factory=lambda: EMPTY_MAPPING)
+    environment: str = ""
     packages: Files | None = None
     steps: tuple[StepRun, ...] = ()
+    step: StepRun | None = None
 
 
 class Outcome(NamedTuple):
@@ -104,7 +110,7 @@ def compare_runs(before: RunFacts, after: RunFacts) -> RunComparison:
 
 def _notes(before: RunFacts, after: RunFacts) -> Iterator[str]:
     for facts in (before, after):
-        if facts.packages is None and not facts.steps:
+        if facts.packages is None and facts.environment:
             yield f"the build of the environment of {facts.run.id} is not recorded: packages are not compared"
 
 
@@ -114,20 +120,24 @@ def _spec_changes(before: RunFacts, after: RunFacts, secrets: AbstractSet[str]) 
         *(before.data.keys() & after.data.keys()),
         *(before.run.contents.keys() & after.run.contents.keys()),
     }
-    old, new = (_comparable_fields(facts.run, elsewhere) for facts in (before, after))
+    old, new = (_comparable_fields(facts, elsewhere) for facts in (before, after))
     for change in diff_fields(old, new, EMPTY_MAPPING, secrets):
         yield _SECTIONS.get(change.field.partition(".")[0], _OTHER_SECTION), change
 
 
-def _comparable_fields(run: Run, elsewhere: AbstractSet[str]) -> Json:
+def _comparable_fields(facts: RunFacts, elsewhere: AbstractSet[str]) -> Json:
+    run, step = facts.run, facts.step
+    if step:
+        fields = ("inputs", "params", "component", "environment", "backend")
+        return {name: value for name in fields if (value := getattr(step, name))}
     references = {pointer: str(reference) for pointer, reference in run.references.items()}
     spec = substitute_values(run.spec, run.contents, references | dict.fromkeys(elsewhere, _COMPARED_ELSEWHERE))
-    facts = {
+    recorded = {
         "params": dict(run.params),
         "backend": run.backend,
         "experiment_name": run_experiment(run.spec, run.realised),
     }
-    return {**spec, **{name: value for name, value in facts.items() if value}, "name": ""}
+    return {**spec, **{name: value for name, value in recorded.items() if value}, "name": ""}
 
 
 def _code_changes(before: RunFacts, after: RunFacts) -> Iterator[tuple[str, FieldChange]]:
@@ -209,6 +219,9 @@ def _step_outcomes(before: Sequence[StepRun], after: Sequence[StepRun]) -> Itera
     for path in dict.fromkeys((*old, *new)):
         if old.get(path) != new.get(path):
             yield Outcome("steps", path, old.get(path), new.get(path))
+    old_best, new_best = (", ".join(step.step for step in steps if step.is_best) for steps in (before, after))
+    if old_best != new_best:
+        yield Outcome("steps", "best trial", old_best or None, new_best or None)
 
 
 def _step_result(step: StepRun) -> str:

@@ -97,7 +97,7 @@ def problems_of_lowering(declared: AssetSet, asset: Asset, lowering: Lowering) -
     """Yield what of a job no step can be made of."""
     for problem in lowering.problems:
         span = declared.value_span(asset, problem.pointer)
-        yield Diagnostic("not-supported", f"{asset.address}: {problem.message}", span, problem.hint)
+        yield Diagnostic(problem.code, f"{asset.address}: {problem.message}", span, problem.hint)
 
 
 def distinct(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:

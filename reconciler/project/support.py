@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from reconciler.backends import BACKENDS
@@ -16,7 +17,7 @@ from reconciler.builders import BUILDERS, load_builder
 from reconciler.config.config import Config
 from reconciler.diagnostics import Diagnostic, UserError
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.model import Asset, Json
+from reconciler.model import Asset, Json, Spec
 from reconciler.model.plugins import Plugin
 from reconciler.model.support import Support
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
@@ -36,6 +37,7 @@ from reconciler.planning.support import (
 )
 from reconciler.planning.unknown_fields import ignore_unknown_fields
 from reconciler.source.cache import Cache, entry_key
+from reconciler.sweeps.settings import read_sampling, required_module
 
 
 def make_support_check(config: Config, cache: Cache | None) -> SupportCheck:
@@ -92,7 +94,8 @@ class _Providers:
             own = find_planner(asset.spec) if kind.is_runnable else None
             if own is not None and own.support is not None:
                 report = check_support(asset, own.support, "mlgit", "see docs/support.md")
-                return ignore_unknown_fields(report, kind.name)
+                problems = _find_missing_module(asset.spec)
+                return with_own_problems(ignore_unknown_fields(report, kind.name), problems, "mlgit")
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
                 report = self._check_on_backend(asset, self.config.backend_of(compute))
@@ -184,6 +187,14 @@ def _ask_builder(
         raise
     except (Exception, SystemExit) as error:
         raise BUILDERS.failed_error(str(settings["type"]), error) from error
+
+
+def _find_missing_module(sweep: Spec) -> Iterator[SupportProblem]:
+    """Yield the module that a sweep needs if it is not installed: drivers run with the Python that runs this."""
+    name = required_module(sweep)
+    if name and find_spec(name) is None:
+        message = f"{read_sampling(sweep)[0]} sampling needs {name}, which is not installed"
+        yield SupportProblem("/sampling_algorithm", "extra-missing", message, "run `pip install 'mlgit[sweep]'`")
 
 
 def _label(noun: str, name: str, type_name: str) -> str:

@@ -12,6 +12,7 @@ from reconciler.secrets.redact import mask_json_secrets, secret_values
 
 _MAX_FILES = 8  # in one line
 _SHORTEST = 0.05  # seconds; what is shorter is shown as 0.0 s
+_BEST_TRIAL = "best trial"
 _TITLES = {"environment_variables": "environment variables"}
 
 
@@ -93,7 +94,11 @@ def result_rows(document: Json) -> list[tuple[str, str, str, str]]:
 
 def _result_name(row: Mapping[str, Json]) -> str:
     name = str(row["name"]).removesuffix("_seconds").replace("_", " ") if row["group"] == "status" else row["name"]
-    return name if row["group"] in ("status", "metrics") else f"{row['group'].removesuffix('s')} {name}"
+    return (
+        name
+        if row["group"] in ("status", "metrics") or name == _BEST_TRIAL
+        else f"{row['group'].removesuffix('s')} {name}"
+    )
 
 
 def _format_result(row: Mapping[str, Json], value: Json) -> str:

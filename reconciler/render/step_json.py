@@ -20,7 +20,7 @@ def step_to_json(run: Run, step: StepRun) -> Json:
         "reason": step.reason,
         "best": step.is_best or None,
         "component": step.component,
-        "environment": step.environment,
+        "environment": {"identity": step.environment} if step.environment else {},
         "needs": list(step.needs),
         "inputs": dict(step.inputs),
     }

@@ -30,6 +30,8 @@ def count_states(states: Iterable[str]) -> str:
 def summarize_steps(steps: Sequence[StepRun]) -> str:
     """Return how many steps, and how many trials of sweeps, have each state."""
     own, trials = _split_trials(steps)
+    if len(own) == 1 and trials:
+        return summarize_trials(trials)  # of a sweep job
     parts = (pluralize(len(own), "step"), count_states(map(step_state, own)))
     summary = ": ".join(filter(None, parts))
     return f"{summary}; {summarize_trials(trials)}" if trials else summary

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from reconciler.abbreviation import format_elapsed, join_some, pluralize
-from reconciler.model import EMPTY_MAPPING, Json, Run, RunStatus, Spec, StepRun
+from reconciler.abbreviation import join_some, pluralize
+from reconciler.model import RunStatus, StepRun
 from reconciler.render.sanitize import sanitize_line
-from reconciler.render.step_states import (
-    NOT_STARTED,
-    STATES,
-    count_states,
-    step_state,
-    summarize_steps,
-    summarize_trials,
-)
-from reconciler.secrets.redact import mask_secrets, secret_values
-from reconciler.timestamps import seconds_between
+from reconciler.render.step_descriptions import StepDescriptions, StepView, TreeRow
+from reconciler.render.step_states import STATES, count_states, step_state
 
 _MAX_NAME_WIDTH = 40  # columns; a longer name moves what is behind it
-_MAX_METRICS = 3
 _MAX_EVENTS = 20  # of one state at once; more are counted
 _COLUMN_GAP = "  "
-
-
-class TreeRow(NamedTuple):
-    """A row of the tree: a step, a trial, or a nested pipeline, which has no run of its own."""
-
-    path: str
-    depth: int
-    state: str
-    time: str
-    details: str
 
 
 class TreeLine(NamedTuple):
@@ -41,29 +21,6 @@ class TreeLine(NamedTuple):
 
     state: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepView:
-    """The steps of a run at one moment. ``log_lines`` are the last lines of the logs of running steps, by path.
-
-    The secrets of the variables of the run are masked in its lines.
-    """
-
-    run: Run
-    steps: Sequence[StepRun]
-    now: str
-    log_lines: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
-    secrets: frozenset[str] = frozenset()
-
-    def format_line(self, text: str) -> str:
-        """Return text on one line, without the secrets of the run."""
-        return sanitize_line(mask_secrets(text, self.secrets))
-
-
-def make_view(run: Run, steps: Sequence[StepRun], now: str, log_lines: Mapping[str, str] = EMPTY_MAPPING) -> StepView:
-    """Return the steps of a run as they are at a moment."""
-    return StepView(run, steps, now, log_lines, secret_values(run.spec))
 
 
 def tree_lines(view: StepView, limit: int | None = None) -> list[TreeLine]:
@@ -87,56 +44,37 @@ def tree_lines(view: StepView, limit: int | None = None) -> list[TreeLine]:
 
 def tree_rows(view: StepView, limit: int | None = None) -> list[TreeRow]:
     """Return the rows of the tree; at most ``limit`` - 1 if not all fit."""
-    by_path = {step.step: step for step in view.steps}
-    children = _children_by_path(view.steps)
-    paths = list(_walk(children, ""))
+    descriptions = StepDescriptions.of_view(view)
+    paths = descriptions.paths
     if limit is not None and len(paths) > limit:
-        shown = _most_important(by_path, paths, max(1, limit - 1))
+        shown = _most_important(descriptions.by_path, paths, max(1, limit - 1))
         paths = [path for path in paths if path in shown]
-    describe = _Describer(view, by_path, children, _primary_metrics(view.run.spec))
-    return [describe.row(path) for path in paths]
+    return [descriptions.row(path) for path in paths]
 
 
 def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]:
     """Return a line for each step whose state has changed; many that got the same state at once are counted."""
-    changed = [step for step in view.steps if _has_news(step, before.get(step.step))]
+    news = (step for step in view.steps if _has_news(step, before.get(step.step)))
+    changed = sorted(news, key=lambda step: (step.ended_at or view.now, not step.is_trial))
     by_state: dict[str, list[str]] = {}
     for step in changed:
         by_state.setdefault(step_state(step), []).append(step.step)
-    describe = _Describer(view, {}, {}, _primary_metrics(view.run.spec))
+    descriptions = StepDescriptions.of_view(view)
     lines: list[str] = []
     for step in changed:
         state, same = step_state(step), by_state[step_state(step)]
         if len(same) <= _MAX_EVENTS or state == RunStatus.FAILED:
-            lines.append(f"{step.step}: {describe.event(step)}")
+            lines.append(f"{step.step}: {descriptions.event(step)}")
         elif step.step == same[0]:
             lines.append(f"{pluralize(len(same), 'step')}: {state} ({join_some(same)})")
     return [view.format_line(line) for line in lines]
 
 
 def _has_news(step: StepRun, before: StepRun | None) -> bool:
-    if before is None:
-        return step.status is not RunStatus.NOT_STARTED
-    return (step.status, step.attempt) != (before.status, before.attempt)
-
-
-def _children_by_path(steps: Iterable[StepRun]) -> dict[str, list[str]]:
-    """Return the paths below each path, "" for the run; nested pipelines are paths without a step."""
-    children: dict[str, list[str]] = {"": []}
-    for step in steps:
-        names = step.step.split(".")
-        for depth in range(1, len(names) + 1):
-            path = ".".join(names[:depth])
-            if path not in children:
-                children[path] = []
-                children[".".join(names[: depth - 1])].append(path)
-    return children
-
-
-def _walk(children: Mapping[str, list[str]], parent: str) -> Iterator[str]:
-    for path in children[parent]:
-        yield path
-        yield from _walk(children, path)
+    """Return True if the state of a step is worth a line: not what is only about to be submitted."""
+    if step.status is RunStatus.INTENDED or (before is None and step.status is RunStatus.NOT_STARTED):
+        return False
+    return before is None or (step.status, step.attempt) != (before.status, before.attempt)
 
 
 def _most_important(by_path: Mapping[str, StepRun], paths: Sequence[str], limit: int) -> set[str]:
@@ -157,142 +95,3 @@ def _rank(step: StepRun) -> int:
     if step.is_best:
         return 0
     return STATES.index(step_state(step))
-
-
-def _primary_metrics(spec: Spec, prefix: str = "") -> dict[str, str]:
-    """Return the metric that each sweep of a job optimizes, by the path of its step."""
-    objective = spec.get("objective")
-    if isinstance(objective, Mapping):
-        return {prefix or "sweep": str(objective.get("primary_metric", ""))}
-    component = spec.get("component")
-    if isinstance(component, Mapping):
-        spec = component
-    nodes = spec.get("jobs")
-    metrics: dict[str, str] = {}
-    for name, node in nodes.items() if isinstance(nodes, Mapping) else ():
-        if isinstance(node, Mapping):
-            metrics |= _primary_metrics(node, f"{prefix}.{name}" if prefix else str(name))
-    return metrics
-
-
-@dataclass(frozen=True, slots=True)
-class _Describer:
-    """Describes the steps of a view."""
-
-    view: StepView
-    by_path: Mapping[str, StepRun]
-    children: Mapping[str, list[str]]
-    primary_metrics: Mapping[str, str]
-
-    def row(self, path: str) -> TreeRow:
-        """Return the row of a step or, of a nested pipeline, what its steps say together."""
-        step = self.by_path.get(path)
-        depth = path.count(".")
-        if step is not None:
-            return TreeRow(path, depth, step_state(step), self._time(step), self._details(step))
-        below = [self.by_path[child] for child in _walk(self.children, path) if child in self.by_path]
-        own = [inner for inner in below if not inner.is_trial]
-        states = {step_state(inner) for inner in own}
-        state = next((state for state in STATES if state in states), "")
-        return TreeRow(path, depth, self._group_state(states, state), self._span(own), summarize_steps(own))
-
-    def event(self, step: StepRun) -> str:
-        """Return what happened to a step."""
-        if step.reused_from:
-            return f"reused from {step.reused_from}"
-        attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-        if step.status.is_active:
-            state = f"{step.status} on {step.backend}" if step.backend else str(step.status)
-            details = _format_values(step.params) if step.is_trial else ""
-        else:
-            after = f" after {time}" if (time := self._time(step)) else ""
-            state, details = f"{step.status.label}{after}", self._result(step)
-        return ": ".join(filter(None, (f"{state}{attempt}", details)))
-
-    @staticmethod
-    def _group_state(states: set[str], first: str) -> str:
-        """Return the state of a nested pipeline: it runs as long as a step of it runs or has not started."""
-        is_started = not states <= {NOT_STARTED}
-        if RunStatus.RUNNING in states or (is_started and NOT_STARTED in states and RunStatus.FAILED not in states):
-            return str(RunStatus.RUNNING)
-        return first
-
-    def _span(self, steps: Iterable[StepRun]) -> str:
-        """Return the time from the first start to the last end."""
-        own = [step for step in steps if step.started_at and not step.reused_from]
-        start = min((step.started_at for step in own), default="")
-        is_ended = all(step.ended_at for step in own)
-        return self._format_time(start, max((step.ended_at for step in own), default="") if is_ended else "")
-
-    def _time(self, step: StepRun) -> str:
-        return "" if step.reused_from else self._format_time(step.started_at, step.ended_at)
-
-    def _format_time(self, start: str, end: str) -> str:
-        """Return how long something took, or in whole seconds how long it has taken so far; "" before its start."""
-        seconds = seconds_between(start, end or self.view.now) if start else None
-        if seconds is None:
-            return ""
-        return format_elapsed(seconds if end else int(seconds))
-
-    def _details(self, step: StepRun) -> str:
-        """Return what is to be said of a step: where its result is from, why it runs, what came of it."""
-        if step.reused_from:
-            return f"from {step.reused_from}"
-        if step.status is RunStatus.RUNNING and (line := self.view.log_lines.get(step.step)):
-            return line
-        if step.is_trial:
-            return ("best: " if step.is_best else "") + self._result(step)
-        if step.status is RunStatus.NOT_STARTED:
-            return (
-                step.message
-                or step.reason
-                or (f"after {join_some(awaited)}" if (awaited := self._awaited(step)) else "")
-            )
-        trials = [trial for path in self.children.get(step.step, ()) if (trial := self.by_path.get(path))]
-        reason = f"because {step.reason}" if step.reason and not step.message else ""
-        shown_reason = "" if self.view.log_lines and trials else reason
-        return "; ".join(filter(None, (shown_reason, self._trials(trials), self._result(step))))
-
-    def _awaited(self, step: StepRun) -> list[str]:
-        """Return the steps that a step waits for."""
-        others = ((name, self.by_path.get(name)) for name in step.needs)
-        return [name for name, other in others if other is None or other.status is not RunStatus.COMPLETED]
-
-    def _trials(self, trials: Sequence[StepRun]) -> str:
-        """Return how many trials of a sweep have each state, and the best one."""
-        if not trials:
-            return ""
-        best = next((trial for trial in trials if trial.is_best), None)
-        metrics = self._metrics(best) if best else ""
-        named = f"; best: {best.step}{f', {metrics}' if metrics else ''}" if best else ""
-        return summarize_trials(trials) + named
-
-    def _result(self, step: StepRun) -> str:
-        """Return why a step failed, or what it logged; of a trial also the values that it tried."""
-        failure = _failure_text(step)
-        has_trials = bool(self.children.get(step.step))
-        params = _format_values(step.params) if step.is_trial else ""
-        return "; ".join(filter(None, (failure or ("" if has_trials else self._metrics(step)), params)))
-
-    def _metrics(self, step: StepRun) -> str:
-        primary = self.primary_metrics.get(step.step.rpartition(".")[0], "") if step.is_trial else ""
-        if primary in step.metrics:
-            return _format_values({primary: step.metrics[primary]})
-        return _format_values(dict(list(step.metrics.items())[:_MAX_METRICS]))
-
-
-def _failure_text(step: StepRun) -> str:
-    """Return why a step failed, in one line; "" if it did not."""
-    if step.status is RunStatus.COMPLETED or step.status.is_active:
-        return ""
-    exit_code = f"exit code {step.exit_code}" if step.exit_code else ""
-    return step.message.partition("\n")[0] or exit_code
-
-
-def _format_values(values: Mapping[str, Json]) -> str:
-    return ", ".join(f"{name} {_format_value(value)}" for name, value in values.items())
-
-
-def _format_value(value: Json) -> str:
-    """Return a value with as many digits of a number as a person compares."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -53,14 +53,14 @@ def write_pipeline(session, executed):
             }
         },
     )
-    ran = {"backend": "local", "handle": executed.handle, "attempt": 1, "environment": "environment/plain@1"}
+    ran = {"backend": "local", "handle": executed.handle, "attempt": 1, "environment": "c" * 64}
     times = {"started_at": "2026-11-29T12:00:10Z", "ended_at": "2026-11-29T12:00:14Z"}
     steps = (
         StepRun("prepare", RunStatus.COMPLETED, reused_from="flow-0a0b0c0d/prepare", outputs=executed.outputs, **ran),
         StepRun(
             "outer.train",
             RunStatus.COMPLETED,
-            run=f"{PIPELINE}.outer.train-11223344",
+            run=f"{PIPELINE}_outer_train-11223344",
             reason="inputs.lr 0.1 -> 0.2",
             component="train@2",
             inputs={"lr": 0.2, "data": "4c5e"},
@@ -104,7 +104,7 @@ def test_no_secret_of_a_pipeline_is_shown_of_its_steps(flow, mlgit):
 
 
 @pytest.mark.parametrize(
-    "argument", [f"{PIPELINE}/outer.train", "flow/outer.train", f"{PIPELINE}.outer.train-11223344"]
+    "argument", [f"{PIPELINE}/outer.train", "flow/outer.train", f"{PIPELINE}_outer_train-11223344"]
 )
 def test_a_step_is_found_by_its_run_by_its_job_and_by_the_id_of_its_child_run(flow, mlgit, argument):
     logged = mlgit("job", "logs", argument, cwd=flow)
@@ -156,3 +156,9 @@ def test_every_command_refuses_an_unknown_step_in_the_same_words(flow, mlgit, co
     ended = mlgit("job", command, "flow/evaluat", cwd=flow)
     assert (ended.code, "did you mean evaluate?" in ended.err, "[step-unknown]" in ended.err) == (1, True, True)
     assert git(flow, "for-each-ref", "refs/mlgit") == before
+
+
+def test_two_steps_are_compared(flow, mlgit):
+    compared = mlgit("job", "compare", "flow/tune.0", "flow/outer.train", cwd=flow)
+    assert (compared.code, compared.err, "hush-hush" in compared.out) == (0, "", False)
+    assert f"{PIPELINE}/outer.train" in compared.out

@@ -129,7 +129,7 @@ def make_sweep(tmp_path):
             "", "job/it", "", "x ${{ search_space.x }}", Prefix("/p", "host"), outputs={"model": TaskOutput("")}
         )
         step = FrozenStep("sweep", "scripted", task, {}, "static", sweep=fields)
-        outputs = {"model": StepOutput("sweep", "model")}
+        outputs = {name: StepOutput("sweep", name) for name in ("model", "artifacts")}
         graph = FrozenGraph("it-1", TOKEN, "job/it", "target", {"sweep": step}, outputs)
         store = FolderStore(tmp_path / f"store{next(numbers)}")
         return Sweep(store, ScriptedBackend(script, logged), FrozenGraph.from_json(graph.to_json()))

@@ -7,8 +7,10 @@ from itertools import product
 
 import pytest
 
+from reconciler.format.assets import check_references
+from reconciler.format.include import ANY_FILE
 from reconciler.format.inlining import find_place
-from reconciler.format.load import load_asset_file, load_declaration
+from reconciler.format.load import load_asset_file, load_assets, load_declaration
 from reconciler.model import LocalPath, Reference
 
 pytestmark = pytest.mark.fast
@@ -113,6 +115,21 @@ def test_the_name_of_a_file_that_cannot_be_read_or_that_includes_itself_stays(co
     asset = asset_of(files)
     (path,) = asset.paths
     assert (path.text, path.path) == ("./x.yml", "x.yml")
+
+
+@pytest.mark.parametrize("uses", [1, 3])
+def test_a_component_file_that_is_no_yaml_is_one_error_in_that_file(uses):
+    nodes = "".join(f"  a{index}: {{type: command, component: ./x.yml}}\n" for index in range(uses))
+    loaded = load_asset_file(Files({"p.yml": PIPELINE + nodes, "x.yml": "a: [\n"}), "p.yml")
+    assert [f"{item.code} {item.span}" for item in loaded.diagnostics if "yaml" in item.code] == [
+        "yaml-syntax x.yml:2:1"
+    ]
+
+
+def test_a_missing_asset_is_reported_once_in_the_component_file_that_names_it():
+    nodes = "".join(f"  a{index}: {{type: command, component: x/c.yml}}\n" for index in range(3))
+    declared = load_assets(Files({"p.yml": PIPELINE + nodes, "x/c.yml": STEP}), [("p.yml", ANY_FILE)])
+    assert [f"{item.code} {item.span}" for item in check_references(declared)] == ["reference-dangling x/c.yml:6:10"]
 
 
 def test_files_that_include_one_another_too_often_are_an_error_at_its_line():

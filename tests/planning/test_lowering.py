@@ -11,8 +11,8 @@ from planning.project import SCHEMA, InMemoryProject, policy_of, small
 
 from reconciler.model import Address, Asset, LocalPath, ResolvedAsset, Step, StepGraph, StepOutput, VersionPath
 from reconciler.planning.graph import topological_order
-from reconciler.planning.jobs import lower
-from reconciler.planning.jobs.sources import no_component
+from reconciler.planning.jobs import lower, lower_job
+from reconciler.planning.jobs.sources import ComponentVersion, no_component
 from reconciler.planning.plan import decide_asset
 from reconciler.planning.resolve import PlanContext, resolve_asset
 
@@ -63,6 +63,11 @@ def graph(spec: Mapping[str, Any], **others: Mapping[str, Any]) -> StepGraph:
 
 def spec_of(step: Step) -> dict[str, Any]:
     return dict(step.job.asset.spec)
+
+
+def version_of(spec: dict[str, Any]) -> ComponentVersion:
+    """Return a component as it is registered."""
+    return ComponentVersion(Address("component", spec["name"]), spec["version"], spec, {}, {})
 
 
 DATA = {"type": "uri_file", "path": "../data/n.csv"}
@@ -248,6 +253,19 @@ SWEEP = {
     "limits": {"max_total_trials": 4, "trial_timeout": 30, "timeout": 100},
     "compute": "azureml:local",
 }
+
+
+def test_what_a_node_does_not_give_to_a_registered_component_or_reads_and_it_has_not_is_a_problem():
+    nodes = {
+        "a": {"component": "azureml:prepare@latest"},
+        "b": {"component": "azureml:prepare:2", "inputs": {"raw": "${{parent.jobs.a.outputs.dirty}}"}},
+        "c": {"component": "azureml:prepare:2", "inputs": {"raw": "${{parent.jobs.b.outputs.clean}}"}},
+    }
+    lowering = lower_job(resolved(pipeline(nodes), prepare=PREPARE), lambda _: version_of(PREPARE))
+    assert [(item.code, item.pointer, item.message) for item in lowering.problems] == [
+        ("input-missing", "/jobs/a", "the input raw of component/prepare@2 is required but not given"),
+        ("binding-dangling", "/jobs/b/inputs/raw", "component/prepare@2 has no output dirty"),
+    ]
 
 
 def test_a_sweep_is_a_graph_of_one_step_with_its_default_artifacts():

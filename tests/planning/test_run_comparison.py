@@ -18,7 +18,7 @@ def run(**fields):
 
 
 def facts(*, code=None, data=None, packages=None, steps=(), **fields):
-    return RunFacts(run(**fields), data or {}, code or {}, packages or {}, steps)
+    return RunFacts(run(**fields), data or {}, code or {}, packages=packages or {}, steps=steps)
 
 
 def shown(before, after):
@@ -51,7 +51,7 @@ def test_the_same_version_with_other_bytes_is_other_data():
 
 
 def test_a_missing_build_is_said():
-    before, after = RunFacts(run()), facts()
+    before, after = RunFacts(run(), environment="environment/a@1"), facts()
     assert "packages are not compared" in shown(before, after)[0][-1]
 
 
@@ -65,3 +65,17 @@ def test_steps_that_were_reused_or_ended_otherwise_are_results():
         *(("loss", "-", "NaN"), ("step a", "completed", "reused")),
         *(("step b", "failed", "-"), ("step c", "-", "not started")),
     ]
+
+
+def test_two_steps_are_compared_by_what_they_got():
+    steps = (StepRun("a", RunStatus.COMPLETED, inputs={"lr": lr}, component=f"c@{lr}") for lr in (1, 2))
+    before, after = (RunFacts(step.as_run(run(spec={"jobs": {}})), step=step) for step in steps)
+    assert shown(before, after) == (["Inputs:", "  inputs.lr 1 -> 2", "Steps:", "  component c@1 -> c@2"], [])
+
+
+def test_another_best_trial_is_a_result():
+    before, after = (
+        facts(steps=tuple(StepRun(f"sweep.{trial}", RunStatus.COMPLETED, is_best=trial == best) for trial in (0, 1)))
+        for best in (0, 1)
+    )
+    assert shown(before, after)[1] == [("best trial", "sweep.0", "sweep.1")]

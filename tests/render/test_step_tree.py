@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import Address, Run, RunStatus, StepRun
+from reconciler.render.step_descriptions import StepView
 from reconciler.render.step_states import summarize_steps
-from reconciler.render.step_tree import StepView, step_event_lines, tree_lines
+from reconciler.render.step_tree import step_event_lines, tree_lines
 
 NOW = "2026-11-29T12:01:00Z"
 SPEC = {"jobs": {"tune": {"objective": {"primary_metric": "accuracy", "goal": "maximize"}}}}
@@ -81,7 +82,7 @@ def test_without_a_terminal_each_change_is_a_line(golden):
     )
     first = step_event_lines(StepView(RUN, STEPS, NOW), {})
     before = {item.step: item for item in STEPS}
-    second = step_event_lines(StepView(RUN, (*later, *STEPS[:2]), NOW), before)
+    second = step_event_lines(StepView(RUN, (*later, *STEPS[:2]), "2026-11-29T12:01:10Z"), before)
     golden("render/step-events.txt", "\n".join((*first, "-- next", *second)) + "\n")
 
 

@@ -99,7 +99,9 @@ def format_events(events: Iterable[DriverEvent]) -> Iterable[str]:
 def _describe(step: StepRun) -> str:
     if step.reused_from:
         return f"{step.step}: reused from {step.reused_from}"
-    words = [f"{step.step}: {step.status}"]
+    if step.is_best:
+        return f"{step.step}: is the best trial, with {step.best_value}"
+    words = [f"{step.step}: {step.status.label}"]
     if step.status is RunStatus.INTENDED:
         attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         words = [f"{step.step}: starts as {step.run}{attempt}"]

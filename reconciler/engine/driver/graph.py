@@ -145,8 +145,8 @@ class FrozenGraph:
         return hashlib.sha256("\n".join((self.token, path, str(attempt))).encode()).hexdigest()
 
     def child_run(self, path: str, token: str) -> str:
-        """Return the id of the run of a step or a trial."""
-        return f"{self.run}.{path[:_MAX_NAME_LENGTH]}-{token[:8]}"
+        """Return the id of the run of a step or a trial; MLflow takes no dots in it."""
+        return f"{self.run}_{path[:_MAX_NAME_LENGTH].replace('.', '_')}-{token[:8]}"
 
     def to_json(self) -> dict[str, Json]:
         """Return the graph as the store keeps it; `from_json` reads it back."""
@@ -184,7 +184,7 @@ class FrozenGraph:
 
 def encode_graph(graph: FrozenGraph) -> bytes:
     """Return the bytes of a graph, which its content in the store has."""
-    return json.dumps(graph.to_json(), separators=(",", ":"), sort_keys=True).encode()
+    return json.dumps(graph.to_json(), separators=(",", ":")).encode()
 
 
 def read_graph(store: ObjectStore, content: Content) -> FrozenGraph:

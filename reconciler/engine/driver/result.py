@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from reconciler.engine.driver.decisions import Table, failure_message
 from reconciler.engine.driver.events import EventLog
 from reconciler.engine.driver.graph import FrozenGraph
@@ -27,11 +29,15 @@ def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_cance
         "exit_code": None,
         "metrics": dict(best.metrics) if best else {},
         "metrics_file": METRICS_FILE,
-        "params": {name: str(value) for name, value in best.params.items()} if best else {},
+        "params": {name: _to_text(value) for name, value in best.params.items()} if best else {},
         "tags": {},
         "outputs": {name: _output_to_json(graph, log.table, name, content) for name, content in contents.items()},
         "log": LOG_FILE,
     }
+
+
+def _to_text(value: Json) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def _output_to_json(graph: FrozenGraph, table: Table, name: str, content: Content) -> dict[str, Json]:

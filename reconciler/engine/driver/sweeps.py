@@ -138,7 +138,7 @@ def _stop_sweep(sweep: _Sweep, reason: str, now: str) -> dict[str, StepRun]:
 def _continue_sweep(sweep: _Sweep, reader: MetricReader, now: str) -> dict[str, StepRun]:
     timeout = read_limit(sweep.spec, "timeout", DEFAULT_TIMEOUT)
     seconds = seconds_between(sweep.run.started_at, now)
-    end = f"the sweep reached its limits.timeout of {timeout} seconds" if (seconds or 0) > timeout else ""
+    end = f"the sweep reached its limits.timeout of {pluralize(timeout, 'second')}" if (seconds or 0) > timeout else ""
     active = [trial for trial in sweep.trials if trial.status.is_active]
     if end:
         decided = {trial.step: _to_be_canceled(trial, _TIMEOUT, end) for trial in active if not trial.failure}
@@ -242,8 +242,8 @@ def _explain_failure(sweep: _Sweep) -> str:
     metric = primary_metric(sweep.spec)
     completed = [trial for trial in sweep.trials if trial.status is RunStatus.COMPLETED]
     if not completed:
-        first = next((trial for trial in sweep.trials if trial.message), None)
-        reason = f": {first.step} {first.status}: {first.message}" if first else ""
+        first = next((trial for trial in sweep.trials if trial.message and trial.status is RunStatus.FAILED), None)
+        reason = f": {first.step} failed: {first.message}" if first else ""
         return f"none of {pluralize(len(sweep.trials), 'trial')} completed{reason}"
     if any(metric in trial.metrics for trial in completed):
         return f"no trial that completed logged a finite {metric}"

@@ -12,6 +12,7 @@ from reconciler.format.rule_context import Rule
 from reconciler.format.rules import (
     bindings,
     commands,
+    components,
     conda_files,
     datastores,
     distributions,
@@ -39,6 +40,7 @@ from reconciler.format.rules.graph import PipelineCheck, pipeline_rule
 _EXECUTABLE_RULES: tuple[Rule, ...] = (
     *reference_syntax.RULES,
     *paths.EXECUTABLE_RULES,
+    *components.RULES,
     *mltables.EXECUTABLE_RULES,
     *environments.INLINE_RULES,
     *conda_files.INLINE_RULES,

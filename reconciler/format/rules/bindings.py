@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.rules.expressions import (
+from reconciler.format.expressions import (
     Expression,
     MalformedExpression,
     expression_span,
@@ -18,8 +18,9 @@ from reconciler.format.rules.expressions import (
     parse_binding,
     parse_expressions,
 )
+from reconciler.format.pointers import Pointer
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, iter_strings
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, iter_strings
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 
@@ -134,4 +135,18 @@ def _dangling_binding_diagnostic(
     return Diagnostic("binding-dangling", f"{expression}: {message}", expression_span(graph.context, expression), hint)
 
 
-CHECKS: tuple[PipelineCheck, ...] = (check_dangling_bindings, check_legacy_bindings)
+def check_output_writers(graph: PipelineGraph) -> Iterator[Diagnostic]:
+    """Yield outputs of a pipeline that outputs of several nodes are bound to: only one can write it."""
+    writers: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        for pointer, expression in node_bindings(node):
+            root, *names = expression.path[1:] if expression.path[0] == _PARENT else expression.path
+            if "outputs" in pointer and root == "outputs":
+                writer, output = f"{name}.{pointer[len(node.pointer) + 1]}", ".".join(names)
+                if (first := writers.setdefault(output, writer)) != writer:
+                    message = f"the output {output} of the pipeline is written by {first} and by {writer}"
+                    span = expression_span(graph.context, expression)
+                    yield Diagnostic("output-twice", message, span, "declare an output of the pipeline for each")
+
+
+CHECKS: tuple[PipelineCheck, ...] = (check_dangling_bindings, check_legacy_bindings, check_output_writers)

@@ -6,11 +6,12 @@ inputs and outputs of a component that is given by reference are not known, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from reconciler.format.included_file import has_file_prefix, load_included_file
-from reconciler.format.rule_context import RuleContext
+from reconciler.diagnostics import Diagnostic
+from reconciler.format.included_file import find_file_problems, has_file_prefix, load_included_file
+from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, executable_nodes
 from reconciler.model import Json
 
@@ -88,12 +89,26 @@ def find_included_files(context: RuleContext) -> Iterator[tuple[str, RuleContext
 
 
 def _direct_includes(context: RuleContext) -> Iterator[tuple[str, RuleContext]]:
-    mentions = {
+    for kind, text in _find_names(context):
+        if included := load_included_file(context, text):
+            yield kind, included
+
+
+def check_unreadable_files(context: RuleContext) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the YAML of files that a file includes."""
+    for _, text in _find_names(context):
+        if load_included_file(context, text) is None:
+            yield from find_file_problems(context, text)
+
+
+def _find_names(context: RuleContext) -> Iterable[tuple[str, str]]:
+    """Return the kinds and the names of the files that a file includes, each once."""
+    return {
         (kind, value): None
         for node in executable_nodes(context)
         for field, (kind, needs_prefix) in _INCLUDABLE_FIELDS.items()
         if isinstance(value := node.spec.get(field), str) and (not needs_prefix or has_file_prefix(value))
     }
-    for kind, value in mentions:
-        if included := load_included_file(context, value):
-            yield kind, included
+
+
+RULES: tuple[Rule, ...] = (check_unreadable_files,)

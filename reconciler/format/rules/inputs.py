@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.expressions import expression_span
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.bindings import node_bindings
-from reconciler.format.rules.expressions import expression_span
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.spec_nodes import SpecNode, as_lower_text, as_mapping
 from reconciler.format.rules.values import declared_type, describe_range_violation, describe_type_mismatch
@@ -19,6 +19,15 @@ from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json, Spec
 
 _GROUP_TYPE = "group"
+_DEFAULT_TYPE, _SWEEP_TYPE = "command", "sweep"
+# The types of nodes, each with that of the component which it runs.
+_COMPONENT_TYPES = {
+    "command": "command",
+    "sweep": "command",
+    "pipeline": "pipeline",
+    "parallel": "parallel",
+    "spark": "spark",
+}
 
 
 def given_inputs(user: SpecNode) -> Mapping[str, Json]:
@@ -43,6 +52,17 @@ def _is_required(declared: Spec) -> bool:
     if as_lower_text(declared.get("type")) == _GROUP_TYPE:
         return False
     return declared.get("optional") is not True and declared.get("default") is None
+
+
+def check_node_types(graph: PipelineGraph) -> Iterator[Diagnostic]:
+    """Yield nodes of another type than the component that they run, as azure-ai-ml does."""
+    for user, interface in graph.component_uses():
+        expected = _COMPONENT_TYPES.get(user.type)
+        given = interface.node.type or _DEFAULT_TYPE
+        if expected and given in _COMPONENT_TYPES.values() and given != expected:
+            message = f"{interface.display_name} is a {given} component, which no {user.type} node can run"
+            hint = f"write type: {given}" if user.type != _SWEEP_TYPE else "name a command component as trial:"
+            yield graph.context.value_diagnostic("node-type", message, *user.child_pointer("type"), hint=hint)
 
 
 def check_undeclared_io(graph: PipelineGraph) -> Iterator[Diagnostic]:
@@ -114,6 +134,7 @@ def _description_hint(declared: Spec) -> str:
 
 
 CHECKS: tuple[PipelineCheck, ...] = (
+    check_node_types,
     check_required_inputs,
     check_undeclared_io,
     check_constant_inputs,

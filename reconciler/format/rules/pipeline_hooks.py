@@ -67,7 +67,7 @@ def _pipeline_nodes(context: RuleContext) -> Mapping[str, SpecNode]:
 def _describe_dependency(name: str, nodes: Mapping[str, SpecNode]) -> str:
     """Return a description of a binding between a node and another one; "" if there is none."""
     for source, node in nodes.items():
-        for target, _, _ in node_dependencies(node):
+        for target, *_ in node_dependencies(node):
             if name in (source, target) and target in nodes:
                 return f"{source} reads from {target}" if source != target else "it reads its own output"
     return ""

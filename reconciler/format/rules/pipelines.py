@@ -7,12 +7,13 @@ that they pass to their components.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.components import ComponentInterface, node_interfaces
-from reconciler.format.rules.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, iter_strings
 from reconciler.format.schema_hints import NODE_NAME_PATTERN, name_hint
@@ -118,32 +119,57 @@ def _include_cycle(path: str, interface: ComponentInterface) -> tuple[str, ...]:
 
 def check_node_cycles(graph: PipelineGraph) -> Iterator[Diagnostic]:
     """Yield each cycle of nodes once, with its path; azure-ai-ml does not check this."""
-    edges = {name: dict(_upstream_nodes(node)) for name, node in graph.nodes.items()}
+    edges = _find_sources(graph.nodes)
     finished: set[str] = set()
-    for name in edges:
-        cycle = _find_cycle(name, edges, finished)
-        if cycle:
+    for name in graph.nodes:
+        if cycle := _find_cycle(name, edges, finished):
+            start = next((index for index, item in enumerate(cycle) if item in graph.nodes), 0)
+            cycle = cycle[start:] + cycle[:start]
             expression = edges[cycle[0]][cycle[1 % len(cycle)]]
-            path = " > ".join((*cycle, cycle[0]))
-            message = f"cycle of nodes: {path}" if len(cycle) > 1 else f"cycle of nodes: {name} reads its own output"
+            message = _describe_cycle([item for item in cycle if item in graph.nodes] or cycle)
             hint = "remove one of these bindings"
             yield Diagnostic("node-cycle", message, expression_span(graph.context, expression), hint)
 
 
-def _upstream_nodes(node: SpecNode) -> Iterator[tuple[str, Expression]]:
-    """Yield the nodes whose outputs a node reads, with the expression of each."""
-    yield from ((name, expression) for name, group, expression in node_dependencies(node) if group == "outputs")
+def _describe_cycle(cycle: Sequence[str]) -> str:
+    if len(cycle) == 1 and "." not in cycle[0]:
+        return f"cycle of nodes: {cycle[0]} reads its own output"
+    return f"cycle of nodes: {' > '.join((*cycle, cycle[0]))}"
 
 
-def node_dependencies(node: SpecNode) -> Iterator[tuple[str, str, Expression]]:
-    """Yield the node, the group (inputs or outputs) and the expression of every binding to another node."""
+def _find_sources(nodes: Mapping[str, SpecNode]) -> Mapping[str, Mapping[str, Expression]]:
+    """Return what each node, and each bound input of one (``NODE.inputs.NAME``), is made from, with the expressions."""
+    sources: dict[str, dict[str, Expression]] = {name: {} for name in nodes}
+    for name, node in nodes.items():
+        for source in node_dependencies(node):
+            user = name
+            field, *keys = source.expression.pointer[len(node.pointer) :]
+            if field == "inputs" and keys:
+                user = f"{name}.inputs.{keys[0]}"
+                sources[name][user] = source.expression
+            target = source.node if source.group == "outputs" else f"{source.node}.inputs.{source.name}"
+            sources.setdefault(user, {})[target] = source.expression
+    return sources
+
+
+class NodeDependency(NamedTuple):
+    """A binding to an input or output (the group) of another node."""
+
+    node: str
+    group: str
+    name: str
+    expression: Expression
+
+
+def node_dependencies(node: SpecNode) -> Iterator[NodeDependency]:
+    """Yield every binding of a node to another node."""
     for field in ("inputs", "condition", "items"):
         for pointer, text in iter_strings(node.spec.get(field), node.child_pointer(field)):
             for expression in parse_expressions(text, pointer) if "${{" in text else ():
                 if isinstance(expression, Expression):
                     path = expression.path[1:] if expression.path[0] == "parent" else expression.path
                     if len(path) > 2 and path[0] == "jobs":  # noqa: PLR2004 - jobs.N.outputs
-                        yield path[1], path[2], expression
+                        yield NodeDependency(path[1], path[2], ".".join(path[3:]), expression)
 
 
 def _find_cycle(start: str, edges: Mapping[str, Mapping[str, Expression]], finished: set[str]) -> tuple[str, ...]:

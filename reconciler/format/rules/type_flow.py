@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.bindings import io_binding
-from reconciler.format.rules.expressions import Expression, expression_span
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.inputs import check_input_value
 from reconciler.format.rules.spec_nodes import as_mapping
@@ -31,6 +31,26 @@ def check_node_input_types(graph: PipelineGraph) -> Iterator[Diagnostic]:
                 yield from _check_binding_type(
                     graph, expression, declared, retyped=bool(declared_type(as_mapping(value)))
                 )
+
+
+def check_parts_of_texts(graph: PipelineGraph) -> Iterator[Diagnostic]:
+    """Yield bindings to data that are a part of a longer text: data has no text."""
+    for node in graph.nodes.values():
+        for name, value in as_mapping(node.spec.get("inputs")).items():
+            pointer, text = node.child_pointer("inputs", name), value
+            if isinstance(value, dict):
+                pointer, text = (*pointer, "path"), value.get("path")
+            if isinstance(text, str) and "${{" in text and io_binding(text, pointer) is None:
+                for expression in parse_expressions(text, pointer):
+                    if isinstance(expression, Expression) and _is_data(graph, expression):
+                        message = f"{expression} is data, which cannot be a part of a text"
+                        hint = "bind an input to it alone, and put the rest into the command"
+                        yield Diagnostic("binding-type", message, expression_span(graph.context, expression), hint)
+
+
+def _is_data(graph: PipelineGraph, expression: Expression) -> bool:
+    source = as_mapping(_binding_source(graph, expression))
+    return declared_type(source) in ASSET_TYPES or "path" in source
 
 
 def _check_binding_type(
@@ -103,4 +123,8 @@ def _type_mismatch_hint(source_type: str, target_type: str) -> str:
     return "bind to a value of the expected type, or change one of the types"
 
 
-CHECKS: tuple[PipelineCheck, ...] = (check_node_input_types, check_pipeline_output_types)
+CHECKS: tuple[PipelineCheck, ...] = (
+    check_node_input_types,
+    check_parts_of_texts,
+    check_pipeline_output_types,
+)

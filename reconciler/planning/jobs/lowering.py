@@ -10,11 +10,12 @@ CANNOT_READ = "mlgit cannot read the component"
 
 
 class NodeProblem(NamedTuple):
-    """A part of a job that cannot be run: its JSON pointer in the spec of the job, why, and what to do."""
+    """A part of a job that cannot be run: its JSON pointer in the spec of the job, why, what to do, and the code."""
 
     pointer: str
     message: str
     hint: str
+    code: str = "not-supported"
 
 
 class Lowering(NamedTuple):

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reconciler.format.rules.expressions import Expression, parse_binding, parse_expressions
+from reconciler.format.expressions import Expression, parse_binding, parse_expressions
 from reconciler.model import DEFAULT_ARTIFACTS, EMPTY_MAPPING, Json
 from reconciler.model.resolved import StepOutput
 from reconciler.planning.jobs.sources import Part
 
 PIPELINE, SWEEP, COMMAND = "pipeline", "sweep", "command"
 _PARENT, _INPUTS, _OUTPUTS, _JOBS = "parent", "inputs", "outputs", "jobs"
-_DEFAULT_OUTPUTS = frozenset({"default", DEFAULT_ARTIFACTS})
+DEFAULT_OUTPUTS = frozenset({"default", DEFAULT_ARTIFACTS})
 _NODE_BINDING_LENGTH = 4  # jobs.NODE.outputs.NAME
 _PATH, _VALUE, _DEFAULT = "path", "value", "default"
 DATA_TYPES = frozenset(
@@ -134,7 +134,7 @@ def node_output(node: Node, name: str) -> StepOutput | None:
     if node.type == PIPELINE:
         return node.outputs.get(name)
     declared = {**node.component.children(_OUTPUTS), **node.part.children(_OUTPUTS)}
-    is_default = name in _DEFAULT_OUTPUTS and name not in declared
+    is_default = name in DEFAULT_OUTPUTS and name not in declared
     return StepOutput(node.path, DEFAULT_ARTIFACTS if is_default else name)
 
 

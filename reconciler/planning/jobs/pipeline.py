@@ -22,6 +22,7 @@ from reconciler.planning.jobs.nodes import (
     node_input,
     pipeline_outputs,
 )
+from reconciler.planning.jobs.ports import find_port_problems
 from reconciler.planning.jobs.sources import FindComponent, Part, component_part, job_part
 from reconciler.planning.jobs.steps import (
     component_field,
@@ -114,6 +115,7 @@ class _PipelineLowering:
     def add_steps(self, pipeline: Node, outside: Scope) -> None:
         """Add the steps of a pipeline, whose inputs are bound to what is ``outside``."""
         scope = _scope_of(pipeline, outside)
+        self.problems += find_port_problems(pipeline.nodes)
         for node in pipeline.nodes.values():
             if node.type == PIPELINE:
                 self.add_steps(node, scope)

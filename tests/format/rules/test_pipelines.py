@@ -95,6 +95,17 @@ def test_a_cycle_of_nodes_is_an_error_with_its_path(diagnose):
     assert diagnostic.message == "cycle of nodes: a > c > b > a"
 
 
+@pytest.mark.parametrize(
+    ("source", "cycle"),
+    [("b.inputs.x", "b.inputs.x > c.inputs.y > b.inputs.x"), ("b.outputs.o", "b reads its own output")],
+)
+def test_a_cycle_through_inputs_of_other_nodes_is_an_error(diagnose, source, cycle):
+    nodes = "b: {inputs: {x: '${{parent.jobs.c.inputs.y}}'}}\nc: {inputs: {y: '${{parent.jobs.SOURCE}}'}}"
+    (diagnostic,) = diagnose(STRUCTURE, pipeline(nodes.replace("SOURCE", source)))
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == ("node-cycle", 3, 20)
+    assert diagnostic.message == f"cycle of nodes: {cycle}"
+
+
 def test_a_node_that_reads_its_own_output_is_a_cycle(diagnose):
     (diagnostic,) = diagnose(STRUCTURE, "jobs:\n  a: {inputs: {x: '${{parent.jobs.a.outputs.o}}'}}")
     assert (diagnostic.code, diagnostic.message) == ("node-cycle", "cycle of nodes: a reads its own output")
@@ -215,7 +226,37 @@ def test_the_search_space_of_a_sweep_counts_as_inputs(check):
 
 
 def test_a_missing_required_input_of_a_job_is_an_error(check):
-    assert check(INPUTS, "type: pipeline\ncomponent: ./train.yml", FILES) == ["input-missing 1:1"]
+    files = {"jobs/train.yml": f"    type: pipeline\n{COMPONENT}"}
+    assert check(INPUTS, "type: pipeline\ncomponent: ./train.yml", files) == ["input-missing 1:1"]
+
+
+@pytest.mark.parametrize(
+    ("node", "component"), [("command", "pipeline"), ("pipeline", "command"), ("parallel", "command")]
+)
+def test_a_node_of_another_type_than_its_component_is_an_error(diagnose, node, component):
+    files = {"jobs/c.yml": f"type: {component}\nname: c"}
+    (diagnostic,) = diagnose(INPUTS, pipeline(f"a: {{type: {node}, component: ./c.yml}}"), files)
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == ("node-type", 3, 13)
+    assert diagnostic.message == f"jobs/c.yml is a {component} component, which no {node} node can run"
+
+
+def test_an_output_of_a_pipeline_that_two_nodes_write_is_an_error_at_the_second(diagnose):
+    output = "outputs: {o: '${{parent.outputs.all}}'}"
+    nodes = pipeline(f"a: {{{output}}}\nb: {{{output}}}")
+    (diagnostic,) = diagnose(BINDINGS, f"outputs: {{all: }}\n{nodes}")
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == ("output-twice", 5, 21)
+    assert diagnostic.message == "the output all of the pipeline is written by a.o and by b.o"
+
+
+def test_data_that_is_bound_inside_of_a_text_is_an_error(diagnose):
+    nodes = """\
+a: {component: ./train.yml, inputs: {data: x}}
+b: {inputs: {x: "in/${{parent.jobs.a.outputs.model}}", y: {path: "${{parent.inputs.d}}/x"}}}
+c: {inputs: {x: "rate ${{parent.inputs.rate}}"}}"""
+    first, second = diagnose(INPUTS, pipeline(nodes, "{d: {path: x}, rate: 1}"), FILES)
+    assert (first.code, first.span.line, first.span.column) == ("binding-type", 4, 23)
+    assert first.message == "${{parent.jobs.a.outputs.model}} is data, which cannot be a part of a text"
+    assert (second.code, second.span.line, second.span.column) == ("binding-type", 4, 69)
 
 
 def test_undeclared_inputs_are_warnings_and_undeclared_outputs_errors(diagnose):
