@@ -17,7 +17,8 @@ from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
 from reconciler.planning.planners.job import find_attempts, make_run
-from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
+from reconciler.planning.referencable import existence_check
+from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.source_notes import source_notes
 from reconciler.planning.subjects import subjects_of
 from reconciler.planning.support import IGNORED, support_notes

@@ -15,7 +15,6 @@ from reconciler.format.assets import kind_of
 from reconciler.format.pointers import split_pointer
 from reconciler.model import (
     EMPTY_MAPPING,
-    Asset,
     Json,
     Record,
     ResolvedAsset,
@@ -34,7 +33,7 @@ from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous
 from reconciler.planning.fingerprint import readable_fields
 from reconciler.planning.resolve import PlanContext, component_finder
-from reconciler.planning.steps import with_steps
+from reconciler.planning.steps import recorded_job, with_steps
 
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 _FORCED = "settings.force_rerun: true"
@@ -96,8 +95,7 @@ def _earlier_runs(
         run = context.state.find_run(resolved.asset.address, run_id)
         steps = context.state.find_steps(run_id) if run is not None else ()
         if run is not None and steps:
-            asset = Asset(run.address, run.spec, resolved.asset.source)
-            recorded = ResolvedAsset(asset, run.contents, run.references, run.fingerprint, "")
+            recorded = recorded_job(run, resolved.asset.source)
             graph = with_steps(recorded, component_finder(context), context.state.find_pin).graph
             if graph is not None and not graph.is_forced:  # of a forced run nothing is kept for reuse
                 yield _EarlierRun(run, graph, {step.step: step for step in steps})

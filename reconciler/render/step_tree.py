@@ -71,9 +71,10 @@ def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]
 
 
 def _has_news(step: StepRun, before: StepRun | None) -> bool:
-    if before is None:
-        return step.status is not RunStatus.NOT_STARTED
-    return (step.status, step.attempt) != (before.status, before.attempt)
+    """Return True if the state of a step is worth a line: not what is only about to be submitted."""
+    if step.status is RunStatus.INTENDED or (before is None and step.status is RunStatus.NOT_STARTED):
+        return False
+    return before is None or (step.status, step.attempt) != (before.status, before.attempt)
 
 
 def _most_important(by_path: Mapping[str, StepRun], paths: Sequence[str], limit: int) -> set[str]:
