@@ -177,3 +177,14 @@ def test_the_reason_of_a_step_that_runs_is_the_one_cause():
     assert reason(graph, "train", is_dropped=True) == "the result that it had is no longer in the store"
     assert reason(forced, "train") == "settings.force_rerun"
     assert reason(chance, "prep") == "is_deterministic: false"
+
+
+def test_a_reused_step_has_its_outputs_at_its_own_paths_and_not_at_those_of_its_origin():
+    moved = {**CONTENT.to_json(), "path": "azureml://datastores/old"}
+    origin = StepRun("s", RunStatus.COMPLETED, outputs={"out": moved})
+    paths = {"out": "azureml://datastores/new/${{name}}"}
+    graph = make_graph([make_step("a", "run", output_paths=paths), make_step("b", "run")])
+    decided = decide_steps(graph, {}, lambda _key: Found(origin, "run/s"))
+    run = graph.child_run("a", graph.child_token("a", 1))
+    assert decided["a"].outputs == {"out": {**CONTENT.to_json(), "path": f"azureml://datastores/new/{run}"}}
+    assert decided["b"].outputs == {"out": CONTENT.to_json()}
