@@ -15,6 +15,7 @@ from reconciler.engine.resource_actions import delete_resource, has_resource, ma
 from reconciler.engine.run_actions import adopt_experiment, cancel_run, record_finished_run, submit_run
 from reconciler.format.assets import kind_of
 from reconciler.model import Action, Json, Op, ResolvedAsset
+from reconciler.planning.job_outputs import find_job_output
 from reconciler.planning.moved import make_tombstone, rename_record
 from reconciler.state.store import WriteBatch
 from reconciler.timestamps import utc_timestamp
@@ -95,12 +96,17 @@ def _register_version(context: ActionContext, action: Action) -> WriteBatch:
 
 
 def _lineage(context: ActionContext, resolved: ResolvedAsset) -> Mapping[str, Json]:
-    """Return the commit that a version comes from; for a job's output also the run and what the run used."""
+    """Return the commit that a version comes from; for a job's output also the run and what the run used.
+
+    That is the run that made the output, also if the step was reused by the run that is referred to.
+    """
     lineage: dict[str, Json] = {"commit": context.source.effective_commit}
-    for output in resolved.references.values():
-        run = context.state.find_run(output.address, output.version) if output.output else None
+    for reference in resolved.references.values():
+        run = context.state.find_run(reference.address, reference.version) if reference.output else None
         if run is not None:
-            used = {pointer.strip("/"): str(reference) for pointer, reference in run.references.items()}
+            output = find_job_output(context.state, run, reference.output)
+            run = (context.state.find_run(run.address, output.run) if output else None) or run
+            used = {pointer.strip("/"): str(target) for pointer, target in run.references.items()}
             lineage |= {"commit": run.commit, "job": str(run.address), "run": run.id, "used": used}
     return lineage
 

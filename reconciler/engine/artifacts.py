@@ -17,6 +17,7 @@ from reconciler.model.tasks import Compute, Environment, Resources, Task, TaskOu
 from reconciler.planning.compute import COMPUTE_POINTER, compute_name
 from reconciler.planning.content import tracked_content
 from reconciler.planning.experiment_name import experiment_name
+from reconciler.planning.job_outputs import find_job_output
 
 JobSpec = Mapping[str, Any]
 _DEFAULT_TYPE = "uri_folder"
@@ -52,13 +53,13 @@ def is_infrastructure_error(error: UserError) -> bool:
 def _output_content(context: ActionContext, reference: ResolvedReference) -> Content:
     """Return the content of a run's output, or of a path within it."""
     run = context.state.find_run(reference.address, reference.version)
-    output = run.outputs.get(reference.output) if run else None
+    output = find_job_output(context.state, run, reference.output) if run else None
     if run is None or output is None:
         raise user_error("output-missing", f"run {reference.version} has no output {reference.output}")
-    if "md5" not in output:
+    if not output.key:
         message = f"output {reference.output} of run {reference.version} is not in the store yet"
         raise user_error("output-missing", message, "run `mlgit apply`, which records the run and stores its outputs")
-    content = check_run_output(context.providers, run, reference.output)
+    content = check_run_output(context.providers, run, reference.output, output.recorded)
     return _output_path_content(context.providers, content, reference) if reference.path else content
 
 

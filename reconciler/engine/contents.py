@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from reconciler.diagnostics import UserError, user_error
@@ -9,7 +10,7 @@ from reconciler.engine.providers import Providers
 from reconciler.format.include import IncludeGlob
 from reconciler.format.load import load_assets
 from reconciler.git.blob_reader import BlobReader
-from reconciler.model import Record, Run, Tree, parse_address
+from reconciler.model import Json, Record, Run, Tree, parse_address
 from reconciler.model.content import Content, Damage, UploadFile
 from reconciler.planning.content import TrackedContent, tracked_content
 
@@ -38,9 +39,12 @@ def ensure_version_content(providers: Providers, tree: Tree, record: Record) -> 
         raise _version_error(record, damages[0])
 
 
-def check_run_output(providers: Providers, run: Run, output: str) -> Content:
-    """Return the content of a run's output; raises UserError ``content-missing`` or ``content-corrupt``."""
-    content = Content.from_json(run.outputs[output])
+def check_run_output(providers: Providers, run: Run, output: str, recorded: Mapping[str, Json]) -> Content:
+    """Return the content of a recorded output of a run, or of a step of it.
+
+    Raises UserError ``content-missing`` or ``content-corrupt``.
+    """
+    content = Content.from_json(recorded)
     if damages := providers.store.verify(content):
         hint = f"make the store available again as it was, or run `mlgit job rerun {run.address.name}`"
         raise _damage_error(f"output {output} of run {run.id}", damages[0], hint)

@@ -38,7 +38,7 @@ def _make_input(
     if pointer in contents:
         content: Content | str = contents[pointer]
     elif pointer in resolved.references:
-        content = _referenced_content(context, resolved.references[pointer], name)
+        content = referenced_content(context, resolved.references[pointer], name)
     else:
         content = declared["path"]
     if isinstance(content, str):
@@ -54,7 +54,7 @@ def _make_literal(context: ActionContext, mirrored: Content | None, value: Any) 
     return TaskLiteral(mirror.url if mirror and mirror.url else value)
 
 
-def _referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
+def referenced_content(context: ActionContext, reference: ResolvedReference, name: str) -> Content | str:
     """Return the content of a referenced version, restored from Git if need be; or its URI."""
     record = context.state.find_version(reference.address, reference.version)
     record = record or context.state.current.get(reference.address)

@@ -33,7 +33,7 @@ def build_job_environment(
     context: ActionContext, resolved: ResolvedAsset, backend: str, report_progress: ReportProgress
 ) -> JobEnvironment:
     """Return the environment of a job, built in a form that the backend accepts."""
-    environment = job_environment(context, resolved)
+    environment = _find_environment(context, resolved)
     builder = choose_builder(context.providers, environment.spec, backend)
     built = build_environment(context.providers, environment, builder, report_progress)
     pins = new_pin(resolved.environment.asset) if resolved.environment else {}
@@ -41,7 +41,7 @@ def build_job_environment(
     return JobEnvironment(built.environment, built.identity, environment.fingerprint, writes)
 
 
-def job_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
+def _find_environment(context: ActionContext, resolved: ResolvedAsset) -> EnvironmentToBuild:
     """Return the environment that a job names or writes itself; raises UserError if there is none."""
     if implicit := resolved.environment:
         return environment_to_build(context.state, implicit.asset.address, implicit.fingerprint, implicit.asset.spec)

@@ -39,4 +39,4 @@ def check_run_outputs(providers: Providers, run: Run) -> None:
     """Raise UserError if an output of a run is not in the store as it was stored; see above."""
     if providers.has_store:
         for name in (name for name, output in run.outputs.items() if "md5" in output):
-            check_run_output(providers, run, name)
+            check_run_output(providers, run, name, run.outputs[name])

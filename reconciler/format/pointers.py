@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.model import Json
 
+Pointer = tuple[str | int, ...]
+"""The keys and indices of a value, from the outside to the inside."""
+
 
 def escape_key(key: str) -> str:
     """Return a key escaped as one part of a pointer."""

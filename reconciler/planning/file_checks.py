@@ -19,9 +19,10 @@ from reconciler.format.assets import AssetSet, check_references, kind_of
 from reconciler.model import Address, Asset, Blocked, LocalPath, Reference, Tree
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.graph import ExistenceCheck, find_cycles
+from reconciler.planning.job_outputs import missing_output
 from reconciler.planning.moved import declaration_diagnostic
 from reconciler.planning.preflight import check_run
-from reconciler.planning.resolve import label_message, missing_output
+from reconciler.planning.resolve import label_message
 from reconciler.planning.subjects import distinct, lower_declared, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import SupportCheck, ignored_diagnostics, problem_diagnostics
 
@@ -141,7 +142,9 @@ def _reference_problem(declared: AssetSet, reference: Reference) -> tuple[str, s
     target = declared.assets.get(reference.address)
     if target is None:
         return None
-    return missing_output(reference, target.spec) if reference.output else label_message(reference)
+    if not reference.output:
+        return label_message(reference)
+    return missing_output(reference, target.spec, lower_declared(declared, target).graph)
 
 
 def _declared_target(declared: AssetSet, reference: Reference) -> Asset | None:

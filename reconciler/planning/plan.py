@@ -34,9 +34,10 @@ from reconciler.planning.planners.versioned import decide_versioned
 from reconciler.planning.policy import Policy
 from reconciler.planning.protection import with_protection_change
 from reconciler.planning.prune import AncestorCheck, find_removals, plan_removals
+from reconciler.planning.referencable import existence_check
 from reconciler.planning.refresh import merge_observation
 from reconciler.planning.refusals import refuse_unsupported
-from reconciler.planning.resolve import PlanContext, existence_check, resolve_asset
+from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.supersede import cancel_superseded_runs
 from reconciler.planning.support import SupportCheck, no_support_check
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
-from reconciler.format.suggest import did_you_mean
 from reconciler.model import (
     DEFAULT_ARTIFACTS,
     ActionId,
@@ -21,16 +20,19 @@ from reconciler.model import (
     ResolvedReference,
     Run,
     RunStatus,
-    Spec,
     State,
     Tree,
 )
 from reconciler.planning import content
 from reconciler.planning.compute import bound_backend
-from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, json_digest, metadata_digest
+from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, metadata_digest
+from reconciler.planning.job_outputs import find_job_output, missing_output
+from reconciler.planning.jobs import lower
 from reconciler.planning.jobs.sources import ComponentVersion, FindComponent
 from reconciler.planning.policy import Policy
-from reconciler.planning.steps import with_environment, with_steps
+from reconciler.planning.referencable import find_run_by_name
+from reconciler.planning.steps import recorded_job, with_environment, with_steps
+from reconciler.planning.subjects import lower_declared
 from reconciler.planning.support import SupportCheck, no_support_check
 from reconciler.secrets.redact import redact_spec
 
@@ -203,31 +205,34 @@ def _resolve_older_version(
 def _resolve_job_output(
     context: PlanContext, asset: Asset, reference: Reference, planned: PlannedState
 ) -> ResolvedReference | None:
-    # The file of a clean asset is not parsed again: its record says the same.
-    job = context.declared.assets.get(reference.address) or context.state.current.get(reference.address)
-    if job is not None and (problem := missing_output(reference, job.spec)):
+    if problem := _missing_output(context, reference):
         return _report_unresolved(context, asset, reference, *problem)
-    if planned.known_after or planned.run is None or planned.run.status is not RunStatus.COMPLETED:
+    run = planned.run
+    if planned.known_after or run is None or run.status is not RunStatus.COMPLETED:
         return None
-    if reference.output == DEFAULT_ARTIFACTS and DEFAULT_ARTIFACTS not in planned.run.outputs:
-        message = f"{reference.text}: run {planned.run.id} has kept nothing of ./outputs and ./logs"
+    output = find_job_output(context.state, run, reference.output)
+    if reference.output == DEFAULT_ARTIFACTS and output is None:
+        message = f"{reference.text}: run {run.id} has kept nothing of ./outputs and ./logs"
         hint = f"let the job write there; of a run before mlgit kept them, `mlgit job rerun {reference.address.name}`"
         return _report_unresolved(context, asset, reference, message, hint)
-    stored = planned.run.outputs.get(reference.output, {}).get("md5", "")
-    if not stored and (kind_of(asset).is_runnable or planned.run.id not in context.run_ids_to_record):
+    is_run, is_recorded_now = kind_of(asset).is_runnable, run.id in context.run_ids_to_record
+    if output is None or (not output.key and (is_run or not is_recorded_now)):
         return None  # the run has ended, its output is not in the store yet
-    identity = stored if kind_of(asset).is_runnable else json_digest(planned.run.id)
-    return ResolvedReference(reference.address, planned.run.id, identity, reference.output, reference.path)
+    identity = output.key if is_run else output.identity
+    return ResolvedReference(reference.address, run.id, identity, reference.output, reference.path)
 
 
-def missing_output(reference: Reference, job: Spec) -> tuple[str, str] | None:
-    """Return the message and the hint for a reference to an output that a job does not have; None if it has it."""
-    outputs = job.get("outputs")
-    names = [str(name) for name in outputs] if isinstance(outputs, Mapping) else []
-    if reference.output in (*names, DEFAULT_ARTIFACTS):
+def _missing_output(context: PlanContext, reference: Reference) -> tuple[str, str] | None:
+    """Return why a job does not have the output that a reference names, and a hint; None if it has it."""
+    # The file of a clean asset is not parsed again: its record says the same.
+    job = context.declared.assets.get(reference.address)
+    record = context.state.current.get(reference.address)
+    if job is not None:
+        return missing_output(reference, job.spec, lower_declared(context.declared, job).graph)
+    if record is None:
         return None
-    hint = did_you_mean(reference.output, names) or f"outputs it has: {', '.join(names) or 'none'}"
-    return f"{reference.address} has no output {reference.output}", hint
+    recorded = recorded_job(record, record.source)
+    return missing_output(reference, record.spec, lower(recorded, component_finder(context)))
 
 
 def label_message(reference: Reference) -> tuple[str, str] | None:
@@ -237,31 +242,22 @@ def label_message(reference: Reference) -> tuple[str, str] | None:
     return f"{reference.text}: the only label is latest", f"write azureml:{reference.address.name}@latest"
 
 
-def _find_run_by_name(state: State, address: Address) -> Run | None:
-    """Return the run that a reference names in place of a job: runs are called ``<job>-<8 digits>``."""
-    leaf = address.name.rpartition("-")[0]
-    if not leaf:
-        return None
-    jobs = (job for job in state.current if job.kind == address.kind and job.name.rpartition("/")[2] == leaf)
-    return next(filter(None, (state.find_run(job, address.name) for job in jobs)), None)
-
-
 def _resolve_undeclared(context: PlanContext, asset: Asset, reference: Reference) -> ResolvedReference:
     """Return a compute that only mlgit.yml names, or the output of a run that is named in place of its job."""
     if bound_backend(context.policy.config, reference.address):
         return ResolvedReference(reference.address, "", "")
-    run = _find_run_by_name(context.state, reference.address)
+    run = find_run_by_name(context.state, reference.address)
     if run is None:
         return _report_unresolved(
             context, asset, reference, f"{reference.text} names {reference.address}, which is not live"
         )
-    stored = run.outputs.get(reference.output, {}).get("md5", "")
-    if run.status is not RunStatus.COMPLETED or not stored:
+    output = find_job_output(context.state, run, reference.output)
+    if run.status is not RunStatus.COMPLETED or output is None or not output.key:
         message = f"{reference.text} names run {run.id}, which is {run.status} and has no output {reference.output}"
         return _report_unresolved(
             context, asset, reference, message, f"name a run that completed, or {run.address} by its name"
         )
-    identity = stored if kind_of(asset).is_runnable else json_digest(run.id)
+    identity = output.key if kind_of(asset).is_runnable else output.identity
     return ResolvedReference(run.address, run.id, identity, reference.output, reference.path)
 
 
@@ -271,38 +267,3 @@ def _report_unresolved(
     span = context.declared.value_span(asset, reference.pointer)
     context.diagnostics.append(Diagnostic("reference-unresolved", message, span, hint))
     return ResolvedReference(reference.address, "", "")
-
-
-def referencable(state: State, removals: Container[Address] = ()) -> Container[Address]:
-    """Return what a reference may name besides what is declared: what is live and not about to be removed, and runs.
-
-    The run of an archived job can be named as long as its record is kept.
-    """
-    return _ReferencableAddresses(state, removals)
-
-
-def existence_check(state: State) -> Callable[[Reference], bool]:
-    """Return a function that tests if the exact version that a reference names is live already."""
-
-    def exists(reference: Reference) -> bool:
-        record = state.current.get(reference.address)
-        if record is None or record.archived:
-            return False
-        return (
-            reference.version == record.version or state.find_version(reference.address, reference.version) is not None
-        )
-
-    return exists
-
-
-@dataclass(frozen=True, slots=True)
-class _ReferencableAddresses(Container[Address]):
-    state: State
-    removals: Container[Address]
-
-    def __contains__(self, address: object) -> bool:
-        if not isinstance(address, Address):
-            return False
-        if record := self.state.current.get(address):
-            return not record.archived and address not in self.removals
-        return _find_run_by_name(self.state, address) is not None

@@ -15,8 +15,8 @@ from reconciler.format.assets import kind_of
 from reconciler.format.pointers import split_pointer
 from reconciler.model import (
     EMPTY_MAPPING,
-    Asset,
     Json,
+    LocalPath,
     Record,
     ResolvedAsset,
     Run,
@@ -34,7 +34,7 @@ from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous
 from reconciler.planning.fingerprint import readable_fields
 from reconciler.planning.resolve import PlanContext, component_finder
-from reconciler.planning.steps import with_steps
+from reconciler.planning.steps import recorded_job, with_steps
 
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 _FORCED = "settings.force_rerun: true"
@@ -96,8 +96,7 @@ def _earlier_runs(
         run = context.state.find_run(resolved.asset.address, run_id)
         steps = context.state.find_steps(run_id) if run is not None else ()
         if run is not None and steps:
-            asset = Asset(run.address, run.spec, resolved.asset.source)
-            recorded = ResolvedAsset(asset, run.contents, run.references, run.fingerprint, "")
+            recorded = recorded_job(run, resolved.asset.source)
             graph = with_steps(recorded, component_finder(context), context.state.find_pin).graph
             if graph is not None and not graph.is_forced:  # of a forced run nothing is kept for reuse
                 yield _EarlierRun(run, graph, {step.step: step for step in steps})
@@ -172,7 +171,7 @@ def _changed_files(context: PlanContext, step: Step, before: Step, run: Run) -> 
     """Return the files that changed behind each path of a step, if Git still has the tree that was submitted."""
     applied: Tree | None = None
     files: dict[str, tuple[str, ...]] = {}
-    for path in step.job.asset.paths:
+    for path in (*step.job.asset.paths, *_component_paths(context, step)):
         old, new = before.job.contents.get(path.pointer), step.job.contents.get(path.pointer)
         if old is None or old == new:
             continue
@@ -183,3 +182,11 @@ def _changed_files(context: PlanContext, step: Step, before: Step, run: Run) -> 
             contents = (tracked_content(tree, path.path) for tree in (applied, context.tree))
             files[path.pointer] = changed_files(*contents)
     return files
+
+
+def _component_paths(context: PlanContext, step: Step) -> Iterator[LocalPath]:
+    """Yield the paths of the registered components of a step, as far as files declare them."""
+    for pointer, version_path in step.version_paths.items():
+        declared = context.declared.assets.get(version_path.address)
+        paths = declared.paths if declared is not None else ()
+        yield from (replace(path, pointer=pointer) for path in paths if path.pointer == version_path.pointer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.model import ResolvedAsset, ResolvedReference, Step
+from reconciler.model import Asset, Record, ResolvedAsset, ResolvedReference, Run, Step
 from reconciler.planning.environments import (
     ENVIRONMENT_POINTER,
     FindPin,
@@ -14,6 +14,12 @@ from reconciler.planning.environments import (
 )
 from reconciler.planning.jobs import lower
 from reconciler.planning.jobs.sources import FindComponent
+
+
+def recorded_job(recorded: Record | Run, source: str) -> ResolvedAsset:
+    """Return a job as it is recorded; ``source`` is the path of its file."""
+    asset = Asset(recorded.address, recorded.spec, source)
+    return ResolvedAsset(asset, recorded.contents, recorded.references, recorded.fingerprint, "")
 
 
 def with_environment(resolved: ResolvedAsset, find_pin: FindPin) -> ResolvedAsset:

@@ -32,7 +32,7 @@ from reconciler.planning.narrow import (
 from reconciler.planning.plan import DesiredState
 from reconciler.planning.policy import Policy
 from reconciler.planning.prune import find_removals, removal_hint
-from reconciler.planning.resolve import existence_check, referencable
+from reconciler.planning.referencable import existence_check, referencable
 from reconciler.project.session import Session, provider_diagnostics
 from reconciler.project.support import make_support_check, support_diagnostics
 from reconciler.source.assets import read_asset_set

@@ -19,7 +19,7 @@ from reconciler.planning.guard import guard_plan
 from reconciler.planning.pipeline import plan_within_limits, run_plan_pipeline
 from reconciler.planning.plan import PlanInputs
 from reconciler.planning.policy import Policy
-from reconciler.planning.resolve import existence_check
+from reconciler.planning.referencable import existence_check
 from reconciler.planning.subset import clean_addresses, make_subset_view, undeclared_addresses
 from reconciler.project.affected import AffectedSet, find_affected, make_index_entries
 from reconciler.project.check import (

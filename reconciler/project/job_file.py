@@ -21,7 +21,7 @@ from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address, Reference, State
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.file_checks import LiveAssets, check_files_together, sort_diagnostics
-from reconciler.planning.resolve import existence_check, referencable
+from reconciler.planning.referencable import existence_check, referencable
 from reconciler.project.check import report_diagnostics
 from reconciler.project.session import Session
 from reconciler.source.asset_set import assemble_asset_set

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from reconciler.abbreviation import join_some, pluralize
@@ -54,8 +54,8 @@ def tree_rows(view: StepView, limit: int | None = None) -> list[TreeRow]:
 
 def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]:
     """Return a line for each step whose state has changed; many that got the same state at once are counted."""
-    news = (step for step in view.steps if _has_news(step, before.get(step.step)))
-    changed = sorted(news, key=lambda step: (step.ended_at or view.now, not step.is_trial))
+    changed = changed_steps(view.steps, before)
+    changed.sort(key=lambda step: (_event_time(step, view.now), not step.is_trial))
     by_state: dict[str, list[str]] = {}
     for step in changed:
         by_state.setdefault(step_state(step), []).append(step.step)
@@ -70,10 +70,21 @@ def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]
     return [view.format_line(line) for line in lines]
 
 
+def changed_steps(steps: Iterable[StepRun], before: Mapping[str, StepRun]) -> list[StepRun]:
+    """Return the steps whose state is not what it was ``before``, by path."""
+    return [step for step in steps if _has_news(step, before.get(step.step))]
+
+
+def _event_time(step: StepRun, now: str) -> str:
+    """Return when a step ended, for the order of lines; that of a step that was reused is not known."""
+    return "" if step.reused_from else step.ended_at or now
+
+
 def _has_news(step: StepRun, before: StepRun | None) -> bool:
-    if before is None:
-        return step.status is not RunStatus.NOT_STARTED
-    return (step.status, step.attempt) != (before.status, before.attempt)
+    """Return True if the state of a step is worth a line: not what is only about to be submitted."""
+    if step.status is RunStatus.INTENDED or (before is None and step.status is RunStatus.NOT_STARTED):
+        return False
+    return before is None or (step.status, step.attempt) != (before.status, before.attempt)
 
 
 def _most_important(by_path: Mapping[str, StepRun], paths: Sequence[str], limit: int) -> set[str]:

@@ -24,7 +24,7 @@ from workspaces import commit, edit
 from reconciler.diagnostics import Severity, Span
 from reconciler.format.assets import check_references
 from reconciler.model import Address, Op, RunStatus
-from reconciler.planning.resolve import referencable
+from reconciler.planning.referencable import referencable
 from reconciler.render import plan_json
 from reconciler.runner.command import substitute_expressions
 from reconciler.runner.spec import RunSpec

@@ -7,7 +7,7 @@ from planning.project import Files, InMemoryProject, declared_by, edited, policy
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
 from reconciler.planning.file_checks import LiveAssets, check_files_together, check_runs
-from reconciler.planning.resolve import existence_check, referencable
+from reconciler.planning.referencable import existence_check, referencable
 
 pytestmark = pytest.mark.fast
 

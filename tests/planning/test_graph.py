@@ -10,7 +10,7 @@ from planning.project import SUM, TOTAL, InMemoryProject, action_keys, declared_
 from reconciler.diagnostics import Span
 from reconciler.model import Address, Asset, Reference
 from reconciler.planning.graph import find_cycles, graph_levels, topological_order
-from reconciler.planning.resolve import existence_check
+from reconciler.planning.referencable import existence_check
 
 pytestmark = pytest.mark.fast
 

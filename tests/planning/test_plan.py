@@ -31,7 +31,7 @@ from reconciler.model import ActionId, Address, Observation, Op, RunStatus
 from reconciler.planning.diff import field_changes
 from reconciler.planning.plan import PlanInputs, make_plan
 from reconciler.planning.prune import find_removals, removal_hint
-from reconciler.planning.resolve import referencable
+from reconciler.planning.referencable import referencable
 from reconciler.render.sentences import action_sentence
 
 CLUSTER = Address("compute", "cluster")

@@ -18,24 +18,35 @@ from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.engine.artifacts import make_task, output_contents
 from reconciler.engine.contents import ensure_version_content, store_git_content
 from reconciler.engine.downloads import download_inputs
-from reconciler.engine.driver.graph import GRAPH_FILE, Binding, FrozenGraph, FrozenStep, encode_graph
+from reconciler.engine.driver.graph import GRAPH_FILE, RUN_NAME, Binding, FrozenGraph, FrozenStep, encode_graph
 from reconciler.engine.driver.reuse import make_static_key
-from reconciler.engine.inputs import DEFAULT_MODE, DEFAULT_TYPE, lower_word
-from reconciler.engine.job_environment import JobEnvironment, build_job_environment, job_environment
-from reconciler.format.pointers import find_value, split_pointer
-from reconciler.model import Action, Json, LocalPath, ResolvedAsset, Run, Step, StepGraph, StepVerdict, VersionPath
+from reconciler.engine.inputs import DEFAULT_MODE, DEFAULT_TYPE, lower_word, referenced_content
+from reconciler.engine.job_environment import JobEnvironment, build_job_environment
+from reconciler.format.pointers import find_value, join_pointer, split_pointer
+from reconciler.model import (
+    Action,
+    Json,
+    LocalPath,
+    ResolvedAsset,
+    ResolvedReference,
+    Run,
+    Step,
+    StepGraph,
+    StepVerdict,
+    VersionPath,
+)
 from reconciler.model.content import Content, ContentFile, UploadFile
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Prefix, Task
 from reconciler.planning.compute import compute_name
 from reconciler.planning.content import tracked_content
+from reconciler.planning.environments import ENVIRONMENT_POINTER
 from reconciler.planning.experiment_name import experiment_name
 from reconciler.planning.output_paths import output_paths
 from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch, merge_write_batches
 
 _CODE, _INCLUDES = "/code", "/additional_includes/"
-_RUN_NAME = "${{name}}"  # in the path of an output, until a step has a run
 
 
 def freeze_run(context: ActionContext, action: Action, run: Run) -> tuple[Task, Mapping[str, Json], WriteBatch]:
@@ -84,9 +95,10 @@ class _Freezer:
     action: Action
     run: Run
     previous: Mapping[str, StepRun]
-    environments: dict[tuple[str, str], JobEnvironment] = field(default_factory=dict)
+    environments: dict[tuple[str | ResolvedReference | None, str], JobEnvironment] = field(default_factory=dict)
     downloads: dict[str, Json] = field(default_factory=dict)
     contents: dict[str | VersionPath, Content] = field(default_factory=dict)
+    data: dict[ResolvedReference, Content | str] = field(default_factory=dict)
 
     def freeze(self, graph: StepGraph, experiment: str) -> FrozenGraph:
         """Return the frozen graph."""
@@ -128,7 +140,7 @@ class _Freezer:
             previous=dict(previous.inputs) if previous else {},
             component=step.component,
             environment=environment.identity,
-            output_paths=output_paths(spec, _RUN_NAME),
+            output_paths=output_paths(spec, RUN_NAME),
         )
 
     def _make_task(self, step: Step, environment: JobEnvironment) -> Task:
@@ -140,7 +152,8 @@ class _Freezer:
         return make_task(self.context, job, run, environment.environment, self._step_contents(step, job))
 
     def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
-        key = (job_environment(self.context, job).fingerprint, backend)
+        implicit = job.environment
+        key = (implicit.fingerprint if implicit else job.references.get(ENVIRONMENT_POINTER), backend)
         if key not in self.environments:
             report_progress = self.context.progress_reporter(self.action)
             self.environments[key] = build_job_environment(self.context, job, backend, report_progress)
@@ -151,6 +164,7 @@ class _Freezer:
         contents = {path.pointer: self._path_content(path) for path in job.asset.paths}
         contents |= {pointer: self._version_content(path) for pointer, path in step.version_paths.items()}
         contents |= output_contents(self.context, job)
+        contents |= self._data_contents(job)
         downloads = download_inputs(self.context, replace(self.action, resolved=job), step.places)
         for pointer, download in downloads.items():
             contents[pointer] = download.content
@@ -160,6 +174,19 @@ class _Freezer:
             names = {pointer: self._include_name(job, pointer) for pointer in includes}
             parts = [("", contents[_CODE])] if _CODE in contents else []
             contents[_CODE] = self._merge([*parts, *((names[pointer], contents[pointer]) for pointer in includes)])
+        return contents
+
+    def _data_contents(self, job: ResolvedAsset) -> dict[str, Content]:
+        """Return the contents of the data that the inputs of a step refer to, by pointer; not those that are a URI."""
+        contents: dict[str, Content] = {}
+        for name in job.asset.spec["inputs"]:
+            pointer = join_pointer("inputs", name, "path")
+            reference = job.references.get(pointer)
+            if reference is not None and not reference.output:
+                if reference not in self.data:
+                    self.data[reference] = referenced_content(self.context, reference, name)
+                content = self.data[reference]
+                contents |= {pointer: content} if isinstance(content, Content) else {}
         return contents
 
     def _path_content(self, path: LocalPath) -> Content:

@@ -31,13 +31,19 @@ def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_cance
         "metrics_file": METRICS_FILE,
         "params": {name: _to_text(value) for name, value in best.params.items()} if best else {},
         "tags": {},
-        "outputs": {name: {"files": content.files, "size": content.size} for name, content in contents.items()},
+        "outputs": {name: _output_to_json(graph, log.table, name, content) for name, content in contents.items()},
         "log": LOG_FILE,
     }
 
 
 def _to_text(value: Json) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _output_to_json(graph: FrozenGraph, table: Table, name: str, content: Content) -> dict[str, Json]:
+    """Return what the result says of an output: also which run made it, if this one has reused it."""
+    origin = table[graph.outputs[name].step].reused_from
+    return {"files": content.files, "size": content.size} | ({"origin": origin} if origin else {})
 
 
 def graph_outputs(graph: FrozenGraph, table: Table) -> dict[str, Content]:

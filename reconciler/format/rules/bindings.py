@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.rules.expressions import (
+from reconciler.format.expressions import (
     Expression,
     MalformedExpression,
     expression_span,
@@ -18,8 +18,9 @@ from reconciler.format.rules.expressions import (
     parse_binding,
     parse_expressions,
 )
+from reconciler.format.pointers import Pointer
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, iter_strings
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, iter_strings
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.components import ComponentInterface, component_interface
-from reconciler.format.rules.expressions import (
+from reconciler.format.expressions import (
     Expression,
     MalformedExpression,
     expression_span,
@@ -23,7 +21,10 @@ from reconciler.format.rules.expressions import (
     may_have_lookalikes,
     parse_expressions,
 )
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, executable_nodes, iter_strings
+from reconciler.format.pointers import Pointer
+from reconciler.format.rule_context import Rule, RuleContext
+from reconciler.format.rules.components import ComponentInterface, component_interface
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, executable_nodes, iter_strings
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json, Spec
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
+from reconciler.format.expressions import expression_span
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.bindings import node_bindings
-from reconciler.format.rules.expressions import expression_span
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.spec_nodes import SpecNode, as_lower_text, as_mapping
 from reconciler.format.rules.values import declared_type, describe_range_violation, describe_type_mismatch

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity, has_errors
 from reconciler.format.included_file import parse_local_path
-from reconciler.format.pointers import join_pointer
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_lower_text, as_mapping, executable_nodes
+from reconciler.format.rules.spec_nodes import SpecNode, as_lower_text, as_mapping, executable_nodes
 from reconciler.format.yaml import parse_yaml
 
 _MLTABLE_FILE = "MLTable"

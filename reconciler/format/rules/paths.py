@@ -13,9 +13,9 @@ from typing import NamedTuple
 from reconciler.diagnostics import Diagnostic, Severity
 from reconciler.format.included_file import has_file_prefix, parse_local_path
 from reconciler.format.path_content import find_path_problem
-from reconciler.format.pointers import join_pointer
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, executable_nodes, has_placeholder
+from reconciler.format.rules.spec_nodes import SpecNode, executable_nodes, has_placeholder
 from reconciler.model import Json, PathProblem
 
 _DOCKERFILE = "Dockerfile"

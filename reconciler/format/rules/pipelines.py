@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.pointers import join_pointer
 from reconciler.format.rules.components import ComponentInterface, node_interfaces
-from reconciler.format.rules.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, iter_strings
 from reconciler.format.schema_hints import NODE_NAME_PATTERN, name_hint

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.pointers import join_pointer
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.schedules import trigger_nodes
-from reconciler.format.rules.spec_nodes import Pointer, as_lower_text, as_mapping, executable_nodes
+from reconciler.format.rules.spec_nodes import as_lower_text, as_mapping, executable_nodes
 from reconciler.format.scalars import is_date, is_read_differently
 from reconciler.model import Json, Spec
 

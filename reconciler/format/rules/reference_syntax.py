@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.kind import word_set
-from reconciler.format.pointers import join_pointer
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, executable_nodes_and_tasks
+from reconciler.format.rules.spec_nodes import SpecNode, executable_nodes_and_tasks
 from reconciler.format.suggest import closest_name
 from reconciler.model import Json, Spec
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.pointers import join_pointer
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
-from reconciler.format.rules.spec_nodes import Pointer, executable_nodes, has_placeholder, iter_strings
+from reconciler.format.rules.spec_nodes import executable_nodes, has_placeholder, iter_strings
 from reconciler.secrets.fields import ENVIRONMENT_VARIABLES_FIELD, SECRET_CONTAINER_FIELDS, is_secret_at, is_secret_name
 from reconciler.secrets.urls import find_url_secrets
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from reconciler.format.pointers import Pointer
 from reconciler.format.rule_context import RuleContext
 from reconciler.model import EMPTY_MAPPING, Json, Spec
-
-Pointer = tuple[str | int, ...]
 
 _INTEGER_TEXT = re.compile(r"\s*[+-]?[0-9]{1,18}(?:\.0*)?\s*")
 # Placeholders: <NAME>, {{name}}, ${NAME}, $(name).

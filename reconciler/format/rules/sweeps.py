@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.format.pointers import join_pointer
+from reconciler.format.expressions import Expression, parse_expressions
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import Rule, RuleContext
 from reconciler.format.rules.components import component_interface
-from reconciler.format.rules.expressions import Expression, parse_expressions
-from reconciler.format.rules.spec_nodes import Pointer, SpecNode, as_mapping, executable_nodes, iter_strings
+from reconciler.format.rules.spec_nodes import SpecNode, as_mapping, executable_nodes, iter_strings
 from reconciler.format.suggest import did_you_mean
 from reconciler.model import Json
 from reconciler.sweeps.settings import (

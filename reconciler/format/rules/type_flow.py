@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics import Diagnostic, Severity
+from reconciler.format.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.bindings import io_binding
-from reconciler.format.rules.expressions import Expression, expression_span, parse_expressions
 from reconciler.format.rules.graph import PipelineCheck, PipelineGraph
 from reconciler.format.rules.inputs import check_input_value
 from reconciler.format.rules.spec_nodes import as_mapping

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reconciler.format.rules.expressions import Expression, parse_binding, parse_expressions
+from reconciler.format.expressions import Expression, parse_binding, parse_expressions
 from reconciler.model import DEFAULT_ARTIFACTS, EMPTY_MAPPING, Json
 from reconciler.model.resolved import StepOutput
 from reconciler.planning.jobs.sources import Part

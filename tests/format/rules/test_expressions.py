@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.format.expressions import Expression, MalformedExpression, parse_binding, parse_expressions
 from reconciler.format.rules import commands
-from reconciler.format.rules.expressions import Expression, MalformedExpression, parse_binding, parse_expressions
 
 IO = """\
 inputs:

@@ -13,9 +13,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Severity, Span
-from reconciler.format.pointers import join_pointer
+from reconciler.format.pointers import Pointer, join_pointer
 from reconciler.format.rule_context import RuleContext
-from reconciler.format.rules.spec_nodes import Pointer
 
 _OPEN, _CLOSE = "${{", "}}"
 # Texts that look like an expression: $ {{x}}, {{x}}, {{$x}}, and ${inputs.x}, which the shell would expand.
