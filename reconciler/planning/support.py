@@ -17,6 +17,7 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.format.pointers import combine_pointers, find_value, split_pointer
 from reconciler.format.schema_leaves import is_default_value
 from reconciler.model import Address, Asset, Json
+from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.support import (
     EntryTree,
     Honoured,
@@ -61,7 +62,7 @@ class SupportProblem(NamedTuple):
     """What a provider cannot do with an asset, and the JSON pointer of the part of the spec that says it.
 
     ``pointers`` are those of the other values with the same problem. It is not ``is_certain`` if another machine may be
-    able to do it.
+    able to do it. With ``settings`` in mlgit.yml, the provider would be able to.
     """
 
     pointer: str
@@ -70,6 +71,7 @@ class SupportProblem(NamedTuple):
     hint: str
     is_certain: bool = True
     pointers: tuple[str, ...] = ()
+    settings: Mapping[str, Json] = EMPTY_MAPPING
 
 
 class SupportNote(NamedTuple):
