@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.model import Asset, Record, ResolvedAsset, ResolvedReference, Run, Step
+from reconciler.model import Asset, Record, ResolvedAsset, ResolvedReference, Run, Step, StepGraph
 from reconciler.planning.environments import (
     ENVIRONMENT_POINTER,
     FindPin,
     is_anonymous,
     resolve_implicit_environment,
 )
-from reconciler.planning.jobs import lower
-from reconciler.planning.jobs.sources import FindComponent
 
 
 def recorded_job(recorded: Record | Run, source: str) -> ResolvedAsset:
@@ -35,13 +33,12 @@ def with_environment(resolved: ResolvedAsset, find_pin: FindPin) -> ResolvedAsse
     )
 
 
-def with_steps(resolved: ResolvedAsset, find_component: FindComponent, find_pin: FindPin) -> ResolvedAsset:
+def with_steps(resolved: ResolvedAsset, graph: StepGraph | None, find_pin: FindPin) -> ResolvedAsset:
     """Return a pipeline or a sweep with the graph of its steps, each with its environment; any other job as it is.
 
     The environments of a registry that the file names are references of the whole job too, so that they count in its
     fingerprint as they are pinned.
     """
-    graph = lower(resolved, find_component)
     if graph is None:
         return resolved
     steps = {path: replace(step, job=with_environment(step.job, find_pin)) for path, step in graph.steps.items()}
