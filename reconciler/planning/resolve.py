@@ -32,7 +32,7 @@ from reconciler.planning.jobs.lowering import Lowering
 from reconciler.planning.jobs.sources import ComponentVersion, FindComponent
 from reconciler.planning.policy import Policy
 from reconciler.planning.referencable import find_run_by_name
-from reconciler.planning.steps import recorded_job, with_environment, with_steps
+from reconciler.planning.steps import recorded_job, with_environment, with_graph
 from reconciler.planning.subjects import lower_declared
 from reconciler.planning.support import SupportCheck, no_support_check
 from reconciler.secrets.redact import redact_spec
@@ -102,7 +102,7 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
         lowering = lower_job(resolved, component_finder(context))
         context.lowerings[asset.address] = lowering
         find_pin = context.state.find_pin
-        resolved = with_steps(with_environment(resolved, find_pin), lowering.graph, find_pin)
+        resolved = with_graph(with_environment(resolved, find_pin), lowering.graph, find_pin)
     if late:
         return resolved
     fingerprint = asset_fingerprint(kind, spec, contents, resolved.references)

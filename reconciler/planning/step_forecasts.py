@@ -33,7 +33,6 @@ from reconciler.planning.decision import ignore_equal_content
 from reconciler.planning.diff import FieldChange, diff_fields
 from reconciler.planning.environments import ENVIRONMENT_POINTER, is_anonymous
 from reconciler.planning.fingerprint import readable_fields
-from reconciler.planning.jobs import lower
 from reconciler.planning.resolve import PlanContext, component_finder
 from reconciler.planning.steps import recorded_job, with_steps
 
@@ -99,7 +98,7 @@ def _earlier_runs(
         steps = context.state.find_steps(run_id) if run is not None else ()
         if run is not None and steps:
             recorded = recorded_job(run, resolved.asset.source)
-            graph = with_steps(recorded, lower(recorded, find_component), context.state.find_pin).graph
+            graph = with_steps(recorded, find_component, context.state.find_pin).graph
             if graph is not None and not graph.is_forced:  # of a forced run nothing is kept for reuse
                 yield _EarlierRun(run, graph, {step.step: step for step in steps})
 

@@ -12,6 +12,8 @@ from reconciler.planning.environments import (
     is_anonymous,
     resolve_implicit_environment,
 )
+from reconciler.planning.jobs import lower
+from reconciler.planning.jobs.sources import FindComponent
 
 
 def recorded_job(recorded: Record | Run, source: str) -> ResolvedAsset:
@@ -33,8 +35,13 @@ def with_environment(resolved: ResolvedAsset, find_pin: FindPin) -> ResolvedAsse
     )
 
 
-def with_steps(resolved: ResolvedAsset, graph: StepGraph | None, find_pin: FindPin) -> ResolvedAsset:
-    """Return a pipeline or a sweep with the graph of its steps, each with its environment; any other job as it is.
+def with_steps(resolved: ResolvedAsset, find_component: FindComponent, find_pin: FindPin) -> ResolvedAsset:
+    """Return a pipeline or a sweep with the graph of its steps; any other job as it is."""
+    return with_graph(resolved, lower(resolved, find_component), find_pin)
+
+
+def with_graph(resolved: ResolvedAsset, graph: StepGraph | None, find_pin: FindPin) -> ResolvedAsset:
+    """Return a job with its graph, each step of which gets its environment; None for a job without steps.
 
     The environments of a registry that the file names are references of the whole job too, so that they count in its
     fingerprint as they are pinned.

@@ -92,10 +92,8 @@ class Part(NamedTuple):
     def children(self, *keys: str) -> Mapping[str, Part]:
         """Return the values of a descendant that is a mapping, by name."""
         source, pointer, _ = holder = self.child(*keys)
-        return {
-            str(name): Part(source, f"{pointer}/{escape_key(str(name))}", value)
-            for name, value in holder.fields.items()
-        }
+        items = ((str(name), value) for name, value in holder.fields.items())
+        return {name: Part(source, f"{pointer}/{escape_key(name)}", value) for name, value in items}
 
 
 def job_part(resolved: ResolvedAsset) -> Part:
