@@ -195,3 +195,14 @@ def test_a_store_that_is_full_is_waited_for_and_nothing_is_lost():
     assert problems[-1] == ""
     assert set(world.executions.values()) == {1}
     assert json.loads(world.entries[f"{RESULTS}/{graph.token}"])["status"] == "completed"
+
+
+def test_a_reused_step_has_its_outputs_at_its_own_paths_and_not_at_those_of_its_origin():
+    moved = {**CONTENT.to_json(), "path": "azureml://datastores/old"}
+    origin = StepRun("s", RunStatus.COMPLETED, outputs={"out": moved})
+    paths = {"out": "azureml://datastores/new/${{name}}"}
+    graph = make_graph([make_step("a", "run", output_paths=paths), make_step("b", "run")])
+    decided = decide_steps(graph, {}, lambda _key: Found(origin, "run/s"))
+    run = graph.child_run("a", graph.child_token("a", 1))
+    assert decided["a"].outputs == {"out": {**CONTENT.to_json(), "path": f"azureml://datastores/new/{run}"}}
+    assert decided["b"].outputs == {"out": CONTENT.to_json()}

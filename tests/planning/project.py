@@ -9,6 +9,7 @@ import hashlib
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 
 from workspaces import SMALL
 
@@ -100,10 +101,12 @@ def tree_of(files: Mapping[str, str | bytes], root: str = "") -> Tree:
 
 
 def declared_by(files: Mapping[str, str | bytes], *, runs: bool = True) -> AssetSet:
-    """Read what files declare; every YAML file but mlgit.yml may be an asset."""
+    """Read what files declare; every YAML file may be an asset that mlgit.yml does not leave out, itself excepted."""
     tree = tree_of(files)
-    paths = sorted(path for path in files if path.endswith(".yml") and path != config.CONFIG_FILE)
     settings = parse_yaml(config.CONFIG_FILE, tree.read_file(config.CONFIG_FILE))[0].data or {}
+    globs = [item["glob"] for item in settings.get("assets", {}).get("include", [{"glob": "*.yml"}])]
+    included = (path for path in files if any(fnmatch(path, glob) for glob in globs))
+    paths = sorted(path for path in included if path != config.CONFIG_FILE)
     mirrors = tuple(settings.get("mirrors", {}).items())
     return load_assets(tree, [(path, config.IncludeGlob("", runs, mirrors=mirrors)) for path in paths])
 
@@ -125,6 +128,7 @@ class InMemoryProject:
     trees: dict[str, Tree] = field(default_factory=dict)
     graphs: dict[str, StepGraph | None] = field(default_factory=dict)
     steps: dict[str, tuple[StepRun, ...]] = field(default_factory=dict)
+    builds: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     history: int = 0
 
     def state(self) -> State:
@@ -132,7 +136,9 @@ class InMemoryProject:
         current = dict(self.records)
         run, version = lookup_under_former_names(current, self._run), lookup_under_former_names(current, self._version)
         find_steps = lambda run_id: self.steps.get(run_id, ())  # noqa: E731
-        return State(LINEAGE, current, run, version, f"state{self.history}", find_steps=find_steps)
+        find_builds = lambda fingerprint: self.builds.get(fingerprint, {})  # noqa: E731
+        version_of_state = f"state{self.history}"
+        return State(LINEAGE, current, run, version, version_of_state, find_builds=find_builds, find_steps=find_steps)
 
     def _run(self, address: Address, run_id: str) -> Run | None:
         return self.runs.get((address, run_id))
@@ -220,7 +226,8 @@ class InMemoryProject:
                 if tombstone := make_tombstone(old):
                     self.records[action.moved_from] = tombstone
             case Op.BUILD:
-                return
+                assert action.resolved is not None
+                self.builds[action.resolved.fingerprint] = {"venv": {}}
             case Op.RECORD:
                 assert action.run is not None
                 self._finish(action.run)

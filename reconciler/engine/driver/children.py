@@ -189,16 +189,9 @@ class Children:
                 return replace(ended, status=RunStatus.RUNNING, ended_at="")
             message = f"it completed, but its outputs cannot be stored: {error.diagnostics[0].message}"
             return replace(ended, status=RunStatus.FAILED, failure="user", message=message)
-        paths = {
-            name: {"path": path.replace("${{name}}", ended.run)}
-            for name, path in self.graph.step_of(ended.step).output_paths.items()
-        }
         sizes = condition.result.get("outputs", {})
-        outputs = {
-            name: {**sizes.get(name, {}), **content.to_json(), **paths.get(name, {})}
-            for name, content in contents.items()
-        }
-        return replace(ended, outputs=outputs)
+        outputs = {name: {**sizes.get(name, {}), **content.to_json()} for name, content in contents.items()}
+        return replace(ended, outputs=self.graph.step_of(ended.step).with_paths(outputs, ended.run))
 
     def _failed(self, run: StepRun, error: UserError, failure: str) -> StepRun:
         """Return a run that could not be submitted: as it was if that may pass, else as a failed attempt."""

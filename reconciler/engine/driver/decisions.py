@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.abbreviation import join_some
 from reconciler.engine.driver.graph import FrozenGraph, FrozenStep
 from reconciler.engine.driver.reuse import Found, reuse_key, run_reason
-from reconciler.model import RunStatus, StepOutput
+from reconciler.model import Json, RunStatus, StepOutput
 from reconciler.model.content import Content
 from reconciler.model.step_runs import StepRun
 
@@ -113,19 +113,20 @@ def _start_step(
     found = find_reusable(key) if may_reuse else Found()
     fresh = replace(step.not_started(), inputs=inputs, key=key)
     if found.step is not None:
-        return _reused(fresh, found.step, found.origin)
+        run = graph.child_run(step.path, graph.child_token(step.path, 1))  # the one that there would be
+        return _reused(fresh, found.step, found.origin, step.with_paths(found.step.outputs, run))
     reason = run_reason(step, inputs, is_forced=graph.is_forced, is_dropped=found.is_dropped)
     return _attempt(graph, replace(fresh, reason=reason), 1)
 
 
-def _reused(fresh: StepRun, origin: StepRun, name: str) -> StepRun:
-    """Return a step with the result of another one: its outputs, metrics and log."""
+def _reused(fresh: StepRun, origin: StepRun, name: str, outputs: Mapping[str, Json]) -> StepRun:
+    """Return a step with the result of another one: its outputs, at the paths of this one, its metrics and log."""
     return replace(
         fresh,
         status=RunStatus.COMPLETED,
         backend=origin.backend,
         handle=origin.handle,
-        outputs=origin.outputs,
+        outputs=outputs,
         metrics=origin.metrics,
         params=origin.params,
         exit_code=origin.exit_code,

@@ -18,7 +18,7 @@ from reconciler.engine.action_context import ActionContext, resolved_asset_of
 from reconciler.engine.artifacts import make_task, output_contents
 from reconciler.engine.contents import ensure_version_content, store_git_content
 from reconciler.engine.downloads import download_inputs
-from reconciler.engine.driver.graph import GRAPH_FILE, Binding, FrozenGraph, FrozenStep, encode_graph
+from reconciler.engine.driver.graph import GRAPH_FILE, RUN_NAME, Binding, FrozenGraph, FrozenStep, encode_graph
 from reconciler.engine.driver.reuse import make_static_key
 from reconciler.engine.inputs import DEFAULT_MODE, DEFAULT_TYPE, lower_word, referenced_content
 from reconciler.engine.job_environment import JobEnvironment, build_job_environment
@@ -47,7 +47,6 @@ from reconciler.state.process import host_name
 from reconciler.state.store import WriteBatch, merge_write_batches
 
 _CODE, _INCLUDES = "/code", "/additional_includes/"
-_RUN_NAME = "${{name}}"  # in the path of an output, until a step has a run
 
 
 def freeze_run(context: ActionContext, action: Action, run: Run) -> tuple[Task, Mapping[str, Json], WriteBatch]:
@@ -141,7 +140,7 @@ class _Freezer:
             previous=dict(previous.inputs) if previous else {},
             component=step.component,
             environment=environment.identity,
-            output_paths=output_paths(spec, _RUN_NAME),
+            output_paths=output_paths(spec, RUN_NAME),
         )
 
     def _make_task(self, step: Step, environment: JobEnvironment) -> Task:

@@ -19,6 +19,7 @@ from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
 
 GRAPH_FORMAT = 1
 GRAPH_FILE = "graph.json"
+RUN_NAME = "${{name}}"  # in the path of an output, until a step has a run
 _MAX_NAME_LENGTH = 120  # of a step in the id of its run, which is the name of a folder
 
 
@@ -60,6 +61,14 @@ class FrozenStep:
     def inputs(self) -> dict[str, Json]:
         """Return the inputs that are known: literal values and URIs, and of contents the sha256."""
         return {name: _input_value(task_input) for name, task_input in self.task.inputs.items()}
+
+    def with_paths(self, outputs: Mapping[str, Json], run: str) -> dict[str, Json]:
+        """Return the outputs of a run of the step, each with the path that is declared for it, and no other one."""
+        paths = {name: {"path": path.replace(RUN_NAME, run)} for name, path in self.output_paths.items()}
+        plain = {
+            name: {key: value for key, value in output.items() if key != "path"} for name, output in outputs.items()
+        }
+        return {name: {**output, **paths.get(name, {})} for name, output in plain.items()}
 
     def not_started(self, message: str = "") -> StepRun:
         """Return the step as it is before anything happened to it, or if nothing ever will."""
