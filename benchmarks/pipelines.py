@@ -35,8 +35,15 @@ import sys, time
 began = time.perf_counter()
 import optuna
 imported = time.perf_counter()
-from reconciler.sweeps.benchmark import replay
-replay(int(sys.argv[1]))
+from reconciler.model import RunStatus
+from reconciler.sweeps.bayesian import bayesian_point
+from reconciler.sweeps.trials import Trial
+space = {"lr": {"type": "uniform", "min_value": 0, "max_value": 1}, "layers": {"type": "choice", "values": [1, 2, 3]}}
+sweep = {"search_space": space, "objective": {"goal": "minimize", "primary_metric": "loss"}}
+count = int(sys.argv[1])
+points = [{"lr": number / count, "layers": number % 3 + 1} for number in range(count)]
+trials = [Trial(number, point, RunStatus.COMPLETED, (point["lr"],)) for number, point in enumerate(points)]
+bayesian_point(sweep, trials, count, "token")
 print(imported - began, time.perf_counter() - imported)
 """
 

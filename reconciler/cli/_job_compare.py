@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from reconciler.cli._job_run import NamedRun, find_named_run
 from reconciler.cli.console import echo, print_coloured_lines, print_table
 from reconciler.cli.options import format_option, target_option
 from reconciler.planning.run_comparison import RunFacts, compare_runs
-from reconciler.project.run_facts import read_run_facts
+from reconciler.project.run_facts import read_run_facts, read_step_facts
 from reconciler.render.plan_json import dump_json
 from reconciler.render.run_comparison import comparison_to_json, difference_lines, result_rows, run_rows
 from reconciler.render.sanitize import sanitize_line
@@ -46,4 +44,4 @@ def command(a: str, b: str, form: str) -> None:
 def _read_facts(named: NamedRun) -> RunFacts:
     if named.parent is None or named.step is None:
         return read_run_facts(named.session, named.state, named.run)
-    return RunFacts(replace(named.run, spec=named.parent.spec), step=named.step)  # with its secrets, to mask them
+    return read_step_facts(named.session, named.state, named.parent, named.step, named.run)

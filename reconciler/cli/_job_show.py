@@ -44,8 +44,8 @@ def command(job: str, form: str, *, shows_all: bool) -> None:
     mlgit job show train-1a2b3c4d/evaluate
     """
     named = find_named_run(job)
-    steps = read_steps(named.session, named.state, named.run)
-    fields = run_details_to_json(named, steps)
+    steps, problem = _read_known_steps(named)
+    fields = run_details_to_json(named, steps) | ({"files_gone": problem} if problem else {})
     if form == "json":
         return echo(plan_json.dump_json(fields))
     fields.pop("steps", None)
@@ -54,6 +54,14 @@ def command(job: str, form: str, *, shows_all: bool) -> None:
         view = make_view(named.run, steps, utc_timestamp("milliseconds"))
         echo("\n".join((f"steps: {summarize_steps(steps)}", *_indented_tree(view, shows_all=shows_all))))
     return None
+
+
+def _read_known_steps(named: NamedRun) -> tuple[tuple[StepRun, ...], str]:
+    """Return the steps of a run; second, why they cannot be read, "" if they can."""
+    try:
+        return read_steps(named.session, named.state, named.run), ""
+    except UserError as error:
+        return (), error.diagnostics[0].message
 
 
 def _indented_tree(view: StepView, *, shows_all: bool) -> list[str]:

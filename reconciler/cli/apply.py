@@ -28,7 +28,7 @@ from reconciler.cli.terminal import TerminalApplyListener
 from reconciler.diagnostics import has_errors, user_error
 from reconciler.engine.request import DEFAULT_PARALLELISM, ApplyResult
 from reconciler.engine.signals import GracefulShutdown
-from reconciler.model import Blocked, Progress, RunStatus
+from reconciler.model import DRIVER, Blocked, Progress, Run, RunStatus
 from reconciler.planning.refresh import unfinished_runs
 from reconciler.planning.saved import policy_from_plan
 from reconciler.project.apply import apply_plan, finish_without_actions
@@ -176,8 +176,10 @@ def execute_and_report(
     """Apply an approved plan, show its progress and print the result; return the exit code."""
     if stream is None:
         echo()
-    shutdown = GracefulShutdown()
-    listener = stream or TerminalApplyListener(StepReader(open_backends(session)))
+    shutdown, reader = GracefulShutdown(), StepReader(open_backends(session))
+    if stream is not None:
+        stream.read_steps = reader.read_steps
+    listener = stream or TerminalApplyListener(reader)
     try:
         with shutdown.handle_signals(), listener:
             result = apply_plan(session, prepared, listener, wait=wait, stopping=shutdown)
@@ -215,13 +217,18 @@ def _format_resume_command(session: Session, prepared: PreparedApply) -> str:
 def _interrupt_error(session: Session, prepared: PreparedApply) -> click.Abort:
     """Return the message of an interrupt: what was done is recorded, and which runs continue."""
     continuing = [
-        f"run {run.id} continues; cancel it with `mlgit job cancel {run.address.name}`"
+        f"run {run.id} continues; {_follow_clause(run)}cancel it with `mlgit job cancel {run.address.name}`"
         for run in unfinished_runs(session.read_refreshed_state())
         if run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
     ]
     command = _format_resume_command(session, prepared)
     recorded = f"interrupted; completed actions are recorded. Run {command} again to resume."
     return click.Abort("\n".join(["", recorded, *continuing]))
+
+
+def _follow_clause(run: Run) -> str:
+    """Return how the steps of a pipeline or a sweep are followed."""
+    return f"follow it with `mlgit job wait {run.address.name}`, " if run.backend == DRIVER else ""
 
 
 def _format_applied_counts(result: ApplyResult) -> str:

@@ -6,7 +6,7 @@ The last event contains the exit code, also after an error or an interruption.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,9 +17,10 @@ from reconciler.cli import EXIT_BUG, EXIT_INTERRUPTED
 from reconciler.cli.console import echo
 from reconciler.cli.options import DIAGNOSTICS_HANDLER_KEY
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Event, Json, Plan, Run, SourceRevision
+from reconciler.model import Event, Json, Op, Plan, Progress, Run, SourceRevision, StepRun
 from reconciler.render import json_events
 from reconciler.render.masked_diagnostics import mask_diagnostics
+from reconciler.render.step_tree import changed_steps
 from reconciler.timestamps import utc_timestamp
 
 
@@ -28,6 +29,8 @@ class EventStream:
 
     def __init__(self) -> None:
         self._last_run_events: dict[str, Json] = {}
+        self._last_steps: dict[str, dict[str, StepRun]] = {}
+        self.read_steps: Callable[[Run], Sequence[StepRun]] = lambda _run: ()
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +61,9 @@ class EventStream:
             self.write(event)
 
     def on_event(self, event: Event) -> None:
-        """Write the event of an action."""
+        """Write the event of an action, after those of the steps of the run that it records."""
+        if event.action.op is Op.RECORD and event.action.run and event.progress is Progress.DONE:
+            self._write_steps(event.action.run)
         self.write(json_events.action_event(event))
 
     def on_note(self, text: str) -> None:
@@ -66,12 +71,19 @@ class EventStream:
         self.write(json_events.note_event(text))
 
     def on_running_runs(self, runs: tuple[Run, ...]) -> None:
-        """Write an event for every run whose status has changed since its last event."""
+        """Write an event for every run, and every step of one, whose status has changed since its last event."""
         for run in runs:
             event = json_events.run_event(run)
             if self._last_run_events.get(run.id) != event:
                 self._last_run_events[run.id] = event
                 self.write(event)
+            self._write_steps(run)
+
+    def _write_steps(self, run: Run) -> None:
+        if steps := self.read_steps(run):
+            for event in json_events.step_events(run, changed_steps(steps, self._last_steps.get(run.id, {}))):
+                self.write(event)
+            self._last_steps[run.id] = {step.step: step for step in steps}
 
     def write_apply_ended(self, *, done: int, failed: int, skipped: int, locked: int) -> None:
         """Write the event that an apply has ended, with the number of actions by result."""

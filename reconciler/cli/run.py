@@ -19,7 +19,7 @@ from reconciler.cli.options import SetCommand, format_option, set_option, target
 from reconciler.cli.step_display import StepReader, follow_steps
 from reconciler.cli.terminal import make_console
 from reconciler.format.overrides import format_options
-from reconciler.model import DRIVER, Event, Progress, Run, RunStatus
+from reconciler.model import DRIVER, Event, Json, Progress, Run, RunStatus
 from reconciler.project.experiment import (
     PreparedExperiment,
     RunOptions,
@@ -34,7 +34,9 @@ from reconciler.project.record_experiment import record_ended_experiment
 from reconciler.project.session import Session
 from reconciler.project.steps import report_known_steps
 from reconciler.render import plan_json
+from reconciler.render.step_json import step_to_json
 from reconciler.render.step_states import summarize_steps
+from reconciler.secrets.redact import mask_json_secrets, secret_values
 from reconciler.timestamps import parse_timestamp
 
 _POLL_SECONDS = 0.2
@@ -92,7 +94,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if is_text:
         _print_lines(_result_lines(started, run, file))
     else:
-        echo(plan_json.dump_json(plan_json.run_to_json(run)))
+        echo(plan_json.dump_json(_run_to_json(started, run)))
     with suppress(KeyboardInterrupt):  # the run has ended and is reported
         prune_experiments(session)
     return int(run.status is not RunStatus.COMPLETED)
@@ -169,6 +171,13 @@ def _follow(prepared: PreparedExperiment, *, is_text: bool) -> Run:
     while (run := refresh_experiment(prepared)).status.is_active:
         time.sleep(_POLL_SECONDS)
     return record_ended_experiment(prepared.session, run)
+
+
+def _run_to_json(prepared: PreparedExperiment, run: Run) -> Json:
+    """Return a run, of a pipeline or a sweep with its steps."""
+    steps = [step_to_json(run, step) for step in report_known_steps(prepared.providers.backends, run)]
+    fields = plan_json.run_to_json(run) | ({"steps": steps} if steps else {})
+    return mask_json_secrets(fields, secret_values(run.spec))
 
 
 def _report_detached(prepared: PreparedExperiment, *, is_text: bool) -> int:

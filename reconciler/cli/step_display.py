@@ -33,10 +33,14 @@ class StepReader:
 
     def read_view(self, run: Run, *, with_logs: bool) -> StepView:
         """Return a run with its steps as they are now, ``with_logs`` with the last lines of some that run."""
-        steps = report_known_steps(self.backends, run)
+        steps = self.read_steps(run)
         running = [step for step in steps if step.status is RunStatus.RUNNING and step.handle] if with_logs else []
         tails = ((step.step, self.read_log_tail(step_log_run(run, step))) for step in running[:_MAX_LOGS])
         return make_view(run, steps, utc_timestamp("milliseconds"), {path: tail[-1] for path, tail in tails if tail})
+
+    def read_steps(self, run: Run) -> tuple[StepRun, ...]:
+        """Return the steps of a run as they are now; none if they cannot be read."""
+        return report_known_steps(self.backends, run)
 
     def read_log_tail(self, run: Run) -> Sequence[str]:
         """Return the last lines of the log of a run."""

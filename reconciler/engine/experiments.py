@@ -13,7 +13,7 @@ from reconciler.engine.action_context import ActionContext
 from reconciler.engine.actions import execute_action
 from reconciler.engine.providers import Providers
 from reconciler.engine.run_conditions import poll_runs
-from reconciler.model import Action, Event, Op, ResolvedAsset, Run, SourceRevision, State, Tree
+from reconciler.model import Action, Event, Op, Run, SourceRevision, State, Tree
 from reconciler.planning.refresh import merge_condition
 from reconciler.state.transaction import StateTransaction
 
@@ -32,7 +32,7 @@ class ExperimentContext:
 
 
 def submit_experiment(
-    context: ExperimentContext, state: State, needed: Iterable[Action], resolved: ResolvedAsset, run: Run
+    context: ExperimentContext, state: State, needed: Iterable[Action], submission: Action, run: Run
 ) -> Run:
     """Submit a run and return it as it is recorded.
 
@@ -43,7 +43,6 @@ def submit_experiment(
     for action in needed:
         transaction.add_writes(execute_action(actions, action), action)
     transaction.take_pending()  # they were for this run only
-    submission = Action(Op.SUBMIT, run.address, version=run.id, resolved=resolved, run=run)
     transaction.add_writes(execute_action(actions, submission), submission)
     transaction.flush()
     return transaction.live.find_run(run.address, run.id) or run

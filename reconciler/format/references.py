@@ -111,18 +111,22 @@ def parse_registry_environment(text: str) -> RegistryEnvironment | None:
 
 
 def bind_environment(asset: Asset, bindings: Mapping[str, str]) -> Asset:
-    """Return an asset that refers to the environment by which mlgit.yml replaces that of a registry.
+    """Return an asset that refers to the environments by which mlgit.yml replaces those of registries.
 
     ``bindings`` are the addresses of environments by the names of those that they replace.
     """
-    text = asset.spec.get(_ENVIRONMENT)
-    name = parse_registry_environment(text) if isinstance(text, str) else None
-    bound = bindings.get(str(name)) or bindings.get(name.name) if name else None
-    if not bound:
-        return asset
-    address, _, version = bound.partition("@")
-    reference = Reference(f"/{_ENVIRONMENT}", str(text), parse_address(address), version)
-    return replace(asset, references=(*asset.references, reference))
+    references = tuple(_bound_environments(asset.spec, bindings))
+    return replace(asset, references=(*asset.references, *references)) if references else asset
+
+
+def _bound_environments(spec: Spec, bindings: Mapping[str, str]) -> Iterator[Reference]:
+    for keys, node in walk_nodes(spec):
+        text = node.get(_ENVIRONMENT)
+        name = parse_registry_environment(text) if isinstance(text, str) else None
+        bound = bindings.get(str(name)) or bindings.get(name.name) if name else None
+        if bound:
+            address, _, version = bound.partition("@")
+            yield Reference(join_pointer(*keys, _ENVIRONMENT), str(text), parse_address(address), version)
 
 
 def resolve_zip_path(local_path: LocalPath, files: FileReader) -> LocalPath:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.severity import OFF
-from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run
+from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run, StepForecast
 from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
@@ -20,6 +20,7 @@ from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.referencable import existence_check
 from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.source_notes import source_notes
+from reconciler.planning.step_forecasts import forecast_steps
 from reconciler.planning.subjects import subjects_of
 from reconciler.planning.support import IGNORED, support_notes
 
@@ -33,6 +34,7 @@ class ExperimentPlan(NamedTuple):
     ``needed`` are the versions that the job refers to and that are not registered, each as the action that would
     register it. ``attempts`` are the runs that the job has had with this fingerprint, experiments among them, the first
     attempt first. ``blocked`` says why the job cannot be run, None if it can; ``diagnostics`` are about the files.
+    ``steps`` are what is known of those of a pipeline.
     """
 
     context: PlanContext
@@ -42,6 +44,7 @@ class ExperimentPlan(NamedTuple):
     blocked: Blocked | None
     diagnostics: tuple[Diagnostic, ...]
     notes: tuple[str, ...]
+    steps: tuple[StepForecast, ...] = ()
 
     def make_run(self, attempt: int) -> Run:
         """Return an attempt, as it is intended; what it refers to and is not registered has no number."""
@@ -49,6 +52,10 @@ class ExperimentPlan(NamedTuple):
         registered = {(action.address, action.version) for action in self.needed if action.op in _REGISTRATIONS}
         references = {pointer: _as_recorded(reference, registered) for pointer, reference in run.references.items()}
         return replace(run, experiment=True, references=references)
+
+    def make_submission(self, run: Run) -> Action:
+        """Return the action that submits an attempt."""
+        return Action(Op.SUBMIT, run.address, version=run.id, resolved=self.resolved, run=run, steps=self.steps)
 
 
 def _as_recorded(reference: ResolvedReference, registered: Collection[tuple[Address, str]]) -> ResolvedReference:
@@ -73,14 +80,16 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
     job = declared.assets[address]
     resolved = resolve_asset(context, job)
     blocked += _blocked_job(context, job)
+    attempts = tuple(find_attempts(context, resolved)) if resolved.fingerprint else ()
     return ExperimentPlan(
         context,
         resolved,
         tuple(needed),
-        tuple(find_attempts(context, resolved)) if resolved.fingerprint else (),
+        attempts,
         next(iter(blocked), None),
         tuple(dict.fromkeys(context.diagnostics)),
         tuple(_notes(inputs, resolved, needed)),
+        forecast_steps(context, resolved, inputs.state.current.get(address), attempts),
     )
 
 

@@ -16,6 +16,7 @@ from reconciler.format.pointers import split_pointer
 from reconciler.model import (
     EMPTY_MAPPING,
     Json,
+    LocalPath,
     Record,
     ResolvedAsset,
     Run,
@@ -177,7 +178,7 @@ def _changed_files(context: PlanContext, step: Step, before: Step, run: Run) -> 
     """Return the files that changed behind each path of a step, if Git still has the tree that was submitted."""
     applied: Tree | None = None
     files: dict[str, tuple[str, ...]] = {}
-    for path in step.job.asset.paths:
+    for path in (*step.job.asset.paths, *_component_paths(context, step)):
         old, new = before.job.contents.get(path.pointer), step.job.contents.get(path.pointer)
         if old is None or old == new:
             continue
@@ -188,3 +189,11 @@ def _changed_files(context: PlanContext, step: Step, before: Step, run: Run) -> 
             contents = (tracked_content(tree, path.path) for tree in (applied, context.tree))
             files[path.pointer] = changed_files(*contents)
     return files
+
+
+def _component_paths(context: PlanContext, step: Step) -> Iterator[LocalPath]:
+    """Yield the paths of the registered components of a step, as far as files declare them."""
+    for pointer, version_path in step.version_paths.items():
+        declared = context.declared.assets.get(version_path.address)
+        paths = declared.paths if declared is not None else ()
+        yield from (replace(path, pointer=pointer) for path in paths if path.pointer == version_path.pointer)

@@ -29,7 +29,6 @@ from reconciler.model.support import (
     make_entry_tree,
 )
 from reconciler.planning.environments import ENVIRONMENT_POINTER
-from reconciler.planning.jobs.support import KNOWN_SETTINGS
 from reconciler.planning.subjects import Subject
 
 IGNORED = "field-ignored"
@@ -124,24 +123,6 @@ def check_support(asset: Asset, support: Support, provider: str, remedy: str) ->
     problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
     ignored = tuple(item for item in fields if isinstance(item, IgnoredField))
     return SupportReport(provider, tuple(problems), ignored)
-
-
-def ignore_unknown_settings(report: SupportReport) -> SupportReport:
-    """Return the report on a pipeline without problems about settings that Azure ML does not know: it ignores them."""
-    unknown = [item for item in report.problems if _setting_of(item.pointer) not in KNOWN_SETTINGS]
-    ignored = (
-        IgnoredField(pointer, Ignored(pointer, "Azure ML has no such setting, and ignores it too"))
-        for problem in unknown
-        for pointer in (problem.pointer, *problem.pointers)
-    )
-    problems = tuple(item for item in report.problems if item not in unknown)
-    return report._replace(problems=problems, ignored=(*report.ignored, *ignored))
-
-
-def _setting_of(pointer: str) -> str:
-    """Return the setting of a pipeline that a pointer is in, "" for any other field, which counts as known."""
-    name, *below = split_pointer(pointer)
-    return below[0] if name == "settings" and below else ""
 
 
 def _default_check(asset: Asset) -> IsDefault:

@@ -175,7 +175,9 @@ def start_experiment(prepared: PreparedExperiment, emit: Callable[[Event], None]
     try:
         source, trailers = _store_source(session, prepared.job), format_trailers(user_name())
         context = ExperimentContext(prepared.providers, session.tree, source, trailers, emit)
-        run = submit_experiment(context, state, prepared.plan.needed, prepared.plan.resolved, prepared.run)
+        run = submit_experiment(
+            context, state, prepared.plan.needed, prepared.plan.make_submission(prepared.run), prepared.run
+        )
     except UserError as error:
         if error.diagnostics[0].code != "state-conflict":
             raise

@@ -18,13 +18,18 @@ class RunEnvironment(NamedTuple):
 
 
 def find_run_environment(state: State, run: Run) -> RunEnvironment | None:
-    """Return the environment of a run, declared in a file or not; None if its job names none."""
+    """Return the environment of a run, declared in a file or not; None if its job names none.
+
+    Which build a step got is not recorded: it is the first one of its environment.
+    """
     name, fingerprint = _name_and_fingerprint(state, run)
     if not name:
         return None
     identity = str(run.realised.get("environment", ""))
     builds = decode_builds(state.find_builds(fingerprint), ()) if fingerprint else []
-    return RunEnvironment(name, identity, next((build for build in builds if build.identity == identity), None))
+    return RunEnvironment(
+        name, identity, next((build for build in builds if run.step or build.identity == identity), None)
+    )
 
 
 def _name_and_fingerprint(state: State, run: Run) -> tuple[str, str]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 
 from reconciler.diagnostics import UserError
 from reconciler.format.include import IncludeGlob
 from reconciler.format.load import load_assets
 from reconciler.format.pointers import find_value, split_pointer
-from reconciler.model import LocalPath, ResolvedReference, Run, State, Tree
+from reconciler.model import Asset, LocalPath, ResolvedReference, Run, State, StepRun, Tree
 from reconciler.model.content import Content
 from reconciler.planning.content import local_path_digest, tracked_content
+from reconciler.planning.jobs.sources import ComponentVersion
 from reconciler.planning.run_comparison import DataVersion, Files, RunFacts
+from reconciler.planning.steps import recorded_job, with_steps
 from reconciler.project.recorded_builds import locked_packages
 from reconciler.project.run_environment import find_run_environment
 from reconciler.project.state_session import StateSession
@@ -24,46 +28,71 @@ _INPUTS = "inputs"
 
 def read_run_facts(session: StateSession, state: State, run: Run) -> RunFacts:
     """Return what is known of a run, from the live state and from the commit that it was submitted from."""
+    tree, asset = _find_declaration(session, state, run)
+    facts = _facts(state, run, tree, asset.paths if asset else ())
+    return replace(facts, steps=read_steps(session, state, run))
+
+
+def read_step_facts(session: StateSession, state: State, parent: Run, step: StepRun, run: Run) -> RunFacts:
+    """Return what is known of the run of a step: that of the command that its node is, with the data that it got.
+
+    Where its pipeline cannot be read as a graph of steps, what it recorded of the step is compared.
+    """
+    tree, asset = _find_declaration(session, state, parent)
+    recorded = recorded_job(parent, "")
+    recorded = replace(recorded, asset=asset) if asset else recorded
+    graph = with_steps(recorded, partial(_find_component, state), state.find_pin).graph
+    path = step.step.rpartition(".")[0] if step.is_trial else step.step
+    node = graph.steps.get(path) if graph else None
+    if node is None:
+        return RunFacts(replace(run, spec=parent.spec), step=step)
+    job = node.job
+    params = step.params or run.params
+    own = replace(run, spec=job.asset.spec, contents=job.contents, references=job.references, params=params)
+    facts = _facts(state, own, tree, job.asset.paths)
+    bound = {
+        f"/inputs/{name}/path": DataVersion(f"output {output}", str(step.inputs.get(name, "")))
+        for name, output in node.bindings.items()
+    }
+    return replace(facts, data={**facts.data, **bound})
+
+
+def _find_component(state: State, reference: ResolvedReference) -> ComponentVersion | None:
+    record = state.find_version(reference.address, reference.version)
+    if record is None:
+        return None
+    return ComponentVersion(record.address, record.version, record.spec, record.contents, record.references)
+
+
+def _facts(state: State, run: Run, tree: Tree | None, paths: Iterable[LocalPath]) -> RunFacts:
     environment = find_run_environment(state, run)
     build = environment.build if environment else None
     packages = locked_packages(build) if build else None
-    tree, paths = _find_paths(session, state, run)
-    files = {path.pointer: _files(tree, path) for path in paths} if tree else {}
-    code = {pointer: found for pointer, found in files.items() if not _is_input(pointer)}
-    return RunFacts(
-        run,
-        dict(_data_versions(state, run, tree, paths)),
-        code,
-        environment.name if environment else "",
-        packages,
-        read_steps(session, state, run),
-    )
+    known = {path.pointer: path for path in paths if tree and _has_content(run, tree, path)}
+    code = {pointer: _files(tree, path) for pointer, path in known.items() if tree and not _is_input(pointer)}
+    data = dict(_data_versions(state, run, tree, known))
+    return RunFacts(run, data, code, environment.name if environment else "", packages)
 
 
 def _is_input(pointer: str) -> bool:
     return _INPUTS in split_pointer(pointer)
 
 
-def _find_paths(session: StateSession, state: State, run: Run) -> tuple[Tree | None, tuple[LocalPath, ...]]:
-    """Return the commit of a run, and the paths of its job there that have the content that the run had.
-
-    None and nothing if Git does not have the commit, or the file of the job is not in it.
-    """
+def _find_declaration(session: StateSession, state: State, run: Run) -> tuple[Tree | None, Asset | None]:
+    """Return the commit of a run and its job there; None for what Git does not have."""
     workspace = session.workspace
-    commit = workspace.repository.resolve(run.commit) if run.commit and run.contents else ""
+    commit = workspace.repository.resolve(run.commit) if run.commit else ""
     if not commit:
-        return None, ()
+        return None, None
     try:
         tree = tree_at_revision(workspace, commit)[1]
         for file in _candidate_files(state, run, tree):
-            asset = load_assets(tree, [(file, IncludeGlob("**", mirrors=session.config.mirrors))]).assets.get(
-                run.address
-            )
-            if asset is not None:
-                return tree, tuple(path for path in asset.paths if _has_content(run, tree, path))
+            glob = IncludeGlob("**", mirrors=session.config.mirrors)
+            if asset := load_assets(tree, [(file, glob)]).assets.get(run.address):
+                return tree, asset
     except UserError:  # objects that a partial clone does not have
-        pass
-    return None, ()
+        return None, None
+    return tree, None
 
 
 def _candidate_files(state: State, run: Run, tree: Tree) -> Iterator[str]:
@@ -85,10 +114,9 @@ def _files(tree: Tree, path: LocalPath) -> Files:
 
 
 def _data_versions(
-    state: State, run: Run, tree: Tree | None, paths: tuple[LocalPath, ...]
+    state: State, run: Run, tree: Tree | None, local_paths: Mapping[str, LocalPath]
 ) -> Iterator[tuple[str, DataVersion]]:
     """Yield the pointer and the version of the data of each input that is more than a literal value."""
-    local_paths = {path.pointer: path for path in paths}
     downloads: Mapping[str, Mapping[str, object]] = run.realised.get("downloads", {})
     for pointer in dict.fromkeys((*run.references, *run.contents, *downloads)):
         if not _is_input(pointer):

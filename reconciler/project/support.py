@@ -31,11 +31,11 @@ from reconciler.planning.support import (
     SupportProblem,
     SupportReport,
     check_support,
-    ignore_unknown_settings,
     with_environment_report,
     with_own_notes,
     with_own_problems,
 )
+from reconciler.planning.unknown_fields import ignore_unknown_fields
 from reconciler.source.cache import Cache, entry_key
 from reconciler.sweeps.settings import read_sampling, required_module
 
@@ -93,11 +93,13 @@ class _Providers:
                 return self._check_builders(asset, asks_provider=asks_provider)
             own = find_planner(asset.spec) if kind.is_runnable else None
             if own is not None and own.support is not None:
-                report = ignore_unknown_settings(check_support(asset, own.support, "mlgit", "see docs/support.md"))
-                return with_own_problems(report, _find_missing_module(asset.spec), "mlgit")
+                report = check_support(asset, own.support, "mlgit", "see docs/support.md")
+                problems = _find_missing_module(asset.spec)
+                return with_own_problems(ignore_unknown_fields(report, kind.name), problems, "mlgit")
             if kind.uses_backend or kind.is_runnable:
                 compute = asset.address.name if kind.uses_backend else compute_name(asset)
                 report = self._check_on_backend(asset, self.config.backend_of(compute))
+                report = ignore_unknown_fields(report, kind.name) if kind.is_runnable else report
                 return self._with_environment(asset, report, asks_provider=asks_provider)
         except UserError as error:  # a plug-in that cannot be used stops only what needs it
             pointer = COMPUTE_POINTER if kind.is_runnable else ""

@@ -5,13 +5,14 @@ The events have no timestamp; the caller that writes them adds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.diagnostics import Diagnostic, UserError
-from reconciler.model import Action, Event, Json, Plan, Progress, Run
+from reconciler.model import Action, Event, Json, Plan, Progress, Run, StepRun
 from reconciler.planning.saved import plan_body_digest
 from reconciler.render import plan_json
 from reconciler.render.sentences import action_sentence
+from reconciler.secrets.redact import mask_secrets, secret_values
 
 EVENT_VERSION = 1
 
@@ -61,6 +62,15 @@ def action_event(event: Event) -> Json:
 def run_event(run: Run) -> Json:
     """Return the event of the status of a run."""
     return {"type": "run", "run": run.id, "job": str(run.address), "status": str(run.status), "backend": run.backend}
+
+
+def step_events(run: Run, steps: Iterable[StepRun]) -> Iterator[Json]:
+    """Yield the events of the new states of steps of a run."""
+    secrets = secret_values(run.spec)
+    for step in steps:
+        status = {"status": str(step.status), "attempt": step.attempt, "reused_from": step.reused_from}
+        message = mask_secrets(step.message, secrets)
+        yield {"type": "step", "run": run.id, "job": str(run.address), "step": step.step, **status, "message": message}
 
 
 def _action_fields(action: Action) -> dict[str, Json]:

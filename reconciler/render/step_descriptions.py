@@ -170,8 +170,9 @@ class StepDescriptions:
         trials = [trial for path in self.children.get(step.step, ()) if (trial := self.by_path.get(path))]
         has_failed = step.message and step.status is not RunStatus.COMPLETED
         reason = "" if has_failed else _reason_clause(step.reason)
-        shown_reason = "" if self.view.log_lines and trials else reason
-        return "; ".join(filter(None, (shown_reason, self._trials(trials), self._result(step))))
+        if trials:
+            return "; ".join(filter(None, (self._result(step), self._trials(trials), reason)))
+        return "; ".join(filter(None, (reason, self._result(step))))
 
     def _awaited(self, step: StepRun) -> list[str]:
         """Return the steps that a step waits for."""
@@ -179,13 +180,11 @@ class StepDescriptions:
         return [name for name, other in others if other is None or other.status is not RunStatus.COMPLETED]
 
     def _trials(self, trials: Sequence[StepRun]) -> str:
-        """Return how many trials of a sweep have each state, and the best one."""
-        if not trials:
-            return ""
+        """Return the best trial of a sweep, and how many have each state."""
         best = next((trial for trial in trials if trial.is_best), None)
         metrics = self._metrics(best) if best else ""
-        named = f"; best: {best.step}{f', {metrics}' if metrics else ''}" if best else ""
-        return summarize_trials(trials) + named
+        named = f"best: {best.step}{f', {metrics}' if metrics else ''}; " if best else ""
+        return named + summarize_trials(trials)
 
     def _result(self, step: StepRun) -> str:
         """Return why a step failed, or what it logged; of a trial also the values that it tried."""

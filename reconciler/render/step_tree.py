@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from reconciler.abbreviation import join_some, pluralize
@@ -54,8 +54,8 @@ def tree_rows(view: StepView, limit: int | None = None) -> list[TreeRow]:
 
 def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]:
     """Return a line for each step whose state has changed; many that got the same state at once are counted."""
-    news = (step for step in view.steps if _has_news(step, before.get(step.step)))
-    changed = sorted(news, key=lambda step: (step.ended_at or view.now, not step.is_trial))
+    changed = changed_steps(view.steps, before)
+    changed.sort(key=lambda step: (_event_time(step, view.now), not step.is_trial))
     by_state: dict[str, list[str]] = {}
     for step in changed:
         by_state.setdefault(step_state(step), []).append(step.step)
@@ -68,6 +68,16 @@ def step_event_lines(view: StepView, before: Mapping[str, StepRun]) -> list[str]
         elif step.step == same[0]:
             lines.append(f"{pluralize(len(same), 'step')}: {state} ({join_some(same)})")
     return [view.format_line(line) for line in lines]
+
+
+def changed_steps(steps: Iterable[StepRun], before: Mapping[str, StepRun]) -> list[StepRun]:
+    """Return the steps whose state is not what it was ``before``, by path."""
+    return [step for step in steps if _has_news(step, before.get(step.step))]
+
+
+def _event_time(step: StepRun, now: str) -> str:
+    """Return when a step ended, for the order of lines; that of a step that was reused is not known."""
+    return "" if step.reused_from else step.ended_at or now
 
 
 def _has_news(step: StepRun, before: StepRun | None) -> bool:

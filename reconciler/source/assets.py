@@ -58,7 +58,9 @@ def _with_bound_environment(parsed: ParsedFile, config: Config) -> ParsedFile:
     """Return a file whose asset refers to the environment by which mlgit.yml replaces that of a registry."""
     if parsed.asset is None or (asset := bind_environment(parsed.asset, config.environments)) is parsed.asset:
         return parsed
-    return replace(parsed, asset=asset, references=(*parsed.references, ParsedReference(asset.references[-1].address)))
+    bound = asset.references[len(parsed.asset.references) :]
+    references = (ParsedReference(reference.address) for reference in bound)
+    return replace(parsed, asset=asset, references=(*parsed.references, *references))
 
 
 def _not_utf8_diagnostic(path: str) -> Diagnostic:

@@ -25,13 +25,18 @@ READS_TOTAL = """
     """
 FAILS = {"jobs/fails.yml": JOB.format(command="exit 3")}
 WAITS = {"jobs/waits.yml": JOB.format(command="while ! test -e {go}; do sleep 0.02; done")}
-PIPELINE = """
-    type: pipeline
-    jobs:
-      one:
-        command: echo
-        environment: azureml:plain@latest
-        compute: azureml:local
+SPARK = """
+    $schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json
+    type: spark
+    code: ../src
+    entry: {file: sum.py}
+    conf:
+      spark.driver.cores: 1
+      spark.driver.memory: 2g
+      spark.executor.cores: 1
+      spark.executor.memory: 2g
+      spark.executor.instances: 1
+    resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
     """
 MANUAL = 'assets: {include: [{glob: "**/*.yml", run: manual}]}\nstore:'
 
@@ -141,7 +146,7 @@ def test_a_rerun_while_its_input_is_being_made_waits_for_it_or_says_so(small, ml
 
 
 def test_a_job_that_no_provider_supports_is_refused(small, mlgit, golden):
-    commit(small, "pipeline", {"jobs/both.yml": PIPELINE})
+    commit(small, "spark", {"jobs/both.yml": SPARK})
     ended = mlgit("job", "rerun", "both", "--auto-approve", cwd=small)
     assert (ended.code, ended.out) == (1, "")
     golden("cli/rerun/unsupported.txt", ended.err)

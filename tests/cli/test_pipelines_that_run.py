@@ -110,6 +110,12 @@ def test_each_change_of_a_step_is_a_line_and_the_second_run_says_what_was_reused
     again = mlgit("job", "logs", "flow/train", cwd=flow)
     assert again.out == "train begun\ntrain ended\n"
     assert "flow/train was reused from" in re.sub(r"-[0-9a-f]{8}", "", again.err)
+    before, after = (run["run"] for run in json.loads(mlgit("job", "list", "flow", "--format", "json", cwd=flow).out))
+    steps = mlgit("job", "compare", f"{before}/evaluate", f"{after}/evaluate", cwd=flow)
+    assert (steps.code, steps.err, "Command:\n  command " in steps.out) == (0, "", True)
+    runs = mlgit("job", "compare", before, after, cwd=flow).out
+    assert "step prepare" in runs
+    assert "reused" in runs
 
 
 def test_the_status_counts_the_steps_and_says_when_a_driver_ended_and_wait_continues_it(

@@ -160,10 +160,18 @@ _COMPONENT = """
     command: echo
     environment: azureml:plain@latest
 """
-_PIPELINE = """
-    $schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
-    type: pipeline
-    jobs: {}
+_SPARK = """
+    $schema: https://azuremlschemas.azureedge.net/latest/sparkJob.schema.json
+    type: spark
+    code: src
+    entry: {file: sum.py}
+    conf:
+      spark.driver.cores: 1
+      spark.driver.memory: 2g
+      spark.executor.cores: 1
+      spark.executor.memory: 2g
+      spark.executor.instances: 1
+    resources: {instance_type: standard_e4s_v3, runtime_version: "3.4"}
 """
 _OTHER_JOB = "who: {type: uri_folder, path: azureml://jobs/sum/outputs/total}"
 
@@ -174,7 +182,7 @@ _OTHER_JOB = "who: {type: uri_folder, path: azureml://jobs/sum/outputs/total}"
         ("missing.yml", None),
         ("jobs", None),
         ("component.yml", _COMPONENT),
-        ("pipeline.yml", _PIPELINE),
+        ("spark.yml", _SPARK),
         ("text.yml", "just: text\n"),
         ("unreadable.yml", "a: [\n"),
         ("ignored.yml", _HELLO),

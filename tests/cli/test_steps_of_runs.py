@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from workspaces import git
 
-from reconciler.model import DRIVER, Address, Handle, Run, RunStatus, StepRun
+from reconciler.cli.json_events import EventStream
+from reconciler.format.schemas import is_valid_for_schema
+from reconciler.model import DRIVER, Action, Address, Event, Handle, Op, Progress, Run, RunStatus, StepRun
 from reconciler.project.session import open_session
 from reconciler.state.write_batch import WriteBatch
 
@@ -162,3 +165,27 @@ def test_two_steps_are_compared(flow, mlgit):
     compared = mlgit("job", "compare", "flow/tune.0", "flow/outer.train", cwd=flow)
     assert (compared.code, compared.err, "hush-hush" in compared.out) == (0, "", False)
     assert f"{PIPELINE}/outer.train" in compared.out
+
+
+def test_a_stream_of_events_has_one_for_each_change_of_a_step(capsys):
+    run = Run(PIPELINE, Address("job", "flow"), "", "", 1, DRIVER, RunStatus.RUNNING)
+    steps = [
+        StepRun("prepare", RunStatus.COMPLETED, reused_from="flow-0a0b0c0d/prepare"),
+        StepRun("a.b", RunStatus.RUNNING),
+    ]
+    stream = EventStream()
+    stream.read_steps = lambda _run: steps
+    for _ in range(2):
+        stream.on_running_runs((run,))
+    steps[1] = StepRun("a.b", RunStatus.FAILED, message="it failed", attempt=1)
+    ended = replace(run, status=RunStatus.FAILED)
+    stream.on_event(Event(Progress.DONE, Action(Op.RECORD, run.address, version=run.id, run=ended)))
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event for event in events if not is_valid_for_schema(event, "event")] == []
+    assert [(event["type"], event.get("step"), event.get("status")) for event in events] == [
+        ("run", None, "running"),
+        ("step", "prepare", "completed"),
+        ("step", "a.b", "running"),
+        ("step", "a.b", "failed"),
+        ("action-done", None, None),
+    ]

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from driver.graphs import make_graph, make_step
 from driver.simulation import CONTENT, KilledError, MemoryBackend, MemoryStore, World
+from reconciler.diagnostics import user_error
 from reconciler.engine.driver.decisions import decide_steps
 from reconciler.engine.driver.events import CANCELS, RESULTS, EventLog
 from reconciler.engine.driver.graph import FrozenGraph
-from reconciler.engine.driver.loop import Driver
+from reconciler.engine.driver.loop import Driver, drive
 from reconciler.engine.driver.reuse import Found
 from reconciler.model import Phase, RunStatus
 from reconciler.model.step_runs import StepRun
@@ -177,6 +178,23 @@ def test_the_reason_of_a_step_that_runs_is_the_one_cause():
     assert reason(graph, "train", is_dropped=True) == "the result that it had is no longer in the store"
     assert reason(forced, "train") == "settings.force_rerun"
     assert reason(chance, "prep") == "is_deterministic: false"
+
+
+def test_a_store_that_is_full_is_waited_for_and_nothing_is_lost():
+    world, problems = World(lambda _path, _token: Phase.SUCCEEDED), []
+    graph = make_graph([make_step("a", "a"), make_step("b", "b", {"x": "a"})])
+    full = iter([False, True, True, False, True])
+
+    def before_effect() -> None:
+        if next(full, False):
+            raise user_error("store-full", "no space left", "free some space")
+
+    world.before_effect = before_effect
+    drive(Driver(graph, MemoryStore(world), lambda _name: MemoryBackend(world), "here"), problems.append)
+    assert problems[:1] == ["no space left"]
+    assert problems[-1] == ""
+    assert set(world.executions.values()) == {1}
+    assert json.loads(world.entries[f"{RESULTS}/{graph.token}"])["status"] == "completed"
 
 
 def test_a_reused_step_has_its_outputs_at_its_own_paths_and_not_at_those_of_its_origin():

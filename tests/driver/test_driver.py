@@ -207,10 +207,26 @@ def test_what_cannot_be_done_at_present_is_waited_for_and_shown(site):
     assert site.wait(handle).phase is Phase.SUCCEEDED
 
 
-def test_a_run_that_the_store_has_lost_is_gone_and_an_unreachable_store_is_unknown(site, monkeypatch):
-    handle = site.submit(make_graph([make_step("prep", WRITE.format(1))]))
-    site.wait(handle)
-    site.submitted.clear()
-    for entry in ("graphs", "results"):
-        (site.folder / "store/entries" / entry / handle.data["token"]).unlink()
+@pytest.mark.parametrize("lost", ["entry", "graph", "damaged"])
+def test_a_run_whose_graph_the_store_has_lost_is_gone(site, lost):
+    graph = make_graph([make_step("prep", SLEEP)], backends={"local": {"type": "local", "host": "elsewhere"}})
+    handle = site.driver.submit(task := site.put(graph), site.store)
+    path = site.folder / "store/files/md5" / task.code.digest[:2] / task.code.digest[2:]
+    path.chmod(0o600)
+    if lost == "damaged":
+        path.write_text("{")
+    else:
+        (path if lost == "graph" else site.folder / "store/entries/graphs" / graph.token).unlink()
     assert site.condition(handle).phase is Phase.GONE
+    assert not site.driver.resume(handle)
+    site.driver.cancel(handle)
+
+
+def test_two_pipelines_that_share_steps_run_at_once_and_end_alike(site):
+    steps = [make_step("prep", f"sleep 0.3; {WRITE.format(1)}"), make_step("train", COPY, {"data": "prep"})]
+    handles = [site.submit(make_graph(steps, str(number))) for number in range(2)]
+    assert [site.wait(handle).phase for handle in handles] == [Phase.SUCCEEDED] * 2
+    first, second = (site.driver.collect(handle, site.store) for handle in handles)
+    assert first.outputs == second.outputs
+    third = site.run(make_graph(steps, "third"))
+    assert all(step.reused_from.endswith(f"/{path}") for path, step in third.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import os
 import random
@@ -18,11 +20,19 @@ from driver.graphs import Site, driver_processes, make_graph, make_step
 from reconciler.engine.driver.events import EventLog
 from reconciler.engine.driver.graph import FrozenStep
 from reconciler.model import Handle, Phase, RunStatus
+from reconciler.model.content import UploadFile
 from reconciler.model.step_runs import DRIVER_GONE
 from reconciler.runner.files import read_json_object
 
 pytestmark = pytest.mark.services
-STEPS, KILLS = 20, 20
+STEPS, KILLS, TRIALS = 20, 20, 200
+_LOG_SCRIPT = """
+import json, os, sys, urllib.request
+body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "loss", "value": float(sys.argv[1]), "timestamp": 1, "step": 1}
+url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric"
+headers = {"Content-Type": "application/json", "Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
+urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)).close()
+"""
 # Notes which step begins and ends under which run.
 _COMMAND = (
     "echo begin {path} $AZUREML_RUN_ID >> {effects}; sleep 0.3; cat {inputs} /dev/null > ${{{{outputs.out}}}}/x; "
@@ -84,6 +94,8 @@ def assert_events(site: Site, handle: Handle) -> None:
     log.read_new()
     history = [step for event in log.events for step in event.steps]
     for path in log.table:
+        if not log.table[path].run:  # a sweep has none
+            continue
         own = [step for step in history if step.step == path]
         attempts = [step.attempt for step in own if step.status is RunStatus.INTENDED]
         lost = [step.attempt for step in own if step.status is RunStatus.LOST]
@@ -110,6 +122,32 @@ def test_killed_drivers_and_supervisors_change_nothing_of_the_result(site):
     assert undisturbed.wait(other, 120).phase is Phase.SUCCEEDED
     assert undisturbed.driver.collect(other, undisturbed.store).outputs["result"].sha256 == result.sha256
     assert json.loads(json.dumps(condition.result)) == condition.result
+
+
+def test_killed_drivers_and_supervisors_change_nothing_of_a_sweep_of_200_trials(site):
+    sweep = {
+        "search_space": {"x": {"type": "uniform", "min_value": 0, "max_value": 1}},
+        "objective": {"primary_metric": "loss", "goal": "minimize"},
+        "sampling_algorithm": "random",
+        "limits": {"max_total_trials": TRIALS, "max_concurrent_trials": 8},
+    }
+    code = site.store.put([UploadFile("log.py", 0o100644, lambda: io.BytesIO(_LOG_SCRIPT.encode()))])
+    effects_file = site.folder / "effects"
+    command = f"echo begin x $AZUREML_RUN_ID >> {effects_file}; python log.py ${{{{search_space.x}}}}"
+    step = make_step("sweep", command)
+    step = dataclasses.replace(step, task=dataclasses.replace(step.task, code=code), sweep=sweep)
+    handle = site.submit(make_graph([step], retries=100))
+    killed = kill_at_random(site, handle, random.Random(2))  # noqa: S311
+    while site.condition(handle).reason == DRIVER_GONE:
+        site.driver.resume(handle)
+    condition = site.wait(handle, 300)
+    assert condition.phase is Phase.SUCCEEDED, condition
+    assert min(killed.values()) >= KILLS, killed
+    assert_events(site, handle)
+    steps = site.steps(handle)
+    trials = [steps[f"sweep.{number}"] for number in range(TRIALS)]
+    assert {trial.status for trial in trials} == {RunStatus.COMPLETED}
+    assert condition.result["metrics"] == {"loss": min(trial.params["x"] for trial in trials)}
 
 
 def test_killed_commands_fail_their_steps_and_what_completed_never_runs_again(site):

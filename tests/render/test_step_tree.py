@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import Address, Run, RunStatus, StepRun
@@ -102,10 +103,11 @@ def test_trials_are_counted_apart_from_steps():
     )
 
 
-PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
+PATHS = [".".join(names) for depth in (1, 2, 3) for names in itertools.product("abc", repeat=depth)]
 
 
-@given(st.dictionaries(PATHS, st.sampled_from(RunStatus), max_size=40), st.integers(1, 50))
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(PATHS), st.sampled_from(RunStatus), max_size=20), st.integers(1, 30))
 def test_never_more_lines_than_fit_and_every_step_is_shown_or_counted(statuses, limit):
     steps = [step(path, status) for path, status in statuses.items()]
     lines = lines_of(StepView(RUN, steps, NOW), limit)

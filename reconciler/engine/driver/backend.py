@@ -26,6 +26,7 @@ from reconciler.runner.result import FinalStatus
 from reconciler.timestamps import utc_timestamp
 
 _FOLLOW_SECONDS = 0.2
+_LOST_CODES = frozenset({"graph-damaged", "content-missing", "content-corrupt"})
 _FINAL_PHASES = {
     FinalStatus.COMPLETED: (Phase.SUCCEEDED, ""),
     FinalStatus.FAILED: (Phase.FAILED, ""),
@@ -65,8 +66,13 @@ class DriverBackend:
     def resume(self, handle: Handle) -> bool:
         """Start a driver for a run that has none and has not ended, if this machine can; return True if it did."""
         token = _token_of(handle)
-        if self._read_result(token) is not None or self._other_host(handle):
-            return False
+        try:
+            if self._read_result(token) is not None or self._find_graph(token) is None or self._other_host(handle):
+                return False
+        except UserError as error:
+            if _is_lost(error):
+                return False
+            raise
         return self._process(handle).start(DriverSettings(token, self._settings, str(self._folder)))
 
     def poll(self, handles: Iterable[Handle]) -> Mapping[Handle, Condition]:
@@ -144,7 +150,8 @@ class DriverBackend:
                 return Condition(Phase.GONE, message="its graph is no longer in the store")
             return self._active_condition(handle, is_alive=is_alive)
         except UserError as error:
-            return Condition(Phase.UNKNOWN, message=error.diagnostics[0].message)
+            phase = Phase.GONE if _is_lost(error) else Phase.UNKNOWN
+            return Condition(phase, message=error.diagnostics[0].message)
 
     def _active_condition(self, handle: Handle, *, is_alive: bool) -> Condition:
         log = self._log(handle)
@@ -214,6 +221,11 @@ class DriverBackend:
         is_file_name = handle.id not in {"", ".", ".."} and not {"/", "\0"} & set(handle.id)
         name = handle.id if is_file_name else hashlib.sha256(handle.id.encode()).hexdigest()
         return DriverProcess(self._folder / "drivers" / name)
+
+
+def _is_lost(error: UserError) -> bool:
+    """Return True if nobody can go on with a run: the store has its steps no longer, or not as they were."""
+    return any(diagnostic.code in _LOST_CODES for diagnostic in error.diagnostics)
 
 
 def _make_handle(run: str, token: str) -> Handle:

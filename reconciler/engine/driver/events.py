@@ -7,6 +7,7 @@ decision is made once, by someone who knows all earlier ones.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -56,27 +57,32 @@ class EventLog:
     def __init__(self, store: ObjectStore, token: str) -> None:
         self._store = store
         self._token = token
+        self._lock = threading.RLock()  # several actions of an apply read at once
         self.events: list[DriverEvent] = []
         self.table: dict[str, StepRun] = {}
 
     def read_new(self) -> bool:
         """Read the events that were written meanwhile; return True if there are any. Raises UserError."""
-        count = len(self.events)
-        while (raw := self._store.read(self._name(len(self.events) + 1))) is not None:
-            try:
-                event = DriverEvent.from_json(json.loads(raw))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise graph_error(self._name(len(self.events) + 1)) from error
-            self._add(event)
-        return len(self.events) > count
+        with self._lock:
+            count = len(self.events)
+            while (raw := self._store.read(self._name(len(self.events) + 1))) is not None:
+                self._add(self._decode(raw))
+            return len(self.events) > count
+
+    def _decode(self, raw: bytes) -> DriverEvent:
+        try:
+            return DriverEvent.from_json(json.loads(raw))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise graph_error(self._name(len(self.events) + 1)) from error
 
     def append(self, host: str, steps: Iterable[StepRun], note: str = "") -> bool:
         """Write the next event; return False if there is one already, which nobody here has read yet."""
         event = DriverEvent(host, utc_timestamp("milliseconds"), tuple(steps), note)
         data = json.dumps(event.to_json(), separators=(",", ":")).encode()
-        if not self._store.create(self._name(len(self.events) + 1), data):
-            return False
-        self._add(event)
+        with self._lock:
+            if not self._store.create(self._name(len(self.events) + 1), data):
+                return False
+            self._add(event)
         return True
 
     def _add(self, event: DriverEvent) -> None:
@@ -88,12 +94,16 @@ class EventLog:
 
 
 def format_events(events: Iterable[DriverEvent]) -> Iterable[str]:
-    """Yield the lines that tell a person what happened."""
+    """Yield the lines that tell a person what happened; none for what only more is known of."""
+    described: dict[str, str] = {}
     for event in events:
         if event.note:
             yield f"{event.at} {event.note}"
         for step in event.steps:
-            yield f"{event.at} {_describe(step)}"
+            line = _describe(step)
+            if described.get(step.step) != line:
+                described[step.step] = line
+                yield f"{event.at} {line}"
 
 
 def _describe(step: StepRun) -> str:
@@ -104,7 +114,7 @@ def _describe(step: StepRun) -> str:
     words = [f"{step.step}: {step.status.label}"]
     if step.status is RunStatus.INTENDED:
         attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-        words = [f"{step.step}: starts as {step.run}{attempt}"]
+        words = [f"{step.step}: starts{f' as {step.run}' if step.run else ''}{attempt}"]
         words += [step.reason] if step.reason else []
     words += [step.message] if step.message else []
     return ": ".join(words)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from reconciler.diagnostics import UserError
@@ -28,6 +28,7 @@ from reconciler.model.step_runs import StepRun
 from reconciler.timestamps import utc_timestamp
 
 _FIRST_DELAY_SECONDS, _MAX_DELAY_SECONDS, _MAX_PROBLEM_DELAY_SECONDS = 0.05, 1.0, 5.0
+_CANCELS_AT_ONCE, _SUBMISSIONS_AT_ONCE = 16, 16  # what runs is asked for in between
 _DELAY_GROWTH = 1.25  # what has taken a second is noticed within a quarter of one
 
 
@@ -87,16 +88,25 @@ class Driver:
         reason = find_stop_reason(self.graph, table, is_canceled=is_canceled)
         if reason:
             self._cancel(runs_to_cancel(self.graph, table, is_canceled=is_canceled))
-        changes: dict[str, StepRun] = {}
-        for run in table.values():
-            if run.status is RunStatus.INTENDED and run.run:
-                is_unwanted = bool(reason or run.failure)
-                changed = self.children.find(run) if is_unwanted else self.children.submit(run, table)
-                if changed != run:
-                    changes[run.step] = changed
+        changes = self._submit(is_stopping=bool(reason))
         submitted = (run for run in table.values() if run.status.is_active and run.handle is not None)
         changes |= self.children.poll(submitted)
         return {path: _with_stop_reason(run, reason) for path, run in changes.items()} if reason else changes
+
+    def _submit(self, *, is_stopping: bool) -> dict[str, StepRun]:
+        """Return the runs that were intended as they are submitted, or canceled if they are not wanted any more.
+
+        Some at a time: first those that nothing prevented the last time.
+        """
+        table, problems = self.log.table, self.children.problems
+        intended = [run for run in table.values() if run.status is RunStatus.INTENDED and run.run]
+        changes: dict[str, StepRun] = {}
+        for run in sorted(intended, key=lambda run: run.step in problems)[:_SUBMISSIONS_AT_ONCE]:
+            is_unwanted = is_stopping or bool(run.failure)
+            changed = self.children.find(run) if is_unwanted else self.children.submit(run, table)
+            if changed != run:
+                changes[run.step] = changed
+        return changes
 
     def _decide(self, table: dict[str, StepRun], *, is_canceled: bool) -> dict[str, StepRun]:
         now = utc_timestamp("milliseconds")
@@ -108,11 +118,9 @@ class Driver:
     def _cancel(self, runs: Iterable[StepRun]) -> None:
         """Ask runs to stop, all at once, each one once."""
         asked = [run for run in runs if run.handle is not None and run.token not in self._canceled_tokens]
-        threads = [threading.Thread(target=self.children.cancel, args=(run,)) for run in asked]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        if asked:
+            with ThreadPoolExecutor(_CANCELS_AT_ONCE) as pool:
+                list(pool.map(self.children.cancel, asked))
         self._canceled_tokens.update(run.token for run in asked if run.step not in self.children.problems)
 
     def _cancel_unwanted(self, changes: Iterable[StepRun]) -> None:

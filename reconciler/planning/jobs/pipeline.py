@@ -24,7 +24,13 @@ from reconciler.planning.jobs.nodes import (
 )
 from reconciler.planning.jobs.ports import find_port_problems
 from reconciler.planning.jobs.sources import FindComponent, Part, component_part, job_part
-from reconciler.planning.jobs.steps import is_deterministic, make_step, with_input_types
+from reconciler.planning.jobs.steps import (
+    component_field,
+    is_deterministic,
+    make_step,
+    missing_inputs,
+    with_input_types,
+)
 
 _STEP_TYPES = frozenset({COMMAND, SWEEP, PIPELINE})
 _PIPELINE_NODE_FIELDS = word_set(
@@ -69,7 +75,7 @@ class _PipelineLowering:
         if not isinstance(part.value, Mapping):
             self._report_unknown(part)
             return None
-        named = part.child("trial") if "trial" in part.fields else part.child("component")
+        named = part.child(component_field(_declared_type(part)))
         component = part if named.value is None else component_part(named, self.find_component)
         type_name = _node_type(part, component)
         if type_name not in _STEP_TYPES:
@@ -116,6 +122,9 @@ class _PipelineLowering:
             else:
                 self.steps[node.path] = step = make_step(self.job.asset, scope, node)
                 self._check_outputs(step)
+                for name, place in missing_inputs(node, step):
+                    message = f"the input {name} of {step.path} gets no value"
+                    self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
 
     def _check_outputs(self, step: Step) -> None:
         """Report outputs that are values, not files."""
@@ -127,12 +136,15 @@ class _PipelineLowering:
                 self.problems.append(NodeProblem(place, message, "write the value into a file: type: uri_file"))
 
 
+def _declared_type(part: Part) -> str:
+    """Return the type that a node says, or that its fields show; "" if its component decides it."""
+    return str(part.fields.get("type") or (SWEEP if "trial" in part.fields else "")).lower()
+
+
 def _node_type(part: Part, component: Part | None) -> str:
     """Return the type of a node: that of its component, where it does not say it itself."""
-    if "trial" in part.fields:
-        return SWEEP
-    declared = part.fields.get("type") or (component.fields.get("type") if component else None) or COMMAND
-    return str(declared).lower()
+    of_component = component.fields.get("type") if component else None
+    return _declared_type(part) or str(of_component or COMMAND).lower()
 
 
 def _scope_of(pipeline: Node, outside: Scope) -> Scope:

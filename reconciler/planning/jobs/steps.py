@@ -13,12 +13,12 @@ from reconciler.planning.jobs.sources import Part, StepDraft
 
 _INPUTS, _OUTPUTS, _VARIABLES = "inputs", "outputs", "environment_variables"
 _TYPE, _PATH, _MODE = "type", "path", "mode"
-_DEFAULT_TYPE = "uri_folder"
+_DEFAULT_TYPE, _GROUP = "uri_folder", "group"
 SWEEP_FIELDS = ("search_space", "objective", "sampling_algorithm", "early_termination", "limits")
 # What describes a node or a component, or is read here: all other fields are those of the step's job.
 _NOT_OF_THE_JOB = word_set(
-    "$schema name id version display_name description tags properties comment experiment_name type component trial "
-    "inputs outputs environment_variables is_deterministic jobs settings auto_delete_setting "
+    "$schema name id version display_name description tags properties comment experiment_name type "
+    "inputs outputs environment_variables is_deterministic auto_delete_setting "
     "status log_files creation_context parameters latest_version"
 )
 _FALSE = frozenset({"false", "no", "0"})
@@ -69,6 +69,7 @@ def _put_fields(draft: StepDraft, scope: Scope, node: Node) -> None:
     fields = dict(_job_fields(node.component, scope if node.component is node.part else None))
     if node.component is not node.part:
         fields |= dict(_job_fields(node.part, scope))
+    fields.pop(component_field(node.type), None)
     if node.type == SWEEP:
         fields = {name: part for name, part in fields.items() if name not in SWEEP_FIELDS}
         trial_timeout = bind_texts(scope, node.part.child("limits", "trial_timeout"))
@@ -81,6 +82,22 @@ def _put_fields(draft: StepDraft, scope: Scope, node: Node) -> None:
     variables = {**node.component.children(_VARIABLES), **node.part.children(_VARIABLES)}
     for name, part in variables.items():
         draft.put(bind_texts(scope, part), _VARIABLES, name)
+
+
+def component_field(node_type: str) -> str:
+    """Return the field of a node that has its component."""
+    return "trial" if node_type == SWEEP else "component"
+
+
+def missing_inputs(node: Node, step: Step) -> Iterator[tuple[str, str]]:
+    """Yield the inputs of a step that get no value, each with where it is said, or else where the node is."""
+    given = node.part.children(_INPUTS)
+    ports = node.component.children(_INPUTS) if node.declares_ports else given
+    known = {**step.job.asset.spec.get(_INPUTS, {}), **(step.sweep.get("search_space", {}) if step.sweep else {})}
+    for name, port in ports.items():
+        is_optional = node.declares_ports and (port.fields.get("optional") is True or port.fields.get("type") == _GROUP)
+        if name not in known and not is_optional:
+            yield name, given.get(name, node.part).place
 
 
 def _job_fields(part: Part, scope: Scope | None) -> Iterator[tuple[str, Part]]:

@@ -11,7 +11,7 @@ _OWN_DATASTORES = (
     "azureml:workspaceworkingdirectory",
 )
 KNOWN_SETTINGS = frozenset(
-    {"", "default_compute", "default_datastore", "continue_on_step_failure", "force_rerun", "on_init", "on_finalize"}
+    {"default_compute", "default_datastore", "continue_on_step_failure", "force_rerun", "on_init", "on_finalize"}
 )
 """The settings of a pipeline that Azure ML knows; it ignores all others."""
 
