@@ -118,7 +118,14 @@ def _own_cause(context: PlanContext, graph: StepGraph, step: Step, earlier: _Ear
         return f"{changes[0]}{others}"
     if not before.is_deterministic:
         return f"{earlier.run.id} had is_deterministic: false"
-    return "" if ended.status is RunStatus.COMPLETED else f"it {_ENDINGS[ended.status]} in {earlier.run.id}"
+    return _ending_cause(ended, earlier.run)
+
+
+def _ending_cause(ended: StepRun, run: Run) -> str:
+    """Return why the result of an earlier run is not reused, by how that ended: a time limit can cut a sweep off."""
+    if ended.status is not RunStatus.COMPLETED:
+        return f"it {_ENDINGS[ended.status]} in {run.id}"
+    return f"in {run.id} {ended.message}" if ended.message else ""
 
 
 _ENDINGS = dict.fromkeys(RunStatus, "did not complete") | {
