@@ -191,7 +191,7 @@ def _make_outcome(event: Event | None, children: Sequence[_ChildProcess], spec: 
         return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
     if event is None:
         name = None if return_code >= 0 else signal_name(-return_code)
-        message = f"the command was stopped after {spec.timeout:g} seconds, the time limit of the job"
+        message = f"the command was stopped after {spec.timeout:g} s, the time limit of the job"
         return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, name), exit_code)
     if event.return_code != 0:
         label = next(child.role.label for child in children if child.process.pid == event.process)

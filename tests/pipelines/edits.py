@@ -10,6 +10,7 @@ from typing import NamedTuple
 from workspaces import commit, edit, git
 
 TWENTY = Path(__file__).parent / "twenty"
+TUNED = Path(__file__).parent / "tuned"  # a sweep between two steps
 PIPELINE, TRAIN, SCORE = "jobs/twenty.yml", "components/train.yml", "components/score.yml"
 STORED = "azureml://datastores/workspaceblobstore/paths"
 
@@ -105,9 +106,9 @@ def edit_lines(change: Edit) -> Iterator[str]:
         )
 
 
-def make_repository(folder: Path) -> Path:
-    """Make a repository of the workspace, committed."""
-    shutil.copytree(TWENTY, folder, ignore=shutil.ignore_patterns("__pycache__"))
+def make_repository(folder: Path, workspace: Path = TWENTY) -> Path:
+    """Make a repository of a workspace, committed."""
+    shutil.copytree(workspace, folder, ignore=shutil.ignore_patterns("__pycache__"))
     git(folder, "init", "--quiet")
     commit(folder, "start")
     return folder

@@ -123,7 +123,10 @@ class ReuseIndex:
 
 
 def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
-    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it."""
+    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it.
+
+    They do not decide that of a sweep that a time limit has cut off, which its message says.
+    """
     step = graph.steps.get(run.step)
     return (
         step is not None
@@ -131,4 +134,5 @@ def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
         and not graph.is_forced
         and run.status is RunStatus.COMPLETED
         and not run.reused_from
+        and not run.message
     )
