@@ -108,7 +108,7 @@ def make_task(
         inputs=make_inputs(context, resolved, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
         compute=_compute_of(context, resolved),
-        resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
+        resources=Resources(_instance_count(spec), timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
         variables=_variables(spec.get("environment_variables") or {}),
     )
@@ -121,6 +121,11 @@ def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
     """Return a distribution with its type in lower case; Azure ML reads it in any case."""
     return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
+
+
+def _instance_count(spec: JobSpec) -> int:
+    """Return the number of instances of a job; YAML may have it as text."""
+    return max(1, int(float((spec.get("resources") or {}).get("instance_count") or 1)))
 
 
 def _compute_of(context: ActionContext, resolved: ResolvedAsset) -> Compute:

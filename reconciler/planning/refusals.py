@@ -17,10 +17,9 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.model import Action, Address, Asset, Blocked, Op, Record, Reference, ResolvedAsset
 from reconciler.planning.decision import Decision
-from reconciler.planning.jobs import lower_job
 from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
-from reconciler.planning.resolve import PlanContext, PlannedState, component_finder
+from reconciler.planning.resolve import PlanContext, PlannedState
 from reconciler.planning.subjects import distinct, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import problem_diagnostics
 
@@ -63,7 +62,7 @@ def _is_realising(action: Action) -> bool:
 
 def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: Severity) -> Iterator[Diagnostic]:
     """Yield why a run of the job could not start, with what its references stand for in this plan."""
-    lowering = lower_job(resolved, component_finder(context))
+    lowering = context.lowerings[resolved.asset.address]
     problems = [*problems_of_lowering(context.declared, resolved.asset, lowering)]
     jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
     for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):

@@ -90,6 +90,7 @@ def _earlier_runs(
     context: PlanContext, resolved: ResolvedAsset, record: Record | None, attempts: Iterable[Run]
 ) -> Iterator[_EarlierRun]:
     """Yield the runs of a job whose steps can be reused, the newest first."""
+    find_component = component_finder(context)
     newest_first = [run.id for run in attempts][::-1]
     run_ids = dict.fromkeys((*newest_first, *((record.latest, record.run) if record else ())))
     for run_id in filter(None, run_ids):
@@ -97,7 +98,7 @@ def _earlier_runs(
         steps = context.state.find_steps(run_id) if run is not None else ()
         if run is not None and steps:
             recorded = recorded_job(run, resolved.asset.source)
-            graph = with_steps(recorded, component_finder(context), context.state.find_pin).graph
+            graph = with_steps(recorded, find_component, context.state.find_pin).graph
             if graph is not None and not graph.is_forced:  # of a forced run nothing is kept for reuse
                 yield _EarlierRun(run, graph, {step.step: step for step in steps})
 

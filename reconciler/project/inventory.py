@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.format.assets import AssetSet
 from reconciler.format.kinds import kinds
 from reconciler.model import Address, Blocked
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.file_checks import find_unsupported
+from reconciler.planning.subjects import lower_declared, subjects_of
 from reconciler.planning.support import SupportCheck
 from reconciler.project.check import offline_diagnostics
 from reconciler.project.session import Session
 from reconciler.project.support import make_support_check
 from reconciler.source.assets import parse_asset_files
 
-_UNKNOWN_KIND_CODE = "kind-unknown"
+_UNKNOWN_KIND_CODE, _PYTHON_CODE = "kind-unknown", "python-not-found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Inventory:
     ``duplicates`` has the files of each address that more than one file declares, ``missing_references`` the number of
     files that refer to an address that no file declares, ``bound_computes`` the same of computes that need no file,
     because mlgit.yml binds them to a backend. ``unsupported`` are the assets that no provider would realise.
+    ``pythons`` has the series of Python that the files ask for and this machine lacks, each with the nearest one.
     """
 
     file_count: int
@@ -37,6 +40,7 @@ class Inventory:
     bound_computes: Mapping[Address, int]
     diagnostics: tuple[Diagnostic, ...]
     unsupported: tuple[Blocked, ...]
+    pythons: Mapping[str, str]
 
 
 def take_inventory(session: Session) -> Inventory:
@@ -57,6 +61,8 @@ def take_inventory(session: Session) -> Inventory:
     unknown_kind_paths = (
         diagnostic.span.path for diagnostic in diagnostics if diagnostic.code == _UNKNOWN_KIND_CODE and diagnostic.span
     )
+    check_support = make_support_check(session.config, session.workspace.cache)
+    is_python_missing = any(diagnostic.code == _PYTHON_CODE for diagnostic in diagnostics)
     counted = Counter(address for address, _ in missing).most_common()
     bound = {address for address, _ in counted if bound_backend(session.config, address)}
     return Inventory(
@@ -67,9 +73,19 @@ def take_inventory(session: Session) -> Inventory:
         {address: count for address, count in counted if address not in bound},
         {address: count for address, count in counted if address in bound},
         diagnostics,
-        tuple(find_unsupported(asset_set, session.config, _support_check(session))),
+        tuple(find_unsupported(asset_set, session.config, check_support)),
+        dict(sorted(_missing_pythons(asset_set, check_support), key=_series_order)) if is_python_missing else {},
     )
 
 
-def _support_check(session: Session) -> SupportCheck:
-    return make_support_check(session.config, session.workspace.cache)
+def _series_order(item: tuple[str, str]) -> tuple[int, ...]:
+    return tuple(map(int, item[0].split(".")))
+
+
+def _missing_pythons(declared: AssetSet, check: SupportCheck) -> Iterator[tuple[str, str]]:
+    """Yield the series of Python that this machine lacks, each with the nearest, as mlgit.yml can name them."""
+    for asset in declared.assets.values():
+        for subject in subjects_of(asset, lower_declared(declared, asset).graph):
+            for problem in check(subject.asset, True).problems:
+                pythons: Mapping[str, str] = problem.settings.get("pythons", {})
+                yield from ((series, nearest) for series, nearest in pythons.items() if nearest)

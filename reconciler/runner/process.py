@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from .descendants import adopt_orphans, find_descendants, kill_descendants, reap_orphans, send_signal
-from .distribution import ProcessRole, count_ports, process_roles
+from .distribution import ProcessRole, count_ports, process_roles, share_devices
 from .files import write_json_atomically
 from .prefixed_log import start_copying_lines
 from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure, signal_name
@@ -212,8 +212,10 @@ def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
 
     Of the open files of the runner they inherit only the lock that the backend checks, and those of its slots.
     """
-    for role in process_roles(spec.distribution, _free_ports(count_ports(spec.distribution))):
-        child = _start_process(command, folder, {**variables, **role.variables}, spec, monitor, role)
+    ports = _free_ports(count_ports(spec.distribution, spec.instances))
+    for role in process_roles(spec.distribution, ports, spec.instances):
+        own = {**share_devices(variables, role.instance, spec.instances), **role.variables}
+        child = _start_process(command, folder, {**variables, **own}, spec, monitor, role)
         children[child.process.pid] = child
     if spec.child_lock_fd is not None:
         os.close(spec.child_lock_fd)  # so that only the processes and their descendants hold it
