@@ -78,7 +78,7 @@ def _digest(value: Json) -> str:
 def run_reason(step: FrozenStep, inputs: Mapping[str, Json], *, is_forced: bool, is_dropped: bool) -> str:
     """Return why a step runs whose result is in no index."""
     if is_forced:
-        return "settings.force_rerun"
+        return "settings.force_rerun: true"
     if not step.is_deterministic:
         return "is_deterministic: false"
     if is_dropped:
