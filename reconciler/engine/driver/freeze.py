@@ -87,6 +87,13 @@ def _find_previous(context: ActionContext, action: Action) -> Mapping[str, StepR
     return {step.step: step for step in steps}
 
 
+def _unbound_job(step: Step) -> ResolvedAsset:
+    """Return the job of a step without the inputs that it reads from other steps."""
+    inputs = step.job.asset.spec.get("inputs") or {}
+    spec = {**step.job.asset.spec, "inputs": {name: inputs[name] for name in inputs if name not in step.bindings}}
+    return replace(step.job, asset=replace(step.job.asset, spec=spec))
+
+
 @dataclass(slots=True)
 class _Freezer:
     """What was done for the steps of one run: environments and contents, by what they are of."""
@@ -101,10 +108,14 @@ class _Freezer:
     data: dict[ResolvedReference, Content | str] = field(default_factory=dict)
 
     def freeze(self, graph: StepGraph, experiment: str) -> FrozenGraph:
-        """Return the frozen graph."""
+        """Return the frozen graph; what cannot be downloaded is found before environments are built."""
         config = self.context.providers.config
         causes = {item.step: item.cause for item in self.action.steps if item.verdict is StepVerdict.CHANGED}
-        steps = [self._freeze_step(step, experiment, causes.get(path, "")) for path, step in graph.steps.items()]
+        contents = {path: self._step_contents(step, _unbound_job(step)) for path, step in graph.steps.items()}
+        steps = [
+            self._freeze_step(step, contents[path], experiment, causes.get(path, ""))
+            for path, step in graph.steps.items()
+        ]
         return FrozenGraph(
             run=self.run.id,
             token=self.run.token,
@@ -122,10 +133,10 @@ class _Freezer:
             version=__version__,
         )
 
-    def _freeze_step(self, step: Step, experiment: str, cause: str) -> FrozenStep:
+    def _freeze_step(self, step: Step, contents: Mapping[str, Content], experiment: str, cause: str) -> FrozenStep:
         backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
         environment = self._environment(step.job, backend)
-        task = self._make_task(step, environment)
+        task = self._make_task(step, environment, contents)
         previous = self.previous.get(step.path)
         spec = step.job.asset.spec
         return FrozenStep(
@@ -143,13 +154,10 @@ class _Freezer:
             output_paths=output_paths(spec, RUN_NAME),
         )
 
-    def _make_task(self, step: Step, environment: JobEnvironment) -> Task:
+    def _make_task(self, step: Step, environment: JobEnvironment, contents: Mapping[str, Content]) -> Task:
         """Return the task of a step, without what it reads from other steps."""
-        inputs = step.job.asset.spec.get("inputs") or {}
-        spec = {**step.job.asset.spec, "inputs": {name: inputs[name] for name in inputs if name not in step.bindings}}
-        job = replace(step.job, asset=replace(step.job.asset, spec=spec))
-        run = replace(self.run, id="", token="", address=job.asset.address)
-        return make_task(self.context, job, run, environment.environment, self._step_contents(step, job))
+        run = replace(self.run, id="", token="", address=step.job.asset.address)
+        return make_task(self.context, _unbound_job(step), run, environment.environment, contents)
 
     def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
         implicit = job.environment
