@@ -13,6 +13,7 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
+from reconciler.state.codec import DECODE_ERRORS, decode_step
 
 REUSE = "reuse"
 _KEY_FORMAT = 1
@@ -105,9 +106,9 @@ class ReuseIndex:
             return Found()
         try:
             document = json.loads(raw)
-            step, origin = StepRun.from_json(document["step"]), str(document["origin"])
+            step, origin = decode_step(document["step"]), str(document["origin"])
             digests = [Content.from_json(output).digest for output in step.outputs.values()]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except DECODE_ERRORS:
             digests, is_usable = [], False
         else:
             is_usable = True
