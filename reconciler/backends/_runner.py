@@ -65,6 +65,7 @@ def make_spec(task: Task, store: ObjectStore, folder: Path, token_file: Path) ->
         root_run=task.root_run,
         commit=task.commit,
         distribution=task.distribution,
+        instances=task.resources.instances,
         timeout=task.resources.timeout,
     )
 

@@ -126,7 +126,7 @@ def describe_task(
         code=code if isinstance(code, Content) else None,
         inputs=make_inputs(spec.get("inputs") or {}, mirrors, contents),
         outputs={name: TaskOutput(output_type) for name, output_type in _output_types(spec).items()},
-        resources=Resources(timeout=(spec.get("limits") or {}).get("timeout")),
+        resources=Resources(_instance_count(spec), timeout=(spec.get("limits") or {}).get("timeout")),
         distribution=_distribution(spec.get("distribution") or {}),
         variables=_variables(spec.get("environment_variables") or {}),
     )
@@ -139,6 +139,11 @@ def _variables(declared: Mapping[str, Any]) -> Mapping[str, str]:
 def _distribution(declared: Mapping[str, Any]) -> Mapping[str, Json]:
     """Return a distribution with its type in lower case; Azure ML reads it in any case."""
     return {**declared, "type": lower_word(declared, "type", "")} if declared else {}
+
+
+def _instance_count(spec: JobSpec) -> int:
+    """Return the number of instances of a job; YAML may have it as text."""
+    return max(1, int(float((spec.get("resources") or {}).get("instance_count") or 1)))
 
 
 def _compute_of(context: ActionContext, resolved: ResolvedAsset) -> Compute:

@@ -15,7 +15,19 @@ import pytest
 from planning.project import InMemoryProject
 from workspaces import APPLY
 
-from pipelines.edits import EDITS, Edit, commit_edit, edit_lines, edited, make_repository, read_files
+from pipelines.edits import (
+    EDITS,
+    PATH_EDIT,
+    PIPELINE,
+    STORED,
+    Edit,
+    Replacement,
+    commit_edit,
+    edit_lines,
+    edited,
+    make_repository,
+    read_files,
+)
 from reconciler.abbreviation import pluralize
 from reconciler.model import Address, Op, Plan, StepForecast, StepVerdict
 from reconciler.render.text import format_plan
@@ -110,6 +122,22 @@ def forecast_of(mlgit, folder: Path) -> dict[str, StepVerdict]:
 
 def path_of(step: str) -> str:
     return step.replace(".", "_")
+
+
+@pytest.mark.services
+def test_what_is_reused_is_recorded_at_its_new_path(completed, tmp_path, mlgit):
+    folder = shutil.copytree(completed, tmp_path / "repository")
+    path = f'{{path: "{STORED}/spread/${{{{name}}}}"}}'
+    of_step = Replacement(PIPELINE, "how: shift}\n", f"how: shift}}\n    outputs: {{numbers: {path}}}\n")
+    commit_edit(folder, Edit("paths", (*PATH_EDIT.replacements, of_step)))
+    assert mlgit(*APPLY, cwd=folder).code == 0
+    shown = show(mlgit, folder)
+    steps = {step["step"]: step for step in shown["steps"]}
+    assert all(step.get("reused_from") for step in steps.values())
+    assert shown["outputs"]["report"]["path"] == f"{STORED}/{shown['run']}"
+    assert re.fullmatch(f"{STORED}/{shown['run']}_compare-[0-9a-f]{{8}}", steps["compare"]["outputs"]["report"]["path"])
+    spread = steps["spread"]["outputs"]["numbers"]["path"]
+    assert re.fullmatch(f"{STORED}/spread/{shown['run']}_spread-[0-9a-f]{{8}}", spread)
 
 
 @pytest.mark.services

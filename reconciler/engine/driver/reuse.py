@@ -78,7 +78,7 @@ def _digest(value: Json) -> str:
 def run_reason(step: FrozenStep, inputs: Mapping[str, Json], *, is_forced: bool, is_dropped: bool) -> str:
     """Return why a step runs whose result is in no index."""
     if is_forced:
-        return "settings.force_rerun"
+        return "settings.force_rerun: true"
     if not step.is_deterministic:
         return "is_deterministic: false"
     if is_dropped:
@@ -125,7 +125,10 @@ class ReuseIndex:
 
 
 def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
-    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it."""
+    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it.
+
+    They do not decide that of a sweep that a time limit has cut off, which its message says.
+    """
     step = graph.steps.get(run.step)
     return (
         step is not None
@@ -133,4 +136,5 @@ def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
         and not graph.is_forced
         and run.status is RunStatus.COMPLETED
         and not run.reused_from
+        and not run.message
     )

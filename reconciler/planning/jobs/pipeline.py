@@ -122,9 +122,15 @@ class _PipelineLowering:
             else:
                 self.steps[node.path] = step = make_step(self.job.asset, scope, node)
                 self._check_outputs(step)
-                for name, place in missing_inputs(node, step):
-                    message = f"the input {name} of {step.path} gets no value"
-                    self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
+                self._check_inputs(node, step)
+
+    def _check_inputs(self, node: Node, step: Step) -> None:
+        """Report inputs without a value; those that a node does not name at all are reported already."""
+        given = node.part.child("inputs").fields
+        for name, place in missing_inputs(node, step):
+            if name in given:
+                message = f"the input {name} of {step.path} gets no value"
+                self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
 
     def _check_outputs(self, step: Step) -> None:
         """Report outputs that are values, not files."""
