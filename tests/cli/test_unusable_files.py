@@ -116,9 +116,7 @@ def test_a_limit_on_the_size_of_files_is_a_diagnostic(small, limit):
         arguments += [sys.executable, "-m", "reconciler", *command]
         # Python leaves bytecode files that are cut off at the limit, and fails when it reads them the next time.
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-        ended = subprocess.run(
-            arguments, cwd=small, env=environment, capture_output=True, text=True, check=False
-        )
+        ended = subprocess.run(arguments, cwd=small, env=environment, capture_output=True, text=True, check=False)
         assert ended.returncode in {0, 1}, ended.stderr
         assert ended.returncode == 0 or "error: " in ended.stderr
 

@@ -101,6 +101,13 @@ class ReuseIndex:
 
     def find(self, key: str) -> Found:
         """Return the result for a key if all of it is in the store; an entry without its outputs is deleted."""
+        found = self.look_up(key)
+        if found.is_dropped:
+            self._store.delete(self._prefix + key)
+        return found
+
+    def look_up(self, key: str) -> Found:
+        """Return the result for a key if all of it is in the store, and leave everything as it is."""
         raw = self._store.read(self._prefix + key)
         if raw is None:
             return Found()
@@ -109,13 +116,8 @@ class ReuseIndex:
             step, origin = decode_step(document["step"]), str(document["origin"])
             digests = [Content.from_json(output).digest for output in step.outputs.values()]
         except DECODE_ERRORS:
-            digests, is_usable = [], False
-        else:
-            is_usable = True
-        if is_usable and not self._store.missing(digests):
-            return Found(step, origin)
-        self._store.delete(self._prefix + key)
-        return Found(is_dropped=True)
+            return Found(is_dropped=True)
+        return Found(is_dropped=True) if self._store.missing(digests) else Found(step, origin)
 
     def add(self, graph: FrozenGraph, run: StepRun) -> None:
         """Keep the result of a step for reuse; the first one of a key stands."""
