@@ -118,23 +118,32 @@ def pending_sections(pending: Iterable[Json]) -> Iterator[tuple[str, list[str]]]
     yield from sections.items()
 
 
-def cannot_run_lines(pending: Iterable[Json], total: int = 0) -> list[str]:
-    """Return how many jobs cannot run and why, and where the files say it; nothing if there are none.
-
-    ``total`` is the number of all jobs, 0 if it is not known.
-    """
+def cannot_run_lines(pending: Iterable[Json]) -> list[str]:
+    """Return how many jobs cannot run and why, and where the files say it; nothing if there are none."""
     entries = [
         entry for entry in pending if entry.get("recorded_only") or (entry.get("manual") and "refusals" in entry)
     ]
     if not entries:
         return []
-    jobs = f"{len(entries)} of {pluralize(total, 'job')}" if total else pluralize(len(entries), "job")
-    counts = sorted(Counter(map(_cannot_run_label, entries)).items(), key=lambda item: (" " in item[0], -item[1]))
-    causes = ", ".join(_count_label(label, count) for label, count in counts)
+    causes = _join_counts(Counter(map(_cannot_run_label, entries)))
     places = [f"  {entry['address']}: {entry['message']}" for entry in entries if "refusals" in entry]
     hidden = len(places) - _MAX_SHOWN_PLACES
     more = [f"  and {hidden} more; `mlgit validate` shows all"] if hidden > 0 else []
-    return [f"{jobs} cannot run here: {causes}.", *places[:_MAX_SHOWN_PLACES], *more]
+    return [f"{pluralize(len(entries), 'job')} cannot run here: {causes}.", *places[:_MAX_SHOWN_PLACES], *more]
+
+
+def can_run_line(cannot_run: Iterable[Json], total: int, runnable: int) -> str:
+    """Return how many of all jobs can run, and why the others cannot: each counts once, by its first reason."""
+    counts = Counter(map(_cannot_run_label, cannot_run))
+    counts["with errors in files that they need"] = total - runnable - counts.total()
+    causes = f"; {total - runnable} cannot: {_join_counts(counts)}" if runnable < total else ""
+    return f"{runnable} of {pluralize(total, 'job')} can run here{causes}."
+
+
+def _join_counts(counts: Mapping[str, int]) -> str:
+    """Return numbers of jobs with their reasons, the largest first, and of equal ones the types of jobs."""
+    largest_first = sorted(counts.items(), key=lambda item: (-item[1], " " in item[0]))
+    return ", ".join(_count_label(label, count) for label, count in largest_first if count)
 
 
 def _cannot_run_label(entry: Json) -> str:
