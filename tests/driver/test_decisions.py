@@ -103,7 +103,7 @@ def test_whatever_is_killed_no_attempt_runs_twice_and_each_lost_one_has_one_succ
     chance = Chance(data)
     world = World(chance.outcome, chance.before_effect)
     run_with_two_drivers(graph, world, chance)
-    log = EventLog(MemoryStore(world), graph.token)
+    log = EventLog(MemoryStore(world), graph)
     log.read_new()
     assert_history(graph, world, [step for event in log.events for step in event.steps])
     is_canceled = f"{CANCELS}/{graph.token}" in world.entries
