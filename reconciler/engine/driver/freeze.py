@@ -127,7 +127,9 @@ class _Freezer:
             version=__version__,
         )
 
-    def _freeze_step(self, step: Step, contents: Mapping[str, Content], experiment: str, cause: str) -> FrozenStep:
+    def _freeze_step(
+        self, step: Step, contents: Mapping[str, Content | str], experiment: str, cause: str
+    ) -> FrozenStep:
         backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
         environment = self._environment(step.job, backend)
         task = self._make_task(step, environment, contents)
@@ -148,7 +150,7 @@ class _Freezer:
             output_paths=output_paths(spec, RUN_NAME),
         )
 
-    def _make_task(self, step: Step, environment: JobEnvironment, contents: Mapping[str, Content]) -> Task:
+    def _make_task(self, step: Step, environment: JobEnvironment, contents: Mapping[str, Content | str]) -> Task:
         """Return the task of a step, without what it reads from other steps."""
         job = without_bound_inputs(step)
         run = replace(self.run, id="", token="", address=job.asset.address)
