@@ -17,6 +17,7 @@ from workspaces import until
 
 from driver.graphs import WRITE, kill_driver, make_graph, make_step
 from reconciler.engine.driver.backend import DriverBackend
+from reconciler.engine.driver.graph import encode_graph
 from reconciler.model import Phase, RunStatus
 from reconciler.model.providers import CANCELED
 
@@ -207,7 +208,7 @@ def test_what_cannot_be_done_at_present_is_waited_for_and_shown(site):
     assert site.wait(handle).phase is Phase.SUCCEEDED
 
 
-@pytest.mark.parametrize("lost", ["entry", "graph", "damaged"])
+@pytest.mark.parametrize("lost", ["entry", "graph", "damaged", "other"])
 def test_a_run_whose_graph_the_store_has_lost_is_gone(site, lost):
     graph = make_graph([make_step("prep", SLEEP)], backends={"local": {"type": "local", "host": "elsewhere"}})
     handle = site.driver.submit(task := site.put(graph), site.store)
@@ -215,6 +216,8 @@ def test_a_run_whose_graph_the_store_has_lost_is_gone(site, lost):
     path.chmod(0o600)
     if lost == "damaged":
         path.write_text("{")
+    elif lost == "other":
+        path.write_bytes(encode_graph(dataclasses.replace(graph, retries=7)))
     else:
         (path if lost == "graph" else site.folder / "store/entries/graphs" / graph.token).unlink()
     assert site.condition(handle).phase is Phase.GONE
