@@ -55,10 +55,14 @@ def test_an_equal_step_is_reused_with_its_outputs_and_its_log_and_a_changed_one_
     assert (train.outputs, train.handle) == (first["train"].outputs, first["train"].handle)
 
 
-def test_a_result_whose_content_is_gone_is_not_reused(site):
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_result_whose_content_is_gone_or_damaged_is_not_reused(site, is_damaged):
     graph = make_graph([make_step("prep", WRITE.format(1))])
-    content = site.run(graph)["prep"].outputs["out"]["md5"]
-    (site.folder / "store/files/md5" / content[:2] / content[2:]).unlink()
+    digest = site.run(graph)["prep"].outputs["out"]["md5"]
+    path = site.folder / "store/files/md5" / digest[:2] / digest[2:]
+    path.unlink()
+    if is_damaged:
+        path.write_text("[]")
     steps = site.run(dataclasses.replace(make_graph(graph.steps.values(), "2")))
     assert steps["prep"].reason == "the result that it had is no longer in the store"
     assert steps["prep"].status is RunStatus.COMPLETED

@@ -100,19 +100,22 @@ class ReuseIndex:
         self._prefix = f"{REUSE}/{target[:_TARGET_LENGTH]}."
 
     def find(self, key: str) -> Found:
-        """Return the result for a key if all of it is in the store; an entry without its outputs is deleted."""
+        """Return the result for a key if all of it is in the store as it was stored; any other entry is deleted.
+
+        With a damaged output, each run would reuse it, and each step that reads it would fail.
+        """
         raw = self._store.read(self._prefix + key)
         if raw is None:
             return Found()
         try:
             document = json.loads(raw)
             step, origin = decode_step(document["step"]), str(document["origin"])
-            digests = [Content.from_json(output).digest for output in step.outputs.values()]
+            contents = [Content.from_json(output) for output in step.outputs.values()]
         except DECODE_ERRORS:
-            digests, is_usable = [], False
+            contents, is_usable = [], False
         else:
             is_usable = True
-        if is_usable and not self._store.missing(digests):
+        if is_usable and not any(map(self._store.verify, contents)):
             return Found(step, origin)
         self._store.delete(self._prefix + key)
         return Found(is_dropped=True)
