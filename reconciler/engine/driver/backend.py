@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends import BACKENDS
-from reconciler.diagnostics import UserError, user_error
+from reconciler.diagnostics import UserError
 from reconciler.engine.driver.events import (
     CANCELS,
     GRAPHS,
@@ -20,6 +20,7 @@ from reconciler.engine.driver.events import (
     find_graph,
     find_submission,
     format_events,
+    gone_error,
 )
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.process import DriverProcess, DriverSettings, StoreSettings
@@ -206,7 +207,7 @@ class DriverBackend:
         """Return the graph of a run; raises UserError ``run-files-gone`` if the store has it no longer."""
         graph = self._find_graph(_token_of(handle))
         if graph is None:
-            raise user_error("run-files-gone", f"the steps of run {handle.id} are no longer in the store")
+            raise gone_error(handle.id)
         return graph
 
     def _find_graph(self, token: str) -> FrozenGraph | None:

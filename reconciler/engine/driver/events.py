@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.driver.graph import FrozenGraph, graph_error, read_graph
 from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
@@ -77,6 +78,11 @@ def find_graph(store: ObjectStore, token: str) -> FrozenGraph | None:
     if graph.token != token:
         raise graph_error(f"{GRAPHS}/{token}")
     return graph
+
+
+def gone_error(run: str) -> UserError:
+    """Return the error of a run that the store knows nothing of."""
+    return user_error("run-files-gone", f"the steps of run {run} are no longer in the store", "put the store back")
 
 
 class EventLog:
