@@ -125,15 +125,15 @@ def load_declaration(files: FileReader, path: str, glob: IncludeGlob = ANY_FILE)
     return LoadedFile(path, document, kind, asset, (), asset.address)
 
 
-def read_declared_address(
+def read_declared_addresses(
     files: FileReader, path: str, glob: IncludeGlob = ANY_FILE
-) -> tuple[Address | None, frozenset[str]]:
-    """Return the address that the file at a path declares, if any; of a file that is not YAML the possible names."""
+) -> tuple[tuple[Address, ...], frozenset[str]]:
+    """Return the addresses that the file at a path declares; of a file that is not YAML the possible names."""
     document, unreadable = parse_yaml(files.display_path(path), files.read_file(path))
     kind = _kind_of_document(document, glob)
     if kind is not None:
-        return Address(kind.name, _asset_name(files, path, kind, document.data)), frozenset()
-    return None, possible_names(document) if has_errors(unreadable) else frozenset()
+        return (Address(kind.name, _asset_name(files, path, kind, document.data)),), frozenset()
+    return (), possible_names(document) if has_errors(unreadable) else frozenset()
 
 
 def _kind_of_document(document: Document, glob: IncludeGlob) -> Kind | None:

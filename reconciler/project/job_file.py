@@ -181,8 +181,9 @@ class _DeclaredFiles:
         session = self._session
         workspace = open_disk_workspace(session.workspace.folder, session.config, session.workspace.cache)
         by_address: dict[Address, list[tuple[str, IncludeGlob]]] = {}
-        for path, address in workspace.read_addresses(session.workspace.cache).by_path.items():
-            by_address.setdefault(address, []).append((session.tree.root + path, workspace.globs[path]))
+        for path, addresses in workspace.read_addresses(session.workspace.cache).by_path.items():
+            for address in addresses:
+                by_address.setdefault(address, []).append((session.tree.root + path, workspace.globs[path]))
         return by_address
 
 

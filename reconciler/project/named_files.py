@@ -150,7 +150,7 @@ def _load_declared(
             loaded[own] = loaded[own]._replace(asset=None, faulty=loaded[own].asset)
     declared = build_asset_set((loaded[path] for path in sorted(loaded)), files)
     unreadable = declared.unreadable_names | addresses.unreadable_names
-    return replace(declared, unreadable_names=unreadable, known=frozenset(addresses.by_path.values()))
+    return replace(declared, unreadable_names=unreadable, known=frozenset().union(*addresses.by_path.values()))
 
 
 def _with_given_paths(diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> Diagnostic | None:
@@ -163,12 +163,13 @@ def _with_given_paths(diagnostic: Diagnostic, own_paths: Mapping[str, str]) -> D
 
 
 def _load_with_dependencies(
-    files: DiskFiles, globs: Mapping[str, IncludeGlob], paths: Iterable[str], addresses: Mapping[str, Address]
+    files: DiskFiles, globs: Mapping[str, IncludeGlob], paths: Iterable[str], declared: Mapping[str, Iterable[Address]]
 ) -> dict[str, LoadedFile]:
     """Return what files declare, with all that they refer to and all that declares the same."""
     by_address: dict[str, list[str]] = {}
-    for path, address in addresses.items():
-        by_address.setdefault(str(address).casefold(), []).append(path)
+    for path, addresses in declared.items():
+        for address in addresses:
+            by_address.setdefault(str(address).casefold(), []).append(path)
     loaded: dict[str, LoadedFile] = {}
     pending = list(paths)
     visited = set(pending)
