@@ -17,6 +17,7 @@ from reconciler.format.assets import AssetSet, LoadedFile, build_asset_set
 from reconciler.format.document import Document
 from reconciler.format.include import ANY_FILE, IncludeGlob
 from reconciler.format.load import load_declaration
+from reconciler.format.output_assets import assets_of_outputs
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.format.yaml import parse_yaml
 from reconciler.model import Address
@@ -180,7 +181,7 @@ def _load_with_dependencies(
             continue
         loaded[path] = file
         is_alone = path not in globs  # not a file of the workspace, such as standard input: it may replace one
-        needed = [] if is_alone else [file.asset.address]
+        needed = [] if is_alone else [file.asset.address, *(asset.address for asset in assets_of_outputs(file.asset))]
         needed += [reference.address for reference in file.asset.references]
         others = {other for address in needed for other in by_address.get(str(address).casefold(), ())} - visited
         visited |= others
