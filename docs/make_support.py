@@ -12,7 +12,7 @@ from reconciler.format.kind import Kind
 from reconciler.format.kinds import kinds
 from reconciler.format.pointers import split_pointer
 from reconciler.format.schema_leaves import schema_leaves
-from reconciler.model.support import NUMBER, Ignored, Support, UnsupportedField, compare_with_support
+from reconciler.model.support import NUMBER, Honoured, Ignored, Support, UnsupportedField, compare_with_support
 from reconciler.planning.jobs import PLANNERS
 from reconciler.planning.support import OWN_SUPPORT, field_name, table_entries
 
@@ -86,7 +86,8 @@ def _rows(kind: Kind, support: Support, job_type: str) -> Iterator[str]:
         verdict = "ignored" if isinstance(entry, Ignored) else "honoured"
         values = f"{_values(entry.values)} only" if entry.values else ""
         values += f" if `{field_name(entry.when.pointer)}` is `{entry.when.value}`" if entry.when else ""
-        yield f"| {_join([_field(entry.pointer)])} | {verdict} | {': '.join(filter(None, (values, entry.reason)))} |"
+        text = ": ".join(filter(None, (values, entry.reason, entry.note if isinstance(entry, Honoured) else "")))
+        yield f"| {_join([_field(entry.pointer)])} | {verdict} | {text} |"
     if refused := _refused(kind, support, job_type):
         yield f"| {_join([_field(pointer) for pointer in refused])} | refused | |"
 

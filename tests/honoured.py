@@ -25,6 +25,8 @@ HONOURED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "/outputs/*/path": (),
         "/limits/timeout": (NUMBER,),
         "/resources/instance_count": ("1",),
+        "/resources/instance_count of pytorch": (NUMBER,),
+        "/resources/instance_count of tensorflow": (NUMBER,),
         "/distribution/type": ("pytorch", "tensorflow", "mpi"),
         "/distribution/process_count_per_instance of pytorch": (NUMBER,),
         "/distribution/process_count_per_instance of mpi": ("1",),

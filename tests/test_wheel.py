@@ -44,6 +44,6 @@ def test_a_workspace_can_be_made_and_planned_from_the_wheel_alone(wheel, tmp_pat
     mlgit = venv / "bin" / "mlgit"
     subprocess.run([mlgit, "init", "iris"], cwd=tmp_path, check=True, capture_output=True)
     planned = subprocess.run([mlgit, "plan"], cwd=tmp_path / "iris", check=True, capture_output=True, text=True)
-    assert planned.stdout.startswith("Plan: 9 changes, starts 1 run.")
+    assert planned.stdout.startswith("Plan: 12 changes, starts 2 runs.")
     assert (tmp_path / "iris" / ".gitignore").exists()
     assert git(tmp_path / "iris", "status", "--porcelain") == ""

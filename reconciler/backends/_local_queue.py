@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from reconciler.abbreviation import pluralize
 from reconciler.backends._local_processes import SPEC_FILE
 from reconciler.diagnostics import user_error
 from reconciler.model import Json
@@ -52,6 +53,10 @@ _VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 _DEVICE_NAME = re.compile(r"nvidia(\d+)")
 _INSTANCES_OF_CLUSTER = 4  # the default of max_instances
 _SINGLE_NODE_TYPES = {"computeinstance", "virtualmachine"}
+_SLOTS_HINT = (
+    "lower resources.instance_count, or raise max_instances of the compute; one without a file has as many slots as "
+    "the machine has cores, or slots: of the backend in mlgit.yml"
+)
 _GPU_SIZE = re.compile(r"(?i)^(standard_)?n")  # Azure's sizes with GPUs: NC, ND, NV, NG
 
 
@@ -126,14 +131,21 @@ class Queues:
         self._pool = pool
 
     def locks_of(self, task: Task) -> tuple[Path, Devices]:
-        """Return the queue of a task, with its folder made, and the devices that it takes."""
-        devices = self._pool.devices_for(task.compute, count_workers(task.distribution))
+        """Return the queue of a task, with its folder made, and the devices that it takes.
+
+        Raises UserError ``slots-too-few`` if the task has more instances than its compute has slots.
+        """
+        instances, slots = task.resources.instances, self._pool.slots_of(task.compute)
+        name = task.compute.name or "local"
+        if instances > slots:
+            message = f"the job has {instances} instances, but the compute {name} has {pluralize(slots, 'slot')}"
+            raise user_error("slots-too-few", message, _SLOTS_HINT)
+        devices = self._pool.devices_for(task.compute, count_workers(task.distribution, instances))
         if devices.per_run:
             _make_device_folder(Path(devices.folder))
-        name = task.compute.name or "local"
         queue = self._folder / (name if _FILE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest())
         make_private_folder(queue)
-        compute = {"name": name, "slots": self._pool.slots_of(task.compute)}
+        compute = {"name": name, "slots": slots}
         if read_json_object(queue / COMPUTE_FILE) != compute:
             write_json_atomically(queue / COMPUTE_FILE, compute)
         return queue, devices

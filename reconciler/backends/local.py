@@ -6,7 +6,9 @@ from reconciler.model.plugins import BackendPlugin, Form
 from reconciler.model.support import NUMBER, Condition, Honoured, Ignored, Support
 
 _THIS_MACHINE = "its runs are processes of this machine"
+_INSTANCES = "all instances are processes of this machine, each with a slot of the compute"
 _PYTORCH = Condition("/distribution/type", "pytorch")
+_TENSORFLOW = Condition("/distribution/type", "tensorflow")
 _MPI = Condition("/distribution/type", "mpi")
 _JOB = (
     Honoured("/command"),
@@ -22,7 +24,9 @@ _JOB = (
     Honoured("/outputs/*/type"),
     Honoured("/outputs/*/path"),
     Honoured("/limits/timeout", (NUMBER,)),
-    Honoured("/resources/instance_count", ("1",)),
+    Honoured("/resources/instance_count", ("1",), None, "more need distribution: pytorch or tensorflow"),
+    Honoured("/resources/instance_count", (NUMBER,), _PYTORCH, note=_INSTANCES),
+    Honoured("/resources/instance_count", (NUMBER,), _TENSORFLOW, note=_INSTANCES),
     Honoured("/distribution/type", ("pytorch", "tensorflow", "mpi"), None, "it starts no Ray cluster"),
     Honoured("/distribution/process_count_per_instance", (NUMBER,), _PYTORCH),
     Honoured("/distribution/process_count_per_instance", ("1",), _MPI, "it does not start mpirun"),

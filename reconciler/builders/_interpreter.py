@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 
@@ -39,6 +40,14 @@ class Interpreter:
     """The wheel of the pip that the interpreter comes with, "" if it comes without."""
 
 
+class MissingPython(NamedTuple):
+    """That a Python is missing: the message, the hint, and what ``pythons`` in mlgit.yml would say to do without it."""
+
+    message: str
+    hint: str
+    pythons: dict[str, str]
+
+
 @cache
 def has_interpreter(specifier: str) -> bool:
     """Return True if this machine has a Python of a version; asked once by a process, because uv takes its time."""
@@ -46,17 +55,17 @@ def has_interpreter(specifier: str) -> bool:
 
 
 @cache
-def missing_python(specifier: str, instead_of: str = "") -> tuple[str, str]:
-    """Return the message that this machine has no Python of a version, and the hint with the nearest one it has."""
+def missing_python(specifier: str, instead_of: str = "") -> MissingPython:
+    """Return that this machine has no Python of a version, with the nearest one that it has."""
     wanted = wanted_series(specifier)
     nearest = nearest_series(wanted, _available_series())
     message = f"there is no Python {format_python(specifier)} on this machine; the nearest is {nearest}"
     if instead_of:
         message = f"{message} (mlgit.yml names it instead of {instead_of})"
-    consent = f'pythons: {{"{instead_of or wanted}": "{nearest}"}}'
+    pythons = {instead_of or wanted: nearest}
     install = f"uv python install {format_python(specifier)}"
-    hint = f"install one ({install}), or let mlgit use the nearest: write {consent} below builders: venv: in mlgit.yml"
-    return message, hint
+    consent = f"write pythons: {json.dumps(pythons)} below builders: venv: in mlgit.yml"
+    return MissingPython(message, f"install one ({install}), or let mlgit use the nearest: {consent}", pythons)
 
 
 def find_interpreter(plan: BuildPlan) -> Interpreter:
@@ -64,8 +73,8 @@ def find_interpreter(plan: BuildPlan) -> Interpreter:
     own: str = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001  -- not the one in the venv of mlgit
     program = own if _is_own_version(plan.requires_python) else _find_program(plan.requires_python)
     if not program:
-        message, hint = missing_python(plan.requires_python, plan.instead_of)
-        raise user_error("python-not-found", f"{plan.address}: {message}", hint)
+        missing = missing_python(plan.requires_python, plan.instead_of)
+        raise user_error("python-not-found", f"{plan.address}: {missing.message}", missing.hint)
     outcome = run_program([program, "-I", "-c", _PROBE_SCRIPT])
     if outcome.exit_code:
         message = f"{plan.address}: the Python interpreter {program} cannot be run"

@@ -21,8 +21,17 @@ def find_problems(spec: Mapping[str, Any], pythons: Mapping[str, str]) -> tuple[
     python = require_python(spec, read_conda_file(conda_content(spec)), pythons)
     if has_interpreter(python.specifier):
         return ()
-    message, hint = missing_python(python.specifier, python.instead_of)
-    return (BuildProblem(python.pointer, "python-not-found", message, hint, is_certain=False),)
+    missing = missing_python(python.specifier, python.instead_of)
+    return (
+        BuildProblem(
+            python.pointer,
+            "python-not-found",
+            missing.message,
+            missing.hint,
+            is_certain=False,
+            settings={"pythons": missing.pythons},
+        ),
+    )
 
 
 def find_certain_problems(spec: Mapping[str, Any]) -> tuple[BuildProblem, ...]:

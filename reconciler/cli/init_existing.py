@@ -23,11 +23,12 @@ from reconciler.format.workspace_rules import compute_file_lines, compute_file_p
 from reconciler.format.yaml import MAX_BYTES
 from reconciler.git.repository import open_repository
 from reconciler.model import Address
+from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.package_files import data_folder
 from reconciler.project.inventory import Inventory, take_inventory
 from reconciler.render.plan_json import blocked_to_json
 from reconciler.render.sanitize import sanitize_line
-from reconciler.render.text import cannot_run_lines
+from reconciler.render.text import can_run_line
 from reconciler.source.rooted_files import MISSING, RootedFiles, repository_files
 
 _WORKFLOW_PATH = ".github/workflows/mlgit.yml"
@@ -70,7 +71,7 @@ assets:
 builders:
   venv:
     type: venv                # environments are Python environments on this machine
-
+{pythons}
 backends:
   local:
     type: local               # runs are processes on this machine
@@ -81,6 +82,7 @@ compute:
 limits:
   submit: 10                  # a plan that starts more runs requires --allow-submit
 """
+_PYTHONS_LINE = "    pythons:                  # what files ask for and this machine lacks: what is used in its place\n"
 
 
 def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> None:
@@ -95,8 +97,14 @@ def init_existing_folder(folder: Path, name: str, *, write_computes: bool) -> No
     if os.path.lexists(folder / CONFIG_FILE):
         hint = f"run `mlgit plan`; to start over with a new live state, delete {CONFIG_FILE} first"
         raise user_error("workspace-there", f"{CONFIG_FILE} already exists: this folder is a workspace", hint)
-    outcomes = _write_workspace_files(folder, top, name)
+    lineage = uuid.uuid4().hex
+    outcomes = _write_workspace_files(folder, top, name, lineage)
     inventory = take_inventory(open_current_session())
+    if inventory.pythons:
+        text = _config_text(name, lineage, inventory.pythons)
+        repository_files(folder).replace_file(CONFIG_FILE, text.encode())
+        outcomes = [*outcomes, *_python_lines(inventory.pythons)]
+        inventory = take_inventory(open_current_session())
     if write_computes and inventory.bound_computes:
         outcomes = [*outcomes, *_write_computes(folder, inventory)]
         inventory = take_inventory(open_current_session())
@@ -128,10 +136,24 @@ def _write_computes(folder: Path, inventory: Inventory) -> list[str]:
     return outcomes
 
 
-def _write_workspace_files(folder: Path, top: Path, name: str) -> Sequence[str]:
+def _config_text(name: str, lineage: str, pythons: Mapping[str, str] = EMPTY_MAPPING) -> str:
+    """Return mlgit.yml; ``pythons`` are the series of Python that the machine lacks, each with the one to use."""
+    lines = [f'      "{series}": "{nearest}"\n' for series, nearest in pythons.items()]
+    setting = "".join([_PYTHONS_LINE, *lines]) if lines else ""
+    return _CONFIG_TEMPLATE.format(name=name, lineage=lineage, pythons=setting)
+
+
+def _python_lines(pythons: Mapping[str, str]) -> list[str]:
+    return [
+        f"Python {series}, which files ask for, is not on this machine: {CONFIG_FILE} says to use {nearest}"
+        for series, nearest in pythons.items()
+    ]
+
+
+def _write_workspace_files(folder: Path, top: Path, name: str, lineage: str) -> Sequence[str]:
     """Write the files that do not exist; return one line for each file, whether it was written or not."""
     files = repository_files(folder)
-    files.create_file(CONFIG_FILE, _CONFIG_TEMPLATE.format(name=name, lineage=uuid.uuid4().hex).encode())
+    files.create_file(CONFIG_FILE, _config_text(name, lineage).encode())
     return [
         f"wrote {CONFIG_FILE}",
         _add_to_gitignore(files),
@@ -200,14 +222,17 @@ def _inventory_lines(inventory: Inventory) -> list[str]:
 
 
 def _unsupported_lines(inventory: Inventory) -> list[str]:
-    """Return what of a repository no provider would realise, in numbers."""
+    """Return how much of a repository a provider would realise, in numbers."""
     jobs = [blocked_to_json(item) for item in inventory.unsupported if kind_by_name(item.address.kind).is_runnable]
     builds = [item for item in inventory.unsupported if kind_by_name(item.address.kind).uses_builder]
-    lines = cannot_run_lines(jobs, inventory.files_by_kind.get("job", 0))[:1]
+    total = inventory.files_by_kind.get("job", 0)
+    lines = [can_run_line(jobs, total, inventory.runnable_jobs)] if total else []
     if builds:
-        total = pluralize(inventory.files_by_kind["environment"], "environment")
-        lines.append(f"{len(builds)} of {total} cannot be built here.")
-    return _wrap_paragraph(" ".join([*lines, "`mlgit validate` shows where the files say it."])) if lines else []
+        environments = pluralize(inventory.files_by_kind["environment"], "environment")
+        lines.append(f"{len(builds)} of {environments} cannot be built here.")
+    if builds or inventory.runnable_jobs < total:
+        lines.append("`mlgit validate` shows where the files say it.")
+    return _wrap_paragraph(" ".join(lines)) if lines else []
 
 
 def _count_lines(references: Mapping[Address, int]) -> list[str]:

@@ -47,11 +47,12 @@ class StepReader:
         return read_log_tail(self.backends, run)
 
     def failure_lines(self, view: StepView) -> Iterator[str]:
-        """Yield why the first steps have failed, and the last lines of their logs."""
+        """Yield the last lines of the logs of the first steps that have failed, and why, if the run does not say it."""
         failed = [step for step in view.steps if step.status is RunStatus.FAILED and not step.is_trial]
         for step in failed[:_MAX_FAILED]:
             tail = self.read_log_tail(step_log_run(view.run, step))
-            yield f"{step.step}: {step.message}{'; the last lines of its log:' if tail else ''}"
+            if tail or step.message not in view.run.message:
+                yield f"{step.step}: {step.message}{'; the last lines of its log:' if tail else ''}"
             yield from (f"| {line}" for line in tail)
 
 

@@ -15,13 +15,14 @@ _COMPUTE_SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/amlCompu
 Uses = Sequence[tuple[str, Span]]
 """References to one address: their texts and positions."""
 
+DECLARED_TWICE = "declared-twice"
 MAX_SUGGESTIONS = 20  # dangling references for which a similar name is searched, which takes long
 
 
 def duplicate_address_diagnostic(span: Span, address: Address, first: str) -> Diagnostic:
     """Return the diagnostic that the address declared at a span is also declared in another file, ``first``."""
     message = f"{address} is also declared in {first}"
-    return Diagnostic("declared-twice", message, span, "rename one of them")
+    return Diagnostic(DECLARED_TWICE, message, span, "rename one of them")
 
 
 def check_address_case(declared: Iterable[tuple[Address, Callable[[], Span]]]) -> Iterator[Diagnostic]:

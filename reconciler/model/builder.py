@@ -48,6 +48,8 @@ class BuildProblem:
     hint: str
     is_certain: bool = True
     """False if another machine may be able to build it."""
+    settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY_MAPPING)
+    """The settings of the builder in mlgit.yml with which it would be able to; none if there are no such."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,14 @@ class Honoured(NamedTuple):
     """A part of a spec that a provider does as the file says. With ``values``, only these of a field, in any case.
 
     With ``when``, the entry is there only for specs that have a value in another field. ``reason`` says why it has no
-    other values.
+    other values, ``note`` what a plan says of a value that is no default.
     """
 
     pointer: str
     values: tuple[str, ...] = ()
     when: Condition | None = None
     reason: str = ""
+    note: str = ""
 
 
 class Ignored(NamedTuple):
@@ -87,6 +88,14 @@ class IgnoredField(NamedTuple):
     entry: Ignored
 
 
+class NotedField(NamedTuple):
+    """A value of a spec that is honoured in a way that a plan says, by JSON pointer."""
+
+    pointer: str
+    entry: Honoured
+
+
+ComparedField = UnsupportedField | IgnoredField | NotedField
 IsDefault = Callable[[str, Json], bool]
 """Returns True if a field, by its JSON pointer, has the same meaning with a value as without it."""
 
@@ -115,10 +124,8 @@ def make_entry_tree(entries: Iterable[Honoured | Ignored]) -> EntryTree:
     return root
 
 
-def compare_with_support(
-    spec: Spec, entries: EntryTree, is_default: IsDefault
-) -> Iterator[UnsupportedField | IgnoredField]:
-    """Yield what of a spec the entries of a table do not name, and what they ignore.
+def compare_with_support(spec: Spec, entries: EntryTree, is_default: IsDefault) -> Iterator[ComparedField]:
+    """Yield what of a spec the entries of a table do not name, what they ignore, and what they have a note on.
 
     What is not set, and what is unsupported but a default, is left out.
     """
@@ -127,7 +134,7 @@ def compare_with_support(
 
 def _compare_value(
     value: Json, pointer: str, nodes: tuple[EntryTree, ...], is_default: IsDefault
-) -> Iterator[UnsupportedField | IgnoredField]:
+) -> Iterator[ComparedField]:
     if not _is_set(value):
         return
     is_mapping = isinstance(value, Mapping)
@@ -135,6 +142,8 @@ def _compare_value(
     if entry is not None and (not entry.values or _is_one_of(value, entry.values)):
         if isinstance(entry, Ignored):
             yield from (IgnoredField(leaf, entry) for leaf, _ in _leaves(value, pointer))
+        elif entry.note and not is_default(pointer, value):
+            yield NotedField(pointer, entry)
     elif is_mapping and any(node.children for node in nodes):
         for key, item in value.items():
             segment = _escape(str(key))

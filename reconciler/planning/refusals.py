@@ -17,10 +17,9 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.format.severity import apply_severity_overrides
 from reconciler.model import Action, Address, Asset, Blocked, Op, Record, Reference, ResolvedAsset
 from reconciler.planning.decision import Decision
-from reconciler.planning.jobs import lower_job
 from reconciler.planning.jobs.lowering import CANNOT_READ
 from reconciler.planning.preflight import check_run
-from reconciler.planning.resolve import PlanContext, PlannedState, component_finder
+from reconciler.planning.resolve import PlanContext, PlannedState
 from reconciler.planning.subjects import distinct, problems_of_lowering, runs_of, subjects_of
 from reconciler.planning.support import problem_diagnostics
 
@@ -63,7 +62,7 @@ def _is_realising(action: Action) -> bool:
 
 def _check_planned_run(context: PlanContext, resolved: ResolvedAsset, severity: Severity) -> Iterator[Diagnostic]:
     """Yield why a run of the job could not start, with what its references stand for in this plan."""
-    lowering = lower_job(resolved, component_finder(context))
+    lowering = context.lowerings[resolved.asset.address]
     problems = [*problems_of_lowering(context.declared, resolved.asset, lowering)]
     jobs = [step.job for step in resolved.graph.steps.values()] if resolved.graph else [resolved]
     for job, subject in zip(jobs, runs_of(resolved.asset, resolved.graph), strict=True):
@@ -120,15 +119,21 @@ def refusal_label(code: str, message: str) -> str:
     if nodes := message.partition(_CANNOT_RUN)[2]:
         return f"with {nodes}"
     if CANNOT_READ in message:
-        return "with components that are in no file"
+        return "with components of registries or in no file"
     field = message.partition(_UNSUPPORTED)[2].partition(":")[0]
-    return f"with {field}" if field else "that a provider refuses"
+    return f"with {field}" if field else "for other reasons"
 
 
 _LABELS = {
+    "binding-dangling": "with outputs that no component has",
     "builder-cannot": "with environments that cannot be built",
     "compute-unbound": "on a compute without a backend",
     "environment-form": "without an environment that mlgit knows",
+    "extra-missing": "with a sampling that is not installed",
+    "input-missing": "with inputs that have no value",
     "input-unreachable": "with inputs in remote storage",
     "output-unreachable": "with outputs in remote storage",
+    "python-not-found": "with a Python that this machine lacks",
+    "reference-dangling": "with references to what no file declares",
+    "requirement-refused": "with packages that mlgit does not install",
 }

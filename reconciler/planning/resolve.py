@@ -27,11 +27,12 @@ from reconciler.planning import content
 from reconciler.planning.compute import bound_backend
 from reconciler.planning.fingerprint import asset_fingerprint, canonical_fingerprint, metadata_digest
 from reconciler.planning.job_outputs import find_job_output, missing_output
-from reconciler.planning.jobs import lower
+from reconciler.planning.jobs import lower, lower_job
+from reconciler.planning.jobs.lowering import Lowering
 from reconciler.planning.jobs.sources import ComponentVersion, FindComponent
 from reconciler.planning.policy import Policy
 from reconciler.planning.referencable import find_run_by_name
-from reconciler.planning.steps import recorded_job, with_environment, with_steps
+from reconciler.planning.steps import recorded_job, with_environment, with_graph
 from reconciler.planning.subjects import lower_declared
 from reconciler.planning.support import SupportCheck, no_support_check
 from reconciler.secrets.redact import redact_spec
@@ -58,7 +59,8 @@ class PlanContext:
     """What the planners read: what is declared, what is live, and the states that are planned so far.
 
     ``removals`` are live and about to be removed. ``clean`` are declared and known to stay as they are. ``refreshed``
-    is True if the backends were asked about runs. ``check_support`` asks the providers.
+    is True if the backends were asked about runs. ``check_support`` asks the providers. ``lowerings`` are the jobs that
+    are resolved so far as steps.
     """
 
     tree: Tree
@@ -71,6 +73,7 @@ class PlanContext:
     refreshed: bool = False
     check_support: SupportCheck = no_support_check
     planned_states: dict[Address, PlannedState] = field(default_factory=dict)
+    lowerings: dict[Address, Lowering] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
@@ -96,8 +99,10 @@ def resolve_asset(context: PlanContext, asset: Asset) -> ResolvedAsset:
         known_after=(context.planned_states[late].known_after or late) if late in context.planned_states else late,
     )
     if kind.is_runnable:
+        lowering = lower_job(resolved, component_finder(context))
+        context.lowerings[asset.address] = lowering
         find_pin = context.state.find_pin
-        resolved = with_steps(with_environment(resolved, find_pin), component_finder(context), find_pin)
+        resolved = with_graph(with_environment(resolved, find_pin), lowering.graph, find_pin)
     if late:
         return resolved
     fingerprint = asset_fingerprint(kind, spec, contents, resolved.references)

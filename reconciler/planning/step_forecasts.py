@@ -90,6 +90,7 @@ def _earlier_runs(
     context: PlanContext, resolved: ResolvedAsset, record: Record | None, attempts: Iterable[Run]
 ) -> Iterator[_EarlierRun]:
     """Yield the runs of a job whose steps can be reused, the newest first."""
+    find_component = component_finder(context)
     newest_first = [run.id for run in attempts][::-1]
     run_ids = dict.fromkeys((*newest_first, *((record.latest, record.run) if record else ())))
     for run_id in filter(None, run_ids):
@@ -97,7 +98,7 @@ def _earlier_runs(
         steps = context.state.find_steps(run_id) if run is not None else ()
         if run is not None and steps:
             recorded = recorded_job(run, resolved.asset.source)
-            graph = with_steps(recorded, component_finder(context), context.state.find_pin).graph
+            graph = with_steps(recorded, find_component, context.state.find_pin).graph
             if graph is not None and not graph.is_forced:  # of a forced run nothing is kept for reuse
                 yield _EarlierRun(run, graph, {step.step: step for step in steps})
 
@@ -117,7 +118,14 @@ def _own_cause(context: PlanContext, graph: StepGraph, step: Step, earlier: _Ear
         return f"{changes[0]}{others}"
     if not before.is_deterministic:
         return f"{earlier.run.id} had is_deterministic: false"
-    return "" if ended.status is RunStatus.COMPLETED else f"it {_ENDINGS[ended.status]} in {earlier.run.id}"
+    return _ending_cause(ended, earlier.run)
+
+
+def _ending_cause(ended: StepRun, run: Run) -> str:
+    """Return why the result of an earlier run is not reused, by how that ended: a time limit can cut a sweep off."""
+    if ended.status is not RunStatus.COMPLETED:
+        return f"it {_ENDINGS[ended.status]} in {run.id}"
+    return f"in {run.id} {ended.message}" if ended.message else ""
 
 
 _ENDINGS = dict.fromkeys(RunStatus, "did not complete") | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.model import Asset, Record, ResolvedAsset, ResolvedReference, Run, Step
+from reconciler.model import Asset, Record, ResolvedAsset, ResolvedReference, Run, Step, StepGraph
 from reconciler.planning.environments import (
     ENVIRONMENT_POINTER,
     FindPin,
@@ -36,12 +36,16 @@ def with_environment(resolved: ResolvedAsset, find_pin: FindPin) -> ResolvedAsse
 
 
 def with_steps(resolved: ResolvedAsset, find_component: FindComponent, find_pin: FindPin) -> ResolvedAsset:
-    """Return a pipeline or a sweep with the graph of its steps, each with its environment; any other job as it is.
+    """Return a pipeline or a sweep with the graph of its steps; any other job as it is."""
+    return with_graph(resolved, lower(resolved, find_component), find_pin)
+
+
+def with_graph(resolved: ResolvedAsset, graph: StepGraph | None, find_pin: FindPin) -> ResolvedAsset:
+    """Return a job with its graph, each step of which gets its environment; None for a job without steps.
 
     The environments of a registry that the file names are references of the whole job too, so that they count in its
     fingerprint as they are pinned.
     """
-    graph = lower(resolved, find_component)
     if graph is None:
         return resolved
     steps = {path: replace(step, job=with_environment(step.job, find_pin)) for path, step in graph.steps.items()}

@@ -17,12 +17,14 @@ from reconciler.format.kinds import kind_by_name
 from reconciler.format.pointers import combine_pointers, find_value, split_pointer
 from reconciler.format.schema_leaves import is_default_value
 from reconciler.model import Address, Asset, Json
+from reconciler.model.assets import EMPTY_MAPPING
 from reconciler.model.support import (
     EntryTree,
     Honoured,
     Ignored,
     IgnoredField,
     IsDefault,
+    NotedField,
     Support,
     UnsupportedField,
     compare_with_support,
@@ -60,7 +62,7 @@ class SupportProblem(NamedTuple):
     """What a provider cannot do with an asset, and the JSON pointer of the part of the spec that says it.
 
     ``pointers`` are those of the other values with the same problem. It is not ``is_certain`` if another machine may be
-    able to do it.
+    able to do it. With ``settings`` in mlgit.yml, the provider would be able to.
     """
 
     pointer: str
@@ -69,6 +71,7 @@ class SupportProblem(NamedTuple):
     hint: str
     is_certain: bool = True
     pointers: tuple[str, ...] = ()
+    settings: Mapping[str, Json] = EMPTY_MAPPING
 
 
 class SupportNote(NamedTuple):
@@ -122,7 +125,8 @@ def check_support(asset: Asset, support: Support, provider: str, remedy: str) ->
     fields = tuple(compare_with_support(asset.spec, entries, _default_check(asset)))
     problems = (_unsupported_problem(item, provider, remedy) for item in fields if isinstance(item, UnsupportedField))
     ignored = tuple(item for item in fields if isinstance(item, IgnoredField))
-    return SupportReport(provider, tuple(problems), ignored)
+    notes = (SupportNote(item.entry.note, (item.pointer,)) for item in fields if isinstance(item, NotedField))
+    return SupportReport(provider, tuple(problems), ignored, tuple(notes))
 
 
 def _default_check(asset: Asset) -> IsDefault:

@@ -178,7 +178,10 @@ def _ask_builder(
         builder = load_builder(settings)
         return (
             tuple(
-                SupportProblem(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain)
+                SupportProblem(
+                    *(problem.pointer, problem.code, problem.message, problem.hint, problem.is_certain),
+                    settings=problem.settings,
+                )
                 for problem in builder.check(asset.spec)
             ),
             tuple(SupportNote(note.text, note.pointers, note.is_usual) for note in builder.notes(asset.spec)),

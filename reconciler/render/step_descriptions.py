@@ -168,7 +168,8 @@ class StepDescriptions:
             awaited = self._awaited(step)
             return step.message or step.reason or (f"after {join_some(awaited)}" if awaited else "")
         trials = [trial for path in self.children.get(step.step, ()) if (trial := self.by_path.get(path))]
-        reason = "" if step.message else _reason_clause(step.reason)
+        has_failed = step.message and step.status is not RunStatus.COMPLETED
+        reason = "" if has_failed else _reason_clause(step.reason)
         if trials:
             return "; ".join(filter(None, (self._result(step), self._trials(trials), reason)))
         return "; ".join(filter(None, (reason, self._result(step))))
@@ -187,10 +188,10 @@ class StepDescriptions:
 
     def _result(self, step: StepRun) -> str:
         """Return why a step failed, or what it logged; of a trial also the values that it tried."""
-        failure = _failure_text(step)
+        problem = _problem_text(step)
         has_trials = bool(self.children.get(step.step))
         params = _format_values(step.params) if step.is_trial else ""
-        return "; ".join(filter(None, (failure or ("" if has_trials else self._metrics(step)), params)))
+        return "; ".join(filter(None, (problem or ("" if has_trials else self._metrics(step)), params)))
 
     def _metrics(self, step: StepRun) -> str:
         primary = self.primary_metrics.get(step.step.rpartition(".")[0], "") if step.is_trial else ""
@@ -204,10 +205,12 @@ def _reason_clause(reason: str) -> str:
     return f"because {reason}" if reason and not reason.startswith(_FIRST_RUN) else reason
 
 
-def _failure_text(step: StepRun) -> str:
-    """Return why a step failed, in one line; "" if it did not."""
-    if step.status is RunStatus.COMPLETED or step.status.is_active:
+def _problem_text(step: StepRun) -> str:
+    """Return why a step failed, or what cut a sweep off, in one line; "" for neither."""
+    if step.status.is_active:
         return ""
+    if step.status is RunStatus.COMPLETED:
+        return step.message
     exit_code = f"exit code {step.exit_code}" if step.exit_code else ""
     return step.message.partition("\n")[0] or exit_code
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-from .spec import RunSpec
+from .command import find_expressions
+from .spec import FILE_TYPES, RunSpec
 from .workdir import ARTIFACTS_OUTPUT, CODE_FOLDER, OUTPUTS_FOLDER
 
 LOGGED_FOLDER = "artifacts"  # of the files that are logged, by run
@@ -30,11 +31,11 @@ def make_working_folders(code: Path) -> None:
 
 
 def collect_artifacts(spec: RunSpec, models: Mapping[str, str]) -> None:
-    """Move the default artifacts of a run to its outputs; a declared output of that name takes precedence.
+    """Move the default artifacts of a run to its outputs, unless a declared output of that name has other files.
 
     ``models`` are the logged models by name, each with its folder among the logged files.
     """
-    if ARTIFACTS_OUTPUT in spec.outputs:
+    if _has_own_artifacts(spec):
         return
     target = spec.folder / OUTPUTS_FOLDER / ARTIFACTS_OUTPUT
     code = spec.folder / CODE_FOLDER
@@ -46,6 +47,15 @@ def collect_artifacts(spec: RunSpec, models: Mapping[str, str]) -> None:
         if name not in _FOLDER_NAMES and PurePath(name).name == name and not (target / name).exists():
             model = spec.folder / LOGGED_FOLDER / folder
             _collect_files(model, target / name, model.resolve())
+
+
+def _has_own_artifacts(spec: RunSpec) -> bool:
+    """Return True if the job declares an output of the name that its command writes; else it means the artifacts."""
+    declared = spec.outputs.get(ARTIFACTS_OUTPUT)
+    if declared is None:
+        return False
+    is_named = f"outputs.{ARTIFACTS_OUTPUT}" in find_expressions(spec.command)
+    return is_named or declared.type in FILE_TYPES or any((spec.folder / OUTPUTS_FOLDER / ARTIFACTS_OUTPUT).iterdir())
 
 
 def _collect_files(source: Path, target: Path, root: Path) -> None:

@@ -45,6 +45,11 @@ class RawText:
 CommandValue = ShellWord | RawText
 
 
+def find_expressions(command: str) -> list[str]:
+    """Return the expressions of a command: ``inputs.x``, ``outputs.y``."""
+    return _EXPRESSION.findall(command)
+
+
 def substitute_expressions(command: str, values: Mapping[str, CommandValue]) -> str:
     """Return a command with its expressions replaced by values (``inputs.x``, ``outputs.y``).
 
@@ -63,7 +68,7 @@ def substitute_expressions(command: str, values: Mapping[str, CommandValue]) -> 
 
 
 def _expand_optional_part(part: str, values: Mapping[str, CommandValue]) -> str:
-    return part if all(name in values for name in _EXPRESSION.findall(part)) else ""
+    return part if all(name in values for name in find_expressions(part)) else ""
 
 
 def _lookup_value(name: str, values: Mapping[str, CommandValue]) -> CommandValue:

@@ -1,4 +1,7 @@
-"""The processes of a distributed job on one machine, and the variables by which the frameworks find each other."""
+"""The processes of a distributed job on one machine, and the variables by which the frameworks find each other.
+
+The instances of a job are machines on Azure ML; here all of them are this one.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from typing import Any
 
 _HOST = "127.0.0.1"
 _WORKER, _PARAMETER_SERVER = "worker", "ps"
+_DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRole:
-    """What one process of a job is: how the log and messages call it, and its variables.
+    """What one process of a job is: how the log and messages call it, its variables, and the instance that it is of.
 
     The ``label`` is "" if the job has no other process. The job is done when all but its servers are.
     """
@@ -21,71 +25,93 @@ class ProcessRole:
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     is_server: bool = False
+    instance: int = 0
 
 
-def count_ports(distribution: Mapping[str, Any]) -> int:
+def count_ports(distribution: Mapping[str, Any], instances: int = 1) -> int:
     """Return how many free ports the processes of a job need."""
     match distribution.get("type"):
         case "pytorch":
             return 1
         case "tensorflow":
-            return sum(_task_counts(distribution).values())
+            return sum(_task_counts(distribution, instances).values())
         case _:
             return 0
 
 
-def count_workers(distribution: Mapping[str, Any]) -> int:
+def count_workers(distribution: Mapping[str, Any], instances: int = 1) -> int:
     """Return how many processes of a job compute; parameter servers do not."""
-    is_cluster = distribution.get("type") == "tensorflow"
-    return _task_counts(distribution)[_WORKER] if is_cluster else _process_count(distribution)
+    if distribution.get("type") == "tensorflow":
+        return _task_counts(distribution, instances)[_WORKER]
+    return _process_count(distribution) * instances
 
 
-def process_roles(distribution: Mapping[str, Any], ports: Sequence[int]) -> tuple[ProcessRole, ...]:
+def process_roles(distribution: Mapping[str, Any], ports: Sequence[int], instances: int = 1) -> tuple[ProcessRole, ...]:
     """Return the processes of a job, at least one; raises ValueError for what one machine does not do."""
     match distribution.get("type"):
-        case None:
+        case None if instances == 1:
             return (ProcessRole(),)
         case "pytorch":
-            return _pytorch_roles(_process_count(distribution), ports[0])
+            return _pytorch_roles(_process_count(distribution), instances, ports[0])
         case "tensorflow":
-            return _tensorflow_roles(_task_counts(distribution), ports)
-        case "mpi" if _process_count(distribution) == 1:
+            return _tensorflow_roles(_task_counts(distribution, instances), instances, ports)
+        case "mpi" if _process_count(distribution) * instances == 1:
             return (ProcessRole(variables=_mpi_variables()),)
         case other:
-            raise ValueError(f"distribution {other} with {_process_count(distribution)} processes")
+            raise ValueError(f"distribution {other} with {_process_count(distribution) * instances} processes")
+
+
+def share_devices(variables: Mapping[str, str], instance: int, instances: int) -> dict[str, str]:
+    """Return the variable that shows an instance its part of the devices of the run; none if there are too few."""
+    devices = variables.get(_DEVICES_VARIABLE, "").split(",")
+    size = len(devices) // instances
+    if instances == 1 or not size:
+        return {}
+    return {_DEVICES_VARIABLE: ",".join(devices[instance * size : (instance + 1) * size])}
 
 
 def _process_count(distribution: Mapping[str, Any]) -> int:
     return _number(distribution, "process_count_per_instance", 1)
 
 
-def _task_counts(distribution: Mapping[str, Any]) -> dict[str, int]:
-    """Return the number of tasks of each type; the default of the workers is the number of machines."""
+def _task_counts(distribution: Mapping[str, Any], instances: int) -> dict[str, int]:
+    """Return the number of tasks of each type; by default there is one worker for each instance."""
     servers = _number(distribution, "parameter_server_count", 0)
-    return {_WORKER: _number(distribution, "worker_count", 1), _PARAMETER_SERVER: servers}
+    return {_WORKER: _number(distribution, "worker_count", instances), _PARAMETER_SERVER: servers}
 
 
 def _number(distribution: Mapping[str, Any], name: str, default: int) -> int:
     """Return a number of processes; YAML may have it as text."""
-    return max(default, int(float(distribution.get(name) or default)))
+    return max(min(default, 1), int(float(distribution.get(name) or default)))
 
 
-def _pytorch_roles(count: int, port: int) -> tuple[ProcessRole, ...]:
-    """Return the processes that ``torch.distributed`` starts from its environment."""
-    size = str(count)
-    shared = {"MASTER_ADDR": _HOST, "MASTER_PORT": str(port), "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
-    shared |= {"NODE_RANK": "0", "AZ_BATCHAI_PYTORCH_INIT_METHOD": f"tcp://{_HOST}:{port}", **_node_variables()}
+def _pytorch_roles(count: int, instances: int, port: int) -> tuple[ProcessRole, ...]:
+    """Return the processes that ``torch.distributed`` starts from its environment, as many on each instance."""
+    size = count * instances
+    shared = {"MASTER_ADDR": _HOST, "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(count)}
+    shared["AZ_BATCHAI_PYTORCH_INIT_METHOD"] = f"tcp://{_HOST}:{port}"
     return tuple(
         ProcessRole(
-            label=f"rank {rank}" if count > 1 else "",
-            variables={**shared, **_process_name("rank", rank), "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            label=f"rank {rank}" if size > 1 else "",
+            variables={
+                **shared,
+                **_node_variables(rank // count, instances),
+                **_process_name("rank", rank),
+                "NODE_RANK": str(rank // count),
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank % count),
+            },
+            instance=rank // count,
         )
-        for rank in range(count)
+        for rank in range(size)
     )
 
 
-def _tensorflow_roles(counts: Mapping[str, int], ports: Sequence[int]) -> tuple[ProcessRole, ...]:
-    """Return the processes of a cluster of TensorFlow; one without parameter servers has none in its description."""
+def _tensorflow_roles(counts: Mapping[str, int], instances: int, ports: Sequence[int]) -> tuple[ProcessRole, ...]:
+    """Return the processes of a cluster of TensorFlow; one without parameter servers has none in its description.
+
+    The tasks of each type take turns on the instances.
+    """
     tasks = [(task_type, index) for task_type, count in counts.items() for index in range(count)]
     cluster: dict[str, list[str]] = {}
     for (task_type, _), port in zip(tasks, ports, strict=True):
@@ -97,10 +123,11 @@ def _tensorflow_roles(counts: Mapping[str, int], ports: Sequence[int]) -> tuple[
                 "TF_CONFIG": json.dumps(
                     {"cluster": cluster, "task": {"type": task_type, "index": index}, "environment": "cloud"}
                 ),
-                **_node_variables(),
+                **_node_variables(index % instances, instances),
                 **_process_name(task_type, index),
             },
             is_server=task_type == _PARAMETER_SERVER,
+            instance=index % instances,
         )
         for task_type, index in tasks
     )
@@ -110,12 +137,13 @@ def _mpi_variables() -> dict[str, str]:
     """Return what Open MPI sets for the only process of a job."""
     ranks = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "0", "OMPI_COMM_WORLD_NODE_RANK": "0"}
     sizes = {"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_LOCAL_SIZE": "1"}
-    return {**ranks, **sizes, "AZ_BATCHAI_MPI_MASTER_NODE": _HOST, **_node_variables(), **_process_name("rank", 0)}
+    return {**ranks, **sizes, "AZ_BATCHAI_MPI_MASTER_NODE": _HOST, **_node_variables(0, 1), **_process_name("rank", 0)}
 
 
-def _node_variables() -> dict[str, str]:
-    """Return what Azure ML says of the machine, the only one."""
-    return {"AZUREML_NODE_COUNT": "1", "AZUREML_CR_NODE_RANK": "0", "AZ_BATCHAI_JOB_MASTER_NODE_IP": _HOST}
+def _node_variables(instance: int, instances: int) -> dict[str, str]:
+    """Return what Azure ML says of the machine of a process."""
+    ranks = {"AZUREML_NODE_COUNT": str(instances), "AZUREML_CR_NODE_RANK": str(instance)}
+    return {**ranks, "AZ_BATCHAI_JOB_MASTER_NODE_IP": _HOST}
 
 
 def _process_name(kind: str, index: int) -> dict[str, str]:

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from .descendants import adopt_orphans, find_descendants, kill_descendants, reap_orphans, send_signal
-from .distribution import ProcessRole, count_ports, process_roles
+from .distribution import ProcessRole, count_ports, process_roles, share_devices
 from .files import write_json_atomically
 from .prefixed_log import start_copying_lines
 from .result import LOG_FILE, CommandOutcome, Failure, FinalStatus, RunCanceledError, command_failure, signal_name
@@ -191,7 +191,7 @@ def _make_outcome(event: Event | None, children: Sequence[_ChildProcess], spec: 
         return CommandOutcome(FinalStatus.CANCELED, None, exit_code)
     if event is None:
         name = None if return_code >= 0 else signal_name(-return_code)
-        message = f"the command was stopped after {spec.timeout:g} seconds, the time limit of the job"
+        message = f"the command was stopped after {spec.timeout:g} s, the time limit of the job"
         return CommandOutcome(FinalStatus.FAILED, Failure("timeout", message, exit_code, name), exit_code)
     if event.return_code != 0:
         label = next(child.role.label for child in children if child.process.pid == event.process)
@@ -212,8 +212,10 @@ def _start_processes(  # noqa: PLR0913, PLR0917 - what a run is
 
     Of the open files of the runner they inherit only the lock that the backend checks, and those of its slots.
     """
-    for role in process_roles(spec.distribution, _free_ports(count_ports(spec.distribution))):
-        child = _start_process(command, folder, {**variables, **role.variables}, spec, monitor, role)
+    ports = _free_ports(count_ports(spec.distribution, spec.instances))
+    for role in process_roles(spec.distribution, ports, spec.instances):
+        own = {**share_devices(variables, role.instance, spec.instances), **role.variables}
+        child = _start_process(command, folder, {**variables, **own}, spec, monitor, role)
         children[child.process.pid] = child
     if spec.child_lock_fd is not None:
         os.close(spec.child_lock_fd)  # so that only the processes and their descendants hold it

@@ -153,7 +153,7 @@ def start_queued(queue: Path, start: StartSupervisor, *, wait: bool = True) -> Q
     with exclusive_lock(queue / QUEUE_LOCK) if wait else free_lock(queue / QUEUE_LOCK) as lock:
         for entry in list_entries(queue) if lock is not None else ():
             run = read_queued_run(entry)
-            if run is None or _has_started(run) or not _can_start(run):
+            if run is None or _has_started(run) or not _can_start(queue, run):
                 entry.unlink(missing_ok=True)  # one that never started is lost, and submitted again as a new attempt
                 continue
             with ExitStack() as stack:
@@ -177,8 +177,10 @@ def _has_started(run: QueuedRun) -> bool:
     ) or not run.folder.is_dir()
 
 
-def _can_start(run: QueuedRun) -> bool:
-    """Return True if the program of a run's supervisor is there: its Python may have been removed meanwhile."""
+def _can_start(queue: Path, run: QueuedRun) -> bool:
+    """Return True if a queue has the slots of a run, and the program of its supervisor, its Python, still exists."""
+    if run.instances > slot_count(queue):
+        return False
     return Path(run.command[0]).is_file() and os.access(run.command[0], os.X_OK)
 
 

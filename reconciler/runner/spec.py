@@ -94,7 +94,7 @@ class RunSpec:
     """One run: what to stage, what to execute, where to record it. Times are in seconds.
 
     ``root_run`` is the run of which this is a step, and ``commit`` has its files; "" for none. ``distribution`` is that
-    of the job, empty for one process.
+    of the job, empty for one process; ``instances`` is the number of machines that it is for, all of them this one.
     The runner inherits the locks ``alive_fd``, which it holds alone, ``child_lock_fd``, which it leaves to the command,
     and ``slot_fds``, which both hold. ``queue`` is the folder of the queue that it then starts the next runs of, and
     ``device_folder`` that of the devices that it has had.
@@ -117,6 +117,7 @@ class RunSpec:
     root_run: str = ""
     commit: str = ""
     distribution: Mapping[str, Any] = field(default_factory=dict)
+    instances: int = 1
     timeout: float | None = None
     tracking_server: str | None = None
     grace: float = DEFAULT_GRACE_SECONDS
@@ -146,6 +147,7 @@ class RunSpec:
             "root_run": self.root_run,
             "commit": self.commit,
             "distribution": dict(self.distribution),
+            "instances": self.instances,
             "timeout": self.timeout,
             "tracking": self.tracking_server,
             "grace": self.grace,
@@ -200,6 +202,7 @@ def _parse_fields(document: dict[str, Any]) -> RunSpec:
         root_run=document.get("root_run", ""),
         commit=document.get("commit", ""),
         distribution=document.get("distribution", {}),
+        instances=int(document.get("instances", 1)),
         timeout=None if timeout is None else float(timeout),
         tracking_server=_parse_server_url(document.get("tracking")),
         grace=float(document.get("grace", DEFAULT_GRACE_SECONDS)),

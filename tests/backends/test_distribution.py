@@ -11,6 +11,7 @@ from workspaces import has_ended, until
 
 from reconciler.backends import load_backend
 from reconciler.model import Phase
+from reconciler.model.tasks import Resources
 from reconciler.runner.descendants import find_marked
 
 PYTORCH_THREE = {"type": "pytorch", "process_count_per_instance": 3}
@@ -20,6 +21,13 @@ def test_a_task_runs_in_as_many_processes_as_its_distribution_says(bench):
     run = bench.submit(bench.task("echo $RANK of $WORLD_SIZE", distribution=PYTORCH_THREE))
     assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED
     assert sorted(bench.log(run).splitlines()) == [f"[rank {rank}] {rank} of 3" for rank in range(3)]
+
+
+def test_each_instance_of_a_task_has_the_processes_of_its_distribution(bench):
+    resources = Resources(instances=2)
+    run = bench.submit(bench.task("echo $NODE_RANK of $WORLD_SIZE", distribution=PYTORCH_THREE, resources=resources))
+    assert bench.wait_until_ended(run).phase is Phase.SUCCEEDED
+    assert sorted(bench.log(run).splitlines()) == [f"[rank {rank}] {rank // 3} of 6" for rank in range(6)]
 
 
 def test_a_process_that_fails_fails_the_run_with_its_name(bench):

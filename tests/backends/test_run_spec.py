@@ -35,7 +35,7 @@ def all_fields_task(bench):
         outputs={"model": TaskOutput("uri_folder")},
         environment=Prefix(PYTHON.path, "here", {"GREETING": "good day"}),
         variables={"EPOCHS": "3"},
-        resources=Resources(timeout=60),
+        resources=Resources(instances=2, timeout=60),
         experiment="irises",
         workspace="small",
         root_run="pipeline-1a2b3c4d",

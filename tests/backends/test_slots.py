@@ -120,6 +120,35 @@ def test_only_as_many_supervisors_are_alive_as_there_are_slots(bench):
     let_end(bench, "n0", "n1")
 
 
+def test_a_run_of_two_instances_takes_two_slots_or_waits(bench):
+    pair = {"resources": Resources(instances=2), "distribution": {"type": "pytorch"}}
+    small = bench.submit(sleeper(bench, "small", cluster(2)))
+    both = bench.submit(sleeper(bench, "both", cluster(2), **pair))
+    after = bench.submit(sleeper(bench, "after", cluster(2)))
+    until(lambda: phases(bench, [small, both, after]) == [Phase.RUNNING, Phase.PENDING, Phase.PENDING])
+    let_end(bench, "small")
+    until(lambda: phases(bench, [small, both, after]) == [Phase.SUCCEEDED, Phase.RUNNING, Phase.PENDING])
+    let_end(bench, "both", "after")
+    assert all(bench.wait_until_ended(handle).phase is Phase.SUCCEEDED for handle in (both, after))
+
+
+def test_a_run_of_more_instances_than_its_compute_has_slots_is_not_submitted(bench):
+    pair = {"resources": Resources(instances=2), "distribution": {"type": "pytorch"}}
+    with pytest.raises(UserError, match="the job has 2 instances, but the compute cpu has 1 slot"):
+        bench.submit(sleeper(bench, "both", cluster(1), **pair))
+    assert bench.backend.usage() == ()
+
+
+def test_a_queued_run_whose_compute_has_too_few_slots_now_does_not_hold_up_others(bench):
+    pair = {"resources": Resources(instances=2), "distribution": {"type": "pytorch"}}
+    first = bench.submit(sleeper(bench, "first", cluster(2)))
+    both = bench.submit(sleeper(bench, "both", cluster(2), **pair))
+    last = bench.submit(sleeper(bench, "last", cluster(1)))
+    let_end(bench, "first", "last")
+    assert bench.wait_until_ended(last).phase is Phase.SUCCEEDED
+    assert (bench.condition(first).phase, bench.condition(both).phase) == (Phase.SUCCEEDED, Phase.GONE)
+
+
 def test_each_compute_has_a_queue_of_its_own(bench):
     full, waiting = bench.submit(sleeper(bench, "full")), bench.submit(sleeper(bench, "waiting"))
     other = bench.submit(bench.task("true", name="other", compute=cluster(1, "../strange name")))

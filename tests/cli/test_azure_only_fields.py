@@ -23,6 +23,7 @@ IGNORED = {
 }
 REFUSED = {
     "resources: {instance_count: 2}": "resources.instance_count: 2",
+    "resources: {instance_count: 2}\n        distribution: {type: mpi}": "resources.instance_count: 2",
     "distribution: {type: ray}": "distribution.type: ray",
     "distribution: {type: Ray, port: 6379}": "distribution.type: Ray",
     "distribution: {type: MPI, process_count_per_instance: 2}": "2 if distribution.type is mpi",

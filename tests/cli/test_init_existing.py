@@ -180,3 +180,21 @@ def test_only_a_repository_that_is_there_gets_files_for_computes(tmp_path, mlgit
     ended = mlgit("init", "new", "--write-computes", cwd=tmp_path)
     assert (ended.code, "--write-computes belongs to --here" in ended.err) == (1, True)
     assert not (tmp_path / "new").exists()
+
+
+def test_init_names_the_nearest_of_each_python_that_the_machine_lacks(empty, mlgit):
+    job = SMALL["jobs/sum.yml"].replace(
+        "environment: azureml:plain@latest", "environment: {image: python, conda_file: old.yml}"
+    )
+    files = {name: text for name, text in SMALL.items() if name not in {"mlgit.yml", ".gitignore"}}
+    environment = SMALL["environments/plain.yml"].replace("python>=3.11", "python=3.98.1")
+    old = {"jobs/sum.yml": job, "jobs/old.yml": "dependencies: [python=3.99]\n"}
+    commit(empty, "start", {**files, **old, "environments/plain.yml": environment})
+    out = mlgit("init", "--here", cwd=empty).out
+    config, _ = parse_config(parse_yaml("mlgit.yml", (empty / "mlgit.yml").read_bytes())[0])
+    pythons = config.builders["venv"]["pythons"]
+    assert list(pythons) == ["3.98", "3.99"]
+    for series, nearest in pythons.items():
+        assert f"Python {series}, which files ask for, is not on this machine: mlgit.yml says to use {nearest}" in out
+    assert "cannot" not in out
+    assert "python-not-found" not in mlgit("validate", cwd=empty).out

@@ -78,6 +78,12 @@ def test_a_binding_to_an_unknown_backend_is_an_error_at_its_line():
     assert diagnostic.hint == "did you mean local?"
 
 
+def test_no_backend_has_the_name_of_the_driver():
+    text = "state: {name: x, lineage: '" + "1" * 32 + "'}\nbackends: {local: {type: local}, driver: {type: local}}\n"
+    _, diagnostics = parse_config(parse_yaml("mlgit.yml", text.encode())[0])
+    assert [(item.code, item.span) for item in diagnostics] == [("backend-reserved", Span("mlgit.yml", 2, 34))]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -103,7 +103,7 @@ def test_whatever_is_killed_no_attempt_runs_twice_and_each_lost_one_has_one_succ
     chance = Chance(data)
     world = World(chance.outcome, chance.before_effect)
     run_with_two_drivers(graph, world, chance)
-    log = EventLog(MemoryStore(world), graph.token)
+    log = EventLog(MemoryStore(world), graph)
     log.read_new()
     assert_history(graph, world, [step for event in log.events for step in event.steps])
     is_canceled = f"{CANCELS}/{graph.token}" in world.entries
@@ -176,7 +176,7 @@ def test_the_reason_of_a_step_that_runs_is_the_one_cause():
     assert reason(graph, "prep") == "inputs.lr 0.1 -> 0.2"
     assert reason(graph, "train") == "inputs.data: the output of prep changed"
     assert reason(graph, "train", is_dropped=True) == "the result that it had is no longer in the store"
-    assert reason(forced, "train") == "settings.force_rerun"
+    assert reason(forced, "train") == "settings.force_rerun: true"
     assert reason(chance, "prep") == "is_deterministic: false"
 
 

@@ -102,15 +102,13 @@ def test_a_run_without_artifacts_is_said_by_plan_with_what_to_do(applied, mlgit)
     assert "mlgit job rerun sum" in result.err
 
 
-def test_a_declared_output_of_that_name_is_what_the_name_means(folder, mlgit):
-    text = (folder / "jobs/sum.yml").read_text()
-    text = text.replace("outputs:\n  total:", "outputs:\n  artifacts: {type: uri_folder}\n  total:")
-    (folder / "jobs/sum.yml").write_text(text)
-    edit(folder, "src/sum.py", "import json,", "import shutil, json,")
+def test_a_declared_output_of_that_name_that_the_command_uses_is_what_the_name_means(folder, mlgit):
+    edit(folder, "jobs/sum.yml", "outputs:\n  total:", "outputs:\n  artifacts: {type: uri_folder}\n  total:")
+    edit(folder, "jobs/sum.yml", "${{outputs.total}}", "${{outputs.total}} && touch ${{outputs.artifacts}}/own")
     commit(folder, "declared", {"models/m.yml": model("m", "")})
     result = mlgit(*APPLY, cwd=folder)
     assert result.code == 0, result.out
-    assert "artifacts" not in json.loads(mlgit("job", "show", "sum", "--format", "json", cwd=folder).out)
+    assert json.loads(mlgit("job", "show", "sum", "--format", "json", cwd=folder).out)["artifacts"] == ["own"]
 
 
 def test_a_file_or_a_link_of_the_name_outputs_is_no_error(folder, mlgit):

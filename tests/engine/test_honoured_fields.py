@@ -66,7 +66,8 @@ SLEEPER = SCHEMA.format("commandJob") + (
     "name: {name}\ncommand: sleep {seconds}\nenvironment: azureml:a@latest\ncompute: local\nlimits: {{timeout: 3}}\n"
 )
 DISTRIBUTED = SCHEMA.format("commandJob") + (
-    "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: local\ndistribution: {distribution}\n"
+    "name: {name}\ncommand: {command}\nenvironment: azureml:a@latest\ncompute: azureml:wide\n"
+    "distribution: {distribution}\nresources: {{instance_count: {instances}}}\n"
 )
 ON_CLUSTER = SCHEMA.format("commandJob") + (
     "name: {cluster}-{number}\ncommand: sleep {seconds}; echo {number}\nenvironment: azureml:a@latest\n"
@@ -105,11 +106,15 @@ FILES = {
     "jobs/too-long.yml": SLEEPER.format(name="too-long", seconds=60),
     "jobs/short.yml": SLEEPER.format(name="short", seconds=0),
     **{
-        f"jobs/{name}.yml": DISTRIBUTED.format(name=name, command=command, distribution=distribution)
-        for name, (command, distribution) in {
-            "torch": ("echo $WORLD_SIZE", "{type: PyTorch, process_count_per_instance: 3}"),
-            "flow": ("echo $TF_CONFIG", "{type: tensorflow, worker_count: 2, parameter_server_count: 1}"),
-            "mpi": ("echo $OMPI_COMM_WORLD_SIZE", "{type: mpi, process_count_per_instance: 1}"),
+        f"jobs/{name}.yml": DISTRIBUTED.format(
+            name=name, command=command, distribution=distribution, instances=instances
+        )
+        for name, (command, distribution, instances) in {
+            "torch": ("echo $WORLD_SIZE", "{type: PyTorch, process_count_per_instance: 3}", 1),
+            "torches": ("echo $WORLD_SIZE", "{type: PyTorch, process_count_per_instance: 2}", 2),
+            "flow": ("echo $TF_CONFIG", "{type: tensorflow, worker_count: 2, parameter_server_count: 1}", 1),
+            "flows": ("echo $AZUREML_NODE_COUNT", "{type: TensorFlow}", 2),
+            "mpi": ("echo $OMPI_COMM_WORLD_SIZE", "{type: mpi, process_count_per_instance: 1}", 1),
         }.items()
     },
     **{
@@ -153,7 +158,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     printed = run("apply", "--auto-approve", "--wait", "--allow-submit", "20")
     observed = {name: json.loads(run("job", "logs", name).splitlines()[-1]) for name in "ab"}
     runs = {run["job"]: run for run in json.loads(run("job", "list", "--format", "json"))}
-    logs = {name: run("job", "logs", name) for name in ("torch", "flow", "mpi")}
+    logs = {name: run("job", "logs", name) for name in ("torch", "torches", "flow", "flows", "mpi")}
     return Outcome(printed, observed, runs, logs)
 
 
@@ -196,7 +201,13 @@ CASES: Mapping[str, Mapping[str, Callable[[Outcome], bool]]] = {
         "/limits/timeout": lambda outcome: (
             (outcome.runs["job/too-long"]["failure"], outcome.runs["job/short"]["status"]) == ("timeout", "completed")
         ),
-        "/resources/instance_count": lambda outcome: len(outcome.runs) == 11,  # of one machine each
+        "/resources/instance_count": lambda outcome: len(outcome.runs) == 13,  # of one machine each
+        "/resources/instance_count of pytorch": lambda outcome: (
+            sorted(outcome.logs["torches"].splitlines()[-4:]) == [f"[rank {rank}] 4" for rank in range(4)]
+        ),
+        "/resources/instance_count of tensorflow": lambda outcome: (
+            sorted(outcome.logs["flows"].splitlines()[-2:]) == [f"[worker {index}] 2" for index in range(2)]
+        ),
         "/distribution/type": lambda outcome: (
             outcome.logs["mpi"].endswith("1\n") and '"worker": ["127.0.0.1:' in outcome.logs["flow"].replace("\\", "")
         ),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from workspaces import commit, edit, git
 
 TWENTY = Path(__file__).parent / "twenty"
+TUNED = Path(__file__).parent / "tuned"  # a sweep between two steps
 PIPELINE, TRAIN, SCORE = "jobs/twenty.yml", "components/train.yml", "components/score.yml"
 STORED = "azureml://datastores/workspaceblobstore/paths"
 
@@ -35,6 +36,10 @@ class Edit(NamedTuple):
 
 TRAINED = ("train_a", "train_b", "train_c")
 SCORED = ("score_a", "score_b", "score_c")
+OUTPUT = "report: {type: uri_folder"
+PATH_EDIT = Edit(
+    "the path of an output", (Replacement(PIPELINE, f"{OUTPUT}}}", f'{OUTPUT}, path: "{STORED}/${{{{name}}}}"}}'),), ()
+)
 EDITS = (
     Edit("a comment", (Replacement(PIPELINE, "name: twenty\n", "name: twenty  # of steps\n"),)),
     Edit("the compute", (Replacement(PIPELINE, "azureml:local", "azureml:large"),)),
@@ -49,15 +54,7 @@ EDITS = (
         (Replacement("components/report.yml", "default: Report", "default: Summary"),),
         (),
     ),
-    Edit(
-        "the path of an output",
-        (
-            Replacement(
-                PIPELINE, "report: {type: uri_folder}", f'report: {{type: uri_folder, path: "{STORED}/${{{{name}}}}"}}'
-            ),
-        ),
-        (),
-    ),
+    PATH_EDIT,
     Edit(
         "a byte of the code",
         (Replacement("src/train/train.py", "BIAS = 1", "BIAS = 2"),),
@@ -105,9 +102,9 @@ def edit_lines(change: Edit) -> Iterator[str]:
         )
 
 
-def make_repository(folder: Path) -> Path:
-    """Make a repository of the workspace, committed."""
-    shutil.copytree(TWENTY, folder, ignore=shutil.ignore_patterns("__pycache__"))
+def make_repository(folder: Path, workspace: Path = TWENTY) -> Path:
+    """Make a repository of a workspace, committed."""
+    shutil.copytree(workspace, folder, ignore=shutil.ignore_patterns("__pycache__"))
     git(folder, "init", "--quiet")
     commit(folder, "start")
     return folder

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from planning.project import SCHEMA, InMemoryProject, policy_of, small
 
+from reconciler.format.references import bind_environment
 from reconciler.model import Address, Asset, LocalPath, ResolvedAsset, Step, StepGraph, StepOutput, VersionPath
 from reconciler.planning.graph import topological_order
 from reconciler.planning.jobs import lower, lower_job
@@ -304,3 +305,24 @@ def test_settings_say_how_a_pipeline_goes_on():
     settings = {"default_compute": "azureml:local", "continue_on_step_failure": False, "force_rerun": True}
     found = graph(pipeline(jobs, settings=settings))
     assert (found.continues_on_failure, found.is_forced) == (False, True)
+
+
+def test_mlgit_yml_replaces_the_environments_of_registries_in_nodes_and_components():
+    curated = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
+    jobs = {"a": {"component": component(environment=curated)}, "b": {"command": "ls", "environment": curated}}
+    asset = Asset(PIPE, pipeline(jobs), "jobs/pipe.yml")
+    bound = bind_environment(asset, {"sklearn-1.5": "environment/plain@1"})
+    plain = Address("environment", "plain")
+    assert [(item.pointer, item.address, item.version) for item in bound.references] == [
+        ("/jobs/a/component/environment", plain, "1"),
+        ("/jobs/b/environment", plain, "1"),
+    ]
+
+
+def test_an_environment_of_a_registry_counts_in_the_fingerprint_as_it_is_pinned():
+    curated = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
+    job = resolved(pipeline({"a": {"component": component(environment=curated)}}))
+    reference = job.references["/jobs/a/component/environment"]
+    assert reference.address == Address("environment", "azureml/sklearn-1.5")
+    assert job.graph is not None
+    assert job.graph.steps["a"].job.references["/environment"] == reference

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from workspaces import has_ended
 
-from reconciler.runner.distribution import count_ports, process_roles
+from reconciler.runner.distribution import count_ports, count_workers, process_roles, share_devices
 
 PRINT_VARIABLES = "import json, os; print(json.dumps(dict(os.environ)))"
 PYTORCH_TWO = {"type": "pytorch", "process_count_per_instance": 2}
@@ -92,11 +92,60 @@ def test_one_process_gets_the_variables_and_its_log_is_as_it_wrote_it(
     assert expected.items() <= json.loads(bench.log()).items()
 
 
-@pytest.mark.parametrize("distribution", [{"type": "ray"}, {"type": "mpi", "process_count_per_instance": 2}])
-def test_what_one_machine_does_not_do_starts_nothing(distribution: dict[str, Any]) -> None:
-    assert count_ports(distribution) == 0
-    with pytest.raises(ValueError, match=distribution["type"]):
-        process_roles(distribution, [])
+def test_instances_of_pytorch_have_their_ranks_and_a_part_of_the_devices(bench: Any) -> None:
+    bench.script(PRINT_VARIABLES)
+    bench.spec["environment"]["variables"] = {"CUDA_VISIBLE_DEVICES": "4,5,6,7"}
+    assert bench.run(distribution=PYTORCH_TWO, instances=2)["status"] == "completed"
+    variables = variables_by_process(bench)
+    assert sorted(variables) == ["rank 0", "rank 1", "rank 2", "rank 3"]
+    shared = {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "AZUREML_NODE_COUNT": "2"}
+    for rank in range(4):
+        node = str(rank // 2)
+        expected = {"RANK": str(rank), "LOCAL_RANK": str(rank % 2), "NODE_RANK": node, "AZUREML_CR_NODE_RANK": node}
+        devices = {"CUDA_VISIBLE_DEVICES": "4,5" if rank < 2 else "6,7"}
+        assert (shared | expected | devices).items() <= variables[f"rank {rank}"].items()
+
+
+@pytest.mark.parametrize(
+    ("distribution", "expected"),
+    [
+        ({"type": "tensorflow"}, ["worker_0 of 0", "worker_1 of 1", "worker_2 of 2"]),
+        ({"type": "tensorflow", "worker_count": 1}, ["worker_0 of 0"]),
+        (TENSORFLOW_THREE, ["worker_0 of 0", "worker_1 of 1", "ps_0 of 0"]),
+        ({"type": "tensorflow", "worker_count": "4"}, [f"worker_{index} of {index % 3}" for index in range(4)]),
+    ],
+)
+def test_tasks_of_tensorflow_take_turns_on_three_instances(distribution: dict[str, Any], expected: list[str]) -> None:
+    roles = process_roles(distribution, range(count_ports(distribution, 3)), 3)
+    variables = [role.variables for role in roles]
+    assert [f"{own['AZUREML_PROCESS_NAME']} of {own['AZUREML_CR_NODE_RANK']}" for own in variables] == expected
+    assert {own["AZUREML_NODE_COUNT"] for own in variables} == {"3"}
+    assert count_workers(distribution, 3) == sum("worker" in name for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("visible", "shares"),
+    [("0,1,2,3", ["0", "1", "2"]), ("0,1,2", ["0", "1", "2"]), ("0,1", [None] * 3), ("", [None] * 3)],
+)
+def test_instances_share_devices_unless_there_are_fewer_than_they_are(visible: str, shares: list[str | None]) -> None:
+    variables = {"CUDA_VISIBLE_DEVICES": visible}
+    assert [share_devices(variables, number, 3).get("CUDA_VISIBLE_DEVICES") for number in range(3)] == shares
+    assert share_devices(variables, 0, 1) == {}
+
+
+@pytest.mark.parametrize(
+    ("distribution", "instances"),
+    [
+        ({"type": "ray"}, 1),
+        ({"type": "mpi", "process_count_per_instance": 2}, 1),
+        ({"type": "mpi"}, 2),
+        ({}, 2),
+    ],
+)
+def test_what_one_machine_does_not_do_starts_nothing(distribution: dict[str, Any], instances: int) -> None:
+    assert count_ports(distribution, instances) == 0
+    with pytest.raises(ValueError, match=distribution.get("type", "None")):
+        process_roles(distribution, [], instances)
 
 
 @pytest.mark.parametrize("failing", [0, 1])

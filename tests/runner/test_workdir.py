@@ -187,3 +187,25 @@ def test_no_program_or_library_finds_a_repository_around_the_code(bench: Any) ->
     ), bench.log()
     with pytest.raises(git.InvalidGitRepositoryError):
         git.Repo(bench.folder / "code", search_parent_directories=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "declared", "files"),
+    [
+        ("true", "uri_folder", ["outputs/world.txt"]),
+        ("true", "mlflow_model", ["outputs/world.txt"]),
+        ("true", "uri_file", []),
+        ("touch ${{ outputs.artifacts }}/own", "uri_folder", ["own"]),
+        ("true ${{outputs.artifacts}}", "uri_folder", []),
+        ('touch "$AZURE_ML_OUTPUT_artifacts/own"', "uri_folder", ["own"]),
+    ],
+)
+def test_a_declared_output_artifacts_is_the_default_artifacts_unless_the_command_writes_it(
+    bench: Any, command: str, declared: str, files: list[str]
+) -> None:
+    result = bench.run(
+        command=f"echo world > outputs/world.txt && {command}", outputs={"artifacts": {"type": declared}}
+    )
+    assert (result["status"], result["outputs"]["artifacts"]["files"]) == ("completed", len(files)), bench.log()
+    folder = bench.folder / "outputs/artifacts"
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()] == files

@@ -48,7 +48,7 @@ class Driver:
     _canceled_tokens: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.log = EventLog(self.store, self.graph.token)
+        self.log = EventLog(self.store, self.graph)
         self.children = Children(self.graph, self.store, self.open_backend)
         self.index = ReuseIndex(self.store, self.graph.target)
         self.metrics = MetricReader(self.children.metrics)

@@ -13,6 +13,7 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
+from reconciler.state.codec import DECODE_ERRORS, decode_step
 
 REUSE = "reuse"
 _KEY_FORMAT = 1
@@ -78,7 +79,7 @@ def _digest(value: Json) -> str:
 def run_reason(step: FrozenStep, inputs: Mapping[str, Json], *, is_forced: bool, is_dropped: bool) -> str:
     """Return why a step runs whose result is in no index."""
     if is_forced:
-        return "settings.force_rerun"
+        return "settings.force_rerun: true"
     if not step.is_deterministic:
         return "is_deterministic: false"
     if is_dropped:
@@ -100,21 +101,23 @@ class ReuseIndex:
 
     def find(self, key: str) -> Found:
         """Return the result for a key if all of it is in the store; an entry without its outputs is deleted."""
+        found = self.look_up(key)
+        if found.is_dropped:
+            self._store.delete(self._prefix + key)
+        return found
+
+    def look_up(self, key: str) -> Found:
+        """Return the result for a key if all of it is in the store, and leave everything as it is."""
         raw = self._store.read(self._prefix + key)
         if raw is None:
             return Found()
         try:
             document = json.loads(raw)
-            step, origin = StepRun.from_json(document["step"]), str(document["origin"])
+            step, origin = decode_step(document["step"]), str(document["origin"])
             digests = [Content.from_json(output).digest for output in step.outputs.values()]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            digests, is_usable = [], False
-        else:
-            is_usable = True
-        if is_usable and not self._store.missing(digests):
-            return Found(step, origin)
-        self._store.delete(self._prefix + key)
-        return Found(is_dropped=True)
+        except DECODE_ERRORS:
+            return Found(is_dropped=True)
+        return Found(is_dropped=True) if self._store.missing(digests) else Found(step, origin)
 
     def add(self, graph: FrozenGraph, run: StepRun) -> None:
         """Keep the result of a step for reuse; the first one of a key stands."""
@@ -123,7 +126,10 @@ class ReuseIndex:
 
 
 def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
-    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it."""
+    """Return True if the result of a step that has ended can be reused: it was executed, and its inputs decide it.
+
+    They do not decide that of a sweep that a time limit has cut off, which its message says.
+    """
     step = graph.steps.get(run.step)
     return (
         step is not None
@@ -131,4 +137,5 @@ def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
         and not graph.is_forced
         and run.status is RunStatus.COMPLETED
         and not run.reused_from
+        and not run.message
     )

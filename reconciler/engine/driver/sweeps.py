@@ -226,6 +226,7 @@ def _end_sweep(sweep: _Sweep, now: str, end: str) -> dict[str, StepRun]:
     completed = replace(
         sweep.run,
         status=RunStatus.COMPLETED,
+        message=end or _describe_timeout(sweep),
         ended_at=now,
         backend=trial.backend,
         handle=trial.handle,
@@ -235,6 +236,11 @@ def _end_sweep(sweep: _Sweep, now: str, end: str) -> dict[str, StepRun]:
         best_value=trial.best_value,
     )
     return {trial.step: replace(trial, is_best=True), sweep.step.path: completed}
+
+
+def _describe_timeout(sweep: _Sweep) -> str:
+    """Return which trial reached its time limit, "" for none: with more time the result might be another one."""
+    return next((f"{trial.step}: {trial.message}" for trial in sweep.trials if trial.failure == _TIMEOUT), "")
 
 
 def _explain_failure(sweep: _Sweep) -> str:

@@ -65,10 +65,13 @@ def lower_pipeline(resolved: ResolvedAsset, find_component: FindComponent) -> Lo
 
 @dataclass(slots=True)
 class _PipelineLowering:
+    """The steps of a pipeline so far; it is not complete if a node was left out, which others may need."""
+
     job: ResolvedAsset
     find_component: FindComponent
     steps: dict[str, Step] = field(default_factory=dict)
     problems: list[NodeProblem] = field(default_factory=list)
+    is_complete: bool = True
 
     def make_node(self, part: Part, path: str) -> Node | None:
         """Return a node with its component and, if it is a pipeline, its own nodes; None if there is no step in it."""
@@ -92,7 +95,9 @@ class _PipelineLowering:
         nodes: dict[str, Node] = {}
         for name, child in component.children("jobs").items():
             node = self.make_node(child, f"{path}.{name}" if path else name)
-            if node is not None:
+            if node is None:
+                self.is_complete = False
+            else:
                 nodes[name] = node
         return Node(path, part, component, type_name, component is not part, nodes, pipeline_outputs(nodes))
 
@@ -123,9 +128,16 @@ class _PipelineLowering:
             else:
                 self.steps[node.path] = step = make_step(self.job.asset, scope, node)
                 self._check_outputs(step)
-                for name, place in missing_inputs(node, step):
-                    message = f"the input {name} of {step.path} gets no value"
-                    self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
+                if self.is_complete:
+                    self._check_inputs(node, step)
+
+    def _check_inputs(self, node: Node, step: Step) -> None:
+        """Report inputs without a value; those that a node does not name at all are reported already."""
+        given = node.part.child("inputs").fields
+        for name, place in missing_inputs(node, step):
+            if name in given:
+                message = f"the input {name} of {step.path} gets no value"
+                self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
 
     def _check_registrations(self, node: Node) -> None:
         """Report outputs that a registered component registers: files alone declare assets."""

@@ -91,7 +91,9 @@ class Part(NamedTuple):
 
     def children(self, *keys: str) -> Mapping[str, Part]:
         """Return the values of a descendant that is a mapping, by name."""
-        return {str(name): self.child(*keys, str(name)) for name in self.child(*keys).fields}
+        source, pointer, _ = holder = self.child(*keys)
+        items = ((str(name), value) for name, value in holder.fields.items())
+        return {name: Part(source, f"{pointer}/{escape_key(name)}", value) for name, value in items}
 
 
 def job_part(resolved: ResolvedAsset) -> Part:

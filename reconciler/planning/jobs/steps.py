@@ -91,14 +91,14 @@ def component_field(node_type: str) -> str:
 
 
 def missing_inputs(node: Node, step: Step) -> Iterator[tuple[str, str]]:
-    """Yield the inputs of a step that get no value, each with where it is said, or else where the node is."""
+    """Yield the inputs that a node gives, and that get no value by it, each with its place."""
     given = node.part.children(_INPUTS)
     ports = node.component.children(_INPUTS) if node.declares_ports else given
     known = {**step.job.asset.spec.get(_INPUTS, {}), **(step.sweep.get("search_space", {}) if step.sweep else {})}
     for name, port in ports.items():
         is_optional = node.declares_ports and (port.fields.get("optional") is True or port.fields.get("type") == _GROUP)
-        if name not in known and not is_optional:
-            yield name, given.get(name, node.part).place
+        if name in given and name not in known and not is_optional:
+            yield name, given[name].place
 
 
 def _job_fields(part: Part, scope: Scope | None) -> Iterator[tuple[str, Part]]:
