@@ -122,6 +122,7 @@ class _PipelineLowering:
         scope = _scope_of(pipeline, outside)
         self.problems += find_port_problems(pipeline.nodes)
         for node in pipeline.nodes.values():
+            self._check_registrations(node)
             if node.type == PIPELINE:
                 self.add_steps(node, scope)
             else:
@@ -137,6 +138,14 @@ class _PipelineLowering:
             if name in given:
                 message = f"the input {name} of {step.path} gets no value"
                 self.problems.append(NodeProblem(place, message, "give it a value, or a path:"))
+
+    def _check_registrations(self, node: Node) -> None:
+        """Report outputs that a registered component registers: files alone declare assets."""
+        named = [name for name, part in node.part.children("outputs").items() if "name" in part.fields]
+        if named and node.part.source.version is not None:
+            message = f"mlgit does not support outputs.{named[0]}.name of {node.path}, which a registered component has"
+            hint = "name the file of the component in place of its version"
+            self.problems.append(NodeProblem(node.part.place, message, hint))
 
     def _check_outputs(self, step: Step) -> None:
         """Report outputs that are values, not files."""
