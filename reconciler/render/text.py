@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from reconciler.abbreviation import abbreviate_text, join_some, pluralize
 from reconciler.diagnostics import Diagnostic, Severity
-from reconciler.model import Json, Op, Plan
+from reconciler.model import Action, Address, Json, Op, Plan, ReuseForecast
 from reconciler.planning.refusals import refusal_label
 from reconciler.render.code_frame import code_frame_lines
 from reconciler.render.impact import compute_impact
 from reconciler.render.plan_json import blocked_to_json, plan_summary
 from reconciler.render.sanitize import sanitize_line
 from reconciler.render.sentences import OP_SIGNS, action_sentence
-from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json
+from reconciler.render.step_forecasts import forecast_lines, forecasts_to_json, reuse_lines
 from reconciler.secrets.source_lines import find_line_secrets
 
 SourceLineReader = Callable[[str], Sequence[str]]
@@ -58,14 +58,19 @@ def _diagnostic_lines(diagnostic: Diagnostic, read_lines: Callable[[str], _Sourc
         yield sanitize_line(f"  also at {join_some(list(map(str, diagnostic.places)), _MAX_SHOWN_PLACES)}")
 
 
-def format_plan(plan: Plan) -> str:
-    """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes."""
+def format_plan(plan: Plan, forecasts: Iterable[ReuseForecast] = ()) -> str:
+    """Return a plan as text: the summary line, the actions, then what is waiting, failed and drifted, and notes.
+
+    What the store says of the steps of a pipeline is below them.
+    """
     impact = compute_impact(plan.actions)
+    by_job = {forecast.job: forecast for forecast in forecasts}
     blocks = (
         _action_lines(
             action.op,
             f"{action_sentence(action)}{impact.indirect_cause_clause(action)}",
             forecasts_to_json(action.steps),
+            action_reuse_lines(action, by_job),
         )
         for action in plan.actions
     )
@@ -81,9 +86,15 @@ def format_plan_body(body: Json) -> str:
     return "\n".join(_plan_lines(body["summary"], blocks, body["pending"], body["drift"], body["notes"]))
 
 
-def _action_lines(op: Op, sentence: str, steps: Sequence[Json]) -> list[str]:
+def action_reuse_lines(action: Action, forecasts: Mapping[Address, ReuseForecast]) -> list[str]:
+    """Return what the store says of the steps of an action, by job; nothing if it is no submission of a pipeline."""
+    forecast = forecasts.get(action.address) if action.op is Op.SUBMIT else None
+    return list(reuse_lines(forecast, action.steps)) if forecast else []
+
+
+def _action_lines(op: Op, sentence: str, steps: Sequence[Json], reuse: Iterable[str] = ()) -> list[str]:
     """Return the line of an action, and below it what is known of its steps."""
-    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in forecast_lines(steps))]
+    return [f"{OP_SIGNS[op]} {sentence}", *(f"    {line}" for line in (*forecast_lines(steps), *reuse))]
 
 
 def _plan_lines(

@@ -113,6 +113,13 @@ def show(mlgit, folder: Path, name: str = "twenty") -> dict:
     return json.loads(ended.out)
 
 
+def forecast_of(mlgit, folder: Path) -> dict[str, StepVerdict]:
+    """Return what the plan forecasts of each step from the store; nothing if nothing is submitted."""
+    events = map(json.loads, mlgit("plan", "--format", "json", cwd=folder).out.splitlines())
+    pipelines = next(event for event in events if event["type"] == "plan-made").get("forecast", [])
+    return {item["step"]: StepVerdict(item["verdict"]) for pipeline in pipelines for item in pipeline["steps"]}
+
+
 def path_of(step: str) -> str:
     return step.replace(".", "_")
 
@@ -139,6 +146,7 @@ def test_each_edit_executes_the_steps_that_it_changes_and_says_why(completed, tm
     folder = shutil.copytree(completed, tmp_path / "repository")
     before, first = executed_runs(folder), show(mlgit, folder)
     commit_edit(folder, change)
+    forecast = forecast_of(mlgit, folder)
     applied = mlgit(*APPLY, cwd=folder)
     assert applied.code == 0, applied.err
     executed = executed_runs(folder) - before
@@ -149,6 +157,10 @@ def test_each_edit_executes_the_steps_that_it_changes_and_says_why(completed, tm
     assert {run.rpartition("-")[0] for run in executed} == {
         f"{shown['run']}_{path_of(step)}" for step in change.executed
     }
+    reused = {step for step, verdict in forecast.items() if verdict is StepVerdict.SAME}
+    later = {step for step, verdict in forecast.items() if verdict is StepVerdict.KNOWN_LATER}
+    assert not reused & {*change.executed}, "what is forecast as reused is not executed"
+    assert forecast.keys() - reused - later <= {*change.executed}, "what is forecast to run is executed"
     submission = next(action for action in plans[change.name].actions if action.op is Op.SUBMIT)
     forecasts = {step.step: step for step in submission.steps}
     for step in shown["steps"]:
