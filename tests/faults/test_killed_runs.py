@@ -1,6 +1,6 @@
 """kill -9 of supervisors and of mlgit while runs wait and run: none runs twice, and each lost one is tried again once.
 
-`make soak` kills 50 times over 30 jobs, and mlgit alone during 200 runs; `make test` does less of both, by a seed that
+`make soak` kills 50 times over 30 jobs, and mlgit alone during 200 runs; `make test-services` does less of both, by a seed that
 it prints.
 """
 
