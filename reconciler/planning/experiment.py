@@ -13,6 +13,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.severity import OFF
 from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run, StepForecast
+from reconciler.planning.decision import Decision
 from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
@@ -20,7 +21,6 @@ from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.referencable import existence_check
 from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.source_notes import source_notes
-from reconciler.planning.step_forecasts import forecast_steps
 from reconciler.planning.subjects import subjects_of
 from reconciler.planning.support import IGNORED, support_notes
 
@@ -78,8 +78,10 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         needed += (action for action in decision.actions if action.op in _USED_OPS and kind_of(asset).is_versioned)
         blocked += (item for item in decision.blocked if item.failed)
     job = declared.assets[address]
-    resolved = resolve_asset(context, job)
-    blocked += _blocked_job(context, job)
+    decision = decide_asset(context, job)
+    blocked += _blocked_job(job, decision)
+    submission = next((action for action in decision.actions if action.op is Op.SUBMIT), None)
+    resolved = (submission.resolved if submission else None) or resolve_asset(context, job)
     attempts = tuple(find_attempts(context, resolved)) if resolved.fingerprint else ()
     return ExperimentPlan(
         context,
@@ -89,7 +91,7 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         next(iter(blocked), None),
         tuple(dict.fromkeys(context.diagnostics)),
         tuple(_notes(inputs, resolved, needed)),
-        forecast_steps(context, resolved, inputs.state.current.get(address), attempts),
+        submission.steps if submission else (),
     )
 
 
@@ -99,9 +101,8 @@ def _needed_assets(declared: AssetSet, address: Address, inputs: PlanInputs) -> 
     yield from (asset for asset in order if asset.address != address and not kind_of(asset).is_runnable)
 
 
-def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
+def _blocked_job(job: Asset, decision: Decision) -> Iterator[Blocked]:
     """Yield why the job cannot be run now."""
-    decision = decide_asset(context, job)
     yield from decision.blocked
     if not decision.blocked and (late := next((action.known_after for action in decision.actions), None)):
         yield Blocked(job.address, f"needs the output of {late}, which has not completed", failed=True)
