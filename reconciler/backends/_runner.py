@@ -13,6 +13,7 @@ from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.providers import CANCELED, FILES_GONE, Condition, Phase
+from reconciler.model.run_results import is_result
 from reconciler.model.tasks import Prefix, Task, TaskContent, TaskInput, TaskLiteral, TaskUri
 from reconciler.private_files import create_private_file
 from reconciler.runner import spec as runner_spec
@@ -27,8 +28,6 @@ _FINAL_PHASES = {
     RunStatus.FAILED: Phase.FAILED,
     RunStatus.CANCELED: Phase.FAILED,
 }
-_RESULT_TYPES = {"status": str, "started": str, "ended": str, "metrics": dict, "params": dict, "outputs": dict}
-_FAILURE_TYPES = {"class": str, "message": str}
 
 
 def install_runner(folder: Path) -> Path:
@@ -121,10 +120,7 @@ def _only_file(folder: Path) -> tuple[str, Path] | None:
 
 def result_condition(folder: Path, result: Mapping[str, Json]) -> Condition:
     """Return what result.json says of a run; what no runner has written counts as gone."""
-    failure = result.get("failure") or {}
-    is_valid = _has_types(result, _RESULT_TYPES) and isinstance(failure, dict) and _has_types(failure, _FAILURE_TYPES)
-    is_valid = is_valid and all(map(_is_output_size, result.get("outputs", {}).values()))
-    if not is_valid or result.get("status") not in _FINAL_PHASES:
+    if not is_result(result):
         return Condition(Phase.GONE, message=f"its {RESULT_FILE} is damaged")
     status = RunStatus(result["status"])
     if status is RunStatus.CANCELED:
@@ -133,11 +129,3 @@ def result_condition(folder: Path, result: Mapping[str, Json]) -> Condition:
     return Condition(
         _FINAL_PHASES[status], FILES_GONE if missing else "", f"{missing} was removed" if missing else "", result
     )
-
-
-def _is_output_size(output: Json) -> bool:
-    return isinstance(output, dict) and all(type(number) is int for number in output.values())
-
-
-def _has_types(document: Mapping[str, Json], types: Mapping[str, type]) -> bool:
-    return all(isinstance(document[name], types[name]) for name in types.keys() & document.keys())

@@ -252,7 +252,9 @@ def _report_result(session: Session, prepared: PreparedApply, result: ApplyResul
         stream.write_apply_ended(done=result.done_count, failed=failed, skipped=skipped, locked=locked)
     else:
         _print_result(result, failed=failed, skipped=skipped)
-        _print_next_step(result, _format_resume_command(session, prepared), failed=failed)
+        only = prepared.request.policy.only_address
+        rerun = f"`mlgit job rerun{session.target_option} {only.name}`" if only else ""
+        _print_next_step(result, rerun or _format_resume_command(session, prepared), failed=failed)
     return EXIT_BUG if result.has_bug else int(bool(failed or locked))
 
 

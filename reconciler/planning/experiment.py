@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from reconciler.abbreviation import join_some
 from reconciler.diagnostics import Diagnostic
 from reconciler.format.assets import AssetSet, kind_of
+from reconciler.format.output_assets import assets_of_outputs
 from reconciler.format.severity import OFF
 from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run, StepForecast
 from reconciler.planning.decision import Decision
@@ -26,6 +28,7 @@ from reconciler.planning.support import IGNORED, support_notes
 
 _REGISTRATIONS = frozenset({Op.NEW_VERSION, Op.REGISTER})
 _USED_OPS = _REGISTRATIONS | {Op.ADOPT}
+_MAX_OUTPUTS = 3  # in a note
 
 
 class ExperimentPlan(NamedTuple):
@@ -96,9 +99,10 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
 
 
 def _needed_assets(declared: AssetSet, address: Address, inputs: PlanInputs) -> Iterator[Asset]:
-    """Yield what a job refers to, after what that refers to; other jobs count as they are live."""
+    """Yield what a job refers to, after what that refers to; other jobs and its own outputs count as they are live."""
     order = topological_order(declared.assets, None, existence_check(inputs.state))
-    yield from (asset for asset in order if asset.address != address and not kind_of(asset).is_runnable)
+    own = declared.assets[address].source
+    yield from (asset for asset in order if not (kind_of(asset).is_runnable or (asset.place and asset.source == own)))
 
 
 def _blocked_job(job: Asset, decision: Decision) -> Iterator[Blocked]:
@@ -112,7 +116,7 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
     """Yield what is said of a run before it starts.
 
     That is how the environment differs when it is first used, what the providers do not use of the job and of what it
-    needs, and downloads.
+    needs, downloads, and what is not registered.
     """
     environment = resolved.environment.asset if resolved.environment else None
     if environment and not is_pinned(environment.address, inputs.state.find_pin):
@@ -123,5 +127,7 @@ def _notes(inputs: PlanInputs, resolved: ResolvedAsset, needed: Iterable[Action]
         assets = desired.declared.assets.values()
         subjects = (item for asset in assets for item in subjects_of(asset, graphs.get(asset.address)))
         yield from support_notes(desired.declared, subjects, desired.check_support)
+    if outputs := [str(asset.address) for asset in assets_of_outputs(resolved.asset)]:
+        yield f"an experiment registers nothing: {join_some(outputs, _MAX_OUTPUTS)} when `mlgit apply` has run the job"
     actions = (*needed, Action(Op.SUBMIT, resolved.asset.address, resolved=resolved))
     yield from source_notes(desired.tree, desired.declared, actions, inputs.policy.config, inputs.state)

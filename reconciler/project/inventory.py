@@ -56,8 +56,8 @@ def take_inventory(session: Session) -> Inventory:
     diagnostics = offline_diagnostics(session, asset_set)
     files_by_address: dict[Address, list[str]] = {}
     for parsed_file in parsed_files:
-        if parsed_file.address:
-            files_by_address.setdefault(parsed_file.address, []).append(parsed_file.display_path)
+        for address in parsed_file.addresses:
+            files_by_address.setdefault(address, []).append(parsed_file.display_path)
     counts = Counter(address.kind for address, files in files_by_address.items() for _ in files)
     missing = {
         (reference.address, asset.source)

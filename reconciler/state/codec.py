@@ -30,7 +30,7 @@ from reconciler.model import (
 )
 from reconciler.model.downloads import Download
 from reconciler.model.step_runs import StepRun
-from reconciler.state.field_types import check_contents, check_field_types
+from reconciler.state.field_types import check_contents, check_field_types, check_step
 from reconciler.timestamps import seconds_between
 
 _FIELD_NAMES = {record_type: frozenset(field.name for field in fields(record_type)) for record_type in (Record, Run)}
@@ -169,7 +169,12 @@ def encode_steps(steps: Iterable[StepRun]) -> bytes:
 
 def decode_steps(raw: bytes) -> tuple[StepRun, ...]:
     """Read the steps of a run."""
-    return tuple(map(StepRun.from_json, _load_json(raw)))
+    return tuple(map(decode_step, _load_json(raw)))
+
+
+def decode_step(document: Json) -> StepRun:
+    """Return the step of a document; raises one of `DECODE_ERRORS` for what is none."""
+    return check_step(StepRun.from_json(document))
 
 
 def decode_meta(raw: bytes) -> dict[str, Json]:

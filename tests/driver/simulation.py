@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reconciler.model import Condition, Handle, Phase
 from reconciler.model.backend import RunResult
-from reconciler.model.content import Content
+from reconciler.model.content import Content, Damage
 from reconciler.model.tasks import Task
 
 CONTENT = Content("0" * 32 + ".dir", "1" * 64, 1, 1)
@@ -54,8 +54,8 @@ class MemoryStore:
     def delete(self, name: str) -> None:
         self.world.entries.pop(name, None)
 
-    def missing(self, _digests: Iterable[str]) -> frozenset[str]:
-        return frozenset()
+    def verify(self, _content: Content) -> tuple[Damage, ...]:
+        return ()
 
 
 @dataclass

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driver.graphs import make_graph, make_step
 from driver.simulation import CONTENT, KilledError, MemoryBackend, MemoryStore, World
-from reconciler.diagnostics import user_error
+from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.driver.decisions import decide_steps
-from reconciler.engine.driver.events import CANCELS, RESULTS, EventLog
+from reconciler.engine.driver.events import CANCELS, EVENTS, GRAPHS, RESULTS, EventLog
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.loop import Driver, drive
 from reconciler.engine.driver.reuse import Found
@@ -74,11 +76,17 @@ class Chance:
         return self._data.draw(st.integers(0, 1)) if turn < 30 else turn % 2
 
 
+def make_driver(graph: FrozenGraph, world: World) -> Driver:
+    """Return a driver of a graph that was submitted."""
+    world.entries.setdefault(f"{GRAPHS}/{graph.token}", b"")
+    return Driver(graph, MemoryStore(world), lambda _name: MemoryBackend(world), "here")
+
+
 def run_with_two_drivers(graph: FrozenGraph, world: World, chance: Chance) -> None:
     """Let two drivers run a graph; one that is killed is started again."""
 
     def new_driver() -> Driver:
-        return Driver(graph, MemoryStore(world), lambda _name: MemoryBackend(world), "here")
+        return make_driver(graph, world)
 
     drivers, started = [new_driver(), new_driver()], [False, False]
     for turn in range(MAX_TICKS):
@@ -103,7 +111,7 @@ def test_whatever_is_killed_no_attempt_runs_twice_and_each_lost_one_has_one_succ
     chance = Chance(data)
     world = World(chance.outcome, chance.before_effect)
     run_with_two_drivers(graph, world, chance)
-    log = EventLog(MemoryStore(world), graph.token)
+    log = EventLog(MemoryStore(world), graph)
     log.read_new()
     assert_history(graph, world, [step for event in log.events for step in event.steps])
     is_canceled = f"{CANCELS}/{graph.token}" in world.entries
@@ -190,7 +198,7 @@ def test_a_store_that_is_full_is_waited_for_and_nothing_is_lost():
             raise user_error("store-full", "no space left", "free some space")
 
     world.before_effect = before_effect
-    drive(Driver(graph, MemoryStore(world), lambda _name: MemoryBackend(world), "here"), problems.append)
+    drive(make_driver(graph, world), problems.append)
     assert problems[:1] == ["no space left"]
     assert problems[-1] == ""
     assert set(world.executions.values()) == {1}
@@ -206,3 +214,40 @@ def test_a_reused_step_has_its_outputs_at_its_own_paths_and_not_at_those_of_its_
     run = graph.child_run("a", graph.child_token("a", 1))
     assert decided["a"].outputs == {"out": {**CONTENT.to_json(), "path": f"azureml://datastores/new/{run}"}}
     assert decided["b"].outputs == {"out": CONTENT.to_json()}
+
+
+def test_a_driver_ends_and_writes_nothing_when_the_store_has_its_run_no_longer():
+    world = World(lambda _path, _token: Phase.SUCCEEDED)
+    driver = make_driver(make_graph([make_step("a", "a")]), world)
+    driver.start()
+    driver.step()
+    world.entries.clear()
+    with pytest.raises(UserError, match="no longer in the store"):
+        drive(driver)
+    assert not world.entries
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"step": "other"},
+        {"step": ["a"]},
+        {"run": "../a"},
+        {"attempt": "1"},
+        {"inputs": [1]},
+        {"key": 1},
+        {"metrics": {"loss": "low"}},
+        {"outputs": {"out": {"md5": "../../a"}}},
+        {"handle": {"provider": "memory"}},
+    ],
+    ids=str,
+)
+def test_an_event_that_no_driver_has_written_is_not_believed(damage: dict[str, Any]):
+    world = World(lambda _path, _token: Phase.SUCCEEDED)
+    graph = make_graph([make_step("a", "a")])
+    make_driver(graph, world).start()
+    step = {"step": "a", "status": "completed", **damage}
+    event = {"host": "here", "at": "2026-01-01T00:00:00.000Z", "steps": [step], "note": ""}
+    world.entries[f"{EVENTS}/{graph.token}.000002"] = json.dumps(event).encode()
+    with pytest.raises(UserError, match=r"000002 in the store, are damaged"):
+        drive(make_driver(graph, world))

@@ -17,6 +17,7 @@ from workspaces import until
 
 from driver.graphs import WRITE, kill_driver, make_graph, make_step
 from reconciler.engine.driver.backend import DriverBackend
+from reconciler.engine.driver.graph import encode_graph
 from reconciler.model import Phase, RunStatus
 from reconciler.model.providers import CANCELED
 
@@ -54,10 +55,14 @@ def test_an_equal_step_is_reused_with_its_outputs_and_its_log_and_a_changed_one_
     assert (train.outputs, train.handle) == (first["train"].outputs, first["train"].handle)
 
 
-def test_a_result_whose_content_is_gone_is_not_reused(site):
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_result_whose_content_is_gone_or_damaged_is_not_reused(site, is_damaged):
     graph = make_graph([make_step("prep", WRITE.format(1))])
-    content = site.run(graph)["prep"].outputs["out"]["md5"]
-    (site.folder / "store/files/md5" / content[:2] / content[2:]).unlink()
+    digest = site.run(graph)["prep"].outputs["out"]["md5"]
+    path = site.folder / "store/files/md5" / digest[:2] / digest[2:]
+    path.unlink()
+    if is_damaged:
+        path.write_text("[]")
     steps = site.run(dataclasses.replace(make_graph(graph.steps.values(), "2")))
     assert steps["prep"].reason == "the result that it had is no longer in the store"
     assert steps["prep"].status is RunStatus.COMPLETED
@@ -207,7 +212,7 @@ def test_what_cannot_be_done_at_present_is_waited_for_and_shown(site):
     assert site.wait(handle).phase is Phase.SUCCEEDED
 
 
-@pytest.mark.parametrize("lost", ["entry", "graph", "damaged"])
+@pytest.mark.parametrize("lost", ["entry", "graph", "damaged", "other"])
 def test_a_run_whose_graph_the_store_has_lost_is_gone(site, lost):
     graph = make_graph([make_step("prep", SLEEP)], backends={"local": {"type": "local", "host": "elsewhere"}})
     handle = site.driver.submit(task := site.put(graph), site.store)
@@ -215,6 +220,8 @@ def test_a_run_whose_graph_the_store_has_lost_is_gone(site, lost):
     path.chmod(0o600)
     if lost == "damaged":
         path.write_text("{")
+    elif lost == "other":
+        path.write_bytes(encode_graph(dataclasses.replace(graph, retries=7)))
     else:
         (path if lost == "graph" else site.folder / "store/entries/graphs" / graph.token).unlink()
     assert site.condition(handle).phase is Phase.GONE

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from driver.graphs import Site, driver_processes, make_graph, make_step
-from reconciler.engine.driver.events import EventLog
+from reconciler.engine.driver.events import EventLog, find_graph
 from reconciler.engine.driver.graph import FrozenStep
 from reconciler.model import Handle, Phase, RunStatus
 from reconciler.model.content import UploadFile
@@ -90,7 +90,9 @@ def effects(site: Site, kind: str) -> list[tuple[str, str]]:
 
 def assert_events(site: Site, handle: Handle) -> None:
     """Assert that each attempt was decided once, and that each follows a lost one."""
-    log = EventLog(site.store, handle.data["token"])
+    graph = find_graph(site.store, handle.data["token"])
+    assert graph is not None
+    log = EventLog(site.store, graph)
     log.read_new()
     history = [step for event in log.events for step in event.steps]
     for path in log.table:

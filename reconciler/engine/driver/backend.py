@@ -11,11 +11,20 @@ from pathlib import Path
 
 from reconciler.abbreviation import pluralize
 from reconciler.backends import BACKENDS
-from reconciler.diagnostics import UserError, user_error
-from reconciler.engine.driver.events import CANCELS, GRAPHS, RESULTS, EventLog, find_graph, format_events
+from reconciler.diagnostics import UserError
+from reconciler.engine.driver.events import (
+    CANCELS,
+    GRAPHS,
+    RESULTS,
+    EventLog,
+    find_graph,
+    find_submission,
+    format_events,
+    gone_error,
+)
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.process import DriverProcess, DriverSettings, StoreSettings
-from reconciler.engine.driver.result import graph_outputs
+from reconciler.engine.driver.result import decode_result, graph_outputs
 from reconciler.model import Condition, Handle, Json, Phase, RunStatus
 from reconciler.model.backend import RunFiles, RunResult
 from reconciler.model.object_store import ObjectStore, is_entry_name
@@ -60,8 +69,8 @@ class DriverBackend:
         return handle
 
     def find(self, token: str) -> Handle | None:
-        raw = self._store.read(f"{GRAPHS}/{token}")
-        return _make_handle(str(json.loads(raw)["run"]), token) if raw is not None else None
+        submission = find_submission(self._store, token)
+        return _make_handle(submission.run, token) if submission is not None else None
 
     def resume(self, handle: Handle) -> bool:
         """Start a driver for a run that has none and has not ended, if this machine can; return True if it did."""
@@ -164,7 +173,7 @@ class DriverBackend:
             return Condition(Phase.RUNNING, message=f"{message}; waits: {problem}" if problem else message)
         if other := self._other_host(handle):
             return Condition(Phase.RUNNING, message=f"{message}; continues on {other}")
-        if (host := self._last_host(_token_of(handle))) != self._host:
+        if (host := self._last_host(handle)) != self._host:
             return Condition(Phase.RUNNING, DRIVER_GONE, f"{message}; its driver is on {host}")
         ended = f"its driver ended ({problem})" if problem else "its driver ended"
         return Condition(Phase.RUNNING, DRIVER_GONE, f"{message}; {ended}; `mlgit apply` continues it")
@@ -174,29 +183,31 @@ class DriverBackend:
 
         What is bound to its machine, without a name in mlgit.yml, is where the files of the driver are.
         """
-        token = _token_of(handle)
-        graph = self._find_graph(token)
-        settings = tuple(graph.backends.values()) if graph else ()
+        graph = self._find_graph(_token_of(handle))
+        if graph is None:
+            return ""
+        settings = tuple(graph.backends.values())
         hosts = [host for item in settings if (host := str(item.get("host", "")))]
         if any(host != self._host for host in hosts):
             return next(host for host in hosts if host != self._host)
         is_bound = any("host" not in item and BACKENDS.load(str(item["type"])).is_host_bound for item in settings)
-        is_here = self._process(handle).has_files or self._last_host(token) == self._host
-        return "" if not is_bound or is_here else self._last_host(token)
+        is_here = self._process(handle).has_files or self._last_host(handle) == self._host
+        return "" if not is_bound or is_here else self._last_host(handle)
 
-    def _last_host(self, token: str) -> str:
+    def _last_host(self, handle: Handle) -> str:
         """Return the machine that has driven a run last, or else submitted it."""
-        log = self._logs.setdefault(token, EventLog(self._store, token))
+        log = self._log(handle)
         log.read_new()
         if log.events:
             return log.events[-1].host
-        return str(json.loads(self._store.read(f"{GRAPHS}/{token}") or b"{}").get("host", ""))
+        submission = find_submission(self._store, _token_of(handle))
+        return submission.host if submission is not None else ""
 
     def _graph(self, handle: Handle) -> FrozenGraph:
         """Return the graph of a run; raises UserError ``run-files-gone`` if the store has it no longer."""
         graph = self._find_graph(_token_of(handle))
         if graph is None:
-            raise user_error("run-files-gone", f"the steps of run {handle.id} are no longer in the store")
+            raise gone_error(handle.id)
         return graph
 
     def _find_graph(self, token: str) -> FrozenGraph | None:
@@ -208,13 +219,12 @@ class DriverBackend:
         return self._graphs[token]
 
     def _log(self, handle: Handle) -> EventLog:
-        token = _token_of(handle)
-        return self._logs.setdefault(token, EventLog(self._store, token))
+        graph = self._graph(handle)
+        return self._logs.setdefault(graph.token, EventLog(self._store, graph))
 
     def _read_result(self, token: str) -> Mapping[str, Json] | None:
         raw = self._store.read(f"{RESULTS}/{token}")
-        document: Mapping[str, Json] | None = json.loads(raw) if raw is not None else None
-        return document
+        return decode_result(raw, f"{RESULTS}/{token}") if raw is not None else None
 
     def _process(self, handle: Handle) -> DriverProcess:
         """Return the driver of a run on this machine; whatever a record has for an id, it is a folder of its own."""

@@ -11,14 +11,25 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from reconciler.diagnostics import UserError, user_error
 from reconciler.engine.driver.graph import FrozenGraph, graph_error, read_graph
 from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
+from reconciler.state.codec import DECODE_ERRORS, decode_step
+from reconciler.state.field_types import check_contents
 from reconciler.timestamps import utc_timestamp
 
 GRAPHS, EVENTS, CANCELS, RESULTS = "graphs", "events", "cancels", "results"
+
+
+class Submission(NamedTuple):
+    """The entry of a run that was submitted: its id, the machine that did it, and its frozen graph."""
+
+    run: str
+    host: str
+    graph: Content
 
 
 class DriverEvent(NamedTuple):
@@ -35,28 +46,52 @@ class DriverEvent(NamedTuple):
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> DriverEvent:
-        """Return the event of a document; raises KeyError, TypeError or ValueError for what is none."""
-        return cls(document["host"], document["at"], tuple(map(StepRun.from_json, document["steps"])), document["note"])
+        """Return the event of a document; raises one of `DECODE_ERRORS` for what is none."""
+        texts = (document["host"], document["at"], document["note"])
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(document)
+        return cls(*texts[:2], tuple(map(decode_step, document["steps"])), texts[2])
 
 
-def find_graph(store: ObjectStore, token: str) -> FrozenGraph | None:
-    """Return the graph that was submitted with a token; None if there is none. Raises UserError ``graph-damaged``."""
+def find_submission(store: ObjectStore, token: str) -> Submission | None:
+    """Return what was submitted with a token; None if nothing was. Raises UserError ``graph-damaged``."""
     raw = store.read(f"{GRAPHS}/{token}")
     if raw is None:
         return None
     try:
-        content = Content.from_json(json.loads(raw)["graph"])
-    except (ValueError, KeyError, TypeError) as error:
+        document = json.loads(raw)
+        submission = Submission(document["run"], document["host"], Content.from_json(document["graph"]))
+        check_contents([document["graph"]])
+        if not (isinstance(submission.run, str) and isinstance(submission.host, str)):
+            raise TypeError(document)
+    except DECODE_ERRORS as error:
         raise graph_error(f"{GRAPHS}/{token}") from error
-    return read_graph(store, content)
+    return submission
+
+
+def find_graph(store: ObjectStore, token: str) -> FrozenGraph | None:
+    """Return the graph that was submitted with a token; None if there is none. Raises UserError ``graph-damaged``."""
+    submission = find_submission(store, token)
+    if submission is None:
+        return None
+    graph = read_graph(store, submission.graph)
+    if graph.token != token:
+        raise graph_error(f"{GRAPHS}/{token}")
+    return graph
+
+
+def gone_error(run: str) -> UserError:
+    """Return the error of a run that the store knows nothing of."""
+    return user_error("run-files-gone", f"the steps of run {run} are no longer in the store", "put the store back")
 
 
 class EventLog:
     """The events of one run as far as they are known: ``table`` has the newest state of each step and trial."""
 
-    def __init__(self, store: ObjectStore, token: str) -> None:
+    def __init__(self, store: ObjectStore, graph: FrozenGraph) -> None:
         self._store = store
-        self._token = token
+        self._graph = graph
+        self._token = graph.token
         self._lock = threading.RLock()  # several actions of an apply read at once
         self.events: list[DriverEvent] = []
         self.table: dict[str, StepRun] = {}
@@ -71,9 +106,12 @@ class EventLog:
 
     def _decode(self, raw: bytes) -> DriverEvent:
         try:
-            return DriverEvent.from_json(json.loads(raw))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            event = DriverEvent.from_json(json.loads(raw))
+        except DECODE_ERRORS as error:
             raise graph_error(self._name(len(self.events) + 1)) from error
+        if not all(self._graph.has_step(step.step) for step in event.steps):
+            raise graph_error(self._name(len(self.events) + 1))
+        return event
 
     def append(self, host: str, steps: Iterable[StepRun], note: str = "") -> bool:
         """Write the next event; return False if there is one already, which nobody here has read yet."""

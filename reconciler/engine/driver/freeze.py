@@ -101,10 +101,15 @@ class _Freezer:
     outputs: dict[ResolvedReference, Content] = field(default_factory=dict)
 
     def freeze(self, graph: StepGraph, experiment: str) -> FrozenGraph:
-        """Return the frozen graph."""
+        """Return the frozen graph; what cannot be downloaded is found before environments are built."""
         config = self.context.providers.config
         causes = {item.step: item.cause for item in self.action.steps if item.verdict is StepVerdict.CHANGED}
-        steps = [self._freeze_step(step, experiment, causes.get(path, "")) for path, step in graph.steps.items()]
+        jobs = {path: without_bound_inputs(step) for path, step in graph.steps.items()}
+        contents = {path: step_contents(graph.steps[path], job, self) for path, job in jobs.items()}
+        steps = [
+            self._freeze_step(step, contents[path], experiment, causes.get(path, ""))
+            for path, step in graph.steps.items()
+        ]
         return FrozenGraph(
             run=self.run.id,
             token=self.run.token,
@@ -122,10 +127,12 @@ class _Freezer:
             version=__version__,
         )
 
-    def _freeze_step(self, step: Step, experiment: str, cause: str) -> FrozenStep:
+    def _freeze_step(
+        self, step: Step, contents: Mapping[str, Content | str], experiment: str, cause: str
+    ) -> FrozenStep:
         backend = self.context.providers.config.backend_of(compute_name(step.job.asset))
         environment = self._environment(step.job, backend)
-        task = self._make_task(step, environment)
+        task = self._make_task(step, environment, contents)
         previous = self.previous.get(step.path)
         spec = step.job.asset.spec
         return FrozenStep(
@@ -143,11 +150,11 @@ class _Freezer:
             output_paths=output_paths(spec, RUN_NAME),
         )
 
-    def _make_task(self, step: Step, environment: JobEnvironment) -> Task:
+    def _make_task(self, step: Step, environment: JobEnvironment, contents: Mapping[str, Content | str]) -> Task:
         """Return the task of a step, without what it reads from other steps."""
         job = without_bound_inputs(step)
         run = replace(self.run, id="", token="", address=job.asset.address)
-        return make_task(self.context, job, run, environment.environment, step_contents(step, job, self))
+        return make_task(self.context, job, run, environment.environment, contents)
 
     def _environment(self, job: ResolvedAsset, backend: str) -> JobEnvironment:
         implicit = job.environment

@@ -16,6 +16,7 @@ from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
 from reconciler.model.task_json import task_from_json, task_to_json
 from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
+from reconciler.state.codec import DECODE_ERRORS
 
 GRAPH_FORMAT = 1
 GRAPH_FILE = "graph.json"
@@ -145,6 +146,12 @@ class FrozenGraph:
         step = next(iter(self.steps.values()), None)
         return step if step is not None and step.sweep is not None and len(self.steps) == 1 else None
 
+    def has_step(self, path: str) -> bool:
+        """Return True if a path is that of a step, or of a trial of one."""
+        sweep, _, number = path.rpartition(".")
+        is_trial = number.isdecimal() and sweep in self.steps and self.steps[sweep].sweep is not None
+        return path in self.steps or is_trial
+
     def step_of(self, path: str) -> FrozenStep:
         """Return the step at a path, or the sweep that a trial is one of."""
         return self.steps.get(path) or self.steps[path.rpartition(".")[0]]
@@ -200,9 +207,11 @@ def read_graph(store: ObjectStore, content: Content) -> FrozenGraph:
     """Return a graph from the store; raises UserError, ``graph-damaged`` if it cannot be understood."""
     with store.open(content.digest) as stream:
         raw = stream.read()
+    if hashlib.sha256(raw).hexdigest() != content.sha256:
+        raise graph_error(content.digest)
     try:
         return FrozenGraph.from_json(json.loads(raw))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise graph_error(content.digest) from error
 
 

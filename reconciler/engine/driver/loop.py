@@ -16,7 +16,7 @@ from reconciler.engine.driver.decisions import (
     is_ended,
     runs_to_cancel,
 )
-from reconciler.engine.driver.events import CANCELS, RESULTS, EventLog
+from reconciler.engine.driver.events import CANCELS, GRAPHS, RESULTS, EventLog, gone_error
 from reconciler.engine.driver.graph import FrozenGraph
 from reconciler.engine.driver.result import make_graph_result
 from reconciler.engine.driver.reuse import ReuseIndex, is_kept_for_reuse
@@ -48,7 +48,7 @@ class Driver:
     _canceled_tokens: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.log = EventLog(self.store, self.graph.token)
+        self.log = EventLog(self.store, self.graph)
         self.children = Children(self.graph, self.store, self.open_backend)
         self.index = ReuseIndex(self.store, self.graph.target)
         self.metrics = MetricReader(self.children.metrics)
@@ -62,8 +62,16 @@ class Driver:
         self._keep_results(self.log.table.values())
 
     def is_ended(self) -> bool:
-        """Return True if the result of the run is there."""
-        return self.store.read(f"{RESULTS}/{self.graph.token}") is not None
+        """Return True if the result of the run is there.
+
+        Raises UserError ``run-files-gone`` if the run is not there either, because the store was moved away or emptied:
+        whoever has it again finds the run as it was left, and continues it.
+        """
+        if self.store.read(f"{RESULTS}/{self.graph.token}") is not None:
+            return True
+        if self.store.read(f"{GRAPHS}/{self.graph.token}") is None:
+            raise gone_error(self.graph.run)
+        return False
 
     def step(self) -> bool:
         """Observe, decide and do what follows; return True if anything changed."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from reconciler.engine.driver.decisions import Table, failure_message
 from reconciler.engine.driver.events import EventLog
-from reconciler.engine.driver.graph import FrozenGraph
+from reconciler.engine.driver.graph import FrozenGraph, graph_error
 from reconciler.model import Json, RunStatus
 from reconciler.model.content import Content
+from reconciler.model.run_results import is_result
 from reconciler.runner.result import LOG_FILE, METRICS_FILE, RESULT_FORMAT, Failure, FinalStatus
 
 
@@ -34,6 +36,18 @@ def make_graph_result(graph: FrozenGraph, log: EventLog, ended: str, *, is_cance
         "outputs": {name: _output_to_json(graph, log.table, name, content) for name, content in contents.items()},
         "log": LOG_FILE,
     }
+
+
+def decode_result(raw: bytes, name: str) -> Mapping[str, Json]:
+    """Return the result of an entry of the store; raises UserError ``graph-damaged`` for what no driver has written."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise graph_error(name) from error
+    if not is_result(document):
+        raise graph_error(name)
+    result: Mapping[str, Json] = document
+    return result
 
 
 def _to_text(value: Json) -> str:

@@ -13,6 +13,7 @@ from reconciler.model.content import Content
 from reconciler.model.object_store import ObjectStore
 from reconciler.model.step_runs import StepRun
 from reconciler.model.tasks import Task, TaskContent, TaskLiteral, TaskUri
+from reconciler.state.codec import DECODE_ERRORS, decode_step
 
 REUSE = "reuse"
 _KEY_FORMAT = 1
@@ -99,10 +100,14 @@ class ReuseIndex:
         self._prefix = f"{REUSE}/{target[:_TARGET_LENGTH]}."
 
     def find(self, key: str) -> Found:
-        """Return the result for a key if all of it is in the store; an entry without its outputs is deleted."""
+        """Return the result for a key if all of it is in the store as it was stored; any other entry is deleted.
+
+        With a damaged output, each run would reuse it, and each step that reads it would fail.
+        """
         found = self.look_up(key)
-        if found.is_dropped:
+        if found.is_dropped or (found.step and any(map(self._store.verify, _contents_of(found.step)))):
             self._store.delete(self._prefix + key)
+            return Found(is_dropped=True)
         return found
 
     def look_up(self, key: str) -> Found:
@@ -112,9 +117,9 @@ class ReuseIndex:
             return Found()
         try:
             document = json.loads(raw)
-            step, origin = StepRun.from_json(document["step"]), str(document["origin"])
-            digests = [Content.from_json(output).digest for output in step.outputs.values()]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            step, origin = decode_step(document["step"]), str(document["origin"])
+            digests = [content.digest for content in _contents_of(step)]
+        except DECODE_ERRORS:
             return Found(is_dropped=True)
         return Found(is_dropped=True) if self._store.missing(digests) else Found(step, origin)
 
@@ -122,6 +127,10 @@ class ReuseIndex:
         """Keep the result of a step for reuse; the first one of a key stands."""
         document = {"origin": f"{graph.run}/{run.step}", "step": run.to_json()}
         self._store.create(self._prefix + run.key, json.dumps(document, separators=(",", ":")).encode())
+
+
+def _contents_of(step: StepRun) -> list[Content]:
+    return [Content.from_json(output) for output in step.outputs.values()]
 
 
 def is_kept_for_reuse(graph: FrozenGraph, run: StepRun) -> bool:
