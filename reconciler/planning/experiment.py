@@ -15,6 +15,7 @@ from reconciler.format.assets import AssetSet, kind_of
 from reconciler.format.output_assets import assets_of_outputs
 from reconciler.format.severity import OFF
 from reconciler.model import Action, Address, Asset, Blocked, Op, ResolvedAsset, ResolvedReference, Run, StepForecast
+from reconciler.planning.decision import Decision
 from reconciler.planning.environments import is_pinned, recipe_note
 from reconciler.planning.graph import topological_order
 from reconciler.planning.plan import PlanInputs, decide_asset
@@ -22,7 +23,6 @@ from reconciler.planning.planners.job import find_attempts, make_run
 from reconciler.planning.referencable import existence_check
 from reconciler.planning.resolve import PlanContext, resolve_asset
 from reconciler.planning.source_notes import source_notes
-from reconciler.planning.step_forecasts import forecast_steps
 from reconciler.planning.subjects import subjects_of
 from reconciler.planning.support import IGNORED, support_notes
 
@@ -81,8 +81,10 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         needed += (action for action in decision.actions if action.op in _USED_OPS and kind_of(asset).is_versioned)
         blocked += (item for item in decision.blocked if item.failed)
     job = declared.assets[address]
-    resolved = resolve_asset(context, job)
-    blocked += _blocked_job(context, job)
+    decision = decide_asset(context, job)
+    blocked += _blocked_job(job, decision)
+    submission = next((action for action in decision.actions if action.op is Op.SUBMIT), None)
+    resolved = (submission.resolved if submission else None) or resolve_asset(context, job)
     attempts = tuple(find_attempts(context, resolved)) if resolved.fingerprint else ()
     return ExperimentPlan(
         context,
@@ -92,7 +94,7 @@ def plan_experiment(inputs: PlanInputs, address: Address) -> ExperimentPlan:
         next(iter(blocked), None),
         tuple(dict.fromkeys(context.diagnostics)),
         tuple(_notes(inputs, resolved, needed)),
-        forecast_steps(context, resolved, inputs.state.current.get(address), attempts),
+        submission.steps if submission else (),
     )
 
 
@@ -103,9 +105,8 @@ def _needed_assets(declared: AssetSet, address: Address, inputs: PlanInputs) -> 
     yield from (asset for asset in order if not (kind_of(asset).is_runnable or (asset.place and asset.source == own)))
 
 
-def _blocked_job(context: PlanContext, job: Asset) -> Iterator[Blocked]:
+def _blocked_job(job: Asset, decision: Decision) -> Iterator[Blocked]:
     """Yield why the job cannot be run now."""
-    decision = decide_asset(context, job)
     yield from decision.blocked
     if not decision.blocked and (late := next((action.known_after for action in decision.actions), None)):
         yield Blocked(job.address, f"needs the output of {late}, which has not completed", failed=True)

@@ -9,9 +9,11 @@ from reconciler.engine.driver.forecast import KnownContents, forecast_reuse
 from reconciler.model import Action, Op, ReuseForecast, State, StepGraph
 from reconciler.project.refresh import open_store
 from reconciler.project.session import Session
+from reconciler.source.gc_pause import pause_gc
 from reconciler.state.process import host_name
 
 
+@pause_gc()
 def forecast_actions(session: Session, state: State, actions: Sequence[Action]) -> tuple[ReuseForecast, ...]:
     """Return the forecast of each pipeline that is submitted and may reuse steps.
 
